@@ -1,0 +1,141 @@
+"""Audio files: what their headers and first samples say, and reading them.
+
+soundfile only, no torch: corpora are prepared without it.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+SILENCE_PEAK = 1e-4  # full scale 1: quieter than -80 dBFS from end to end is silence
+SHORTEST_S = 0.1
+LFS_MAGIC = b"version https://git-lfs"
+UNKNOWN_LENGTH = (0, 0xFFFFFFFF)  # what streaming writers leave in a WAV header
+BLOCK_FRAMES = 65536
+
+
+class AudioProblem(Exception):
+    """Why a file cannot be used, in a word or two (``truncated``); part of a report."""
+
+
+@dataclass(frozen=True)
+class AudioFacts:
+    """Length and rate of an audio file, from its header."""
+
+    frames: int
+    sample_rate_hz: int
+
+    @property
+    def duration_s(self) -> float:
+        return self.frames / self.sample_rate_hz
+
+
+def inspect(path: str | Path) -> AudioFacts:
+    """Read a file's header and as few samples as show that it is sound.
+
+    Parameters
+    ----------
+    path : str or Path
+        Any format libsndfile reads.
+
+    Returns
+    -------
+    AudioFacts
+
+    Raises
+    ------
+    AudioProblem
+        ``missing``, ``empty``, ``git-LFS stub``, ``unreadable``, ``truncated``, ``too short``
+        or ``silent``.
+    """
+    path = Path(path)
+    try:
+        with open(path, "rb") as file:
+            head = file.read(4096)
+        size = path.stat().st_size
+    except FileNotFoundError:
+        raise AudioProblem("missing") from None
+    except OSError:
+        raise AudioProblem("unreadable") from None
+    if not head:
+        raise AudioProblem("empty")
+    if head.startswith(LFS_MAGIC):
+        raise AudioProblem("git-LFS stub")
+    if _wav_is_cut(head, size):
+        raise AudioProblem("truncated")
+    try:
+        with soundfile.SoundFile(path) as file:
+            return _inspect_samples(file)
+    except (soundfile.SoundFileError, OSError):
+        raise AudioProblem("unreadable") from None
+
+
+def _inspect_samples(file: soundfile.SoundFile) -> AudioFacts:
+    facts = AudioFacts(file.frames, file.samplerate)
+    if facts.duration_s < SHORTEST_S:
+        raise AudioProblem("too short")
+    # A lossless file that was cut opens well; reading its last frame shows it.
+    try:
+        file.seek(facts.frames - 1)
+        complete = len(file.read(1)) == 1
+        file.seek(0)
+    except soundfile.SoundFileError:
+        complete = False
+    if not complete:
+        raise AudioProblem("truncated")
+    for block in file.blocks(BLOCK_FRAMES, dtype="float32"):
+        if np.abs(block).max() > SILENCE_PEAK:
+            return facts
+    raise AudioProblem("silent")
+
+
+def _wav_is_cut(head: bytes, size: int) -> bool:
+    """Whether a RIFF file ends before its data chunk does; libsndfile would not say."""
+    if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
+        return False
+    at = 12
+    while at + 8 <= len(head):
+        name, length = struct.unpack("<4sI", head[at : at + 8])
+        if name == b"data":
+            return length not in UNKNOWN_LENGTH and at + 8 + length > size
+        at += 8 + length + length % 2
+    return False
+
+
+def read(
+    path: str | Path, start_s: float | None = None, stop_s: float | None = None
+) -> tuple[np.ndarray, int]:
+    """Read a file, or a part of it, as mono.
+
+    Parameters
+    ----------
+    path : str or Path
+    start_s, stop_s : float, optional
+        Seconds inside the file; None is its start or end.
+
+    Returns
+    -------
+    samples : numpy.ndarray, shape (S,), float32
+        Channels averaged, full scale 1.
+    sample_rate_hz : int
+
+    Raises
+    ------
+    AudioProblem
+        If the file is missing or cannot be read.
+    """
+    try:
+        with soundfile.SoundFile(path) as file:
+            rate_hz = file.samplerate
+            first = 0 if start_s is None else round(start_s * rate_hz)
+            last = file.frames if stop_s is None else round(stop_s * rate_hz)
+            file.seek(first)
+            samples = file.read(last - first, dtype="float32", always_2d=True)
+    except (soundfile.SoundFileError, OSError) as error:
+        raise AudioProblem(f"unreadable ({error})") from None
+    return samples.mean(axis=1), rate_hz

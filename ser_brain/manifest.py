@@ -1,0 +1,250 @@
+"""Manifests: what a corpus says of each utterance. Facts, no decisions.
+
+Standard library only. A manifest is ``<corpus>.json`` (id -> entry); its card,
+``<corpus>.card.json``, says what the corpus is and how the manifest came about.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ser_brain.errors import SERError
+from ser_brain.files import read_json, sha256_of, write_json
+
+DATA_ROOT = "{data_root}/"
+
+ENTRY_KEYS = (
+    "wav",
+    "start",
+    "stop",
+    "duration",
+    "sample_rate",
+    "corpus",
+    "speaker",
+    "gender",
+    "language",
+    "group",
+    "split",
+    "text",
+    "labels",
+)
+
+
+@dataclass
+class Utterance:
+    """One utterance as a prep script finds it; unknown facts stay None.
+
+    Attributes
+    ----------
+    name : str
+        The corpus's own name of it, unique in the corpus; the id is ``<corpus>_<name>``.
+    path : str
+        Audio file relative to the data folder.
+    labels : dict
+        Label source -> annotation (see :func:`ser_brain.labels.annotation`).
+    speaker, group : str
+        As the corpus names them; prefixed with the corpus in the manifest. ``group`` is a
+        recording session or dyad.
+    gender : str
+        ``female`` or ``male``.
+    language : str
+        ISO 639-3; None takes the card's only language.
+    split : str
+        ``train``, ``valid`` or ``test`` where the corpus defines an official split.
+    text : str
+        What was said, or its code, so that text overlap can be audited.
+    start, stop : float
+        Seconds inside the file, where the utterance is a part of it.
+    """
+
+    name: str
+    path: str
+    labels: dict[str, dict]
+    speaker: str | None = None
+    gender: str | None = None
+    language: str | None = None
+    group: str | None = None
+    split: str | None = None
+    text: str | None = None
+    start: float | None = None
+    stop: float | None = None
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A file that cannot become an utterance.
+
+    Attributes
+    ----------
+    kind : str
+        What is wrong in a word or two: ``missing``, ``unreadable``, ``stray`` ...
+    path : str
+        The file, relative to the data folder.
+    harmless : bool
+        True where nothing of the corpus is lost by leaving it out (``._*`` files, stray
+        folders, files the corpus is known to ship broken): named and counted, no reason to stop.
+    """
+
+    kind: str
+    path: str
+    harmless: bool = False
+
+
+@dataclass(frozen=True)
+class CorpusCard:
+    """What a corpus is. Written beside its manifest, with counts and a fingerprint.
+
+    Attributes
+    ----------
+    emotions : dict
+        The corpus's raw codes -> canonical emotions.
+    sources : tuple of str
+        The label sources it can carry; the first is the default.
+    layout : str
+        One line that shows where its files lie, for the error about a wrong data folder.
+    vad_scale : tuple of float, optional
+        Lowest and highest valence/arousal/dominance in the corpus's units.
+    sample_rates_hz : tuple of int, optional
+        Rates its files may have; None accepts any.
+    expected : dict
+        Counts of a full copy, e.g. ``{"utterances": 535, "speakers": 10}``.
+    known_bad : dict
+        Utterance name -> reason, for files broken in every copy.
+    synthetic : bool
+        True where no person spoke; every report then says so.
+    """
+
+    name: str
+    title: str
+    version: str
+    licence: str
+    citation: str
+    languages: tuple[str, ...]
+    style: str
+    emotions: Mapping[str, str]
+    sources: tuple[str, ...]
+    layout: str
+    vad_scale: tuple[float, float] | None = None
+    sample_rates_hz: tuple[int, ...] | None = None
+    expected: Mapping[str, int] = field(default_factory=dict)
+    known_bad: Mapping[str, str] = field(default_factory=dict)
+    synthetic: bool = False
+    notes: str = ""
+
+    def as_dict(self) -> dict:
+        """Plain JSON types, with the default source named."""
+        content = dataclasses.asdict(self)
+        content["default_source"] = self.sources[0]
+        return content
+
+
+def _braces(value: object, write: bool) -> object:
+    """Double literal braces on writing, undo on reading: SpeechBrain formats every string."""
+    if isinstance(value, str):
+        if write:
+            return value.replace("{", "{{").replace("}", "}}")
+        return value.replace("{{", "{").replace("}}", "}")
+    if isinstance(value, dict):
+        return {_braces(k, write): _braces(v, write) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_braces(item, write) for item in value]
+    return value
+
+
+def entry_of(
+    utterance: Utterance, card: CorpusCard, duration_s: float, sample_rate_hz: int
+) -> dict:
+    """The manifest entry of an utterance, as written (braces doubled)."""
+
+    def prefixed(value: str | None) -> str | None:
+        return None if value is None else f"{card.name}_{value}"
+
+    language = utterance.language
+    if language is None and len(card.languages) == 1:
+        language = card.languages[0]
+    facts = {
+        "start": utterance.start,
+        "stop": utterance.stop,
+        "duration": round(duration_s, 6),
+        "sample_rate": sample_rate_hz,
+        "corpus": card.name,
+        "speaker": prefixed(utterance.speaker),
+        "gender": utterance.gender,
+        "language": language,
+        "group": prefixed(utterance.group),
+        "split": utterance.split,
+        "text": utterance.text,
+        "labels": utterance.labels,
+    }
+    return {"wav": DATA_ROOT + _braces(utterance.path, True), **_braces(facts, True)}
+
+
+def write_manifest(
+    folder: str | Path, name: str, entries: Mapping[str, dict], card: Mapping
+) -> Path:
+    """Write ``<name>.json`` and then ``<name>.card.json``, each atomically.
+
+    The card is written last and carries the manifest's SHA-256: a manifest that was left
+    half-way, or edited since, is never taken for finished.
+
+    Returns
+    -------
+    Path
+        The manifest.
+    """
+    path = Path(folder) / f"{name}.json"
+    card_path(path).unlink(missing_ok=True)
+    write_json(path, entries)
+    write_json(card_path(path), {**card, "manifest_sha256": sha256_of(path)})
+    return path
+
+
+def card_path(manifest: str | Path) -> Path:
+    """Where the card of a manifest lies."""
+    return Path(manifest).with_suffix(".card.json")
+
+
+def read_card(manifest: str | Path) -> dict:
+    """Read the card beside a manifest."""
+    return read_json(card_path(manifest), "corpus card")
+
+
+def read_manifest(path: str | Path, data_folder: str | Path) -> dict[str, dict]:
+    """Read a manifest with braces undone and every ``wav`` a path under ``data_folder``.
+
+    Parameters
+    ----------
+    path : str or Path
+        The ``.json`` manifest.
+    data_folder : str or Path
+        Takes the place of ``{data_root}``.
+
+    Returns
+    -------
+    dict
+        id -> entry, in the order of the file.
+
+    Raises
+    ------
+    SERError
+        If the file is no manifest or an entry lacks a key.
+    """
+    manifest = read_json(path, "manifest")
+    return dict(_entries(manifest, Path(path), Path(data_folder)))
+
+
+def _entries(manifest: dict, path: Path, data_folder: Path) -> Iterator[tuple[str, dict]]:
+    for utterance_id, entry in manifest.items():
+        missing = [key for key in ENTRY_KEYS if not isinstance(entry, dict) or key not in entry]
+        if missing:
+            raise SERError(
+                f"Bad manifest {path}: entry {utterance_id!r} lacks {', '.join(missing)}. "
+                "Prepare the corpus again."
+            )
+        wav = str(entry["wav"]).removeprefix(DATA_ROOT)
+        entry = _braces({**entry, "wav": wav}, False)
+        entry["wav"] = str(data_folder / entry["wav"])
+        yield _braces(utterance_id, False), entry
