@@ -1,6 +1,6 @@
 """Corpora -> manifests. Every other file in this folder is one corpus, found by its name.
 
-A corpus file holds
+A corpus file says in the first line of its docstring what the corpus is, and holds
 
 ``CARD``
     a :class:`ser_brain.manifest.CorpusCard`;
@@ -9,19 +9,32 @@ A corpus file holds
     (by content);
 ``utterances(data_folder, **options)``
     yields an :class:`~ser_brain.manifest.Utterance` for each utterance and a
-    :class:`~ser_brain.manifest.Problem` for each file that cannot become one;
+    :class:`~ser_brain.manifest.Problem` for each thing that cannot become one;
 
-and, where it needs them, ``add_options(parser)`` for command-line options of its own,
-``card(**options)`` for a card that depends on them, ``files(**options)`` for patterns that do,
-and ``default_folder()`` where no data folder need be named.
+and, where it needs them,
+
+``UNUSED``
+    glob patterns of what belongs to the corpus but is not read (videos, documentation), so that
+    it is not taken for stray;
+``add_options(group)``
+    command-line options of its own, named like the parameters of ``utterances``;
+``card(**options)``, ``files(data_folder, **options)``
+    in place of ``CARD`` and of (``FILES``, ``LABEL_FILES``) where they depend on options;
+    ``files`` returns two lists of paths;
+``speakers(data_folder)``
+    speaker -> facts (age ...), for the card;
+``default_folder()``
+    where no data folder need be named.
+
+docs/adding_a_corpus.md shows a complete one.
 """
 
 from __future__ import annotations
 
-import hashlib
+import fnmatch
 import importlib
 import inspect as python_inspect
-import json
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +42,8 @@ from types import ModuleType
 
 from ser_brain.errors import SERError, bad_value
 from ser_brain.manifest import CorpusCard
+
+NEARBY = 50  # subfolders of a wrong data folder that are looked into for the right one
 
 
 @dataclass
@@ -38,16 +53,10 @@ class Corpus:
     module: ModuleType
     options: dict
     card: CorpusCard = field(init=False)
-    files: tuple[str, ...] = field(init=False)
-    label_files: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        module, options = self.module, self.options
-        self.card = module.card(**options) if hasattr(module, "card") else module.CARD
-        if hasattr(module, "files"):
-            self.files, self.label_files = module.files(**options)
-        else:
-            self.files, self.label_files = module.FILES, module.LABEL_FILES
+        module = self.module
+        self.card = module.card(**self.options) if hasattr(module, "card") else module.CARD
 
     def folder(self, data_folder: str | Path | None) -> Path:
         """The data folder, or the corpus's own where it has one and none is named."""
@@ -64,19 +73,36 @@ class Corpus:
             )
         return Path(data_folder)
 
-    def fingerprint(self, data_folder: Path) -> str:
-        """SHA-256 over file names, sizes, label files, options and the code that reads them."""
-        digest = hashlib.sha256()
-        for code in (Path(self.module.__file__), Path(__file__).with_name("_run.py")):
-            digest.update(code.read_bytes())
-        digest.update(json.dumps(self.options, sort_keys=True, default=str).encode())
-        for path in matching(data_folder, self.files):
-            name = path.relative_to(data_folder).as_posix()
-            digest.update(f"{name}\0{path.stat().st_size}\0".encode(errors="replace"))
-        for path in matching(data_folder, self.label_files):
-            name = path.relative_to(data_folder).as_posix()
-            digest.update(f"{name}\0".encode(errors="replace") + path.read_bytes())
-        return digest.hexdigest()
+    def files(self, data_folder: Path) -> tuple[list[Path], list[Path]]:
+        """Audio files and label files, sorted."""
+        if hasattr(self.module, "files"):
+            return self.module.files(data_folder, **self.options)
+        return (
+            matching(data_folder, self.module.FILES),
+            matching(data_folder, self.module.LABEL_FILES),
+        )
+
+    def is_unused(self, relative: str) -> bool:
+        """Whether a path belongs to the corpus but is not read."""
+        patterns = getattr(self.module, "UNUSED", ())
+        return any(fnmatch.fnmatch(relative, pattern) for pattern in patterns)
+
+    def nothing_found(self, data_folder: Path) -> SERError:
+        """The error for a folder without a single utterance, with a better one if it is near."""
+        near = [data_folder.parent, *sorted(p for p in data_folder.iterdir() if p.is_dir())]
+        better = [f for f in near[: NEARBY + 1] if self._looks_right(f)]
+        hint = f" Did you mean {better[0]}?" if better else ""
+        return SERError(
+            f"{self.card.name}: no utterance under {data_folder}; "
+            f"expected there: {self.card.layout}.{hint}"
+        )
+
+    def _looks_right(self, folder: Path) -> bool:
+        patterns = getattr(self.module, "FILES", ())
+        try:
+            return any(next(folder.glob(p), None) is not None for p in patterns if "/" in p)
+        except OSError:
+            return False
 
 
 def corpora() -> list[str]:
@@ -85,25 +111,44 @@ def corpora() -> list[str]:
     return sorted(p.stem for p in folder.glob("*.py") if not p.stem.startswith(("_", ".")))
 
 
-def load(name: str, **options: object) -> Corpus:
+def load(corpus: str, **options: object) -> Corpus:
     """Find a corpus by name.
+
+    Parameters
+    ----------
+    corpus : str
+        Name of its file.
+    **options
+        Its own options; None means that an option is not given.
 
     Raises
     ------
     SERError
-        If there is no such corpus, with the known ones, nearest first.
+        If there is no such corpus or option, with the known ones, nearest first.
     """
-    if name not in corpora():
-        raise bad_value("corpus", name, corpora())
-    module = importlib.import_module(f"{__name__}.{name}")
-    known = list(python_inspect.signature(module.utterances).parameters)[1:]
+    if corpus not in corpora():
+        raise bad_value("corpus", corpus, corpora())
+    module = importlib.import_module(f"{__name__}.{corpus}")
+    parameters = list(python_inspect.signature(module.utterances).parameters.values())[1:]
+    options = {name: value for name, value in options.items() if value is not None}
+    known = [p.name for p in parameters]
     for option in options:
         if option not in known:
-            raise bad_value(f"option of {name}", option, known)
+            raise (
+                bad_value(f"option of {corpus}", option, known)
+                if known
+                else SERError(f"{corpus} has no options; found {option!r}.")
+            )
+    needed = [p.name for p in parameters if p.default is p.empty and p.name not in options]
+    if needed:
+        raise SERError(f"{corpus} needs {', '.join('--' + name for name in needed)}.")
     return Corpus(module, options)
 
 
 def matching(folder: Path, patterns: Iterable[str]) -> list[Path]:
-    """Files under a folder that match any of the glob patterns, sorted."""
+    """Paths under a folder that match any of the glob patterns, sorted; no folders.
+
+    Links that lead nowhere are among them: their file is missing, and that must show.
+    """
     found = {path for pattern in patterns for path in folder.glob(pattern)}
-    return sorted(path for path in found if path.is_file())
+    return sorted(path for path in found if not os.path.isdir(path))

@@ -3,36 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tqdm import tqdm
 
 from data_prep import Corpus, load
+from data_prep._counts import NAMED, by_kind, count, describe, log_counts
+from data_prep._duplicates import same_audio
+from data_prep._fingerprint import arguments_of, fingerprint, is_current
+from data_prep._strays import strays
 from ser_brain import audio
 from ser_brain.errors import SERError, bad_value
-from ser_brain.files import sha256_of
 from ser_brain.labels import LABEL_SOURCES, require_in_scale
 from ser_brain.log import get_logger
-from ser_brain.manifest import (
-    CorpusCard,
-    Problem,
-    Utterance,
-    card_path,
-    entry_of,
-    read_card,
-    write_manifest,
-)
+from ser_brain.manifest import CorpusCard, Problem, Utterance, entry_of, write_manifest
 
 logger = get_logger(__name__)
 
-NAMED = 5  # problems of a kind that are named; the rest are counted
 THREADS = 8  # reading headers waits for the disk more than for a core
 
 
 def prepare(
-    name: str,
+    corpus: str,
     data_folder: str | Path | None,
     manifest_folder: str | Path,
     allow_partial: bool = False,
@@ -42,7 +35,7 @@ def prepare(
 
     Parameters
     ----------
-    name : str
+    corpus : str
         A corpus of this folder.
     data_folder : str or Path, optional
         Where its files lie; None only for corpora that bring their own.
@@ -65,70 +58,53 @@ def prepare(
         For an unknown corpus, a wrong folder, labels outside the vocabulary, and damaged
         files unless ``allow_partial``.
     """
-    corpus = load(name, **options)
-    folder = corpus.folder(data_folder)
-    fingerprint = corpus.fingerprint(folder)
-    manifest = Path(manifest_folder) / f"{corpus.card.name}.json"
-    if _is_current(manifest, fingerprint, allow_partial):
-        logger.info(f"{corpus.card.name}: manifest {manifest} is up to date.")
+    loaded = load(corpus, **options)
+    card, folder = loaded.card, loaded.folder(data_folder)
+    arguments = arguments_of(loaded, allow_partial)
+    mark = fingerprint(loaded, folder, arguments)
+    manifest = Path(manifest_folder) / f"{card.name}.json"
+    if is_current(manifest, loaded, folder, mark, arguments):
+        logger.info(f"{card.name}: manifest {manifest} is up to date.")
         return manifest, folder
-    entries, problems = _collect(corpus, folder)
-    damage = [problem for problem in problems if not problem.harmless]
-    for line in describe(problems):
-        logger.warning(f"{corpus.card.name}: {line}")
-    if damage and not allow_partial:
-        raise SERError(
-            f"{corpus.card.name}: {len(damage)} of {len(damage) + len(entries)} utterances "
-            f"cannot be used ({'; '.join(describe(damage))}). Mend the copy in {folder}, or "
-            "leave them out with --allow_partial."
-        )
-    if not entries:
-        raise SERError(
-            f"{corpus.card.name}: no utterance under {folder}; "
-            f"expected there: {corpus.card.layout}."
-        )
+    entries, problems, duplicates = _collect(loaded, folder, Path(manifest_folder))
+    _report(loaded, folder, entries, problems, allow_partial)
     counts = count(entries)
-    _log_counts(corpus.card, counts)
-    card = {
-        **corpus.card.as_dict(),
+    log_counts(card, counts)
+    content = {
+        **card.as_dict(),
         "counts": counts,
-        "left_out": _left_out(problems),
-        "arguments": {**options, "allow_partial": allow_partial},
-        "fingerprint": fingerprint,
+        "left_out": {kind: sorted(paths) for kind, paths in sorted(by_kind(problems).items())},
+        "same_audio": duplicates,
+        "arguments": arguments,
+        "fingerprint": mark,
     }
-    written = write_manifest(manifest_folder, corpus.card.name, entries, card)
-    logger.info(f"{corpus.card.name}: wrote {written}.")
+    if hasattr(loaded.module, "speakers"):
+        facts = loaded.module.speakers(folder).items()
+        content["speakers"] = {f"{card.name}_{speaker}": fact for speaker, fact in facts}
+    written = write_manifest(manifest_folder, card.name, entries, content)
+    logger.info(f"{card.name}: wrote {written}.")
     return written, folder
 
 
-def _is_current(manifest: Path, fingerprint: str, allow_partial: bool) -> bool:
-    if not (manifest.is_file() and card_path(manifest).is_file()):
-        return False
-    try:
-        card = read_card(manifest)
-    except SERError as error:
-        logger.warning(f"{error} Preparing again.")
-        return False
-    arguments = card.get("arguments", {})
-    return (
-        card.get("fingerprint") == fingerprint
-        and arguments.get("allow_partial") == allow_partial
-        and card.get("manifest_sha256") == sha256_of(manifest)
-    )
-
-
-def _collect(corpus: Corpus, folder: Path) -> tuple[dict[str, dict], list[Problem]]:
-    """Manifest entries of all sound utterances, and everything that was wrong."""
+def _collect(
+    corpus: Corpus, folder: Path, manifest_folder: Path
+) -> tuple[dict[str, dict], list[Problem], list[list[str]]]:
+    """Manifest entries of all sound utterances, everything that was wrong, doubled audio."""
     found: list[Utterance] = []
     problems: list[Problem] = []
     for item in corpus.module.utterances(folder, **corpus.options):
         (problems if isinstance(item, Problem) else found).append(item)
     _require_unique(found, corpus.card)
+    labels = [
+        p.relative_to(folder) for p in corpus.files(folder)[1] if p.is_relative_to(folder)
+    ]
+    known = [*(item.path for item in (*found, *problems)), *(p.as_posix() for p in labels)]
+    problems += strays(corpus, folder, known, skip=manifest_folder)
 
-    def check(utterance: Utterance) -> dict | Problem:
+    def check(utterance: Utterance) -> tuple[dict, audio.AudioFacts] | Problem:
         return _check(utterance, corpus.card, folder)
 
-    entries = {}
+    entries, sound = {}, {}
     with ThreadPoolExecutor(THREADS) as pool:
         results = tqdm(
             pool.map(check, found),
@@ -141,8 +117,34 @@ def _collect(corpus: Corpus, folder: Path) -> tuple[dict[str, dict], list[Proble
             if isinstance(result, Problem):
                 problems.append(result)
             else:
-                entries[f"{corpus.card.name}_{utterance.name}"] = result
-    return entries, problems
+                utterance_id = f"{corpus.card.name}_{utterance.name}"
+                entries[utterance_id], facts = result
+                sound[utterance_id] = (folder / utterance.path, facts)
+    return entries, [_printable(p) for p in problems], same_audio(sound)
+
+
+def _report(
+    corpus: Corpus,
+    folder: Path,
+    entries: dict[str, dict],
+    problems: list[Problem],
+    allow_partial: bool,
+) -> None:
+    """Name and count the problems; stop where utterances are lost or there are none."""
+    name = corpus.card.name
+    damage = [problem for problem in problems if not problem.harmless]
+    if not entries and not damage:
+        raise corpus.nothing_found(folder)
+    for line in describe(problem for problem in problems if problem.harmless):
+        logger.warning(f"{name}: left out {line}")
+    if damage and not (allow_partial and entries):
+        partial = "" if allow_partial or not entries else ", or leave them out: --allow_partial"
+        raise SERError(
+            f"{name}: {len(damage)} of {len(damage) + len(entries)} utterances cannot be used "
+            f"({'; '.join(describe(damage))}). Mend the copy in {folder}{partial}."
+        )
+    for line in describe(damage):
+        logger.warning(f"{name}: left out {line}")
 
 
 def _require_unique(found: list[Utterance], card: CorpusCard) -> None:
@@ -150,27 +152,35 @@ def _require_unique(found: list[Utterance], card: CorpusCard) -> None:
     if twice:
         raise SERError(
             f"{card.name}: {len(twice)} utterance names occur more than once "
-            f"({', '.join(twice[:NAMED])}); is the corpus there twice?"
+            f"({', '.join(twice[:NAMED])}); is something there twice?"
         )
 
 
-def _check(utterance: Utterance, card: CorpusCard, folder: Path) -> dict | Problem:
+def _check(
+    utterance: Utterance, card: CorpusCard, folder: Path
+) -> tuple[dict, audio.AudioFacts] | Problem:
     """The entry of an utterance whose audio and labels hold, else what is wrong."""
-    if utterance.name in card.known_bad:
-        reason = f"known bad ({card.known_bad[utterance.name]})"
-        return Problem(reason, utterance.path, harmless=True)
     try:
+        utterance.path.encode()
         facts = audio.inspect(folder / utterance.path)
+    except UnicodeEncodeError:
+        return Problem("name that is not UTF-8", utterance.path)
     except audio.AudioProblem as problem:
+        if utterance.name in card.known_bad:
+            kind = f"known bad ({card.known_bad[utterance.name]})"
+            return Problem(kind, utterance.path, harmless=True)
         return Problem(str(problem), utterance.path)
     if card.sample_rates_hz and facts.sample_rate_hz not in card.sample_rates_hz:
-        return Problem(f"wrong sample rate {facts.sample_rate_hz} Hz", utterance.path)
+        expected = " or ".join(str(rate) for rate in card.sample_rates_hz)
+        kind = f"wrong sample rate ({facts.sample_rate_hz} Hz, expected {expected})"
+        return Problem(kind, utterance.path)
     start = utterance.start or 0.0
     stop = facts.duration_s if utterance.stop is None else utterance.stop
     if not 0 <= start < stop <= facts.duration_s + 1e-3:
-        return Problem("outside its file", utterance.path)
+        kind = f"cut outside its file ({facts.duration_s:.2f} s)"
+        return Problem(kind, f"{utterance.path} {start:g}-{stop:g} s")
     _check_labels(utterance, card)
-    return entry_of(utterance, card, stop - start, facts.sample_rate_hz)
+    return entry_of(utterance, card, stop - start, facts.sample_rate_hz), facts
 
 
 def _check_labels(utterance: Utterance, card: CorpusCard) -> None:
@@ -186,53 +196,7 @@ def _check_labels(utterance: Utterance, card: CorpusCard) -> None:
             require_in_scale(value, card.vad_scale, what)
 
 
-def describe(problems: Iterable[Problem]) -> list[str]:
-    """One line per kind of problem: how many, and the first five by name.
-
-    Examples
-    --------
-    >>> describe([Problem("silent", "a.wav"), Problem("silent", "b.wav")])
-    ['2 silent: a.wav, b.wav']
-    """
-    kinds: dict[str, list[str]] = {}
-    for problem in problems:
-        kinds.setdefault(problem.kind, []).append(problem.path)
-    return [
-        f"{len(paths)} {kind}: {', '.join(paths[:NAMED])}"
-        + (", ..." if len(paths) > NAMED else "")
-        for kind, paths in kinds.items()
-    ]
-
-
-def _left_out(problems: list[Problem]) -> dict[str, list[str]]:
-    kinds: dict[str, list[str]] = {}
-    for problem in problems:
-        kinds.setdefault(problem.kind, []).append(problem.path)
-    return {kind: sorted(paths) for kind, paths in sorted(kinds.items())}
-
-
-def count(entries: dict[str, dict]) -> dict:
-    """Utterances, hours, speakers, and emotions per label source (``null`` = no emotion)."""
-    sources: dict[str, Counter] = {}
-    for entry in entries.values():
-        for source, label in entry["labels"].items():
-            sources.setdefault(source, Counter())[label["emotion"] or "none"] += 1
-    return {
-        "utterances": len(entries),
-        "hours": round(sum(e["duration"] for e in entries.values()) / 3600, 4),
-        "speakers": len({e["speaker"] for e in entries.values()} - {None}),
-        "emotions": {source: dict(c.most_common()) for source, c in sources.items()},
-    }
-
-
-def _log_counts(card: CorpusCard, counts: dict) -> None:
-    logger.info(
-        f"{card.name}: {counts['utterances']} utterances, {counts['hours']:.2f} h, "
-        f"{counts['speakers']} speakers."
-    )
-    for source, emotions in counts["emotions"].items():
-        listed = ", ".join(f"{emotion} {n}" for emotion, n in emotions.items())
-        logger.info(f"{card.name}: {source}: {listed}.")
-    for what, expected in card.expected.items():
-        if what in counts and counts[what] != expected:
-            logger.warning(f"{card.name}: {counts[what]} {what}; a full copy has {expected}.")
+def _printable(problem: Problem) -> Problem:
+    """The problem with bytes of its path that are not UTF-8 written out."""
+    path = problem.path.encode("utf-8", "backslashreplace").decode()
+    return Problem(problem.kind, path, problem.harmless)

@@ -34,31 +34,50 @@ CARD = CorpusCard(
     sources=("intended",),
     layout="wav/03a01Fa.wav ... (optional erkennung.txt)",
     sample_rates_hz=(16000,),
-    expected={"utterances": 535, "speakers": 10},
+    expected={
+        "utterances": 535,
+        "speakers": 10,
+        "emotions": {
+            "intended": {
+                "anger": 127,
+                "boredom": 81,
+                "neutral": 79,
+                "happiness": 71,
+                "fear": 69,
+                "sadness": 62,
+                "disgust": 46,
+            }
+        },
+    },
 )
 FILES = ("wav/*",)
 LABEL_FILES = ("erkennung.txt",)
+UNUSED = ("lablaut", "labsilb", "silb", "erklaerung.txt")
 
 MALE = {"03", "10", "11", "12", "15"}
 FEMALE = {"08", "09", "13", "14", "16"}
 NAME = re.compile(r"(\d\d)([ab]\d\d)([WLEAFTN])[a-z]")
+RECOGNITION = re.compile(r"(\S+?)(?:\.wav)?\s+([\d.,]+)(?:\s+([\d.,]+))?", re.IGNORECASE)
 
 
 def utterances(data_folder: Path) -> Iterator[Utterance | Problem]:
     """Every file of ``wav/``, labelled by its name."""
-    recognition = read_recognition(data_folder / "erkennung.txt")
+    recognition = {}
+    for item in read_recognition(data_folder / "erkennung.txt"):
+        if isinstance(item, Problem):
+            yield item
+        else:
+            recognition[item[0]] = item[1]
     for path in matching(data_folder, FILES):
-        relative = path.relative_to(data_folder).as_posix()
         match = NAME.fullmatch(path.stem)
         if match is None or path.suffix.lower() != ".wav":
-            yield Problem("stray", relative, harmless=True)
             continue
         speaker, text, code = match.groups()
         gender = "male" if speaker in MALE else "female" if speaker in FEMALE else None
         label = annotation(CARD.emotions[code], code, **recognition.get(path.stem, {}))
         yield Utterance(
             name=path.stem,
-            path=relative,
+            path=path.relative_to(data_folder).as_posix(),
             speaker=speaker,
             gender=gender,
             text=text,
@@ -66,6 +85,43 @@ def utterances(data_folder: Path) -> Iterator[Utterance | Problem]:
         )
 
 
-def read_recognition(path: Path) -> dict[str, dict[str, float]]:
-    """To be written."""
-    return {}
+def read_recognition(path: Path) -> Iterator[tuple[str, dict[str, float]] | Problem]:
+    """Read the listening test: how many of 20 listeners recognised the emotion.
+
+    Parameters
+    ----------
+    path : Path
+        ``erkennung.txt``, Latin-1, decimal commas, per cent; one line per file with its
+        name, ``erkannt`` (recognised) and ``natuerlich`` (found natural). It may be absent.
+
+    Yields
+    ------
+    tuple of str and dict, or Problem
+        Utterance name -> ``recognition_rate`` and ``naturalness`` in [0, 1].
+    """
+    if not path.is_file():
+        return
+    lines = path.read_text(encoding="latin-1").replace("\xa0", " ").splitlines()
+    for number, line in enumerate(lines, start=1):
+        first = line.split()[:1]
+        if not first or first[0].lower().startswith("satz"):
+            continue
+        match = RECOGNITION.match(line.strip())
+        try:
+            name, *rates = match.groups() if match else ("",)
+            rates = [float(rate.replace(",", ".")) / 100 for rate in rates if rate]
+        except ValueError:
+            rates = []
+        if not rates or not all(0 <= rate <= 1 for rate in rates):
+            yield Problem("unreadable recognition rate", f"{path.name}:{number}", harmless=True)
+            continue
+        keys = ("recognition_rate", "naturalness")
+        yield name, {key: round(rate, 6) for key, rate in zip(keys, rates, strict=False)}
+
+
+def speakers(data_folder: Path) -> dict[str, dict[str, int]]:
+    """Ages of the ten speakers, from the database's documentation."""
+    ages = (31, 34, 21, 32, 26, 30, 32, 35, 25, 31)
+    return {
+        speaker: {"age": age} for speaker, age in zip(sorted(MALE | FEMALE), ages, strict=True)
+    }

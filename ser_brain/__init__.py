@@ -1,3 +1,3 @@
-"""SER Recipes: speech emotion recognition that can be trained, judged, explained and shipped."""
+"""SER Recipes: speech emotion recognition to train, judge, explain and ship."""
 
 __version__ = "0.1.0"

@@ -5,9 +5,12 @@ soundfile only, no torch: corpora are prepared without it.
 
 from __future__ import annotations
 
+import os
 import struct
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
@@ -15,7 +18,9 @@ import soundfile
 SILENCE_PEAK = 1e-4  # full scale 1: quieter than -80 dBFS from end to end is silence
 SHORTEST_S = 0.1
 LFS_MAGIC = b"version https://git-lfs"
-UNKNOWN_LENGTH = (0, 0xFFFFFFFF)  # what streaming writers leave in a WAV header
+# What streaming writers leave in a WAV header in place of a length; SoX the last.
+UNKNOWN_LENGTH = (0, 0xFFFFFFFF, 0x7FFFF000)
+HEAD_BYTES = 4096
 BLOCK_FRAMES = 65536
 
 
@@ -25,10 +30,17 @@ class AudioProblem(Exception):
 
 @dataclass(frozen=True)
 class AudioFacts:
-    """Length and rate of an audio file, from its header."""
+    """Length and rate of an audio file, from its header.
+
+    Attributes
+    ----------
+    mark : tuple of int
+        Size in bytes and a checksum of the beginning: files that differ in it differ.
+    """
 
     frames: int
     sample_rate_hz: int
+    mark: tuple[int, int] = (0, 0)
 
     @property
     def duration_s(self) -> float:
@@ -50,14 +62,15 @@ def inspect(path: str | Path) -> AudioFacts:
     Raises
     ------
     AudioProblem
-        ``missing``, ``empty``, ``git-LFS stub``, ``unreadable``, ``truncated``, ``too short``
-        or ``silent``.
+        ``missing``, ``empty``, ``git-LFS stub``, ``unreadable``, ``truncated``, ``too short``,
+        ``silent`` or ``not a number``.
     """
     path = Path(path)
     try:
         with open(path, "rb") as file:
-            head = file.read(4096)
-        size = path.stat().st_size
+            head = file.read(HEAD_BYTES)
+            size = os.fstat(file.fileno()).st_size
+            cut = _wav_is_cut(file, head, size)
     except FileNotFoundError:
         raise AudioProblem("missing") from None
     except OSError:
@@ -66,41 +79,51 @@ def inspect(path: str | Path) -> AudioFacts:
         raise AudioProblem("empty")
     if head.startswith(LFS_MAGIC):
         raise AudioProblem("git-LFS stub")
-    if _wav_is_cut(head, size):
+    if cut:
         raise AudioProblem("truncated")
     try:
         with soundfile.SoundFile(path) as file:
-            return _inspect_samples(file)
+            _inspect_samples(file)
+            return AudioFacts(file.frames, file.samplerate, (size, zlib.crc32(head)))
     except (soundfile.SoundFileError, OSError):
         raise AudioProblem("unreadable") from None
 
 
-def _inspect_samples(file: soundfile.SoundFile) -> AudioFacts:
-    facts = AudioFacts(file.frames, file.samplerate)
-    if facts.duration_s < SHORTEST_S:
+def _inspect_samples(file: soundfile.SoundFile) -> None:
+    """Read as little as shows that the samples are all there and not all zero."""
+    if file.frames == 0:
+        raise AudioProblem("empty")
+    if file.frames / file.samplerate < SHORTEST_S:
         raise AudioProblem("too short")
     # A lossless file that was cut opens well; reading its last frame shows it.
     try:
-        file.seek(facts.frames - 1)
+        file.seek(file.frames - 1)
         complete = len(file.read(1)) == 1
         file.seek(0)
     except soundfile.SoundFileError:
         complete = False
     if not complete:
         raise AudioProblem("truncated")
+    floating = file.subtype in ("FLOAT", "DOUBLE")
+    loud = False
     for block in file.blocks(BLOCK_FRAMES, dtype="float32"):
-        if np.abs(block).max() > SILENCE_PEAK:
-            return facts
-    raise AudioProblem("silent")
+        if floating and not np.isfinite(block).all():
+            raise AudioProblem("not a number")
+        loud = loud or np.abs(block).max() > SILENCE_PEAK
+        if loud and not floating:
+            return
+    if not loud:
+        raise AudioProblem("silent")
 
 
-def _wav_is_cut(head: bytes, size: int) -> bool:
+def _wav_is_cut(file: BinaryIO, head: bytes, size: int) -> bool:
     """Whether a RIFF file ends before its data chunk does; libsndfile would not say."""
     if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
         return False
     at = 12
-    while at + 8 <= len(head):
-        name, length = struct.unpack("<4sI", head[at : at + 8])
+    while at + 8 <= size:
+        file.seek(at)
+        name, length = struct.unpack("<4sI", file.read(8))
         if name == b"data":
             return length not in UNKNOWN_LENGTH and at + 8 + length > size
         at += 8 + length + length % 2

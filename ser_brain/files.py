@@ -65,6 +65,20 @@ def write_json(path: str | Path, content: object) -> None:
     write_text(path, text + "\n")
 
 
+def remove(path: str | Path) -> None:
+    """Remove a file if it is there.
+
+    Raises
+    ------
+    SERError
+        If it is there and cannot be removed.
+    """
+    try:
+        Path(path).unlink(missing_ok=True)
+    except OSError as error:
+        raise SERError(f"Cannot write {path}: {error.strerror or error}.") from error
+
+
 def read_json(path: str | Path, what: str) -> dict:
     """Read a JSON object.
 

@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 get_logger = logging.getLogger
+OURS = ("ser_brain", "data_prep", "recipes", "train")
 
 
-def show_progress(level: int = logging.INFO) -> None:
+def show_progress(file: str | Path | None = None) -> None:
     """Let a command print its log lines: message only, warnings marked.
 
     Called by commands, never by the library, so that importing it changes no logging.
+
+    Parameters
+    ----------
+    file : str or Path, optional
+        Also append the lines to this file.
     """
-    handler = logging.StreamHandler()
-    handler.setFormatter(_Formatter())
+    handlers: list[logging.Handler] = [logging.StreamHandler()]
+    if file is not None:
+        handlers.append(logging.FileHandler(file, encoding="utf-8"))
+    for handler in handlers:
+        handler.setFormatter(_Formatter())
     root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(level)
+    root.handlers[:] = handlers
+    root.setLevel(logging.WARNING)
+    logging.getLogger("speechbrain").setLevel(logging.WARNING)
+    for name in OURS:
+        logging.getLogger(name).setLevel(logging.INFO)
 
 
 class _Formatter(logging.Formatter):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ser_brain.errors import SERError
-from ser_brain.files import read_json, sha256_of, write_json
+from ser_brain.files import read_json, remove, sha256_of, write_json
 
 DATA_ROOT = "{data_root}/"
 
@@ -75,17 +75,17 @@ class Utterance:
 
 @dataclass(frozen=True)
 class Problem:
-    """A file that cannot become an utterance.
+    """Something that is left out: a file, an utterance, a rating.
 
     Attributes
     ----------
     kind : str
-        What is wrong in a word or two: ``missing``, ``unreadable``, ``stray`` ...
+        What is wrong in a few words: ``missing``, ``unreadable``, ``stray file`` ...
     path : str
-        The file, relative to the data folder.
+        The file, relative to the data folder; with ``:line`` for a line of a label file.
     harmless : bool
-        True where nothing of the corpus is lost by leaving it out (``._*`` files, stray
-        folders, files the corpus is known to ship broken): named and counted, no reason to stop.
+        True where no utterance of the corpus is lost by leaving it out (``._*`` files, stray
+        folders, files that every copy has broken): named and counted, no reason to stop.
     """
 
     kind: str
@@ -110,9 +110,10 @@ class CorpusCard:
     sample_rates_hz : tuple of int, optional
         Rates its files may have; None accepts any.
     expected : dict
-        Counts of a full copy, e.g. ``{"utterances": 535, "speakers": 10}``.
+        Counts of a full copy, e.g. ``{"utterances": 535, "speakers": 10}``, and where known
+        ``{"emotions": {source: {emotion: count}}}``. A copy that differs is told of.
     known_bad : dict
-        Utterance name -> reason, for files broken in every copy.
+        Utterance name -> reason, for files broken in every copy; one that is sound is kept.
     synthetic : bool
         True where no person spoke; every report then says so.
     """
@@ -129,7 +130,7 @@ class CorpusCard:
     layout: str
     vad_scale: tuple[float, float] | None = None
     sample_rates_hz: tuple[int, ...] | None = None
-    expected: Mapping[str, int] = field(default_factory=dict)
+    expected: Mapping[str, object] = field(default_factory=dict)
     known_bad: Mapping[str, str] = field(default_factory=dict)
     synthetic: bool = False
     notes: str = ""
@@ -142,13 +143,16 @@ class CorpusCard:
 
 
 def _braces(value: object, write: bool) -> object:
-    """Double literal braces on writing, undo on reading: SpeechBrain formats every string."""
+    """Double literal braces on writing, undo on reading: SpeechBrain formats every value.
+
+    It leaves keys, and so the ids of a manifest, alone.
+    """
     if isinstance(value, str):
         if write:
             return value.replace("{", "{{").replace("}", "}}")
         return value.replace("{{", "{").replace("}}", "}")
     if isinstance(value, dict):
-        return {_braces(k, write): _braces(v, write) for k, v in value.items()}
+        return {key: _braces(item, write) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_braces(item, write) for item in value]
     return value
@@ -196,7 +200,7 @@ def write_manifest(
         The manifest.
     """
     path = Path(folder) / f"{name}.json"
-    card_path(path).unlink(missing_ok=True)
+    remove(card_path(path))
     write_json(path, entries)
     write_json(card_path(path), {**card, "manifest_sha256": sha256_of(path)})
     return path
@@ -247,4 +251,4 @@ def _entries(manifest: dict, path: Path, data_folder: Path) -> Iterator[tuple[st
         wav = str(entry["wav"]).removeprefix(DATA_ROOT)
         entry = _braces({**entry, "wav": wav}, False)
         entry["wav"] = str(data_folder / entry["wav"])
-        yield _braces(utterance_id, False), entry
+        yield utterance_id, entry

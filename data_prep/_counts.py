@@ -1,0 +1,81 @@
+"""Counts of a prepared corpus: for the card, the log and the comparison with a full copy."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+
+from ser_brain.log import get_logger
+from ser_brain.manifest import CorpusCard, Problem
+
+logger = get_logger(__name__)
+
+NAMED = 5  # problems of a kind that are named; the rest are counted
+
+
+def by_kind(problems: Iterable[Problem]) -> dict[str, list[str]]:
+    """Kind of problem -> what had it, in the order met."""
+    kinds: dict[str, list[str]] = {}
+    for problem in problems:
+        kinds.setdefault(problem.kind, []).append(problem.path)
+    return kinds
+
+
+def describe(problems: Iterable[Problem]) -> list[str]:
+    """One line per kind of problem: how many, and the first five by name.
+
+    Examples
+    --------
+    >>> describe([Problem("silent", "a.wav"), Problem("silent", "b.wav")])
+    ['2 silent: a.wav, b.wav']
+    """
+    return [
+        f"{len(paths)} {kind}: {', '.join(paths[:NAMED])}"
+        + (", ..." if len(paths) > NAMED else "")
+        for kind, paths in by_kind(problems).items()
+    ]
+
+
+def count(entries: Mapping[str, dict]) -> dict:
+    """Utterances, hours, speakers, and emotions per label source (``none`` = no emotion)."""
+    sources: dict[str, Counter] = {}
+    for entry in entries.values():
+        for source, label in entry["labels"].items():
+            sources.setdefault(source, Counter())[label["emotion"] or "none"] += 1
+    return {
+        "utterances": len(entries),
+        "hours": round(sum(e["duration"] for e in entries.values()) / 3600, 4),
+        "speakers": len({e["speaker"] for e in entries.values()} - {None}),
+        "emotions": {source: dict(c.most_common()) for source, c in sources.items()},
+    }
+
+
+def differences(counts: Mapping, expected: Mapping, where: str = "") -> Iterator[str]:
+    """Where the counts are not those of a full copy.
+
+    Examples
+    --------
+    >>> list(differences({"speakers": 9}, {"speakers": 10}))
+    ['9 speakers; a full copy has 10']
+    """
+    for what, value in expected.items():
+        found = counts.get(what, 0 if not isinstance(value, Mapping) else {})
+        if isinstance(value, Mapping):
+            if found:
+                yield from differences(found, value, where=f"{where}{what} ")
+        elif found != value:
+            yield f"{found} {where}{what}; a full copy has {value}"
+
+
+def log_counts(card: CorpusCard, counts: Mapping) -> None:
+    """Say what was found, per source, and how it differs from a full copy."""
+    logger.info(
+        f"{card.name}: {counts['utterances']} utterances, {counts['hours']:.2f} h, "
+        f"{counts['speakers']} speakers."
+    )
+    for source, emotions in counts["emotions"].items():
+        listed = ", ".join(f"{emotion} {n}" for emotion, n in emotions.items())
+        logger.info(f"{card.name}: {source}: {listed}.")
+    different = list(differences(counts, card.expected))
+    if different:
+        logger.warning(f"{card.name}: {'; '.join(different)}.")

@@ -1,0 +1,74 @@
+"""Label tables as they are found: any delimiter, with or without a byte order mark."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+from pathlib import Path
+
+from ser_brain.errors import SERError
+
+DELIMITERS = ",;\t|"
+
+
+def read_table(path: Path) -> tuple[list[str], list[dict[str, str]]]:
+    """Read a CSV file with a header line.
+
+    The delimiter is the one of comma, semicolon, tab and bar that the header holds most of.
+
+    Parameters
+    ----------
+    path : Path
+        UTF-8, or UTF-16 with a byte order mark.
+
+    Returns
+    -------
+    columns : list of str
+    rows : list of dict
+        Column -> cell, stripped; ``line`` numbers follow the header, from 2.
+
+    Raises
+    ------
+    SERError
+        If it cannot be read, is empty, names a column twice, or a row is longer or shorter
+        than the header.
+    """
+    lines = csv.reader(io.StringIO(_text(path), newline=""), delimiter=_delimiter(path))
+    try:
+        columns = [cell.strip() for cell in next(lines, [])]
+        if not any(columns):
+            raise SERError(f"{path} is empty; expected a header line with column names.")
+        if len(set(columns)) < len(columns):
+            raise SERError(f"{path} names a column twice: {', '.join(columns)}.")
+        rows = []
+        for cells in lines:
+            if not any(cell.strip() for cell in cells):
+                continue
+            if len(cells) != len(columns):
+                raise SERError(
+                    f"{path}, line {lines.line_num}: {len(cells)} cells where the header has "
+                    f"{len(columns)} ({', '.join(columns)})."
+                )
+            rows.append(dict(zip(columns, (cell.strip() for cell in cells), strict=True)))
+    except csv.Error as error:
+        raise SERError(f"{path}, line {lines.line_num}: {error}.") from error
+    return columns, rows
+
+
+def _text(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise SERError(f"Cannot read {path}: {error.strerror or error}.") from error
+    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        return content.decode("utf-16" if wide else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise SERError(f"{path}, line {line} is not UTF-8; save the table as UTF-8.") from error
+
+
+def _delimiter(path: Path) -> str:
+    header = _text(path).lstrip().partition("\n")[0]
+    return max(DELIMITERS, key=header.count)

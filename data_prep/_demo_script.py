@@ -1,0 +1,228 @@
+"""What the demo corpus says and who says it: sentences, speakers, recording lists.
+
+The sentences are of everyday things and say nothing of a feeling. A speaker reads each of its
+sentences once in every emotion, so the words give no label away.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+EMOTIONS = {"ang": "anger", "hap": "happiness", "sad": "sadness", "neu": "neutral"}
+SENTENCES_A_SPEAKER = 8
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """A voice: one of eSpeak's variants and a pitch that is its own."""
+
+    language: str
+    number: int
+    gender: str
+    voice: str
+    pitch_st: float
+
+    @property
+    def name(self) -> str:
+        return f"{self.language}_s{self.number:02d}"
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One reading: who, what (number from 1 in ``SENTENCES``) and in which emotion."""
+
+    speaker: Speaker
+    sentence: int
+    code: str
+
+    @property
+    def text(self) -> str:
+        return f"{self.speaker.language}_t{self.sentence:02d}"
+
+    @property
+    def name(self) -> str:
+        return f"{self.speaker.name}_t{self.sentence:02d}_{self.code}"
+
+    @property
+    def phrases(self) -> tuple[str, str]:
+        return SENTENCES[self.speaker.language][self.sentence - 1]
+
+
+# Language -> eSpeak dictionary, and (accent, variant, semitones) of each voice, women first.
+DICTIONARIES = {"eng": "en", "deu": "de", "fas": "fa"}
+
+FEMALE = {
+    "eng": (
+        ("en-us", "f1", 0.0),
+        ("en", "f2", 1.0),
+        ("en-us", "f3", -1.0),
+        ("en-gb-scotland", "f4", 1.5),
+        ("en-us", "Annie", -1.5),
+        ("en-gb-x-rp", "belinda", -2.0),
+        ("en-us", "shelby", 2.0),
+        ("en", "steph", 0.5),
+        ("en-us", "grandma", -0.5),
+    ),
+    "deu": (
+        ("de", "f5", 0.0),
+        ("de", "linda", -2.0),
+        ("de", "aunty", 1.0),
+        ("de", "Alicia", -2.5),
+        ("de", "f1", 2.5),
+    ),
+    "fas": (
+        ("fa", "steph2", 1.0),
+        ("fa", "f3", 1.5),
+        ("fa", "anika", -3.0),
+        ("fa", "Andrea", -2.0),
+        ("fa", "f5", -1.5),
+    ),
+}
+
+MALE = {
+    "eng": (
+        ("en-us", "m1", 0.5),
+        ("en", "m2", 2.0),
+        ("en-us", "m3", -0.5),
+        ("en-gb-scotland", "m4", 1.0),
+        ("en-us", "m5", 3.0),
+        ("en-gb-x-rp", "m7", 0.0),
+        ("en-us", "Alex", 1.5),
+        ("en", "Lee", 2.5),
+        ("en-us", "Reed", -1.0),
+    ),
+    "deu": (
+        ("de", "m6", 0.0),
+        ("de", "Denis", 2.0),
+        ("de", "boris", -0.5),
+        ("de", "michel", 1.0),
+        ("de", "edward", 3.0),
+    ),
+    "fas": (
+        ("fa", "m8", 2.5),
+        ("fa", "Henrique", 0.0),
+        ("fa", "adam", 1.5),
+        ("fa", "miguel", -0.5),
+        ("fa", "norbert", 3.0),
+    ),
+}
+
+
+def speakers() -> list[Speaker]:
+    """All voices, language by language, women and men in turn."""
+    found = []
+    for language in DICTIONARIES:
+        pairs = zip(FEMALE[language], MALE[language], strict=True)
+        voices = [
+            (gender, *voice)
+            for pair in pairs
+            for gender, voice in zip(("female", "male"), pair, strict=True)
+        ]
+        for number, (gender, accent, variant, pitch_st) in enumerate(voices, start=1):
+            found.append(Speaker(language, number, gender, f"{accent}+{variant}", pitch_st))
+    return found
+
+
+def clips(seed: int) -> list[Clip]:
+    """Every reading of the corpus, in order.
+
+    Parameters
+    ----------
+    seed : int
+        Deals the sentences to the speakers; each is read about equally often.
+    """
+    found = []
+    for language in DICTIONARIES:
+        deck: list[int] = []
+        order = random.Random(f"{seed} {language}")
+        for speaker in (s for s in speakers() if s.language == language):
+            if len(deck) < SENTENCES_A_SPEAKER:
+                deck = list(range(1, len(SENTENCES[language]) + 1))
+                order.shuffle(deck)
+            dealt, deck = deck[:SENTENCES_A_SPEAKER], deck[SENTENCES_A_SPEAKER:]
+            found += [Clip(speaker, n, code) for n in sorted(dealt) for code in EMOTIONS]
+    return found
+
+
+# Two phrases each, so that there is a place for a pause.
+SENTENCES = {
+    "eng": (
+        ("The tickets are on the table", "next to the lamp"),
+        ("On Monday morning", "the bus leaves at eight"),
+        ("The blue folder", "is in the second drawer"),
+        ("After the meeting", "we walked to the station"),
+        ("He put the bread", "in the kitchen cupboard"),
+        ("The window on the left", "looks onto the street"),
+        ("She wrote the address", "on a sheet of paper"),
+        ("At the corner", "there is a small bakery"),
+        ("They painted the fence", "in the early afternoon"),
+        ("The second floor", "has four large rooms"),
+        ("In about an hour", "the train will arrive"),
+        ("The keys are hanging", "behind the front door"),
+        ("My neighbour works", "in the city library"),
+        ("The parcel was sent", "to the other office"),
+        ("Every Thursday", "the market opens at nine"),
+        ("He is carrying the boxes", "up to the third floor"),
+        ("The recipe needs", "two cups of flour"),
+        ("Between the two houses", "there is a narrow path"),
+        ("She is reading the list", "from top to bottom"),
+        ("The new calendar", "hangs next to the clock"),
+        ("Before lunch", "they moved the chairs outside"),
+        ("The river runs", "along the eastern road"),
+        ("He turned the page", "and read the next line"),
+        ("The coat on the chair", "belongs to my brother"),
+    ),
+    "deu": (
+        ("Die Fahrkarten liegen auf dem Tisch", "neben der Lampe"),
+        ("Am Montagmorgen", "fährt der Bus um acht"),
+        ("Der blaue Ordner", "steht im zweiten Regal"),
+        ("Nach der Sitzung", "gingen wir zum Bahnhof"),
+        ("Er legt das Brot", "in den Küchenschrank"),
+        ("Das linke Fenster", "geht zur Straße hinaus"),
+        ("Sie schrieb die Adresse", "auf ein Blatt Papier"),
+        ("An der Ecke", "gibt es eine kleine Bäckerei"),
+        ("Sie strichen den Zaun", "am frühen Nachmittag"),
+        ("Der zweite Stock", "hat vier große Zimmer"),
+        ("In etwa einer Stunde", "kommt der Zug an"),
+        ("Die Schlüssel hängen", "hinter der Haustür"),
+        ("Mein Nachbar arbeitet", "in der Stadtbücherei"),
+        ("Das Paket ging", "an das andere Büro"),
+        ("Jeden Donnerstag", "öffnet der Markt um neun"),
+        ("Er trägt die Kisten", "in den dritten Stock"),
+        ("Für das Rezept", "braucht man zwei Tassen Mehl"),
+        ("Zwischen den beiden Häusern", "liegt ein schmaler Weg"),
+        ("Sie liest die Liste", "von oben nach unten"),
+        ("Der neue Kalender", "hängt neben der Uhr"),
+        ("Vor dem Mittagessen", "stellten sie die Stühle hinaus"),
+        ("Der Fluss verläuft", "entlang der östlichen Straße"),
+        ("Er blätterte um", "und las die nächste Zeile"),
+        ("Der Mantel auf dem Stuhl", "gehört meinem Bruder"),
+    ),
+    "fas": (
+        ("بلیت‌ها روی میز است", "کنار چراغ"),
+        ("صبح دوشنبه", "اتوبوس ساعت هشت می‌رود"),
+        ("پوشه‌ی آبی", "در کشوی دوم است"),
+        ("بعد از جلسه", "تا ایستگاه پیاده رفتیم"),
+        ("او نان را", "در کابینت آشپزخانه گذاشت"),
+        ("پنجره‌ی سمت چپ", "رو به خیابان است"),
+        ("نشانی را", "روی یک برگ کاغذ نوشت"),
+        ("سر کوچه", "یک نانوایی کوچک هست"),
+        ("آن‌ها بعدازظهر", "نرده‌ها را رنگ زدند"),
+        ("طبقه‌ی دوم", "چهار اتاق بزرگ دارد"),
+        ("حدود یک ساعت دیگر", "قطار می‌رسد"),
+        ("کلیدها", "پشت در آویزان است"),
+        ("همسایه‌ی من", "در کتابخانه‌ی شهر کار می‌کند"),
+        ("بسته را", "به دفتر دیگر فرستادند"),
+        ("هر پنجشنبه", "بازار ساعت نه باز می‌شود"),
+        ("او جعبه‌ها را", "به طبقه‌ی سوم می‌برد"),
+        ("برای این غذا", "دو پیمانه آرد لازم است"),
+        ("بین دو خانه", "یک راه باریک هست"),
+        ("او فهرست را", "از بالا تا پایین می‌خواند"),
+        ("تقویم تازه", "کنار ساعت آویزان است"),
+        ("پیش از ناهار", "صندلی‌ها را بیرون بردند"),
+        ("رودخانه", "از کنار جاده‌ی شرقی می‌گذرد"),
+        ("او ورق زد", "و سطر بعد را خواند"),
+        ("کت روی صندلی", "مال برادر من است"),
+    ),
+}

@@ -1,0 +1,177 @@
+"""CREMA-D: crowd-sourced emotional multimodal actors (English, acted, rated).
+
+Cao, Cooper, Keutmann, Gur, Nenkova, Verma (2014), "CREMA-D: Crowd-sourced emotional multimodal
+actors dataset", IEEE Trans. Affective Computing 5(4). 91 actors say twelve sentences; about ten
+people rated each clip three times over: the voice alone, the face alone, and both.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from data_prep import matching
+from data_prep._csv import read_table
+from ser_brain.labels import annotation
+from ser_brain.log import get_logger
+from ser_brain.manifest import CorpusCard, Problem, Utterance
+
+logger = get_logger(__name__)
+
+SUMMARY = "processedResults/summaryTable.csv"
+VOTES = "processedResults/tabulatedVotes.csv"
+DEMOGRAPHICS = "VideoDemographics.csv"
+
+CARD = CorpusCard(
+    name="cremad",
+    title="Crowd-sourced Emotional Multimodal Actors Dataset (CREMA-D)",
+    version="1",
+    licence="ODbL 1.0 (database), DbCL 1.0 (contents)",
+    citation="Cao et al. (2014), CREMA-D, IEEE Transactions on Affective Computing 5(4)",
+    languages=("eng",),
+    style="acted, twelve fixed sentences; crowd-rated",
+    emotions={
+        "ANG": "anger",
+        "DIS": "disgust",
+        "FEA": "fear",
+        "HAP": "happiness",
+        "NEU": "neutral",
+        "SAD": "sadness",
+    },
+    sources=("intended", "rated_voice", "rated_face", "rated_av"),
+    layout=f"AudioWAV/1001_DFA_ANG_XX.wav ..., {DEMOGRAPHICS}, {SUMMARY}, {VOTES}",
+    sample_rates_hz=(16000,),
+    # 7,442 files, of which one is silent in every copy.
+    expected={
+        "utterances": 7441,
+        "speakers": 91,
+        "emotions": {
+            "intended": {
+                "anger": 1271,
+                "disgust": 1271,
+                "fear": 1271,
+                "happiness": 1271,
+                "sadness": 1270,
+                "neutral": 1087,
+            }
+        },
+    },
+    known_bad={"1076_MTI_SAD_XX": "silent in every copy"},
+    notes="1006_TIE_NEU/HAP, 1013_WSI_SAD/DIS and 1017_IWW_FEA/ANG are the same recordings "
+    "under two intended emotions (see same_audio).",
+)
+FILES = ("AudioWAV/*",)
+LABEL_FILES = (SUMMARY, VOTES, DEMOGRAPHICS)
+UNUSED = (
+    "*.md",
+    "*.txt",
+    "*.csv",
+    "*.R",
+    ".git*",
+    "Audio[!W]*",
+    "Video*",
+    "processedResults/*",
+)
+
+NAME = re.compile(r"(\d{4})_([A-Z]{3})_(ANG|DIS|FEA|HAP|NEU|SAD)_(LO|MD|HI|XX?)")
+INTENSITY = {"LO": "low", "MD": "medium", "HI": "high"}
+LETTERS = {code[0]: emotion for code, emotion in CARD.emotions.items()}
+# The columns of the summary, and the first digit of the row numbers of the votes.
+SOURCES = {
+    "rated_voice": ("Voice", "1"),
+    "rated_face": ("Face", "2"),
+    "rated_av": ("MultiModal", "3"),
+}
+
+
+def utterances(data_folder: Path) -> Iterator[Utterance | Problem]:
+    """Every file of ``AudioWAV/``, and the rated clips whose audio is not there."""
+    people = speakers(data_folder)
+    summary = _summary(data_folder / SUMMARY)
+    votes = _votes(data_folder / VOTES)
+    seen = set()
+    for path in matching(data_folder, FILES):
+        match = NAME.fullmatch(path.stem)
+        if match is None or path.suffix.lower() != ".wav":
+            continue
+        actor, sentence, code, level = match.groups()
+        clip = _clip(path.stem)
+        seen.add(clip)
+        intended = annotation(CARD.emotions[code], code, intensity=INTENSITY.get(level))
+        yield Utterance(
+            name=path.stem,
+            path=path.relative_to(data_folder).as_posix(),
+            speaker=actor,
+            gender=people.get(actor, {}).get("gender"),
+            text=sentence,
+            labels={"intended": intended, **_rated(summary.get(clip, {}), votes.get(clip, {}))},
+        )
+    for clip in sorted((summary.keys() | votes.keys()) - seen):
+        yield Problem("missing", f"AudioWAV/{clip}.wav")
+
+
+def speakers(data_folder: Path) -> dict[str, dict[str, object]]:
+    """Gender, age, race and ethnicity of the actors; nothing where the table is absent."""
+    facts = {}
+    for row in _rows(data_folder / DEMOGRAPHICS, "genders"):
+        gender = row["sex"].lower()
+        facts[row["actorid"]] = {
+            "gender": gender if gender in ("female", "male") else None,
+            "age": int(row["age"]) if row["age"].isdigit() else None,
+            "race": row["race"] or None,
+            "ethnicity": row["ethnicity"] or None,
+        }
+    return facts
+
+
+def _clip(name: str) -> str:
+    """The name in the tables: 1040_ITH_SAD_X.wav is 1040_ITH_SAD_XX there."""
+    return f"{name}X" if name.endswith("_X") else name
+
+
+def _rows(path: Path, what: str) -> list[dict[str, str]]:
+    if not path.is_file():
+        logger.warning(f"cremad: no {path}; {what} stay unknown.")
+        return []
+    return [{key.lower(): cell for key, cell in row.items()} for row in read_table(path)[1]]
+
+
+def _summary(path: Path) -> dict[str, dict[str, str]]:
+    rows = _rows(path, "ratings and their intensities")
+    return {_clip(row["filename"]): row for row in rows}
+
+
+def _votes(path: Path) -> dict[str, dict[str, dict[str, str]]]:
+    """Clip -> first digit of the row number -> row."""
+    votes: dict[str, dict[str, dict[str, str]]] = {}
+    for row in _rows(path, "single votes"):
+        votes.setdefault(_clip(row["filename"]), {})[row[""][:1]] = row
+    return votes
+
+
+def _rated(summary: dict[str, str], votes: dict[str, dict[str, str]]) -> dict[str, dict]:
+    """What the raters said, per source; a source without a rating is left out.
+
+    Where the most votes are shared the emotion is None and ``raw`` names the sharers
+    (``A:N``). ``level`` is the mean intensity, 0 to 100, given to each of them.
+    """
+    labels = {}
+    for source, (column, digit) in SOURCES.items():
+        row = votes.get(digit, {})
+        raw = summary.get(f"{column.lower()}vote") or row.get("emovote")
+        if not raw:
+            continue
+        winners = [LETTERS[letter] for letter in raw.split(":")]
+        counts = {emotion: int(float(row[k.lower()])) for k, emotion in LETTERS.items() if row}
+        levels = (summary.get(f"{column.lower()}level") or "").split(":")
+        more = {}
+        if len(levels) == len(winners) and all(levels):
+            more["level"] = dict(zip(winners, map(float, levels), strict=True))
+        labels[source] = annotation(
+            winners[0] if len(winners) == 1 else None,
+            raw,
+            votes={e: n for e, n in counts.items() if n} or dict.fromkeys(winners, 1),
+            **more,
+        )
+    return labels

@@ -1,0 +1,133 @@
+"""Leakage audit: what two sets of utterances share that they should not."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from ser_brain import audio
+from ser_brain.errors import SERError
+from ser_brain.splits import DISJOINT
+
+SHOWN = 5
+
+
+def audit(left: Mapping[str, dict], right: Mapping[str, dict]) -> dict:
+    """Count what two sets share: utterances, speakers, groups, texts and identical audio.
+
+    Parameters
+    ----------
+    left, right : mapping
+        id -> manifest entry.
+
+    Returns
+    -------
+    dict
+        For each of ``utterances``, ``speakers``, ``groups``, ``texts`` and ``audio``: ``count``
+        and the first five ``examples``; for audio an example is a pair of ids. Unknown
+        speakers, groups and texts are shared with nobody.
+    """
+    shared = {
+        "utterances": sorted(left.keys() & right.keys()),
+        "speakers": _shared(left, right, "speaker"),
+        "groups": _shared(left, right, "group"),
+        "texts": _shared(left, right, "text"),
+        "audio": _identical(left, right),
+    }
+    return {
+        what: {"count": len(found), "examples": found[:SHOWN]} for what, found in shared.items()
+    }
+
+
+def _shared(left: Mapping[str, dict], right: Mapping[str, dict], key: str) -> list[str]:
+    # A text is the same only within a language: codes of two corpora may coincide.
+    def values(rows: Mapping[str, dict]) -> set:
+        return {(row["corpus"], row[key]) for row in rows.values() if row[key] is not None}
+
+    return sorted(value for _, value in values(left) & values(right))
+
+
+def _identical(left: Mapping[str, dict], right: Mapping[str, dict]) -> list[list[str]]:
+    """Pairs of ids whose decoded samples are equal, whatever their file format.
+
+    Only clips of equal length are read, so a clean split costs next to nothing.
+    """
+
+    def by_length(rows: Mapping[str, dict]) -> dict[tuple, list[str]]:
+        found = defaultdict(list)
+        for utterance_id, row in rows.items():
+            found[round(row["duration"] * row["sample_rate"])].append(utterance_id)
+        return found
+
+    lefts, rights = by_length(left), by_length(right)
+    pairs = []
+    for length in sorted(lefts.keys() & rights.keys()):
+        of_hash = defaultdict(list)
+        for utterance_id in lefts[length]:
+            of_hash[audio_hash(left[utterance_id])].append(utterance_id)
+        for utterance_id in rights[length]:
+            for twin in of_hash.get(audio_hash(right[utterance_id]), ()):
+                pairs.append([twin, utterance_id])
+    return pairs
+
+
+def audio_hash(entry: Mapping) -> str:
+    """SHA-256 of an utterance's samples as 16-bit mono PCM."""
+    samples, _ = audio.read(entry["wav"], entry["start"], entry["stop"])
+    pcm = np.round(np.clip(samples, -1, 1) * 32767).astype("<i2")
+    return hashlib.sha256(pcm.tobytes()).hexdigest()
+
+
+def audit_parts(parts: Mapping[str, Mapping[str, dict]]) -> dict[str, dict]:
+    """Audit every pair of named parts.
+
+    Examples
+    --------
+    >>> audit_parts({"train": {}, "test": {}})["train-test"]["speakers"]["count"]
+    0
+    """
+    names = list(parts)
+    return {
+        f"{one}-{other}": audit(parts[one], parts[other])
+        for place, one in enumerate(names)
+        for other in names[place + 1 :]
+    }
+
+
+def require_disjoint(audits: Mapping[str, dict], protocol: str) -> None:
+    """Stop a run whose split shares what its protocol promises to keep apart.
+
+    Parameters
+    ----------
+    audits : mapping
+        Pair of parts -> audit.
+    protocol : str
+        ``speaker`` and ``group`` promise disjoint speakers or groups; every protocol promises
+        that no utterance stands in two parts.
+
+    Raises
+    ------
+    SERError
+        Naming the pair, the count and the first five examples.
+    """
+    promised = ["utterances"]
+    if protocol in DISJOINT:
+        promised.append(f"{DISJOINT[protocol]}s")
+    for pair, result in audits.items():
+        for what in promised:
+            if result[what]["count"]:
+                named = ", ".join(result[what]["examples"])
+                raise SERError(
+                    f"The {protocol} split shares {result[what]['count']} {what} between "
+                    f"{pair.replace('-', ' and ')} ({named})."
+                )
+
+
+def describe(audits: Mapping[str, dict]) -> Iterable[str]:
+    """One line per pair of parts, for the log."""
+    for pair, result in audits.items():
+        found = ", ".join(f"{what} {result[what]['count']}" for what in result)
+        yield f"shared between {pair.replace('-', ' and ')}: {found}"

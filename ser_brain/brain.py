@@ -1,0 +1,249 @@
+"""The one Brain every experiment is a leaf of.
+
+Shapes: B batch, S samples, T frames, D embedding size.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+
+import numpy as np
+import speechbrain as sb
+import torch
+from speechbrain.utils.distributed import if_main_process
+from torch import Tensor
+
+from ser_brain.dataio import collate, evaluation_loader
+from ser_brain.encoders.masking import masked_mean
+from ser_brain.epoch_statistics import epoch_statistics, format_statistics
+from ser_brain.errors import SERError
+from ser_brain.log import get_logger
+from ser_brain.losses import MaskedLoss
+from ser_brain.run_folder import TrainLog
+
+logger = get_logger(__name__)
+Stage = sb.Stage
+
+
+class SERBrain(sb.Brain):
+    """Encoder, masked mean, heads; named losses; whole-set statistics; two optimisers.
+
+    A leaf overrides :meth:`predict` and :meth:`losses`. Of the settings it reads ``seed``,
+    ``emotions``, ``va_range``, ``loss_weights``, ``validation_metric``, ``batch_size``,
+    ``number_of_epochs``, ``train_log``, the optimiser factories ``encoder_optimizer`` and
+    ``heads_optimizer`` and the schedulers ``encoder_annealing`` and ``heads_annealing``.
+    """
+
+    def predict(self, embedding_BD: Tensor) -> dict[str, Tensor]:
+        """Run the heads: any of ``log_probabilities`` (B, C), ``valence_arousal`` (B, 2)."""
+        raise NotImplementedError
+
+    def losses(self, predictions: dict[str, Tensor], batch) -> dict[str, MaskedLoss]:
+        """Name -> loss over the labelled utterances of the batch."""
+        raise NotImplementedError
+
+    # -- one batch
+
+    def compute_forward(self, batch, stage: Stage) -> dict[str, Tensor]:
+        """Embed the batch and run the heads."""
+        batch = batch.to(self.device)
+        waveforms_BS, shares_B = batch.signal
+        lengths_B = (shares_B * waveforms_BS.shape[1]).round().long()
+        encoder = self.modules.encoder
+        if stage != Stage.TRAIN:
+            # Ranks evaluate different numbers of batches; the wrapper would wait for them all.
+            encoder = getattr(encoder, "module", encoder)
+        frames_BTD, frame_lengths_B = encoder(waveforms_BS, lengths_B)
+        embedding_BD = masked_mean(frames_BTD.float(), frame_lengths_B)
+        return {"embedding": embedding_BD, **self.predict(embedding_BD)}
+
+    def compute_objectives(self, predictions: dict[str, Tensor], batch, stage: Stage) -> Tensor:
+        """Weighted sum of the named losses; remembers what the epoch's statistics need."""
+        batch = batch.to(self.device)
+        self.batch_ids = batch.id
+        losses = self.losses(predictions, batch)
+        if stage == Stage.TRAIN:
+            for name, loss in losses.items():
+                total, count = self.train_sums.get(name, (0.0, 0))
+                mean = loss.mean.item()
+                self.train_sums[name] = (total + mean * loss.count, count + loss.count)
+        else:
+            self.outputs += _as_rows(batch, predictions)
+        weights = self.hparams.loss_weights
+        return sum(weights[name] * loss.mean for name, loss in losses.items())
+
+    def check_loss_isfinite(self, loss: Tensor) -> None:
+        """Stop at the first loss that is not finite, naming the batch."""
+        if not torch.isfinite(loss):
+            raise SERError(
+                f"The loss is {loss.item()} in the batch of {', '.join(self.batch_ids)}. The "
+                "last checkpoint is sound; lower the learning rate or look at these files."
+            )
+
+    # -- one epoch
+
+    def on_stage_start(self, stage: Stage, epoch: int | None = None) -> None:
+        """Seed the epoch, so that a resumed run draws what an undisturbed one draws."""
+        self.outputs: list[dict] = []
+        if stage == Stage.TRAIN:
+            self.train_sums: dict[str, tuple[float, int]] = {}
+            self.epoch_began = time.monotonic()
+            seed = np.random.SeedSequence([self.hparams.seed, epoch, self._rank])
+            state = int(seed.generate_state(1)[0])
+            random.seed(state)
+            np.random.seed(state)
+            torch.manual_seed(state)
+
+    def on_stage_end(self, stage: Stage, stage_loss: float, epoch: int | None = None) -> None:
+        """Statistics over whole sets; annealing, log line and checkpoint after validation."""
+        if stage == Stage.TRAIN:
+            self.train_statistics = self._gather_train_statistics()
+            return
+        self.outputs = _gather(self.outputs)
+        if stage == Stage.VALID:
+            valid = epoch_statistics(self.outputs, self.hparams.loss_weights)
+            self._end_epoch(epoch, valid)
+
+    def _end_epoch(self, epoch: int, valid: dict[str, float]) -> None:
+        metric = self.hparams.validation_metric
+        rates = self._anneal(valid[metric])
+        seconds = time.monotonic() - self.epoch_began
+        if if_main_process():
+            left_s = seconds * (self.hparams.number_of_epochs - epoch)
+            logger.info(
+                f"epoch {epoch}/{self.hparams.number_of_epochs}: "
+                f"train {format_statistics(self.train_statistics)}; "
+                f"valid {format_statistics(valid)}; "
+                f"{seconds:.0f} s, {left_s / 60:.1f} min left"
+            )
+            self.hparams.train_log.write(
+                epoch=epoch,
+                seconds=round(seconds, 3),
+                train=self.train_statistics,
+                valid=valid,
+                lr=rates,
+            )
+        self.checkpointer.save_and_keep_only(
+            meta={
+                metric: valid[metric],
+                "epoch": epoch,
+                "emotions": list(self.hparams.emotions),
+                "va_range": list(self.hparams.va_range),
+            },
+            min_keys=[metric],
+            verbosity=10,
+        )
+
+    def _gather_train_statistics(self) -> dict[str, float]:
+        """Mean of each loss over every labelled utterance of the epoch, over all ranks."""
+        sums = _gather([self.train_sums])
+        statistics = {}
+        for name in self.train_sums:
+            count = sum(rank[name][1] for rank in sums)
+            total = sum(rank[name][0] for rank in sums)
+            statistics[name] = total / count if count else 0.0
+        weights = self.hparams.loss_weights
+        loss = sum(weights[name] * value for name, value in statistics.items())
+        return {"loss": loss, **statistics}
+
+    # -- optimisers
+
+    def on_fit_start(self) -> None:
+        """Wrap for distributed training; skipped layers leave parameters without gradient."""
+        self.find_unused_parameters = True
+        super().on_fit_start()
+
+    def init_optimizers(self) -> None:
+        """One optimiser for the encoder, one for the heads; none for what is frozen."""
+        heads = [m for name, m in self.modules.items() if name != "encoder"]
+        groups = {
+            "encoder": _trainable([self.modules.encoder]),
+            "heads": _trainable(heads),
+        }
+        self.optimizers_dict = {}
+        for name, parameters in groups.items():
+            if parameters:
+                optimizer = getattr(self.hparams, f"{name}_optimizer")(parameters)
+                self.optimizers_dict[name] = optimizer
+                self.checkpointer.add_recoverable(f"{name}_optimizer", optimizer)
+
+    def _anneal(self, value: float) -> dict[str, float]:
+        """Lower each learning rate if the validation metric stopped falling."""
+        rates = {}
+        for name, optimizer in self.optimizers_dict.items():
+            old, new = getattr(self.hparams, f"{name}_annealing")(value)
+            sb.nnet.schedulers.update_learning_rate(optimizer, new)
+            rates[name] = old
+        return rates
+
+    # -- sets
+
+    def train(self, train_set, valid_set) -> None:
+        """Fit on a dataset, validating on another after each epoch."""
+        loader = {"batch_size": self.hparams.batch_size, "collate_fn": collate}
+        self.fit(
+            self.hparams.epoch_counter,
+            train_set,
+            self._evaluation_loader(valid_set),
+            progressbar=self._bars,
+            train_loader_kwargs={**loader, "shuffle": True},
+        )
+
+    def run_on(self, dataset) -> list[dict]:
+        """Run the best checkpoint on a set.
+
+        Returns
+        -------
+        list of dict
+            Per utterance ``id``, ``embedding``, ``emotion_index``, the true ``target`` and
+            what the model said; in the order of the set, each utterance once, on every rank.
+        """
+        self.evaluate(self._evaluation_loader(dataset), min_key=self.hparams.validation_metric)
+        place = {utterance_id: n for n, utterance_id in enumerate(dataset.data_ids)}
+        return sorted(self.outputs, key=lambda row: place[row["id"]])
+
+    def checkpoint_bytes(self) -> int:
+        """Room for three checkpoints (best, latest, the next): weights and Adam's moments."""
+        sizes = [p.numel() * (3 if p.requires_grad else 1) for p in self.modules.parameters()]
+        return 3 * 4 * sum(sizes)
+
+    def _evaluation_loader(self, dataset):
+        return evaluation_loader(dataset, self.hparams.batch_size, self._rank, self._ranks)
+
+    @property
+    def _bars(self) -> bool:
+        """Bars on a terminal; a log file gets the lines of :meth:`_end_epoch` alone."""
+        return sys.stderr.isatty() and not self.noprogressbar
+
+    @property
+    def _rank(self) -> int:
+        return torch.distributed.get_rank() if self.distributed_launch else 0
+
+    @property
+    def _ranks(self) -> int:
+        return torch.distributed.get_world_size() if self.distributed_launch else 1
+
+
+def _trainable(modules: list[torch.nn.Module]) -> list[torch.nn.Parameter]:
+    return [p for m in modules for p in m.parameters() if p.requires_grad]
+
+
+def _as_rows(batch, predictions: dict[str, Tensor]) -> list[dict]:
+    columns = {name: value.float().cpu().numpy() for name, value in predictions.items()}
+    columns["emotion_index"] = batch.emotion_index.cpu().numpy()
+    columns["target"] = batch.valence_arousal.cpu().numpy()
+    return [
+        {"id": utterance_id, **{name: column[n] for name, column in columns.items()}}
+        for n, utterance_id in enumerate(batch.id)
+    ]
+
+
+def _gather(items: list) -> list:
+    """The items of all ranks, on every rank."""
+    if not torch.distributed.is_initialized():
+        return items
+    pieces: list = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(pieces, items)
+    return [item for piece in pieces for item in piece]

@@ -1,0 +1,197 @@
+"""Experiment settings: plain HyperPyYAML plus one key, ``extends``.
+
+Settings come in layers: a root file, the files that extend it, the command line. A later layer
+replaces a top-level key of an earlier one whole; a key that no earlier layer has is an error.
+The merged text is ordinary HyperPyYAML again and is kept in the run folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+from hyperpyyaml import load_hyperpyyaml
+
+from ser_brain.errors import SERError, bad_value, nearest
+
+EXTENDS = "extends"
+
+
+def read_settings(
+    path: str | Path, overrides: Sequence[tuple[str, str]] = (), also: Sequence[str] = ()
+) -> str:
+    """Merge a settings file with what it extends and with command-line overrides.
+
+    Parameters
+    ----------
+    path : str or Path
+        The experiment's YAML file.
+    overrides : sequence of (key, YAML text)
+        From the command line, e.g. ``("seed", "3")``.
+    also : sequence of str
+        Further names to offer when a key is misspelt (SpeechBrain's run options).
+
+    Returns
+    -------
+    str
+        One HyperPyYAML text without ``extends``.
+
+    Raises
+    ------
+    SERError
+        For a missing or malformed file, a circle of files, or an unknown key.
+    """
+    blocks = _read_file(Path(path), ())
+    for key, value in overrides:
+        layer = split_keys(f"{key}: {value}\n", f"--{key}={value}")
+        _replace(blocks, layer, f"--{key}", also)
+    return "".join(blocks.values())
+
+
+def load_settings(text: str) -> dict:
+    """Build the objects that a settings text describes.
+
+    Raises
+    ------
+    SERError
+        If HyperPyYAML cannot build it: a broken reference, an unknown class, a value of the
+        wrong kind.
+    """
+    try:
+        return load_hyperpyyaml(text)
+    except (yaml.YAMLError, ValueError, TypeError, KeyError, ImportError, AttributeError) as e:
+        reason = " ".join(str(e).split())
+        raise SERError(f"Cannot build the settings: {reason}") from e
+
+
+def find_settings(path: str, home: Path) -> Path:
+    """The settings file as named, or as the project's own folder knows it.
+
+    Raises
+    ------
+    SERError
+        If neither is a file, with the files that could have been meant.
+    """
+    for candidate in (Path(path), home / path):
+        if candidate.is_file():
+            return candidate
+    known = [p.relative_to(home).as_posix() for p in home.glob("hparams/**/*.yaml")]
+    raise bad_value("settings file", path, known)
+
+
+def split_keys(text: str, name: str) -> dict[str, str]:
+    """Cut a YAML text into its top-level keys.
+
+    Parameters
+    ----------
+    text : str
+        A YAML mapping in block style.
+    name : str
+        Where it comes from, for errors.
+
+    Returns
+    -------
+    dict
+        key -> its text, with the comment lines right above it.
+
+    Examples
+    --------
+    >>> split_keys("a: 1\\n# why\\nb:\\n  c: 2\\n", "example")
+    {'a': 'a: 1\\n', 'b': '# why\\nb:\\n  c: 2\\n'}
+    """
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        raise SERError(f"Bad YAML in {name}: {' '.join(str(error).split())}") from error
+    if root is None:
+        return {}
+    if not isinstance(root, yaml.MappingNode) or root.flow_style:
+        raise SERError(f"Bad settings in {name}: expected `key: value` lines.")
+    lines = text.splitlines(keepends=True)
+    keys = [key.value for key, _ in root.value]
+    twice = sorted({key for key in keys if keys.count(key) > 1})
+    if twice:
+        raise SERError(f"Bad settings in {name}: {', '.join(twice)} given more than once.")
+    starts = [_with_comment(lines, key.start_mark.line) for key, _ in root.value]
+    stops = [*starts[1:], len(lines)]
+    return {
+        key: "".join(lines[start:stop]).rstrip("\n") + "\n"
+        for key, start, stop in zip(keys, starts, stops, strict=True)
+    }
+
+
+def _with_comment(lines: list[str], start: int) -> int:
+    while start > 0 and lines[start - 1].startswith("#"):
+        start -= 1
+    return start
+
+
+def _read_file(path: Path, below: tuple[Path, ...]) -> dict[str, str]:
+    """The blocks of a file laid over those of the files it extends."""
+    if path.resolve() in below:
+        raise SERError(f"Settings file {path} extends itself.")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SERError(f"Cannot read settings file {path}: {error}.") from error
+    own = split_keys(text, str(path))
+    if EXTENDS not in own:
+        return own
+    names = yaml.safe_load(own.pop(EXTENDS))[EXTENDS]
+    base, *fragments = [names] if isinstance(names, str) else names
+    below = (*below, path.resolve())
+    blocks = _read_file(path.parent / base, below)
+    for fragment in fragments:
+        _replace(blocks, _read_file(path.parent / fragment, below), fragment)
+    _replace(blocks, own, str(path))
+    return blocks
+
+
+def _replace(
+    blocks: dict[str, str], layer: dict[str, str], name: str, also: Sequence[str] = ()
+) -> None:
+    for key, block in layer.items():
+        if key not in blocks:
+            close = ", ".join(nearest(key, [*blocks, *also])[:3])
+            raise SERError(f"Unknown setting {key!r} in {name}; the nearest are: {close}.")
+        blocks[key] = block
+
+
+def parse_overrides(
+    arguments: Sequence[str], run_options: Sequence[str]
+) -> tuple[list[tuple[str, str]], list[str]]:
+    """Part a command line into overrides of the YAML and everything else.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        ``--key=value`` or ``--key value``.
+    run_options : sequence of str
+        Names that are SpeechBrain's, not the YAML's.
+
+    Returns
+    -------
+    overrides : list of (key, value)
+    rest : list of str
+        For SpeechBrain's own parser.
+
+    Examples
+    --------
+    >>> parse_overrides(["a.yaml", "--seed=3", "--device=cpu"], ["device"])
+    ([('seed', '3')], ['a.yaml', '--device=cpu'])
+    """
+    overrides, rest = [], []
+    waiting = list(arguments)
+    while waiting:
+        argument = waiting.pop(0)
+        key, equals, value = argument.removeprefix("--").partition("=")
+        if not argument.startswith("--") or key in run_options or key == "help":
+            rest.append(argument)
+            continue
+        if not equals:
+            if not waiting or waiting[0].startswith("--"):
+                raise SERError(f"--{key} needs a value: --{key}=VALUE.")
+            value = waiting.pop(0)
+        overrides.append((key, value))
+    return overrides, rest

@@ -1,0 +1,131 @@
+"""Where an encoder's files are: a local folder, the hub's cache, or the hub."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import NoReturn
+
+from ser_brain.encoders.weights import shard_names
+from ser_brain.errors import SERError
+
+HUB_TIMEOUT_S = 5
+# Safetensors first: they hold nothing but tensors.
+WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+
+
+class Checkpoint:
+    """Files of one Hugging Face checkpoint, fetched when they are asked for.
+
+    Parameters
+    ----------
+    source : str
+        Local folder, or hub id such as ``facebook/wav2vec2-base``.
+    revision : str or None
+        Branch, tag or commit of a hub id.
+
+    Raises
+    ------
+    SERError
+        The source is neither; or, from the methods, a file is missing or unreachable.
+    """
+
+    def __init__(self, source: str, revision: str | None = None):
+        self.folder = Path(source).expanduser()
+        self.local = self.folder.is_dir()
+        self.source = str(source)
+        self.revision = revision
+        self.name = self.folder.resolve().name if self.local else self.source
+        if not self.local and not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", self.source):
+            raise SERError(
+                f"Bad encoder {self.source!r}; expected 'compact', a hub id such as "
+                "facebook/wav2vec2-base, or an existing local folder."
+            )
+
+    def config(self) -> dict:
+        """``config.json``."""
+        return self._json("config.json") or self._lacks("config.json")
+
+    def preprocessor(self) -> dict | None:
+        """``preprocessor_config.json``, or None where there is none."""
+        return self._json("preprocessor_config.json")
+
+    def weight_files(self) -> list[Path]:
+        """The file, or shards, that hold the weights."""
+        # All forms are looked for in the cache first: it must do without the hub.
+        for online in (False, True):
+            for name in WEIGHTS:
+                single = self._file(name, online)
+                if single is not None:
+                    return [single]
+                index = self._file(f"{name}.index.json", online)
+                if index is not None:
+                    shards = shard_names(index)
+                    return [self._file(s) or self._lacks(s) for s in shards]
+        return self._lacks(" or ".join(WEIGHTS))
+
+    def _json(self, name: str) -> dict | None:
+        path = self._file(name)
+        if path is None:
+            return None
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise SERError(f"{path} is not JSON ({error}); download it again.") from error
+
+    def _lacks(self, name: str) -> NoReturn:
+        raise SERError(
+            f"The encoder {self.source} lacks {name}; a folder needs config.json, "
+            f"preprocessor_config.json and {' or '.join(WEIGHTS)}. {self._advice()}"
+        )
+
+    def _advice(self) -> str:
+        repo = "ID" if self.local else self.source
+        return (
+            f"Where the hub can be reached, run: hf download {repo} --local-dir DIR, "
+            "and give the folder DIR as the encoder."
+        )
+
+    def _file(self, name: str, online: bool = True) -> Path | None:
+        """Path of a file, None where the checkpoint has none (or not in the cache)."""
+        if self.local:
+            path = self.folder / name
+            return path if path.is_file() else None
+        import huggingface_hub as hub
+
+        cached = hub.try_to_load_from_cache(self.source, name, revision=self.revision or "main")
+        if isinstance(cached, str):
+            return Path(cached)
+        return self._download(name) if online else None
+
+    def _download(self, name: str) -> Path | None:
+        import huggingface_hub as hub
+        from huggingface_hub import errors
+
+        url = hub.hf_hub_url(self.source, name, revision=self.revision)
+        try:
+            # Downloading retries for half a minute where there is no network; asking
+            # for the header does not.
+            hub.get_hf_file_metadata(url, timeout=HUB_TIMEOUT_S)
+            return Path(hub.hf_hub_download(self.source, name, revision=self.revision))
+        except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as error:
+            at = f" at revision {self.revision}" if self.revision else ""
+            raise SERError(
+                f"Neither a local folder nor a public model of the hub{at}: "
+                f"{self.source!r}. Check its name, and log in with 'hf auth login' if "
+                "it is private or gated."
+            ) from error
+        except errors.LocalEntryNotFoundError as error:
+            raise self._unreachable(error) from error
+        except errors.EntryNotFoundError:
+            return None
+        except Exception as error:
+            raise self._unreachable(error) from error
+
+    def _unreachable(self, error: Exception) -> SERError:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        return SERError(
+            f"{self.source!r} is no local folder, is not in the hub's cache, and the "
+            f"hub cannot be reached ({reason[0]}). {self._advice()}"
+        )

@@ -1,0 +1,229 @@
+"""Predictions: what a model said of each utterance of a test set, beside what is true.
+
+No torch. ``predictions/<test set>.jsonl`` holds one row per utterance, ``<test set>.npz`` the
+ids and embeddings in the same order, ``<test set>.card.json`` what was tested on what. The
+card is written last: without it, nothing here is taken for finished.
+
+Axes: N utterances, C classes, 2 = valence and arousal, D embedding dimensions.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ser_brain.errors import SERError
+from ser_brain.files import atomic_path, read_json, write_json
+from ser_brain.prediction_rows import Columns, columns_of
+
+VALENCE_AROUSAL = ("valence", "arousal")
+CARD_KEYS = ("test_set", "role", "emotions", "va_range", "protocol", "experiment", "seed")
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The predictions of one model on one test set, as arrays in the order of the file.
+
+    Attributes
+    ----------
+    card : dict
+        test_set, role, emotions (class order), va_range, protocol, experiment, seed, ...
+    ids : list of str
+    rows : list of dict
+        The rows as they stand in the file.
+    true_N : ndarray of int
+        Class index, -1 where there is no emotion or one outside the classes.
+    predicted_N : ndarray of int or None
+        Class index the model chose; None for a regression model. Where two classes tie, the
+        row's ``predicted_emotion`` decides, or else the first in class order.
+    log_probs_NC : ndarray or None
+        Natural logarithms; None for a regression model.
+    true_va_N2 : ndarray or None
+        In the units of ``va_range``, NaN where missing; None where every value is.
+    predicted_va_N2 : ndarray or None
+        None for a classification model.
+    embeddings_ND : ndarray of float32 or None
+    """
+
+    card: dict
+    ids: list[str]
+    rows: list[dict]
+    true_N: np.ndarray
+    predicted_N: np.ndarray | None
+    log_probs_NC: np.ndarray | None
+    true_va_N2: np.ndarray | None
+    predicted_va_N2: np.ndarray | None
+    embeddings_ND: np.ndarray | None
+
+    @property
+    def emotions(self) -> list[str]:
+        """Class order."""
+        return self.card["emotions"]
+
+
+def write_predictions(
+    folder: str | Path,
+    test_set: str,
+    rows: Sequence[Mapping],
+    embeddings_ND: np.ndarray | None,
+    card: Mapping,
+) -> Path:
+    """Write a test set's rows, embeddings and card, each atomically, the card last.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The ``predictions`` folder of a run.
+    test_set : str
+        Names the files; must be a plain file name.
+    rows : sequence of mapping
+        One per utterance: the facts, the truth and what the model said.
+    embeddings_ND : ndarray, optional
+        In the order of ``rows``; stored as float32.
+    card : mapping
+        See :class:`Predictions`; ``test_set`` is filled in.
+
+    Returns
+    -------
+    Path
+        The ``.jsonl`` file.
+
+    Raises
+    ------
+    SERError
+        If :func:`read_predictions` would refuse the result; nothing is written then.
+    """
+    if not test_set or Path(test_set).name != test_set or test_set.startswith("."):
+        raise SERError(f"Bad test set name {test_set!r}; expected a plain file name.")
+    path = Path(folder) / f"{test_set}.jsonl"
+    card = {**card, "test_set": test_set}
+    _check_card(card, path)
+    columns = columns_of(rows, card["emotions"], path)
+    if embeddings_ND is not None:
+        embeddings_ND = np.asarray(embeddings_ND, dtype=np.float32)
+        _check_embeddings(embeddings_ND, len(rows), path)
+    _card_path(path).unlink(missing_ok=True)
+    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
+        for row in rows:
+            line = json.dumps(row, ensure_ascii=False, allow_nan=False, default=_plain_number)
+            file.write(line + "\n")
+    embeddings_path = path.with_name(f"{test_set}.npz")
+    if embeddings_ND is None:
+        embeddings_path.unlink(missing_ok=True)
+    else:
+        with atomic_path(embeddings_path) as temporary:
+            np.savez(temporary, ids=np.array(columns.ids, dtype=str), embeddings=embeddings_ND)
+    write_json(_card_path(path), card)
+    return path
+
+
+def read_predictions(path: str | Path, embeddings: bool = True) -> Predictions:
+    """Read and check the predictions on one test set.
+
+    Parameters
+    ----------
+    path : str or Path
+        The ``.jsonl`` file.
+    embeddings : bool
+        Also read the ``.npz`` beside it, where there is one.
+
+    Raises
+    ------
+    SERError
+        If a file is missing, a line is no JSON object or lacks a key (with its number), ids
+        repeat, classes are not those of the card in its order, a score is not finite, or
+        log-probabilities do not sum to one.
+    """
+    path = Path(path)
+    card = read_json(_card_path(path), "prediction card")
+    _check_card(card, path)
+    rows = _read_rows(path)
+    columns: Columns = columns_of(rows, card["emotions"], path)
+    embeddings_path = path.with_name(f"{path.name.removesuffix('.jsonl')}.npz")
+    embeddings_ND = None
+    if embeddings and embeddings_path.exists():
+        embeddings_ND = _read_embeddings(embeddings_path, columns.ids)
+    return Predictions(
+        card=card,
+        ids=columns.ids,
+        rows=rows,
+        true_N=columns.true_N,
+        predicted_N=columns.predicted_N,
+        log_probs_NC=columns.log_probs_NC,
+        true_va_N2=columns.true_va_N2,
+        predicted_va_N2=columns.predicted_va_N2,
+        embeddings_ND=embeddings_ND,
+    )
+
+
+def _card_path(path: Path) -> Path:
+    return path.with_name(f"{path.name.removesuffix('.jsonl')}.card.json")
+
+
+def _plain_number(value: object) -> object:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} has no place in a prediction")
+
+
+def _check_card(card: Mapping, path: Path) -> None:
+    missing = [key for key in CARD_KEYS if key not in card]
+    if missing:
+        raise SERError(f"Bad prediction card of {path}: it lacks {', '.join(missing)}.")
+    bad = f"Bad prediction card of {path}"
+    emotions, va_range = card["emotions"], card["va_range"]
+    if not isinstance(emotions, list) or len(set(emotions)) != len(emotions):
+        raise SERError(f"{bad}: emotions is {emotions!r}, expected a list without repeats.")
+    if (
+        not isinstance(va_range, list | tuple)
+        or len(va_range) != 2
+        or not all(isinstance(end, int | float) for end in va_range)
+        or not va_range[0] < va_range[1]
+    ):
+        raise SERError(f"{bad}: va_range is {va_range!r}, expected [low, high].")
+
+
+def _check_embeddings(embeddings_ND: np.ndarray, count: int, path: Path) -> None:
+    if embeddings_ND.ndim != 2 or len(embeddings_ND) != count:
+        raise SERError(
+            f"Bad embeddings of {path}: found shape {embeddings_ND.shape}, expected "
+            f"{count} rows and one column per dimension."
+        )
+    if not np.isfinite(embeddings_ND).all():
+        raise SERError(f"Bad embeddings of {path}: some are NaN or infinite.")
+
+
+def _read_rows(path: Path) -> list[dict]:
+    rows = []
+    try:
+        with open(path, encoding="utf-8") as file:
+            for number, line in enumerate(file, start=1):
+                try:
+                    row = json.loads(line)
+                except (ValueError, RecursionError) as error:
+                    raise SERError(f"{path}, line {number}: no JSON ({error}).") from error
+                if not isinstance(row, dict):
+                    raise SERError(f"{path}, line {number}: expected a JSON object.")
+                rows.append(row)
+    except FileNotFoundError:
+        raise SERError(f"No predictions at {path}.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SERError(f"Cannot read the predictions {path}: {error}.") from error
+    return rows
+
+
+def _read_embeddings(path: Path, ids: list[str]) -> np.ndarray:
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            stored_ids, embeddings_ND = content["ids"].tolist(), content["embeddings"]
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise SERError(f"Cannot read the embeddings {path}: {error}.") from error
+    if stored_ids != ids:
+        raise SERError(f"Bad embeddings {path}: its ids are not those of the .jsonl in order.")
+    _check_embeddings(embeddings_ND, len(ids), path)
+    return embeddings_ND

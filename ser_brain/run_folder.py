@@ -1,0 +1,151 @@
+"""The run folder: whose it is, what was run, how each epoch went."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import yaml
+
+from ser_brain.config import split_keys
+from ser_brain.errors import SERError
+from ser_brain.files import write_json, write_text
+
+SETTINGS = "hyperparams.yaml"
+# Keys that may change between a run and its continuation: where things lie, and for how long.
+MAY_CHANGE = {"output_folder", "data_folder", "manifest_folder", "number_of_epochs"}
+VERSIONS = ("torch", "torchaudio", "speechbrain", "transformers", "numpy", "scikit-learn")
+
+
+def claim(folder: str | Path, settings: str) -> None:
+    """Take a run folder for these settings, or continue the run that is there.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The run folder.
+    settings : str
+        The merged settings text; written to ``hyperparams.yaml``.
+
+    Raises
+    ------
+    SERError
+        If checkpoints of other settings lie there, naming the keys that differ.
+    """
+    kept = Path(folder) / SETTINGS
+    if kept.is_file() and any((Path(folder) / "save").glob("CKPT+*")):
+        theirs = _plain(kept.read_text(encoding="utf-8"), str(kept))
+        ours = _plain(settings, "the settings")
+        differ = sorted(
+            key
+            for key in (theirs.keys() | ours.keys()) - MAY_CHANGE
+            if theirs.get(key) != ours.get(key)
+        )
+        if differ:
+            raise SERError(
+                f"{folder} holds checkpoints of other settings (different: "
+                f"{', '.join(differ)}). Choose another --output_folder, or remove it."
+            )
+    write_text(kept, settings)
+
+
+def _plain(settings: str, name: str) -> dict[str, str]:
+    """key -> its YAML without comments and layout."""
+    return {
+        key: yaml.serialize(yaml.compose(block))
+        for key, block in split_keys(settings, name).items()
+    }
+
+
+def require_disk(folder: str | Path, needed_bytes: int) -> None:
+    """Stop before training if the checkpoints will not fit.
+
+    Raises
+    ------
+    SERError
+        With what is free and what is needed.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < needed_bytes:
+        raise SERError(
+            f"{folder} has {free / 1e9:.2f} GB free, the checkpoints need about "
+            f"{needed_bytes / 1e9:.2f} GB. Free some, or choose another --output_folder."
+        )
+
+
+class TrainLog:
+    """One JSON line per epoch; a resumed run replaces the epochs it repeats.
+
+    Parameters
+    ----------
+    path : str or Path
+        ``train_log.jsonl`` of the run folder.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    def read(self) -> list[dict]:
+        """The epochs so far, in order."""
+        if not self.path.is_file():
+            return []
+        return [json.loads(line) for line in self.path.read_text().splitlines()]
+
+    def write(self, epoch: int, **facts: object) -> None:
+        """Add an epoch, dropping what is there of it and of later ones."""
+        epochs = [e for e in self.read() if e["epoch"] < epoch] + [{"epoch": epoch, **facts}]
+        write_text(self.path, "".join(json.dumps(e) + "\n" for e in epochs))
+
+
+class RunRecord:
+    """``run.json``: command, versions, commit, seed, protocol, wall time.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The run folder.
+    facts
+        What the experiment knows: ``seed``, ``protocol`` ...
+    """
+
+    def __init__(self, folder: str | Path, **facts: object) -> None:
+        self.path = Path(folder) / "run.json"
+        self.began = time.time()
+        self.facts = {
+            "command": " ".join(["python", *sys.argv]),
+            "started": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(self.began)),
+            "versions": {"python": sys.version.split()[0], **_versions()},
+            "commit": _commit(),
+            **facts,
+        }
+        write_json(self.path, {**self.facts, "finished": False})
+
+    def finish(self) -> None:
+        """Record that the run came to its end, and how long this invocation took."""
+        seconds = round(time.time() - self.began, 1)
+        write_json(self.path, {**self.facts, "finished": True, "wall_time_s": seconds})
+
+
+def _versions() -> dict[str, str]:
+    return {name: importlib.metadata.version(name) for name in VERSIONS}
+
+
+def _commit() -> str | None:
+    """The commit of the code that runs, with ``+`` where it was changed since."""
+    here = Path(__file__).parent
+    try:
+        found = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"],
+            cwd=here,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return found.stdout.strip()
