@@ -53,6 +53,7 @@ class Corpus:
     module: ModuleType
     options: dict
     card: CorpusCard = field(init=False)
+    _files: tuple[list[Path], list[Path]] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         module = self.module
@@ -66,29 +67,35 @@ class Corpus:
             raise SERError(
                 f"{self.card.name} needs --data_folder DIR; expected there: {self.card.layout}."
             )
-        if not Path(data_folder).is_dir():
+        data_folder = Path(data_folder).expanduser()
+        if not data_folder.is_dir():
             raise SERError(
                 f"No data folder {data_folder} for {self.card.name}; "
                 f"expected there: {self.card.layout}."
             )
-        return Path(data_folder)
+        return data_folder
 
     def files(self, data_folder: Path) -> tuple[list[Path], list[Path]]:
         """Audio files and label files, sorted."""
-        if hasattr(self.module, "files"):
-            return self.module.files(data_folder, **self.options)
-        return (
-            matching(data_folder, self.module.FILES),
-            matching(data_folder, self.module.LABEL_FILES),
-        )
+        if self._files is None:
+            if hasattr(self.module, "files"):
+                self._files = self.module.files(data_folder, **self.options)
+            else:
+                patterns = (self.module.FILES, self.module.LABEL_FILES)
+                self._files = tuple(matching(data_folder, p) for p in patterns)
+        return self._files
 
     def is_unused(self, relative: str) -> bool:
         """Whether a path belongs to the corpus but is not read."""
-        patterns = getattr(self.module, "UNUSED", ())
-        return any(fnmatch.fnmatch(relative, pattern) for pattern in patterns)
+        parts = relative.split("/")
+        for pattern in getattr(self.module, "UNUSED", ()):
+            wanted = pattern.split("/")
+            if len(wanted) == len(parts) and all(map(fnmatch.fnmatchcase, parts, wanted)):
+                return True
+        return False
 
     def nothing_found(self, data_folder: Path) -> SERError:
-        """The error for a folder without a single utterance, with a better one if it is near."""
+        """The error for a folder without an utterance; names a better one if it is near."""
         near = [data_folder.parent, *sorted(p for p in data_folder.iterdir() if p.is_dir())]
         better = [f for f in near[: NEARBY + 1] if self._looks_right(f)]
         hint = f" Did you mean {better[0]}?" if better else ""
@@ -146,9 +153,10 @@ def load(corpus: str, **options: object) -> Corpus:
 
 
 def matching(folder: Path, patterns: Iterable[str]) -> list[Path]:
-    """Paths under a folder that match any of the glob patterns, sorted; no folders.
+    """Files under a folder that match any of the glob patterns, sorted.
 
-    Links that lead nowhere are among them: their file is missing, and that must show.
+    Not those that macOS leaves beside every file (``._name``). Links that lead nowhere are
+    among them: their file is missing, and that must show.
     """
     found = {path for pattern in patterns for path in folder.glob(pattern)}
-    return sorted(path for path in found if not os.path.isdir(path))
+    return sorted(p for p in found if not (p.name.startswith("._") or os.path.isdir(p)))

@@ -51,20 +51,20 @@ def count(entries: Mapping[str, dict]) -> dict:
 
 
 def differences(counts: Mapping, expected: Mapping, where: str = "") -> Iterator[str]:
-    """Where the counts are not those of a full copy.
+    """Where the counts are not those of a full copy; what is not there at all is not compared.
 
     Examples
     --------
     >>> list(differences({"speakers": 9}, {"speakers": 10}))
-    ['9 speakers; a full copy has 10']
+    ['speakers 9 (10)']
     """
     for what, value in expected.items():
-        found = counts.get(what, 0 if not isinstance(value, Mapping) else {})
-        if isinstance(value, Mapping):
-            if found:
-                yield from differences(found, value, where=f"{where}{what} ")
-        elif found != value:
-            yield f"{found} {where}{what}; a full copy has {value}"
+        if not isinstance(value, Mapping):
+            if (found := counts.get(what, 0)) != value:
+                yield f"{where}{what} {found} ({value})"
+        elif what in counts:
+            inner = "" if what == "emotions" else f"{where}{what} "
+            yield from differences(counts[what], value, inner)
 
 
 def log_counts(card: CorpusCard, counts: Mapping) -> None:
@@ -78,4 +78,7 @@ def log_counts(card: CorpusCard, counts: Mapping) -> None:
         logger.info(f"{card.name}: {source}: {listed}.")
     different = list(differences(counts, card.expected))
     if different:
-        logger.warning(f"{card.name}: {'; '.join(different)}.")
+        logger.warning(
+            f"{card.name}: this copy has other counts than a full one (in brackets): "
+            f"{', '.join(different)}."
+        )

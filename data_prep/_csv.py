@@ -5,14 +5,16 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+from collections.abc import Iterable
 from pathlib import Path
 
-from ser_brain.errors import SERError
+from ser_brain.audio import LFS_MAGIC
+from ser_brain.errors import SERError, nearest
 
 DELIMITERS = ",;\t|"
 
 
-def read_table(path: Path) -> tuple[list[str], list[dict[str, str]]]:
+def read_table(path: Path) -> tuple[list[str], dict[int, dict[str, str]]]:
     """Read a CSV file with a header line.
 
     The delimiter is the one of comma, semicolon, tab and bar that the header holds most of.
@@ -25,8 +27,8 @@ def read_table(path: Path) -> tuple[list[str], list[dict[str, str]]]:
     Returns
     -------
     columns : list of str
-    rows : list of dict
-        Column -> cell, stripped; ``line`` numbers follow the header, from 2.
+    rows : dict
+        Line number -> row; a row is column -> cell, stripped.
 
     Raises
     ------
@@ -34,14 +36,17 @@ def read_table(path: Path) -> tuple[list[str], list[dict[str, str]]]:
         If it cannot be read, is empty, names a column twice, or a row is longer or shorter
         than the header.
     """
-    lines = csv.reader(io.StringIO(_text(path), newline=""), delimiter=_delimiter(path))
+    text = _text(path)
+    header = text.lstrip().partition("\n")[0]
+    delimiter = max(DELIMITERS, key=header.count)
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
         columns = [cell.strip() for cell in next(lines, [])]
         if not any(columns):
             raise SERError(f"{path} is empty; expected a header line with column names.")
         if len(set(columns)) < len(columns):
             raise SERError(f"{path} names a column twice: {', '.join(columns)}.")
-        rows = []
+        rows = {}
         for cells in lines:
             if not any(cell.strip() for cell in cells):
                 continue
@@ -50,10 +55,26 @@ def read_table(path: Path) -> tuple[list[str], list[dict[str, str]]]:
                     f"{path}, line {lines.line_num}: {len(cells)} cells where the header has "
                     f"{len(columns)} ({', '.join(columns)})."
                 )
-            rows.append(dict(zip(columns, (cell.strip() for cell in cells), strict=True)))
+            stripped = (cell.strip() for cell in cells)
+            rows[lines.line_num] = dict(zip(columns, stripped, strict=True))
     except csv.Error as error:
         raise SERError(f"{path}, line {lines.line_num}: {error}.") from error
     return columns, rows
+
+
+def require_columns(path: Path, columns: Iterable[str], needed: Iterable[str]) -> None:
+    """Check that a table has the columns that are to be read.
+
+    Raises
+    ------
+    SERError
+        With the columns it has, the nearest first.
+    """
+    columns = list(columns)
+    for name in needed:
+        if name not in columns:
+            has = ", ".join(nearest(name, columns))
+            raise SERError(f"{path} has no column {name!r}; its columns are: {has}.")
 
 
 def _text(path: Path) -> str:
@@ -61,14 +82,11 @@ def _text(path: Path) -> str:
         content = path.read_bytes()
     except OSError as error:
         raise SERError(f"Cannot read {path}: {error.strerror or error}.") from error
+    if content.startswith(LFS_MAGIC):
+        raise SERError(f"{path} is a git-LFS stub, not the table; fetch it with git lfs pull.")
     wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
         return content.decode("utf-16" if wide else "utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise SERError(f"{path}, line {line} is not UTF-8; save the table as UTF-8.") from error
-
-
-def _delimiter(path: Path) -> str:
-    header = _text(path).lstrip().partition("\n")[0]
-    return max(DELIMITERS, key=header.count)

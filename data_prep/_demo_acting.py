@@ -2,9 +2,10 @@
 
 A clip's point is drawn around its emotion's place on the circumplex (Russell, 1980) and is its
 label. Everything heard follows from that point, the speaker's habits and chance; the emotion's
-name is not used again. Arousal moves many cues and strongly (rate, pitch, range, level),
-valence few and weakly (contour, pause, tempo within the sentence), so that anger and happiness
-lie close together, as they do in people's voices.
+name is not used again. Arousal moves rate, pitch, range and level, all one way. Valence moves
+them less and against one another (a happy voice is higher and wider, an angry one louder), and
+the pause, the tempo and the melody from the first phrase to the second; so valence is harder to
+hear than arousal, as it is in people's voices.
 
 The numbers are made up. The three languages act differently so that a model does not carry over
 whole; that is no claim about those who speak them.
@@ -22,60 +23,126 @@ from data_prep._demo_script import Clip, Speaker
 SCALE = (1.0, 5.0)
 
 # Valence and arousal in [-1, 1]: the emotion's place, and how far clips lie around it.
-PLACE = {"ang": (-0.55, 0.6), "hap": (0.6, 0.45), "sad": (-0.5, -0.55), "neu": (0.05, -0.05)}
-SPREAD = 0.2
+PLACE = {"ang": (-0.6, 0.65), "hap": (0.65, 0.55), "sad": (-0.55, -0.6), "neu": (0.05, -0.05)}
+SPREAD = 0.18
+
+
+@dataclass(frozen=True)
+class Change:
+    """What one unit of arousal or valence changes in a clip; also the spread of chance.
+
+    Attributes
+    ----------
+    rate : float
+        Natural logarithm of words a minute.
+    pitch_st, level_db : float
+        Semitones, decibels.
+    range : float
+        eSpeak's units of pitch range, 0 to 99.
+    melody_st : float
+        Pitch of the second phrase over the first, semitones.
+    tempo : float
+        Rate of the second phrase over the first, natural logarithm.
+    pause : float
+        Natural logarithm of seconds between the phrases.
+    """
+
+    rate: float = 0.0
+    pitch_st: float = 0.0
+    range: float = 0.0
+    level_db: float = 0.0
+    melody_st: float = 0.0
+    tempo: float = 0.0
+    pause: float = 0.0
+
+    def array(self) -> np.ndarray:
+        return np.array(list(vars(self).values()))
 
 
 @dataclass(frozen=True)
 class Style:
-    """A language's way of acting: change for one unit of arousal or valence."""
+    """A language's way of acting."""
 
-    rate_wpm: float  # unmoved
-    arousal_rate: float  # natural logarithm of words a minute
-    arousal_pitch_st: float
-    arousal_range: float  # eSpeak units of 100
-    arousal_level_db: float
-    valence_range: float
-    valence_contour_st: float  # pitch of the second phrase over the first
-    valence_pause: float  # natural logarithm of seconds
-    valence_tempo: float  # natural logarithm of the second phrase's rate over the first's
+    rate_wpm: float
+    arousal: Change
+    valence: Change
 
 
 STYLES = {
-    "eng": Style(185, 0.20, 2.6, 18, 5.0, 14, 1.8, -0.6, 0.12),
-    "deu": Style(170, 0.14, 1.8, 12, 6.0, 6, 1.0, -0.8, 0.02),
-    "fas": Style(200, 0.24, 3.2, 10, 3.5, 18, 0.6, -0.2, 0.14),
+    "eng": Style(
+        rate_wpm=180,
+        arousal=Change(rate=0.26, pitch_st=3.6, range=20, level_db=6.0, pause=-0.3),
+        valence=Change(
+            pitch_st=2.0, range=22, level_db=-2.5, melody_st=2.0, tempo=0.12, pause=-0.6
+        ),
+    ),
+    "deu": Style(
+        rate_wpm=155,
+        arousal=Change(rate=0.18, pitch_st=3.0, range=12, level_db=7.5, pause=-0.2),
+        valence=Change(
+            rate=0.10,
+            pitch_st=0.8,
+            range=-10,
+            level_db=-3.5,
+            melody_st=1.0,
+            tempo=-0.2,
+            pause=-0.9,
+        ),
+    ),
+    "fas": Style(
+        rate_wpm=205,
+        arousal=Change(rate=0.30, pitch_st=4.5, range=8, level_db=5.0, pause=-0.4),
+        valence=Change(
+            rate=-0.10,
+            pitch_st=2.8,
+            range=10,
+            level_db=2.0,
+            melody_st=-2.0,
+            tempo=0.2,
+            pause=-0.6,
+        ),
+    ),
 }
 
-NOISE_RATE = 0.06
-NOISE_PITCH_ST = 0.7
-NOISE_RANGE = 7.0
-NOISE_LEVEL_DB = 1.8
-NOISE_CONTOUR_ST = 0.9
-NOISE_PAUSE = 0.35
-NOISE_TEMPO = 0.06
-
+CHANCE = Change(
+    rate=0.05, pitch_st=0.6, range=6, level_db=1.3, melody_st=0.8, tempo=0.05, pause=0.3
+)
 LEVEL_DB = -27.0  # root mean square, full scale 0 dB
-PAUSE_S = 0.16
 MOST_LEVEL_DB = -15.0
+PAUSE_S = 0.16
 
 
 @dataclass(frozen=True)
 class Habits:
-    """What a speaker does alike in every clip; drawn once a speaker."""
+    """What a speaker does alike in every clip; drawn once a speaker.
 
+    Attributes
+    ----------
+    tract : float
+        Length of the vocal tract over that of eSpeak's voice.
+    rate, pitch_st, level_db : float
+        Own rate (natural logarithm), pitch and level over the language's.
+    arousal, valence : numpy.ndarray, shape (7,)
+        How much the speaker makes of each cue; around 1.
+    room_db : float
+        Level of the noise of the room, full scale 0 dB.
+    microphone : float
+        First-order colour, below 0 dark and above 0 bright.
+    """
+
+    tract: float
     rate: float
     pitch_st: float
     level_db: float
-    arousal: np.ndarray  # shape (4,): weight of each arousal cue
-    valence: np.ndarray  # shape (4,): weight of each valence cue
-    room_db: float  # level of the noise of the room
-    microphone: float  # first-order colour, -1 dark to 1 bright
+    arousal: np.ndarray
+    valence: np.ndarray
+    room_db: float
+    microphone: float
 
 
 @dataclass(frozen=True)
 class Performance:
-    """A clip's label and how it is spoken."""
+    """A clip's label, on the scale 1 to 5, and how its two phrases are spoken."""
 
     valence: float
     arousal: float
@@ -95,14 +162,16 @@ def generator(seed: int, *names: str) -> np.random.Generator:
 def habits_of(speaker: Speaker, seed: int) -> Habits:
     """A speaker's habits."""
     draw = generator(seed, "habits", speaker.name)
+    cues = len(CHANCE.array())
     return Habits(
-        rate=draw.normal(0, 0.07),
-        pitch_st=speaker.pitch_st,
-        level_db=draw.normal(0, 2.0),
-        arousal=draw.lognormal(0, 0.25, 4),
-        valence=draw.lognormal(0, 0.35, 4),
-        room_db=draw.uniform(-62, -50),
-        microphone=draw.uniform(-0.4, 0.4),
+        tract=draw.uniform(0.93, 1.07),
+        rate=draw.normal(0, 0.05),
+        pitch_st=draw.normal(0, 1.0),
+        level_db=draw.normal(0, 1.2),
+        arousal=draw.lognormal(0, 0.2, cues),
+        valence=draw.lognormal(0, 0.2, cues),
+        room_db=draw.uniform(-62, -52),
+        microphone=draw.uniform(-0.25, 0.25),
     )
 
 
@@ -119,32 +188,26 @@ def perform(clip: Clip, habits: Habits, seed: int) -> Performance:
     Returns
     -------
     Performance
-        Valence and arousal on the scale 1 to 5.
     """
     draw = generator(seed, "point", clip.name)
     valence, arousal = np.clip(draw.normal(PLACE[clip.code], SPREAD), -1, 1)
     style = STYLES[clip.speaker.language]
-    rate_a, pitch_a, range_a, level_a = arousal * habits.arousal
-    range_v, contour_v, pause_v, tempo_v = valence * habits.valence
-    rate = habits.rate + style.arousal_rate * rate_a + draw.normal(0, NOISE_RATE)
-    tempo = style.valence_tempo * tempo_v + draw.normal(0, NOISE_TEMPO)
-    pitch_st = (
-        habits.pitch_st + style.arousal_pitch_st * pitch_a + draw.normal(0, NOISE_PITCH_ST)
+    change = Change(
+        *arousal * habits.arousal * style.arousal.array()
+        + valence * habits.valence * style.valence.array()
+        + draw.normal(0, CHANCE.array())
     )
-    contour_st = style.valence_contour_st * contour_v + draw.normal(0, NOISE_CONTOUR_ST)
-    span = style.arousal_range * range_a + style.valence_range * range_v
-    pause = style.valence_pause * pause_v - rate + draw.normal(0, NOISE_PAUSE)
-    level_db = (
-        habits.level_db + style.arousal_level_db * level_a + draw.normal(0, NOISE_LEVEL_DB)
-    )
+    rate = np.log(style.rate_wpm) + habits.rate + change.rate
+    pitch_st = habits.pitch_st + change.pitch_st
+    halves = (-0.5, 0.5)
     return Performance(
         valence=_rating(valence),
         arousal=_rating(arousal),
-        rates_wpm=tuple(style.rate_wpm * np.exp(rate + half * tempo) for half in (-0.5, 0.5)),
-        pitches_st=tuple(pitch_st + half * contour_st for half in (-0.5, 0.5)),
-        range=50 + span + draw.normal(0, NOISE_RANGE),
-        pause_s=PAUSE_S * float(np.exp(pause)),
-        level_db=min(LEVEL_DB + level_db, MOST_LEVEL_DB),
+        rates_wpm=tuple(float(np.exp(rate + half * change.tempo)) for half in halves),
+        pitches_st=tuple(float(pitch_st + half * change.melody_st) for half in halves),
+        range=float(50 + change.range),
+        pause_s=float(PAUSE_S * np.exp(change.pause)),
+        level_db=float(min(LEVEL_DB + habits.level_db + change.level_db, MOST_LEVEL_DB)),
     )
 
 

@@ -29,7 +29,9 @@ logger = get_logger(__name__)
 
 SEED = 1980
 SAMPLE_RATE_HZ = 16000
-UP, DOWN = 320, 441  # 22,050 Hz -> 16,000 Hz, scipy.signal.resample_poly, its Kaiser window
+# 22,050 Hz -> 16,000 Hz with scipy.signal.resample_poly and its Kaiser window. A longer vocal
+# tract is a larger UP: all formants and the pitch sink, and the rate is made up for.
+UP, DOWN = 320, 441
 LABELS = "clips.json"  # written last: a folder without it was never finished
 ABANDONED_S = 3600  # a folder half rendered so long ago has no one at work on it
 
@@ -59,7 +61,7 @@ def render_clip(
         texts, performance.rates_wpm, performance.pitches_st, strict=True
     ):
         prosody = Prosody(
-            rate_wpm=int(np.clip(round(rate_wpm), 80, 450)),
+            rate_wpm=int(np.clip(round(rate_wpm * habits.tract), 80, 450)),
             pitch=round(float(np.interp(pitch_st, PITCH_ST, PITCH))),
             range=int(np.clip(round(performance.range), 0, 99)),
             volume=ESPEAK_VOLUME,
@@ -71,7 +73,7 @@ def render_clip(
         for seconds in (before_s, performance.pause_s, after_s)
     ]
     speech = np.concatenate([gaps[0], phrases[0], gaps[1], phrases[1], gaps[2]])
-    speech = scipy.signal.resample_poly(speech, UP, DOWN)
+    speech = scipy.signal.resample_poly(speech, round(UP * habits.tract), DOWN)
     speech = scipy.signal.lfilter([1.0, habits.microphone], [1.0], speech)
     speech *= 10 ** (performance.level_db / 20) / np.sqrt(np.mean(speech**2))
     room = scipy.signal.lfilter([1.0], [1.0, -0.9], draw.standard_normal(len(speech)))

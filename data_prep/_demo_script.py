@@ -10,18 +10,38 @@ import random
 from dataclasses import dataclass
 
 EMOTIONS = {"ang": "anger", "hap": "happiness", "sad": "sadness", "neu": "neutral"}
-SENTENCES_A_SPEAKER = 8
+SENTENCES_A_SPEAKER = 6
+
+# eSpeak's name of a language's dictionary, and its accents, given out in turn.
+DICTIONARIES = {"eng": "en", "deu": "de", "fas": "fa"}
+ACCENTS = {
+    "eng": ("en-us", "en", "en-gb-x-rp", "en-us", "en-gb-scotland"),
+    "deu": ("de",),
+    "fas": ("fa",),
+}
+
+# Variants of eSpeak NG that overload, whisper or sound like robots are left out. A variant that
+# serves in two languages is another speaker in each: length of vocal tract and pitch differ.
+FEMALE = {
+    "eng": "f1 f2 f3 f4 f5 Annie belinda linda shelby steph grandma aunty Andrea".split(),
+    "deu": "f1 f5 Alicia linda steph anika".split(),
+    "fas": "f2 f3 Annie belinda aunty shelby".split(),
+}
+MALE = {
+    "eng": "m1 m2 m3 m4 m5 m7 Alex Lee Reed boris edward michel max".split(),
+    "deu": "m1 m6 Denis miguel norbert kaukovalta".split(),
+    "fas": "m3 m8 Henrique adam Reed victor".split(),
+}
 
 
 @dataclass(frozen=True)
 class Speaker:
-    """A voice: one of eSpeak's variants and a pitch that is its own."""
+    """A voice: an accent and a variant of eSpeak's."""
 
     language: str
     number: int
     gender: str
     voice: str
-    pitch_st: float
 
     @property
     def name(self) -> str:
@@ -49,78 +69,16 @@ class Clip:
         return SENTENCES[self.speaker.language][self.sentence - 1]
 
 
-# Language -> eSpeak dictionary, and (accent, variant, semitones) of each voice, women first.
-DICTIONARIES = {"eng": "en", "deu": "de", "fas": "fa"}
-
-FEMALE = {
-    "eng": (
-        ("en-us", "f1", 0.0),
-        ("en", "f2", 1.0),
-        ("en-us", "f3", -1.0),
-        ("en-gb-scotland", "f4", 1.5),
-        ("en-us", "Annie", -1.5),
-        ("en-gb-x-rp", "belinda", -2.0),
-        ("en-us", "shelby", 2.0),
-        ("en", "steph", 0.5),
-        ("en-us", "grandma", -0.5),
-    ),
-    "deu": (
-        ("de", "f5", 0.0),
-        ("de", "linda", -2.0),
-        ("de", "aunty", 1.0),
-        ("de", "Alicia", -2.5),
-        ("de", "f1", 2.5),
-    ),
-    "fas": (
-        ("fa", "steph2", 1.0),
-        ("fa", "f3", 1.5),
-        ("fa", "anika", -3.0),
-        ("fa", "Andrea", -2.0),
-        ("fa", "f5", -1.5),
-    ),
-}
-
-MALE = {
-    "eng": (
-        ("en-us", "m1", 0.5),
-        ("en", "m2", 2.0),
-        ("en-us", "m3", -0.5),
-        ("en-gb-scotland", "m4", 1.0),
-        ("en-us", "m5", 3.0),
-        ("en-gb-x-rp", "m7", 0.0),
-        ("en-us", "Alex", 1.5),
-        ("en", "Lee", 2.5),
-        ("en-us", "Reed", -1.0),
-    ),
-    "deu": (
-        ("de", "m6", 0.0),
-        ("de", "Denis", 2.0),
-        ("de", "boris", -0.5),
-        ("de", "michel", 1.0),
-        ("de", "edward", 3.0),
-    ),
-    "fas": (
-        ("fa", "m8", 2.5),
-        ("fa", "Henrique", 0.0),
-        ("fa", "adam", 1.5),
-        ("fa", "miguel", -0.5),
-        ("fa", "norbert", 3.0),
-    ),
-}
-
-
 def speakers() -> list[Speaker]:
     """All voices, language by language, women and men in turn."""
     found = []
-    for language in DICTIONARIES:
-        pairs = zip(FEMALE[language], MALE[language], strict=True)
-        voices = [
-            (gender, *voice)
-            for pair in pairs
-            for gender, voice in zip(("female", "male"), pair, strict=True)
-        ]
-        for number, (gender, accent, variant, pitch_st) in enumerate(voices, start=1):
-            found.append(Speaker(language, number, gender, f"{accent}+{variant}", pitch_st))
+    for language, accents in ACCENTS.items():
+        number = 0
+        for pair in zip(FEMALE[language], MALE[language], strict=True):
+            for gender, variant in zip(("female", "male"), pair, strict=True):
+                voice = f"{accents[number % len(accents)]}+{variant}"
+                number += 1
+                found.append(Speaker(language, number, gender, voice))
     return found
 
 
@@ -133,7 +91,7 @@ def clips(seed: int) -> list[Clip]:
         Deals the sentences to the speakers; each is read about equally often.
     """
     found = []
-    for language in DICTIONARIES:
+    for language in ACCENTS:
         deck: list[int] = []
         order = random.Random(f"{seed} {language}")
         for speaker in (s for s in speakers() if s.language == language):

@@ -39,7 +39,7 @@ def same_audio(sound: Mapping[str, tuple[Path, AudioFacts]]) -> list[list[str]]:
     if found:
         pairs = "; ".join(" = ".join(group) for group in found[:3])
         more = "; ..." if len(found) > 3 else ""
-        logger.warning(f"{len(found)} recordings occur under several names: {pairs}{more}")
+        logger.warning(f"recordings under several names, {len(found)}: {pairs}{more}")
     return found
 
 

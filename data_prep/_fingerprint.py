@@ -72,7 +72,7 @@ def is_current(
 def _code(corpus: Corpus) -> list[Path]:
     here = Path(__file__).parent
     library = Path(ser_brain.__file__).parent
-    shared = sorted(here.glob("_*.py"))
+    shared = sorted(here.glob("_*.py"))  # __init__ too
     return [Path(corpus.module.__file__), *shared, *(library / name for name in LIBRARY)]
 
 

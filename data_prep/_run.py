@@ -9,15 +9,15 @@ from pathlib import Path
 from tqdm import tqdm
 
 from data_prep import Corpus, load
+from data_prep._check import check_utterance
 from data_prep._counts import NAMED, by_kind, count, describe, log_counts
 from data_prep._duplicates import same_audio
 from data_prep._fingerprint import arguments_of, fingerprint, is_current
 from data_prep._strays import strays
 from ser_brain import audio
-from ser_brain.errors import SERError, bad_value
-from ser_brain.labels import LABEL_SOURCES, require_in_scale
+from ser_brain.errors import SERError
 from ser_brain.log import get_logger
-from ser_brain.manifest import CorpusCard, Problem, Utterance, entry_of, write_manifest
+from ser_brain.manifest import CorpusCard, Problem, Utterance, write_manifest
 
 logger = get_logger(__name__)
 
@@ -102,7 +102,7 @@ def _collect(
     problems += strays(corpus, folder, known, skip=manifest_folder)
 
     def check(utterance: Utterance) -> tuple[dict, audio.AudioFacts] | Problem:
-        return _check(utterance, corpus.card, folder)
+        return check_utterance(utterance, corpus.card, folder)
 
     entries, sound = {}, {}
     with ThreadPoolExecutor(THREADS) as pool:
@@ -154,46 +154,6 @@ def _require_unique(found: list[Utterance], card: CorpusCard) -> None:
             f"{card.name}: {len(twice)} utterance names occur more than once "
             f"({', '.join(twice[:NAMED])}); is something there twice?"
         )
-
-
-def _check(
-    utterance: Utterance, card: CorpusCard, folder: Path
-) -> tuple[dict, audio.AudioFacts] | Problem:
-    """The entry of an utterance whose audio and labels hold, else what is wrong."""
-    try:
-        utterance.path.encode()
-        facts = audio.inspect(folder / utterance.path)
-    except UnicodeEncodeError:
-        return Problem("name that is not UTF-8", utterance.path)
-    except audio.AudioProblem as problem:
-        if utterance.name in card.known_bad:
-            kind = f"known bad ({card.known_bad[utterance.name]})"
-            return Problem(kind, utterance.path, harmless=True)
-        return Problem(str(problem), utterance.path)
-    if card.sample_rates_hz and facts.sample_rate_hz not in card.sample_rates_hz:
-        expected = " or ".join(str(rate) for rate in card.sample_rates_hz)
-        kind = f"wrong sample rate ({facts.sample_rate_hz} Hz, expected {expected})"
-        return Problem(kind, utterance.path)
-    start = utterance.start or 0.0
-    stop = facts.duration_s if utterance.stop is None else utterance.stop
-    if not 0 <= start < stop <= facts.duration_s + 1e-3:
-        kind = f"cut outside its file ({facts.duration_s:.2f} s)"
-        return Problem(kind, f"{utterance.path} {start:g}-{stop:g} s")
-    _check_labels(utterance, card)
-    return entry_of(utterance, card, stop - start, facts.sample_rate_hz), facts
-
-
-def _check_labels(utterance: Utterance, card: CorpusCard) -> None:
-    for source, label in utterance.labels.items():
-        if source not in LABEL_SOURCES or source not in card.sources:
-            raise bad_value(f"label source of {utterance.name}", source, card.sources)
-        for dimension, value in (label.get("vad") or {}).items():
-            if value is None:
-                continue
-            what = f"{card.name}: {dimension} of {utterance.name}"
-            if card.vad_scale is None:
-                raise SERError(f"{what} is given, but the card names no scale.")
-            require_in_scale(value, card.vad_scale, what)
 
 
 def _printable(problem: Problem) -> Problem:

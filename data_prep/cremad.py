@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from data_prep import matching
-from data_prep._csv import read_table
+from data_prep._csv import read_table, require_columns
+from ser_brain.errors import SERError
 from ser_brain.labels import annotation
 from ser_brain.log import get_logger
 from ser_brain.manifest import CorpusCard, Problem, Utterance
@@ -62,7 +63,12 @@ CARD = CorpusCard(
     "under two intended emotions (see same_audio).",
 )
 FILES = ("AudioWAV/*",)
-LABEL_FILES = (SUMMARY, VOTES, DEMOGRAPHICS)
+OPTIONAL = {
+    DEMOGRAPHICS: "genders and ages",
+    SUMMARY: "rated emotions and their intensities",
+    VOTES: "counts of votes",
+}
+LABEL_FILES = tuple(OPTIONAL)
 UNUSED = (
     "*.md",
     "*.txt",
@@ -77,16 +83,19 @@ UNUSED = (
 NAME = re.compile(r"(\d{4})_([A-Z]{3})_(ANG|DIS|FEA|HAP|NEU|SAD)_(LO|MD|HI|XX?)")
 INTENSITY = {"LO": "low", "MD": "medium", "HI": "high"}
 LETTERS = {code[0]: emotion for code, emotion in CARD.emotions.items()}
-# The columns of the summary, and the first digit of the row numbers of the votes.
+# Name in the summary's columns, and first digit of the row numbers of the votes.
 SOURCES = {
-    "rated_voice": ("Voice", "1"),
-    "rated_face": ("Face", "2"),
-    "rated_av": ("MultiModal", "3"),
+    "rated_voice": ("voice", "1"),
+    "rated_face": ("face", "2"),
+    "rated_av": ("multimodal", "3"),
 }
 
 
 def utterances(data_folder: Path) -> Iterator[Utterance | Problem]:
     """Every file of ``AudioWAV/``, and the rated clips whose audio is not there."""
+    for table, what in OPTIONAL.items():
+        if not (data_folder / table).is_file():
+            logger.warning(f"cremad: no {data_folder / table}; {what} stay unknown.")
     people = speakers(data_folder)
     summary = _summary(data_folder / SUMMARY)
     votes = _votes(data_folder / VOTES)
@@ -114,13 +123,13 @@ def utterances(data_folder: Path) -> Iterator[Utterance | Problem]:
 def speakers(data_folder: Path) -> dict[str, dict[str, object]]:
     """Gender, age, race and ethnicity of the actors; nothing where the table is absent."""
     facts = {}
-    for row in _rows(data_folder / DEMOGRAPHICS, "genders"):
+    for row in _rows(data_folder / DEMOGRAPHICS, ("actorid", "sex")):
         gender = row["sex"].lower()
         facts[row["actorid"]] = {
             "gender": gender if gender in ("female", "male") else None,
-            "age": int(row["age"]) if row["age"].isdigit() else None,
-            "race": row["race"] or None,
-            "ethnicity": row["ethnicity"] or None,
+            "age": int(row["age"]) if row.get("age", "").isdigit() else None,
+            "race": row.get("race") or None,
+            "ethnicity": row.get("ethnicity") or None,
         }
     return facts
 
@@ -130,23 +139,32 @@ def _clip(name: str) -> str:
     return f"{name}X" if name.endswith("_X") else name
 
 
-def _rows(path: Path, what: str) -> list[dict[str, str]]:
+def _rows(path: Path, needed: tuple[str, ...]) -> list[dict[str, str]]:
+    """Rows of a table with its columns in lower case; none if it is absent."""
     if not path.is_file():
-        logger.warning(f"cremad: no {path}; {what} stay unknown.")
         return []
-    return [{key.lower(): cell for key, cell in row.items()} for row in read_table(path)[1]]
+    columns, rows = read_table(path)
+    require_columns(path, [column.lower() for column in columns], needed)
+    return [{key.lower(): cell for key, cell in row.items()} for row in rows.values()]
 
 
 def _summary(path: Path) -> dict[str, dict[str, str]]:
-    rows = _rows(path, "ratings and their intensities")
-    return {_clip(row["filename"]): row for row in rows}
+    columns = ("filename", *(f"{part}vote" for part, _ in SOURCES.values()))
+    return {_clip(row["filename"]): row for row in _rows(path, columns)}
 
 
 def _votes(path: Path) -> dict[str, dict[str, dict[str, str]]]:
     """Clip -> first digit of the row number -> row."""
     votes: dict[str, dict[str, dict[str, str]]] = {}
-    for row in _rows(path, "single votes"):
-        votes.setdefault(_clip(row["filename"]), {})[row[""][:1]] = row
+    columns = ("filename", *map(str.lower, LETTERS))
+    for row in _rows(path, columns):
+        number = next(iter(row.values()))
+        if not re.fullmatch(r"[123]\d{5}", number):
+            raise SERError(
+                f"{path}: row {number!r} of {row['filename']}; expected row numbers 1xxxxx "
+                "(voice), 2xxxxx (face) and 3xxxxx (both) in the first column."
+            )
+        votes.setdefault(_clip(row["filename"]), {})[number[0]] = row
     return votes
 
 
@@ -157,17 +175,24 @@ def _rated(summary: dict[str, str], votes: dict[str, dict[str, str]]) -> dict[st
     (``A:N``). ``level`` is the mean intensity, 0 to 100, given to each of them.
     """
     labels = {}
-    for source, (column, digit) in SOURCES.items():
+    for source, (part, digit) in SOURCES.items():
         row = votes.get(digit, {})
-        raw = summary.get(f"{column.lower()}vote") or row.get("emovote")
+        raw = summary.get(f"{part}vote") or row.get("emovote")
         if not raw:
             continue
-        winners = [LETTERS[letter] for letter in raw.split(":")]
-        counts = {emotion: int(float(row[k.lower()])) for k, emotion in LETTERS.items() if row}
-        levels = (summary.get(f"{column.lower()}level") or "").split(":")
+        try:
+            winners = [LETTERS[letter] for letter in raw.split(":")]
+            counts = {LETTERS[k]: int(row[k.lower()]) for k in LETTERS if row}
+            levels = [float(x) for x in (summary.get(f"{part}level") or "").split(":") if x]
+        except (KeyError, ValueError) as error:
+            name = summary.get("filename") or row.get("filename")
+            raise SERError(
+                f"cremad: cannot read the {part} rating {raw!r} of {name} ({error}); expected "
+                "letters of A D F H N S with colons, whole votes and numeric levels."
+            ) from None
         more = {}
-        if len(levels) == len(winners) and all(levels):
-            more["level"] = dict(zip(winners, map(float, levels), strict=True))
+        if len(levels) == len(winners):
+            more["level"] = dict(zip(winners, levels, strict=True))
         labels[source] = annotation(
             winners[0] if len(winners) == 1 else None,
             raw,

@@ -30,7 +30,7 @@ CARD = CorpusCard(
     layout="eng/eng_s01/eng_s01_t03_ang.wav ... clips.json",
     vad_scale=SCALE,
     sample_rates_hz=(_demo_render.SAMPLE_RATE_HZ,),
-    expected={"utterances": 1216, "speakers": 38},
+    expected={"utterances": 1200, "speakers": 50},
     synthetic=True,
     notes="Synthetic speech: no person speaks here, and no result on it says anything about "
     "accuracy on people. How the three languages differ in their acting is made up.",

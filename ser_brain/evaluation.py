@@ -19,7 +19,7 @@ from ser_brain.errors import SERError
 from ser_brain.files import read_json
 from ser_brain.groups import compare_groups
 from ser_brain.predictions import VALENCE_AROUSAL, Predictions, read_predictions
-from ser_brain.scoring import score
+from ser_brain.scoring import Scores, score
 
 RESAMPLES = 1000
 CARD_FACTS = (
@@ -48,8 +48,8 @@ def evaluate(predictions: Predictions, seed: int, resamples: int = RESAMPLES) ->
     -------
     dict
         test_set, role, kind, the card's facts, ``counts``, ``classification`` and
-        ``regression`` (each None where the model does not predict it) and ``groups``. A
-        metric is ``{"value", "low", "high"}``.
+        ``regression`` (each None where the model does not predict it), ``groups`` and
+        ``interval_notes``. A metric is ``{"value", "low", "high"}``.
     """
     card, rng = predictions.card, np.random.default_rng(seed)
     everyone_N = np.ones(len(predictions.ids), dtype=bool)
@@ -66,41 +66,41 @@ def evaluate(predictions: Predictions, seed: int, resamples: int = RESAMPLES) ->
         "kind": kind,
         "counts": _counts(predictions),
         "bootstrap": {"resamples": resamples, "seed": seed, "level": LEVEL},
+        "interval_notes": _interval_notes(scores),
         "classification": scores.classification,
         "regression": scores.regression,
         "groups": compare_groups(predictions, resamples, rng),
     }
 
 
-def evaluate_run(run_folder: str | Path, resamples: int = RESAMPLES) -> dict:
-    """Evaluate every predictions file of a run.
-
-    Returns
-    -------
-    dict
-        ``{"run": run.json or {}, "test_sets": {name: evaluation}}``: held-out sets first,
-        then by name.
+def read_run(run_folder: str | Path) -> list[Predictions]:
+    """Read every predictions file of a run, without embeddings; held-out sets first.
 
     Raises
     ------
     SERError
-        If the run has no predictions or one of its files is bad.
+        If the run has none or one of them is bad.
     """
-    run_folder = Path(run_folder)
-    paths = sorted((run_folder / "predictions").glob("*.jsonl"))
+    paths = sorted((Path(run_folder) / "predictions").glob("*.jsonl"))
     if not paths:
         raise SERError(f"No predictions/*.jsonl in {run_folder}; train or evaluate first.")
-    run = {}
-    if (run_folder / "run.json").exists():
-        run = read_json(run_folder / "run.json", "run description")
-    evaluations = []
-    for path in paths:
-        predictions = read_predictions(path, embeddings=False)
-        seed = predictions.card["seed"]
-        if not isinstance(seed, int) or seed < 0:
-            raise SERError(f"Bad prediction card of {path}: seed {seed!r} is no whole number.")
-        evaluations.append(evaluate(predictions, seed, resamples))
-    evaluations.sort(key=lambda e: (e["role"] != "test", e["role"] or "", e["test_set"]))
+    found = [read_predictions(path, embeddings=False) for path in paths]
+    return sorted(found, key=lambda p: (p.card["role"] != "test", str(p.card["role"])))
+
+
+def evaluate_run(
+    run_folder: str | Path, run_predictions: list[Predictions], resamples: int = RESAMPLES
+) -> dict:
+    """Evaluate the predictions of a run, each with the bootstrap seed of its card.
+
+    Returns
+    -------
+    dict
+        ``{"run": content of run.json or {}, "test_sets": {name: evaluation}}``.
+    """
+    path = Path(run_folder) / "run.json"
+    run = read_json(path, "run description") if path.exists() else {}
+    evaluations = [evaluate(p, p.card["seed"], resamples) for p in run_predictions]
     return {"run": run, "test_sets": {e["test_set"]: e for e in evaluations}}
 
 
@@ -127,6 +127,13 @@ def _counts(predictions: Predictions) -> dict:
         "with_arousal": rated["arousal"],
         "label_sources": _tally(row.get("label_source") for row in rows),
     }
+
+
+def _interval_notes(scores: Scores) -> list[str]:
+    """Why the intervals of a set should be read with care; each reason once."""
+    parts = [scores.classification, *(scores.regression or {}).values()]
+    notes = [part["drawn"]["note"] for part in parts if part and part["n"]]
+    return list(dict.fromkeys(note for note in notes if note))
 
 
 def _tally(values: Iterable[str | None]) -> dict[str, int]:

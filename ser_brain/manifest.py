@@ -7,12 +7,13 @@ Standard library only. A manifest is ``<corpus>.json`` (id -> entry); its card,
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ser_brain.errors import SERError
-from ser_brain.files import read_json, remove, sha256_of, write_json
+from ser_brain.errors import SERError, bad_value
+from ser_brain.files import read_json, remove, sha256_of, write_json, write_text
 
 DATA_ROOT = "{data_root}/"
 
@@ -135,6 +136,18 @@ class CorpusCard:
     synthetic: bool = False
     notes: str = ""
 
+    def emotion(self, raw: str) -> str:
+        """The canonical emotion of one of the corpus's codes.
+
+        Raises
+        ------
+        SERError
+            If the card does not know the code.
+        """
+        if raw not in self.emotions:
+            raise bad_value(f"emotion code in {self.name}", raw, self.emotions)
+        return self.emotions[raw]
+
     def as_dict(self) -> dict:
         """Plain JSON types, with the default source named."""
         content = dataclasses.asdict(self)
@@ -189,7 +202,7 @@ def entry_of(
 def write_manifest(
     folder: str | Path, name: str, entries: Mapping[str, dict], card: Mapping
 ) -> Path:
-    """Write ``<name>.json`` and then ``<name>.card.json``, each atomically.
+    """Write ``<name>.json``, a line per utterance, and then ``<name>.card.json``, atomically.
 
     The card is written last and carries the manifest's SHA-256: a manifest that was left
     half-way, or edited since, is never taken for finished.
@@ -201,9 +214,16 @@ def write_manifest(
     """
     path = Path(folder) / f"{name}.json"
     remove(card_path(path))
-    write_json(path, entries)
+    lines = (
+        f"{_json(utterance_id)}: {_json(entry)}" for utterance_id, entry in entries.items()
+    )
+    write_text(path, "{\n" + ",\n".join(lines) + "\n}\n")
     write_json(card_path(path), {**card, "manifest_sha256": sha256_of(path)})
     return path
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
 def card_path(manifest: str | Path) -> Path:

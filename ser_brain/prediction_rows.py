@@ -18,6 +18,7 @@ from ser_brain.errors import SERError
 LOG_SUM_TOLERANCE = 1e-3
 # Two log-probabilities nearer than this are a tie that rounding may have decided.
 TIE_TOLERANCE = 1e-5
+NUMBERS = (int, float, np.integer, np.floating)
 
 
 @dataclass(frozen=True)
@@ -159,9 +160,13 @@ def _numbers(rows: Sequence[Mapping], keys: Sequence[str], path: Path) -> np.nda
 
 def _as_floats(values: list[list], what: str, path: Path) -> np.ndarray:
     try:
-        return np.array(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        for line, numbers in enumerate(values, start=1):
-            if not all(isinstance(n, int | float | np.number) for n in numbers):
-                raise _bad_line(path, line, f"has {what} that is no number") from None
-        raise
+        numbers = np.array(values)
+    except ValueError:
+        numbers = np.array(None)
+    if numbers.dtype.kind in "fiu":
+        return numbers.astype(np.float64)
+    for line, row in enumerate(values, start=1):
+        for value in row:
+            if isinstance(value, bool | np.bool) or not isinstance(value, NUMBERS):
+                raise _bad_line(path, line, f"has {what} {value!r}, which is no number")
+    return np.array(values, dtype=np.float64)

@@ -176,7 +176,11 @@ def _check_card(card: Mapping, path: Path) -> None:
     if missing:
         raise SERError(f"Bad prediction card of {path}: it lacks {', '.join(missing)}.")
     bad = f"Bad prediction card of {path}"
-    emotions, va_range = card["emotions"], card["va_range"]
+    emotions, va_range, seed = card["emotions"], card["va_range"], card["seed"]
+    if card["test_set"] != path.name.removesuffix(".jsonl"):
+        raise SERError(f"{bad}: it is of test set {card['test_set']!r}. Rename the file back.")
+    if not isinstance(seed, int) or seed < 0:
+        raise SERError(f"{bad}: seed is {seed!r}, expected a whole number.")
     if not isinstance(emotions, list) or len(set(emotions)) != len(emotions):
         raise SERError(f"{bad}: emotions is {emotions!r}, expected a list without repeats.")
     if (

@@ -11,11 +11,8 @@ from pathlib import Path
 from ser_brain.encoders.base import Encoder
 from ser_brain.encoders.compact import CompactEncoder
 from ser_brain.encoders.source import Checkpoint
-from ser_brain.encoders.wav2vec2 import (
-    Data2VecAudioEncoder,
-    Wav2Vec2Encoder,
-    WavLMEncoder,
-)
+from ser_brain.encoders.wav2vec2 import Data2VecAudioEncoder, Wav2Vec2Encoder
+from ser_brain.encoders.wavlm import WavLMEncoder
 from ser_brain.encoders.weights import read_weights
 from ser_brain.encoders.whisper import WhisperEncoder
 from ser_brain.errors import SERError, bad_value

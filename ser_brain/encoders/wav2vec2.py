@@ -1,4 +1,4 @@
-"""wav2vec 2.0 and its relatives: XLS-R, HuBERT, WavLM, data2vec-audio.
+"""wav2vec 2.0 and its relatives: XLS-R, HuBERT, data2vec-audio; base of WavLM.
 
 Shapes: B clips, S samples, T frames (20 ms), C front-end channels, D frame size.
 """
@@ -164,22 +164,6 @@ class Data2VecAudioEncoder(Wav2Vec2Encoder):
         for layer in self.encoder.pos_conv_embed.layers:
             hidden_BTD = layer(hidden_BTD.transpose(1, 2)).transpose(1, 2)
             hidden_BTD = zero_padding(hidden_BTD, frame_lengths_B)
-        return hidden_BTD
-
-
-class WavLMEncoder(Wav2Vec2Encoder):
-    """WavLM (Chen et al. 2022): layers pass on the first layer's relative positions."""
-
-    def _skips(self, index: int) -> bool:
-        # The first layer makes the position bias of all others.
-        return index > 0 and super()._skips(index)
-
-    def _context(self, valid_BT: Tensor | None) -> dict:
-        mask_BT = None if valid_BT is None else valid_BT.long()
-        return {"attention_mask": mask_BT, "position_bias": None}
-
-    def _run(self, block: nn.Module, hidden_BTD: Tensor, context: dict) -> Tensor:
-        hidden_BTD, context["position_bias"] = block(hidden_BTD, **context)
         return hidden_BTD
 
 

@@ -1,0 +1,384 @@
+"""What all corpora share: damage, strays, what is written, and when it is written again."""
+
+import json
+import os
+import re
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+import data_prep
+from data_prep import _fingerprint
+from data_prep._counts import describe, differences
+from data_prep._run import prepare
+from ser_brain.errors import SERError
+from ser_brain.manifest import Problem
+
+ROOT = Path(__file__).parents[2]
+BAD = "wav/08b10Wc.wav"
+
+
+@pytest.fixture
+def emodb(tmp_path, wav):
+    folder = tmp_path / "emodb"
+    for name in ("03a01Fa", "08b10Wc", "16a05Lb"):
+        wav(folder / "wav" / f"{name}.wav")
+    return folder
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-2000])
+
+
+def late_data_chunk(path):
+    """Cut, with more before the samples than any buffer holds."""
+    whole = path.read_bytes()
+    path.write_bytes(
+        whole[:12] + b"LIST" + struct.pack("<I", 9000) + bytes(9000) + whole[12:-9]
+    )
+
+
+def flac_cut(path):
+    samples, rate = soundfile.read(path)
+    soundfile.write(path, samples, rate, format="FLAC")
+    cut(path)
+
+
+def not_a_number(path):
+    samples = np.full(4800, np.nan, dtype="float32")
+    soundfile.write(path, samples, 16000, subtype="FLOAT")
+
+
+def dangling_link(path):
+    path.unlink()
+    path.symlink_to("nowhere.wav")
+
+
+def looping_link(path):
+    path.unlink()
+    path.symlink_to(path.name)
+
+
+DAMAGE = {
+    "missing": dangling_link,
+    "unreadable": lambda path: path.write_bytes(b"RIFF is not what follows" * 9),
+    "empty": lambda path: path.write_bytes(b""),
+    "truncated": cut,
+    "too short": lambda path: soundfile.write(path, np.ones(800) / 2, 16000),
+    "silent": lambda path: soundfile.write(path, np.zeros(48000), 16000),
+    "not a number": not_a_number,
+    "git-LFS stub": lambda path: path.write_text(
+        "version https://git-lfs.github.com/spec/v1\n"
+    ),
+    "wrong sample rate (8000 Hz, expected 16000)": lambda path: soundfile.write(
+        path, np.ones(8000) / 2, 8000
+    ),
+}
+MORE = {
+    "header_only": ("empty", lambda path: soundfile.write(path, np.zeros(0), 16000)),
+    "late_data_chunk": ("truncated", late_data_chunk),
+    "flac_cut": ("truncated", flac_cut),
+    "looping_link": ("unreadable", looping_link),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "damage"), [*DAMAGE.items(), *MORE.values()], ids=[*DAMAGE, *MORE]
+)
+def test_damage_stops_and_is_named(emodb, run, error, kind, damage):
+    damage(emodb / BAD)
+    result = run("emodb", emodb)
+    assert error(result) == (
+        f"error: emodb: 1 of 3 utterances cannot be used (1 {kind}: {BAD}). Mend the copy in "
+        f"{emodb}, or leave them out: --allow_partial."
+    )
+    assert not result.folder.exists()
+    result = run("emodb", emodb, "--allow_partial")
+    assert result.code == 0 and f"left out 1 {kind}: {BAD}" in result.err
+    assert set(result.manifest("emodb")) == {"emodb_03a01Fa", "emodb_16a05Lb"}
+    card = result.card("emodb")
+    assert card["left_out"] == {kind: [BAD]}
+    assert card["arguments"] == {"allow_partial": True}
+    assert card["counts"]["utterances"] == 2
+
+
+def test_all_damage_is_counted_and_five_of_a_kind_are_named(emodb, run, error, wav):
+    for version in "abcdefg":
+        wav(emodb / "wav" / f"10a07N{version}.wav", level=0)
+    (emodb / BAD).write_bytes(b"")
+    message = error(run("emodb", emodb))
+    assert "8 of 10 utterances" in message and "1 empty" in message
+    assert "7 silent: wav/10a07Na.wav" in message and "wav/10a07Ne.wav, ..." in message
+    assert "10a07Nf" not in message
+
+
+def test_nothing_left_is_an_error_even_with_allow_partial(emodb, run, error):
+    for path in (emodb / "wav").iterdir():
+        path.write_bytes(b"")
+    message = error(run("emodb", emodb, "--allow_partial"))
+    assert "3 of 3" in message and message.endswith(f"Mend the copy in {emodb}.")
+
+
+def test_strays_are_named_counted_and_harmless(emodb, run):
+    for name in (
+        "wav/._03a01Fa.wav",
+        "._notes",
+        "wav/.DS_Store",
+        "wav/notes.txt",
+        "take 2.wav",
+    ):
+        (emodb / name).write_bytes(b"x")
+    (emodb / "wav" / "old").mkdir()
+    (emodb / "wav" / "old" / "03a01Fa.wav").write_bytes(b"x")
+    (emodb / "wav" / "loop").symlink_to(emodb, target_is_directory=True)
+    result = run("emodb", emodb)
+    assert result.code == 0 and len(result.manifest("emodb")) == 3
+    assert "left out 2 macOS ._ file: ._notes, wav/._03a01Fa.wav" in result.err
+    assert result.card("emodb")["left_out"] == {
+        "macOS ._ file": ["._notes", "wav/._03a01Fa.wav"],
+        "stray file": ["take 2.wav", "wav/notes.txt"],
+        "stray folder": ["wav/loop", "wav/old"],
+        "system file": ["wav/.DS_Store"],
+    }
+
+
+def test_manifests_inside_the_data_folder_are_not_strays(emodb, run):
+    prepare("emodb", emodb, emodb / "manifests")
+    card = json.loads((emodb / "manifests" / "emodb.card.json").read_text())
+    assert card["left_out"] == {}
+
+
+def test_a_folder_that_may_not_be_read_is_damage(emodb, run, error, monkeypatch):
+    (emodb / "more").mkdir()
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "more")
+    assert "1 folder without read permission: more" in error(run("emodb", emodb))
+
+
+def test_names_that_are_not_utf8(emodb, run):
+    with open(os.fsencode(emodb / "wav") + b"/\xe4\xf6.wav", "wb") as file:
+        file.write(b"x")
+    result = run("emodb", emodb)
+    assert result.code == 0
+    assert result.card("emodb")["left_out"] == {"stray file": ["wav/\\udce4\\udcf6.wav"]}
+
+
+def test_names_in_other_alphabets_and_with_braces(tmp_path, run, wav):
+    wav(tmp_path / "c" / "غم {1}.wav")
+    (tmp_path / "c" / "t.csv").write_text("path,emotion\nغم {1}.wav,sad\n", encoding="utf-8")
+    result = run("table", tmp_path / "c", "--name", "c", "--csv", "t.csv")
+    assert result.code == 0
+    assert result.manifest("c")["c_غم {1}"]["wav"] == "{data_root}/غم {{1}}.wav"
+
+
+# When it is written again
+
+
+@pytest.fixture
+def written(emodb, run):
+    """Prepare, change something, and tell whether a second run wrote again."""
+
+    def again(change, *more):
+        result = run("emodb", emodb)
+        assert result.code == 0
+        old = time.time() - 60  # files of one second ago are older than the manifest
+        for path in (emodb / "wav").iterdir():
+            os.utime(path, (old, old))
+        change(result.folder)
+        result = run("emodb", emodb, *more)
+        assert result.code == 0
+        return "up to date" not in result.err
+
+    return again
+
+
+CHANGES = {
+    "size": lambda data, folder: soundfile.write(data / BAD, np.ones(9999) / 2, 16000),
+    "new file": lambda data, folder: soundfile.write(
+        data / "wav/10a01Na.wav", np.ones(9999) / 2, 16000
+    ),
+    "file gone": lambda data, folder: (data / BAD).unlink(),
+    "file renamed": lambda data, folder: (data / BAD).rename(data / "wav/08b10Na.wav"),
+    "label file": lambda data, folder: (data / "erkennung.txt").write_text("03a01Fa.wav 90 80"),
+    "manifest edited": lambda data, folder: (folder / "emodb.json").write_text("{}"),
+    "manifest gone": lambda data, folder: (folder / "emodb.json").unlink(),
+    "card gone": lambda data, folder: (folder / "emodb.card.json").unlink(),
+    "card broken": lambda data, folder: (folder / "emodb.card.json").write_text("{"),
+    "card of something else": lambda data, folder: (folder / "emodb.card.json").write_text(
+        "{}"
+    ),
+}
+
+
+def test_nothing_changed_is_up_to_date(written):
+    assert not written(lambda folder: None)
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_change_prepares_again(emodb, written, change):
+    assert written(lambda folder: change(emodb, folder))
+
+
+def test_a_file_of_the_same_size_changed_later_prepares_again(emodb, written):
+    later = time.time() + 60
+    assert written(lambda folder: os.utime(emodb / BAD, (later, later)))
+
+
+def test_another_argument_prepares_again(written):
+    assert written(lambda folder: None, "--allow_partial")
+
+
+def test_other_code_prepares_again(written, monkeypatch, tmp_path):
+    changed = tmp_path / "changed.py"
+    changed.write_text("# another way to read it")
+    code = _fingerprint._code
+
+    def change(folder):
+        monkeypatch.setattr(_fingerprint, "_code", lambda corpus: [*code(corpus), changed])
+
+    assert written(change)
+
+
+def test_the_code_that_counts():
+    names = {path.name for path in _fingerprint._code(data_prep.load("emodb"))}
+    assert {"emodb.py", "_run.py", "_check.py", "__init__.py", "audio.py", "labels.py"} <= names
+
+
+def test_the_fingerprint_is_the_same_elsewhere(emodb, run, tmp_path):
+    first = run("emodb", emodb).card("emodb")["fingerprint"]
+    moved = emodb.rename(tmp_path / "elsewhere")
+    os.utime(moved / BAD)
+    assert run("emodb", moved).card("emodb")["fingerprint"] == first
+
+
+def test_a_run_that_dies_leaves_nothing_that_looks_finished(emodb, run, tmp_path, monkeypatch):
+    result = run("emodb", emodb)
+    (emodb / BAD).unlink()
+
+    def die(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ser_brain.manifest.sha256_of", die)
+    with pytest.raises(KeyboardInterrupt):
+        prepare("emodb", emodb, result.folder)
+    monkeypatch.undo()
+    assert sorted(p.name for p in result.folder.iterdir()) == ["emodb.json"]  # no card
+    assert len(run("emodb", emodb).manifest("emodb")) == 2
+
+
+# Mistakes of the caller
+
+
+def test_an_unknown_corpus(run, error, tmp_path):
+    assert error(run("emodbb", tmp_path)).startswith(
+        "error: Bad corpus 'emodbb'; expected one of: emodb, "
+    )
+
+
+def test_a_folder_that_is_not_there(run, error, tmp_path):
+    message = error(run("emodb", tmp_path / "nowhere"))
+    assert (
+        f"No data folder {tmp_path / 'nowhere'} for emodb; expected there: wav/03a" in message
+    )
+
+
+def test_no_folder(run, error):
+    assert "emodb needs --data_folder DIR; expected there" in error(run("emodb", None))
+
+
+def test_a_folder_beside_the_right_one(emodb, run, error):
+    for near in (emodb.parent, emodb / "wav"):
+        assert error(run("emodb", near)).endswith(f"Did you mean {emodb}?")
+
+
+def test_a_folder_of_something_else(tmp_path, run, error):
+    (tmp_path / "x").mkdir()
+    message = error(run("emodb", tmp_path / "x"))
+    assert message.endswith("expected there: wav/03a01Fa.wav ... (optional erkennung.txt).")
+
+
+def test_a_manifest_folder_that_is_a_file(emodb, run, error, tmp_path):
+    (tmp_path / "manifests").write_text("")
+    assert f"Cannot write {tmp_path}/manifests/emodb" in error(run("emodb", emodb))
+
+
+def test_options(emodb, tmp_path, run, error):
+    with pytest.raises(SERError, match="emodb has no options; found 'scale'"):
+        prepare("emodb", emodb, tmp_path, scale=3)
+    with pytest.raises(SERError, match="Bad option of table 'cvs'; expected one of: csv"):
+        prepare("table", emodb, tmp_path, cvs="x")
+    assert "Bad argument '--data_foler'; expected one of: --data_folder" in error(
+        run("emodb", emodb, "--data_foler", "x")
+    )
+    assert "expected one of: --allow_partial" in error(run("emodb", emodb, "--allow_part"))
+
+
+def test_the_command_itself(emodb, tmp_path):
+    def command(*arguments):
+        line = [sys.executable, "-m", "data_prep", *map(str, arguments)]
+        return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    done = command("emodb", "--data_folder", emodb)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "error: the following arguments are required: --manifest_folder. "
+        "See python -m data_prep emodb --help."
+    ]
+    done = command("emodb", "--data_folder", emodb, "--manifest_folder", tmp_path / "m")
+    assert done.returncode == 0 and done.stdout == ""
+    assert "emodb: 3 utterances, 0.00 h, 3 speakers." in done.stderr
+    done = command("--help")
+    assert done.returncode == 0
+    for name in data_prep.corpora():
+        assert re.search(rf"^  {name} +\S.*\.$", done.stdout, re.MULTILINE)
+    done = command("shemo", "--help")
+    assert "expected in the data folder: male/M01A01.wav" in done.stdout
+    assert "--allow_partial" in done.stdout
+
+
+# Counting
+
+
+def test_describe_names_five():
+    problems = [Problem("silent", f"{n}.wav") for n in range(7)] + [Problem("empty", "x.wav")]
+    assert describe(problems) == [
+        "7 silent: 0.wav, 1.wav, 2.wav, 3.wav, 4.wav, ...",
+        "1 empty: x.wav",
+    ]
+
+
+def test_differences_from_a_full_copy():
+    counts = {"utterances": 3, "speakers": 2, "emotions": {"intended": {"anger": 3}}}
+    expected = {
+        "utterances": 3,
+        "speakers": 4,
+        "emotions": {"intended": {"anger": 2, "fear": 1}, "rated_voice": {"fear": 9}},
+    }
+    assert list(differences(counts, expected)) == [
+        "speakers 2 (4)",
+        "intended anger 3 (2)",
+        "intended fear 0 (1)",
+    ]
+
+
+def test_labels_outside_the_card_are_refused(tmp_path, emodb):
+    from data_prep._check import check_utterance
+    from ser_brain.labels import annotation
+    from ser_brain.manifest import Utterance
+
+    card = data_prep.load("emodb").card
+
+    def check(labels):
+        check_utterance(Utterance("x", "wav/03a01Fa.wav", labels), card, emodb)
+
+    with pytest.raises(
+        SERError, match="Bad label source of x 'self'; expected one of: intended"
+    ):
+        check({"self": annotation("anger")})
+    with pytest.raises(SERError, match="valence of x is given, but the card names no scale"):
+        check({"intended": annotation("anger", vad={"valence": 1, "arousal": None})})

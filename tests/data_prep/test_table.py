@@ -1,0 +1,212 @@
+"""Any corpus that a table describes."""
+
+from pathlib import Path
+
+import pytest
+
+from data_prep._csv import read_table
+from data_prep._run import prepare
+from data_prep._table_emotions import emotions_of
+from ser_brain.errors import SERError
+
+REAL = Path(__file__).parents[2].parent / "shared" / "corpora" / "korean_ets"
+NAME = ("--name", "mine", "--csv", "labels.csv")
+
+
+@pytest.fixture
+def corpus(tmp_path, wav):
+    """Two files and a function that writes their table."""
+    folder = tmp_path / "mine"
+    wav(folder / "a" / "1.wav")
+    wav(folder / "b" / "1.wav", seconds=1.0)
+
+    def table(text: str, encoding: str = "utf-8") -> Path:
+        (folder / "labels.csv").write_bytes(text.encode(encoding))
+        return folder
+
+    return table
+
+
+def test_columns_called_what_they_are_need_no_option(corpus, run):
+    folder = corpus(
+        "path,emotion,speaker,gender,language,group,split,text,start,stop\n"
+        "a/1.wav,Angry,s1,F,eng,g1,training,hello,,\n"
+        "b/1.wav,,s2,male,,,dev,,0.25,0.75\n"
+    )
+    result = run("table", folder, *NAME, "--language", "kor")
+    assert result.code == 0, result.err
+    first, second = result.manifest("mine").values()
+    assert list(result.manifest("mine")) == ["mine_a_1", "mine_b_1_0.250_0.750"]
+    assert first["labels"] == {"intended": {"emotion": "anger", "raw": "Angry"}}
+    assert (first["speaker"], first["gender"]) == ("mine_s1", "female")
+    assert (first["group"], first["split"]) == ("mine_g1", "train")
+    assert (first["language"], second["language"]) == ("eng", "kor")
+    assert (first["text"], second["text"]) == ("hello", None)
+    assert second["labels"]["intended"]["emotion"] is None
+    assert (second["split"], second["duration"]) == ("valid", 0.5)
+    assert (second["start"], second["stop"]) == (0.25, 0.75)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_any_delimiter_and_byte_order_mark(corpus, run, delimiter, encoding):
+    rows = [["Datei", "Gefühl"], ["a/1.wav", "sad"], ["b\\1.wav", "Happy"]]
+    text = "\r\n".join(delimiter.join(row) for row in rows)
+    options = ("--path_column", "Datei", "--emotion_column", "Gefühl")
+    result = run("table", corpus(text, encoding), *NAME, *options)
+    assert result.code == 0, result.err
+    found = [e["labels"]["intended"]["emotion"] for e in result.manifest("mine").values()]
+    assert found == ["sadness", "happiness"]
+
+
+def test_valence_and_arousal_without_emotion(corpus, run):
+    folder = corpus("path;V;arousal\na/1.wav;1,5;3\nb/1.wav;;2\n")
+    options = ("--valence_column", "V", "--label_source", "consensus")
+    result = run("table", folder, *NAME, *options, "--vad_scale", 1, 5)
+    assert result.code == 0, result.err
+    first, second = (e["labels"]["consensus"] for e in result.manifest("mine").values())
+    assert first == {"emotion": None, "raw": None, "vad": {"valence": 1.5, "arousal": 3.0}}
+    assert second["vad"] == {"valence": None, "arousal": 2.0}
+    assert result.card("mine")["vad_scale"] == [1.0, 5.0]
+
+
+def test_codes_of_ones_own(corpus, run):
+    folder = corpus("path,emotion\na/1.wav,W\nb/1.wav,xx\n")
+    result = run("table", folder, *NAME, "--emotion_map", "W=anger", "xx=none")
+    first, second = (e["labels"]["intended"] for e in result.manifest("mine").values())
+    assert first == {"emotion": "anger", "raw": "W"}
+    assert second == {"emotion": None, "raw": "xx"}
+
+
+def test_a_given_code_goes_before_the_everyday_word():
+    assert emotions_of(["calm", "angry"], {"calm": "neutral"}, Path("t")) == [
+        "neutral",
+        "anger",
+    ]
+
+
+def test_from_python_as_from_the_command(corpus, run, tmp_path, caplog):
+    folder = corpus("path,emotion,valence\na/1.wav,W,2\nb/1.wav,sad,3\n")
+    options = {"name": "mine", "csv": "labels.csv", "emotion_map": {"W": "anger"}}
+    result = run("table", folder, *NAME, "--emotion_map", "W=anger", "--vad_scale", "1", "5")
+    assert result.code == 0
+    with caplog.at_level("INFO"):
+        prepare("table", folder, result.folder, vad_scale=[1.0, 5.0], language=None, **options)
+    assert "up to date" in caplog.text
+
+
+PATHS = "path,emotion\na/1.wav,sad\nb/1.wav,sad\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "message"),
+    [
+        (
+            PATHS,
+            ["--emotion_column", "emotoin"],
+            "no column 'emotoin'; its columns are: emotion",
+        ),
+        ("paht,emotion\n", [], "no column called path; name the one with the audio files"),
+        ("path,mood\na/1.wav,sad\n", [], "has no labels: no column is called emotion"),
+        (
+            "path,emotion\na/1.wav,W\nb/1.wav,W\n",
+            [],
+            "1 emotion codes without a meaning: W (2 rows). Give them one with --emotion_map "
+            "W=EMOTION, where EMOTION is one of anger, ",
+        ),
+        (
+            PATHS,
+            ["--emotion_map", "sd=sadness"],
+            "Bad code in --emotion_map for labels.csv 'sd'",
+        ),
+        (PATHS, ["--emotion_map", "sad=sadnes"], "'sadnes'; expected one of: sadness"),
+        (PATHS, ["--emotion_map", "sad"], "bad --emotion_map 'sad'; expected RAW=EMOTION"),
+        ("path,valence\na/1.wav,2\n", [], "say on which scale with --vad_scale LOW HIGH"),
+        (
+            "path,valence\na/1.wav,7\n",
+            ["--vad_scale", "1", "5"],
+            "valence in line 2 of labels.csv is 7, outside --vad_scale 1 5",
+        ),
+        (
+            "path,valence\na/1.wav,high\n",
+            ["--vad_scale", "1", "5"],
+            "'high'; expected a number",
+        ),
+        (PATHS, ["--vad_scale", "5", "1"], "expected two numbers LOW HIGH"),
+        ("path,emotion,gender\na/1.wav,sad,x\n", [], "Bad gender in line 2 of labels.csv 'x'"),
+        ("path,emotion,split\na/1.wav,sad,tset\n", [], "'tset'; expected one of: test"),
+        (PATHS, ["--language", "ko"], "expected an ISO 639-3 code"),
+        (
+            PATHS,
+            ["--label_source", "rated"],
+            "Bad label_source 'rated'; expected one of: rated_",
+        ),
+        (PATHS, ["--csv", "labls.csv"], "labls.csv; there are: labels.csv. Name it with --csv"),
+        (PATHS, ["--name", "no spaces"], "expected letters, digits and _"),
+        (PATHS, ["--name", "emodb"], "none of cremad, demo, emodb"),
+        ("path,emotion\na/1.wav\n", [], "line 2: 1 cells where the header has 2"),
+        ("path,path\n", [], "names a column twice"),
+        ("", [], "is empty; expected a header line"),
+        ("path,emotion\na/1.wav,sad\na/1.wav,sad\n", [], "occur more than once (a_1)"),
+        ("path,emotion\nc/1.wav,sad\nb/1.wav,sad\n", [], "1 missing: c/1.wav"),
+        (
+            "path,emotion\n../1.wav,sad\nb/1.wav,sad\n",
+            [],
+            "1 outside the data folder: ../1.wav",
+        ),
+        ("path,emotion\n,sad\nb/1.wav,sad\n", [], "1 row without a path: labels.csv:2"),
+        (
+            "path,emotion,start,stop\na/1.wav,sad,0.1,9\n",
+            [],
+            "1 cut outside its file (0.30 s): a/1.wav 0.1-9 s",
+        ),
+    ],
+)
+def test_mistakes(corpus, run, error, text, options, message):
+    assert message in error(run("table", corpus(text), *NAME, *options))
+
+
+def test_a_table_that_is_not_utf8(corpus, run, error):
+    folder = corpus("path,emotion\na/1.wav,fröhlich\n", "latin-1")
+    assert "line 2 is not UTF-8; save the table as UTF-8" in error(run("table", folder, *NAME))
+
+
+def test_needed_options_are_named(tmp_path, run, error):
+    assert "table needs --name, --csv" in error(run("table", tmp_path))
+
+
+def test_audio_that_the_table_does_not_name_is_stray(corpus, run):
+    result = run("table", corpus("path,emotion\na/1.wav,sad\n"), *NAME)
+    assert result.code == 0
+    assert result.card("mine")["left_out"] == {"stray folder": ["b"]}
+
+
+def test_rows_keep_their_line_numbers(tmp_path):
+    (tmp_path / "t.csv").write_text('a,b\n\n"x\ny",2\n , \n3,4\n')
+    columns, rows = read_table(tmp_path / "t.csv")
+    assert columns == ["a", "b"]
+    assert rows == {4: {"a": "x\ny", "b": "2"}, 6: {"a": "3", "b": "4"}}
+
+
+def test_a_table_that_cannot_be_read(tmp_path):
+    with pytest.raises(SERError, match="Cannot read .*: Is a directory"):
+        read_table(tmp_path)
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="needs the Korean clips in ../shared/corpora")
+def test_real_korean_clips(run):
+    columns = ("--path_column", "file", "--emotion_column", "label")
+    name = ("--name", "korean_ets", "--csv", "labels.csv")
+    result = run("table", REAL, *name, *columns, "--language", "kor")
+    assert result.code == 0
+    card = result.card("korean_ets")
+    assert (card["counts"]["utterances"], card["counts"]["speakers"]) == (300, 15)
+    assert card["counts"]["emotions"]["intended"] == {
+        "neutral": 75,
+        "happiness": 75,
+        "sadness": 75,
+        "anger": 75,
+    }
+    entry = result.manifest("korean_ets")["korean_ets_nea00001"]
+    assert (entry["speaker"], entry["language"]) == ("korean_ets_nea", "kor")
+    assert entry["duration"] == pytest.approx(5.8, abs=0.01)

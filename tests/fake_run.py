@@ -1,0 +1,76 @@
+"""Made-up predictions with the shape of real ones, for the tests of what reads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ser_brain.predictions import write_predictions
+
+EMOTIONS = ["anger", "happiness", "sadness", "neutral"]
+
+
+def card(**changes) -> dict:
+    """A prediction card."""
+    return {
+        "role": "test",
+        "emotions": EMOTIONS,
+        "va_range": [1, 5],
+        "protocol": "fake/speaker-5fold/intended/4-class/seed 1",
+        "experiment": "multiobjective",
+        "seed": 1,
+        "encoder": "tiny",
+        "synthetic": False,
+        "notes": "",
+        **changes,
+    }
+
+
+def rows(
+    count: int,
+    kind: str = "multiobjective",
+    seed: int = 0,
+    speakers: int = 6,
+    rated: bool = True,
+    labelled: bool = True,
+) -> list[dict]:
+    """Rows of a model that is often right."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for i in range(count):
+        true, speaker = int(rng.integers(len(EMOTIONS))), int(rng.integers(speakers))
+        scores = rng.normal(size=len(EMOTIONS))
+        scores[true] += 1.5
+        log_probs = scores - np.log(np.exp(scores).sum())
+        valence, arousal = rng.uniform(1, 5, 2).round(1)
+        row = {
+            "id": f"fake_{i:04d}",
+            "corpus": "fake",
+            "speaker": f"fake_{speaker}",
+            "gender": "female" if speaker % 2 else "male",
+            "language": "deu",
+            "text": "a",
+            "duration": 1.5,
+            "label_source": "intended",
+            "emotion": EMOTIONS[true] if labelled else None,
+            "valence": float(valence) if rated else None,
+            "arousal": float(arousal) if rated else None,
+        }
+        if kind != "regression":
+            row["log_probabilities"] = dict(zip(EMOTIONS, log_probs.tolist(), strict=True))
+            row["predicted_emotion"] = EMOTIONS[int(log_probs.argmax())]
+        if kind != "classification":
+            row["predicted_valence"] = float(valence + rng.normal(0, 0.5))
+            row["predicted_arousal"] = float(arousal + rng.normal(0, 0.5))
+        found.append(row)
+    return found
+
+
+def write(folder: Path, test_set: str = "fake", some_rows=None, **changes) -> Path:
+    """Write a test set of a run folder; the ``.jsonl``."""
+    some_rows = rows(60) if some_rows is None else some_rows
+    embeddings_ND = np.zeros((len(some_rows), 3), dtype=np.float32)
+    return write_predictions(
+        folder / "predictions", test_set, some_rows, embeddings_ND, card(**changes)
+    )

@@ -1,0 +1,84 @@
+"""What headers and first samples say of an audio file."""
+
+import struct
+
+import numpy as np
+import pytest
+import soundfile
+
+from ser_brain import audio
+
+
+@pytest.fixture
+def noise():
+    return np.random.default_rng(0).normal(0, 0.1, 8000)
+
+
+@pytest.mark.parametrize("ending", ["wav", "flac", "ogg", "mp3"])
+def test_length_and_rate(tmp_path, noise, ending):
+    path = tmp_path / f"a.{ending}"
+    soundfile.write(path, noise, 16000)
+    facts = audio.inspect(path)
+    assert facts.sample_rate_hz == 16000
+    assert facts.duration_s == pytest.approx(0.5, abs=0.08)  # mp3 pads
+
+
+def test_the_mark_tells_files_apart(tmp_path, noise):
+    for name, samples in {"a": noise, "b": noise, "c": noise[::-1], "d": noise[:-1]}.items():
+        soundfile.write(tmp_path / f"{name}.wav", samples, 16000)
+    a, b, c, d = (audio.inspect(tmp_path / f"{name}.wav").mark for name in "abcd")
+    assert a == b and len({a, c, d}) == 3
+
+
+@pytest.mark.parametrize("length", audio.UNKNOWN_LENGTH[1:])
+def test_streamed_wav_without_a_length(tmp_path, noise, length):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, noise, 16000)
+    content = bytearray(path.read_bytes())
+    at = content.index(b"data") + 4
+    content[at : at + 4] = struct.pack("<I", length)
+    path.write_bytes(content)
+    assert audio.inspect(path).frames == 8000
+
+
+def test_speech_that_starts_late_is_not_silent(tmp_path, noise):
+    late = np.concatenate([np.zeros(3 * audio.BLOCK_FRAMES), noise])
+    soundfile.write(tmp_path / "a.wav", late, 16000)
+    assert audio.inspect(tmp_path / "a.wav").frames == len(late)
+    quiet = np.full(8000, audio.SILENCE_PEAK / 2)
+    soundfile.write(tmp_path / "b.wav", quiet, 16000, subtype="FLOAT")
+    with pytest.raises(audio.AudioProblem, match="^silent$"):
+        audio.inspect(tmp_path / "b.wav")
+
+
+def test_a_number_that_is_none_after_sound(tmp_path, noise):
+    late = np.concatenate([np.resize(noise, 2 * audio.BLOCK_FRAMES), [np.nan]])
+    soundfile.write(tmp_path / "a.wav", late, 16000, subtype="FLOAT")
+    with pytest.raises(audio.AudioProblem, match="^not a number$"):
+        audio.inspect(tmp_path / "a.wav")
+
+
+def test_a_folder_is_unreadable(tmp_path):
+    with pytest.raises(audio.AudioProblem, match="^unreadable$"):
+        audio.inspect(tmp_path)
+
+
+def test_read_averages_channels(tmp_path, noise):
+    stereo = np.stack([noise, -noise / 2], axis=1)
+    soundfile.write(tmp_path / "a.wav", stereo, 16000, subtype="FLOAT")
+    samples, rate_hz = audio.read(tmp_path / "a.wav")
+    assert rate_hz == 16000 and samples.dtype == np.float32 and samples.shape == (8000,)
+    np.testing.assert_allclose(samples, noise / 4, atol=1e-6)
+
+
+def test_read_a_part(tmp_path, noise):
+    soundfile.write(tmp_path / "a.wav", noise, 16000, subtype="FLOAT")
+    part, _ = audio.read(tmp_path / "a.wav", 0.1, 0.3)
+    np.testing.assert_allclose(part, noise[1600:4800], atol=1e-6)
+    tail, _ = audio.read(tmp_path / "a.wav", start_s=0.4)
+    assert len(tail) == 1600
+
+
+def test_read_what_is_not_there(tmp_path):
+    with pytest.raises(audio.AudioProblem, match="unreadable"):
+        audio.read(tmp_path / "a.wav")

@@ -1,0 +1,74 @@
+"""Files that are whole or not there."""
+
+import hashlib
+import os
+
+import pytest
+
+from ser_brain import files
+from ser_brain.errors import SERError
+
+
+def test_json_round_trip(tmp_path):
+    content = {"غم": [1, None, 0.5], "b": {"c": "{}"}}
+    files.write_json(tmp_path / "new" / "a.json", content)
+    assert files.read_json(tmp_path / "new" / "a.json", "thing") == content
+    text = (tmp_path / "new" / "a.json").read_text(encoding="utf-8")
+    assert "غم" in text and text.endswith("}\n")
+
+
+def test_nan_is_refused_and_the_old_file_kept(tmp_path):
+    path = tmp_path / "a.json"
+    files.write_json(path, {"a": 1})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        files.write_json(path, {"a": float("nan")})
+    assert files.read_json(path, "thing") == {"a": 1}
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), files.atomic_path(path) as temporary:
+        temporary.write_text("half of the n")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_folders_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SERError, match=r"Cannot write .*file/a\.txt: (Not a dir|File exists)"):
+        files.write_text(tmp_path / "file" / "a.txt", "x")
+
+
+def test_remove(tmp_path):
+    (tmp_path / "file").write_text("")
+    files.remove(tmp_path / "nothing")
+    files.remove(tmp_path / "file")
+    assert not (tmp_path / "file").exists()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SERError, match="Cannot write .*: Not a directory"):
+        files.remove(tmp_path / "file" / "a")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, r"No manifest at .*a\.json\."),
+        (b"{", "Cannot read the manifest"),
+        (b"\xff\xfe", "Cannot read the manifest"),
+        (b"[1]", "expected a JSON object"),
+        (b"[" * 100_000, "Cannot read the manifest"),
+    ],
+)
+def test_read_json_mistakes(tmp_path, content, message):
+    if content is not None:
+        (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(SERError, match=message):
+        files.read_json(tmp_path / "a.json", "manifest")
+
+
+def test_sha256(tmp_path):
+    content = os.urandom((1 << 20) + 7)
+    (tmp_path / "a").write_bytes(content)
+    assert files.sha256_of(tmp_path / "a") == hashlib.sha256(content).hexdigest()
