@@ -26,10 +26,10 @@ from ser_brain import config, corpora, experiment, run_folder
 from ser_brain.audit import describe
 from ser_brain.dataio import make_dataset, require_lengths
 from ser_brain.errors import SERError
-from ser_brain.files import write_json
+from ser_brain.files import read_json, write_json
 from ser_brain.log import get_logger, show_progress
 from ser_brain.predictions import write_predictions
-from ser_brain.report import write_report
+from ser_brain.report import summary_table, write_report
 from ser_brain.splits import SplitSetting
 
 logger = get_logger("train")
@@ -65,7 +65,9 @@ def run(arguments: list[str]) -> None:
         run_on_main(write_test_set, [folder, name, outputs, data, protocol, hparams])
     record.finish()
     if if_main_process():
-        print(write_report(folder))
+        page = write_report(folder)
+        print(summary_table(read_json(page.parent / "results.json", "results")))
+        print(f"report: {page}")
 
 
 def load_data(hparams: dict) -> tuple[experiment.ExperimentData, str]:
@@ -106,16 +108,17 @@ def prepare_all(
     settings: list[corpora.CorpusSetting], hparams: dict
 ) -> list[tuple[Path, Path]]:
     """Manifest and data folder of each corpus."""
-    return [
-        prepare(
-            setting.corpus,
-            setting.data_folder,
-            hparams["manifest_folder"],
-            hparams["allow_partial"],
-            **setting.options,
-        )
-        for setting in settings
-    ]
+    prepared: dict[str, tuple[Path, Path]] = {}
+    for setting in settings:
+        if setting.source not in prepared:
+            prepared[setting.source] = prepare(
+                setting.corpus,
+                setting.data_folder,
+                hparams["manifest_folder"],
+                hparams["allow_partial"],
+                **setting.options,
+            )
+    return [prepared[setting.source] for setting in settings]
 
 
 def dataset(rows: dict[str, dict], hparams: dict):

@@ -2,13 +2,7 @@
 
 A clip's point is drawn around its emotion's place on the circumplex (Russell, 1980) and is its
 label. Everything heard follows from that point, the speaker's habits and chance; the emotion's
-name is not used again. Arousal moves rate, pitch, range and level, all one way. Valence moves
-them less and against one another (a happy voice is higher and wider, an angry one louder), and
-the pause, the tempo and the melody from the first phrase to the second; so valence is harder to
-hear than arousal, as it is in people's voices.
-
-The numbers are made up. The three languages act differently so that a model does not carry over
-whole; that is no claim about those who speak them.
+name is not used again.
 """
 
 from __future__ import annotations
@@ -19,94 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from data_prep._demo_script import Clip, Speaker
+from data_prep._demo_styles import CHANCE, PLACE, SPREAD, STYLES, Change
 
 SCALE = (1.0, 5.0)
-
-# Valence and arousal in [-1, 1]: the emotion's place, and how far clips lie around it.
-PLACE = {"ang": (-0.6, 0.65), "hap": (0.65, 0.55), "sad": (-0.55, -0.6), "neu": (0.05, -0.05)}
-SPREAD = 0.18
-
-
-@dataclass(frozen=True)
-class Change:
-    """What one unit of arousal or valence changes in a clip; also the spread of chance.
-
-    Attributes
-    ----------
-    rate : float
-        Natural logarithm of words a minute.
-    pitch_st, level_db : float
-        Semitones, decibels.
-    range : float
-        eSpeak's units of pitch range, 0 to 99.
-    melody_st : float
-        Pitch of the second phrase over the first, semitones.
-    tempo : float
-        Rate of the second phrase over the first, natural logarithm.
-    pause : float
-        Natural logarithm of seconds between the phrases.
-    """
-
-    rate: float = 0.0
-    pitch_st: float = 0.0
-    range: float = 0.0
-    level_db: float = 0.0
-    melody_st: float = 0.0
-    tempo: float = 0.0
-    pause: float = 0.0
-
-    def array(self) -> np.ndarray:
-        return np.array(list(vars(self).values()))
-
-
-@dataclass(frozen=True)
-class Style:
-    """A language's way of acting."""
-
-    rate_wpm: float
-    arousal: Change
-    valence: Change
-
-
-STYLES = {
-    "eng": Style(
-        rate_wpm=180,
-        arousal=Change(rate=0.26, pitch_st=3.6, range=20, level_db=6.0, pause=-0.3),
-        valence=Change(
-            pitch_st=2.0, range=22, level_db=-2.5, melody_st=2.0, tempo=0.12, pause=-0.6
-        ),
-    ),
-    "deu": Style(
-        rate_wpm=155,
-        arousal=Change(rate=0.18, pitch_st=3.0, range=12, level_db=7.5, pause=-0.2),
-        valence=Change(
-            rate=0.10,
-            pitch_st=0.8,
-            range=-10,
-            level_db=-3.5,
-            melody_st=1.0,
-            tempo=-0.2,
-            pause=-0.9,
-        ),
-    ),
-    "fas": Style(
-        rate_wpm=205,
-        arousal=Change(rate=0.30, pitch_st=4.5, range=8, level_db=5.0, pause=-0.4),
-        valence=Change(
-            rate=-0.10,
-            pitch_st=2.8,
-            range=10,
-            level_db=2.0,
-            melody_st=-2.0,
-            tempo=0.2,
-            pause=-0.6,
-        ),
-    ),
-}
-
-CHANCE = Change(
-    rate=0.05, pitch_st=0.6, range=6, level_db=1.3, melody_st=0.8, tempo=0.05, pause=0.3
-)
 LEVEL_DB = -27.0  # root mean square, full scale 0 dB
 MOST_LEVEL_DB = -15.0
 PAUSE_S = 0.16
@@ -164,12 +73,12 @@ def habits_of(speaker: Speaker, seed: int) -> Habits:
     draw = generator(seed, "habits", speaker.name)
     cues = len(CHANCE.array())
     return Habits(
-        tract=draw.uniform(0.93, 1.07),
+        tract=draw.uniform(0.95, 1.05),
         rate=draw.normal(0, 0.05),
-        pitch_st=draw.normal(0, 1.0),
-        level_db=draw.normal(0, 1.2),
-        arousal=draw.lognormal(0, 0.2, cues),
-        valence=draw.lognormal(0, 0.2, cues),
+        pitch_st=draw.normal(0, 0.8),
+        level_db=draw.normal(0, 1.0),
+        arousal=draw.lognormal(0, 0.15, cues),
+        valence=draw.lognormal(0, 0.15, cues),
         room_db=draw.uniform(-62, -52),
         microphone=draw.uniform(-0.25, 0.25),
     )

@@ -1,14 +1,13 @@
-"""Rendering the demo corpus: one clip to samples, and the whole corpus to a folder, once."""
+"""Rendering the demo corpus: one clip to samples, and many into a folder.
+
+Same seed, same bytes on one platform: every random number comes from the seed and the names of
+clip and speaker, so neither the order nor what else is rendered matters.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import hashlib
-import os
-import shutil
-import tempfile
-import time
+import io
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -17,15 +16,11 @@ import scipy.signal
 import soundfile
 from tqdm import tqdm
 
-from data_prep import _demo_acting, _demo_script, _espeak
 from data_prep._demo_acting import Habits, Performance, generator, habits_of, perform
-from data_prep._demo_script import DICTIONARIES, EMOTIONS, Clip, clips
+from data_prep._demo_script import DICTIONARIES, EMOTIONS, Clip
+from data_prep._espeak import SAMPLE_RATE_HZ as ESPEAK_RATE_HZ
 from data_prep._espeak import Prosody, Synthesizer
-from ser_brain.errors import SERError
-from ser_brain.files import read_json, write_json
-from ser_brain.log import get_logger
-
-logger = get_logger(__name__)
+from ser_brain.files import write_json
 
 SEED = 1980
 SAMPLE_RATE_HZ = 16000
@@ -33,7 +28,6 @@ SAMPLE_RATE_HZ = 16000
 # tract is a larger UP: all formants and the pitch sink, and the rate is made up for.
 UP, DOWN = 320, 441
 LABELS = "clips.json"  # written last: a folder without it was never finished
-ABANDONED_S = 3600  # a folder half rendered so long ago has no one at work on it
 
 ESPEAK_VOLUME = 60  # some voices overload at eSpeak's 100; the level is set afterwards
 PITCH_ST = (-5.4, -3.4, 0.0, 4.3, 8.8)  # measured on eSpeak NG 1.52, voice m3, at
@@ -69,7 +63,7 @@ def render_clip(
         phrases.append(_trimmed(espeak.say(clip.speaker.voice, text, prosody)))
     before_s, after_s = draw.uniform(*EDGE_S, size=2)
     gaps = [
-        np.zeros(round(seconds * _espeak.SAMPLE_RATE_HZ))
+        np.zeros(round(seconds * ESPEAK_RATE_HZ))
         for seconds in (before_s, performance.pause_s, after_s)
     ]
     speech = np.concatenate([gaps[0], phrases[0], gaps[1], phrases[1], gaps[2]])
@@ -98,11 +92,12 @@ def render(folder: Path, script: Iterable[Clip], seed: int = SEED) -> None:
             samples = render_clip(espeak, clip, habits, performance, seed)
             path = folder / clip.speaker.language / clip.speaker.name / f"{clip.name}.wav"
             path.parent.mkdir(parents=True, exist_ok=True)
-            soundfile.write(path, samples, SAMPLE_RATE_HZ, subtype="PCM_16")
+            content = _wav(samples)
+            path.write_bytes(content)
             labels[clip.name] = {
                 "path": path.relative_to(folder).as_posix(),
-                "bytes": path.stat().st_size,
-                "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+                "bytes": len(content),
+                "sha256": hashlib.sha256(content).hexdigest(),
                 "speaker": clip.speaker.name,
                 "gender": clip.speaker.gender,
                 "language": clip.speaker.language,
@@ -116,81 +111,8 @@ def render(folder: Path, script: Iterable[Clip], seed: int = SEED) -> None:
     write_json(folder / LABELS, labels)
 
 
-def version() -> str:
-    """Twelve hexadecimal digits over everything the corpus is made from."""
-    digest = hashlib.sha256(_espeak.library_digest().encode())
-    for module in (_espeak, _demo_script, _demo_acting):
-        digest.update(Path(module.__file__).read_bytes())
-    digest.update(Path(__file__).read_bytes())
-    return digest.hexdigest()[:12]
-
-
-def cache_folder() -> Path:
-    """``$SER_CACHE``, else ``$XDG_CACHE_HOME/ser-recipes``, else ``~/.cache/ser-recipes``."""
-    if os.environ.get("SER_CACHE"):
-        return Path(os.environ["SER_CACHE"]).expanduser()
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home).expanduser() / "ser-recipes"
-
-
-def is_whole(folder: Path) -> bool:
-    """Whether a folder holds every clip that its ``clips.json`` lists, by size."""
-    if not (folder / LABELS).is_file():
-        return False
-    try:
-        labels = read_json(folder / LABELS, "demo labels")
-        return all((folder / c["path"]).stat().st_size == c["bytes"] for c in labels.values())
-    except (SERError, OSError, KeyError, TypeError):
-        return False
-
-
-def rendered(script: Iterable[Clip] | None = None, seed: int = SEED) -> Path:
-    """The folder of the demo corpus in the user's cache, rendered if it is not there whole.
-
-    Raises
-    ------
-    SERError
-        If eSpeak NG is missing or the cache cannot be written.
-    """
-    cache = cache_folder()
-    folder = cache / f"demo-{version()}"
-    if is_whole(folder):
-        return folder
-    script = clips(seed) if script is None else script
-    logger.info(f"demo: rendering once into {folder}.")
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(cache)
-        _render_and_move(folder, script, seed)
-    except (OSError, soundfile.SoundFileError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise SERError(
-            f"Cannot write the demo corpus to {cache}: {reason}. It needs 100 MB there; "
-            "free some, or set SER_CACHE to another folder."
-        ) from error
-    return folder
-
-
-def _render_and_move(folder: Path, script: Iterable[Clip], seed: int) -> None:
-    temporary = Path(tempfile.mkdtemp(prefix=".demo-", dir=folder.parent))
-    try:
-        render(temporary, script, seed)
-        temporary.chmod(0o755)
-        if folder.exists() and not is_whole(folder):
-            logger.warning(f"demo: {folder} is damaged; rendered again.")
-            folder.rename(Path(tempfile.mkdtemp(prefix=".demo-", dir=folder.parent)) / "old")
-        try:
-            temporary.rename(folder)
-        except OSError as error:
-            # Another process was first; its folder has the same bytes.
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST) or not is_whole(folder):
-                raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _remove_abandoned(cache: Path) -> None:
-    for left in cache.glob(".demo-*"):
-        with contextlib.suppress(OSError):
-            if time.time() - left.stat().st_mtime > ABANDONED_S:
-                shutil.rmtree(left, ignore_errors=True)
+def _wav(samples: np.ndarray) -> bytes:
+    """A WAV file in memory: a full disk then shows as an OSError with its reason."""
+    content = io.BytesIO()
+    soundfile.write(content, samples, SAMPLE_RATE_HZ, format="WAV", subtype="PCM_16")
+    return content.getvalue()

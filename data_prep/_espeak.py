@@ -13,15 +13,12 @@ the library and loading it again does, in about a millisecond; see
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import os
-import shutil
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
+from data_prep._espeak_files import ShortCopy, library_files
 from ser_brain.errors import SERError
 
 SAMPLE_RATE_HZ = 22050
@@ -33,12 +30,6 @@ POS_CHARACTER = 1
 CHARS_UTF8 = 1
 RANDOM_SEED = 1  # of the breath in some voices; eSpeak NG starts from the clock
 RATE, VOLUME, PITCH, RANGE = 1, 2, 3, 4  # espeak_PARAMETER
-
-# eSpeak NG keeps the path of its data in 160 bytes on macOS and Windows and builds longer ones
-# from it; an environment in a deep folder is past that. So what is needed is copied to a
-# temporary folder, whose path is short.
-DATA_PATH_LIMIT = 120
-DATA = ("phondata", "phonindex", "phontab", "intonations", "lang", "voices/!v")
 
 SynthCallback = ctypes.CFUNCTYPE(
     ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
@@ -67,37 +58,6 @@ class Prosody:
     volume: int = 100
 
 
-def library_files() -> tuple[Path, Path]:
-    """The shared library and its data folder.
-
-    Raises
-    ------
-    SERError
-        If the wheel is missing or broken.
-    """
-    try:
-        import espeakng_loader
-
-        library = Path(espeakng_loader.get_library_path())
-        data = Path(espeakng_loader.get_data_path())
-    except ImportError:
-        raise SERError(
-            "The demo corpus is spoken by eSpeak NG, which is not installed; "
-            "run: pip install espeakng-loader"
-        ) from None
-    except RuntimeError as error:
-        raise SERError(
-            f"espeakng-loader is broken ({error}); "
-            "run: pip install --force-reinstall espeakng-loader"
-        ) from None
-    return library, data
-
-
-def library_digest() -> str:
-    """SHA-256 of the library's bytes: which eSpeak NG speaks here."""
-    return hashlib.sha256(library_files()[0].read_bytes()).hexdigest()
-
-
 class Synthesizer:
     """eSpeak NG for some languages; a context manager, one at a time in a process.
 
@@ -116,19 +76,11 @@ class Synthesizer:
 
     def __init__(self, dictionaries: tuple[str, ...] | list[str]) -> None:
         self._library_file, data = library_files()
-        self._folder = tempfile.TemporaryDirectory(prefix="espeak-", ignore_cleanup_errors=True)
-        self._data = Path(self._folder.name)
+        self._data = ShortCopy(data, dictionaries)
         self._library: ctypes.CDLL | None = None
         self._heard = bytearray()
+        self._interrupt: BaseException | None = None
         self._callback = SynthCallback(self._hear)
-        if len(os.fsencode(self._folder.name)) > DATA_PATH_LIMIT:
-            self.close()
-            raise SERError(
-                f"The path of the temporary folder {tempfile.gettempdir()} is too long for "
-                f"eSpeak NG (expected at most {DATA_PATH_LIMIT} bytes); "
-                "set TMPDIR to a shorter one."
-            )
-        _copy_data(data, self._data, dictionaries)
         self.restart()
 
     def __enter__(self) -> Synthesizer:
@@ -140,7 +92,7 @@ class Synthesizer:
     def close(self) -> None:
         """Unload the library and remove its copy of the data."""
         self._unload()
-        self._folder.cleanup()
+        self._data.close()
 
     def restart(self) -> None:
         """Set eSpeak NG back to its first state: what follows depends on nothing before.
@@ -175,7 +127,7 @@ class Synthesizer:
             ctypes.c_int,
         )
         rate_hz = library.espeak_Initialize(
-            AUDIO_OUTPUT_SYNCHRONOUS, 0, os.fsencode(self._data), INITIALIZE_DONT_EXIT
+            AUDIO_OUTPUT_SYNCHRONOUS, 0, os.fsencode(self._data.path), INITIALIZE_DONT_EXIT
         )
         if rate_hz != SAMPLE_RATE_HZ:
             raise SERError(
@@ -222,13 +174,21 @@ class Synthesizer:
             said, len(said), 0, POS_CHARACTER, 0, CHARS_UTF8, None, None
         )
         library.espeak_Synchronize()
+        if self._interrupt is not None:
+            interrupt, self._interrupt = self._interrupt, None
+            raise interrupt
         if status != EE_OK or not self._heard:
             raise SERError(f"eSpeak NG says nothing for {text!r} (voice {voice}, {status}).")
         return np.frombuffer(bytes(self._heard), dtype=np.int16)
 
     def _hear(self, samples: object, count: int, _events: object) -> int:
-        if samples and count > 0:
-            self._heard.extend(ctypes.string_at(samples, 2 * count))
+        # ctypes would swallow what is raised here, Ctrl-C as well, and the samples be lost.
+        try:
+            if samples and count > 0:
+                self._heard.extend(ctypes.string_at(samples, 2 * count))
+        except BaseException as error:
+            self._interrupt = error
+            return 1  # stop speaking
         return 0
 
     def _unload(self) -> None:
@@ -240,17 +200,3 @@ class Synthesizer:
         unload = _ctypes.FreeLibrary if os.name == "nt" else _ctypes.dlclose
         unload(self._library._handle)
         self._library = None
-
-
-def _copy_data(source: Path, target: Path, dictionaries: tuple[str, ...] | list[str]) -> None:
-    try:
-        for name in (*DATA, *(f"{language}_dict" for language in dictionaries)):
-            if (source / name).is_dir():
-                shutil.copytree(source / name, target / name)
-            else:
-                shutil.copyfile(source / name, target / name)
-    except OSError as error:
-        raise SERError(
-            f"Cannot copy eSpeak NG's data to {target}: {error.strerror or error}; "
-            "set TMPDIR to a folder with 5 MB free."
-        ) from error

@@ -65,7 +65,7 @@ def is_current(
         card.get("fingerprint") == expected
         and card.get("arguments") == arguments
         and card.get("manifest_sha256") == sha256_of(manifest)
-        and all(_state(path)[1] <= written for path in corpus.files(folder)[0])
+        and all(_state(path)[1] < written for path in corpus.files(folder)[0])
     )
 
 

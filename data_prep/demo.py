@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from data_prep import _demo_render
+from data_prep import _demo_cache
 from data_prep._demo_acting import SCALE
+from data_prep._demo_render import LABELS, SAMPLE_RATE_HZ
 from data_prep._demo_script import EMOTIONS
 from ser_brain.errors import SERError
 from ser_brain.files import read_json
@@ -21,7 +22,7 @@ CARD = CorpusCard(
     name="demo",
     title="Demo corpus (synthetic: spoken by eSpeak NG)",
     version="1",
-    licence="made here; the recordings may be used freely",
+    licence="recordings: free to use; eSpeak NG, which speaks them: GPL-3.0-or-later",
     citation="eSpeak NG 1.52, https://github.com/espeak-ng/espeak-ng",
     languages=("eng", "deu", "fas"),
     style="synthetic speech, acted through rate, pitch, range, level and pauses",
@@ -29,24 +30,24 @@ CARD = CorpusCard(
     sources=("intended",),
     layout="eng/eng_s01/eng_s01_t03_ang.wav ... clips.json",
     vad_scale=SCALE,
-    sample_rates_hz=(_demo_render.SAMPLE_RATE_HZ,),
+    sample_rates_hz=(SAMPLE_RATE_HZ,),
     expected={"utterances": 1200, "speakers": 50},
     synthetic=True,
     notes="Synthetic speech: no person speaks here, and no result on it says anything about "
     "accuracy on people. How the three languages differ in their acting is made up.",
 )
 FILES = ("*/*/*.wav",)
-LABEL_FILES = (_demo_render.LABELS,)
+LABEL_FILES = (LABELS,)
 
 
 def default_folder() -> Path:
     """The corpus in the user's cache, rendered there the first time (under a minute)."""
-    return _demo_render.rendered()
+    return _demo_cache.rendered()
 
 
 def utterances(data_folder: Path) -> Iterator[Utterance]:
     """Every clip that ``clips.json`` lists."""
-    labels_file = data_folder / _demo_render.LABELS
+    labels_file = data_folder / LABELS
     if not labels_file.is_file():
         raise SERError(
             f"No finished demo corpus at {data_folder} (no {labels_file.name}); "

@@ -76,7 +76,12 @@ def _identical(left: Mapping[str, dict], right: Mapping[str, dict]) -> list[list
 
 def audio_hash(entry: Mapping) -> str:
     """SHA-256 of an utterance's samples as 16-bit mono PCM."""
-    samples, _ = audio.read(entry["wav"], entry["start"], entry["stop"])
+    try:
+        samples, _ = audio.read(entry["wav"], entry["start"], entry["stop"])
+    except audio.AudioProblem as problem:
+        raise SERError(
+            f"Cannot audit {entry['wav']}: {problem}. Prepare the corpus again."
+        ) from None
     pcm = np.round(np.clip(samples, -1, 1) * 32767).astype("<i2")
     return hashlib.sha256(pcm.tobytes()).hexdigest()
 
@@ -122,7 +127,7 @@ def require_disjoint(audits: Mapping[str, dict], protocol: str) -> None:
                 named = ", ".join(result[what]["examples"])
                 raise SERError(
                     f"The {protocol} split shares {result[what]['count']} {what} between "
-                    f"{pair.replace('-', ' and ')} ({named})."
+                    f"{_in_words(pair)} ({named})."
                 )
 
 
@@ -130,4 +135,8 @@ def describe(audits: Mapping[str, dict]) -> Iterable[str]:
     """One line per pair of parts, for the log."""
     for pair, result in audits.items():
         found = ", ".join(f"{what} {result[what]['count']}" for what in result)
-        yield f"shared between {pair.replace('-', ' and ')}: {found}"
+        yield f"shared between {_in_words(pair)}: {found}"
+
+
+def _in_words(pair: str) -> str:
+    return pair.replace("-", " and ", 1)

@@ -150,11 +150,6 @@ class SERBrain(sb.Brain):
 
     # -- optimisers
 
-    def on_fit_start(self) -> None:
-        """Wrap for distributed training; skipped layers leave parameters without gradient."""
-        self.find_unused_parameters = True
-        super().on_fit_start()
-
     def init_optimizers(self) -> None:
         """One optimiser for the encoder, one for the heads; none for what is frozen."""
         heads = [m for name, m in self.modules.items() if name != "encoder"]
@@ -200,7 +195,11 @@ class SERBrain(sb.Brain):
             Per utterance ``id``, ``embedding``, ``emotion_index``, the true ``target`` and
             what the model said; in the order of the set, each utterance once, on every rank.
         """
-        self.evaluate(self._evaluation_loader(dataset), min_key=self.hparams.validation_metric)
+        self.evaluate(
+            self._evaluation_loader(dataset),
+            min_key=self.hparams.validation_metric,
+            progressbar=self._bars,
+        )
         place = {utterance_id: n for n, utterance_id in enumerate(dataset.data_ids)}
         return sorted(self.outputs, key=lambda row: place[row["id"]])
 

@@ -12,10 +12,21 @@ from pathlib import Path
 
 import yaml
 from hyperpyyaml import load_hyperpyyaml
+from ruamel.yaml import YAMLError as RuamelError  # what HyperPyYAML's first pass raises
 
 from ser_brain.errors import SERError, bad_value, nearest
 
 EXTENDS = "extends"
+# Of a text that describes nothing that can be built.
+UNBUILT = (
+    yaml.YAMLError,
+    RuamelError,
+    ValueError,
+    TypeError,
+    KeyError,
+    ImportError,
+    AttributeError,
+)
 
 
 def read_settings(
@@ -60,7 +71,7 @@ def load_settings(text: str) -> dict:
     """
     try:
         return load_hyperpyyaml(text)
-    except (yaml.YAMLError, ValueError, TypeError, KeyError, ImportError, AttributeError) as e:
+    except UNBUILT as e:
         reason = " ".join(str(e).split())
         raise SERError(f"Cannot build the settings: {reason}") from e
 
@@ -106,7 +117,8 @@ def split_keys(text: str, name: str) -> dict[str, str]:
         raise SERError(f"Bad YAML in {name}: {' '.join(str(error).split())}") from error
     if root is None:
         return {}
-    if not isinstance(root, yaml.MappingNode) or root.flow_style:
+    flat = isinstance(root, yaml.MappingNode) and not root.flow_style
+    if not flat or not all(isinstance(key, yaml.ScalarNode) for key, _ in root.value):
         raise SERError(f"Bad settings in {name}: expected `key: value` lines.")
     lines = text.splitlines(keepends=True)
     keys = [key.value for key, _ in root.value]
@@ -132,20 +144,30 @@ def _read_file(path: Path, below: tuple[Path, ...]) -> dict[str, str]:
     if path.resolve() in below:
         raise SERError(f"Settings file {path} extends itself.")
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise SERError(f"Cannot read settings file {path}: {error}.") from error
     own = split_keys(text, str(path))
     if EXTENDS not in own:
         return own
-    names = yaml.safe_load(own.pop(EXTENDS))[EXTENDS]
-    base, *fragments = [names] if isinstance(names, str) else names
+    base, *fragments = _extended(own.pop(EXTENDS), path)
     below = (*below, path.resolve())
     blocks = _read_file(path.parent / base, below)
     for fragment in fragments:
         _replace(blocks, _read_file(path.parent / fragment, below), fragment)
     _replace(blocks, own, str(path))
     return blocks
+
+
+def _extended(block: str, path: Path) -> list[str]:
+    """The files that an ``extends`` line names."""
+    found = yaml.safe_load(block)[EXTENDS]
+    names = found if isinstance(found, list) else [found]
+    if not names or not all(isinstance(name, str) for name in names):
+        raise SERError(
+            f"Bad extends in {path}; expected a file, or a list of files: {found!r}."
+        )
+    return names
 
 
 def _replace(

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from ser_brain.errors import SERError, bad_value
-from ser_brain.labels import map_emotion, prototype, require_in_scale, rescale
-from ser_brain.manifest import read_card, read_manifest
+from ser_brain.labels import EMOTIONS, map_emotion, prototype, require_in_scale, rescale
+from ser_brain.manifest import ENTRY_KEYS, read_card, read_manifest
 
 USES = ("train", "test")
 VAD_SOURCES = ("corpus", "prototypes")
@@ -51,6 +51,18 @@ class CorpusSetting:
     def __post_init__(self) -> None:
         if self.use not in USES:
             raise bad_value("use of a corpus", self.use, USES)
+        for name in ("where", "options"):
+            value = getattr(self, name)
+            if not isinstance(value, Mapping):
+                raise SERError(f"Bad {name} {value!r}; expected a mapping like {{key: value}}.")
+        for key in self.where:
+            if key not in ENTRY_KEYS:
+                raise bad_value("field in where", key, ENTRY_KEYS)
+
+    @property
+    def source(self) -> str:
+        """What is prepared, whatever is then taken of it; two lines may share it."""
+        return repr((self.corpus, self.data_folder, sorted(self.options.items())))
 
 
 @dataclass
@@ -81,8 +93,12 @@ def parse_corpora(settings: Sequence[Mapping]) -> list[CorpusSetting]:
     Raises
     ------
     SERError
-        For an unknown key, or if nothing is to be trained on.
+        For what is no list of mappings, an unknown key, or if nothing is to be trained on.
     """
+    if not isinstance(settings, list) or not all(isinstance(s, Mapping) for s in settings):
+        raise SERError(
+            f"Bad corpora {settings!r}; expected a list of lines like {{corpus: demo}}."
+        )
     known = [f.name for f in fields(CorpusSetting)]
     parsed = []
     for setting in settings:
@@ -127,8 +143,16 @@ class LabelChoice:
             raise bad_value("vad_source", self.vad_source, VAD_SOURCES)
         if self.required_label not in REQUIRED_LABELS:
             raise bad_value("required_label", self.required_label, REQUIRED_LABELS)
-        for emotion in self.emotions:
-            prototype(emotion)
+        for emotion in [*self.emotions, *self.emotion_map, *self.emotion_map.values()]:
+            if emotion not in EMOTIONS:
+                raise bad_value("emotion", emotion, EMOTIONS)
+        twice = [e for e, count in Counter(self.emotions).items() if count > 1]
+        if twice:
+            raise SERError(f"emotions names {', '.join(twice)} more than once.")
+        if len(self.va_range) != 2 or not self.va_range[0] < self.va_range[1]:
+            raise SERError(
+                f"Bad va_range {list(self.va_range)}; expected the lowest and highest value."
+            )
 
 
 def label_corpus(

@@ -114,14 +114,15 @@ def require_lengths(
         Naming how many clips and the first five.
     """
     longest_s = math.inf if longest is None else longest / rate_hz
+    rounding_s = 1e-6  # of a manifest's durations
     for what, off in (
         (
             f"shorter than the encoder's receptive field ({shortest / rate_hz:.3f} s)",
-            [i for i, row in rows.items() if row["duration"] < shortest / rate_hz],
+            [i for i, row in rows.items() if row["duration"] < shortest / rate_hz - rounding_s],
         ),
         (
             f"longer than the encoder takes ({longest_s:g} s)",
-            [i for i, row in rows.items() if row["duration"] > longest_s + 1e-6],
+            [i for i, row in rows.items() if row["duration"] > longest_s + rounding_s],
         ),
     ):
         if off:

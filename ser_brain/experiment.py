@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -59,7 +60,8 @@ def assemble(
     setting : SplitSetting
         Applied to each training corpus by itself.
     emotions : sequence of str, optional
-        Classes that must each have an utterance to train on; None where none is learned.
+        Classes that must each have an utterance to train on, in any of the corpora; None
+        where none is learned.
 
     Raises
     ------
@@ -70,14 +72,15 @@ def assemble(
     train: dict[str, dict] = {}
     valid: dict[str, dict] = {}
     tests: dict[str, dict[str, dict]] = {}
+    if emotions is not None:
+        trained = [data.rows for data in corpora if data.setting.use == "train"]
+        require_every_emotion(dict(ChainMap(*trained)), emotions)
     for data in corpora:
         if data.name in tests:
             raise SERError(f"corpora names {data.name} twice; tell them apart by `where`.")
         if data.setting.use == "test":
             tests[data.name] = data.rows
             continue
-        if emotions is not None:
-            require_every_emotion(data.rows, emotions)
         parts = split(data.rows, setting, classes=emotions is not None)
         for part, into in (("train", train), ("valid", valid)):
             into.update((i, data.rows[i]) for i in parts[part])

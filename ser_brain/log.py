@@ -24,12 +24,18 @@ def show_progress(file: str | Path | None = None) -> None:
         handlers.append(logging.FileHandler(file, encoding="utf-8"))
     for handler in handlers:
         handler.setFormatter(_Formatter())
+        handler.addFilter(_is_ours_or_serious)
     root = logging.getLogger()
+    for old in root.handlers:
+        if isinstance(old.formatter, _Formatter):
+            old.close()
     root.handlers[:] = handlers
-    root.setLevel(logging.WARNING)
-    logging.getLogger("speechbrain").setLevel(logging.WARNING)
-    for name in OURS:
-        logging.getLogger(name).setLevel(logging.INFO)
+    root.setLevel(logging.INFO)
+
+
+def _is_ours_or_serious(record: logging.LogRecord) -> bool:
+    """Other libraries' lines only from warnings on."""
+    return record.levelno >= logging.WARNING or record.name.split(".")[0] in OURS
 
 
 class _Formatter(logging.Formatter):

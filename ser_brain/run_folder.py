@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -35,10 +36,16 @@ def claim(folder: str | Path, settings: str) -> None:
     Raises
     ------
     SERError
-        If checkpoints of other settings lie there, naming the keys that differ.
+        If checkpoints of other settings lie there, naming the keys that differ, or of
+        settings that nobody can tell.
     """
     kept = Path(folder) / SETTINGS
-    if kept.is_file() and any((Path(folder) / "save").glob("CKPT+*")):
+    if any((Path(folder) / "save").glob("CKPT+*")):
+        if not kept.is_file():
+            raise SERError(
+                f"{folder} holds checkpoints, but no {SETTINGS} to say of what. "
+                "Choose another --output_folder, or remove it."
+            )
         theirs = _plain(kept.read_text(encoding="utf-8"), str(kept))
         ours = _plain(settings, "the settings")
         differ = sorted(
@@ -54,12 +61,21 @@ def claim(folder: str | Path, settings: str) -> None:
     write_text(kept, settings)
 
 
-def _plain(settings: str, name: str) -> dict[str, str]:
-    """key -> its YAML without comments and layout."""
+def _plain(settings: str, name: str) -> dict[str, tuple]:
+    """key -> its value without comments and layout."""
     return {
-        key: yaml.serialize(yaml.compose(block))
-        for key, block in split_keys(settings, name).items()
+        key: _content(yaml.compose(block)) for key, block in split_keys(settings, name).items()
     }
+
+
+def _content(node: yaml.Node) -> tuple:
+    """A YAML node's tag and value, without its style."""
+    if isinstance(node, yaml.MappingNode):
+        pairs = tuple((_content(key), _content(value)) for key, value in node.value)
+        return node.tag, tuple(sorted(pairs))
+    if isinstance(node, yaml.SequenceNode):
+        return node.tag, tuple(_content(item) for item in node.value)
+    return node.tag, node.value
 
 
 def require_disk(folder: str | Path, needed_bytes: int) -> None:
@@ -117,7 +133,7 @@ class RunRecord:
         self.path = Path(folder) / "run.json"
         self.began = time.time()
         self.facts = {
-            "command": " ".join(["python", *sys.argv]),
+            "command": shlex.join(["python", *sys.argv]),
             "started": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(self.began)),
             "versions": {"python": sys.version.split()[0], **_versions()},
             "commit": _commit(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -43,11 +43,18 @@ class SplitSetting:
     def __post_init__(self) -> None:
         if self.protocol not in PROTOCOLS:
             raise bad_value("split", self.protocol, PROTOCOLS)
-        if len(self.fractions) != 3 or abs(sum(self.fractions) - 1) > 1e-6:
+        shares = list(self.fractions)
+        if len(shares) != 3 or min(shares) <= 0 or abs(sum(shares) - 1) > 1e-6:
             raise SERError(
-                f"Bad split_fractions {list(self.fractions)}; expected three shares "
-                "(train, valid, test) that sum to 1."
+                f"Bad split_fractions {shares}; expected three shares (train, valid, test), "
+                "each above 0, that sum to 1."
             )
+        if self.folds is not None and (not isinstance(self.folds, int) or self.folds < 2):
+            raise SERError(f"Bad folds {self.folds!r}; expected 2 or more, or null.")
+        if not isinstance(self.fold, int):
+            raise SERError(f"Bad fold {self.fold!r}; expected a number from 1.")
+        if self.fold != 1 and self.folds is None and self.protocol != "group":
+            raise SERError(f"fold: {self.fold} means nothing without folds; give --folds too.")
 
     def describe(self) -> str:
         """The protocol's name as it stands in a protocol string."""
@@ -89,11 +96,16 @@ def split(
     if not classes:
         rows = {i: {**row, "emotion": None} for i, row in rows.items()}
     if setting.protocol == "official":
-        return _official(rows, ids)
+        parts = _official(rows, ids)
+        _require_useful(rows, parts, setting)
+        return parts
     by = DISJOINT.get(setting.protocol)
     if by is not None:
         _require_field(rows, by)
     if setting.protocol == "group":
+        groups = len({row[by] for row in rows.values()})
+        if groups < 3:
+            raise SERError(f"split: group needs at least 3 groups; found only {groups}.")
         rest, test = _leave_one_out(rows, ids, by, setting.fold - 1)
         # The group after the test group; the last fold takes the first.
         train, valid = _leave_one_out(rows, rest, by, setting.fold - 1, around=True)
@@ -144,7 +156,10 @@ def _require_enough(rows: Mapping[str, dict], by: str | None, needed: int) -> No
 
 def _folds_for(share: float, rows: Mapping[str, dict], ids: list[str], by: str | None) -> int:
     """How many folds make one about ``share`` of the data."""
-    units = len(ids) if by is None else len({rows[i][by] for i in ids})
+    if by is None:
+        units = max(Counter(rows[i]["emotion"] for i in ids).values())
+    else:
+        units = len({rows[i][by] for i in ids})
     return max(2, min(round(1 / share), units))
 
 
@@ -170,8 +185,6 @@ def _leave_one_out(
 ) -> tuple[list[str], list[str]]:
     """Cut ids into all groups but one, and that one."""
     groups = sorted({rows[i][by] for i in ids})
-    if len(groups) < 2:
-        raise SERError(f"split: group needs at least 3 groups; found only {len(groups) + 1}.")
     if around:
         number %= len(groups)
     if not 0 <= number < len(groups):

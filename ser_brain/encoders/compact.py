@@ -122,7 +122,7 @@ class CompactEncoder(Encoder):
     >>> encoder = CompactEncoder().eval()
     >>> frames, lengths = encoder(torch.zeros(2, 16000), torch.tensor([8000, 16000]))
     >>> frames.shape, lengths.tolist()
-    (torch.Size([2, 49, 160]), [24, 49])
+    (torch.Size([2, 48, 160]), [23, 48])
     """
 
     def __init__(

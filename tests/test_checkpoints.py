@@ -1,0 +1,157 @@
+import os
+
+import pytest
+import torch
+from speechbrain.utils.checkpoints import Checkpointer
+
+from ser_brain import checkpoints
+from ser_brain.checkpoints import AtomicCheckpointer, remove_partial
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: no handler may catch it."""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "save"
+
+
+def checkpointer(folder):
+    """A fresh model and its checkpointer, as a started run has them."""
+    model = torch.nn.Linear(2, 2)
+    return AtomicCheckpointer(folder, {"one": model, "two": torch.nn.Linear(2, 2)}), model
+
+
+def kill_at(monkeypatch, module, name, call):
+    """Let the ``call``-th call of a function be the last thing that happens."""
+    calls, real = [], getattr(module, name)
+
+    def stop(*args, **kwargs):
+        calls.append(args)
+        if len(calls) == call:
+            raise Killed
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(module, name, stop)
+
+
+def names(folder):
+    return sorted(p.name for p in folder.iterdir())
+
+
+def test_a_saved_checkpoint_is_whole_and_loads(folder):
+    saver, model = checkpointer(folder)
+    saved = saver.save_checkpoint(meta={"epoch": 1})
+    assert saved.path.name.startswith("CKPT+")
+    assert names(folder) == [saved.path.name]
+    assert all(path.is_file() for path in saved.paramfiles.values())
+    other, fresh = checkpointer(folder)
+    found = other.recover_if_possible()
+    assert found.meta["epoch"] == 1
+    torch.testing.assert_close(fresh.weight, model.weight)
+
+
+@pytest.mark.parametrize("call", [1, 2])
+def test_killed_while_writing_weights(folder, monkeypatch, call):
+    saver, _ = checkpointer(folder)
+    whole = saver.save_checkpoint(meta={"epoch": 1})
+    kill_at(monkeypatch, torch, "save", call)
+    with pytest.raises(Killed):
+        saver.save_checkpoint(meta={"epoch": 2})
+    monkeypatch.undo()
+    assert len(names(folder)) == 2  # What is left of the second is there,
+    for reader in (checkpointer(folder)[0], Checkpointer(folder)):
+        assert [c.meta["epoch"] for c in reader.list_checkpoints()] == [1]  # and never found.
+        assert reader.find_checkpoint().path == whole.path
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_killed_before_the_rename(folder, monkeypatch, step):
+    saver, _ = checkpointer(folder)
+    kill_at(monkeypatch, os, step, 1)
+    with pytest.raises(Killed):
+        saver.save_checkpoint(name="best", meta={"epoch": 1})
+    monkeypatch.undo()
+    assert saver.find_checkpoint() is None
+    assert not any(name.startswith("CKPT") for name in names(folder))
+
+
+def test_the_stock_one_does_leave_a_broken_checkpoint(folder, monkeypatch):
+    saver = Checkpointer(folder, {"one": torch.nn.Linear(2, 2)})
+    kill_at(monkeypatch, torch, "save", 1)
+    with pytest.raises(Killed):
+        saver.save_checkpoint()
+    assert saver.find_checkpoint() is not None  # Why this module exists.
+
+
+def test_what_a_killed_run_left_is_removed(folder, monkeypatch):
+    saver, _ = checkpointer(folder)
+    kill_at(monkeypatch, torch, "save", 2)
+    with pytest.raises(Killed):
+        saver.save_checkpoint(meta={"epoch": 1})
+    monkeypatch.undo()
+    assert len(names(folder)) == 1
+    saver, _ = checkpointer(folder)
+    kept = saver.save_checkpoint(meta={"epoch": 1})
+    assert names(folder) == [kept.path.name]
+    remove_partial(folder)
+    assert names(folder) == [kept.path.name]
+
+
+def test_the_best_and_the_latest_are_kept(folder):
+    saver, _ = checkpointer(folder)
+    for epoch, loss in enumerate([0.9, 0.3, 0.5, 0.4], start=1):
+        meta = {"loss": loss, "epoch": epoch}
+        saver.save_and_keep_only(meta=meta, min_keys=["loss"], verbosity=10)
+    kept = {c.meta["epoch"]: c for c in saver.list_checkpoints()}
+    assert sorted(kept) == [2, 4]
+    assert len(names(folder)) == 2
+    assert saver.find_checkpoint(min_key="loss").meta["epoch"] == 2
+    assert saver.find_checkpoint().meta["epoch"] == 4
+
+
+@pytest.mark.parametrize("keep, expected", [(0, []), (1, [2]), (2, [2, 3]), (9, [1, 2, 3])])
+def test_as_many_as_asked_are_kept(folder, keep, expected):
+    saver, _ = checkpointer(folder)
+    for epoch, loss in enumerate([0.9, 0.3, 0.5], start=1):
+        saver.save_checkpoint(meta={"loss": loss, "epoch": epoch})
+    saver.delete_checkpoints(num_to_keep=keep, min_keys=["loss"], importance_keys=[])
+    assert sorted(c.meta["epoch"] for c in saver.list_checkpoints()) == expected
+
+
+def test_only_checkpoints_of_the_predicate_are_deleted(folder):
+    saver, _ = checkpointer(folder)
+    for epoch in (1, 2, 3):
+        saver.save_checkpoint(meta={"epoch": epoch}, end_of_epoch=epoch != 1)
+    saver.delete_checkpoints(ckpt_predicate=lambda c: c.meta["end-of-epoch"])
+    assert sorted(c.meta["epoch"] for c in saver.list_checkpoints()) == [1, 3]
+
+
+def test_killed_while_deleting(folder, monkeypatch):
+    saver, _ = checkpointer(folder)
+    saver.save_checkpoint(meta={"epoch": 1})
+
+    def half(path, *_, **__):
+        (path / "two.ckpt").unlink()
+        raise Killed
+
+    saver.save_checkpoint(meta={"epoch": 2})
+    monkeypatch.setattr(checkpoints.shutil, "rmtree", half)
+    with pytest.raises(Killed):
+        saver.delete_checkpoints(num_to_keep=1)
+    monkeypatch.undo()
+    assert [c.meta["epoch"] for c in saver.list_checkpoints()] == [2]
+    assert [c.meta["epoch"] for c in Checkpointer(folder).list_checkpoints()] == [2]
+
+
+def test_other_ranks_wait_until_the_checkpoint_is_in_place(folder, monkeypatch):
+    saver, _ = checkpointer(folder)
+    happened = []
+    real = os.replace
+    monkeypatch.setattr(
+        os, "replace", lambda *paths: (happened.append("rename"), real(*paths))[1]
+    )
+    monkeypatch.setattr(checkpoints, "ddp_barrier", lambda: happened.append("barrier"))
+    saver.save_checkpoint()
+    assert happened == ["barrier", "rename", "barrier"]

@@ -1,0 +1,219 @@
+import pytest
+import yaml
+from hyperpyyaml import load_hyperpyyaml
+
+from ser_brain.config import (
+    find_settings,
+    load_settings,
+    parse_overrides,
+    read_settings,
+    split_keys,
+)
+from ser_brain.errors import SERError
+
+BASE = """\
+# What this file is.
+
+seed: 1  # why one
+folder: !ref results/<name>/<seed>
+name: base
+
+# ---- a section
+
+# above the key
+loss_weights: {nll: 1.0, mse: 1.0}
+optimizer: !new:collections.Counter
+  left: !ref <seed>
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write settings files; gives the path of the first."""
+
+    def write(first: str, **others: str):
+        for name, text in {"first": first, **others}.items():
+            (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
+        return tmp_path / "first.yaml"
+
+    return write
+
+
+def test_a_child_replaces_whole_keys(write):
+    child = "extends: base.yaml\nloss_weights: {nll: 2.0}\nname: child\n"
+    text = read_settings(write(child, base=BASE))
+    settings = load_settings(text)
+    assert settings["loss_weights"] == {"nll": 2.0}  # mse is gone, not merged
+    assert settings["folder"] == "results/child/1"
+    assert settings["seed"] == 1
+
+
+def test_a_changed_class_keeps_nothing_of_the_parents(write):
+    child = "extends: base.yaml\noptimizer: !new:collections.OrderedDict\n  right: 3\n"
+    optimizer = load_settings(read_settings(write(child, base=BASE)))["optimizer"]
+    assert type(optimizer).__name__ == "OrderedDict"
+    assert dict(optimizer) == {"right": 3}
+
+
+def test_the_command_line_comes_last(write):
+    child = "extends: base.yaml\nseed: 2\n"
+    path = write(child, base=BASE)
+    text = read_settings(path, [("seed", "3"), ("loss_weights", "{mse: 1}"), ("seed", "4")])
+    settings = load_settings(text)
+    assert settings["seed"] == 4
+    assert settings["loss_weights"] == {"mse": 1}
+    assert settings["optimizer"] == {"left": 4}
+
+
+def test_the_merged_text_is_stock_hyperpyyaml(write):
+    child = "extends: base.yaml\nname: child\n"
+    text = read_settings(write(child, base=BASE), [("seed", "7")])
+    assert "extends" not in text
+    assert load_hyperpyyaml(text)["folder"] == "results/child/7"
+    assert "# above the key\nloss_weights" in text  # comments stay with their key
+
+
+def test_layers_of_layers_and_fragments(write):
+    first = "extends: [middle.yaml, shared.yaml]\nseed: 5\n"
+    middle = "extends: base.yaml\nname: middle\nseed: 3\n"
+    shared = "name: shared\nseed: 4\n"
+    path = write(first, middle=middle, shared=shared, base=BASE)
+    assert load_settings(read_settings(path))["folder"] == "results/shared/5"
+
+
+def test_files_are_found_from_the_file_that_names_them(write, tmp_path):
+    write("seed: 1\n")
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "child.yaml").write_text("extends: ../first.yaml\nseed: 2\n")
+    assert read_settings(tmp_path / "below" / "child.yaml") == "seed: 2\n"
+
+
+@pytest.mark.parametrize("value, expected", [("1e-5", 1e-5), ("1.0E-05", 1e-5), ("null", None)])
+def test_values_are_typed_as_in_a_file(write, value, expected):
+    text = read_settings(write("lr: 0.1\n"), [("lr", value)])
+    assert load_settings(text)["lr"] == expected
+
+
+def test_an_unknown_key_names_the_nearest(write):
+    path = write("extends: base.yaml\nlos_weights: {}\n", base=BASE)
+    match = r"Unknown setting 'los_weights' in .*first\.yaml; the nearest are: loss_weights"
+    with pytest.raises(SERError, match=match):
+        read_settings(path)
+    with pytest.raises(SERError, match="Unknown setting 'sed' in --sed; .*: seed"):
+        read_settings(write(BASE), [("sed", "1")])
+    with pytest.raises(SERError, match="'devise' in --devise; the nearest are: device"):
+        read_settings(write(BASE), [("devise", "cpu")], also=["device"])
+    with pytest.raises(SERError, match="Unknown setting 'los' in shared.yaml"):
+        read_settings(write("extends: [base.yaml, shared.yaml]\n", base=BASE, shared="los: 1"))
+
+
+def test_extends_is_no_setting_of_the_command_line(write):
+    with pytest.raises(SERError, match="Unknown setting 'extends' in --extends"):
+        read_settings(write(BASE), [("extends", "base.yaml")])
+
+
+def test_a_circle_of_files_is_an_error(write):
+    path = write("extends: other.yaml\n", other="extends: first.yaml\n")
+    with pytest.raises(SERError, match=r"Settings file .*first\.yaml extends itself"):
+        read_settings(path)
+
+
+@pytest.mark.parametrize("value", ["3", "", "[]", "[base.yaml, 3]", "{a: 1}"])
+def test_extends_must_name_files(write, value):
+    with pytest.raises(
+        SERError, match="Bad extends in .*first.yaml; expected a file, or a list"
+    ):
+        read_settings(write(f"extends: {value}\nseed: 1\n", base=BASE))
+
+
+def test_files_that_cannot_be_read(write, tmp_path):
+    with pytest.raises(SERError, match=r"Cannot read settings file .*none\.yaml"):
+        read_settings(tmp_path / "none.yaml")
+    with pytest.raises(SERError, match=r"Cannot read settings file .*gone\.yaml"):
+        read_settings(write("extends: gone.yaml\n"))
+    (tmp_path / "latin.yaml").write_bytes("a: é\n".encode("latin-1"))
+    with pytest.raises(SERError, match=r"Cannot read settings file .*latin\.yaml"):
+        read_settings(tmp_path / "latin.yaml")
+
+
+def test_a_byte_order_mark_is_no_part_of_a_key(write):
+    child = "\ufeffname: child\nextends: base.yaml\n"
+    settings = load_settings(read_settings(write(child, base="\ufeff" + BASE)))
+    assert settings["folder"] == "results/child/1"
+    assert all("\ufeff" not in key for key in settings)
+
+
+@pytest.mark.parametrize(
+    "text, match",
+    [
+        ("a: [1, 2\n", "Bad YAML in first"),
+        ("- a\n- b\n", "Bad settings in first: expected `key: value` lines"),
+        ("{a: 1, b: 2}\n", "Bad settings in first: expected `key: value` lines"),
+        ("a: 1\nb: 2\na: 3\n", "Bad settings in first: a given more than once"),
+        ("? [a]\n: 1\n", "Bad settings in first: expected `key: value` lines"),
+    ],
+)
+def test_texts_that_are_no_settings(text, match):
+    with pytest.raises(SERError, match=match):
+        split_keys(text, "first")
+
+
+def test_nothing_is_lost_in_cutting():
+    blocks = split_keys(BASE, "base")
+    assert list(blocks) == ["seed", "folder", "name", "loss_weights", "optimizer"]
+    assert load_hyperpyyaml("".join(blocks.values())) == load_hyperpyyaml(BASE)
+    assert blocks["optimizer"] == "optimizer: !new:collections.Counter\n  left: !ref <seed>\n"
+    assert split_keys("", "nothing") == {}
+    assert split_keys("# only a comment\n", "nothing") == {}
+
+
+def test_a_file_without_a_last_newline(write):
+    path = write("extends: base.yaml\nseed: 2", base=BASE.rstrip("\n"))
+    assert yaml.safe_load(read_settings(path, [("optimizer", "null")]).replace("!ref", ""))
+
+
+@pytest.mark.parametrize(
+    "text, match",
+    [
+        ("a: !ref <b>\n", 'The reference "b" is not valid'),
+        ("a: !new:collections.Nope\n", "no such class as collections.Nope"),
+        ("a: !new:no_such_module.X\n", "no_such_module"),
+        ("a: !new:collections.Counter\n  - 3\n", "'int' object is not iterable"),
+        ("a: !ref <a>\n", "Cannot build the settings"),
+        ("a: !ref <b>\nb: !ref <a>\n", "Cannot build the settings"),
+        ("a: {b: 1, b: 2}\n", 'duplicate key "b"'),
+        ("a: !unknown 3\n", "tag '!unknown'"),
+    ],
+)
+def test_settings_that_cannot_be_built(text, match):
+    with pytest.raises(SERError, match="Cannot build the settings: ") as raised:
+        load_settings(text)
+    assert match in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_find_settings(tmp_path, monkeypatch):
+    home = tmp_path / "home"
+    file = home / "hparams" / "iemocap" / "regression.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text("a: 1\n")
+    monkeypatch.chdir(tmp_path)
+    assert find_settings("hparams/iemocap/regression.yaml", home) == file
+    assert find_settings(str(file), tmp_path) == file
+    match = "Bad settings file 'hparams/regresion.yaml'; expected one of: hparams/iemocap/reg"
+    with pytest.raises(SERError, match=match):
+        find_settings("hparams/regresion.yaml", home)
+
+
+def test_parse_overrides_parts_the_command_line():
+    line = ["a.yaml", "--seed", "-1", "--lr=a=b", "--device", "cpu", "--debug", "-h", "--help"]
+    overrides, rest = parse_overrides(line, ["device", "debug"])
+    assert overrides == [("seed", "-1"), ("lr", "a=b")]
+    assert rest == ["a.yaml", "--device", "cpu", "--debug", "-h", "--help"]
+    assert parse_overrides(["--name="], []) == ([("name", "")], [])
+
+
+@pytest.mark.parametrize("line", [["--seed"], ["--seed", "--lr=1"]])
+def test_an_override_needs_a_value(line):
+    with pytest.raises(SERError, match="--seed needs a value: --seed=VALUE"):
+        parse_overrides(line, [])

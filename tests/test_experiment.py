@@ -1,0 +1,140 @@
+import json
+import zlib
+
+import pytest
+
+from ser_brain.corpora import CorpusData, CorpusSetting
+from ser_brain.errors import SERError
+from ser_brain.experiment import assemble, prediction_rows, protocol_string
+from ser_brain.splits import SplitSetting
+
+EMOTIONS = ["anger", "sadness"]
+SPEAKER = SplitSetting("speaker", 1, (0.6, 0.2, 0.2))
+
+
+def corpus(name="made", use="train", emotions=EMOTIONS, speakers=6, prefix="", **facts):
+    """A corpus whose clips all differ in length, so that its audit reads no audio."""
+    shift_s = zlib.crc32(name.encode()) % 997 / 1000
+    rows = {}
+    for speaker in range(speakers):
+        for emotion in emotions:
+            for take in range(3):
+                utterance_id = f"{name}_{prefix}{speaker}_{emotion}_{take}"
+                rows[utterance_id] = {
+                    "duration": 1 + len(rows) + shift_s,
+                    "sample_rate": 16000,
+                    "corpus": name,
+                    "speaker": f"{name}_{speaker}",
+                    "gender": None,
+                    "language": "eng",
+                    "group": None,
+                    "split": None,
+                    "text": None,
+                    "label_source": "intended",
+                    "emotion": emotion,
+                    "valence": 2.0,
+                    "arousal": 3.0,
+                    **facts,
+                }
+    setting = CorpusSetting(name, use)
+    return CorpusData(name, setting, {"synthetic": name == "demo"}, rows, {"labelled fear": 2})
+
+
+def test_train_is_cut_and_test_is_whole():
+    made, other = corpus(), corpus("other", use="test")
+    data = assemble([made, other], SPEAKER, EMOTIONS)
+    assert list(data.tests) == ["made", "other"]
+    assert data.tests["other"] == other.rows
+    assert data.train | data.valid | data.tests["made"] == made.rows
+    assert len(data.train) + len(data.valid) + len(data.tests["made"]) == len(made.rows)
+    assert list(data.audits) == [
+        "train-valid", "train-made", "valid-made", "train-other", "valid-other",
+    ]  # fmt: skip
+
+
+def test_several_corpora_are_trained_on_together():
+    one, two = corpus("one"), corpus("two")
+    data = assemble([one, two], SPEAKER, EMOTIONS)
+    for rows in (data.train, data.valid):
+        assert {row["corpus"] for row in rows.values()} == {"one", "two"}
+    assert set(data.tests) == {"one", "two"}
+    assert {row["corpus"] for row in data.tests["one"].values()} == {"one"}
+
+
+def test_a_class_may_come_from_any_of_the_corpora():
+    one, two = corpus("one", emotions=["anger", "sadness"]), corpus("two", emotions=["anger"])
+    data = assemble([two, one], SPEAKER, EMOTIONS)
+    assert {row["emotion"] for row in data.train.values()} == set(EMOTIONS)
+    match = r"No utterance to train on is labelled fear \(found: anger 36, sadness 18, fear 0\)"
+    with pytest.raises(SERError, match=match):
+        assemble([two, one], SPEAKER, [*EMOTIONS, "fear"])
+    assemble([two, one], SPEAKER, None)  # Where no class is learned, none is missed.
+
+
+def test_a_test_corpus_supplies_no_class():
+    one = corpus("one", emotions=["anger"])
+    with pytest.raises(SERError, match="is labelled sadness"):
+        assemble([one, corpus("two", use="test")], SPEAKER, EMOTIONS)
+
+
+def test_two_corpora_of_one_name():
+    with pytest.raises(SERError, match="corpora names made twice; tell them apart by `where`"):
+        assemble([corpus(), corpus(use="test")], SPEAKER, EMOTIONS)
+
+
+def test_a_test_set_may_not_hold_a_speaker_trained_on():
+    other = corpus("other", use="test", prefix="x", speaker="made_0")
+    with pytest.raises(SERError, match="The speaker split shares 1 speakers between"):
+        rows = {i: {**row, "corpus": "made"} for i, row in other.rows.items()}
+        other.rows = rows
+        assemble([corpus(), other], SPEAKER, EMOTIONS)
+    assemble([corpus(), other], SplitSetting("random", 1), EMOTIONS)
+
+
+def test_what_splits_json_says():
+    data = assemble([corpus()], SPEAKER, EMOTIONS)
+    said = json.loads(json.dumps(data.as_dict(), allow_nan=False))
+    assert said["train"] == list(data.train)
+    assert said["valid"] == list(data.valid)
+    assert said["tests"] == {"made": list(data.tests["made"])}
+    assert said["left_out"] == {"made": {"labelled fear": 2}}
+    assert said["audit"]["train-valid"]["speakers"] == {"count": 0, "examples": []}
+
+
+def test_synthetic_is_told_by_the_card():
+    data = assemble([corpus(), corpus("demo", use="test")], SPEAKER, EMOTIONS)
+    assert (data.synthetic("made"), data.synthetic("demo")) == (False, True)
+
+
+@pytest.mark.parametrize(
+    "losses, vad_source, tasks",
+    [
+        (["nll"], "corpus", "2-class"),
+        (["mse"], "corpus", "valence-arousal"),
+        (["nll", "mse"], "prototypes", "2-class+valence-arousal(prototypes)"),
+    ],
+)
+def test_protocol_string(losses, vad_source, tasks):
+    setting = SplitSetting("speaker", 7, folds=5, fold=2)
+    corpora = [corpus("one"), corpus("two", label_source="rated_voice")]
+    data = assemble([*corpora, corpus("three", use="test")], setting, EMOTIONS)
+    expected = f"one+two/speaker-5fold-fold2/intended+rated_voice/{tasks}/seed 7"
+    assert protocol_string(data, setting, losses, 2, vad_source) == expected
+
+
+def test_prediction_rows_join_facts_with_answers():
+    rows = corpus().rows
+    first, second = list(rows)[:2]
+    outputs = [
+        {"id": second, "embedding": [0.0], "log_probabilities": [-2.0, -0.1]},
+        {"id": first, "valence_arousal": [1.5, 4.5]},
+    ]
+    one, two = prediction_rows(outputs, rows, EMOTIONS)
+    assert one["id"] == second
+    assert one["predicted_emotion"] == "sadness"
+    assert one["log_probabilities"] == {"anger": -2.0, "sadness": -0.1}
+    assert (one["emotion"], one["valence"], one["arousal"]) == ("anger", 2.0, 3.0)
+    assert "predicted_valence" not in one
+    assert (two["predicted_valence"], two["predicted_arousal"]) == (1.5, 4.5)
+    assert "predicted_emotion" not in two
+    assert one["speaker"] == "made_0" and one["label_source"] == "intended"

@@ -1,0 +1,95 @@
+"""A run killed at any moment goes on to the same end; two ranks evaluate each clip once."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ser_brain.predictions import read_predictions
+from tests.tiny_corpus import settings, write_corpus
+
+ROOT = Path(__file__).parent.parent
+RECIPE = str(ROOT / "hparams" / "multiobjective.yaml")
+KILLS = 4
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory) -> Path:
+    return write_corpus(tmp_path_factory.mktemp("tiny"), clips=3)
+
+
+def command(corpus: Path, folder: Path, *more: str) -> list[str]:
+    chosen = settings(corpus, folder, number_of_epochs=5, batch_size=4)
+    return [str(ROOT / "train.py"), RECIPE, *chosen, "--device=cpu", *more]
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def test_killed_runs_end_as_an_undisturbed_one(corpus, tmp_path):
+    straight = command(corpus, tmp_path / "straight")
+    subprocess.run([sys.executable, *straight], check=True, env=environment())
+
+    seed = random.randrange(10**6)
+    print(f"kills drawn with seed {seed}")
+    moments = random.Random(seed)
+    killed = [sys.executable, *command(corpus, tmp_path / "killed")]
+    log = tmp_path / "killed" / "train_log.jsonl"
+    kills = 0
+    while kills < KILLS:
+        process = subprocess.Popen(killed, stderr=subprocess.DEVNULL, env=environment())
+        before = epochs(log)
+        while epochs(log) == before and process.poll() is None:
+            time.sleep(0.005)  # importing takes longest: kill near the work, not before it
+        time.sleep(moments.uniform(0, 0.4))
+        if process.poll() is not None:
+            break
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        kills += 1
+    assert kills >= 2, "the run ended before it could be killed twice"
+    subprocess.run(killed, check=True, env=environment())
+
+    ours, theirs = (
+        read_predictions(tmp_path / name / "predictions" / "tiny.jsonl")
+        for name in ("killed", "straight")
+    )
+    assert ours.ids == theirs.ids
+    assert np.array_equal(ours.log_probs_NC, theirs.log_probs_NC)
+    assert np.array_equal(ours.predicted_va_N2, theirs.predicted_va_N2)
+    assert losses(log) == losses(tmp_path / "straight" / "train_log.jsonl")
+
+
+def epochs(log: Path) -> int:
+    return len(log.read_text().splitlines()) if log.is_file() else 0
+
+
+def losses(log: Path) -> list[tuple]:
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    return [(line["epoch"], line["train"], line["valid"], line["lr"]) for line in lines]
+
+
+@pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="torch has no gloo")
+def test_two_ranks_evaluate_every_utterance_once(corpus, tmp_path):
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2"]
+    arguments = command(corpus, tmp_path / "run", "--distributed_backend=gloo")
+    free_port = ["--master_port=0", "--rdzv_backend=c10d", "--rdzv_endpoint=localhost:0"]
+    subprocess.run([*launcher, *free_port, *arguments], check=True, env=environment())
+
+    predictions = read_predictions(tmp_path / "run" / "predictions" / "tiny.jsonl")
+    splits = json.loads((tmp_path / "run" / "splits.json").read_text())
+    assert sorted(predictions.ids) == sorted(splits["tests"]["tiny"])
+    assert len(set(predictions.ids)) == len(predictions.ids)
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record["finished"]

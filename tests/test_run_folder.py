@@ -1,0 +1,168 @@
+import json
+import shlex
+import sys
+
+import pytest
+
+from ser_brain import run_folder
+from ser_brain.errors import SERError
+from ser_brain.run_folder import RunRecord, TrainLog, claim, require_disk
+
+SETTINGS = """\
+seed: 1  # a comment
+output_folder: results/here
+number_of_epochs: 3
+corpora:
+  - {corpus: demo, where: {language: eng}}
+optimizer: !name:torch.optim.Adam
+  lr: !ref <lr>
+lr: 0.1
+"""
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """A run folder with a checkpoint."""
+    claim(tmp_path / "run", SETTINGS)
+    (tmp_path / "run" / "save" / "CKPT+2026").mkdir(parents=True)
+    return tmp_path / "run"
+
+
+def test_a_new_folder_is_taken(tmp_path):
+    claim(tmp_path / "run", SETTINGS)
+    assert (tmp_path / "run" / "hyperparams.yaml").read_text() == SETTINGS
+
+
+def test_without_checkpoints_there_is_nothing_to_continue(tmp_path):
+    claim(tmp_path, SETTINGS)
+    claim(tmp_path, "seed: 2\n")
+    assert (tmp_path / "hyperparams.yaml").read_text() == "seed: 2\n"
+
+
+def test_the_same_settings_continue(trained):
+    claim(trained, SETTINGS)
+
+
+def test_other_settings_are_refused_by_name(trained):
+    changed = SETTINGS.replace("seed: 1", "seed: 2").replace("eng", "deu") + "layer: 3\n"
+    match = (
+        r"run holds checkpoints of other settings \(different: corpora, layer, seed\)\. Choose"
+    )
+    with pytest.raises(SERError, match=match):
+        claim(trained, changed)
+    assert (trained / "hyperparams.yaml").read_text() == SETTINGS
+
+
+@pytest.mark.parametrize(
+    "old, new, key",
+    [
+        ("<lr>", "<seed>", "optimizer"),  # a reference
+        ("Adam", "SGD", "optimizer"),  # a class
+        ("lr: 0.1", "lr: '0.1'", "lr"),  # a kind
+        ("lr: 0.1\n", "", "lr"),  # a key less
+    ],
+)
+def test_what_counts_as_another_setting(trained, old, new, key):
+    with pytest.raises(SERError, match=rf"\(different: {key}\)"):
+        claim(trained, SETTINGS.replace(old, new))
+
+
+def test_where_things_lie_and_for_how_long_may_change(trained):
+    changed = SETTINGS.replace("results/here", "elsewhere").replace("epochs: 3", "epochs: 9")
+    claim(trained, changed + "data_folder: there\nmanifest_folder: there\n")
+    assert "number_of_epochs: 9" in (trained / "hyperparams.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        ("  # a comment", ""),
+        ("seed: 1", "# why\nseed:    1"),
+        (
+            "{corpus: demo, where: {language: eng}}",
+            "corpus: demo\n    where:\n      language: eng",
+        ),
+        ("language: eng", "language: 'eng'"),
+        ("corpus: demo", 'corpus: "demo"'),
+    ],
+)
+def test_comments_and_layout_do_not_count(trained, old, new):
+    assert old in SETTINGS
+    claim(trained, SETTINGS.replace(old, new))
+
+
+def test_the_order_of_keys_does_not_count(trained):
+    first, rest = SETTINGS.split("\n", 1)
+    claim(trained, rest + first + "\n")
+
+
+def test_checkpoints_of_unknown_settings_are_nobodys(trained):
+    (trained / "hyperparams.yaml").unlink()
+    match = r"run holds checkpoints, but no hyperparams\.yaml .*Choose another --output_folder"
+    with pytest.raises(SERError, match=match):
+        claim(trained, SETTINGS)
+
+
+def test_the_disk_must_hold_the_checkpoints(tmp_path):
+    require_disk(tmp_path, 1)
+    match = r"GB free, the checkpoints need about 1000000000\.00 GB\. Free some, or choose"
+    with pytest.raises(SERError, match=match):
+        require_disk(tmp_path, 10**18)
+
+
+def test_the_log_has_a_line_per_epoch(tmp_path):
+    log = TrainLog(tmp_path / "train_log.jsonl")
+    assert log.read() == []
+    log.write(1, train={"loss": 0.5}, valid={"loss": 0.6})
+    log.write(epoch=2, train={"loss": 0.4}, valid={"loss": 0.5})
+    lines = (tmp_path / "train_log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["epoch"] for line in lines] == [1, 2]
+    assert TrainLog(tmp_path / "train_log.jsonl").read() == log.read()
+    assert log.read()[1] == {"epoch": 2, "train": {"loss": 0.4}, "valid": {"loss": 0.5}}
+
+
+def test_a_resumed_run_replaces_what_it_repeats(tmp_path):
+    log = TrainLog(tmp_path / "train_log.jsonl")
+    for epoch in (1, 2, 3):
+        log.write(epoch, run="first")
+    log.write(2, run="second")  # Killed before the checkpoint of epoch 2 was whole.
+    assert [(e["epoch"], e["run"]) for e in log.read()] == [(1, "first"), (2, "second")]
+    log.write(3, run="second")
+    assert [(e["epoch"], e["run"]) for e in log.read()][2] == (3, "second")
+
+
+def test_a_kill_while_logging_keeps_the_old_log(tmp_path, monkeypatch):
+    log = TrainLog(tmp_path / "train_log.jsonl")
+    log.write(1)
+
+    def kill(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ser_brain.files.os.replace", kill)
+    with pytest.raises(KeyboardInterrupt):
+        log.write(2)
+    assert log.read() == [{"epoch": 1}]
+    assert [p.name for p in tmp_path.iterdir()] == ["train_log.jsonl"]
+
+
+def test_the_record_says_how_to_run_it_again(tmp_path, monkeypatch):
+    line = ["train.py", "a.yaml", "--emotions=[anger, sadness]", "--output_folder=my run"]
+    monkeypatch.setattr(sys, "argv", line)
+    record = RunRecord(tmp_path, seed=3, protocol="made/random/intended/2-class/seed 3")
+    begun = json.loads((tmp_path / "run.json").read_text())
+    assert begun["finished"] is False and "wall_time_s" not in begun
+    assert shlex.split(begun["command"]) == ["python", *line]
+    assert (begun["seed"], begun["protocol"][:4]) == (3, "made")
+    assert set(run_folder.VERSIONS) | {"python"} == set(begun["versions"])
+    record.finish()
+    done = json.loads((tmp_path / "run.json").read_text())
+    assert done["finished"] is True and 0 <= done["wall_time_s"] < 60
+    assert {k: done[k] for k in begun if k != "finished"} == {
+        k: v for k, v in begun.items() if k != "finished"
+    }
+
+
+def test_without_git_the_commit_is_unknown(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    RunRecord(tmp_path)
+    assert json.loads((tmp_path / "run.json").read_text())["commit"] is None

@@ -1,0 +1,249 @@
+import warnings
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from ser_brain.errors import SERError
+from ser_brain.splits import PARTS, SplitSetting, split
+
+EMOTIONS = ("anger", "happiness", "sadness")
+
+
+def corpus(speakers=10, each=6, emotions=EMOTIONS):
+    """``each`` utterances of each emotion by each speaker; two speakers form a group."""
+    return {
+        f"{speaker:02d}_{emotion}_{take}": {
+            "speaker": f"s{speaker:02d}",
+            "group": f"g{speaker // 2}",
+            "split": PARTS[speaker % 3],
+            "emotion": emotion,
+        }
+        for speaker in range(speakers)
+        for emotion in emotions
+        for take in range(each)
+    }
+
+
+def values(rows, ids, key):
+    return {rows[i][key] for i in ids}
+
+
+def require_partition(rows, parts):
+    assert list(parts) == list(PARTS)
+    together = [i for part in parts.values() for i in part]
+    assert sorted(together) == sorted(rows)  # Exact, and nothing twice.
+    assert all(part == sorted(part) and part for part in parts.values())
+
+
+def drawn(seed):
+    """Speakers with different numbers of utterances of each emotion, drawn by a seed.
+
+    Not by Hypothesis: it looks into every imported module, and SpeechBrain's lazy ones raise.
+    """
+    rng = np.random.default_rng(seed)
+    return {
+        f"{speaker}_{emotion}_{take}": {
+            "speaker": f"s{speaker}",
+            "group": f"g{speaker % 4}",
+            "split": None,
+            "emotion": emotion,
+        }
+        for speaker in range(rng.integers(6, 10))
+        for emotion in EMOTIONS
+        for take in range(rng.integers(1, 5))
+    }
+
+
+@pytest.mark.parametrize("protocol", ["random", "speaker", "group"])
+@pytest.mark.parametrize("seed", range(15))
+def test_every_protocol_is_an_exact_partition(protocol, seed):
+    rows = drawn(seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        parts = split(rows, SplitSetting(protocol, seed, (0.6, 0.2, 0.2)))
+    require_partition(rows, parts)
+    assert values(rows, parts["train"], "emotion") == set(EMOTIONS)
+    if protocol != "random":
+        kept_apart = [values(rows, part, protocol) for part in parts.values()]
+        assert sum(map(len, kept_apart)) == len(set.union(*kept_apart))
+
+
+@pytest.mark.parametrize("protocol", ["random", "speaker", "group"])
+@pytest.mark.parametrize("seed", range(6))
+def test_the_folds_test_each_utterance_once(protocol, seed):
+    rows, folds = drawn(seed), 4
+    tested = Counter()
+    for fold in range(1, folds + 1):
+        asked = None if protocol == "group" else folds
+        parts = split(rows, SplitSetting(protocol, seed, folds=asked, fold=fold))
+        require_partition(rows, parts)
+        tested.update(parts["test"])
+    assert tested == Counter(rows.keys())
+
+
+@pytest.mark.parametrize("protocol", ["random", "speaker"])
+def test_the_seed_decides_and_nothing_else(protocol):
+    rows = corpus()
+    first = split(rows, SplitSetting(protocol, 1))
+    assert split(dict(reversed(rows.items())), SplitSetting(protocol, 1)) == first
+    others = [split(rows, SplitSetting(protocol, seed))["test"] for seed in (2, 3, 4)]
+    assert any(other != first["test"] for other in others)
+
+
+def test_the_shares_and_the_classes_are_as_asked():
+    rows = corpus(speakers=20, each=10)
+    parts = split(rows, SplitSetting("random", 1, (0.8, 0.1, 0.1)))
+    assert [len(part) for part in parts.values()] == [480, 60, 60]
+    for part in parts.values():
+        counts = Counter(rows[i]["emotion"] for i in part)
+        assert len(set(counts.values())) == 1  # In proportion, so here equal.
+    parts = split(rows, SplitSetting("speaker", 1, (0.6, 0.2, 0.2)))
+    assert [len(values(rows, part, "speaker")) for part in parts.values()] == [12, 4, 4]
+
+
+def test_random_shares_speakers():
+    rows = corpus()
+    parts = split(rows, SplitSetting("random", 1))
+    assert values(rows, parts["train"], "speaker") & values(rows, parts["test"], "speaker")
+
+
+def test_group_leaves_one_out_and_validates_on_the_next():
+    rows = corpus(speakers=8)  # g0 to g3
+    for fold, (test, valid) in enumerate([(0, 1), (1, 2), (2, 3), (3, 0)], start=1):
+        parts = split(rows, SplitSetting("group", 9, fold=fold))
+        assert values(rows, parts["test"], "group") == {f"g{test}"}
+        assert values(rows, parts["valid"], "group") == {f"g{valid}"}
+
+
+def test_official_is_the_corpuss_own():
+    rows = corpus()
+    parts = split(rows, SplitSetting("official", 1))
+    require_partition(rows, parts)
+    for part, ids in parts.items():
+        assert values(rows, ids, "split") == {part}
+
+
+def test_official_needs_every_part():
+    rows = {i: row for i, row in corpus().items() if row["split"] != "valid"}
+    with pytest.raises(SERError, match="no official valid part; use split: speaker"):
+        split(rows, SplitSetting("official", 1))
+
+
+def test_official_must_leave_every_class_to_train_on():
+    rows = {
+        i: row
+        for i, row in corpus().items()
+        if row["split"] != "train" or row["emotion"] != "anger"
+    }
+    with pytest.raises(SERError, match="The official split leaves no anger to train on"):
+        split(rows, SplitSetting("official", 1))
+    require_partition(rows, split(rows, SplitSetting("official", 1), classes=False))
+
+
+def test_without_classes_rare_and_missing_labels_are_no_matter():
+    rows = corpus(speakers=9)
+    rare = next(iter(rows))
+    rows = {i: {**row, "emotion": "calm" if i == rare else None} for i, row in rows.items()}
+    setting = SplitSetting("speaker", 1, (0.6, 0.2, 0.2))
+    require_partition(rows, split(rows, setting, classes=False))
+    with pytest.raises(SERError, match="calm has only 1 speakers"):
+        split(rows, setting)
+
+
+def test_too_few_speakers_of_a_class():
+    rows = corpus()
+    few = {
+        i: row
+        for i, row in rows.items()
+        if row["emotion"] != "sadness" or row["speaker"] in ("s00", "s01")
+    }
+    match = "sadness has only 2 speakers, too few to cut into 3 parts by speaker; .* at least 3"
+    with pytest.raises(SERError, match=match):
+        split(few, SplitSetting("speaker", 1))
+    with pytest.raises(SERError, match="sadness has only 2 speakers.* into 5 parts"):
+        split(few, SplitSetting("speaker", 1, folds=5))
+    require_partition(few, split(few, SplitSetting("random", 1)))
+
+
+@pytest.mark.parametrize("protocol", ["random", "speaker"])
+@pytest.mark.parametrize("each", [1, 2])
+def test_a_corpus_smaller_than_its_shares_is_cut_as_finely_as_it_can_be(protocol, each):
+    rows = corpus(speakers=4, each=each, emotions=("anger", "sadness"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        require_partition(rows, split(rows, SplitSetting(protocol, 1, (0.9, 0.05, 0.05))))
+
+
+@pytest.mark.parametrize("fold", [0, 6, -1])
+def test_a_fold_out_of_range(fold):
+    with pytest.raises(SERError, match=f"Bad fold {fold}; expected 1 to 5"):
+        split(corpus(), SplitSetting("speaker", 1, folds=5, fold=fold))
+    with pytest.raises(SERError, match=f"Bad fold {fold}; expected 1 to 5"):
+        split(corpus(), SplitSetting("group", 1, fold=fold))
+
+
+@pytest.mark.parametrize("by", ["speaker", "group"])
+def test_the_field_a_protocol_needs(by):
+    rows = corpus()
+    for i in ("00_anger_0", "03_sadness_1"):
+        rows[i][by] = None
+    match = rf"split: {by} needs the {by} of every utterance; 2 have none \(00_anger_0, 03_"
+    with pytest.raises(SERError, match=match):
+        split(rows, SplitSetting(by, 1))
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_too_few_groups(groups):
+    match = f"split: group needs at least 3 groups; found only {groups}"
+    with pytest.raises(SERError, match=match):
+        split(corpus(speakers=2 * groups), SplitSetting("group", 1))
+
+
+def test_a_group_may_not_take_a_class_with_it():
+    rows = {
+        i: row
+        for i, row in corpus().items()
+        if row["emotion"] != "anger" or row["group"] in ("g0", "g1")
+    }
+    with pytest.raises(SERError, match="The group-fold1 split leaves no anger to train on"):
+        split(rows, SplitSetting("group", 1))
+
+
+@pytest.mark.parametrize(
+    "fractions",
+    [(0.8, 0.1), (0.8, 0.1, 0.2), (0.9, 0.1, 0.0), (0.5, 0.0, 0.5), (1.2, -0.1, -0.1)],
+)
+def test_bad_fractions(fractions):
+    with pytest.raises(SERError, match=r"Bad split_fractions \[.*\]; expected three shares"):
+        SplitSetting("random", 1, fractions)
+
+
+@pytest.mark.parametrize("folds", [0, 1, -5, "five", 2.5])
+def test_bad_folds(folds):
+    with pytest.raises(SERError, match=f"Bad folds {folds!r}; expected 2 or more, or null"):
+        SplitSetting("speaker", 1, folds=folds)
+
+
+def test_a_fold_without_folds_would_go_unnoticed():
+    with pytest.raises(SERError, match="fold: 2 means nothing without folds"):
+        SplitSetting("speaker", 1, fold=2)
+    assert SplitSetting("group", 1, fold=2).describe() == "group-fold2"
+
+
+def test_an_unknown_protocol():
+    with pytest.raises(SERError, match="Bad split 'speakers'; expected one of: speaker"):
+        SplitSetting("speakers", 1)
+
+
+@pytest.mark.parametrize(
+    "setting, text",
+    [
+        (SplitSetting("random", 1), "random"),
+        (SplitSetting("speaker", 1, folds=5, fold=2), "speaker-5fold-fold2"),
+        (SplitSetting("group", 1, folds=5, fold=2), "group-fold2"),
+        (SplitSetting("official", 1, folds=5), "official"),
+    ],
+)
+def test_describe(setting, text):
+    assert setting.describe() == text

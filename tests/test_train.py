@@ -1,0 +1,177 @@
+"""The main job, end to end, on a corpus small enough to learn in seconds."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from hyperpyyaml import load_hyperpyyaml
+
+import train
+from ser_brain.predictions import read_predictions
+from tests.tiny_corpus import settings, write_corpus
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory) -> Path:
+    return write_corpus(tmp_path_factory.mktemp("tiny"))
+
+
+def run(monkeypatch, recipe: str, arguments: list[str]) -> int:
+    monkeypatch.setattr(sys, "argv", ["train.py", str(ROOT / "hparams" / recipe), *arguments])
+    return train.main()
+
+
+def run_all_experiments(recipe, corpus, tmp_path, monkeypatch, **more) -> Path:
+    folder = tmp_path / "run"
+    assert run(monkeypatch, recipe, settings(corpus, folder, **more)) == 0
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("recipe", "columns"),
+    [
+        ("classification.yaml", {"log_probabilities"}),
+        ("regression.yaml", {"predicted_valence", "predicted_arousal"}),
+        (
+            "multiobjective.yaml",
+            {"log_probabilities", "predicted_valence", "predicted_arousal"},
+        ),
+    ],
+)
+def test_each_experiment_leaves_a_whole_run_folder(
+    recipe, columns, corpus, tmp_path, monkeypatch, capsys
+):
+    folder = run_all_experiments(recipe, corpus, tmp_path, monkeypatch)
+
+    predictions = read_predictions(folder / "predictions" / "tiny.jsonl")
+    splits = json.loads((folder / "splits.json").read_text())
+    assert sorted(predictions.ids) == sorted(splits["tests"]["tiny"])
+    said = {"log_probabilities", "predicted_valence", "predicted_arousal"}
+    assert said & predictions.rows[0].keys() == columns
+    assert predictions.embeddings_ND.shape == (len(predictions.ids), 160)
+    assert np.isfinite(predictions.embeddings_ND).all()
+
+    speakers = [
+        {i.split("_")[1] for i in ids}
+        for ids in (splits["train"], splits["valid"], splits["tests"]["tiny"])
+    ]
+    assert all(speakers)
+    assert not speakers[0] & speakers[1] and not speakers[1] & speakers[2]
+    assert not speakers[0] & speakers[2]
+    assert splits["audit"]["train-valid"]["speakers"]["count"] == 0
+    assert splits["audit"]["train-valid"]["texts"]["count"] == 2
+
+    log = [json.loads(line) for line in (folder / "train_log.jsonl").read_text().splitlines()]
+    assert [epoch["epoch"] for epoch in log] == [1, 2]
+    record = json.loads((folder / "run.json").read_text())
+    assert record["finished"] and record["seed"] == 1
+    assert record["protocol"].startswith("tiny/speaker/intended/")
+    assert record["protocol"] in (folder / "report" / "index.html").read_text()
+    assert "tiny" in capsys.readouterr().out
+
+    resolved = load_hyperpyyaml((folder / "hyperparams.yaml").read_text())
+    assert resolved["emotions"] == ["anger", "happiness", "sadness", "neutral"]
+
+
+def test_an_easy_corpus_is_learned(corpus, tmp_path, monkeypatch):
+    folder = run_all_experiments(
+        "multiobjective.yaml", corpus, tmp_path, monkeypatch, number_of_epochs=12
+    )
+    predictions = read_predictions(folder / "predictions" / "tiny.jsonl")
+    assert (predictions.predicted_N == predictions.true_N).mean() > 0.8
+
+
+def test_a_corpus_without_points_trains_the_class_head_alone(tmp_path, monkeypatch):
+    folder = write_corpus(tmp_path / "plain")
+    table = (folder / "labels.csv").read_text().splitlines()
+    (folder / "labels.csv").write_text(
+        "".join(",".join(line.split(",")[:3]) + "\n" for line in table)
+    )
+    line = f"[{{corpus: table, data_folder: '{folder}', options: {{name: plain, csv: labels.csv}}}}]"
+    run_folder = run_all_experiments(
+        "multiobjective.yaml", folder, tmp_path, monkeypatch, corpora=line
+    )
+    log = json.loads((run_folder / "train_log.jsonl").read_text().splitlines()[-1])
+    assert log["train"]["mse"] == 0.0 and log["train"]["nll"] > 0
+    assert read_predictions(run_folder / "predictions" / "plain.jsonl").true_va_N2 is None
+
+
+def test_prototypes_stand_in_and_say_so(corpus, tmp_path, monkeypatch):
+    folder = run_all_experiments(
+        "multiobjective.yaml", corpus, tmp_path, monkeypatch, vad_source="prototypes"
+    )
+    predictions = read_predictions(folder / "predictions" / "tiny.jsonl")
+    assert "valence-arousal(prototypes)" in predictions.card["protocol"]
+    neutral = predictions.true_va_N2[predictions.true_N == 3]
+    assert np.allclose(neutral, 3.0)
+
+
+def test_several_corpora_train_and_test_together(corpus, tmp_path, monkeypatch):
+    other = write_corpus(tmp_path / "other", speakers=2, seed=1)
+    both = [
+        {
+            "corpus": "table",
+            "data_folder": str(place),
+            "use": use,
+            "options": {"name": name, "csv": "labels.csv", "vad_scale": [1, 5]},
+        }
+        for name, place, use in (("tiny", corpus, "train"), ("other", other, "test"))
+    ]
+    text = yaml.safe_dump(both, default_flow_style=True, width=10**6).strip()
+    folder = run_all_experiments(
+        "multiobjective.yaml", corpus, tmp_path, monkeypatch, corpora=text
+    )
+    assert len(read_predictions(folder / "predictions" / "other.jsonl").ids) == 16
+    audit = json.loads((folder / "splits.json").read_text())["audit"]
+    assert audit["train-other"]["speakers"]["count"] == 0
+
+
+def test_mixed_precision_runs(corpus, tmp_path, monkeypatch):
+    arguments = [*settings(corpus, tmp_path / "run"), "--precision=bf16"]
+    assert run(monkeypatch, "multiobjective.yaml", arguments) == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seeed": 3}, r"Unknown setting 'seeed' in --seeed; the nearest are: seed"),
+        ({"emotions": "[anger, contempt]"}, r"labelled contempt \(found: anger 12, contempt 0"),
+        ({"folds": 7}, r"only 6 speakers, too few to cut into 7 parts by speaker"),
+        ({"corpora": "[{corpus: emodbb}]"}, r"Bad corpus 'emodbb'; expected one of: emodb"),
+        ({"corpora": "[{corpus: emodb, data_folder: nowhere}]"}, r"No data folder nowhere"),
+        ({"encoder_source": "nobody/nothing"}, r"nobody/nothing"),
+        ({"split": "official"}, r"defines no official train"),
+        ({"loss_weights": "{nll: .nan}"}, r"The loss is nan in the batch of tiny_s"),
+    ],
+)
+def test_mistakes_get_one_line_and_exit_code_2(
+    change, message, corpus, tmp_path, monkeypatch, capsys
+):
+    recipe = "classification.yaml"
+    assert run(monkeypatch, recipe, settings(corpus, tmp_path / "run", **change)) == 2
+    error = capsys.readouterr().err
+    assert re.search(message, error)
+    assert "Traceback" not in error
+
+
+def test_a_missing_settings_file_is_named(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["train.py", "hparams/multiobjectve.yaml"])
+    assert train.main() == 2
+    assert "expected one of: hparams/multiobjective.yaml" in capsys.readouterr().err
+
+
+def test_other_settings_in_the_output_folder_stop_the_run(
+    corpus, tmp_path, monkeypatch, capsys
+):
+    arguments = settings(corpus, tmp_path / "run", number_of_epochs=1)
+    assert run(monkeypatch, "classification.yaml", arguments) == 0
+    assert run(monkeypatch, "classification.yaml", [*arguments, "--lr_heads=0.5"]) == 2
+    assert "checkpoints of other settings (different: lr_heads)" in capsys.readouterr().err
