@@ -100,6 +100,15 @@ def _delete(checkpoint: Checkpoint) -> None:
     shutil.rmtree(hidden)
 
 
+def _finish(checkpoint: Checkpoint) -> Checkpoint:
+    """Sync a complete checkpoint and give it its name."""
+    final = checkpoint.path.with_name(checkpoint.path.name.removeprefix(PARTIAL))
+    _sync(checkpoint.path)
+    os.replace(checkpoint.path, final)
+    files = {name: final / path.name for name, path in checkpoint.paramfiles.items()}
+    return checkpoint._replace(path=final, paramfiles=files)
+
+
 def _sync(folder: Path) -> None:
     for path in folder.iterdir():
         with open(path, "rb+") as file:

@@ -63,9 +63,9 @@ def claim(folder: str | Path, settings: str) -> None:
 
 def _plain(settings: str, name: str) -> dict[str, tuple]:
     """key -> its value without comments and layout."""
-    return {
-        key: _content(yaml.compose(block)) for key, block in split_keys(settings, name).items()
-    }
+    keys = split_keys(settings, name)
+    values = yaml.compose(settings).value if keys else ()
+    return {key.value: _content(value) for key, value in values}
 
 
 def _content(node: yaml.Node) -> tuple:

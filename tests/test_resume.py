@@ -82,10 +82,10 @@ def losses(log: Path) -> list[tuple]:
 
 @pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="torch has no gloo")
 def test_two_ranks_evaluate_every_utterance_once(corpus, tmp_path):
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2"]
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     arguments = command(corpus, tmp_path / "run", "--distributed_backend=gloo")
-    free_port = ["--master_port=0", "--rdzv_backend=c10d", "--rdzv_endpoint=localhost:0"]
-    subprocess.run([*launcher, *free_port, *arguments], check=True, env=environment())
+    ranks = [*launcher, "--nproc_per_node=2", *arguments]
+    subprocess.run(ranks, check=True, env=environment(), timeout=300)
 
     predictions = read_predictions(tmp_path / "run" / "predictions" / "tiny.jsonl")
     splits = json.loads((tmp_path / "run" / "splits.json").read_text())

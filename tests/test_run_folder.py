@@ -91,6 +91,14 @@ def test_comments_and_layout_do_not_count(trained, old, new):
     claim(trained, SETTINGS.replace(old, new))
 
 
+def test_an_anchor_is_what_it_stands_for(tmp_path):
+    claim(tmp_path, "a: &rate 0.1\nb: *rate\n")
+    (tmp_path / "save" / "CKPT+2026").mkdir(parents=True)
+    claim(tmp_path, "a: 0.1\nb: 0.1\n")
+    with pytest.raises(SERError, match=r"\(different: b\)"):
+        claim(tmp_path, "a: &rate 0.1\nb: 0.2\n")
+
+
 def test_the_order_of_keys_does_not_count(trained):
     first, rest = SETTINGS.split("\n", 1)
     claim(trained, rest + first + "\n")
