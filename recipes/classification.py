@@ -11,6 +11,8 @@ from ser_brain.losses import MaskedLoss, nll
 class ClassificationBrain(SERBrain):
     """Predicts the emotion."""
 
+    loss_names = ("nll",)
+
     def predict(self, embedding_BD: Tensor) -> dict[str, Tensor]:
         """Log-probabilities of the emotions."""
         return {"log_probabilities": self.modules.emotion_head(embedding_BD)}

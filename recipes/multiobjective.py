@@ -12,6 +12,8 @@ from ser_brain.losses import MaskedLoss
 class MultiObjectiveBrain(ClassificationBrain, RegressionBrain):
     """Predicts both; an utterance without one kind of label trains the other head."""
 
+    loss_names = ("nll", "mse")
+
     def predict(self, embedding_BD: Tensor) -> dict[str, Tensor]:
         """What both experiments predict."""
         return {

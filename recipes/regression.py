@@ -11,6 +11,8 @@ from ser_brain.losses import MaskedLoss, mse
 class RegressionBrain(SERBrain):
     """Predicts valence and arousal."""
 
+    loss_names = ("mse",)
+
     def predict(self, embedding_BD: Tensor) -> dict[str, Tensor]:
         """Valence and arousal on the experiment's scale."""
         return {"valence_arousal": self.modules.va_head(embedding_BD)}

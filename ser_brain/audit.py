@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
 from ser_brain import audio
 from ser_brain.errors import SERError
+from ser_brain.log import get_logger
 from ser_brain.splits import DISJOINT
+
+logger = get_logger(__name__)
 
 SHOWN = 5
 
@@ -131,11 +134,12 @@ def require_disjoint(audits: Mapping[str, dict], protocol: str) -> None:
                 )
 
 
-def describe(audits: Mapping[str, dict]) -> Iterable[str]:
-    """One line per pair of parts, for the log."""
+def log(audits: Mapping[str, dict]) -> None:
+    """One line per pair of parts; a warning where the same recording stands in both."""
     for pair, result in audits.items():
         found = ", ".join(f"{what} {result[what]['count']}" for what in result)
-        yield f"shared between {_in_words(pair)}: {found}"
+        say = logger.warning if result["audio"]["count"] else logger.info
+        say(f"shared between {_in_words(pair)}: {found}")
 
 
 def _in_words(pair: str) -> str:

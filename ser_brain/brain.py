@@ -17,11 +17,14 @@ from torch import Tensor
 
 from ser_brain.dataio import collate, evaluation_loader
 from ser_brain.encoders.masking import masked_mean
-from ser_brain.epoch_statistics import epoch_statistics, format_statistics
+from ser_brain.epoch_statistics import (
+    epoch_statistics,
+    format_statistics,
+    require_metrics,
+)
 from ser_brain.errors import SERError
 from ser_brain.log import get_logger
 from ser_brain.losses import MaskedLoss
-from ser_brain.run_folder import TrainLog
 
 logger = get_logger(__name__)
 Stage = sb.Stage
@@ -30,11 +33,20 @@ Stage = sb.Stage
 class SERBrain(sb.Brain):
     """Encoder, masked mean, heads; named losses; whole-set statistics; two optimisers.
 
-    A leaf overrides :meth:`predict` and :meth:`losses`. Of the settings it reads ``seed``,
-    ``emotions``, ``va_range``, ``loss_weights``, ``validation_metric``, ``batch_size``,
-    ``number_of_epochs``, ``train_log``, the optimiser factories ``encoder_optimizer`` and
-    ``heads_optimizer`` and the schedulers ``encoder_annealing`` and ``heads_annealing``.
+    A leaf overrides :meth:`predict` and :meth:`losses` and names its ``loss_names``. Of the
+    settings it reads ``seed``, ``emotions``, ``va_range``, ``loss_weights``, ``batch_size``,
+    ``validation_metric``, ``number_of_epochs``, ``train_log``, the optimiser factories
+    ``encoder_optimizer`` and ``heads_optimizer`` and the schedulers ``encoder_annealing`` and
+    ``heads_annealing``.
     """
+
+    loss_names: tuple[str, ...] = ()
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        require_metrics(
+            self.loss_names, self.hparams.loss_weights, self.hparams.validation_metric
+        )
 
     def predict(self, embedding_BD: Tensor) -> dict[str, Tensor]:
         """Run the heads: any of ``log_probabilities`` (B, C), ``valence_arousal`` (B, 2)."""

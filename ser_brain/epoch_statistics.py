@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from sklearn.metrics import accuracy_score, recall_score
 
+from ser_brain.errors import SERError, bad_value
+
 
 def epoch_statistics(
     outputs: Sequence[Mapping], loss_weights: Mapping[str, float]
@@ -54,6 +56,27 @@ def _regression(outputs: Sequence[Mapping]) -> dict[str, float]:
     said_N2 = np.stack([o["valence_arousal"] for o in labelled]).astype(np.float64)
     true_N2 = np.stack([o["target"] for o in labelled]).astype(np.float64)
     return {"mse": float(np.square(said_N2 - true_N2).mean())}
+
+
+def require_metrics(
+    losses: Sequence[str], weights: Mapping[str, float], validation_metric: str
+) -> None:
+    """Check that an experiment weighs its losses and watches a metric it has.
+
+    Raises
+    ------
+    SERError
+        If ``loss_weights`` names other losses, or the validation metric is none that the
+        experiment computes or is one that rises as the model gets better.
+    """
+    if set(weights) != set(losses):
+        raise SERError(
+            f"Bad loss_weights {dict(weights)}; this experiment's losses are: "
+            f"{', '.join(losses)}."
+        )
+    known = ["loss", *losses, *(["error_rate"] if "nll" in losses else [])]
+    if validation_metric not in known:
+        raise bad_value("validation_metric (lower must be better)", validation_metric, known)
 
 
 def format_statistics(statistics: Mapping[str, float]) -> str:

@@ -1,14 +1,16 @@
-"""What an experiment trains and tests on, cut and audited, with its protocol string."""
+"""What an experiment trains and tests on: labelled, cut, audited, with its protocol string."""
 
 from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from ser_brain.audit import audit_parts, require_disjoint
-from ser_brain.corpora import CorpusData, require_every_emotion
+from ser_brain.corpora import CorpusSetting
 from ser_brain.errors import SERError
+from ser_brain.labelling import CorpusData, LabelChoice, label_corpus, require_every_emotion
 from ser_brain.splits import SplitSetting, split
 
 
@@ -25,6 +27,8 @@ class ExperimentData:
     audits : dict
         Pair of parts -> what they share (:func:`ser_brain.audit.audit`).
     corpora : list of CorpusData
+    protocol : str
+        In one line; see :func:`protocol_string`.
     """
 
     train: dict[str, dict]
@@ -32,10 +36,12 @@ class ExperimentData:
     tests: dict[str, dict[str, dict]]
     audits: dict[str, dict]
     corpora: list[CorpusData]
+    protocol: str = ""
 
     def as_dict(self) -> dict:
         """What ``splits.json`` says: ids, audit, and how many utterances were left out."""
         return {
+            "protocol": self.protocol,
             "train": list(self.train),
             "valid": list(self.valid),
             "tests": {name: list(rows) for name, rows in self.tests.items()},
@@ -47,6 +53,45 @@ class ExperimentData:
         """Whether a test set holds no person's speech."""
         cards = {data.name: data.card for data in self.corpora}
         return bool(cards[test_set]["synthetic"])
+
+
+def load_experiment(
+    hparams: Mapping, prepared: Sequence[tuple[CorpusSetting, Path, Path]]
+) -> ExperimentData:
+    """Label, cut and audit the corpora that an experiment's settings name.
+
+    Parameters
+    ----------
+    hparams : mapping
+        The experiment's settings.
+    prepared : sequence of (CorpusSetting, manifest, data folder)
+
+    Raises
+    ------
+    SERError
+        For settings, labels or splits that do not hold.
+    """
+    choice = LabelChoice(
+        emotions=hparams["emotions"],
+        emotion_map=hparams["emotion_map"],
+        va_range=hparams["va_range"],
+        vad_source=hparams["vad_source"],
+        required_label=hparams["required_label"],
+    )
+    setting = SplitSetting(
+        protocol=hparams["split"],
+        seed=hparams["seed"],
+        fractions=hparams["split_fractions"],
+        folds=hparams["folds"],
+        fold=hparams["fold"],
+    )
+    losses = hparams["loss_weights"]
+    labelled = [
+        label_corpus(manifest, folder, line, choice) for line, manifest, folder in prepared
+    ]
+    data = assemble(labelled, setting, choice.emotions if "nll" in losses else None)
+    data.protocol = protocol_string(data, setting, list(losses), choice)
+    return data
 
 
 def assemble(
@@ -97,18 +142,22 @@ def assemble(
 
 
 def protocol_string(
-    data: ExperimentData,
-    setting: SplitSetting,
-    loss_names: Sequence[str],
-    classes: int,
-    vad_source: str,
+    data: ExperimentData, setting: SplitSetting, losses: Sequence[str], choice: LabelChoice
 ) -> str:
-    """The protocol in one line, e.g. ``emodb/speaker-5fold-fold1/intended/4-class/seed 1``."""
+    """The protocol in one line, e.g. ``emodb/speaker-5fold-fold1/intended/4-class/seed 1``.
+
+    It names a task only where some training utterance has its label: a multi-objective model
+    trained on a corpus without valence and arousal is a classification model.
+    """
     trained = [corpus for corpus in data.corpora if corpus.setting.use == "train"]
     sources = {row["label_source"] for corpus in trained for row in corpus.rows.values()}
-    tasks = [f"{classes}-class"] if "nll" in loss_names else []
-    if "mse" in loss_names:
-        tasks.append("valence-arousal" + ("(prototypes)" if vad_source == "prototypes" else ""))
+    rows = data.train.values()
+    tasks = []
+    if "nll" in losses and any(row["emotion"] is not None for row in rows):
+        tasks.append(f"{len(choice.emotions)}-class")
+    if "mse" in losses and any(row["valence"] is not None for row in rows):
+        prototypes = "(prototypes)" if choice.vad_source == "prototypes" else ""
+        tasks.append(f"valence-arousal{prototypes}")
     return "/".join(
         [
             "+".join(corpus.name for corpus in trained),
@@ -118,46 +167,3 @@ def protocol_string(
             f"seed {setting.seed}",
         ]
     )
-
-
-def prediction_rows(
-    outputs: Sequence[Mapping], rows: Mapping[str, dict], emotions: Sequence[str]
-) -> list[dict]:
-    """Join what a corpus says of each utterance with what the model said.
-
-    Parameters
-    ----------
-    outputs : sequence of mapping
-        Of :meth:`ser_brain.brain.SERBrain.run_on`.
-    rows : mapping
-        id -> row.
-    emotions : sequence of str
-        The classes, in the order of the model's outputs.
-
-    Returns
-    -------
-    list of dict
-        Rows for :func:`ser_brain.predictions.write_predictions`.
-    """
-    return [_prediction_row(output, rows[output["id"]], emotions) for output in outputs]
-
-
-FACTS = ("corpus", "speaker", "gender", "language", "text", "duration", "label_source")
-
-
-def _prediction_row(output: Mapping, row: Mapping, emotions: Sequence[str]) -> dict:
-    joined = {
-        "id": output["id"],
-        **{key: row[key] for key in FACTS},
-        "emotion": row["emotion"],
-        "valence": row["valence"],
-        "arousal": row["arousal"],
-    }
-    if "log_probabilities" in output:
-        log_probs = [float(value) for value in output["log_probabilities"]]
-        joined["log_probabilities"] = dict(zip(emotions, log_probs, strict=True))
-        joined["predicted_emotion"] = emotions[log_probs.index(max(log_probs))]
-    if "valence_arousal" in output:
-        valence, arousal = (float(value) for value in output["valence_arousal"])
-        joined["predicted_valence"], joined["predicted_arousal"] = valence, arousal
-    return joined

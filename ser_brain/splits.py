@@ -123,6 +123,12 @@ def split(
 
 def _official(rows: Mapping[str, dict], ids: list[str]) -> dict[str, list[str]]:
     parts = {part: [i for i in ids if rows[i]["split"] == part] for part in PARTS}
+    outside = len(ids) - sum(map(len, parts.values()))
+    if 0 < outside < len(ids):
+        raise SERError(
+            f"{outside} utterances stand in no part of the corpus's official split; leave "
+            "them out of the corpus or use split: speaker."
+        )
     absent = [part for part, members in parts.items() if not members]
     if absent:
         raise SERError(

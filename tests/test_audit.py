@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from ser_brain.audit import audit, audit_parts, describe, require_disjoint
+from ser_brain.audit import audit, audit_parts, log, require_disjoint
 from ser_brain.errors import SERError
 
 RATE_HZ = 16000
@@ -147,9 +147,21 @@ def test_no_utterance_stands_in_two_parts(entry, protocol):
         require_disjoint(audit_parts({"train": rows, "test": rows}), protocol)
 
 
-def test_describe(entry):
+def test_log_warns_of_the_same_recording_only(entry, caplog):
+    caplog.set_level("INFO")
     left = {"a": entry("a.wav", 1, speaker="x")}
     right = {"b": entry("b.wav", 2, speaker="x")}
-    assert list(describe(audit_parts({"train": left, "my-set": right}))) == [
-        "shared between train and my-set: utterances 0, speakers 1, groups 0, texts 0, audio 0"
+    log(audit_parts({"train": left, "my-set": right}))
+    log(audit_parts({"train": left, "copy": {"c": left["a"]}}))
+    assert [(record.levelname, record.message) for record in caplog.records] == [
+        (
+            "INFO",
+            "shared between train and my-set: "
+            "utterances 0, speakers 1, groups 0, texts 0, audio 0",
+        ),
+        (
+            "WARNING",
+            "shared between train and copy: "
+            "utterances 0, speakers 1, groups 0, texts 0, audio 1",
+        ),
     ]

@@ -2,14 +2,9 @@ import math
 
 import pytest
 
-from ser_brain.corpora import (
-    CorpusSetting,
-    LabelChoice,
-    label_corpus,
-    parse_corpora,
-    require_every_emotion,
-)
+from ser_brain.corpora import CorpusSetting, parse_corpora
 from ser_brain.errors import SERError
+from ser_brain.labelling import LabelChoice, label_corpus, require_every_emotion
 from ser_brain.labels import annotation
 from ser_brain.manifest import CorpusCard, Utterance, entry_of, write_manifest
 

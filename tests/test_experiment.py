@@ -3,9 +3,11 @@ import zlib
 
 import pytest
 
-from ser_brain.corpora import CorpusData, CorpusSetting
+from ser_brain.corpora import CorpusSetting
 from ser_brain.errors import SERError
-from ser_brain.experiment import assemble, prediction_rows, protocol_string
+from ser_brain.experiment import assemble, protocol_string
+from ser_brain.labelling import CorpusData, LabelChoice
+from ser_brain.outputs import prediction_rows
 from ser_brain.splits import SplitSetting
 
 EMOTIONS = ["anger", "sadness"]
@@ -119,7 +121,17 @@ def test_protocol_string(losses, vad_source, tasks):
     corpora = [corpus("one"), corpus("two", label_source="rated_voice")]
     data = assemble([*corpora, corpus("three", use="test")], setting, EMOTIONS)
     expected = f"one+two/speaker-5fold-fold2/intended+rated_voice/{tasks}/seed 7"
-    assert protocol_string(data, setting, losses, 2, vad_source) == expected
+    choice = LabelChoice(EMOTIONS[:2], {}, (1.0, 5.0), vad_source, "emotion")
+    assert protocol_string(data, setting, losses, choice) == expected
+
+
+def test_protocol_string_claims_no_task_without_labels():
+    data = assemble([corpus("one")], SplitSetting("speaker", 7), EMOTIONS)
+    for row in data.train.values():
+        row["valence"] = row["arousal"] = None
+    choice = LabelChoice(EMOTIONS[:2], {}, (1.0, 5.0), "corpus", "emotion")
+    protocol = protocol_string(data, SplitSetting("speaker", 7), ["nll", "mse"], choice)
+    assert protocol == "one/speaker/intended/2-class/seed 7"
 
 
 def test_prediction_rows_join_facts_with_answers():

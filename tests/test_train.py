@@ -95,13 +95,16 @@ def test_a_corpus_without_points_trains_the_class_head_alone(tmp_path, monkeypat
     (folder / "labels.csv").write_text(
         "".join(",".join(line.split(",")[:3]) + "\n" for line in table)
     )
-    line = f"[{{corpus: table, data_folder: '{folder}', options: {{name: plain, csv: labels.csv}}}}]"
+    options = "{name: plain, csv: labels.csv}"
+    line = f"[{{corpus: table, data_folder: '{folder}', options: {options}}}]"
     run_folder = run_all_experiments(
         "multiobjective.yaml", folder, tmp_path, monkeypatch, corpora=line
     )
     log = json.loads((run_folder / "train_log.jsonl").read_text().splitlines()[-1])
     assert log["train"]["mse"] == 0.0 and log["train"]["nll"] > 0
-    assert read_predictions(run_folder / "predictions" / "plain.jsonl").true_va_N2 is None
+    predictions = read_predictions(run_folder / "predictions" / "plain.jsonl")
+    assert predictions.true_va_N2 is None
+    assert predictions.card["protocol"] == "plain/speaker/intended/4-class/seed 1"
 
 
 def test_prototypes_stand_in_and_say_so(corpus, tmp_path, monkeypatch):
@@ -148,6 +151,8 @@ def test_mixed_precision_runs(corpus, tmp_path, monkeypatch):
         ({"corpora": "[{corpus: emodbb}]"}, r"Bad corpus 'emodbb'; expected one of: emodb"),
         ({"corpora": "[{corpus: emodb, data_folder: nowhere}]"}, r"No data folder nowhere"),
         ({"encoder_source": "nobody/nothing"}, r"nobody/nothing"),
+        ({"validation_metric": "uar"}, r"expected one of: error_rate, loss, nll"),
+        ({"loss_weights": "{mse: 1}"}, r"this experiment's losses are: nll"),
         ({"split": "official"}, r"defines no official train"),
         ({"loss_weights": "{nll: .nan}"}, r"The loss is nan in the batch of tiny_s"),
     ],

@@ -1,0 +1,179 @@
+"""From manifests to the labelled utterances of one experiment.
+
+A manifest holds every label of every source; the experiment chooses.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ser_brain.corpora import CorpusSetting
+from ser_brain.errors import SERError, bad_value
+from ser_brain.labels import EMOTIONS, map_emotion, prototype, require_in_scale, rescale
+from ser_brain.manifest import read_card, read_manifest
+
+VAD_SOURCES = ("corpus", "prototypes")
+REQUIRED_LABELS = ("emotion", "vad")
+UNIT_RANGE = (-1.0, 1.0)
+
+
+@dataclass
+class CorpusData:
+    """The utterances of one corpus setting, labelled for the experiment.
+
+    Attributes
+    ----------
+    name : str
+        The manifest's corpus, with the values of ``where``: ``demo_eng``.
+    rows : dict
+        id -> manifest entry with ``emotion`` (one of the experiment's, or None), ``valence``
+        and ``arousal`` (in ``va_range`` units, or None) and ``label_source``.
+    left_out : dict
+        Reason -> number of utterances.
+    """
+
+    name: str
+    setting: CorpusSetting
+    card: dict
+    rows: dict[str, dict]
+    left_out: dict[str, int]
+
+
+@dataclass(frozen=True)
+class LabelChoice:
+    """How an experiment reads labels: its classes, merging, scale and what it needs.
+
+    Attributes
+    ----------
+    emotions : sequence of str
+        The classes, in the order of the model's outputs.
+    emotion_map : dict
+        Classes to merge, e.g. ``{"excitement": "happiness"}``.
+    va_range : (float, float)
+        The scale of valence and arousal in this experiment.
+    vad_source : str
+        ``corpus`` (its ratings) or ``prototypes`` (each emotion's point on the circumplex).
+    required_label : str
+        ``emotion``: keep utterances of the classes; ``vad``: keep those with valence and
+        arousal.
+    """
+
+    emotions: Sequence[str]
+    emotion_map: Mapping[str, str]
+    va_range: tuple[float, float]
+    vad_source: str
+    required_label: str
+
+    def __post_init__(self) -> None:
+        if self.vad_source not in VAD_SOURCES:
+            raise bad_value("vad_source", self.vad_source, VAD_SOURCES)
+        if self.required_label not in REQUIRED_LABELS:
+            raise bad_value("required_label", self.required_label, REQUIRED_LABELS)
+        for emotion in [*self.emotions, *self.emotion_map, *self.emotion_map.values()]:
+            if emotion not in EMOTIONS:
+                raise bad_value("emotion", emotion, EMOTIONS)
+        twice = [e for e, count in Counter(self.emotions).items() if count > 1]
+        if twice:
+            raise SERError(f"emotions names {', '.join(twice)} more than once.")
+        if len(self.va_range) != 2 or not self.va_range[0] < self.va_range[1]:
+            raise SERError(
+                f"Bad va_range {list(self.va_range)}; expected the lowest and highest value."
+            )
+
+
+def label_corpus(
+    manifest: str | Path, data_folder: str | Path, setting: CorpusSetting, choice: LabelChoice
+) -> CorpusData:
+    """Read a manifest and give each utterance the experiment's labels.
+
+    Raises
+    ------
+    SERError
+        For a label source the corpus lacks, or if no utterance is left.
+    """
+    card = read_card(manifest)
+    entries = read_manifest(manifest, data_folder)
+    source = setting.label_source or card["default_source"]
+    if source not in card["sources"]:
+        raise bad_value(f"label source of {card['name']}", source, card["sources"])
+    rows, left_out = {}, Counter()
+    for utterance_id, entry in entries.items():
+        if any(entry.get(key) != value for key, value in setting.where.items()):
+            continue
+        row, reason = _label(entry, source, card, choice)
+        if reason is None:
+            rows[utterance_id] = row
+        else:
+            left_out[reason] += 1
+    name = "_".join([card["name"], *map(str, setting.where.values())])
+    if not rows:
+        why = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
+        raise SERError(
+            f"No utterance of {name} has the label this experiment needs "
+            f"({why or f'none matches {dict(setting.where)}'})."
+        )
+    return CorpusData(name, setting, card, rows, dict(left_out))
+
+
+def _label(
+    entry: dict, source: str, card: dict, choice: LabelChoice
+) -> tuple[dict, str | None]:
+    """The row of an entry, and why it must be left out (None: it need not)."""
+    label = entry["labels"].get(source)
+    if label is None:
+        return {}, f"without {source} label"
+    emotion = map_emotion(label["emotion"], choice.emotion_map)
+    valence, arousal = _valence_arousal(emotion, label, card, choice)
+    row = {
+        **entry,
+        "label_source": source,
+        "emotion": emotion if emotion in choice.emotions else None,
+        "valence": valence,
+        "arousal": arousal,
+    }
+    if choice.required_label == "emotion" and row["emotion"] is None:
+        return row, "without agreement" if emotion is None else f"labelled {emotion}"
+    if choice.required_label == "vad" and None in (valence, arousal):
+        return row, "without valence and arousal"
+    return row, None
+
+
+def _valence_arousal(
+    emotion: str | None, label: dict, card: dict, choice: LabelChoice
+) -> tuple[float | None, float | None]:
+    """The utterance's point, in the experiment's units."""
+    if choice.vad_source == "prototypes":
+        point = prototype(emotion) if emotion is not None else None
+        scale = UNIT_RANGE
+    else:
+        point = label.get("vad")
+        scale = card["vad_scale"]
+    if point is None:
+        return None, None
+    return tuple(
+        None
+        if point.get(name) is None
+        else rescale(require_in_scale(point[name], scale, name), scale, choice.va_range)
+        for name in ("valence", "arousal")
+    )
+
+
+def require_every_emotion(rows: Mapping[str, dict], emotions: Sequence[str]) -> None:
+    """Stop if a class of the experiment has no utterance to learn from.
+
+    Raises
+    ------
+    SERError
+        Naming the classes and the counts of those that have some.
+    """
+    counts = Counter(row["emotion"] for row in rows.values())
+    absent = [emotion for emotion in emotions if not counts[emotion]]
+    if absent:
+        found = ", ".join(f"{emotion} {counts[emotion]}" for emotion in emotions)
+        raise SERError(
+            f"No utterance to train on is labelled {', '.join(absent)} (found: {found}). "
+            "Mend `emotions`, `emotion_map` or the label source."
+        )

@@ -1,0 +1,65 @@
+"""Golden losses: the first training steps of the three demo experiments.
+
+``python -m tests.golden`` writes them anew, after a change that is meant to change them. A
+refactor keeps them.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+
+import train
+from ser_brain import config
+from ser_brain.dataio import collate, make_dataset
+from ser_brain.experiment import load_experiment
+
+ROOT = Path(__file__).parent.parent
+FILE = Path(__file__).parent / "golden_losses.json"
+EXPERIMENTS = ("classification", "regression", "multiobjective")
+STEPS = 12
+
+
+def first_losses(experiment: str, folder: str | Path) -> list[float]:
+    """The loss of each of the first steps, on one thread, with the shipped settings."""
+    overrides = [("output_folder", f"{folder}/run"), ("manifest_folder", f"{folder}/manifests")]
+    settings = config.read_settings(ROOT / "hparams" / f"{experiment}.yaml", overrides)
+    torch.set_num_threads(1)
+    hparams = config.load_settings(settings)
+    data = load_experiment(hparams, train.prepare_all(hparams))
+    brain = hparams["brain"](
+        modules=hparams["modules"],
+        hparams=hparams,
+        run_opts={"device": "cpu"},
+        checkpointer=hparams["checkpointer"],
+    )
+    rows = make_dataset(data.train, hparams["emotions"], hparams["encoder"].sample_rate_hz)
+    loader = brain.make_dataloader(
+        rows,
+        train.sb.Stage.TRAIN,
+        batch_size=hparams["batch_size"],
+        collate_fn=collate,
+        shuffle=True,
+    )
+    brain.on_fit_start()
+    brain.on_stage_start(train.sb.Stage.TRAIN, epoch=1)
+    brain.modules.train()
+    batches = iter(loader)
+    return [brain.fit_batch(next(batches)).item() for _ in range(STEPS)]
+
+
+def main() -> None:
+    """Write the golden losses."""
+    with tempfile.TemporaryDirectory() as folder:
+        losses = {name: first_losses(name, f"{folder}/{name}") for name in EXPERIMENTS}
+    rounded = {name: [round(loss, 6) for loss in steps] for name, steps in losses.items()}
+    FILE.write_text(json.dumps(rounded, indent=2) + "\n")
+    sys.stdout.write(f"wrote {FILE}\n")
+
+
+if __name__ == "__main__":
+    main()
