@@ -135,11 +135,16 @@ def require_disjoint(audits: Mapping[str, dict], protocol: str) -> None:
 
 
 def log(audits: Mapping[str, dict]) -> None:
-    """One line per pair of parts; a warning where the same recording stands in both."""
+    """Say what each pair of parts shares; a warning where it is the same recording."""
     for pair, result in audits.items():
-        found = ", ".join(f"{what} {result[what]['count']}" for what in result)
-        say = logger.warning if result["audio"]["count"] else logger.info
-        say(f"shared between {_in_words(pair)}: {found}")
+        found = [
+            f"{shared['count']} {what}" for what, shared in result.items() if shared["count"]
+        ]
+        if found:
+            say = logger.warning if result["audio"]["count"] else logger.info
+            say(f"audit: {_in_words(pair)} share {', '.join(found)}")
+    if not any(shared["count"] for result in audits.values() for shared in result.values()):
+        logger.info("audit: no part shares a speaker, group, text or recording with another")
 
 
 def _in_words(pair: str) -> str:

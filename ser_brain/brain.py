@@ -18,8 +18,9 @@ from torch import Tensor
 from ser_brain.dataio import collate, evaluation_loader
 from ser_brain.encoders.masking import masked_mean
 from ser_brain.epoch_statistics import (
-    epoch_statistics,
+    class_statistics,
     format_statistics,
+    loss_statistics,
     require_metrics,
 )
 from ser_brain.errors import SERError
@@ -76,12 +77,10 @@ class SERBrain(sb.Brain):
         batch = batch.to(self.device)
         self.batch_ids = batch.id
         losses = self.losses(predictions, batch)
-        if stage == Stage.TRAIN:
-            for name, loss in losses.items():
-                total, count = self.train_sums.get(name, (0.0, 0))
-                mean = loss.mean.item()
-                self.train_sums[name] = (total + mean * loss.count, count + loss.count)
-        else:
+        for name, loss in losses.items():
+            total, count = self.sums.get(name, (0.0, 0))
+            self.sums[name] = (total + loss.mean.item() * loss.count, count + loss.count)
+        if stage != Stage.TRAIN:
             self.outputs += _as_rows(batch, predictions)
         weights = self.hparams.loss_weights
         return sum(weights[name] * loss.mean for name, loss in losses.items())
@@ -99,8 +98,8 @@ class SERBrain(sb.Brain):
     def on_stage_start(self, stage: Stage, epoch: int | None = None) -> None:
         """Seed the epoch, so that a resumed run draws what an undisturbed one draws."""
         self.outputs: list[dict] = []
+        self.sums: dict[str, tuple[float, int]] = {}
         if stage == Stage.TRAIN:
-            self.train_sums: dict[str, tuple[float, int]] = {}
             self.epoch_began = time.monotonic()
             seed = np.random.SeedSequence([self.hparams.seed, epoch, self._rank])
             state = int(seed.generate_state(1)[0])
@@ -110,13 +109,13 @@ class SERBrain(sb.Brain):
 
     def on_stage_end(self, stage: Stage, stage_loss: float, epoch: int | None = None) -> None:
         """Statistics over whole sets; annealing, log line and checkpoint after validation."""
+        losses = loss_statistics(_gather([self.sums]), self.hparams.loss_weights)
         if stage == Stage.TRAIN:
-            self.train_statistics = self._gather_train_statistics()
+            self.train_statistics = losses
             return
         self.outputs = _gather(self.outputs)
         if stage == Stage.VALID:
-            valid = epoch_statistics(self.outputs, self.hparams.loss_weights)
-            self._end_epoch(epoch, valid)
+            self._end_epoch(epoch, {**losses, **class_statistics(self.outputs)})
 
     def _end_epoch(self, epoch: int, valid: dict[str, float]) -> None:
         metric = self.hparams.validation_metric
@@ -147,18 +146,6 @@ class SERBrain(sb.Brain):
             min_keys=[metric],
             verbosity=10,
         )
-
-    def _gather_train_statistics(self) -> dict[str, float]:
-        """Mean of each loss over every labelled utterance of the epoch, over all ranks."""
-        sums = _gather([self.train_sums])
-        statistics = {}
-        for name in self.train_sums:
-            count = sum(rank[name][1] for rank in sums)
-            total = sum(rank[name][0] for rank in sums)
-            statistics[name] = total / count if count else 0.0
-        weights = self.hparams.loss_weights
-        loss = sum(weights[name] * value for name, value in statistics.items())
-        return {"loss": loss, **statistics}
 
     # -- optimisers
 

@@ -1,7 +1,8 @@
-"""Statistics of a validation set after an epoch, over the whole set."""
+"""Statistics of a stage of an epoch, over its whole set, never averaged over batches."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -10,52 +11,62 @@ from sklearn.metrics import accuracy_score, recall_score
 from ser_brain.errors import SERError, bad_value
 
 
-def epoch_statistics(
-    outputs: Sequence[Mapping], loss_weights: Mapping[str, float]
+def loss_statistics(
+    ranks: Sequence[Mapping[str, tuple[float, int]]], weights: Mapping[str, float]
 ) -> dict[str, float]:
-    """Losses and metrics of a set from the model's outputs on it.
+    """Mean of each loss over every labelled utterance of a stage, and their weighted sum.
 
     Parameters
     ----------
-    outputs : sequence of mapping
-        Per utterance ``emotion_index`` (-1: none), ``target`` (NaN: none) and
-        ``log_probabilities`` and/or ``valence_arousal``.
-    loss_weights : mapping
+    ranks : sequence of mapping
+        Of each rank: loss name -> (sum over its utterances, number of labelled ones). A rank
+        without an utterance names no loss.
+    weights : mapping
         Loss name -> weight in ``loss``.
 
     Returns
     -------
     dict
-        ``loss``; with labelled emotions ``nll``, ``error_rate`` and ``uar`` (recall averaged
-        over the classes present); with labelled points ``mse`` (averaged over the two).
+        ``loss``, then each loss by name; 0 where no utterance is labelled.
+
+    Examples
+    --------
+    >>> loss_statistics([{"nll": (3.0, 2)}, {"nll": (1.0, 2)}], {"nll": 2.0})
+    {'loss': 2.0, 'nll': 1.0}
     """
-    statistics = {**_classification(outputs), **_regression(outputs)}
-    parts = [w * statistics[n] for n, w in loss_weights.items() if n in statistics]
-    return {"loss": float(sum(parts)), **statistics}
+    means = {}
+    for name in weights:
+        sums = [rank[name] for rank in ranks if name in rank]
+        count = sum(count for _, count in sums)
+        means[name] = math.fsum(total for total, _ in sums) / count if count else 0.0
+    return {"loss": sum(weights[name] * mean for name, mean in means.items()), **means}
 
 
-def _classification(outputs: Sequence[Mapping]) -> dict[str, float]:
+def class_statistics(outputs: Sequence[Mapping]) -> dict[str, float]:
+    """Error rate and UAR of a set.
+
+    Parameters
+    ----------
+    outputs : sequence of mapping
+        Per utterance ``emotion_index`` (-1: none) and, from a model with classes,
+        ``log_probabilities``.
+
+    Returns
+    -------
+    dict
+        ``error_rate`` and ``uar`` (recall averaged over the classes present); empty where no
+        utterance has both a label and a prediction.
+    """
     labelled = [o for o in outputs if "log_probabilities" in o and o["emotion_index"] >= 0]
     if not labelled:
         return {}
-    log_probs_NC = np.stack([o["log_probabilities"] for o in labelled]).astype(np.float64)
-    true_N = np.array([o["emotion_index"] for o in labelled])
-    said_N = log_probs_NC.argmax(axis=1)
+    true_N = [o["emotion_index"] for o in labelled]
+    said_N = [o["log_probabilities"].argmax() for o in labelled]
     present = np.unique(true_N)
     return {
-        "nll": float(-log_probs_NC[np.arange(len(true_N)), true_N].mean()),
         "error_rate": 1.0 - float(accuracy_score(true_N, said_N)),
         "uar": float(recall_score(true_N, said_N, labels=present, average="macro")),
     }
-
-
-def _regression(outputs: Sequence[Mapping]) -> dict[str, float]:
-    labelled = [o for o in outputs if "valence_arousal" in o and np.isfinite(o["target"]).all()]
-    if not labelled:
-        return {}
-    said_N2 = np.stack([o["valence_arousal"] for o in labelled]).astype(np.float64)
-    true_N2 = np.stack([o["target"] for o in labelled]).astype(np.float64)
-    return {"mse": float(np.square(said_N2 - true_N2).mean())}
 
 
 def require_metrics(

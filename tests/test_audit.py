@@ -147,21 +147,15 @@ def test_no_utterance_stands_in_two_parts(entry, protocol):
         require_disjoint(audit_parts({"train": rows, "test": rows}), protocol)
 
 
-def test_log_warns_of_the_same_recording_only(entry, caplog):
+def test_log_names_what_is_shared_and_warns_of_the_same_recording(entry, caplog):
     caplog.set_level("INFO")
     left = {"a": entry("a.wav", 1, speaker="x")}
     right = {"b": entry("b.wav", 2, speaker="x")}
     log(audit_parts({"train": left, "my-set": right}))
     log(audit_parts({"train": left, "copy": {"c": left["a"]}}))
+    log(audit_parts({"train": left, "other": {"d": entry("d.wav", 3)}}))
     assert [(record.levelname, record.message) for record in caplog.records] == [
-        (
-            "INFO",
-            "shared between train and my-set: "
-            "utterances 0, speakers 1, groups 0, texts 0, audio 0",
-        ),
-        (
-            "WARNING",
-            "shared between train and copy: "
-            "utterances 0, speakers 1, groups 0, texts 0, audio 1",
-        ),
+        ("INFO", "audit: train and my-set share 1 speakers"),
+        ("WARNING", "audit: train and copy share 1 speakers, 1 audio"),
+        ("INFO", "audit: no part shares a speaker, group, text or recording with another"),
     ]

@@ -1,74 +1,74 @@
-import math
-
 import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
-from ser_brain.epoch_statistics import epoch_statistics, format_statistics
+from ser_brain.epoch_statistics import (
+    class_statistics,
+    format_statistics,
+    loss_statistics,
+    require_metrics,
+)
+from ser_brain.errors import SERError
 
 
-def classified(probabilities, index, target=(math.nan, math.nan), said=None):
-    row = {
+def classified(probabilities, index):
+    return {
         "emotion_index": np.int64(index),
-        "target": np.array(target, dtype=np.float32),
         "log_probabilities": np.log(np.array(probabilities, dtype=np.float32)),
     }
-    if said is not None:
-        row["valence_arousal"] = np.array(said, dtype=np.float32)
-    return row
 
 
-def test_hand_computed_classification():
+def test_losses_are_means_over_utterances_of_all_ranks():
+    ranks = [{"nll": (6.0, 3), "mse": (1.0, 1)}, {"nll": (2.0, 1), "mse": (0.0, 0)}, {}]
+    found = loss_statistics(ranks, {"nll": 3.0, "mse": 0.5})
+    assert found == {"loss": pytest.approx(3 * 2.0 + 0.5 * 1.0), "nll": 2.0, "mse": 1.0}
+
+
+def test_a_loss_without_any_label_is_zero():
+    assert loss_statistics([{"mse": (0.0, 0)}], {"mse": 1.0}) == {"loss": 0.0, "mse": 0.0}
+
+
+def test_hand_computed_classes():
     outputs = [
         classified([0.7, 0.2, 0.1], 0),
         classified([0.6, 0.3, 0.1], 0),
         classified([0.5, 0.4, 0.1], 1),
         classified([0.9, 0.05, 0.05], -1),  # no label: takes no part
     ]
-    found = epoch_statistics(outputs, {"nll": 1.0})
-    assert found["nll"] == pytest.approx(-np.log([0.7, 0.6, 0.4]).mean())
-    assert found["error_rate"] == pytest.approx(1 / 3)
-    assert found["uar"] == pytest.approx(0.5)  # over the two classes that occur
-    assert found["loss"] == pytest.approx(found["nll"])
-    assert "mse" not in found
+    found = class_statistics(outputs)
+    assert found == {"error_rate": pytest.approx(1 / 3), "uar": pytest.approx(0.5)}
 
 
-def test_hand_computed_regression():
-    outputs = [
-        {"emotion_index": -1, "target": np.array([1.0, 2.0]), "valence_arousal": np.array(s)}
-        for s in ([1.0, 4.0], [2.0, 2.0])
-    ]
-    unrated = {**outputs[0], "target": np.array([math.nan, 2.0])}
-    found = epoch_statistics([*outputs, unrated], {"mse": 2.0})
-    assert found == {"loss": pytest.approx(2 * 5 / 4), "mse": pytest.approx(5 / 4)}
+def test_no_class_statistics_without_labels_or_classes():
+    unlabelled = classified([0.5, 0.5], -1)
+    regression = {"emotion_index": np.int64(0), "valence_arousal": np.array([1.0, 4.0])}
+    assert class_statistics([unlabelled, regression]) == {}
 
 
-def test_both_with_weights():
-    outputs = [classified([0.5, 0.5], 0, target=(1, 1), said=(2, 3))]
-    found = epoch_statistics(outputs, {"nll": 3.0, "mse": 0.5})
-    assert found["loss"] == pytest.approx(3 * math.log(2) + 0.5 * 2.5)
-
-
-def test_over_the_set_and_not_over_its_batches():
+def test_uar_is_over_the_set_and_not_over_its_batches():
     rng = np.random.default_rng(0)
     true = np.repeat([0, 1], [30, 2])
     outputs = [classified(rng.dirichlet([9, 1]), i) for i in true]
-    found = epoch_statistics(outputs, {"nll": 1.0})
+    found = class_statistics(outputs)
     said = [row["log_probabilities"].argmax() for row in outputs]
     assert found["uar"] == pytest.approx(balanced_accuracy_score(true, said))
-    batches = [
-        epoch_statistics(outputs[i : i + 8], {"nll": 1.0})["uar"] for i in range(0, 32, 8)
-    ]
+    batches = [class_statistics(outputs[i : i + 8])["uar"] for i in range(0, 32, 8)]
     assert np.mean(batches) > found["uar"] + 0.2  # What an average over batches would say.
     shuffled = [outputs[i] for i in rng.permutation(len(outputs))]
-    assert epoch_statistics(shuffled, {"nll": 1.0}) == pytest.approx(found)
+    assert class_statistics(shuffled) == pytest.approx(found)
 
 
-def test_many_small_values_are_summed_in_float64():
-    outputs = [classified([1 - 1e-4, 1e-4], 0) for _ in range(5000)]
-    expected = -float(np.float64(outputs[0]["log_probabilities"][0]))
-    found = epoch_statistics(outputs, {"nll": 1.0})["nll"]
-    assert found == pytest.approx(expected, rel=1e-12)
+def test_an_experiment_weighs_exactly_its_losses():
+    with pytest.raises(SERError, match=r"Bad loss_weights .*losses are: nll, mse\."):
+        require_metrics(("nll", "mse"), {"nll": 1.0}, "loss")
+
+
+def test_a_validation_metric_must_fall():
+    require_metrics(("kl",), {"kl": 1.0}, "kl")
+    with pytest.raises(SERError, match="Bad validation_metric .* 'uar'"):
+        require_metrics(("nll",), {"nll": 1.0}, "uar")
+    with pytest.raises(SERError, match="expected one of: loss, mse"):
+        require_metrics(("mse",), {"mse": 1.0}, "error_rate")
 
 
 def test_format_statistics():
