@@ -16,12 +16,10 @@ import errno
 import sys
 from pathlib import Path
 
-import speechbrain as sb
 from speechbrain.utils.distributed import ddp_init_group, if_main_process, run_on_main
-from speechbrain.utils.run_opts import RunOptions
 
 from data_prep._run import prepare
-from ser_brain import audit, config, run_folder
+from ser_brain import audit, command_line, config, run_folder
 from ser_brain.corpora import CorpusSetting, parse_corpora
 from ser_brain.dataio import make_dataset, require_lengths
 from ser_brain.errors import SERError
@@ -36,11 +34,9 @@ logger = get_logger("train")
 
 def run(arguments: list[str]) -> None:
     """Settings -> corpora -> split -> fit -> test -> report."""
-    run_options = list(RunOptions().as_dict())
-    overrides, rest = config.parse_overrides(arguments, run_options)
-    path, run_opts, _ = sb.parse_arguments(rest)
+    path, overrides, run_opts = command_line.parse(arguments)
     file = config.find_settings(path, Path(__file__).parent)
-    settings = config.read_settings(file, overrides, run_options)
+    settings = config.read_settings(file, overrides, command_line.RUN_OPTIONS)
     ddp_init_group(run_opts)
     hparams = config.load_settings(settings)
     folder, encoder = Path(hparams["output_folder"]), hparams["encoder"]
@@ -97,7 +93,7 @@ def prepare_all(hparams: dict) -> list[tuple[CorpusSetting, Path, Path]]:
 
 
 def main() -> int:
-    """Run the command; 0 when done, 2 for a mistake the user can mend."""
+    """Run the command; 0 when done, 2 for a mistake the user can mend, 130 for Ctrl-C."""
     if len(sys.argv) == 1 or sys.argv[1] in ("-h", "--help"):
         print(__doc__)
         sys.argv[1:] = ["--help"]
@@ -112,6 +108,9 @@ def main() -> int:
             raise
         logger.error(f"No space left on the disk ({error.filename or 'while writing'}).")
         return 2
+    except KeyboardInterrupt:
+        logger.error("Interrupted. The same command goes on after the last finished epoch.")
+        return 130
     return 0
 
 

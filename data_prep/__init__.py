@@ -3,13 +3,13 @@
 A corpus file says in the first line of its docstring what the corpus is, and holds
 
 ``CARD``
-    a :class:`ser_brain.manifest.CorpusCard`;
+    a :class:`ser_brain.corpus_card.CorpusCard`;
 ``FILES``, ``LABEL_FILES``
     glob patterns under the data folder: audio (fingerprinted by name and size) and label files
     (by content);
 ``utterances(data_folder, **options)``
-    yields an :class:`~ser_brain.manifest.Utterance` for each utterance and a
-    :class:`~ser_brain.manifest.Problem` for each thing that cannot become one;
+    yields an :class:`~ser_brain.corpus_card.Utterance` for each utterance and a
+    :class:`~ser_brain.corpus_card.Problem` for each thing that cannot become one;
 
 and, where it needs them,
 
@@ -40,8 +40,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
+from ser_brain.corpus_card import CorpusCard
 from ser_brain.errors import SERError, bad_value
-from ser_brain.manifest import CorpusCard
 
 NEARBY = 50  # subfolders of a wrong data folder that are looked into for the right one
 

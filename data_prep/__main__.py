@@ -82,7 +82,7 @@ def title(name: str) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; 0 when done, 2 for a mistake the user can mend."""
+    """Run the command; 0 when done, 2 for a mistake the user can mend, 130 for Ctrl-C."""
     arguments = sys.argv[1:] if arguments is None else arguments
     show_progress()
     try:
@@ -96,6 +96,9 @@ def main(arguments: list[str] | None = None) -> int:
     except SERError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("Interrupted; no manifest was written.", file=sys.stderr)
+        return 130
     return 0
 
 

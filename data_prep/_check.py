@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from ser_brain import audio
+from ser_brain.corpus_card import CorpusCard, Problem, Utterance
 from ser_brain.errors import SERError, bad_value
 from ser_brain.labels import LABEL_SOURCES, require_in_scale
-from ser_brain.manifest import CorpusCard, Problem, Utterance, entry_of
+from ser_brain.manifest import entry_of
 
 
 def check_utterance(

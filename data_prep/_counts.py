@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
+from ser_brain.corpus_card import CorpusCard, Problem
 from ser_brain.log import get_logger
-from ser_brain.manifest import CorpusCard, Problem
 
 logger = get_logger(__name__)
 

@@ -18,7 +18,7 @@ from ser_brain.manifest import card_path, read_card
 logger = get_logger(__name__)
 
 # What turns files into entries; a change in any of them prepares every corpus again.
-LIBRARY = ("audio.py", "labels.py", "manifest.py")
+LIBRARY = ("audio.py", "corpus_card.py", "labels.py", "manifest.py")
 
 
 def arguments_of(corpus: Corpus, allow_partial: bool) -> dict:

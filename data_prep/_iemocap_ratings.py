@@ -19,8 +19,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ser_brain.corpus_card import Problem
 from ser_brain.labels import DIMENSIONS, annotation
-from ser_brain.manifest import Problem
 
 CONSENSUS = {
     "ang": "anger",

@@ -15,9 +15,10 @@ from data_prep._duplicates import same_audio
 from data_prep._fingerprint import arguments_of, fingerprint, is_current
 from data_prep._strays import strays
 from ser_brain import audio
+from ser_brain.corpus_card import CorpusCard, Problem, Utterance
 from ser_brain.errors import SERError
 from ser_brain.log import get_logger
-from ser_brain.manifest import CorpusCard, Problem, Utterance, write_manifest
+from ser_brain.manifest import write_manifest
 
 logger = get_logger(__name__)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from data_prep import Corpus
-from ser_brain.manifest import Problem
+from ser_brain.corpus_card import Problem
 
 SYSTEM_FILES = {".DS_Store", "Thumbs.db", "desktop.ini"}
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from data_prep import matching
 from data_prep._csv import read_table, require_columns
+from ser_brain.corpus_card import CorpusCard, Problem, Utterance
 from ser_brain.errors import SERError
 from ser_brain.labels import annotation
 from ser_brain.log import get_logger
-from ser_brain.manifest import CorpusCard, Problem, Utterance
 
 logger = get_logger(__name__)
 

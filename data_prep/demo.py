@@ -13,10 +13,10 @@ from data_prep import _demo_cache
 from data_prep._demo_acting import SCALE
 from data_prep._demo_render import LABELS, SAMPLE_RATE_HZ
 from data_prep._demo_script import EMOTIONS
+from ser_brain.corpus_card import CorpusCard, Utterance
 from ser_brain.errors import SERError
 from ser_brain.files import read_json
 from ser_brain.labels import annotation
-from ser_brain.manifest import CorpusCard, Utterance
 
 CARD = CorpusCard(
     name="demo",

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from data_prep import matching
+from ser_brain.corpus_card import CorpusCard, Problem, Utterance
 from ser_brain.labels import annotation
-from ser_brain.manifest import CorpusCard, Problem, Utterance
 
 CARD = CorpusCard(
     name="emodb",

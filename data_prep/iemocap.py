@@ -13,7 +13,7 @@ from pathlib import Path
 
 from data_prep import matching
 from data_prep._iemocap_ratings import CONSENSUS, SCALE, Turn, read_evaluation
-from ser_brain.manifest import CorpusCard, Problem, Utterance
+from ser_brain.corpus_card import CorpusCard, Problem, Utterance
 
 CARD = CorpusCard(
     name="iemocap",

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from data_prep import matching
+from ser_brain.corpus_card import CorpusCard, Problem, Utterance
 from ser_brain.errors import SERError, bad_value
 from ser_brain.labels import annotation
-from ser_brain.manifest import CorpusCard, Problem, Utterance
 
 EMOTIONS = {
     "A": "anger",

@@ -14,9 +14,9 @@ from data_prep import corpora
 from data_prep._csv import read_table, require_columns
 from data_prep._table_emotions import emotions_of
 from data_prep._table_rows import COLUMNS, Cells, language_code
+from ser_brain.corpus_card import CorpusCard, Problem, Utterance
 from ser_brain.errors import SERError, bad_value, nearest
 from ser_brain.labels import DIMENSIONS, LABEL_SOURCES, annotation
-from ser_brain.manifest import CorpusCard, Problem, Utterance
 
 
 def utterances(

@@ -16,15 +16,20 @@ from ser_brain.splits import DISJOINT
 logger = get_logger(__name__)
 
 SHOWN = 5
+Hashes = dict[tuple, str]  # (file, start, stop) -> hash of its samples
 
 
-def audit(left: Mapping[str, dict], right: Mapping[str, dict]) -> dict:
+def audit(
+    left: Mapping[str, dict], right: Mapping[str, dict], hashes: Hashes | None = None
+) -> dict:
     """Count what two sets share: utterances, speakers, groups, texts and identical audio.
 
     Parameters
     ----------
     left, right : mapping
         id -> manifest entry.
+    hashes : dict, optional
+        Of recordings that were read before; filled, so that further audits read none twice.
 
     Returns
     -------
@@ -38,7 +43,7 @@ def audit(left: Mapping[str, dict], right: Mapping[str, dict]) -> dict:
         "speakers": _shared(left, right, "speaker"),
         "groups": _shared(left, right, "group"),
         "texts": _shared(left, right, "text"),
-        "audio": _identical(left, right),
+        "audio": _identical(left, right, {} if hashes is None else hashes),
     }
     return {
         what: {"count": len(found), "examples": found[:SHOWN]} for what, found in shared.items()
@@ -53,7 +58,9 @@ def _shared(left: Mapping[str, dict], right: Mapping[str, dict], key: str) -> li
     return sorted(value for _, value in values(left) & values(right))
 
 
-def _identical(left: Mapping[str, dict], right: Mapping[str, dict]) -> list[list[str]]:
+def _identical(
+    left: Mapping[str, dict], right: Mapping[str, dict], hashes: Hashes
+) -> list[list[str]]:
     """Pairs of ids whose decoded samples are equal, whatever their file format.
 
     Only clips of equal length are read, so a clean split costs next to nothing.
@@ -65,14 +72,20 @@ def _identical(left: Mapping[str, dict], right: Mapping[str, dict]) -> list[list
             found[round(row["duration"] * row["sample_rate"])].append(utterance_id)
         return found
 
+    def hash_of(entry: Mapping) -> str:
+        key = (entry["wav"], entry["start"], entry["stop"])
+        if key not in hashes:
+            hashes[key] = audio_hash(entry)
+        return hashes[key]
+
     lefts, rights = by_length(left), by_length(right)
     pairs = []
     for length in sorted(lefts.keys() & rights.keys()):
         of_hash = defaultdict(list)
         for utterance_id in lefts[length]:
-            of_hash[audio_hash(left[utterance_id])].append(utterance_id)
+            of_hash[hash_of(left[utterance_id])].append(utterance_id)
         for utterance_id in rights[length]:
-            for twin in of_hash.get(audio_hash(right[utterance_id]), ()):
+            for twin in of_hash.get(hash_of(right[utterance_id]), ()):
                 pairs.append([twin, utterance_id])
     return pairs
 
@@ -89,17 +102,19 @@ def audio_hash(entry: Mapping) -> str:
     return hashlib.sha256(pcm.tobytes()).hexdigest()
 
 
-def audit_parts(parts: Mapping[str, Mapping[str, dict]]) -> dict[str, dict]:
-    """Audit every pair of named parts.
+def audit_parts(
+    parts: Mapping[str, Mapping[str, dict]], hashes: Hashes | None = None
+) -> dict[str, dict]:
+    """Audit every pair of named parts; ``hashes`` as for :func:`audit`.
 
     Examples
     --------
     >>> audit_parts({"train": {}, "test": {}})["train-test"]["speakers"]["count"]
     0
     """
-    names = list(parts)
+    names, hashes = list(parts), {} if hashes is None else hashes
     return {
-        f"{one}-{other}": audit(parts[one], parts[other])
+        f"{one}-{other}": audit(parts[one], parts[other], hashes)
         for place, one in enumerate(names)
         for other in names[place + 1 :]
     }

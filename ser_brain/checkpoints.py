@@ -7,6 +7,7 @@ too, and by its own class's name, so that a subclass cannot mend that alone.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import shutil
@@ -16,11 +17,13 @@ from pathlib import Path
 from speechbrain.utils.checkpoints import Checkpoint, Checkpointer, ckpt_recency
 from speechbrain.utils.distributed import ddp_barrier, if_main_process
 
+from ser_brain.errors import SERError
 from ser_brain.log import get_logger
 
 logger = get_logger(__name__)
 
 PARTIAL = ".partial-"
+NEARLY_NOTHING = 1 << 20  # bytes free, less than any checkpoint takes
 
 
 class AtomicCheckpointer(Checkpointer):
@@ -30,7 +33,11 @@ class AtomicCheckpointer(Checkpointer):
         """Save as the stock one does, then sync and move into place."""
         if if_main_process():
             remove_partial(self.checkpoints_dir)
-        checkpoint = super().save_checkpoint(*args, **kwargs)
+        try:
+            checkpoint = super().save_checkpoint(*args, **kwargs)
+        except (OSError, RuntimeError) as error:
+            self._require_space(error)
+            raise
         ddp_barrier()  # until every rank has written its share
         if if_main_process():
             checkpoint = self._move_into_place(checkpoint)
@@ -66,6 +73,19 @@ class AtomicCheckpointer(Checkpointer):
                 logger.log(verbosity, f"Deleted checkpoint {path}")
         ddp_barrier()
 
+    def _require_space(self, error: Exception) -> None:
+        """Say so if a checkpoint could not be written because the disk is full.
+
+        PyTorch says that a write failed, but not why.
+        """
+        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        if full or shutil.disk_usage(self.checkpoints_dir).free < NEARLY_NOTHING:
+            remove_partial(self.checkpoints_dir)
+            raise SERError(
+                f"No space left on the disk for a checkpoint in {self.checkpoints_dir}. Free "
+                "some; the same command goes on after the last finished epoch."
+            ) from error
+
     @staticmethod
     def _move_into_place(checkpoint: Checkpoint) -> Checkpoint:
         final = checkpoint.path.with_name(checkpoint.path.name.removeprefix(PARTIAL))
@@ -98,15 +118,6 @@ def _delete(checkpoint: Checkpoint) -> None:
     hidden = _partial(checkpoint.path)
     os.replace(checkpoint.path, hidden)
     shutil.rmtree(hidden)
-
-
-def _finish(checkpoint: Checkpoint) -> Checkpoint:
-    """Sync a complete checkpoint and give it its name."""
-    final = checkpoint.path.with_name(checkpoint.path.name.removeprefix(PARTIAL))
-    _sync(checkpoint.path)
-    os.replace(checkpoint.path, final)
-    files = {name: final / path.name for name, path in checkpoint.paramfiles.items()}
-    return checkpoint._replace(path=final, paramfiles=files)
 
 
 def _sync(folder: Path) -> None:

@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import ruamel.yaml
 import yaml
-from hyperpyyaml import load_hyperpyyaml
+from hyperpyyaml import load_hyperpyyaml, resolve_references
 from ruamel.yaml import YAMLError as RuamelError  # what HyperPyYAML's first pass raises
 
 from ser_brain.errors import SERError, bad_value, nearest
+from ser_brain.setting_kinds import check_kinds
 
 EXTENDS = "extends"
 # Of a text that describes nothing that can be built.
@@ -66,14 +68,17 @@ def load_settings(text: str) -> dict:
     Raises
     ------
     SERError
-        If HyperPyYAML cannot build it: a broken reference, an unknown class, a value of the
-        wrong kind.
+        If HyperPyYAML cannot build it (a broken reference, an unknown class), a value is of
+        the wrong kind, or the run folder cannot be made.
     """
     try:
+        check_kinds(ruamel.yaml.YAML().load(resolve_references(text)) or {})
         return load_hyperpyyaml(text)
     except UNBUILT as e:
         reason = " ".join(str(e).split())
         raise SERError(f"Cannot build the settings: {reason}") from e
+    except OSError as e:
+        raise SERError(f"Cannot write {e.filename}: {e.strerror or e}.") from e
 
 
 def find_settings(path: str, home: Path) -> Path:
@@ -178,42 +183,3 @@ def _replace(
             close = ", ".join(nearest(key, [*blocks, *also])[:3])
             raise SERError(f"Unknown setting {key!r} in {name}; the nearest are: {close}.")
         blocks[key] = block
-
-
-def parse_overrides(
-    arguments: Sequence[str], run_options: Sequence[str]
-) -> tuple[list[tuple[str, str]], list[str]]:
-    """Part a command line into overrides of the YAML and everything else.
-
-    Parameters
-    ----------
-    arguments : sequence of str
-        ``--key=value`` or ``--key value``.
-    run_options : sequence of str
-        Names that are SpeechBrain's, not the YAML's.
-
-    Returns
-    -------
-    overrides : list of (key, value)
-    rest : list of str
-        For SpeechBrain's own parser.
-
-    Examples
-    --------
-    >>> parse_overrides(["a.yaml", "--seed=3", "--device=cpu"], ["device"])
-    ([('seed', '3')], ['a.yaml', '--device=cpu'])
-    """
-    overrides, rest = [], []
-    waiting = list(arguments)
-    while waiting:
-        argument = waiting.pop(0)
-        key, equals, value = argument.removeprefix("--").partition("=")
-        if not argument.startswith("--") or key in run_options or key == "help":
-            rest.append(argument)
-            continue
-        if not equals:
-            if not waiting or waiting[0].startswith("--"):
-                raise SERError(f"--{key} needs a value: --{key}=VALUE.")
-            value = waiting.pop(0)
-        overrides.append((key, value))
-    return overrides, rest

@@ -42,6 +42,10 @@ class CorpusSetting:
     def __post_init__(self) -> None:
         if self.use not in USES:
             raise bad_value("use of a corpus", self.use, USES)
+        for name in ("corpus", "data_folder", "label_source"):
+            value = getattr(self, name)
+            if not isinstance(value, str | None) or (value is None and name == "corpus"):
+                raise SERError(f"Bad {name} {value!r} in corpora; expected a name.")
         for name in ("where", "options"):
             value = getattr(self, name)
             if not isinstance(value, Mapping):

@@ -74,7 +74,10 @@ def evaluate(predictions: Predictions, seed: int, resamples: int = RESAMPLES) ->
 
 
 def read_run(run_folder: str | Path) -> list[Predictions]:
-    """Read every predictions file of a run, without embeddings; held-out sets first.
+    """Read every predictions file of a run, without embeddings.
+
+    Held-out sets come first, in the order of ``splits.json`` where the run has one: the
+    corpus trained on, then the others as the settings name them.
 
     Raises
     ------
@@ -85,7 +88,15 @@ def read_run(run_folder: str | Path) -> list[Predictions]:
     if not paths:
         raise SERError(f"No predictions/*.jsonl in {run_folder}; train or evaluate first.")
     found = [read_predictions(path, embeddings=False) for path in paths]
-    return sorted(found, key=lambda p: (p.card["role"] != "test", str(p.card["role"])))
+    splits = Path(run_folder) / "splits.json"
+    tests = read_json(splits, "split").get("tests", {}) if splits.is_file() else {}
+    place = {name: n for n, name in enumerate(tests)}
+
+    def order(predictions: Predictions) -> tuple:
+        role, name = str(predictions.card["role"]), predictions.card["test_set"]
+        return role != "test", role, place.get(name, len(place)), name
+
+    return sorted(found, key=order)
 
 
 def evaluate_run(

@@ -130,11 +130,11 @@ def assemble(
         for part, into in (("train", train), ("valid", valid)):
             into.update((i, data.rows[i]) for i in parts[part])
         tests[data.name] = {i: data.rows[i] for i in parts["test"]}
-    audits = audit_parts({"train": train, "valid": valid})
+    hashes: dict[tuple, str] = {}
+    audits = audit_parts({"train": train, "valid": valid}, hashes)
     for name, rows in tests.items():
-        parts = audit_parts({"train": train, name: rows}) | audit_parts(
-            {"valid": valid, name: rows}
-        )
+        parts = audit_parts({"train": train, name: rows}, hashes)
+        parts |= audit_parts({"valid": valid, name: rows}, hashes)
         require_disjoint(parts, setting.protocol)
         audits.update(parts)
     require_disjoint(audits, setting.protocol)

@@ -105,7 +105,8 @@ def confusion(
         Class order.
     title, subtitle : str
     """
-    columns = min(PANELS_PER_ROW, math.ceil(math.sqrt(len(panels))))
+    columns = len(panels) if len(panels) <= 3 else math.ceil(math.sqrt(len(panels)))
+    columns = min(PANELS_PER_ROW, columns)
     rows = -(-len(panels) // columns)
     side_in = 1.5 + 0.52 * len(emotions)
     with matplotlib.rc_context(STYLE):

@@ -36,14 +36,16 @@ def claim(folder: str | Path, settings: str) -> None:
     Raises
     ------
     SERError
-        If checkpoints of other settings lie there, naming the keys that differ, or of
-        settings that nobody can tell.
+        If checkpoints or predictions of other settings lie there, naming the keys that
+        differ, or of settings that nobody can tell.
     """
     kept = Path(folder) / SETTINGS
-    if any((Path(folder) / "save").glob("CKPT+*")):
+    made = {"checkpoints": "save/CKPT+*", "predictions": "predictions/*.jsonl"}
+    held = [what for what, pattern in made.items() if any(Path(folder).glob(pattern))]
+    if held:
         if not kept.is_file():
             raise SERError(
-                f"{folder} holds checkpoints, but no {SETTINGS} to say of what. "
+                f"{folder} holds {held[0]}, but no {SETTINGS} to say of what. "
                 "Choose another --output_folder, or remove it."
             )
         theirs = _plain(kept.read_text(encoding="utf-8"), str(kept))
@@ -55,7 +57,7 @@ def claim(folder: str | Path, settings: str) -> None:
         )
         if differ:
             raise SERError(
-                f"{folder} holds checkpoints of other settings (different: "
+                f"{folder} holds {held[0]} of other settings (different: "
                 f"{', '.join(differ)}). Choose another --output_folder, or remove it."
             )
     write_text(kept, settings)

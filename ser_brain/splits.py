@@ -26,6 +26,8 @@ class SplitSetting:
         ``random`` (speakers shared), ``speaker`` (disjoint speakers), ``group`` (one session or
         dyad left out) or ``official`` (the corpus's own).
     seed : int
+        Without ``folds``, consecutive seeds test on other utterances or speakers. With them, it
+        decides only among speakers that serve the balance of the classes equally well.
     fractions : (float, float, float)
         Shares of train, valid and test, where no folds are asked for.
     folds : int, optional
@@ -111,11 +113,15 @@ def split(
         train, valid = _leave_one_out(rows, rest, by, setting.fold - 1, around=True)
     else:
         _require_enough(rows, by, setting.folds or 3)
+        # Folds of speakers are drawn to balance the classes, which leaves little to chance:
+        # without folds to choose from, the seed chooses.
+        turn = 0 if setting.folds else setting.seed - 1
         folds = setting.folds or _folds_for(setting.fractions[2], rows, ids, by)
-        rest, test = _take_fold(rows, ids, by, folds, setting.fold, setting.seed)
+        number = setting.fold if setting.folds else 1 + turn % folds
+        rest, test = _take_fold(rows, ids, by, folds, number, setting.seed)
         share = setting.fractions[1] / (setting.fractions[0] + setting.fractions[1])
         folds = _folds_for(share, rows, rest, by)
-        train, valid = _take_fold(rows, rest, by, folds, 1, setting.seed)
+        train, valid = _take_fold(rows, rest, by, folds, 1 + turn % folds, setting.seed)
     parts = {"train": train, "valid": valid, "test": test}
     _require_useful(rows, parts, setting)
     return parts

@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 import torch
+from speechbrain import Stage
 
 import train
 from ser_brain import config
@@ -40,13 +41,13 @@ def first_losses(experiment: str, folder: str | Path) -> list[float]:
     rows = make_dataset(data.train, hparams["emotions"], hparams["encoder"].sample_rate_hz)
     loader = brain.make_dataloader(
         rows,
-        train.sb.Stage.TRAIN,
+        Stage.TRAIN,
         batch_size=hparams["batch_size"],
         collate_fn=collate,
         shuffle=True,
     )
     brain.on_fit_start()
-    brain.on_stage_start(train.sb.Stage.TRAIN, epoch=1)
+    brain.on_stage_start(Stage.TRAIN, epoch=1)
     brain.modules.train()
     batches = iter(loader)
     return [brain.fit_batch(next(batches)).item() for _ in range(STEPS)]

@@ -159,3 +159,15 @@ def test_log_names_what_is_shared_and_warns_of_the_same_recording(entry, caplog)
         ("WARNING", "audit: train and copy share 1 speakers, 1 audio"),
         ("INFO", "audit: no part shares a speaker, group, text or recording with another"),
     ]
+
+
+def test_no_recording_is_read_twice(entry, monkeypatch):
+    rows = {name: {name: entry(f"{name}.wav", seed)} for seed, name in enumerate("abc")}
+    read = []
+    monkeypatch.setattr(
+        "ser_brain.audit.audio_hash", lambda row: read.append(row["wav"]) or row["wav"]
+    )
+    hashes = {}
+    audit_parts({"train": rows["a"], "valid": rows["b"]}, hashes)
+    audit_parts({"train": rows["a"], "test": rows["c"]}, hashes)
+    assert len(read) == len(set(read)) == 3

@@ -6,6 +6,7 @@ from speechbrain.utils.checkpoints import Checkpointer
 
 from ser_brain import checkpoints
 from ser_brain.checkpoints import AtomicCheckpointer, remove_partial
+from ser_brain.errors import SERError
 
 
 class Killed(BaseException):
@@ -155,3 +156,24 @@ def test_other_ranks_wait_until_the_checkpoint_is_in_place(folder, monkeypatch):
     monkeypatch.setattr(checkpoints, "ddp_barrier", lambda: happened.append("barrier"))
     saver.save_checkpoint()
     assert happened == ["barrier", "rename", "barrier"]
+
+
+@pytest.mark.parametrize("free_bytes", [0, 10**9])
+def test_a_full_disk_is_named_and_leaves_nothing_half(folder, monkeypatch, free_bytes):
+    saver, _ = checkpointer(folder)
+    saver.save_checkpoint(meta={"epoch": 1})
+    before = names(folder)
+
+    def fail(*_):
+        raise RuntimeError("PytorchStreamWriter failed writing file data/1: file write failed")
+
+    usage = type("Usage", (), {"free": free_bytes})
+    monkeypatch.setattr(torch, "save", fail)
+    monkeypatch.setattr(checkpoints.shutil, "disk_usage", lambda _: usage)
+    expected, message = (
+        (RuntimeError, "PytorchStreamWriter") if free_bytes else (SERError, "^No space left")
+    )
+    with pytest.raises(expected, match=message):
+        saver.save_checkpoint(meta={"epoch": 2})
+    if not free_bytes:
+        assert names(folder) == before

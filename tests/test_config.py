@@ -5,7 +5,6 @@ from hyperpyyaml import load_hyperpyyaml
 from ser_brain.config import (
     find_settings,
     load_settings,
-    parse_overrides,
     read_settings,
     split_keys,
 )
@@ -203,17 +202,3 @@ def test_find_settings(tmp_path, monkeypatch):
     match = "Bad settings file 'hparams/regresion.yaml'; expected one of: hparams/iemocap/reg"
     with pytest.raises(SERError, match=match):
         find_settings("hparams/regresion.yaml", home)
-
-
-def test_parse_overrides_parts_the_command_line():
-    line = ["a.yaml", "--seed", "-1", "--lr=a=b", "--device", "cpu", "--debug", "-h", "--help"]
-    overrides, rest = parse_overrides(line, ["device", "debug"])
-    assert overrides == [("seed", "-1"), ("lr", "a=b")]
-    assert rest == ["a.yaml", "--device", "cpu", "--debug", "-h", "--help"]
-    assert parse_overrides(["--name="], []) == ([("name", "")], [])
-
-
-@pytest.mark.parametrize("line", [["--seed"], ["--seed", "--lr=1"]])
-def test_an_override_needs_a_value(line):
-    with pytest.raises(SERError, match="--seed needs a value: --seed=VALUE"):
-        parse_overrides(line, [])

@@ -3,10 +3,11 @@ import math
 import pytest
 
 from ser_brain.corpora import CorpusSetting, parse_corpora
+from ser_brain.corpus_card import CorpusCard, Utterance
 from ser_brain.errors import SERError
 from ser_brain.labelling import LabelChoice, label_corpus, require_every_emotion
 from ser_brain.labels import annotation
-from ser_brain.manifest import CorpusCard, Utterance, entry_of, write_manifest
+from ser_brain.manifest import entry_of, write_manifest
 
 EMOTIONS = ["anger", "happiness", "sadness", "neutral"]
 

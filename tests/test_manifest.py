@@ -5,9 +5,9 @@ import json
 import pytest
 
 from ser_brain import manifest
+from ser_brain.corpus_card import CorpusCard, Utterance
 from ser_brain.errors import SERError
 from ser_brain.labels import annotation
-from ser_brain.manifest import CorpusCard, Utterance
 
 
 def card(**changes):

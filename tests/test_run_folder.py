@@ -111,6 +111,14 @@ def test_checkpoints_of_unknown_settings_are_nobodys(trained):
         claim(trained, SETTINGS)
 
 
+def test_predictions_of_other_settings_are_kept_apart_too(tmp_path):
+    claim(tmp_path, "seed: 1\n")
+    (tmp_path / "predictions").mkdir()
+    (tmp_path / "predictions" / "emodb.jsonl").touch()
+    with pytest.raises(SERError, match=r"holds predictions of other settings"):
+        claim(tmp_path, "seed: 2\n")
+
+
 def test_the_disk_must_hold_the_checkpoints(tmp_path):
     require_disk(tmp_path, 1)
     match = r"GB free, the checkpoints need about 1000000000\.00 GB\. Free some, or choose"

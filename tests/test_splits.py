@@ -247,3 +247,27 @@ def test_an_unknown_protocol():
 )
 def test_describe(setting, text):
     assert setting.describe() == text
+
+
+def test_consecutive_seeds_test_on_other_speakers_even_where_balance_decides():
+    # Speakers of different sizes leave the balanced folds no choice but one.
+    rows = {
+        f"s{speaker}_{emotion}_{clip}": {
+            "emotion": emotion,
+            "speaker": f"s{speaker}",
+            "group": None,
+            "split": None,
+        }
+        for speaker in range(10)
+        for emotion in ("anger", "neutral")
+        for clip in range(2 + speaker * (1 + (emotion == "anger")))
+    }
+    tested = [
+        frozenset(
+            rows[i]["speaker"]
+            for i in split(rows, SplitSetting("speaker", seed, (0.6, 0.2, 0.2)))["test"]
+        )
+        for seed in range(1, 6)
+    ]
+    assert frozenset().union(*tested) == {f"s{speaker}" for speaker in range(10)}
+    assert len(set(tested)) == 5

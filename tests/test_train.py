@@ -154,7 +154,12 @@ def test_mixed_precision_runs(corpus, tmp_path, monkeypatch):
         ({"validation_metric": "uar"}, r"expected one of: error_rate, loss, nll"),
         ({"loss_weights": "{mse: 1}"}, r"this experiment's losses are: nll"),
         ({"split": "official"}, r"defines no official train"),
-        ({"loss_weights": "{nll: .nan}"}, r"The loss is nan in the batch of tiny_s"),
+        (
+            {"lr_heads": 1e30, "lr_encoder": 1e30},
+            r"The loss is (nan|inf) in the batch of tiny",
+        ),
+        ({"batch_size": "four"}, r"Bad batch_size 'four'; expected a whole number from 1\."),
+        ({"device": "gpu"}, r"Bad device 'gpu'; this machine has: cpu"),
     ],
 )
 def test_mistakes_get_one_line_and_exit_code_2(
@@ -180,3 +185,16 @@ def test_other_settings_in_the_output_folder_stop_the_run(
     assert run(monkeypatch, "classification.yaml", arguments) == 0
     assert run(monkeypatch, "classification.yaml", [*arguments, "--lr_heads=0.5"]) == 2
     assert "checkpoints of other settings (different: lr_heads)" in capsys.readouterr().err
+
+
+def test_ctrl_c_says_how_to_go_on(corpus, tmp_path, monkeypatch, capsys):
+    def interrupted(self, *_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("recipes.classification.ClassificationBrain.train", interrupted)
+    assert run(monkeypatch, "classification.yaml", settings(corpus, tmp_path / "run")) == 130
+    error = capsys.readouterr().err
+    assert error.endswith(
+        "error: Interrupted. The same command goes on after the last finished epoch.\n"
+    )
+    assert "Traceback" not in error

@@ -3,7 +3,7 @@
 import pytest
 
 from data_prep._iemocap_ratings import Turn, read_evaluation
-from ser_brain.manifest import Problem
+from ser_brain.corpus_card import Problem
 
 DIALOG = "Ses01F_impro01"
 EVALUATION = """% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]

@@ -17,8 +17,8 @@ import data_prep
 from data_prep import _fingerprint
 from data_prep._counts import describe, differences
 from data_prep._run import prepare
+from ser_brain.corpus_card import Problem
 from ser_brain.errors import SERError
-from ser_brain.manifest import Problem
 
 ROOT = Path(__file__).parents[2]
 BAD = "wav/08b10Wc.wav"
@@ -368,8 +368,8 @@ def test_differences_from_a_full_copy():
 
 def test_labels_outside_the_card_are_refused(tmp_path, emodb):
     from data_prep._check import check_utterance
+    from ser_brain.corpus_card import Utterance
     from ser_brain.labels import annotation
-    from ser_brain.manifest import Utterance
 
     card = data_prep.load("emodb").card
 
