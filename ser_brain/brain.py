@@ -119,6 +119,11 @@ class SERBrain(sb.Brain):
 
     def _end_epoch(self, epoch: int, valid: dict[str, float]) -> None:
         metric = self.hparams.validation_metric
+        if metric not in valid:
+            raise SERError(
+                f"validation_metric: {metric} has nothing to be computed on: no validation "
+                "utterance has an emotion label."
+            )
         rates = self._anneal(valid[metric])
         seconds = time.monotonic() - self.epoch_began
         if if_main_process():
@@ -193,7 +198,16 @@ class SERBrain(sb.Brain):
         list of dict
             Per utterance ``id``, ``embedding``, ``emotion_index``, the true ``target`` and
             what the model said; in the order of the set, each utterance once, on every rank.
+
+        Raises
+        ------
+        SERError
+            If there is no checkpoint to run.
         """
+        if self.checkpointer.find_checkpoint(min_key=self.hparams.validation_metric) is None:
+            raise SERError(
+                f"No trained checkpoint in {self.checkpointer.checkpoints_dir}; train first."
+            )
         self.evaluate(
             self._evaluation_loader(dataset),
             min_key=self.hparams.validation_metric,

@@ -172,6 +172,14 @@ def test_mistakes_get_one_line_and_exit_code_2(
     assert "Traceback" not in error
 
 
+def test_only_testing_needs_a_checkpoint(corpus, tmp_path, monkeypatch, capsys):
+    arguments = [*settings(corpus, tmp_path / "run"), "--test_only"]
+    assert run(monkeypatch, "classification.yaml", arguments) == 2
+    assert re.search(
+        r"No trained checkpoint in \S+run/save; train first", capsys.readouterr().err
+    )
+
+
 def test_a_missing_settings_file_is_named(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["train.py", "hparams/multiobjectve.yaml"])
     assert train.main() == 2
