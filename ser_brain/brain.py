@@ -15,6 +15,7 @@ import torch
 from speechbrain.utils.distributed import if_main_process
 from torch import Tensor
 
+from ser_brain import ranks
 from ser_brain.dataio import collate, evaluation_loader
 from ser_brain.encoders.masking import masked_mean
 from ser_brain.epoch_statistics import (
@@ -101,7 +102,7 @@ class SERBrain(sb.Brain):
         self.sums: dict[str, tuple[float, int]] = {}
         if stage == Stage.TRAIN:
             self.epoch_began = time.monotonic()
-            seed = np.random.SeedSequence([self.hparams.seed, epoch, self._rank])
+            seed = np.random.SeedSequence([self.hparams.seed, epoch, ranks.rank()])
             state = int(seed.generate_state(1)[0])
             random.seed(state)
             np.random.seed(state)
@@ -109,11 +110,11 @@ class SERBrain(sb.Brain):
 
     def on_stage_end(self, stage: Stage, stage_loss: float, epoch: int | None = None) -> None:
         """Statistics over whole sets; annealing, log line and checkpoint after validation."""
-        losses = loss_statistics(_gather([self.sums]), self.hparams.loss_weights)
+        losses = loss_statistics(ranks.gather([self.sums]), self.hparams.loss_weights)
         if stage == Stage.TRAIN:
             self.train_statistics = losses
             return
-        self.outputs = _gather(self.outputs)
+        self.outputs = ranks.gather(self.outputs)
         if stage == Stage.VALID:
             self._end_epoch(epoch, {**losses, **class_statistics(self.outputs)})
 
@@ -222,20 +223,12 @@ class SERBrain(sb.Brain):
         return 3 * 4 * sum(sizes)
 
     def _evaluation_loader(self, dataset):
-        return evaluation_loader(dataset, self.hparams.batch_size, self._rank, self._ranks)
+        return evaluation_loader(dataset, self.hparams.batch_size, ranks.rank(), ranks.count())
 
     @property
     def _bars(self) -> bool:
         """Bars on a terminal; a log file gets the lines of :meth:`_end_epoch` alone."""
         return sys.stderr.isatty() and not self.noprogressbar
-
-    @property
-    def _rank(self) -> int:
-        return torch.distributed.get_rank() if self.distributed_launch else 0
-
-    @property
-    def _ranks(self) -> int:
-        return torch.distributed.get_world_size() if self.distributed_launch else 1
 
 
 def _trainable(modules: list[torch.nn.Module]) -> list[torch.nn.Parameter]:
@@ -250,12 +243,3 @@ def _as_rows(batch, predictions: dict[str, Tensor]) -> list[dict]:
         {"id": utterance_id, **{name: column[n] for name, column in columns.items()}}
         for n, utterance_id in enumerate(batch.id)
     ]
-
-
-def _gather(items: list) -> list:
-    """The items of all ranks, on every rank."""
-    if not torch.distributed.is_initialized():
-        return items
-    pieces: list = [None] * torch.distributed.get_world_size()
-    torch.distributed.all_gather_object(pieces, items)
-    return [item for piece in pieces for item in piece]
