@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -186,8 +187,13 @@ def _take_fold(
         cutter = StratifiedKFold(folds, shuffle=True, random_state=seed)
         pieces = cutter.split(np.zeros(len(ids)), classes)
     else:
-        cutter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-        pieces = cutter.split(np.zeros(len(ids)), classes, [rows[i][by] for i in ids])
+        # The seed names the speakers anew, which decides between equals. The cutter's own
+        # shuffling means something else in every release of scikit-learn.
+        names = sorted({rows[i][by] for i in ids})
+        random.Random(seed).shuffle(names)
+        number = {name: place for place, name in enumerate(names)}
+        groups = [number[rows[i][by]] for i in ids]
+        pieces = StratifiedGroupKFold(folds).split(np.zeros(len(ids)), classes, groups)
     rest, taken = list(pieces)[fold - 1]
     return [ids[i] for i in rest], [ids[i] for i in taken]
 
