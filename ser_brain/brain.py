@@ -197,8 +197,8 @@ class SERBrain(sb.Brain):
         Returns
         -------
         list of dict
-            Per utterance ``id``, ``embedding``, ``emotion_index``, the true ``target`` and
-            what the model said; in the order of the set, each utterance once, on every rank.
+            Per utterance ``id``, ``embedding``, ``emotion_index`` and what the model said; in
+            the order of the set, each utterance once, on every rank.
 
         Raises
         ------
@@ -238,7 +238,6 @@ def _trainable(modules: list[torch.nn.Module]) -> list[torch.nn.Parameter]:
 def _as_rows(batch, predictions: dict[str, Tensor]) -> list[dict]:
     columns = {name: value.float().cpu().numpy() for name, value in predictions.items()}
     columns["emotion_index"] = batch.emotion_index.cpu().numpy()
-    columns["target"] = batch.valence_arousal.cpu().numpy()
     return [
         {"id": utterance_id, **{name: column[n] for name, column in columns.items()}}
         for n, utterance_id in enumerate(batch.id)
