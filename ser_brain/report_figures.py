@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ser_brain import plots
+from ser_brain.plots.confusion import confusion
+from ser_brain.plots.training import training
+from ser_brain.plots.values import distribution, errors, scatter
 from ser_brain.predictions import VALENCE_AROUSAL, Predictions
 from ser_brain.tables import value_text
 from ser_brain.training_curves import curves_of
@@ -68,9 +70,7 @@ def _confusion(folder: Path, evaluation: Mapping) -> ReportFigure:
     stem = _stem(folder, evaluation, "confusion")
     title = f"Confusion on {name} (n = {result['n']:,})"
     counts_CC = np.array(result["confusion"])
-    plots.confusion(
-        stem, {name: counts_CC}, evaluation["emotions"], title, _subtitle(evaluation)
-    )
+    confusion(stem, {name: counts_CC}, evaluation["emotions"], title, _subtitle(evaluation))
     recalls = ", ".join(
         f"{c['emotion']} {value_text(c['recall'])}" for c in result["per_class"]
     )
@@ -116,13 +116,11 @@ def _values(folder: Path, evaluation: Mapping, pairs: Mapping) -> list[ReportFig
         f"{d}: mean error {value_text(m['mean_error'])}" for d, m in metrics.items()
     )
     stems = [_stem(folder, evaluation, what) for what in ("scatter", "distribution", "errors")]
-    plots.scatter(
+    scatter(
         stems[0], pairs, va_range, notes, f"Predicted against true values on {name}", subtitle
     )
-    plots.distribution(
-        stems[1], pairs, va_range, f"True and predicted values on {name}", subtitle
-    )
-    plots.errors(stems[2], pairs, va_range, f"Errors on {name}", subtitle)
+    distribution(stems[1], pairs, va_range, f"True and predicted values on {name}", subtitle)
+    errors(stems[2], pairs, va_range, f"Errors on {name}", subtitle)
     return [
         _inlined(
             stems[0],
@@ -154,7 +152,7 @@ def of_all_confusions(folder: Path, test_sets: Mapping[str, Mapping]) -> None:
     }
     if len(panels) > 1:
         stem, title = folder / "confusion", "Confusion per test set"
-        plots.confusion(stem, panels, first["emotions"], title, _subtitle(first))
+        confusion(stem, panels, first["emotions"], title, _subtitle(first))
 
 
 def of_training(folder: Path, log: Sequence[Mapping], subtitle: str) -> ReportFigure | None:
@@ -163,7 +161,7 @@ def of_training(folder: Path, log: Sequence[Mapping], subtitle: str) -> ReportFi
     if not curves:
         return None
     stem = folder / "training"
-    plots.training(stem, curves, "Training", subtitle)
+    training(stem, curves, "Training", subtitle)
     last = {
         f"{title}, {name}": points[-1][1]
         for title, lines in curves.items()

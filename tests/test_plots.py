@@ -4,8 +4,11 @@ import sys
 import numpy as np
 import pytest
 
-from ser_brain import plots
 from ser_brain.errors import SERError
+from ser_brain.plots.confusion import confusion
+from ser_brain.plots.frame import new_figure
+from ser_brain.plots.training import training
+from ser_brain.plots.values import distribution, errors, scatter
 
 RNG = np.random.default_rng(0)
 TRUE_N = RNG.uniform(1, 5, 50)
@@ -14,19 +17,19 @@ COUNTS_CC = np.array([[5, 1], [0, 0]])  # The second class never occurs.
 WORDS = ("A $title", "a/protocol with {braces}, $x$ and <tags>")
 
 FIGURES = {
-    "confusion": lambda stem: plots.confusion(stem, {"a": COUNTS_CC}, ["x$", "y"], *WORDS),
-    "panels": lambda stem: plots.confusion(
+    "confusion": lambda stem: confusion(stem, {"a": COUNTS_CC}, ["x$", "y"], *WORDS),
+    "panels": lambda stem: confusion(
         stem, {"a": COUNTS_CC, "$b": COUNTS_CC, "c": COUNTS_CC}, ["x", "y"], *WORDS
     ),
-    "scatter": lambda stem: plots.scatter(
+    "scatter": lambda stem: scatter(
         stem, PAIRS, [1, 5], {"valence": "r = 1", "arousal": "r = –"}, *WORDS
     ),
-    "distribution": lambda stem: plots.distribution(stem, PAIRS, [1, 5], *WORDS),
-    "errors": lambda stem: plots.errors(stem, PAIRS, [-1, 1], *WORDS),
-    "one value": lambda stem: plots.errors(
+    "distribution": lambda stem: distribution(stem, PAIRS, [1, 5], *WORDS),
+    "errors": lambda stem: errors(stem, PAIRS, [-1, 1], *WORDS),
+    "one value": lambda stem: errors(
         stem, {"valence": (np.ones(1), np.ones(1))}, [1, 5], "", ""
     ),
-    "training": lambda stem: plots.training(
+    "training": lambda stem: training(
         stem, {"Loss": {"training": [(1, 2.0)]}, "Learning rate": {"heads": [(1, 0.0)]}}, *WORDS
     ),
 }
@@ -50,7 +53,7 @@ def test_a_figure_is_the_same_each_time(tmp_path):
 
 
 def test_words_are_broken_to_the_width():
-    figure = plots.new_figure(3, 2, "T" * 10 + " word" * 20, "p/" * 100)
+    figure = new_figure(3, 2, "T" * 10 + " word" * 20, "p/" * 100)
     title, subtitle = (text.get_text() for text in figure.texts)
     assert len(title) <= 30 and title.endswith("…")
     assert subtitle.count("\n") == 4
