@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-import ast
 import sys
 from pathlib import Path
 
@@ -11,20 +9,7 @@ import data_prep
 from data_prep._run import prepare
 from ser_brain.errors import SERError, bad_value
 from ser_brain.log import show_progress
-
-
-class Parser(argparse.ArgumentParser):
-    """One line for a wrong command line, with the nearest option, like every other error."""
-
-    def error(self, message: str) -> None:
-        raise SERError(f"{message}. See {self.prog} --help.")
-
-    def parse(self, arguments: list[str]) -> argparse.Namespace:
-        parsed, unknown = self.parse_known_args(arguments)
-        for argument in unknown:
-            known = [flag for action in self._actions for flag in action.option_strings]
-            raise bad_value("argument", argument.partition("=")[0], known)
-        return parsed
+from ser_brain.parser import Parser, title_of
 
 
 def parser_for(name: str) -> Parser:
@@ -36,10 +21,7 @@ def parser_for(name: str) -> Parser:
         else ""
     )
     parser = Parser(
-        prog=f"python -m data_prep {name}",
-        description=f"{(module.__doc__ or name).strip()}{layout}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+        f"python -m data_prep {name}", f"{(module.__doc__ or name).strip()}{layout}"
     )
     parser.add_argument("--data_folder", metavar="DIR", help="where the corpus lies")
     parser.add_argument(
@@ -60,7 +42,10 @@ def parser_for(name: str) -> Parser:
 
 def overview() -> str:
     """The help without a corpus: which there are."""
-    titles = "\n".join(f"  {name:<10} {title(name)}" for name in data_prep.corpora())
+    home = Path(data_prep.__file__).parent
+    titles = "\n".join(
+        f"  {name:<10} {title_of(home / f'{name}.py')}" for name in data_prep.corpora()
+    )
     return (
         "usage: python -m data_prep NAME --data_folder DIR --manifest_folder DIR "
         "[--allow_partial]\n\n"
@@ -69,16 +54,6 @@ def overview() -> str:
         "python -m data_prep NAME --help shows the layout and options of one of them;\n"
         "docs/adding_a_corpus.md says how to add one."
     )
-
-
-def title(name: str) -> str:
-    """First line of a corpus file's docstring, without importing it."""
-    path = Path(data_prep.__file__).with_name(f"{name}.py")
-    try:
-        text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
-    except (SyntaxError, ValueError) as error:
-        return f"(cannot be read: {error})"
-    return (text or "").partition("\n")[0]
 
 
 def main(arguments: list[str] | None = None) -> int:

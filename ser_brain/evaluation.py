@@ -9,16 +9,14 @@ Axes: N utterances.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from ser_brain.bootstrap import LEVEL
-from ser_brain.errors import SERError
-from ser_brain.files import read_json
 from ser_brain.groups import compare_groups
-from ser_brain.predictions import VALENCE_AROUSAL, Predictions, read_predictions
+from ser_brain.predictions import VALENCE_AROUSAL, Predictions
+from ser_brain.runs import Run
 from ser_brain.scoring import Scores, score
 
 RESAMPLES = 1000
@@ -73,46 +71,42 @@ def evaluate(predictions: Predictions, seed: int, resamples: int = RESAMPLES) ->
     }
 
 
-def read_run(run_folder: str | Path) -> list[Predictions]:
-    """Read every predictions file of a run, without embeddings.
-
-    Held-out sets come first, in the order of ``splits.json`` where the run has one: the
-    corpus trained on, then the others as the settings name them.
-
-    Raises
-    ------
-    SERError
-        If the run has none or one of them is bad.
-    """
-    paths = sorted((Path(run_folder) / "predictions").glob("*.jsonl"))
-    if not paths:
-        raise SERError(f"No predictions/*.jsonl in {run_folder}; train or evaluate first.")
-    found = [read_predictions(path, embeddings=False) for path in paths]
-    splits = Path(run_folder) / "splits.json"
-    tests = read_json(splits, "split").get("tests", {}) if splits.is_file() else {}
-    place = {name: n for n, name in enumerate(tests)}
-
-    def order(predictions: Predictions) -> tuple:
-        role, name = str(predictions.card["role"]), predictions.card["test_set"]
-        return role != "test", role, place.get(name, len(place)), name
-
-    return sorted(found, key=order)
-
-
-def evaluate_run(
-    run_folder: str | Path, run_predictions: list[Predictions], resamples: int = RESAMPLES
-) -> dict:
-    """Evaluate the predictions of a run, each with the bootstrap seed of its card.
+def evaluate_run(run: Run, resamples: int = RESAMPLES) -> dict:
+    """Evaluate a run on each of its test sets, with the bootstrap seed of its card.
 
     Returns
     -------
     dict
-        ``{"run": content of run.json or {}, "test_sets": {name: evaluation}}``.
+        ``{"run": its record, "test_sets": {name: evaluation}}``. Where the run has several
+        parts (folds, seeds) their predictions are pooled, and each evaluation has ``parts``:
+        part -> metric -> value, and ``spread``: metric -> mean and standard deviation (n - 1)
+        over the parts.
     """
-    path = Path(run_folder) / "run.json"
-    run = read_json(path, "run description") if path.exists() else {}
-    evaluations = [evaluate(p, p.card["seed"], resamples) for p in run_predictions]
-    return {"run": run, "test_sets": {e["test_set"]: e for e in evaluations}}
+    evaluations = {}
+    for name, parts in run.test_sets.items():
+        pooled = run.pooled(name)
+        evaluations[name] = evaluate(pooled, pooled.card["seed"], resamples)
+        if len(run.parts) > 1:
+            evaluations[name] |= _over_parts(parts)
+    return {"run": run.record, "test_sets": evaluations}
+
+
+def _over_parts(parts: Mapping[str, Predictions]) -> dict:
+    """Each part by itself, and how far they lie apart."""
+    rng = np.random.default_rng(0)  # Draws nothing: values only.
+    values = {}
+    for name, part in parts.items():
+        scores = score(part, np.ones(len(part.ids), dtype=bool), 0, rng)
+        values[name] = {metric: found["value"] for metric, found in scores.values().items()}
+    spread = {}
+    for metric in next(iter(values.values())):
+        known = [found[metric] for found in values.values() if found[metric] is not None]
+        spread[metric] = {
+            "mean": float(np.mean(known)) if known else None,
+            "std": float(np.std(known, ddof=1)) if len(known) > 1 else None,
+            "parts": len(known),
+        }
+    return {"parts": values, "spread": spread}
 
 
 def _counts(predictions: Predictions) -> dict:

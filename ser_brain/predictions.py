@@ -16,13 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy.special import log_softmax
 
 from ser_brain.errors import SERError
 from ser_brain.files import atomic_path, read_json, write_json
+from ser_brain.prediction_card import card_path, check_card
 from ser_brain.prediction_rows import Columns, columns_of
 
 VALENCE_AROUSAL = ("valence", "arousal")
-CARD_KEYS = ("test_set", "role", "emotions", "va_range", "protocol", "experiment", "seed")
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,9 @@ class Predictions:
     predicted_va_N2 : ndarray or None
         None for a classification model.
     embeddings_ND : ndarray of float32 or None
+    temperature_N : ndarray or None
+        By which the model's scores are divided to calibrate them; None where it was never
+        fitted.
     """
 
     card: dict
@@ -59,11 +63,19 @@ class Predictions:
     true_va_N2: np.ndarray | None
     predicted_va_N2: np.ndarray | None
     embeddings_ND: np.ndarray | None
+    temperature_N: np.ndarray | None = None
 
     @property
     def emotions(self) -> list[str]:
         """Class order."""
         return self.card["emotions"]
+
+    @property
+    def calibrated_NC(self) -> np.ndarray | None:
+        """Log-probabilities after temperature scaling, where a temperature is known."""
+        if self.log_probs_NC is None or self.temperature_N is None:
+            return None
+        return log_softmax(self.log_probs_NC / self.temperature_N[:, None], axis=1)
 
 
 def write_predictions(
@@ -102,12 +114,12 @@ def write_predictions(
         raise SERError(f"Bad test set name {test_set!r}; expected a plain file name.")
     path = Path(folder) / f"{test_set}.jsonl"
     card = {**card, "test_set": test_set}
-    _check_card(card, path)
+    check_card(card, path)
     columns = columns_of(rows, card["emotions"], path)
     if embeddings_ND is not None:
         embeddings_ND = np.asarray(embeddings_ND, dtype=np.float32)
         _check_embeddings(embeddings_ND, len(rows), path)
-    _card_path(path).unlink(missing_ok=True)
+    card_path(path).unlink(missing_ok=True)
     with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
         for row in rows:
             line = json.dumps(row, ensure_ascii=False, allow_nan=False, default=_plain_number)
@@ -118,7 +130,7 @@ def write_predictions(
     else:
         with atomic_path(embeddings_path) as temporary:
             np.savez(temporary, ids=np.array(columns.ids, dtype=str), embeddings=embeddings_ND)
-    write_json(_card_path(path), card)
+    write_json(card_path(path), card)
     return path
 
 
@@ -140,14 +152,15 @@ def read_predictions(path: str | Path, embeddings: bool = True) -> Predictions:
         log-probabilities do not sum to one.
     """
     path = Path(path)
-    card = read_json(_card_path(path), "prediction card")
-    _check_card(card, path)
+    card = read_json(card_path(path), "prediction card")
+    check_card(card, path)
     rows = _read_rows(path)
     columns: Columns = columns_of(rows, card["emotions"], path)
     embeddings_path = path.with_name(f"{path.name.removesuffix('.jsonl')}.npz")
     embeddings_ND = None
     if embeddings and embeddings_path.exists():
         embeddings_ND = _read_embeddings(embeddings_path, columns.ids)
+    temperature = card.get("temperature")
     return Predictions(
         card=card,
         ids=columns.ids,
@@ -158,38 +171,14 @@ def read_predictions(path: str | Path, embeddings: bool = True) -> Predictions:
         true_va_N2=columns.true_va_N2,
         predicted_va_N2=columns.predicted_va_N2,
         embeddings_ND=embeddings_ND,
+        temperature_N=None if temperature is None else np.full(len(rows), float(temperature)),
     )
-
-
-def _card_path(path: Path) -> Path:
-    return path.with_name(f"{path.name.removesuffix('.jsonl')}.card.json")
 
 
 def _plain_number(value: object) -> object:
     if isinstance(value, np.generic):
         return value.item()
     raise TypeError(f"{type(value).__name__} has no place in a prediction")
-
-
-def _check_card(card: Mapping, path: Path) -> None:
-    missing = [key for key in CARD_KEYS if key not in card]
-    if missing:
-        raise SERError(f"Bad prediction card of {path}: it lacks {', '.join(missing)}.")
-    bad = f"Bad prediction card of {path}"
-    emotions, va_range, seed = card["emotions"], card["va_range"], card["seed"]
-    if card["test_set"] != path.name.removesuffix(".jsonl"):
-        raise SERError(f"{bad}: it is of test set {card['test_set']!r}. Rename the file back.")
-    if not isinstance(seed, int) or seed < 0:
-        raise SERError(f"{bad}: seed is {seed!r}, expected a whole number.")
-    if not isinstance(emotions, list) or len(set(emotions)) != len(emotions):
-        raise SERError(f"{bad}: emotions is {emotions!r}, expected a list without repeats.")
-    if (
-        not isinstance(va_range, list | tuple)
-        or len(va_range) != 2
-        or not all(isinstance(end, int | float) for end in va_range)
-        or not va_range[0] < va_range[1]
-    ):
-        raise SERError(f"{bad}: va_range is {va_range!r}, expected [low, high].")
 
 
 def _check_embeddings(embeddings_ND: np.ndarray, count: int, path: Path) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 import jinja2
 
 from ser_brain import report_figures, report_tables
-from ser_brain.evaluation import RESAMPLES, evaluate_run, read_run
+from ser_brain.evaluation import RESAMPLES, evaluate_run
 from ser_brain.files import read_json, write_json, write_text
+from ser_brain.runs import read_run
 from ser_brain.tables import (
     NOTHING,
     Table,
@@ -52,14 +53,12 @@ def write_report(run_folder: str | Path, resamples: int = RESAMPLES) -> Path:
     """
     run_folder = Path(run_folder)
     folder = run_folder / "report"
-    run_predictions = read_run(run_folder)
-    results = evaluate_run(run_folder, run_predictions, resamples)
+    run = read_run(run_folder)
+    results = evaluate_run(run, resamples)
     test_sets = results["test_sets"]
     figures = {
-        predictions.card["test_set"]: report_figures.of_test_set(
-            folder, predictions, test_sets[predictions.card["test_set"]]
-        )
-        for predictions in run_predictions
+        name: report_figures.of_test_set(folder, run.pooled(name), evaluation)
+        for name, evaluation in test_sets.items()
     }
     report_figures.of_all_confusions(folder, test_sets)
     splits = _optional_json(run_folder / "splits.json", "split")

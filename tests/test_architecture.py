@@ -15,7 +15,17 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("ser_brain", "recipes", "data_prep")
 HEAVY = {"torch", "torchaudio", "speechbrain", "transformers", "huggingface_hub", "hyperpyyaml"}
 ANALYSIS = ("evaluation", "metrics", "plots", "report", "predictions", "circumplex")
-STANDARD = ("errors", "files", "labels", "log", "corpus_card", "manifest", "corpora")
+STANDARD = (
+    "errors",
+    "files",
+    "labels",
+    "log",
+    "parser",
+    "commands",
+    "corpus_card",
+    "manifest",
+    "corpora",
+)
 
 
 @functools.cache

@@ -6,9 +6,10 @@ import pytest
 from sklearn import metrics as sk
 
 from ser_brain.errors import SERError
-from ser_brain.evaluation import evaluate, evaluate_run, read_run
+from ser_brain.evaluation import evaluate, evaluate_run
 from ser_brain.metrics import LABEL_METRICS, SCORE_METRICS, VALUE_METRICS
 from ser_brain.predictions import read_predictions
+from ser_brain.runs import read_run
 
 
 def evaluation_of(tmp_path, rows, seed=1, resamples=100, **card):
@@ -157,7 +158,7 @@ def test_a_run(tmp_path):
     (tmp_path / "run.json").write_text('{"command": "python train.py"}')
     fake_run.write(tmp_path, "a", role="train")
     fake_run.write(tmp_path, "b")
-    results = evaluate_run(tmp_path, read_run(tmp_path), resamples=20)
+    results = evaluate_run(read_run(tmp_path), resamples=20)
     assert list(results["test_sets"]) == ["b", "a"]
     assert results["run"] == {"command": "python train.py"}
 

@@ -6,9 +6,10 @@ import re
 import fake_run
 import pytest
 
-from ser_brain.evaluation import evaluate_run, read_run
+from ser_brain.evaluation import evaluate_run
 from ser_brain.files import read_json
 from ser_brain.report import summary_table, write_report
+from ser_brain.runs import read_run
 
 HOSTILE = "<script>alert(1)</script>\"'&{{ 7*7 }}"
 VOID = {"meta", "img", "br", "link", "input", "hr"}
@@ -163,7 +164,7 @@ def test_hostile_words_stay_words(tmp_path):
 def test_the_summary_for_a_terminal(tmp_path):
     fake_run.write(tmp_path, "one")
     fake_run.write(tmp_path, "two", fake_run.rows(30, rated=False))
-    text = summary_table(evaluate_run(tmp_path, read_run(tmp_path), resamples=20))
+    text = summary_table(evaluate_run(read_run(tmp_path), resamples=20))
     lines = text.splitlines()
     assert lines[0] == fake_run.card()["protocol"]
     assert lines[2].split() == ["Test", "set", "one", "two"]

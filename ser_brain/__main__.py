@@ -1,0 +1,78 @@
+"""``ser``: judge, explain and ship what train.py trained."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+
+from ser_brain import commands
+from ser_brain.errors import SERError, bad_value
+from ser_brain.log import show_progress
+from ser_brain.parser import Parser, title_of
+
+
+def overview() -> str:
+    """The help without a command: which there are."""
+    found = commands.names()
+    width = max(map(len, found))
+    titles = "\n".join(
+        f"  {name:<{width}}  {title_of(commands.FOLDER / f'{name}.py')}" for name in found
+    )
+    return (
+        f"usage: ser COMMAND ...\n\n{__doc__}\n\ncommands:\n{titles}\n\n"
+        "ser COMMAND --help shows the options and an example.\n"
+        "Every command takes --json, which prints its findings for a machine."
+    )
+
+
+def parser_for(name: str) -> Parser:
+    """The command line of one command."""
+    module = importlib.import_module(f"ser_brain.commands.{name}")
+    parser = Parser(f"ser {name}", module.__doc__.strip())
+    module.add_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
+    parser.set_defaults(run=module.run)
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command.
+
+    Returns
+    -------
+    int
+        0 when done, 1 where a check found what it looks for, 2 for a mistake the user can
+        mend, 130 for Ctrl-C.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    show_progress()
+    try:
+        if not arguments or arguments[0] in ("-h", "--help"):
+            print(overview())
+            return 0
+        name, *rest = arguments
+        if name not in commands.names():
+            raise bad_value("command", name, commands.names())
+        parsed = parser_for(name).parse(rest)
+        outcome = parsed.run(parsed)
+        if parsed.json:
+            print(json.dumps(outcome.facts, ensure_ascii=False, indent=2, allow_nan=False))
+        elif outcome.text:
+            print(outcome.text)
+        sys.stdout.flush()
+    except SERError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # The reader (head, less) has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return 130
+    return outcome.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

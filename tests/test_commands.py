@@ -1,0 +1,59 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from ser_brain import commands
+from ser_brain.__main__ import main, parser_for
+
+
+def test_the_overview_names_every_command(capsys):
+    assert main(["--help"]) == 0
+    said = capsys.readouterr().out
+    for name in commands.names():
+        assert f"\n  {name} " in said
+
+
+@pytest.mark.parametrize("name", commands.names())
+def test_every_command_has_help_with_an_example(name, capsys):
+    with pytest.raises(SystemExit) as end:
+        parser_for(name).parse(["--help"])
+    assert end.value.code == 0
+    said = capsys.readouterr().out
+    assert f"ser {name} " in said.partition("options:")[0].partition("\n\n")[2]
+    assert "--json" in said
+
+
+def test_a_misspelt_command(capsys):
+    assert main(["evaluat"]) == 2
+    assert "error: Bad command 'evaluat'; expected one of: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", commands.names())
+def test_a_misspelt_option(name, capsys):
+    assert main([name, "x", "--jsn"]) == 2
+    assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_help_loads_no_learning_library():
+    code = (
+        "import sys; from ser_brain.__main__ import main; main(['--help']);"
+        "print({'torch', 'numpy', 'matplotlib'} & set(sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stderr.strip() == "set()"
+
+
+def test_machines_get_json(monkeypatch, capsys):
+    class Command:
+        __doc__ = "Say it.\n\nser say hello"
+        add_arguments = staticmethod(lambda parser: parser.add_argument("word"))
+        run = staticmethod(lambda a: commands.Outcome(a.word, {"word": a.word}, exit_code=1))
+
+    monkeypatch.setattr(commands, "names", lambda: ["say"])
+    monkeypatch.setattr("importlib.import_module", lambda name: Command)
+    assert main(["say", "hello"]) == 1
+    assert capsys.readouterr().out == "hello\n"
+    assert main(["say", "hello", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out) == {"word": "hello"}
