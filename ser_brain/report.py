@@ -5,28 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import jinja2
-
 from ser_brain import report_figures, report_tables
 from ser_brain.evaluation import RESAMPLES, evaluate_run
 from ser_brain.files import read_json, write_json, write_text
+from ser_brain.pages import SAYS_NOTHING, render
 from ser_brain.runs import read_run
 from ser_brain.tables import (
-    NOTHING,
     Table,
     cell_text,
-    interval_text,
-    is_number,
     stack,
     to_csv,
     to_markdown,
     to_text,
-    value_text,
 )
 from ser_brain.training_curves import read_train_log
-
-TEMPLATES = Path(__file__).parent / "templates"
-SAYS_NOTHING = "it says nothing about accuracy on people."
 
 
 def write_report(run_folder: str | Path, resamples: int = RESAMPLES) -> Path:
@@ -68,21 +60,18 @@ def write_report(run_folder: str | Path, resamples: int = RESAMPLES) -> Path:
     tables = {name: _tables_of(evaluation) for name, evaluation in test_sets.items()}
     _write_tables(folder, test_sets, tables)
     write_json(folder / "results.json", results)
-    page = (
-        _environment()
-        .get_template("report.html")
-        .render(
-            results=results,
-            first=first,
-            summary=report_tables.summary(test_sets),
-            tables=tables,
-            figures=figures,
-            training=training,
-            audit=report_tables.audit(splits),
-            known_speakers=report_tables.known_speakers(splits),
-            split_sizes=report_tables.split_sizes(splits),
-            left_out=splits.get("left_out") or {},
-        )
+    page = render(
+        "report.html",
+        results=results,
+        first=first,
+        summary=report_tables.summary(test_sets),
+        tables=tables,
+        figures=figures,
+        training=training,
+        audit=report_tables.audit(splits),
+        known_speakers=report_tables.known_speakers(splits),
+        split_sizes=report_tables.split_sizes(splits),
+        left_out=splits.get("left_out") or {},
     )
     write_text(folder / "index.html", page)
     return folder / "index.html"
@@ -145,40 +134,3 @@ def _write_tables(folder: Path, test_sets: Mapping, tables: Mapping) -> None:
     for table in [report_tables.summary(test_sets), *whole]:
         write_text(folder / f"{table.name}.csv", to_csv(table))
         write_text(folder / f"{table.name}.md", to_markdown(table))
-
-
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals.update(
-        value_text=value_text,
-        interval_text=interval_text,
-        is_number=is_number,
-        nothing=NOTHING,
-        says_nothing=SAYS_NOTHING,
-    )
-    environment.filters["duration"] = _duration
-    return environment
-
-
-def _duration(seconds: float | None) -> str:
-    """Seconds in words a person uses.
-
-    Examples
-    --------
-    >>> _duration(75), _duration(4000.0), _duration(None)
-    ('1 min 15 s', '1 h 6 min', '–')
-    """
-    if seconds is None:
-        return NOTHING
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes == 0:
-        return f"{seconds:.1f} s"
-    return (
-        f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min {rest} s"
-    )
