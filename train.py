@@ -21,12 +21,12 @@ from speechbrain.utils.distributed import ddp_init_group, if_main_process, run_o
 from data_prep._run import prepare
 from ser_brain import audit, command_line, config, run_folder
 from ser_brain.corpora import CorpusSetting, parse_corpora
-from ser_brain.dataio import make_dataset, require_lengths
+from ser_brain.dataio import require_lengths
 from ser_brain.errors import SERError
 from ser_brain.experiment import load_experiment
 from ser_brain.files import read_json, write_json
 from ser_brain.log import get_logger, show_progress
-from ser_brain.outputs import write_test_set
+from ser_brain.outputs import write_test_set, write_validation
 from ser_brain.report import summary_table, write_report
 
 logger = get_logger("train")
@@ -62,13 +62,10 @@ def run(arguments: list[str]) -> None:
     )
     run_folder.require_disk(folder, brain.checkpoint_bytes())
 
-    def dataset(rows: dict[str, dict]):
-        return make_dataset(rows, hparams["emotions"], encoder.sample_rate_hz)
-
-    brain.train(dataset(data.train), dataset(data.valid))
+    brain.train(data.train, data.valid)
+    run_on_main(write_validation, [folder, brain.run_on(data.valid), data, hparams])
     for name, rows in data.tests.items():
-        outputs = brain.run_on(dataset(rows))
-        run_on_main(write_test_set, [folder, name, outputs, data, hparams])
+        run_on_main(write_test_set, [folder, name, brain.run_on(rows), data, hparams])
     run_on_main(record.finish)
     if if_main_process():
         page = write_report(folder)

@@ -18,7 +18,7 @@ from ser_brain import audio
 from ser_brain.corpus_card import CorpusCard, Problem, Utterance
 from ser_brain.errors import SERError
 from ser_brain.log import get_logger
-from ser_brain.manifest import write_manifest
+from ser_brain.manifest import note_data_folder, write_manifest
 
 logger = get_logger(__name__)
 
@@ -66,6 +66,7 @@ def prepare(
     manifest = Path(manifest_folder) / f"{card.name}.json"
     if is_current(manifest, loaded, folder, mark, arguments):
         logger.info(f"{card.name}: manifest {manifest} is up to date.")
+        note_data_folder(manifest, folder)
         return manifest, folder
     entries, problems, duplicates = _collect(loaded, folder, Path(manifest_folder))
     _report(loaded, folder, entries, problems, allow_partial)
@@ -83,6 +84,7 @@ def prepare(
         facts = loaded.module.speakers(folder).items()
         content["speakers"] = {f"{card.name}_{speaker}": fact for speaker, fact in facts}
     written = write_manifest(manifest_folder, card.name, entries, content)
+    note_data_folder(written, folder)
     logger.info(f"{card.name}: wrote {written}.")
     return written, folder
 

@@ -33,7 +33,7 @@ def parser_for(name: str) -> Parser:
     parser = Parser(f"ser {name}", module.__doc__.strip())
     module.add_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
-    parser.set_defaults(run=module.run)
+    parser.set_defaults(command=module.run)
     return parser
 
 
@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
         if name not in commands.names():
             raise bad_value("command", name, commands.names())
         parsed = parser_for(name).parse(rest)
-        outcome = parsed.run(parsed)
+        outcome = parsed.command(parsed)
         if parsed.json:
             print(json.dumps(outcome.facts, ensure_ascii=False, indent=2, allow_nan=False))
         elif outcome.text:

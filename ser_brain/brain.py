@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import sys
 import time
+from collections.abc import Mapping
 
 import numpy as np
 import speechbrain as sb
@@ -16,7 +17,7 @@ from speechbrain.utils.distributed import if_main_process
 from torch import Tensor
 
 from ser_brain import ranks
-from ser_brain.dataio import collate, evaluation_loader
+from ser_brain.dataio import collate, evaluation_loader, make_dataset
 from ser_brain.encoders.masking import masked_mean
 from ser_brain.epoch_statistics import (
     class_statistics,
@@ -180,25 +181,30 @@ class SERBrain(sb.Brain):
 
     # -- sets
 
-    def train(self, train_set, valid_set) -> None:
-        """Fit on a dataset, validating on another after each epoch."""
+    def train(self, train_rows: Mapping[str, dict], valid_rows: Mapping[str, dict]) -> None:
+        """Fit on some utterances (id -> row), validating on others after each epoch."""
         loader = {"batch_size": self.hparams.batch_size, "collate_fn": collate}
         self.fit(
             self.hparams.epoch_counter,
-            train_set,
-            self._evaluation_loader(valid_set),
+            self._dataset(train_rows),
+            self._evaluation_loader(valid_rows),
             progressbar=self._bars,
             train_loader_kwargs={**loader, "shuffle": True},
         )
 
-    def run_on(self, dataset) -> list[dict]:
-        """Run the best checkpoint on a set.
+    def run_on(self, rows: Mapping[str, dict]) -> list[dict]:
+        """Run the best checkpoint on some utterances.
+
+        Parameters
+        ----------
+        rows : mapping
+            id -> row of :class:`ser_brain.labelling.CorpusData`.
 
         Returns
         -------
         list of dict
             Per utterance ``id``, ``embedding``, ``emotion_index`` and what the model said; in
-            the order of the set, each utterance once, on every rank.
+            the order of the rows, each utterance once, on every rank.
 
         Raises
         ------
@@ -210,11 +216,11 @@ class SERBrain(sb.Brain):
                 f"No trained checkpoint in {self.checkpointer.checkpoints_dir}; train first."
             )
         self.evaluate(
-            self._evaluation_loader(dataset),
+            self._evaluation_loader(rows),
             min_key=self.hparams.validation_metric,
             progressbar=self._bars,
         )
-        place = {utterance_id: n for n, utterance_id in enumerate(dataset.data_ids)}
+        place = {utterance_id: n for n, utterance_id in enumerate(rows)}
         return sorted(self.outputs, key=lambda row: place[row["id"]])
 
     def checkpoint_bytes(self) -> int:
@@ -222,7 +228,12 @@ class SERBrain(sb.Brain):
         sizes = [p.numel() * (3 if p.requires_grad else 1) for p in self.modules.parameters()]
         return 3 * 4 * sum(sizes)
 
-    def _evaluation_loader(self, dataset):
+    def _dataset(self, rows: Mapping[str, dict]):
+        rate_hz = self.hparams.encoder.sample_rate_hz
+        return make_dataset(rows, self.hparams.emotions, rate_hz)
+
+    def _evaluation_loader(self, rows: Mapping[str, dict]):
+        dataset = self._dataset(rows)
         return evaluation_loader(dataset, self.hparams.batch_size, ranks.rank(), ranks.count())
 
     @property

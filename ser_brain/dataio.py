@@ -60,7 +60,7 @@ def make_dataset(
     Parameters
     ----------
     rows : mapping
-        id -> row of :class:`ser_brain.corpora.CorpusData`.
+        id -> row of :class:`ser_brain.labelling.CorpusData`.
     emotions : sequence of str
         The classes, in the order of the model's outputs.
     sample_rate_hz : int

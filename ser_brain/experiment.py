@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ser_brain.audit import audit_parts, require_disjoint
+from ser_brain.balance import balanced_ids
 from ser_brain.corpora import CorpusSetting
 from ser_brain.errors import SERError
 from ser_brain.labelling import CorpusData, LabelChoice, label_corpus, require_every_emotion
@@ -27,6 +28,8 @@ class ExperimentData:
     audits : dict
         Pair of parts -> what they share (:func:`ser_brain.audit.audit`).
     corpora : list of CorpusData
+    folds : int
+        How many folds test every utterance once; 1 where the protocol has none.
     protocol : str
         In one line; see :func:`protocol_string`.
     """
@@ -36,23 +39,37 @@ class ExperimentData:
     tests: dict[str, dict[str, dict]]
     audits: dict[str, dict]
     corpora: list[CorpusData]
+    folds: int
     protocol: str = ""
 
     def as_dict(self) -> dict:
         """What ``splits.json`` says: ids, audit, and how many utterances were left out."""
         return {
             "protocol": self.protocol,
+            "folds": self.folds,
             "train": list(self.train),
             "valid": list(self.valid),
             "tests": {name: list(rows) for name, rows in self.tests.items()},
             "audit": self.audits,
             "left_out": {data.name: data.left_out for data in self.corpora},
+            "corpora": {data.name: data.facts() for data in self.corpora},
         }
 
     def synthetic(self, test_set: str) -> bool:
         """Whether a test set holds no person's speech."""
         cards = {data.name: data.card for data in self.corpora}
         return bool(cards[test_set]["synthetic"])
+
+
+def label_choice(hparams: Mapping) -> LabelChoice:
+    """How an experiment's settings read labels."""
+    return LabelChoice(
+        emotions=hparams["emotions"],
+        emotion_map=hparams["emotion_map"],
+        va_range=hparams["va_range"],
+        vad_source=hparams["vad_source"],
+        required_label=hparams["required_label"],
+    )
 
 
 def load_experiment(
@@ -71,13 +88,7 @@ def load_experiment(
     SERError
         For settings, labels or splits that do not hold.
     """
-    choice = LabelChoice(
-        emotions=hparams["emotions"],
-        emotion_map=hparams["emotion_map"],
-        va_range=hparams["va_range"],
-        vad_source=hparams["vad_source"],
-        required_label=hparams["required_label"],
-    )
+    choice = label_choice(hparams)
     setting = SplitSetting(
         protocol=hparams["split"],
         seed=hparams["seed"],
@@ -85,19 +96,25 @@ def load_experiment(
         folds=hparams["folds"],
         fold=hparams["fold"],
     )
-    losses = hparams["loss_weights"]
+    losses, balanced = hparams["loss_weights"], hparams["balanced"]
     labelled = [
         label_corpus(manifest, folder, line, choice) for line, manifest, folder in prepared
     ]
-    data = assemble(labelled, setting, choice.emotions if "nll" in losses else None)
-    data.protocol = protocol_string(data, setting, list(losses), choice)
+    classes = choice.emotions if "nll" in losses else None
+    data = assemble(labelled, setting, classes, balanced)
+    data.protocol = protocol_string(data, setting, list(losses), choice, balanced)
     return data
 
 
 def assemble(
-    corpora: Sequence[CorpusData], setting: SplitSetting, emotions: Sequence[str] | None
+    corpora: Sequence[CorpusData],
+    setting: SplitSetting,
+    emotions: Sequence[str] | None,
+    balanced: bool = False,
 ) -> ExperimentData:
     """Cut the training corpora, collect the test sets, audit every pair of parts.
+
+    Counts in each corpus's ``left_out`` what stands in no part.
 
     Parameters
     ----------
@@ -107,12 +124,14 @@ def assemble(
     emotions : sequence of str, optional
         Classes that must each have an utterance to train on, in any of the corpora; None
         where none is learned.
+    balanced : bool
+        Test on equally many utterances of each class.
 
     Raises
     ------
     SERError
-        If two corpora share a name, a class has nothing to train on, a corpus cannot be cut,
-        or the parts share what the protocol keeps apart.
+        If two corpora share a name, a class has nothing to train on, a corpus cannot be cut
+        or balanced, or the parts share what the protocol keeps apart.
     """
     train: dict[str, dict] = {}
     valid: dict[str, dict] = {}
@@ -120,29 +139,59 @@ def assemble(
     if emotions is not None:
         trained = [data.rows for data in corpora if data.setting.use == "train"]
         require_every_emotion(dict(ChainMap(*trained)), emotions)
+    folds = 1
     for data in corpora:
         if data.name in tests:
             raise SERError(f"corpora names {data.name} twice; tell them apart by `where`.")
-        if data.setting.use == "test":
-            tests[data.name] = data.rows
-            continue
-        parts = split(data.rows, setting, classes=emotions is not None)
-        for part, into in (("train", train), ("valid", valid)):
-            into.update((i, data.rows[i]) for i in parts[part])
-        tests[data.name] = {i: data.rows[i] for i in parts["test"]}
+        tested = list(data.rows)
+        if data.setting.use == "train":
+            parts = split(data.rows, setting, classes=emotions is not None)
+            for part, into in (("train", train), ("valid", valid)):
+                into.update((i, data.rows[i]) for i in parts[part])
+            tested = parts["test"]
+            apart = len(data.rows) - sum(map(len, parts.values()))
+            data.leave_out("sharing a speaker or text with the test set", apart)
+            folds = max(folds, setting.fold_count(data.rows))
+        tests[data.name] = {i: data.rows[i] for i in tested}
+        if balanced:
+            tests[data.name] = _balance(data, tests[data.name], emotions, setting.seed)
+    audits = _audit_all(train, valid, tests, setting.protocol)
+    return ExperimentData(train, valid, tests, audits, list(corpora), folds)
+
+
+def _balance(
+    data: CorpusData, rows: dict[str, dict], emotions: Sequence[str] | None, seed: int
+) -> dict[str, dict]:
+    if emotions is None:
+        raise SERError("balanced: True needs an experiment that learns classes.")
+    kept = {i: rows[i] for i in balanced_ids(rows, emotions, seed)}
+    data.leave_out("beyond the smallest class of the test set", len(rows) - len(kept))
+    return kept
+
+
+def _audit_all(
+    train: dict[str, dict],
+    valid: dict[str, dict],
+    tests: Mapping[str, dict[str, dict]],
+    protocol: str,
+) -> dict[str, dict]:
     hashes: dict[tuple, str] = {}
     audits = audit_parts({"train": train, "valid": valid}, hashes)
+    require_disjoint(audits, protocol)
     for name, rows in tests.items():
         parts = audit_parts({"train": train, name: rows}, hashes)
         parts |= audit_parts({"valid": valid, name: rows}, hashes)
-        require_disjoint(parts, setting.protocol)
+        require_disjoint(parts, protocol)
         audits.update(parts)
-    require_disjoint(audits, setting.protocol)
-    return ExperimentData(train, valid, tests, audits, list(corpora))
+    return audits
 
 
 def protocol_string(
-    data: ExperimentData, setting: SplitSetting, losses: Sequence[str], choice: LabelChoice
+    data: ExperimentData,
+    setting: SplitSetting,
+    losses: Sequence[str],
+    choice: LabelChoice,
+    balanced: bool = False,
 ) -> str:
     """The protocol in one line, e.g. ``emodb/speaker-5fold-fold1/intended/4-class/seed 1``.
 
@@ -164,6 +213,7 @@ def protocol_string(
             setting.describe(),
             "+".join(sorted(sources)),
             "+".join(tasks),
+            *(["balanced"] if balanced else []),
             f"seed {setting.seed}",
         ]
     )

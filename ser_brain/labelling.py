@@ -18,6 +18,18 @@ from ser_brain.manifest import read_card, read_manifest
 VAD_SOURCES = ("corpus", "prototypes")
 REQUIRED_LABELS = ("emotion", "vad")
 UNIT_RANGE = (-1.0, 1.0)
+CARD_FACTS = (
+    "title",
+    "version",
+    "licence",
+    "citation",
+    "languages",
+    "style",
+    "notes",
+    "synthetic",
+    "known_bad",
+    "fingerprint",
+)
 
 
 @dataclass
@@ -40,6 +52,23 @@ class CorpusData:
     card: dict
     rows: dict[str, dict]
     left_out: dict[str, int]
+
+    def leave_out(self, reason: str, count: int) -> None:
+        """Count utterances that the protocol leaves aside."""
+        if count:
+            self.left_out[reason] = self.left_out.get(reason, 0) + count
+
+    def facts(self) -> dict:
+        """What a report says of the corpus: what it is, and the findings of its preparation."""
+        return {
+            **{key: self.card.get(key) for key in CARD_FACTS},
+            "use": self.setting.use,
+            "label_source": self.setting.label_source or self.card.get("default_source"),
+            "utterances": len(self.rows),
+            "left_out": self.left_out,
+            "damaged": {kind: len(p) for kind, p in self.card.get("left_out", {}).items()},
+            "same_audio": len(self.card.get("same_audio", ())),
+        }
 
 
 @dataclass(frozen=True)

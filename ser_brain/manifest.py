@@ -15,6 +15,7 @@ from ser_brain.errors import SERError
 from ser_brain.files import read_json, remove, sha256_of, write_json, write_text
 
 DATA_ROOT = "{data_root}/"
+DATA_FOLDER = "data_folder"  # in the card: where the audio lay when it was prepared
 
 ENTRY_KEYS = (
     "wav",
@@ -112,6 +113,34 @@ def card_path(manifest: str | Path) -> Path:
 def read_card(manifest: str | Path) -> dict:
     """Read the card beside a manifest."""
     return read_json(card_path(manifest), "corpus card")
+
+
+def note_data_folder(manifest: str | Path, data_folder: str | Path) -> None:
+    """Note in the card where the audio lies on this machine.
+
+    A manifest names no absolute path; the note only spares a later command the question.
+    """
+    card, where = read_card(manifest), str(Path(data_folder).resolve())
+    if card.get(DATA_FOLDER) != where:
+        write_json(card_path(manifest), {**card, DATA_FOLDER: where})
+
+
+def data_folder_of(manifest: str | Path, given: str | Path | None = None) -> Path:
+    """Where the audio of a manifest lies: as given, or else as its card notes.
+
+    Raises
+    ------
+    SERError
+        If neither is a folder.
+    """
+    where = given or read_card(manifest).get(DATA_FOLDER)
+    if where is None or not Path(where).is_dir():
+        raise SERError(
+            f"No folder {where} with the audio of {manifest}; say where it lies: --data_folder."
+            if where
+            else f"{card_path(manifest)} does not say where the audio lies; give --data_folder."
+        )
+    return Path(where)
 
 
 def read_manifest(path: str | Path, data_folder: str | Path) -> dict[str, dict]:

@@ -66,7 +66,7 @@ class Run:
         return pool(self.test_sets[test_set])
 
 
-def read_run(folder: str | Path, embeddings: bool = False) -> Run:
+def read_run(folder: str | Path, embeddings: bool = False, scores: bool = True) -> Run:
     """Read the predictions of a run folder or of a folds folder.
 
     Parameters
@@ -74,6 +74,8 @@ def read_run(folder: str | Path, embeddings: bool = False) -> Run:
     folder : str or Path
     embeddings : bool
         Also read what the encoder made of every utterance.
+    scores : bool
+        Refuse predictions in which no model says anything; ``ser embed`` writes such.
 
     Raises
     ------
@@ -81,15 +83,16 @@ def read_run(folder: str | Path, embeddings: bool = False) -> Run:
         If there are none, or one of them is bad.
     """
     folder = Path(folder)
-    parts, record = _parts(folder)
+    parts, record = parts_of(folder)
     found: dict[str, dict[str, Predictions]] = {}
     for name, part in parts.items():
-        for predictions in _read_part(part, embeddings):
+        for predictions in _read_part(part, embeddings, scores):
             found.setdefault(predictions.card["test_set"], {})[name] = predictions
     return Run(folder, parts, found, record)
 
 
-def _parts(folder: Path) -> tuple[dict[str, Path], dict]:
+def parts_of(folder: Path) -> tuple[dict[str, Path], dict]:
+    """The run folders of a run or folds folder, and its record; see :class:`Run`."""
     if (folder / FOLDS).is_file():
         record = read_json(folder / FOLDS, "list of folds")
         parts = record.get("parts")
@@ -100,11 +103,11 @@ def _parts(folder: Path) -> tuple[dict[str, Path], dict]:
     return {"run": folder}, read_json(path, "run description") if path.exists() else {}
 
 
-def _read_part(folder: Path, embeddings: bool) -> list[Predictions]:
+def _read_part(folder: Path, embeddings: bool, scores: bool) -> list[Predictions]:
     paths = sorted((folder / "predictions").glob("*.jsonl"))
     if not paths:
         raise SERError(f"No predictions/*.jsonl in {folder}; train or evaluate first.")
-    found = [read_predictions(path, embeddings) for path in paths]
+    found = [read_predictions(path, embeddings, scores) for path in paths]
     found = [predictions for predictions in found if predictions.card["role"] != "valid"]
     splits = folder / "splits.json"
     tests = read_json(splits, "split").get("tests", {}) if splits.is_file() else {}
@@ -195,10 +198,12 @@ def merge_protocols(protocols: Sequence[str]) -> str:
     'demo/random/seed 1-3'
     """
     whole = [re.sub(r"-fold\d+(?=/|$)", "", protocol) for protocol in protocols]
-    stems = list(dict.fromkeys(re.sub(r"seed \d+$", "seed ", protocol) for protocol in whole))
-    seeds = sorted({int(m[1]) for p in whole if (m := re.search(r"seed (\d+)$", p))})
-    if len(stems) > 1 or not seeds:
+    cut = [re.split(r"(?<=/seed )(\d+)(?= on |$)", protocol) for protocol in whole]
+    if len({(parts[0], parts[-1]) for parts in cut}) > 1 or len(cut[0]) != 3:
         return " + ".join(dict.fromkeys(whole))
+    before, _, after = cut[0]
+    seeds = sorted({int(parts[1]) for parts in cut})
+    numbers = ",".join(map(str, seeds))
     if len(seeds) > 2 and seeds == list(range(seeds[0], seeds[-1] + 1)):
-        return f"{stems[0]}{seeds[0]}-{seeds[-1]}"
-    return stems[0] + ",".join(map(str, seeds))
+        numbers = f"{seeds[0]}-{seeds[-1]}"
+    return f"{before}{numbers}{after}"

@@ -65,6 +65,7 @@ NAME = Kind("a name", _is_name)
 FOLDER = Kind("a folder", _is_name)
 COUNT = Kind("a whole number from 1", _whole(1))
 RATE = Kind("a number above 0", lambda value: _is_number(value) and value > 0)
+YES_OR_NO = Kind("True or False", lambda value: isinstance(value, bool))
 BUILT = Kind("a class to build (!new:, !name: or !apply:)", _is_built)
 
 KINDS: Mapping[str, Kind] = {
@@ -74,7 +75,8 @@ KINDS: Mapping[str, Kind] = {
     "manifest_folder": FOLDER,
     "corpus": NAME,
     "data_folder": Kind("a folder or null", lambda value: value is None or _is_name(value)),
-    "allow_partial": Kind("True or False", lambda value: isinstance(value, bool)),
+    "allow_partial": YES_OR_NO,
+    "balanced": YES_OR_NO,
     "emotions": Kind(
         "a list of two or more names",
         lambda value: isinstance(value, list) and len(value) > 1 and all(map(_is_name, value)),

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import random
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
-
 from ser_brain.errors import SERError, bad_value
+from ser_brain.folding import cross_folds, folds_for, leave_one_out, take_fold
 
-PROTOCOLS = ("random", "speaker", "group", "official")
-DISJOINT = {"speaker": "speaker", "group": "group"}  # protocol -> field no two parts share
+PROTOCOLS = ("random", "speaker", "speaker+text", "group", "official")
+# Protocol -> fields that the test set shares with no other part.
+DISJOINT = {"speaker": ("speaker",), "speaker+text": ("speaker", "text"), "group": ("group",)}
 PARTS = ("train", "valid", "test")
 
 
@@ -24,15 +22,17 @@ class SplitSetting:
     Attributes
     ----------
     protocol : str
-        ``random`` (speakers shared), ``speaker`` (disjoint speakers), ``group`` (one session or
-        dyad left out) or ``official`` (the corpus's own).
+        ``random`` (speakers shared), ``speaker`` (disjoint speakers), ``speaker+text``
+        (neither speakers nor texts of the test set are trained or validated on), ``group`` (one
+        session or dyad left out) or ``official`` (the corpus's own).
     seed : int
         Without ``folds``, consecutive seeds test on other utterances or speakers. With them, it
         decides only among speakers that serve the balance of the classes equally well.
     fractions : (float, float, float)
         Shares of train, valid and test, where no folds are asked for.
     folds : int, optional
-        Number of folds; for ``group`` always the number of groups.
+        Number of folds; for ``group`` always the number of groups; for ``speaker+text`` the
+        number of speaker folds and of text folds, which cross: 3 makes 9 test sets.
     fold : int
         Which fold is the test set, from 1.
     """
@@ -63,9 +63,18 @@ class SplitSetting:
         """The protocol's name as it stands in a protocol string."""
         if self.protocol == "group":
             return f"group-fold{self.fold}"
-        if self.folds is not None and self.protocol != "official":
-            return f"{self.protocol}-{self.folds}fold-fold{self.fold}"
-        return self.protocol
+        if self.folds is None or self.protocol == "official":
+            return self.protocol
+        crossed = f"{self.folds}x" if self.protocol == "speaker+text" else ""
+        return f"{self.protocol}-{crossed}{self.folds}fold-fold{self.fold}"
+
+    def fold_count(self, rows: Mapping[str, dict]) -> int:
+        """How many folds test every utterance once; 1 where the protocol has none."""
+        if self.protocol == "group":
+            return len({row["group"] for row in rows.values()})
+        if self.folds is None or self.protocol == "official":
+            return 1
+        return self.folds**2 if self.protocol == "speaker+text" else self.folds
 
 
 def split(
@@ -74,7 +83,8 @@ def split(
     """Cut utterances into train, valid and test.
 
     Validation is taken from what the test fold leaves, by the same protocol: under a disjoint
-    protocol no speaker (or group) stands in two parts.
+    protocol no speaker (or group) stands in two parts. Under ``speaker+text`` only the test
+    set's texts are kept apart; utterances that share either with it stand in no part.
 
     Parameters
     ----------
@@ -102,30 +112,52 @@ def split(
         parts = _official(rows, ids)
         _require_useful(rows, parts, setting)
         return parts
-    by = DISJOINT.get(setting.protocol)
-    if by is not None:
-        _require_field(rows, by)
+    fields = DISJOINT.get(setting.protocol, ())
+    for field in fields:
+        _require_field(rows, field)
     if setting.protocol == "group":
-        groups = len({row[by] for row in rows.values()})
-        if groups < 3:
-            raise SERError(f"split: group needs at least 3 groups; found only {groups}.")
-        rest, test = _leave_one_out(rows, ids, by, setting.fold - 1)
-        # The group after the test group; the last fold takes the first.
-        train, valid = _leave_one_out(rows, rest, by, setting.fold - 1, around=True)
+        train, valid, test = _groups(rows, ids, setting)
     else:
-        _require_enough(rows, by, setting.folds or 3)
-        # Folds of speakers are drawn to balance the classes, which leaves little to chance:
-        # without folds to choose from, the seed chooses.
-        turn = 0 if setting.folds else setting.seed - 1
-        folds = setting.folds or _folds_for(setting.fractions[2], rows, ids, by)
-        number = setting.fold if setting.folds else 1 + turn % folds
-        rest, test = _take_fold(rows, ids, by, folds, number, setting.seed)
-        share = setting.fractions[1] / (setting.fractions[0] + setting.fractions[1])
-        folds = _folds_for(share, rows, rest, by)
-        train, valid = _take_fold(rows, rest, by, folds, 1 + turn % folds, setting.seed)
+        train, valid, test = _folds(rows, ids, setting, fields)
     parts = {"train": train, "valid": valid, "test": test}
     _require_useful(rows, parts, setting)
     return parts
+
+
+def _groups(
+    rows: Mapping[str, dict], ids: list[str], setting: SplitSetting
+) -> tuple[list[str], list[str], list[str]]:
+    groups = len({row["group"] for row in rows.values()})
+    if groups < 3:
+        raise SERError(f"split: group needs at least 3 groups; found only {groups}.")
+    rest, test = leave_one_out(rows, ids, "group", setting.fold - 1)
+    # The group after the test group; the last fold takes the first.
+    train, valid = leave_one_out(rows, rest, "group", setting.fold - 1, around=True)
+    return train, valid, test
+
+
+def _folds(
+    rows: Mapping[str, dict], ids: list[str], setting: SplitSetting, fields: tuple[str, ...]
+) -> tuple[list[str], list[str], list[str]]:
+    by = fields[0] if fields else None
+    for field in fields or (None,):
+        _require_enough(rows, field, setting.folds or 3)
+    # Folds of speakers are drawn to balance the classes, which leaves little to chance:
+    # without folds to choose from, the seed chooses.
+    turn = 0 if setting.folds else setting.seed - 1
+    share = setting.fractions[2]
+    if setting.protocol == "speaker+text":
+        folds = setting.folds or max(2, round(share**-0.5))
+        number = setting.fold if setting.folds else 1 + turn % folds**2
+        rest, test = cross_folds(rows, ids, fields, folds, number, setting.seed)
+    else:
+        folds = setting.folds or folds_for(share, rows, ids, by)
+        number = setting.fold if setting.folds else 1 + turn % folds
+        rest, test = take_fold(rows, ids, by, folds, number, setting.seed)
+    share = setting.fractions[1] / (setting.fractions[0] + setting.fractions[1])
+    folds = folds_for(share, rows, rest, by)
+    train, valid = take_fold(rows, rest, by, folds, 1 + turn % folds, setting.seed)
+    return train, valid, test
 
 
 def _official(rows: Mapping[str, dict], ids: list[str]) -> dict[str, list[str]]:
@@ -165,51 +197,6 @@ def _require_enough(rows: Mapping[str, dict], by: str | None, needed: int) -> No
                 f"{emotion or 'The corpus'} has only {len(members)} {what}, too few to cut "
                 f"into {needed} parts by {by or 'utterance'}; expected at least {needed}."
             )
-
-
-def _folds_for(share: float, rows: Mapping[str, dict], ids: list[str], by: str | None) -> int:
-    """How many folds make one about ``share`` of the data."""
-    if by is None:
-        units = max(Counter(rows[i]["emotion"] for i in ids).values())
-    else:
-        units = len({rows[i][by] for i in ids})
-    return max(2, min(round(1 / share), units))
-
-
-def _take_fold(
-    rows: Mapping[str, dict], ids: list[str], by: str | None, folds: int, fold: int, seed: int
-) -> tuple[list[str], list[str]]:
-    """Cut ids into the rest and one fold, with the classes in proportion."""
-    if not 1 <= fold <= folds:
-        raise SERError(f"Bad fold {fold}; expected 1 to {folds}.")
-    classes = [str(rows[i]["emotion"]) for i in ids]
-    if by is None:
-        cutter = StratifiedKFold(folds, shuffle=True, random_state=seed)
-        pieces = cutter.split(np.zeros(len(ids)), classes)
-    else:
-        # The seed names the speakers anew, which decides between equals. The cutter's own
-        # shuffling means something else in every release of scikit-learn.
-        names = sorted({rows[i][by] for i in ids})
-        random.Random(seed).shuffle(names)
-        number = {name: place for place, name in enumerate(names)}
-        groups = [number[rows[i][by]] for i in ids]
-        pieces = StratifiedGroupKFold(folds).split(np.zeros(len(ids)), classes, groups)
-    rest, taken = list(pieces)[fold - 1]
-    return [ids[i] for i in rest], [ids[i] for i in taken]
-
-
-def _leave_one_out(
-    rows: Mapping[str, dict], ids: list[str], by: str, number: int, around: bool = False
-) -> tuple[list[str], list[str]]:
-    """Cut ids into all groups but one, and that one."""
-    groups = sorted({rows[i][by] for i in ids})
-    if around:
-        number %= len(groups)
-    if not 0 <= number < len(groups):
-        raise SERError(f"Bad fold {number + 1}; expected 1 to {len(groups)}.")
-    out = groups[number]
-    kept = [i for i in ids if rows[i][by] != out]
-    return kept, [i for i in ids if rows[i][by] == out]
 
 
 def _require_useful(

@@ -102,6 +102,8 @@ def test_a_bad_temperature(tmp_path):
         (["a/random/seed 1", "a/random/seed 3"], "a/random/seed 1,3"),
         (["a/random/seed 2"], "a/random/seed 2"),
         (["a/x", "b/x"], "a/x + b/x"),
+        (["a/seed 1 on b/x", "a/seed 2 on b/x"], "a/seed 1,2 on b/x"),
+        (["a/seed 1 on b/x", "a/seed 2 on c/x"], "a/seed 1 on b/x + a/seed 2 on c/x"),
         (["a/speaker/seed 1", "b/speaker/seed 2"], "a/speaker/seed 1 + b/speaker/seed 2"),
     ],
 )

@@ -1,0 +1,32 @@
+"""Run a trained model on further corpora, judge it there, and write its report anew.
+
+The model runs once on each manifest; its predictions lie in the run folder, and are used again
+as long as model and manifest are the same. A folds folder runs the model of every fold.
+
+    ser evaluate results/classification/emodb/1 --on manifests/cremad.json:rated_voice
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ser_brain.commands import Outcome
+from ser_brain.files import read_json
+from ser_brain.on_argument import add_on_arguments, targets
+from ser_brain.report import summary_table, write_report
+from ser_brain.rerun import predict_on
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``ser evaluate``."""
+    parser.add_argument("run", type=Path, metavar="RUN", help="a run folder or a folds folder")
+    add_on_arguments(parser, required=True)
+
+
+def run(arguments: argparse.Namespace) -> Outcome:
+    """Predict, evaluate, report."""
+    predict_on(arguments.run, targets(arguments), arguments.device)
+    page = write_report(arguments.run)
+    results = read_json(page.parent / "results.json", "results")
+    return Outcome(f"{summary_table(results)}\nreport: {page}", results)
