@@ -47,6 +47,11 @@ def parse(arguments: Sequence[str]) -> tuple[str, list[tuple[str, str]], RunOpti
     return path, overrides, run_options
 
 
+def gpus() -> list[str]:
+    """The GPUs of this machine, as devices."""
+    return [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+
+
 def require_device(name: str) -> None:
     """Stop if this machine lacks a device.
 
@@ -55,13 +60,12 @@ def require_device(name: str) -> None:
     SERError
         With the devices that are there.
     """
-    count = torch.cuda.device_count()
-    there = ", ".join(["cpu", *(f"cuda:{number}" for number in range(count))])
+    there = ", ".join(["cpu", *gpus()])
     try:
         device = torch.device(name)
     except RuntimeError:
         raise SERError(f"Bad device {name!r}; this machine has: {there}.") from None
-    if device.type == "cuda" and (device.index or 0) >= count:
+    if device.type == "cuda" and (device.index or 0) >= len(gpus()):
         raise SERError(f"No device {name!r}; this machine has: {there}.")
 
 

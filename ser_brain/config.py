@@ -71,14 +71,31 @@ def load_settings(text: str) -> dict:
         If HyperPyYAML cannot build it (a broken reference, an unknown class), a value is of
         the wrong kind, or the run folder cannot be made.
     """
+    check_kinds(plain_settings(text))
     try:
-        check_kinds(ruamel.yaml.YAML().load(resolve_references(text)) or {})
         return load_hyperpyyaml(text)
     except UNBUILT as e:
-        reason = " ".join(str(e).split())
-        raise SERError(f"Cannot build the settings: {reason}") from e
+        raise _unbuilt(e) from e
     except OSError as e:
         raise SERError(f"Cannot write {e.filename}: {e.strerror or e}.") from e
+
+
+def plain_settings(text: str) -> dict:
+    """The values of a settings text with references resolved and nothing built.
+
+    Raises
+    ------
+    SERError
+        If a reference is broken.
+    """
+    try:
+        return ruamel.yaml.YAML().load(resolve_references(text)) or {}
+    except UNBUILT as e:
+        raise _unbuilt(e) from e
+
+
+def _unbuilt(error: Exception) -> SERError:
+    return SERError(f"Cannot build the settings: {' '.join(str(error).split())}")
 
 
 def find_settings(path: str, home: Path) -> Path:

@@ -10,7 +10,15 @@ from ser_brain.errors import SERError, bad_value
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that raises :class:`SERError` where argparse prints its usage and exits."""
+    """A parser that raises :class:`SERError` where argparse prints its usage and exits.
+
+    Attributes
+    ----------
+    passes_on : bool
+        Keep unknown arguments as ``rest`` for another program, instead of refusing them.
+    """
+
+    passes_on = False
 
     def __init__(self, prog: str, description: str) -> None:
         super().__init__(
@@ -27,6 +35,9 @@ class Parser(argparse.ArgumentParser):
     def parse(self, arguments: list[str]) -> argparse.Namespace:
         """Parse all arguments; an unknown one is an error that names the nearest."""
         parsed, unknown = self.parse_known_args(arguments)
+        if self.passes_on:
+            parsed.rest = unknown
+            return parsed
         for argument in unknown:
             known = [flag for action in self._actions for flag in action.option_strings]
             raise bad_value("argument", argument.partition("=")[0], known)

@@ -34,7 +34,7 @@ def load_run(folder: str | Path, device: str | None = None) -> tuple[SERBrain, d
     ----------
     folder : str or Path
     device : str, optional
-        Such as ``cuda:0``; the CPU otherwise.
+        Such as ``cuda:0``; a GPU if there is one otherwise.
 
     Returns
     -------
@@ -56,7 +56,7 @@ def load_run(folder: str | Path, device: str | None = None) -> tuple[SERBrain, d
     brain = hparams["brain"](
         modules=hparams["modules"],
         hparams=hparams,
-        run_opts={"device": device or "cpu"},
+        run_opts={} if device is None else {"device": device},
         checkpointer=hparams["checkpointer"],
     )
     return brain, hparams

@@ -9,15 +9,17 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 import yaml
 
 from ser_brain.config import split_keys
 from ser_brain.errors import SERError
-from ser_brain.files import write_json, write_text
+from ser_brain.files import read_json, write_json, write_text
 
 SETTINGS = "hyperparams.yaml"
+RECORD = "run.json"
 # Keys that may change between a run and its continuation: where things lie, and for how long.
 MAY_CHANGE = {"output_folder", "data_folder", "manifest_folder", "number_of_epochs"}
 VERSIONS = ("torch", "torchaudio", "speechbrain", "transformers", "numpy", "scikit-learn")
@@ -48,19 +50,33 @@ def claim(folder: str | Path, settings: str) -> None:
                 f"{folder} holds {held[0]}, but no {SETTINGS} to say of what. "
                 "Choose another --output_folder, or remove it."
             )
-        theirs = _plain(kept.read_text(encoding="utf-8"), str(kept))
-        ours = _plain(settings, "the settings")
-        differ = sorted(
-            key
-            for key in (theirs.keys() | ours.keys()) - MAY_CHANGE
-            if theirs.get(key) != ours.get(key)
-        )
+        differ = differing(kept, settings, MAY_CHANGE)
         if differ:
             raise SERError(
                 f"{folder} holds {held[0]} of other settings (different: "
                 f"{', '.join(differ)}). Choose another --output_folder, or remove it."
             )
     write_text(kept, settings)
+
+
+def differing(kept: Path, settings: str, may_change: Collection[str]) -> list[str]:
+    """Keys whose values in a kept settings file are not those of a settings text."""
+    theirs = _plain(kept.read_text(encoding="utf-8"), str(kept))
+    ours = _plain(settings, "the settings")
+    keys = (theirs.keys() | ours.keys()) - set(may_change)
+    return sorted(key for key in keys if theirs.get(key) != ours.get(key))
+
+
+def is_finished(folder: str | Path, settings: str) -> bool:
+    """Whether a run of these settings has come to its end in a folder.
+
+    Where the corpora and manifests lie does not matter, how many epochs there were does.
+    """
+    kept, record = Path(folder) / SETTINGS, Path(folder) / RECORD
+    if not (kept.is_file() and record.is_file()):
+        return False
+    finished = read_json(record, "run description").get("finished") is True
+    return finished and not differing(kept, settings, MAY_CHANGE - {"number_of_epochs"})
 
 
 def _plain(settings: str, name: str) -> dict[str, tuple]:
@@ -127,15 +143,17 @@ class RunRecord:
     ----------
     folder : str or Path
         The run folder.
+    name : str
+        Of the file.
     facts
         What the experiment knows: ``seed``, ``protocol`` ...
     """
 
-    def __init__(self, folder: str | Path, **facts: object) -> None:
-        self.path = Path(folder) / "run.json"
+    def __init__(self, folder: str | Path, name: str = RECORD, **facts: object) -> None:
+        self.path = Path(folder) / name
         self.began = time.time()
         self.facts = {
-            "command": shlex.join(["python", *sys.argv]),
+            "command": _command(),
             "started": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(self.began)),
             "versions": {"python": sys.version.split()[0], **_versions()},
             "commit": _commit(),
@@ -147,6 +165,14 @@ class RunRecord:
         """Record that the run came to its end, and how long this invocation took."""
         seconds = round(time.time() - self.began, 1)
         write_json(self.path, {**self.facts, "finished": True, "wall_time_s": seconds})
+
+
+def _command() -> str:
+    """What was typed: ``python train.py ...`` or ``ser folds ...``."""
+    program, *arguments = sys.argv
+    name = Path(program).name
+    typed = ["python", program] if name.endswith(".py") else [name]
+    return shlex.join([*typed, *arguments])
 
 
 def _versions() -> dict[str, str]:
