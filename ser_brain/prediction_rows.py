@@ -33,7 +33,9 @@ class Columns:
     predicted_va_N2: np.ndarray | None
 
 
-def columns_of(rows: Sequence[Mapping], emotions: Sequence[str], path: Path) -> Columns:
+def columns_of(
+    rows: Sequence[Mapping], emotions: Sequence[str], path: Path, scores: bool = True
+) -> Columns:
     """Check rows and turn them into arrays.
 
     Parameters
@@ -43,6 +45,8 @@ def columns_of(rows: Sequence[Mapping], emotions: Sequence[str], path: Path) -> 
         Class order.
     path : Path
         Where the rows stand, for the errors.
+    scores : bool
+        Refuse rows in which no model says anything; False for embeddings alone.
 
     Raises
     ------
@@ -59,7 +63,7 @@ def columns_of(rows: Sequence[Mapping], emotions: Sequence[str], path: Path) -> 
     if predicted_va_N2 is not None and np.isnan(predicted_va_N2).any():
         line = int(np.flatnonzero(np.isnan(predicted_va_N2).any(axis=1))[0]) + 1
         raise _bad_line(path, line, "lacks predicted_valence or predicted_arousal")
-    if log_probs_NC is None and predicted_va_N2 is None:
+    if scores and log_probs_NC is None and predicted_va_N2 is None:
         raise _bad_line(path, 1, "holds neither log_probabilities nor predicted_valence")
     predicted_N = None
     if log_probs_NC is not None:

@@ -84,6 +84,7 @@ def write_predictions(
     rows: Sequence[Mapping],
     embeddings_ND: np.ndarray | None,
     card: Mapping,
+    scores: bool = True,
 ) -> Path:
     """Write a test set's rows, embeddings and card, each atomically, the card last.
 
@@ -99,6 +100,8 @@ def write_predictions(
         In the order of ``rows``; stored as float32.
     card : mapping
         See :class:`Predictions`; ``test_set`` is filled in.
+    scores : bool
+        False where an encoder without heads made the embeddings: no model says anything.
 
     Returns
     -------
@@ -115,7 +118,7 @@ def write_predictions(
     path = Path(folder) / f"{test_set}.jsonl"
     card = {**card, "test_set": test_set}
     check_card(card, path)
-    columns = columns_of(rows, card["emotions"], path)
+    columns = columns_of(rows, card["emotions"], path, scores)
     if embeddings_ND is not None:
         embeddings_ND = np.asarray(embeddings_ND, dtype=np.float32)
         _check_embeddings(embeddings_ND, len(rows), path)
@@ -134,7 +137,9 @@ def write_predictions(
     return path
 
 
-def read_predictions(path: str | Path, embeddings: bool = True) -> Predictions:
+def read_predictions(
+    path: str | Path, embeddings: bool = True, scores: bool = True
+) -> Predictions:
     """Read and check the predictions on one test set.
 
     Parameters
@@ -143,6 +148,8 @@ def read_predictions(path: str | Path, embeddings: bool = True) -> Predictions:
         The ``.jsonl`` file.
     embeddings : bool
         Also read the ``.npz`` beside it, where there is one.
+    scores : bool
+        Refuse a file in which no model says anything.
 
     Raises
     ------
@@ -155,7 +162,7 @@ def read_predictions(path: str | Path, embeddings: bool = True) -> Predictions:
     card = read_json(card_path(path), "prediction card")
     check_card(card, path)
     rows = _read_rows(path)
-    columns: Columns = columns_of(rows, card["emotions"], path)
+    columns: Columns = columns_of(rows, card["emotions"], path, scores)
     embeddings_path = path.with_name(f"{path.name.removesuffix('.jsonl')}.npz")
     embeddings_ND = None
     if embeddings and embeddings_path.exists():
