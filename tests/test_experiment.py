@@ -1,5 +1,6 @@
 import json
 import zlib
+from collections import Counter
 
 import pytest
 
@@ -102,6 +103,45 @@ def test_what_splits_json_says():
     assert said["tests"] == {"made": list(data.tests["made"])}
     assert said["left_out"] == {"made": {"labelled fear": 2}}
     assert said["audit"]["train-valid"]["speakers"] == {"count": 0, "examples": []}
+
+
+def test_what_a_report_says_of_a_corpus():
+    data = assemble([corpus()], SPEAKER, EMOTIONS)
+    data.corpora[0].card.update(title="Made", licence="none", left_out={"silent": ["a", "b"]})
+    facts = data.as_dict()["corpora"]["made"]
+    assert (facts["title"], facts["licence"], facts["utterances"]) == ("Made", "none", 36)
+    assert facts["damaged"] == {"silent": 2} and facts["left_out"] == {"labelled fear": 2}
+
+
+def test_balanced_tests_leave_out_what_is_beyond_the_smallest_class():
+    made = corpus()
+    for utterance_id in [i for i in made.rows if "_anger_2" in i]:
+        del made.rows[utterance_id]
+    other = corpus("other", use="test")
+    data = assemble([made, other], SPEAKER, EMOTIONS, balanced=True)
+    counts = Counter(row["emotion"] for row in data.tests["made"].values())
+    assert counts["anger"] == counts["sadness"] > 0
+    left_out = made.left_out["beyond the smallest class of the test set"]
+    assert left_out == len(made.rows) - len(data.train) - len(data.valid) - sum(counts.values())
+    assert other.left_out == {"labelled fear": 2}
+    choice = LabelChoice(EMOTIONS, {}, (1.0, 5.0), "corpus", "emotion")
+    protocol = protocol_string(data, SPEAKER, ["nll"], choice, balanced=True)
+    assert protocol == "made/speaker/intended/2-class/balanced/seed 1"
+    with pytest.raises(SERError, match="balanced: True needs an experiment that learns"):
+        assemble([made], SPEAKER, None, balanced=True)
+
+
+def test_what_shares_a_speaker_or_a_text_with_the_test_set_is_left_out_and_counted():
+    made = corpus()
+    for number, row in enumerate(made.rows.values()):
+        row["text"] = f"t{number % 3}"
+    setting = SplitSetting("speaker+text", 1, folds=3, fold=2)
+    data = assemble([made], setting, EMOTIONS)
+    assert data.folds == 9
+    used = len(data.train) + len(data.valid) + len(data.tests["made"])
+    assert made.left_out["sharing a speaker or text with the test set"] == 36 - used > 0
+    assert data.audits["train-made"]["texts"]["count"] == 0
+    assert data.audits["train-valid"]["texts"]["count"] == 2
 
 
 def test_synthetic_is_told_by_the_card():

@@ -127,3 +127,17 @@ def test_what_is_no_manifest(tmp_path, content, message):
     (tmp_path / "m.json").write_text(json.dumps(content))
     with pytest.raises(SERError, match=message):
         manifest.read_manifest(tmp_path / "m.json", "/data")
+
+
+def test_the_card_notes_where_the_audio_lies(tmp_path):
+    path = tmp_path / "a.json"
+    (tmp_path / "a.card.json").write_text('{"name": "a"}')
+    with pytest.raises(SERError, match="does not say where the audio lies; give --data_folder"):
+        manifest.data_folder_of(path)
+    manifest.note_data_folder(path, tmp_path)
+    assert manifest.data_folder_of(path) == tmp_path.resolve()
+    (tmp_path / "other").mkdir()
+    assert manifest.data_folder_of(path, tmp_path / "other") == tmp_path / "other"
+    with pytest.raises(SERError, match="No folder .*gone with the audio of"):
+        manifest.data_folder_of(path, tmp_path / "gone")
+    assert manifest.read_card(path)["name"] == "a"

@@ -6,7 +6,7 @@ import pytest
 
 from ser_brain import run_folder
 from ser_brain.errors import SERError
-from ser_brain.run_folder import RunRecord, TrainLog, claim, require_disk
+from ser_brain.run_folder import RunRecord, TrainLog, claim, is_finished, require_disk
 
 SETTINGS = """\
 seed: 1  # a comment
@@ -182,3 +182,27 @@ def test_without_git_the_commit_is_unknown(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     RunRecord(tmp_path)
     assert json.loads((tmp_path / "run.json").read_text())["commit"] is None
+
+
+def test_whether_a_run_has_come_to_its_end(trained):
+    assert not is_finished(trained, SETTINGS)
+    record = RunRecord(trained)
+    assert not is_finished(trained, SETTINGS)
+    record.finish()
+    assert is_finished(trained, SETTINGS)
+    assert is_finished(trained, SETTINGS.replace("results/here", "results/there"))
+    assert not is_finished(trained, SETTINGS.replace("epochs: 3", "epochs: 4"))
+    assert not is_finished(trained.parent, SETTINGS)
+
+
+@pytest.mark.parametrize(
+    "typed, command",
+    [
+        (["train.py", "a b.yaml"], "python train.py 'a b.yaml'"),
+        (["/usr/bin/ser", "folds"], "ser folds"),
+    ],
+)
+def test_the_command_as_it_was_typed(tmp_path, monkeypatch, typed, command):
+    monkeypatch.setattr(sys, "argv", typed)
+    RunRecord(tmp_path, "folds.json")
+    assert json.loads((tmp_path / "folds.json").read_text())["command"] == command

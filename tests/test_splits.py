@@ -243,6 +243,7 @@ def test_an_unknown_protocol():
         (SplitSetting("speaker", 1, folds=5, fold=2), "speaker-5fold-fold2"),
         (SplitSetting("group", 1, folds=5, fold=2), "group-fold2"),
         (SplitSetting("official", 1, folds=5), "official"),
+        (SplitSetting("speaker+text", 1, folds=3, fold=7), "speaker+text-3x3fold-fold7"),
     ],
 )
 def test_describe(setting, text):
@@ -271,3 +272,67 @@ def test_consecutive_seeds_test_on_other_speakers_even_where_balance_decides():
     ]
     assert frozenset().union(*tested) == {f"s{speaker}" for speaker in range(10)}
     assert len(set(tested)) == 5
+
+
+def crossed(speakers=6, texts=6):
+    """Every speaker says every text in every emotion."""
+    return {
+        f"{speaker}_{text}_{emotion}": {
+            "speaker": f"s{speaker}",
+            "text": f"t{text}",
+            "group": None,
+            "split": None,
+            "emotion": emotion,
+        }
+        for speaker in range(speakers)
+        for text in range(texts)
+        for emotion in EMOTIONS
+    }
+
+
+def test_speaker_and_text_are_both_unseen_and_all_folds_test_each_utterance_once():
+    rows, tested = crossed(), []
+    setting = SplitSetting("speaker+text", 1, folds=3)
+    assert setting.fold_count(rows) == 9
+    for fold in range(1, 10):
+        parts = split(rows, SplitSetting("speaker+text", 1, folds=3, fold=fold))
+        tested += parts["test"]
+        for other in ("train", "valid"):
+            for field in ("speaker", "text"):
+                shared = values(rows, parts[other], field) & values(rows, parts["test"], field)
+                assert not shared
+        assert not values(rows, parts["train"], "speaker") & values(
+            rows, parts["valid"], "speaker"
+        )
+        assert len(parts["test"]) == 2 * 2 * 3
+        assert len(parts["train"]) + len(parts["valid"]) == 4 * 4 * 3
+    assert sorted(tested) == sorted(rows)
+
+
+def test_speaker_and_text_without_folds():
+    rows = crossed()
+    parts = [split(rows, SplitSetting("speaker+text", seed))["test"] for seed in (1, 2, 3)]
+    assert len({tuple(part) for part in parts}) == 3
+
+
+def test_speaker_and_text_out_of_range_and_without_texts():
+    with pytest.raises(SERError, match="Bad fold 10; expected 1 to 9"):
+        split(crossed(), SplitSetting("speaker+text", 1, folds=3, fold=10))
+    rows = {i: {**row, "text": None} for i, row in crossed().items()}
+    with pytest.raises(SERError, match="needs the text of every utterance; 108 have none"):
+        split(rows, SplitSetting("speaker+text", 1, folds=3))
+    with pytest.raises(SERError, match="has only 2 texts, too few to cut into 3 parts by text"):
+        split(crossed(texts=2), SplitSetting("speaker+text", 1, folds=3))
+
+
+@pytest.mark.parametrize(
+    "setting, count",
+    [
+        (SplitSetting("random", 1), 1),
+        (SplitSetting("random", 1, folds=4), 4),
+        (SplitSetting("group", 1), 5),
+        (SplitSetting("official", 1, folds=4), 1),
+    ],
+)
+def test_how_many_folds_there_are(setting, count):
+    assert setting.fold_count(corpus()) == count

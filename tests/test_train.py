@@ -77,6 +77,13 @@ def test_each_experiment_leaves_a_whole_run_folder(
     assert record["protocol"] in (folder / "report" / "index.html").read_text()
     assert "tiny" in capsys.readouterr().out
 
+    valid = read_predictions(folder / "predictions" / "valid.jsonl")
+    assert sorted(valid.ids) == sorted(splits["valid"]) and valid.card["role"] == "valid"
+    assert ("temperature" in valid.card) == ("log_probabilities" in columns)
+    assert valid.card.get("temperature") == predictions.card.get("temperature")
+    results = json.loads((folder / "report" / "results.json").read_text())
+    assert list(results["test_sets"]) == ["tiny"]
+
     resolved = load_hyperpyyaml((folder / "hyperparams.yaml").read_text())
     assert resolved["emotions"] == ["anger", "happiness", "sadness", "neutral"]
 

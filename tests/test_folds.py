@@ -1,0 +1,192 @@
+"""Folds, with a train.py that only leaves what ser folds looks for."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import fake_run
+import pytest
+
+from ser_brain import fold_processes
+from ser_brain.errors import SERError
+from ser_brain.files import read_json
+from ser_brain.fold_processes import run_parts
+from ser_brain.folds import make_plan, parts_of_protocol, run_plan
+from ser_brain.runs import read_run
+
+ROOT = Path(__file__).parent.parent
+STAND_IN = """
+import json, os, sys, time
+from pathlib import Path
+from ser_brain.config import read_settings
+pairs = [a[2:].split("=", 1) for a in sys.argv[2:]]
+given = dict(pairs)
+device = given.pop("device", None)
+folder = Path(given["output_folder"])
+folder.mkdir(parents=True, exist_ok=True)
+with open(folder / "runs", "a") as file:
+    file.write(f"{device} {os.environ.get('OMP_NUM_THREADS')}\\n")
+time.sleep(float(os.environ.get("SLEEP", 0)))
+if given["fold"] == os.environ.get("FAILS"):
+    sys.exit("error: it went wrong")
+settings = read_settings(sys.argv[1], list(given.items()))
+(folder / "hyperparams.yaml").write_text(settings)
+(folder / "splits.json").write_text('{"folds": 4}')
+(folder / "run.json").write_text(json.dumps({"finished": True}))
+"""
+
+
+@pytest.fixture(autouse=True)
+def stand_in(tmp_path, monkeypatch):
+    script = tmp_path / "train.py"
+    script.write_text(STAND_IN)
+    (tmp_path / "hparams").symlink_to(ROOT / "hparams")
+    monkeypatch.setattr(fold_processes, "TRAIN", script)
+    monkeypatch.setattr("ser_brain.folds.TRAIN", script)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    return script
+
+
+def plan(tmp_path, protocol="speaker", **more):
+    overrides = more.pop("overrides", [("batch_size", "2")])
+    arguments = ("hparams/classification.yaml", overrides, [], protocol)
+    return make_plan(*arguments, **{"out": tmp_path / "out", **more})
+
+
+def runs(tmp_path):
+    """Part -> how often it was started."""
+    found = (tmp_path / "out").glob("*/runs")
+    return {path.parent.name: len(path.read_text().splitlines()) for path in found}
+
+
+def run(tmp_path, protocol="speaker", slots=(None,), **more):
+    told = []
+    folder = run_plan(plan(tmp_path, protocol, **more), slots, told.append)
+    return read_json(folder / "folds.json", "folds"), told
+
+
+def test_every_part_of_a_protocol():
+    names = [part.name for part in parts_of_protocol([1, 2], 2)]
+    assert names == ["seed 1 fold 1", "seed 1 fold 2", "seed 2 fold 1", "seed 2 fold 2"]
+    assert [part.folder for part in parts_of_protocol([7], 1)] == ["seed-7"]
+
+
+@pytest.mark.parametrize(
+    "protocol, more, count, last",
+    [
+        ("speaker", {"folds": 2}, 2, "fold 2"),
+        ("speaker+text", {"folds": 2}, 4, "fold 4"),
+        ("group", {}, 4, "fold 4"),
+        ("random", {"seeds": [3, 5]}, 2, "seed 5"),
+        ("random", {"seeds": [3, 5], "folds": 2}, 4, "seed 5 fold 2"),
+        ("official", {"seeds": [1]}, 1, "seed 1"),
+    ],
+)
+def test_what_a_protocol_runs(tmp_path, protocol, more, count, last):
+    record, _ = run(tmp_path, protocol, **more)
+    assert len(record["parts"]) == count and list(record["parts"])[-1] == last
+    assert record["finished"] and "command" in record
+    settings = (tmp_path / "out" / record["parts"][last] / "hyperparams.yaml").read_text()
+    folds = more.get("folds", "null")
+    assert f"split: {protocol}\n" in settings and f"folds: {folds}\n" in settings
+    assert "batch_size: 2\n" in settings
+    assert set(runs(tmp_path).values()) == {1}
+
+
+def test_what_is_finished_is_not_run_again(tmp_path):
+    run(tmp_path, folds=2)
+    (tmp_path / "out" / "fold-2" / "run.json").write_text('{"finished": false}')
+    _, told = run(tmp_path, folds=2)
+    assert runs(tmp_path) == {"fold-1": 1, "fold-2": 2}
+    assert told == ["1 of 2 parts are finished already", "fold-2 is finished; 0 to go"]
+    run(tmp_path, folds=2, overrides=[("batch_size", "3")])
+    assert runs(tmp_path) == {"fold-1": 2, "fold-2": 3}
+
+
+def test_more_epochs_are_another_run_but_other_places_are_not(tmp_path):
+    run(tmp_path, folds=2)
+    same = [("batch_size", "2"), ("data_folder", "elsewhere")]
+    run(tmp_path, folds=2, overrides=same)
+    assert runs(tmp_path) == {"fold-1": 1, "fold-2": 1}
+    run(tmp_path, folds=2, overrides=[*same, ("number_of_epochs", "3")])
+    assert runs(tmp_path) == {"fold-1": 2, "fold-2": 2}
+
+
+def test_a_part_that_fails_is_named_and_the_others_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setenv("FAILS", "2")
+    with pytest.raises(SERError, match=r"fold-2 stopped with exit code 1: it went wrong"):
+        run(tmp_path, folds=3)
+    assert runs(tmp_path) == {"fold-1": 1, "fold-2": 1}
+    monkeypatch.delenv("FAILS")
+    run(tmp_path, folds=3)
+    assert runs(tmp_path) == {"fold-1": 1, "fold-2": 2, "fold-3": 1}
+
+
+def test_side_by_side_on_several_devices(tmp_path, monkeypatch):
+    monkeypatch.setenv("SLEEP", "0.3")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    run(tmp_path, folds=4, slots=["a:0", "a:1"])
+    said = [path.read_text().split() for path in (tmp_path / "out").glob("*/runs")]
+    assert sorted(device for device, _ in said) == ["a:0", "a:0", "a:1", "a:1"]
+    threads = str(max(1, (os.cpu_count() or 1) // 2))
+    assert {count for _, count in said} == {threads}
+
+
+def test_an_interruption_stops_the_processes(tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from ser_brain import fold_processes as f;"
+        f"f.TRAIN = Path({str(tmp_path / 'train.py')!r});"
+        f"out = Path({str(tmp_path / 'out')!r});"
+        "f.run_parts({out / n: ['x', f'--output_folder={out / n}', '--fold=1']"
+        " for n in ('one', 'two')}, [None], print)"
+    )
+    environment = {**os.environ, "SLEEP": "60"}
+    process = subprocess.Popen([sys.executable, "-c", code], env=environment)
+    started = tmp_path / "out" / "one" / "runs"
+    until = time.monotonic() + 30
+    while not started.is_file() and time.monotonic() < until:
+        time.sleep(0.05)
+    assert started.is_file()
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    process.wait(timeout=30)
+    assert time.monotonic() - began < 20  # The process that sleeps for a minute was stopped.
+    assert not (tmp_path / "out" / "two").exists()
+
+
+@pytest.mark.parametrize(
+    "more, message",
+    [
+        ({"folds": 1}, "Bad --folds 1 for speaker; expected 2 or more"),
+        ({"protocol": "group", "folds": 5}, "Bad --folds 5 for group; the corpus says"),
+        ({"overrides": [("seed", "3")]}, "--seed=... is not for ser folds; give --seeds"),
+        ({"overrides": [("btch_size", "3")]}, "Unknown setting 'btch_size'"),
+    ],
+)
+def test_what_is_asked_wrongly(tmp_path, more, message):
+    with pytest.raises(SERError, match=message):
+        plan(tmp_path, **more)
+
+
+def test_where_the_folds_go():
+    found = make_plan("hparams/classification.yaml", [("corpus", "emodb")], [], "speaker")
+    assert found.folder == Path("results/classification/emodb/speaker-5fold")
+    assert make_plan(found.config, [], [], "random").seeds == (1, 2, 3, 4, 5)
+
+
+def test_without_a_checkout(tmp_path, stand_in):
+    stand_in.unlink()
+    with pytest.raises(SERError, match="ser folds runs in a checkout"):
+        run_parts({tmp_path / "a": []}, [None], print)
+
+
+def test_the_record_is_what_a_run_is_read_by(tmp_path):
+    record, _ = run(tmp_path, folds=2)
+    for part in record["parts"].values():
+        fake_run.write(tmp_path / "out" / part)
+    assert list(read_run(tmp_path / "out").parts) == ["fold 1", "fold 2"]
+    json.dumps(record)
