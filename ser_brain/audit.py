@@ -38,15 +38,20 @@ def audit(
         and the first five ``examples``; for audio an example is a pair of ids. Unknown
         speakers, groups and texts are shared with nobody.
     """
-    shared = {
+    shared = shared_facts(left, right)
+    shared["audio"] = _identical(left, right, {} if hashes is None else hashes)
+    return {
+        what: {"count": len(found), "examples": found[:SHOWN]} for what, found in shared.items()
+    }
+
+
+def shared_facts(left: Mapping[str, dict], right: Mapping[str, dict]) -> dict[str, list[str]]:
+    """Every utterance, speaker, group and text that two sets share; reads no audio."""
+    return {
         "utterances": sorted(left.keys() & right.keys()),
         "speakers": _shared(left, right, "speaker"),
         "groups": _shared(left, right, "group"),
         "texts": _shared(left, right, "text"),
-        "audio": _identical(left, right, {} if hashes is None else hashes),
-    }
-    return {
-        what: {"count": len(found), "examples": found[:SHOWN]} for what, found in shared.items()
     }
 
 

@@ -47,11 +47,11 @@ def evaluate(predictions: Predictions, seed: int, resamples: int = RESAMPLES) ->
     dict
         test_set, role, kind, the card's facts, ``counts``, ``classification`` and
         ``regression`` (each None where the model does not predict it), ``groups`` and
-        ``interval_notes``. A metric is ``{"value", "low", "high"}``.
+        ``interval_notes``. A metric is ``{"value", "low", "high"}``. Where a temperature is
+        known, ``classification`` has ``calibrated``: it, and the metrics after scaling.
     """
     card, rng = predictions.card, np.random.default_rng(seed)
-    everyone_N = np.ones(len(predictions.ids), dtype=bool)
-    scores = score(predictions, everyone_N, resamples, rng)
+    scores = score(predictions, resamples, rng)
     kind = "multiobjective"
     if scores.regression is None:
         kind = "classification"
@@ -96,7 +96,7 @@ def _over_parts(parts: Mapping[str, Predictions]) -> dict:
     rng = np.random.default_rng(0)  # Draws nothing: values only.
     values = {}
     for name, part in parts.items():
-        scores = score(part, np.ones(len(part.ids), dtype=bool), 0, rng)
+        scores = score(part, 0, rng)
         values[name] = {metric: found["value"] for metric, found in scores.values().items()}
     spread = {}
     for metric in next(iter(values.values())):
@@ -110,26 +110,26 @@ def _over_parts(parts: Mapping[str, Predictions]) -> dict:
 
 
 def _counts(predictions: Predictions) -> dict:
-    rows = predictions.rows
-    known = {None, *predictions.emotions}
-    outside = Counter(row["emotion"] for row in rows if row["emotion"] not in known)
+    # Several models may predict one utterance; it is counted once.
+    rows = list({row.get("utterance", row["id"]): row for row in predictions.rows}.values())
     speakers = [row.get("speaker") for row in rows]
     durations = [row["duration"] for row in rows if row.get("duration") is not None]
-    rated = {name: 0 for name in VALENCE_AROUSAL}
-    if predictions.true_va_N2 is not None:
-        known_2 = np.isfinite(predictions.true_va_N2).sum(0)
-        rated = dict(zip(VALENCE_AROUSAL, known_2.tolist(), strict=True))
+    emotions = _tally(row["emotion"] for row in rows if row["emotion"] is not None)
+    inside = {name: count for name, count in emotions.items() if name in predictions.emotions}
+    rated = {name: sum(row.get(name) is not None for row in rows) for name in VALENCE_AROUSAL}
     return {
+        "predictions": len(predictions.rows),
         "utterances": len(rows),
         "speakers": len(set(speakers) - {None}),
         "without_speaker": sum(speaker is None for speaker in speakers),
         "duration_s": float(sum(durations)),
         "without_duration": len(rows) - len(durations),
-        "with_emotion": int((predictions.true_N >= 0).sum()),
-        "without_emotion": sum(row["emotion"] is None for row in rows),
-        "outside_classes": dict(sorted(outside.items())),
+        "with_emotion": sum(inside.values()),
+        "without_emotion": len(rows) - sum(emotions.values()),
+        "outside_classes": {e: count for e, count in emotions.items() if e not in inside},
         "with_valence": rated["valence"],
         "with_arousal": rated["arousal"],
+        "languages": _tally(row.get("language") for row in rows),
         "label_sources": _tally(row.get("label_source") for row in rows),
     }
 

@@ -1,87 +1,106 @@
-"""Groups: does the model serve women and men, one language and the next, equally well?"""
+"""Groups: does the model serve women and men, each language, each speaker equally well?
+
+Axes: N utterances, n of them in a group.
+"""
 
 from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
 
 import numpy as np
 
 from ser_brain.bootstrap import interval
 from ser_brain.predictions import Predictions
+from ser_brain.runs import ROW_FIELDS
 from ser_brain.scoring import Scores, score
 
-GROUPED_BY = ("gender", "language", "corpus")
-COMPARED = ("wa", "uar", "macro_f1", "valence ccc", "arousal ccc", "valence mae", "arousal mae")
+GROUPED_BY = ("gender", "language", "corpus", "speaker")
 
 
 def compare_groups(
     predictions: Predictions, resamples: int, rng: np.random.Generator
 ) -> dict[str, dict]:
-    """Score each gender, language and corpus of a test set, and how far they lie apart.
+    """Score each gender, language, corpus and speaker of a test set, and compare them.
 
     Returns
     -------
     dict
-        Grouping -> ``levels`` (name -> utterances, speakers and metrics), ``unknown``
+        Grouping -> ``levels`` (name -> utterances, speakers, classes and metrics), ``unknown``
         (utterances without this fact) and ``gaps`` (metric -> highest and lowest group, the
         gap and its interval, the groups drawn independently). Only groupings with two groups
         or more. Of several groups the two extremes are compared, which makes their gap look
-        larger than that of two groups picked beforehand.
+        larger than that of two groups picked beforehand. The interval of a single speaker
+        draws utterances.
     """
     found = {}
     for key in GROUPED_BY:
-        facts = [row.get(key) for row in predictions.rows]
-        names = sorted({str(fact) for fact in facts if fact is not None})
-        if len(names) < 2:
+        members = _members(predictions, key)
+        unknown = len(members.pop(None, ()))
+        if len(members) < 2:
             continue
-        members = {
-            name: np.array([fact is not None and str(fact) == name for fact in facts])
-            for name in names
-        }
-        scores = {
-            name: score(predictions, chosen_N, resamples, rng)
-            for name, chosen_N in members.items()
-        }
+        parts = {name: _part(predictions, members[name]) for name in sorted(members)}
+        scores = {name: score(part, resamples, rng) for name, part in parts.items()}
         found[key] = {
-            "levels": {
-                name: _level(predictions, members[name], scores[name]) for name in names
-            },
-            "unknown": sum(fact is None for fact in facts),
+            "levels": {name: _level(part, scores[name], key) for name, part in parts.items()},
+            "unknown": unknown,
             "gaps": _gaps(scores),
         }
     return found
 
 
-def _level(predictions: Predictions, chosen_N: np.ndarray, scores: Scores) -> dict:
-    speakers = {predictions.rows[i].get("speaker") for i in np.flatnonzero(chosen_N)}
-    values = scores.values()
-    classes = scores.classification["classes_present"] if scores.classification else None
-    return {
-        "utterances": int(chosen_N.sum()),
-        "speakers": len(speakers - {None}),
-        "classes_present": classes,
-        "metrics": {name: values[name] for name in COMPARED if name in values},
+def _members(predictions: Predictions, key: str) -> dict[str | None, list[int]]:
+    """Group -> places of its utterances; None holds those without this fact."""
+    members = defaultdict(list)
+    for place, row in enumerate(predictions.rows):
+        fact = row.get(key)
+        members[None if fact is None else str(fact)].append(place)
+    return members
+
+
+def _part(predictions: Predictions, places_n: list[int]) -> Predictions:
+    columns = {name: getattr(predictions, name) for name in ROW_FIELDS}
+    return replace(
+        predictions,
+        ids=[predictions.ids[place] for place in places_n],
+        rows=[predictions.rows[place] for place in places_n],
+        embeddings_ND=None,
+        **{name: c if c is None else c[places_n] for name, c in columns.items()},
+    )
+
+
+def _level(part: Predictions, scores: Scores, key: str) -> dict:
+    level = {
+        "utterances": len({row.get("utterance", row["id"]) for row in part.rows}),
+        "speakers": len({row.get("speaker") for row in part.rows} - {None}),
+        "metrics": scores.values(),
     }
+    if key == "speaker":
+        genders = {row.get("gender") for row in part.rows}
+        level["gender"] = genders.pop() if len(genders) == 1 else None
+    if scores.classification:
+        level["classes_present"] = scores.classification["classes_present"]
+    if scores.classification and key != "speaker":
+        level["per_class"] = scores.classification["per_class"]
+    return level
 
 
 def _gaps(scores: dict[str, Scores]) -> dict[str, dict]:
     gaps = {}
     values = {name: found.values() for name, found in scores.items()}
-    for metric in COMPARED:
+    for metric in next(iter(values.values())):
         ranked = sorted(
             (found[metric]["value"], name)
             for name, found in values.items()
-            if metric in found and found[metric]["value"] is not None
+            if found[metric]["value"] is not None
         )
         if len(ranked) < 2:
             continue
         (low_value, lowest), (high_value, highest) = ranked[0], ranked[-1]
-        apart_B = scores[highest].draws[metric] - scores[lowest].draws[metric]
-        clusters = min(scores[name].clusters[metric] for name in (highest, lowest))
-        low, high = interval(apart_B, clusters)
-        gaps[metric] = {
-            "highest": highest,
-            "lowest": lowest,
-            "value": high_value - low_value,
-            "low": low,
-            "high": high,
-        }
+        gap = {"highest": highest, "lowest": lowest, "value": high_value - low_value}
+        gaps[metric] = gap | {"low": None, "high": None}
+        if metric in scores[highest].draws:
+            apart_B = scores[highest].draws[metric] - scores[lowest].draws[metric]
+            clusters = min(scores[name].clusters[metric] for name in (highest, lowest))
+            gaps[metric]["low"], gaps[metric]["high"] = interval(apart_B, clusters)
     return gaps

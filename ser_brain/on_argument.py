@@ -64,7 +64,7 @@ def add_on_arguments(parser: argparse.ArgumentParser, required: bool) -> None:
         action="store_true",
         help="test on as many utterances of each class as the smallest class has",
     )
-    parser.add_argument("--device", help="where the model runs (default: a GPU if there is one)")
+    parser.add_argument("--device", help="where the model runs (default: a GPU, if any)")
 
 
 def targets(arguments: argparse.Namespace) -> list[Target]:

@@ -3,32 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from ser_brain import report_figures, report_tables
+from ser_brain import (
+    report_data,
+    report_emotion_figures,
+    report_figures,
+    report_groups,
+    report_tables,
+)
 from ser_brain.evaluation import RESAMPLES, evaluate_run
 from ser_brain.files import read_json, write_json, write_text
 from ser_brain.pages import SAYS_NOTHING, render
-from ser_brain.runs import read_run
-from ser_brain.tables import (
-    Table,
-    cell_text,
-    stack,
-    to_csv,
-    to_markdown,
-    to_text,
-)
+from ser_brain.report_folder import rewritten
+from ser_brain.report_picture import subtitle
+from ser_brain.runs import Run, read_run
+from ser_brain.tables import Table, cell_text, stack, to_csv, to_markdown, to_text
 from ser_brain.training_curves import read_train_log
 
 
 def write_report(run_folder: str | Path, resamples: int = RESAMPLES) -> Path:
-    """Evaluate a run and write ``report/``.
+    """Evaluate a run, or the folds of one, and write ``report/``.
 
     Parameters
     ----------
     run_folder : str or Path
         Holds ``predictions/`` and, where they exist, ``run.json``, ``splits.json`` and
-        ``train_log.jsonl``.
+        ``train_log.jsonl``; or ``folds.json``, which names such folders.
     resamples : int
         Bootstrap resamples behind each interval.
 
@@ -36,44 +38,22 @@ def write_report(run_folder: str | Path, resamples: int = RESAMPLES) -> Path:
     -------
     Path
         ``report/index.html``: self-contained, works offline. Beside it ``results.json``, the
-        tables (``.csv``, ``.md``) and the figures (``.svg``, ``.png``).
+        tables (``.csv``, ``.md``) and the figures (``.svg``, ``.png``). Files of an earlier
+        report that this one does not write are removed.
 
     Raises
     ------
     SERError
         If there are no predictions or a file of the run is bad.
     """
-    run_folder = Path(run_folder)
-    folder = run_folder / "report"
+    folder = Path(run_folder) / "report"
     run = read_run(run_folder)
     results = evaluate_run(run, resamples)
-    test_sets = results["test_sets"]
-    figures = {
-        name: report_figures.of_test_set(folder, run.pooled(name), evaluation)
-        for name, evaluation in test_sets.items()
-    }
-    report_figures.of_all_confusions(folder, test_sets)
-    splits = _optional_json(run_folder / "splits.json", "split")
-    first = next(iter(test_sets.values()))
-    log = read_train_log(run_folder / "train_log.jsonl")
-    training = report_figures.of_training(folder, log, first["protocol"])
-    tables = {name: _tables_of(evaluation) for name, evaluation in test_sets.items()}
-    _write_tables(folder, test_sets, tables)
-    write_json(folder / "results.json", results)
-    page = render(
-        "report.html",
-        results=results,
-        first=first,
-        summary=report_tables.summary(test_sets),
-        tables=tables,
-        figures=figures,
-        training=training,
-        audit=report_tables.audit(splits),
-        known_speakers=report_tables.known_speakers(splits),
-        split_sizes=report_tables.split_sizes(splits),
-        left_out=splits.get("left_out") or {},
-    )
-    write_text(folder / "index.html", page)
+    with rewritten(folder) as new:
+        content = _content(new, run, results)
+        _write_tables(new, results["test_sets"], content["tables"])
+        write_json(new / "results.json", results)
+        write_text(new / "index.html", render("report.html", **content))
     return folder / "index.html"
 
 
@@ -101,21 +81,48 @@ def summary_table(results: Mapping) -> str:
     return "\n".join(lines)
 
 
-def _optional_json(path: Path, what: str) -> dict:
-    return read_json(path, what) if path.exists() else {}
+def _content(folder: Path, run: Run, results: Mapping) -> dict:
+    """What the page shows; its figures are written to the folder."""
+    test_sets = results["test_sets"]
+    first = next(iter(test_sets.values()))
+    splits = {
+        name: read_json(part / "splits.json", "split")
+        for name, part in run.parts.items()
+        if (part / "splits.json").exists()
+    }
+    logs = [read_train_log(part / "train_log.jsonl") for part in run.parts.values()]
+    return {
+        "results": results,
+        "first": first,
+        "parts": list(run.parts),
+        "noun": report_tables.noun_of(list(run.parts)),
+        "seeds": sorted({p.card["seed"] for s in run.test_sets.values() for p in s.values()}),
+        "summary": report_tables.summary(test_sets),
+        "overview": report_emotion_figures.of_all(folder, test_sets),
+        "tables": {name: _tables_of(run, evaluation) for name, evaluation in test_sets.items()},
+        "figures": {
+            name: report_figures.of_test_set(folder, run.pooled(name), evaluation)
+            for name, evaluation in test_sets.items()
+        },
+        "training": report_figures.of_training(folder, logs, subtitle([first])),
+        "corpora": report_data.corpora(splits),
+        "data_tables": [table for table in report_data.tables(splits) if table.rows],
+        "known_speakers": report_data.known_speakers(splits),
+    }
 
 
-def _tables_of(evaluation: Mapping) -> dict[str, list[Table]]:
+def _tables_of(run: Run, evaluation: Mapping) -> dict[str, list[Table]]:
     """The tables that the predictions on a test set allow, by section of the page."""
-    tables: dict[str, list[Table]] = {"emotions": [], "values": [], "groups": []}
+    tables: dict[str, list[Table]] = {"parts": [], "emotions": [], "values": [], "groups": []}
     classification, regression = evaluation["classification"], evaluation["regression"]
+    if "parts" in evaluation:
+        tables["parts"].append(report_tables.parts(evaluation, list(run.parts)))
     if classification and classification["n"]:
-        tables["emotions"].append(report_tables.classification(classification))
-        tables["emotions"].append(report_tables.per_class(classification))
+        tables["emotions"] += report_tables.emotions(evaluation)
     if regression and any(found["n"] for found in regression.values()):
         tables["values"].append(report_tables.regression(regression, evaluation["va_range"]))
-    of_groups = [report_tables.grouping(*item) for item in evaluation["groups"].items()]
-    tables["groups"] += [table for table in of_groups if table.rows]
+    for name, found in evaluation["groups"].items():
+        tables["groups"] += report_groups.of_grouping(name, found)
     return tables
 
 
@@ -123,14 +130,19 @@ def _write_tables(folder: Path, test_sets: Mapping, tables: Mapping) -> None:
     """Every table as CSV and Markdown, those of all test sets in one file."""
     by_name: dict[str, dict[str, Table]] = {}
     for test_set, sections in tables.items():
-        found = [*sections["emotions"], *sections["values"]]
+        evaluation = test_sets[test_set]
+        found = [*sections["parts"], *sections["emotions"], *sections["values"]]
         if sections["emotions"]:
-            found.append(report_tables.confusion(test_sets[test_set]["classification"]))
+            found.append(report_tables.confusion(evaluation["classification"]))
         if sections["groups"]:
-            found.append(report_tables.groups(test_sets[test_set]["groups"]))
+            found.append(report_groups.groups(evaluation["groups"]))
+            found.append(report_groups.gaps(evaluation["groups"]))
         for table in found:
             by_name.setdefault(table.name, {})[test_set] = table
     whole = [stack(of_sets, "Test set") for of_sets in by_name.values()]
+    protocols = dict.fromkeys(evaluation["protocol"] for evaluation in test_sets.values())
     for table in [report_tables.summary(test_sets), *whole]:
+        caption = f"{table.caption} Protocol: {' + '.join(protocols)}."
+        table = replace(table, caption=caption)
         write_text(folder / f"{table.name}.csv", to_csv(table))
         write_text(folder / f"{table.name}.md", to_markdown(table))

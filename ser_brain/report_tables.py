@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from ser_brain.groups import COMPARED
 from ser_brain.metrics import LABEL_METRICS, SCORE_METRICS, VALUE_METRICS
 from ser_brain.tables import Table
 
@@ -38,12 +37,95 @@ def summary(test_sets: Mapping[str, Mapping]) -> Table:
     return table
 
 
-def classification(result: Mapping) -> Table:
-    """Label and probability metrics."""
-    names = LABEL_METRICS | SCORE_METRICS
-    detail = f"{result['n']:,} utterances with one of the classes."
-    rows = [[names[name].title, metric] for name, metric in result["metrics"].items()]
+def metric_title(metric: str) -> str:
+    """Heading of a metric.
+
+    Examples
+    --------
+    >>> metric_title("uar"), metric_title("valence ccc")
+    ('UAR', 'CCC valence')
+    """
+    *dimension, name = metric.split()
+    titles = VALUE_METRICS if dimension else LABEL_METRICS | SCORE_METRICS
+    return " ".join([titles[name].title, *dimension])
+
+
+def noun_of(parts: Sequence[str]) -> str:
+    """What the parts of a run are: folds, seeds, or runs where they differ in both.
+
+    Examples
+    --------
+    >>> noun_of(["fold 1", "fold 2"]), noun_of(["seed 1 fold 1", "seed 2 fold 1"])
+    ('folds', 'runs')
+    """
+    for noun in ("fold", "seed"):
+        if all(part.removeprefix(f"{noun} ").isdigit() for part in parts):
+            return f"{noun}s"
+    return "runs"
+
+
+def parts(evaluation: Mapping, names: Sequence[str]) -> Table:
+    """Every fold or seed by itself, beside their mean and standard deviation.
+
+    Parameters
+    ----------
+    evaluation : mapping
+        With ``parts`` and ``spread``.
+    names : sequence of str
+        Parts of the run, of which this test set may have some.
+    """
+    found = evaluation["parts"]
+    rows = [
+        [metric_title(metric), spread["mean"], spread["std"]]
+        + [found[name][metric] if name in found else None for name in names]
+        for metric, spread in evaluation["spread"].items()
+    ]
+    caption = (
+        f"Each of the {noun_of(names)} by itself; mean and standard deviation (n − 1) over "
+        f"{len(found)}."
+    )
+    return Table("parts", caption, ["Metric", "Mean", "SD", *names], rows)
+
+
+def emotions(evaluation: Mapping) -> list[Table]:
+    """The tables of predicted classes on a test set."""
+    result, counts = evaluation["classification"], evaluation["counts"]
+    several = counts["predictions"] > counts["utterances"]
+    tables = [classification(result, "predictions" if several else "utterances")]
+    if "calibrated" in result:
+        tables.append(calibration(result))
+    return [*tables, per_class(result)]
+
+
+def classification(result: Mapping, judged: str = "utterances") -> Table:
+    """Label and probability metrics of what was judged: utterances or predictions."""
+    detail = f"{result['n']:,} {judged} with one of the classes."
+    rows = [[metric_title(name), metric] for name, metric in result["metrics"].items()]
     return Table("classification", "Emotion classes.", ["Metric", "Value"], rows, detail)
+
+
+def calibration(result: Mapping) -> Table:
+    """Probability metrics before and after temperature scaling."""
+    after = result["calibrated"]["metrics"]
+    rows = [[metric_title(name), result["metrics"][name], after[name]] for name in after]
+    caption = "Probabilities before and after temperature scaling, which changes no decision."
+    detail = (
+        f"Temperature {temperature_text(result['calibrated']['temperature'])}, fitted on "
+        "validation data; above 1 the model was too sure."
+    )
+    return Table("calibration", caption, ["Metric", "Before", "After"], rows, detail)
+
+
+def temperature_text(temperature: float | Sequence[float]) -> str:
+    """One temperature, or the lowest and highest of several models.
+
+    Examples
+    --------
+    >>> temperature_text(1.834), temperature_text([1.2, 2.1])
+    ('1.83', '1.20 to 2.10')
+    """
+    ends = temperature if isinstance(temperature, Sequence) else [temperature]
+    return " to ".join(f"{end:.2f}" for end in ends)
 
 
 def per_class(result: Mapping) -> Table:
@@ -88,92 +170,3 @@ def regression(result: Mapping, va_range: list[float]) -> Table:
             row += [found[of][name] for found in result.values()]
         table.rows.append(row)
     return table
-
-
-def _title(metric: str) -> str:
-    """Heading of ``uar`` or ``valence ccc``."""
-    *dimension, name = metric.split()
-    title = (VALUE_METRICS if dimension else LABEL_METRICS)[name].title
-    return " ".join([title, *dimension])
-
-
-def groups(found: Mapping[str, Mapping]) -> Table:
-    """Metrics of every gender, language and corpus, in long form."""
-    rows = [
-        [grouping, name, level["utterances"], level["speakers"], _title(metric), value]
-        for grouping, result in found.items()
-        for name, level in result["levels"].items()
-        for metric, value in level["metrics"].items()
-    ]
-    head = ["Grouping", "Group", "Utterances", "Speakers", "Metric", "Value"]
-    return Table("groups", "Groups.", head, rows)
-
-
-def grouping(name: str, result: Mapping) -> Table:
-    """One grouping: a row per metric, a column per group, and the largest gap."""
-    levels = result["levels"]
-    sizes = [
-        f"{level} (n = {found['utterances']:,}, {found['speakers']} speakers)"
-        for level, found in levels.items()
-    ]
-    shown = [
-        metric
-        for metric in COMPARED
-        if any(
-            level["metrics"].get(metric, {}).get("value") is not None
-            for level in levels.values()
-        )
-    ]
-    rows = []
-    for metric in shown:
-        gap = result["gaps"].get(metric)
-        cells = [level["metrics"].get(metric) for level in levels.values()]
-        rows.append(
-            [
-                _title(metric),
-                *cells,
-                gap,
-                f"{gap['highest']} over {gap['lowest']}" if gap else None,
-            ]
-        )
-    caption = f"By {name}"
-    if result["unknown"]:
-        caption += f"; unknown of {result['unknown']:,} utterances"
-    return Table(
-        f"by_{name}", f"{caption}.", ["Metric", *sizes, "Largest gap", "Between"], rows
-    )
-
-
-def audit(splits: Mapping) -> Table:
-    """What the parts of the split share; a count may stand alone or with examples."""
-    audits = splits.get("audit") or {}
-    kinds = list(dict.fromkeys(kind for result in audits.values() for kind in result))
-    rows = []
-    for pair, result in audits.items():
-        rows.append([pair, *[_count(result.get(kind)) for kind in kinds]])
-    caption = "Shared between the parts of the split; 0 is what a test of generalisation needs."
-    return Table("audit", caption, ["Parts", *[kind.capitalize() for kind in kinds]], rows)
-
-
-def known_speakers(splits: Mapping) -> list[str]:
-    """Test parts whose speakers the model was trained on, e.g. by a random split."""
-    return [
-        pair.removeprefix("train-")
-        for pair, result in (splits.get("audit") or {}).items()
-        if pair.startswith("train-")
-        and pair != "train-valid"
-        and _count(result.get("speakers"))
-    ]
-
-
-def _count(found: Mapping | int | None) -> int | None:
-    """A count that stands alone or beside examples."""
-    return found.get("count") if isinstance(found, Mapping) else found
-
-
-def split_sizes(splits: Mapping) -> Table:
-    """Utterances in each part of the split."""
-    parts = {name: splits[name] for name in ("train", "valid", "test") if name in splits}
-    parts |= {f"test: {name}": ids for name, ids in (splits.get("tests") or {}).items()}
-    rows = [[name, len(ids)] for name, ids in parts.items()]
-    return Table("split", "Utterances per part.", ["Part", "Utterances"], rows)

@@ -1,4 +1,4 @@
-"""Scoring: every metric on some utterances of a test set, with its interval and its draws.
+"""Scoring: every metric of some predictions, with its interval and its draws.
 
 Axes: N utterances, C classes, K summed statistics, B resamples.
 """
@@ -53,76 +53,88 @@ class Scores:
         return found
 
 
-def score(
-    predictions: Predictions, chosen_N: np.ndarray, resamples: int, rng: np.random.Generator
-) -> Scores:
-    """Score the chosen utterances, each task on those that carry its label.
+def score(predictions: Predictions, resamples: int, rng: np.random.Generator) -> Scores:
+    """Score predictions, each task on the utterances that carry its label.
 
     Parameters
     ----------
     predictions : Predictions
-    chosen_N : ndarray of bool
     resamples : int
     rng : numpy.random.Generator
     """
     scores = Scores()
     if predictions.log_probs_NC is not None:
-        labelled_N = chosen_N & (predictions.true_N >= 0)
-        scores.classification = _classification(predictions, labelled_N, resamples, rng, scores)
+        scores.classification = _classification(predictions, resamples, rng, scores)
     if predictions.predicted_va_N2 is not None:
         scores.regression = {
-            name: _dimension(predictions, axis, chosen_N, resamples, rng, scores)
+            name: _dimension(predictions, axis, resamples, rng, scores)
             for axis, name in enumerate(VALENCE_AROUSAL)
         }
     return scores
 
 
 def _classification(
-    predictions: Predictions,
-    labelled_N: np.ndarray,
-    resamples: int,
-    rng: np.random.Generator,
-    scores: Scores,
+    predictions: Predictions, resamples: int, rng: np.random.Generator, scores: Scores
 ) -> dict:
     classes = len(predictions.emotions)
+    labelled_N = predictions.true_N >= 0
     true_N, predicted_N = predictions.true_N[labelled_N], predictions.predicted_N[labelled_N]
-    log_probs_NC = predictions.log_probs_NC[labelled_N]
+    log_probs = [predictions.log_probs_NC[labelled_N]]
+    if predictions.temperature_N is not None:
+        log_probs.append(predictions.calibrated_NC[labelled_N])
+    statistics = [label_metrics.confusion_cells(true_N, predicted_N, classes)]
+    statistics += [score_metrics.score_statistics(true_N, each_NC) for each_NC in log_probs]
     clusters = _clusters(predictions, labelled_N)
+    sums_BK = resample(np.hstack(statistics), clusters, resamples, rng)
+    ends = np.cumsum([each_NK.shape[1] for each_NK in statistics])
+    cells_BK, *scored = np.split(sums_BK, ends[:-1], axis=1)
     confusion_CC = confusion_matrix(true_N, predicted_N, classes)
-    scores_NK = score_metrics.score_statistics(true_N, log_probs_NC)
-    cells_NK = label_metrics.confusion_cells(true_N, predicted_N, classes)
-    sums_BK = resample(np.hstack([cells_NK, scores_NK]), clusters, resamples, rng)
-    confusion_BCC = sums_BK[:, : classes**2].reshape(-1, classes, classes)
-    sums = (scores_NK.sum(0), sums_BK[:, classes**2 :])
+    confusion_BCC = cells_BK.reshape(-1, classes, classes)
     metrics, draws = _measure(LABEL_METRICS, confusion_CC, confusion_BCC, (), clusters)
-    more, more_draws = _measure(SCORE_METRICS, *sums, (true_N, log_probs_NC), clusters)
+    (more, more_draws), *calibrated = [
+        _measure(SCORE_METRICS, each_NK.sum(0), each_BK, (true_N, each_NC), clusters)
+        for each_NK, each_BK, each_NC in zip(statistics[1:], scored, log_probs, strict=True)
+    ]
     scores.draws.update(draws | more_draws)
     scores.clusters.update(dict.fromkeys(draws | more_draws, clusters.count))
-    return {
+    result = {
         "n": len(true_N),
         "classes_present": int((confusion_CC.sum(1) > 0).sum()),
         "metrics": metrics | more,
-        "per_class": [
-            {key: number(v) if isinstance(v, float) else v for key, v in line.items()}
-            for line in per_class(confusion_CC, predictions.emotions)
-        ],
+        "per_class": _plain(per_class(confusion_CC, predictions.emotions)),
         "confusion": confusion_CC.tolist(),
         "drawn": _drawn(clusters),
     }
+    if calibrated:
+        temperature = _ends(predictions.temperature_N)
+        result["calibrated"] = {"temperature": temperature, "metrics": calibrated[0][0]}
+    return result
+
+
+def _plain(lines: list[dict]) -> list[dict]:
+    return [
+        {key: number(v) if isinstance(v, float) else v for key, v in line.items()}
+        for line in lines
+    ]
+
+
+def _ends(temperature_N: np.ndarray) -> float | list[float]:
+    """The temperature, or the lowest and highest of the parts'."""
+    low, high = float(temperature_N.min()), float(temperature_N.max())
+    return low if low == high else [low, high]
 
 
 def _dimension(
     predictions: Predictions,
     axis: int,
-    chosen_N: np.ndarray,
     resamples: int,
     rng: np.random.Generator,
     scores: Scores,
 ) -> dict:
-    all_true_N = np.full(len(chosen_N), np.nan)
+    all_true_N = np.full(len(predictions.ids), np.nan)
     if predictions.true_va_N2 is not None:
         all_true_N = predictions.true_va_N2[:, axis]
-    rated_N = chosen_N & np.isfinite(all_true_N)
+    rated_N = np.isfinite(all_true_N)
     true_N, predicted_N = all_true_N[rated_N], predictions.predicted_va_N2[rated_N, axis]
     clusters = _clusters(predictions, rated_N)
     statistics_NK = value_metrics.value_statistics(true_N, predicted_N)

@@ -1,6 +1,7 @@
-"""Tables: one model of a table, written as text, Markdown and CSV.
+"""Tables: one model of a table, written as text, Markdown and CSV (LaTeX: ``latex.py``).
 
-A cell is text, a number, None, or an estimate ``{"value", "low", "high"}``. CSV keeps every
+A cell is text, a number, None, or an estimate ``{"value", "low", "high"}``, which may also say
+that it is the ``best`` of its row and carry ``marks`` that a caption explains. CSV keeps every
 digit and spreads an estimate over three columns; the others round to three decimals.
 """
 
@@ -28,6 +29,9 @@ class Table:
         Cells as the module says; as many as ``head`` has.
     detail : str
         What the caption adds for this test set alone; lost where tables are stacked.
+    over : list of str
+        Headings above ``head``, one per column or none at all; neighbours that are equal share
+        one.
     """
 
     name: str
@@ -35,22 +39,45 @@ class Table:
     head: list[str]
     rows: list[list] = field(default_factory=list)
     detail: str = ""
+    over: list[str] = field(default_factory=list)
+
+    @property
+    def titles(self) -> list[str]:
+        """``over`` and ``head`` in one line."""
+        if not self.over:
+            return self.head
+        return [f"{o} {h}".strip() for o, h in zip(self.over, self.head, strict=True)]
+
+
+class PValue(float):
+    """A number that is written ``<0.001`` where three decimals would say zero."""
+
+
+def p_value(p: float | None) -> PValue | None:
+    """A cell for p."""
+    return None if p is None else PValue(p)
 
 
 def value_text(cell: object) -> str:
-    """A cell's value without its interval.
+    """A cell's value with its marks, without its interval.
 
     Examples
     --------
     >>> value_text({"value": 0.5, "low": 0.4, "high": 0.6}), value_text(None), value_text(1200)
     ('0.500', '–', '1,200')
+    >>> value_text({"value": -0.0001, "low": None, "high": None, "marks": "*"})
+    '0.000*'
+    >>> value_text(PValue(0.0001))
+    '<0.001'
     """
     if isinstance(cell, Mapping):
-        cell = cell["value"]
+        return value_text(cell["value"]) + cell.get("marks", "")
     if cell is None:
         return NOTHING
+    if isinstance(cell, PValue) and cell < 0.0005:
+        return "<0.001"
     if isinstance(cell, float):
-        return f"{cell:.3f}"
+        return f"{round(cell, 3) + 0.0:.3f}"  # Adding zero turns -0.0 into 0.0.
     return f"{cell:,}" if isinstance(cell, int) else str(cell)
 
 
@@ -67,6 +94,11 @@ def interval_text(cell: object) -> str:
     return ""
 
 
+def is_best(cell: object) -> bool:
+    """Whether a cell is set in bold."""
+    return isinstance(cell, Mapping) and cell.get("best", False)
+
+
 def is_number(cell: object) -> bool:
     """Whether a cell is set to the right."""
     return cell is None or isinstance(cell, Mapping | int | float)
@@ -79,7 +111,7 @@ def cell_text(cell: object) -> str:
 
 def to_text(table: Table) -> str:
     """An aligned plain-text table for a terminal."""
-    lines = [table.head, *[[cell_text(cell) for cell in row] for row in table.rows]]
+    lines = [table.titles, *[[cell_text(cell) for cell in row] for row in table.rows]]
     widths = [max(len(line[i]) for line in lines) for i in range(len(table.head))]
     lines.insert(1, ["-" * width for width in widths])
     return "\n".join(
@@ -92,12 +124,20 @@ def to_markdown(table: Table) -> str:
     """A Markdown table below its caption."""
 
     def line(cells: Sequence[str]) -> str:
-        return f"| {' | '.join(_markdown(cell) for cell in cells)} |"
+        return f"| {' | '.join(cells)} |"
 
     numeric = [all(is_number(row[i]) for row in table.rows) for i in range(len(table.head))]
     rule = "|" + "|".join("---:" if right else "---" for right in numeric) + "|"
-    body = [line([cell_text(cell) for cell in row]) for row in table.rows]
-    return "\n".join([_markdown(table.caption), "", line(table.head), rule, *body, ""])
+    head = line([_markdown(title) for title in table.titles])
+    body = [line([_markdown_cell(cell) for cell in row]) for row in table.rows]
+    return "\n".join([_markdown(table.caption), "", head, rule, *body, ""])
+
+
+def _markdown_cell(cell: object) -> str:
+    value = _markdown(value_text(cell))
+    if is_best(cell):
+        value = f"**{value}**"
+    return f"{value} {_markdown(interval_text(cell))}".rstrip()
 
 
 def _markdown(text: str) -> str:
@@ -112,7 +152,7 @@ def to_csv(table: Table) -> str:
         any(isinstance(row[i], Mapping) for row in table.rows) for i in range(len(table.head))
     ]
     head: list[str] = []
-    for name, three in zip(table.head, spread, strict=True):
+    for name, three in zip(table.titles, spread, strict=True):
         head += [name, f"{name} low", f"{name} high"] if three else [name]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

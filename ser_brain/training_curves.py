@@ -72,3 +72,19 @@ def curves_of(log: Sequence[Mapping]) -> Curves:
         del found[TITLES["loss"]]
     order = [*TITLES.values(), *found]
     return dict(sorted(found.items(), key=lambda item: order.index(item[0])))
+
+
+def together(parts: Sequence[Curves]) -> dict[str, dict[str, list]]:
+    """The curves of several parts (folds, seeds): quantity -> line -> points of each part.
+
+    Examples
+    --------
+    >>> together([{"UAR": {"validation": [(1, 0.5)]}}, {"UAR": {"validation": [(1, 0.6)]}}])
+    {'UAR': {'validation': [[(1, 0.5)], [(1, 0.6)]]}}
+    """
+    found: dict[str, dict[str, list]] = {}
+    for curves in parts:
+        for quantity, lines in curves.items():
+            for line, points in lines.items():
+                found.setdefault(quantity, {}).setdefault(line, []).append(points)
+    return found

@@ -14,7 +14,29 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("ser_brain", "recipes", "data_prep")
 HEAVY = {"torch", "torchaudio", "speechbrain", "transformers", "huggingface_hub", "hyperpyyaml"}
-ANALYSIS = ("evaluation", "metrics", "plots", "report", "predictions", "circumplex")
+ANALYSIS = (
+    "changed_answers",
+    "circumplex",
+    "comparison",
+    "comparison_report",
+    "crosscorpus",
+    "crosscorpus_files",
+    "evaluation",
+    "exchanged_classes",
+    "fingerprints",
+    "label_sanity",
+    "label_text",
+    "leakage",
+    "metrics",
+    "mood",
+    "near_duplicates",
+    "plots",
+    "predictions",
+    "report",
+    "run_comparison",
+    "runs",
+    "swap_test",
+)
 STANDARD = (
     "errors",
     "files",
@@ -25,6 +47,8 @@ STANDARD = (
     "corpus_card",
     "manifest",
     "corpora",
+    "id_lists",
+    "on_argument",
 )
 
 

@@ -7,6 +7,7 @@ from sklearn import metrics as sk
 
 from ser_brain.errors import SERError
 from ser_brain.evaluation import evaluate, evaluate_run
+from ser_brain.files import write_json
 from ser_brain.metrics import LABEL_METRICS, SCORE_METRICS, VALUE_METRICS
 from ser_brain.predictions import read_predictions
 from ser_brain.runs import read_run
@@ -133,7 +134,7 @@ def test_groups_and_their_gap(tmp_path):
         row["predicted_emotion"] = said
     rows[0]["gender"] = None
     groups = evaluation_of(tmp_path, rows)["groups"]
-    assert list(groups) == ["gender"]  # One language, one corpus: nothing to compare.
+    assert list(groups) == ["gender", "speaker"]  # One language and corpus: nothing to compare.
     assert groups["gender"]["unknown"] == 1
     levels = groups["gender"]["levels"]
     assert levels["female"]["metrics"]["uar"]["value"] == 1.0
@@ -152,6 +153,86 @@ def test_the_gap_of_like_groups_holds_zero(tmp_path):
     groups = evaluation_of(tmp_path, fake_run.rows(400, speakers=20))["groups"]
     gap = groups["gender"]["gaps"]["wa"]
     assert gap["low"] < 0 < gap["high"]
+
+
+def test_every_metric_of_every_group(tmp_path):
+    rows = fake_run.rows(120, speakers=4)
+    results = evaluation_of(tmp_path, rows)
+    for found in results["groups"].values():
+        for level in found["levels"].values():
+            assert level["metrics"].keys() == {
+                *LABEL_METRICS,
+                *SCORE_METRICS,
+                *(f"{d} {name}" for d in ("valence", "arousal") for name in VALUE_METRICS),
+            }
+            assert found["gaps"].keys() == level["metrics"].keys()
+    assert results["groups"]["gender"]["gaps"]["ece"]["low"] is None
+    women = [r for r in rows if r["gender"] == "female"]
+    level = results["groups"]["gender"]["levels"]["female"]
+    anger = next(line for line in level["per_class"] if line["emotion"] == "anger")
+    assert anger["predicted"] == sum(r["predicted_emotion"] == "anger" for r in women)
+
+
+def test_each_speaker_is_judged_alone(tmp_path):
+    rows = fake_run.rows(90, "classification", speakers=3)
+    rows[0]["speaker"] = None
+    speakers = evaluation_of(tmp_path, rows)["groups"]["speaker"]
+    assert speakers["unknown"] == 1
+    assert list(speakers["levels"]) == ["fake_0", "fake_1", "fake_2"]
+    for name, level in speakers["levels"].items():
+        own = [r for r in rows if r["speaker"] == name]
+        true, said = [r["emotion"] for r in own], [r["predicted_emotion"] for r in own]
+        uar = level["metrics"]["uar"]
+        assert uar["value"] == pytest.approx(sk.balanced_accuracy_score(true, said))
+        assert uar["low"] <= uar["value"] <= uar["high"]
+        assert (level["utterances"], level["speakers"]) == (len(own), 1)
+        assert level["gender"] == own[0]["gender"]
+    values = [level["metrics"]["uar"]["value"] for level in speakers["levels"].values()]
+    assert speakers["gaps"]["uar"]["value"] == pytest.approx(max(values) - min(values))
+
+
+def test_a_temperature_moves_probabilities_and_no_decision(tmp_path):
+    rows = fake_run.rows(80, "classification")
+    plain = evaluation_of(tmp_path, rows)["classification"]
+    found = evaluation_of(tmp_path, rows, temperature=2.0)["classification"]
+    calibrated = found.pop("calibrated")
+    assert found == plain and "calibrated" not in plain
+    assert calibrated["temperature"] == 2.0
+    scores_NC = np.array([[r["log_probabilities"][e] for e in fake_run.EMOTIONS] for r in rows])
+    probs_NC = np.exp(scores_NC / 2) / np.exp(scores_NC / 2).sum(1, keepdims=True)
+    nll = calibrated["metrics"]["nll"]
+    labels = [r["emotion"] for r in rows]
+    columns = np.argsort(fake_run.EMOTIONS)
+    expected = sk.log_loss(labels, probs_NC[:, columns], labels=sorted(fake_run.EMOTIONS))
+    assert nll["value"] == pytest.approx(expected)
+    assert nll["low"] < nll["value"] < nll["high"]
+    assert list(calibrated["metrics"]) == list(SCORE_METRICS)
+
+
+def test_folds_have_a_range_of_temperatures(tmp_path):
+    rows = fake_run.rows(40, "classification")
+    for number in (1, 2):
+        part = rows[20 * (number - 1) : 20 * number]
+        fake_run.write(tmp_path / f"{number}", some_rows=part, temperature=float(number))
+    write_json(tmp_path / "folds.json", {"parts": {"fold 1": "1", "fold 2": "2"}})
+    results = evaluate_run(read_run(tmp_path), resamples=20)["test_sets"]["fake"]
+    assert results["classification"]["calibrated"]["temperature"] == [1.0, 2.0]
+
+
+def test_an_utterance_that_several_models_predict_counts_once(tmp_path):
+    rows = [
+        {**row, "id": f"{row['id']} ({model})", "utterance": row["id"]}
+        for model in ("a", "b")
+        for row in fake_run.rows(20)
+    ]
+    results = evaluation_of(tmp_path, rows)
+    counts = results["counts"]
+    assert (counts["predictions"], counts["utterances"]) == (40, 20)
+    assert (counts["with_emotion"], counts["with_valence"]) == (20, 20)
+    assert counts["duration_s"] == pytest.approx(20 * 1.5)
+    assert results["classification"]["n"] == 40
+    levels = results["groups"]["gender"]["levels"]
+    assert sum(level["utterances"] for level in levels.values()) == 20
 
 
 def test_a_run(tmp_path):

@@ -1,7 +1,7 @@
 import pytest
 
 from ser_brain.errors import SERError
-from ser_brain.training_curves import curves_of, read_train_log
+from ser_brain.training_curves import curves_of, read_train_log, together
 
 
 def test_curves():
@@ -17,6 +17,14 @@ def test_curves():
 def test_a_single_loss_is_shown_once():
     found = curves_of([{"epoch": 1, "train": {"loss": 1.0, "nll": 1.0}}])
     assert list(found) == ["NLL (nats)"]
+
+
+def test_a_quantity_that_one_part_lacks():
+    one = {"UAR": {"validation": [(1, 0.5)]}}
+    other = {"UAR": {"validation": [(1, 0.6)], "training": [(1, 0.7)]}, "MSE": {}}
+    assert together([one, other]) == {
+        "UAR": {"validation": [[(1, 0.5)], [(1, 0.6)]], "training": [[(1, 0.7)]]}
+    }
 
 
 def test_no_log(tmp_path):

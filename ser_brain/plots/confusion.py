@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from ser_brain.plots.frame import INK, PANELS_PER_ROW, panels
+from ser_brain.plots.frame import INK, PANELS_PER_ROW, cut, panels
 
 
 def confusion(
@@ -35,16 +35,16 @@ def confusion(
     title, subtitle : str
     """
     per_row = len(counts) if len(counts) <= 3 else math.ceil(math.sqrt(len(counts)))
-    side_in = 1.5 + 0.52 * len(emotions)
+    names = [cut(emotion) for emotion in emotions]
+    side_in = 0.75 + 0.08 * max(map(len, names)) + 0.52 * len(names)
     size_in = (side_in, side_in - 0.1)
     per_row = min(PANELS_PER_ROW, per_row)
     with panels(stem, len(counts), size_in, title, subtitle, per_row) as grid:
         for axes, (name, counts_CC) in zip(grid, counts.items(), strict=True):
-            _confusion_panel(axes, np.asarray(counts_CC), emotions)
+            _confusion_panel(axes, np.asarray(counts_CC), names)
             if len(counts) > 1:
-                axes.set_title(
-                    f"{name} (n = {np.sum(counts_CC):,})", loc="left", parse_math=False
-                )
+                heading = f"{cut(name, int(12 * side_in) - 12)} (n = {np.sum(counts_CC):,})"
+                axes.set_title(heading, loc="left", parse_math=False)
 
 
 def _confusion_panel(axes: Axes, counts_CC: np.ndarray, emotions: Sequence[str]) -> None:

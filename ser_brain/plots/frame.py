@@ -59,11 +59,22 @@ def new_figure(width_in: float, height_in: float, title: str, subtitle: str) -> 
     figure = Figure(figsize=(width_in, height_in), layout="constrained")
     figure.get_layout_engine().set(rect=(0, 0, 1, 1 - words_in / height_in), w_pad=0.06)
     text = {"x": 0.08 / width_in, "va": "top", "parse_math": False}
-    title = textwrap.shorten(title, int(width_in * 10), placeholder=" …")
+    title = cut(title, int(width_in * 10))
     figure.text(y=1 - 0.08 / height_in, s=title, weight="bold", size=11, color=INK, **text)
     below = "\n".join(lines)
     figure.text(y=1 - 0.3 / height_in, s=below, size=7.5, color=GREY, **text)
     return figure
+
+
+def cut(text: str, characters: int = 24) -> str:
+    """Text that leaves room for the panel: the end of a longer one is cut off.
+
+    Examples
+    --------
+    >>> cut("neutral"), cut("a name without end", 8)
+    ('neutral', 'a name …')
+    """
+    return text if len(text) <= characters else f"{text[: characters - 1]}…"
 
 
 def save(figure: Figure, stem: str | Path) -> None:

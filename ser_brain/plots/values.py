@@ -9,8 +9,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
 
 from ser_brain.plots.frame import ABOVE, BLUE, GREY, INK, VERMILLION, panels
+
+MOST_POINTS = 5_000
 
 
 def scatter(
@@ -37,18 +41,29 @@ def scatter(
             margin = 0.04 * (ends[1] - ends[0])
             ends = [ends[0] - margin, ends[1] + margin]
             axes.plot(ends, ends, color=GREY, linewidth=1, linestyle="--", label="identity")
-            axes.scatter(
-                true_N,
-                predicted_N,
-                s=9,
-                alpha=float(np.clip(300 / len(true_N), 0.04, 0.6)),
-                color=BLUE,
-                linewidths=0,
-                rasterized=True,
-            )
+            _points(axes, true_N, predicted_N, va_range)
             axes.set(xlim=ends, ylim=ends, aspect="equal")
             axes.set(xlabel=f"True {name} ({low:g} to {high:g})", ylabel=f"Predicted {name}")
             axes.set_title(notes[name], loc="left", size=9, color=INK)
+
+
+def _points(
+    axes: Axes, true_N: np.ndarray, predicted_N: np.ndarray, va_range: Sequence[float]
+) -> None:
+    """Points, or where they would cover each other, how many lie in each place."""
+    if len(true_N) <= MOST_POINTS:
+        alpha = float(np.clip(300 / len(true_N), 0.15, 0.6))
+        look = {"s": 9, "alpha": alpha, "color": BLUE, "linewidths": 0}
+        axes.scatter(true_N, predicted_N, rasterized=True, **look)
+        return
+    width = (va_range[1] - va_range[0]) / 40
+    bins = [_bins(values_N, width) for values_N in (true_N, predicted_N)]
+    look = {"cmap": "Blues", "norm": LogNorm(vmin=0.5), "rasterized": True}
+    *_, places = axes.hist2d(true_N, predicted_N, bins, cmin=1, **look)
+    scale = axes.inset_axes([0.6, 0.17, 0.36, 0.03])  # Where few points lie.
+    axes.figure.colorbar(places, cax=scale, orientation="horizontal")
+    scale.tick_params(labelsize=7)
+    scale.set_xlabel("Count", size=7, labelpad=1)
 
 
 def distribution(
@@ -68,7 +83,7 @@ def distribution(
             axes.hist(
                 predicted_N, bins, histtype="step", color=BLUE, linewidth=1.8, label="predicted"
             )
-            axes.set(xlabel=f"{name.capitalize()} ({low:g} to {high:g})", ylabel="Utterances")
+            axes.set(xlabel=f"{name.capitalize()} ({low:g} to {high:g})", ylabel="Count")
             axes.legend(**ABOVE)
 
 
@@ -95,7 +110,7 @@ def errors(
                 linestyle="--",
                 label=f"mean {mean:+.3f}".replace("-", "−"),
             )
-            axes.set(xlabel=f"Error of {name} (predicted − true)", ylabel="Utterances")
+            axes.set(xlabel=f"Error of {name} (predicted − true)", ylabel="Count")
             axes.legend(**ABOVE)
 
 

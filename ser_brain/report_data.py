@@ -1,0 +1,165 @@
+"""What a report says of the data: corpora, findings of their preparation, split, overlap."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ser_brain.report_tables import noun_of
+from ser_brain.tables import Table
+
+FACTS = {
+    "version": "Version",
+    "licence": "Licence",
+    "citation": "Citation",
+    "languages": "Languages",
+    "style": "Style",
+    "fingerprint": "Fingerprint",
+    "notes": "Notes",
+}
+USES = {"train": "train, validate, test", "test": "test only"}
+
+
+def corpora(splits: Mapping[str, Mapping]) -> list[dict]:
+    """Each corpus once: ``title``, ``synthetic``, ``facts`` and ``findings``, in words.
+
+    Parameters
+    ----------
+    splits : mapping
+        ``splits.json`` of the run, or of every fold or seed. A corpus may stand in it under
+        several names, e.g. by language.
+    """
+    found = []
+    for name, card in _described(splits).items():
+        corpus = {
+            "title": card.get("title") or name,
+            "synthetic": bool(card.get("synthetic")),
+            "facts": {
+                title: _words(card[key]) for key, title in FACTS.items() if card.get(key)
+            },
+            "findings": findings(card),
+        }
+        if corpus not in found:
+            found.append(corpus)
+    return found
+
+
+def _described(splits: Mapping[str, Mapping]) -> dict[str, Mapping]:
+    """Name in the experiment -> what is known of the corpus."""
+    return {name: card for s in splits.values() for name, card in s.get("corpora", {}).items()}
+
+
+def _words(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def findings(card: Mapping) -> list[str]:
+    """What the preparation of a corpus found, in words; silent on what it did not look for.
+
+    Examples
+    --------
+    >>> findings({"damaged": {"unreadable": 2}, "same_audio": 0})
+    ['Left out by the preparation: 2 unreadable.', 'No two utterances have the same audio.']
+    """
+    said = []
+    if card.get("damaged") is not None:
+        counts = [f"{count:,} {kind}" for kind, count in card["damaged"].items()]
+        said.append(
+            f"Left out by the preparation: {', '.join(counts)}."
+            if counts
+            else "The preparation found no damaged, missing or stray file."
+        )
+    if card.get("same_audio") is not None:
+        groups = card["same_audio"]
+        said.append(
+            f"Groups of utterances with the same audio: {groups:,}."
+            if groups
+            else "No two utterances have the same audio."
+        )
+    if card.get("known_bad"):
+        broken = [f"{name} ({reason})" for name, reason in card["known_bad"].items()]
+        said.append(f"Known to be broken in every copy: {', '.join(broken)}.")
+    return said
+
+
+def tables(splits: Mapping[str, Mapping]) -> list[Table]:
+    """The tables of corpora and split."""
+    return [used(splits), split_sizes(splits), audit(splits)]
+
+
+def used(splits: Mapping[str, Mapping]) -> Table:
+    """What the experiment takes of each corpus and what it leaves out, by name."""
+    described = _described(splits)
+    names = dict.fromkeys(name for s in splits.values() for name in s.get("left_out", {}))
+    table = Table("data", "What the experiment uses of each corpus.", [])
+    table.head = ["Name", "Corpus", "Used to", "Labels", "Utterances", "Left out"]
+    for name in described | names:
+        card = described.get(name, {})
+        counts = [s["left_out"][name] for s in splits.values() if name in s.get("left_out", {})]
+        use = USES.get(card.get("use"), card.get("use"))
+        facts = [card.get("title"), use, card.get("label_source"), card.get("utterances")]
+        table.rows.append([name, *facts, _left_out(counts)])
+    return table
+
+
+def _left_out(counts: Sequence[Mapping[str, int]]) -> str | None:
+    """How many for which reason; where parts differ, from the fewest to the most."""
+    reasons = dict.fromkeys(reason for part in counts for reason in part)
+    said = []
+    for reason in reasons:
+        found = sorted({part.get(reason, 0) for part in counts})
+        ends = dict.fromkeys([found[0], found[-1]])
+        said.append(f"{' to '.join(f'{count:,}' for count in ends)} {reason}")
+    return ", ".join(said) or None
+
+
+def split_sizes(splits: Mapping[str, Mapping]) -> Table:
+    """Utterances in each part of the split, a column for each fold or seed."""
+    sizes = {name: _sizes(split) for name, split in splits.items()}
+    parts = dict.fromkeys(part for found in sizes.values() for part in found)
+    head = ["Part", *(sizes if len(sizes) > 1 else ["Utterances"])]
+    rows = [[part, *(found.get(part) for found in sizes.values())] for part in parts]
+    return Table("split", "Utterances per part.", head, rows)
+
+
+def _sizes(split: Mapping) -> dict[str, int]:
+    parts = {name: split[name] for name in ("train", "valid", "test") if name in split}
+    parts |= {f"test: {name}": ids for name, ids in (split.get("tests") or {}).items()}
+    return {name: len(ids) for name, ids in parts.items()}
+
+
+def audit(splits: Mapping[str, Mapping]) -> Table:
+    """What the parts of the split share, added up over folds or seeds."""
+    audits = [split.get("audit") or {} for split in splits.values()]
+    kinds = list(dict.fromkeys(kind for a in audits for found in a.values() for kind in found))
+    rows = []
+    for pair in dict.fromkeys(pair for a in audits for pair in a):
+        results = [a[pair] for a in audits if pair in a]
+        rows.append([pair, *(_total(result.get(kind) for result in results) for kind in kinds)])
+    caption = "Shared between the parts of the split; 0 is what a test of generalisation needs."
+    if len(audits) > 1:
+        caption += f" Added up over {len(audits)} {noun_of(list(splits))}."
+    return Table("audit", caption, ["Parts", *[kind.capitalize() for kind in kinds]], rows)
+
+
+def _total(found: Sequence[Mapping | int | None]) -> int | None:
+    """Sum of counts that stand alone or beside examples; None where none was taken."""
+    counts = [_count(one) for one in found]
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
+
+
+def _count(found: Mapping | int | None) -> int | None:
+    return found.get("count") if isinstance(found, Mapping) else found
+
+
+def known_speakers(splits: Mapping[str, Mapping]) -> list[str]:
+    """Test parts whose speakers the model was trained on, e.g. by a random split."""
+    names = [
+        pair.removeprefix("train-")
+        for split in splits.values()
+        for pair, result in (split.get("audit") or {}).items()
+        if pair.startswith("train-")
+        and pair != "train-valid"
+        and _count(result.get("speakers"))
+    ]
+    return list(dict.fromkeys(names))

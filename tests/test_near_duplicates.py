@@ -1,0 +1,140 @@
+import io
+
+import numpy as np
+import pytest
+import soundfile
+from made_speech import RATE_HZ, entry, speak
+from scipy import signal
+
+from ser_brain import near_duplicates
+from ser_brain.errors import SERError
+from ser_brain.near_duplicates import listen, read_waveform, same_recordings
+
+ORIGINAL = speak(0)
+MS = RATE_HZ // 1000
+
+
+def coded(samples, rate_hz=RATE_HZ, **options):
+    """Through an encoder and back."""
+    file = io.BytesIO()
+    soundfile.write(file, samples, rate_hz, **options)
+    file.seek(0)
+    return soundfile.read(file, dtype="float32")
+
+
+def at_rate(samples, rate_hz):
+    common = np.gcd(rate_hz, RATE_HZ)
+    return signal.resample_poly(samples, rate_hz // common, RATE_HZ // common), rate_hz
+
+
+COPIES = {
+    "vorbis": lambda x: coded(x, format="OGG", subtype="VORBIS"),
+    "opus": lambda x: coded(x, format="OGG", subtype="OPUS"),
+    "mp3": lambda x: coded(x, format="MP3", subtype="MPEG_LAYER_III"),
+    "u-law": lambda x: coded(x, format="WAV", subtype="ULAW"),
+    "8 bit": lambda x: coded(x, format="WAV", subtype="PCM_U8"),
+    "GSM": lambda x: coded(*at_rate(x, 8000), format="WAV", subtype="GSM610"),
+    "8 kHz": lambda x: at_rate(x, 8000),
+    "22.05 kHz": lambda x: at_rate(x, 22050),
+    "-20 dB": lambda x: (x / 10, RATE_HZ),
+    "20 ms lost at the start": lambda x: (x[20 * MS :], RATE_HZ),
+    "40 ms lost at both ends": lambda x: (x[40 * MS : -40 * MS], RATE_HZ),
+    "80 ms put before": lambda x: (np.pad(x, (80 * MS, 0)), RATE_HZ),
+    "inverted": lambda x: (-x, RATE_HZ),
+}
+
+
+@pytest.fixture
+def heard(tmp_path):
+    """Write and listen to recordings; a recording is samples, or (samples, rate)."""
+
+    def heard(recordings):
+        entries = {}
+        for name, recording in recordings.items():
+            samples, rate_hz = (
+                recording if isinstance(recording, tuple) else (recording, RATE_HZ)
+            )
+            entries[name] = entry(tmp_path / f"{name}.wav", samples, rate_hz, subtype="FLOAT")
+        return listen(entries, "made")
+
+    return heard
+
+
+@pytest.fixture
+def others():
+    """The same sentence said again twice, and other sentences."""
+    takes = {f"take{n}": speak(0, take=n) for n in (1, 2)}
+    return takes | {f"other{n}": speak(n) for n in range(1, 6)}
+
+
+@pytest.mark.parametrize("kind", COPIES)
+def test_a_copy_is_found_among_others(heard, others, kind):
+    left = heard({"original": ORIGINAL, "other9": speak(9)})
+    right = heard({**others, "copy": COPIES[kind](ORIGINAL)})
+    assert same_recordings(left, right) == ([], [["original", "copy"]])
+    assert same_recordings(right, left) == ([], [["copy", "original"]])
+
+
+def test_the_same_sentence_said_again_is_no_copy(heard, others):
+    assert same_recordings(heard({"original": ORIGINAL}), heard(others)) == ([], [])
+
+
+def test_equal_samples_are_identical(heard):
+    left, right = heard({"a": ORIGINAL}), heard({"b": ORIGINAL, "c": ORIGINAL * 0.99})
+    assert same_recordings(left, right) == ([["a", "b"]], [["a", "c"]])
+
+
+@pytest.mark.parametrize("longer_ms, found", [(70, [["a", "b"]]), (160, [])])
+def test_recordings_must_be_about_equally_long(heard, longer_ms, found):
+    left = heard({"a": ORIGINAL, "other": speak(9, duration_s=1.8)})
+    right = heard({"b": np.pad(ORIGINAL, (0, longer_ms * MS))})
+    assert same_recordings(left, right) == ([], found)
+
+
+def test_very_short_recordings_must_be_equal(heard):
+    short = speak(7, duration_s=0.4)
+    left, right = heard({"a": short}), heard({"b": short, "c": short / 2})
+    assert same_recordings(left, right) == ([["a", "b"]], [])
+
+
+def test_a_part_of_a_file(tmp_path):
+    whole = entry(tmp_path / "whole.wav", np.concatenate([speak(1), ORIGINAL, speak(2)]))
+    part = {**whole, "start": 1.5, "stop": 3.0}
+    alone = entry(tmp_path / "alone.wav", ORIGINAL / 3)
+    left, right = listen({"a": whole, "b": part}, "left"), listen({"c": alone}, "right")
+    assert same_recordings(left, right) == ([], [["b", "c"]])
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3, 1000])
+def test_blocks_change_nothing(heard, others, monkeypatch, at_once):
+    monkeypatch.setattr(near_duplicates, "BLOCK", at_once)
+    lengths = {f"short{n}": speak(20 + n, duration_s=0.6 + 0.2 * n) for n in range(4)}
+    left = heard({**others, **lengths, "original": ORIGINAL})
+    right = heard({**{f"copy_of_{name}": x / 4 for name, x in lengths.items()}, "b": ORIGINAL})
+    expected = [[f"short{n}", f"copy_of_short{n}"] for n in range(4)]
+    assert same_recordings(left, right) == ([["original", "b"]], expected)
+
+
+def test_a_block_reaches_as_far_as_its_longest(heard, monkeypatch):
+    monkeypatch.setattr(near_duplicates, "BLOCK", 2)
+    left = heard({"short": speak(30, duration_s=0.6), "long": ORIGINAL})
+    shorts = {f"short{n}": speak(31 + n, duration_s=0.6) for n in range(4)}
+    assert same_recordings(left, heard({**shorts, "b": ORIGINAL})) == ([["long", "b"]], [])
+
+
+def test_no_recording_at_all(heard):
+    assert same_recordings(listen({}, "none"), heard({"a": ORIGINAL})) == ([], [])
+    assert same_recordings(heard({"a": ORIGINAL}), listen({}, "none")) == ([], [])
+
+
+def test_silence_is_a_copy_of_silence(heard):
+    left = heard({"a": np.zeros(RATE_HZ, "float32"), "b": speak(3, duration_s=1)})
+    right = heard({"c": np.zeros(RATE_HZ + 5, "float32"), "d": speak(4, duration_s=1)})
+    assert same_recordings(left, right) == ([], [["a", "c"]])
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    missing = {"wav": str(tmp_path / "none.wav"), "start": None, "stop": None}
+    match = r"Cannot compare .*none\.wav: unreadable .*say where it lies with --data_folder"
+    with pytest.raises(SERError, match=match):
+        read_waveform(missing)
