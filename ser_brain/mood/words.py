@@ -12,7 +12,7 @@ from scipy.optimize import isotonic_regression
 
 # Degrees anticlockwise from pleasure. Russell (1980), J. Pers. Soc. Psychol. 39(6), figure 2:
 # direct circular scaling of 28 words. Those that labels.RUSSELL_ANGLE_DEG holds are the same
-# there; the others follow the values by which later papers quote the figure.
+# there; the others were not checked against the paper and may be off by a few degrees.
 WORD_ANGLE_DEG = {
     "happy": 7.8,
     "delighted": 24.9,
