@@ -48,8 +48,17 @@ class Clusters:
     note: str
 
 
-def clusters_of(speakers: Sequence[str | None]) -> Clusters:
-    """Cluster utterances by speaker, or each by itself where that cannot be done.
+def clusters_of(
+    speakers: Sequence[str | None], utterances: Sequence[str] | None = None
+) -> Clusters:
+    """Cluster predictions by speaker, or by utterance where that cannot be done.
+
+    Parameters
+    ----------
+    speakers : sequence of str or None
+        Of each prediction.
+    utterances : sequence of str, optional
+        Of each prediction, where several models may predict one utterance.
 
     Examples
     --------
@@ -57,8 +66,11 @@ def clusters_of(speakers: Sequence[str | None]) -> Clusters:
     [0, 1, 0]
     >>> clusters_of(["a", None]).unit
     'utterance'
+    >>> clusters_of(["a", "a", "a"], ["x", "y", "x"]).count
+    2
     """
     count = len(speakers)
+    utterances = range(count) if utterances is None else utterances
     unknown = sum(speaker is None for speaker in speakers)
     number = {speaker: i for i, speaker in enumerate(sorted(set(speakers) - {None}))}
     if count and not unknown and len(number) > 1:
@@ -74,7 +86,9 @@ def clusters_of(speakers: Sequence[str | None]) -> Clusters:
         f"Intervals draw single utterances because {reason}; they are narrower than new "
         "speakers would show."
     )
-    return Clusters(np.arange(count), count, "utterance", note)
+    number = {utterance: i for i, utterance in enumerate(dict.fromkeys(utterances))}
+    index_N = np.array([number[utterance] for utterance in utterances], dtype=np.int64)
+    return Clusters(index_N, len(number), "utterance", note)
 
 
 def resample(
@@ -103,7 +117,7 @@ def resample(
     [[4.0], [4.0]]
     """
     sums_SK = statistics_NK
-    if clusters.unit == "speaker":
+    if clusters.count < len(statistics_NK):
         sums_SK = np.zeros((clusters.count, statistics_NK.shape[1]))
         np.add.at(sums_SK, clusters.index_N, statistics_NK)
     parts = [counts_bS @ sums_SK for counts_bS in _drawn(clusters.count, resamples, rng)]

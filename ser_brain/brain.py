@@ -124,7 +124,7 @@ class SERBrain(sb.Brain):
         if metric not in valid:
             raise SERError(
                 f"validation_metric: {metric} has nothing to be computed on: no validation "
-                "utterance has an emotion label."
+                "utterance has the label it needs."
             )
         rates = self._anneal(valid[metric])
         seconds = time.monotonic() - self.epoch_began

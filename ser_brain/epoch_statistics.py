@@ -27,7 +27,7 @@ def loss_statistics(
     Returns
     -------
     dict
-        ``loss``, then each loss by name; 0 where no utterance is labelled.
+        ``loss``, then by name each loss for which an utterance is labelled.
 
     Examples
     --------
@@ -38,7 +38,8 @@ def loss_statistics(
     for name in weights:
         sums = [rank[name] for rank in ranks if name in rank]
         count = sum(count for _, count in sums)
-        means[name] = math.fsum(total for total, _ in sums) / count if count else 0.0
+        if count:
+            means[name] = math.fsum(total for total, _ in sums) / count
     return {"loss": sum(weights[name] * mean for name, mean in means.items()), **means}
 
 

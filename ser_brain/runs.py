@@ -125,8 +125,8 @@ def pool(parts: Mapping[str, Predictions]) -> Predictions:
 
     Folds that part a corpus give every utterance once. Where models predict the same
     utterances (a test set of another corpus), each prediction counts, and its id says whose
-    it is: ``<id> (fold 2)``. Embeddings of different models have no common space and are left
-    out.
+    it is: ``<id> (fold 2)``; ``utterance`` of its row keeps the id itself. Embeddings of
+    different models have no common space and are left out.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def pool(parts: Mapping[str, Predictions]) -> Predictions:
         card=card,
         ids=ids,
         rows=[
-            {**row, "id": utterance_id}
+            {**row, "id": utterance_id, "utterance": row["id"]}
             for utterance_id, row in zip(
                 ids, (row for part in all_parts for row in part.rows), strict=True
             )

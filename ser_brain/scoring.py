@@ -187,8 +187,9 @@ def _scaled(result: Mapping[str, float | None], factor: float) -> dict[str, floa
 
 
 def _clusters(predictions: Predictions, known_N: np.ndarray) -> Clusters:
-    rows = predictions.rows
-    return clusters_of([rows[i].get("speaker") for i in np.flatnonzero(known_N)])
+    rows = [predictions.rows[i] for i in np.flatnonzero(known_N)]
+    speakers = [row.get("speaker") for row in rows]
+    return clusters_of(speakers, [row.get("utterance", row["id"]) for row in rows])
 
 
 def _drawn(clusters: Clusters) -> dict:

@@ -79,3 +79,11 @@ def test_undefined_resamples():
     assert interval(np.array([np.nan, np.nan, 2.0]), 5) == (None, None)
     assert interval(np.array([1.0, 2.0]), 1) == (None, None)
     assert interval(np.zeros(0), 5) == (None, None)
+
+
+def test_all_predictions_of_an_utterance_are_drawn_together():
+    clusters = clusters_of(["a"] * 4, ["x", "y", "x", "y"])
+    assert (clusters.unit, clusters.count) == ("utterance", 2)
+    statistics_NK = np.array([[1.0], [10.0], [1.0], [10.0]])
+    sums_BK = resample(statistics_NK, clusters, 50, np.random.default_rng(0))
+    assert set(sums_BK[:, 0]) == {4.0, 22.0, 40.0}

@@ -24,8 +24,9 @@ def test_losses_are_means_over_utterances_of_all_ranks():
     assert found == {"loss": pytest.approx(3 * 2.0 + 0.5 * 1.0), "nll": 2.0, "mse": 1.0}
 
 
-def test_a_loss_without_any_label_is_zero():
-    assert loss_statistics([{"mse": (0.0, 0)}], {"mse": 1.0}) == {"loss": 0.0, "mse": 0.0}
+def test_a_loss_without_any_label_is_no_number():
+    ranks = [{"nll": (6.0, 3), "mse": (0.0, 0)}]
+    assert loss_statistics(ranks, {"nll": 1.0, "mse": 1.0}) == {"loss": 2.0, "nll": 2.0}
 
 
 def test_hand_computed_classes():

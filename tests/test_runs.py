@@ -56,6 +56,9 @@ def test_each_prediction_of_the_same_utterance_counts(tmp_path):
     pooled = read_run(tmp_path).pooled("other")
     assert len(pooled.ids) == 20 and pooled.ids[0] == "fake_0000 (fold 1)"
     assert [row["id"] for row in pooled.rows] == pooled.ids
+    assert [row["utterance"] for row in pooled.rows[::10]] == ["fake_0000", "fake_0000"]
+    counts = evaluate_run(read_run(tmp_path), resamples=20)["test_sets"]["other"]["counts"]
+    assert (counts["predictions"], counts["utterances"]) == (20, 10)
 
 
 def test_each_fold_has_its_temperature(tmp_path):
