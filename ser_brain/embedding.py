@@ -62,6 +62,9 @@ def embed(
     if (out / FOLDS).exists() or (out / "predictions").exists():
         raise SERError(f"{out} holds results already; choose another --out, or remove it.")
     corpora = [_read(target) for target in targets]
+    names = [data.name for data in corpora]
+    if len(set(names)) < len(names):
+        raise SERError(f"A corpus is named twice ({', '.join(names)}); embed it once.")
     folders = {e.part: e.part.replace(", ", "-").replace(" ", "-") for e in embedders}
     if len(embedders) == 1:
         folders = {embedders[0].part: "."}

@@ -178,6 +178,11 @@ def test_mistakes_are_told_in_one_line(home, tmp_path, capsys, arguments, said):
     assert err.startswith("error: ") and said in err
 
 
+def test_a_corpus_named_twice(home, tmp_path, capsys):
+    assert embed(home, tmp_path / "out", "--encoder", "compact", manifests=("other",) * 2) == 2
+    assert "A corpus is named twice (other, other)" in capsys.readouterr().err
+
+
 def test_nothing_is_written_over(home, tmp_path, capsys):
     arguments = ["--encoder", "compact"]
     assert embed(home, tmp_path / "out", *arguments) == 0

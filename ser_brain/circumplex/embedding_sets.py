@@ -1,0 +1,196 @@
+"""What is analysed: the utterances of each set as points in the space of each model.
+
+Every part of a run (fold, seed, layer) has a space of its own; points of different parts are
+never put together.
+
+Axes: N utterances, D dimensions of the space, 2 = valence and arousal.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ser_brain.errors import SERError, bad_value
+from ser_brain.labels import EMOTIONS, rescale
+from ser_brain.predictions import Predictions
+from ser_brain.runs import Run, merge_protocols
+
+SPACES = ("embedding", "va")
+# A Gaussian from fewer points says nothing.
+MIN_CLIPS = 5
+UNIT_RANGE = (-1.0, 1.0)
+# ``other`` is a drawer, with no place on any map.
+MAPPED = tuple(emotion for emotion in EMOTIONS if emotion != "other")
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """The utterances of one set as one model sees them.
+
+    Attributes
+    ----------
+    points_ND : ndarray
+        Embeddings, or predicted valence and arousal on [-1, 1].
+    emotion_N : ndarray of int
+        Index into the set's emotions.
+    ids : list of str
+    speakers : list of str or None
+    true_va_N2 : ndarray or None
+        Ratings on [-1, 1], NaN where missing; None where there are none.
+    duration_N : ndarray
+        Seconds, NaN where unknown.
+    """
+
+    points_ND: np.ndarray
+    emotion_N: np.ndarray
+    ids: list[str]
+    speakers: list[str | None]
+    true_va_N2: np.ndarray | None
+    duration_N: np.ndarray
+
+    def take(self, rows: np.ndarray) -> Cloud:
+        """Some of the utterances, by number or by a mask."""
+        chosen = np.arange(len(self.ids))[rows]
+        return Cloud(
+            self.points_ND[chosen],
+            self.emotion_N[chosen],
+            [self.ids[n] for n in chosen],
+            [self.speakers[n] for n in chosen],
+            None if self.true_va_N2 is None else self.true_va_N2[chosen],
+            self.duration_N[chosen],
+        )
+
+
+@dataclass(frozen=True)
+class EmbeddingSet:
+    """One test set, as every part of a run sees it.
+
+    Attributes
+    ----------
+    name, role, protocol : str
+    synthetic : bool
+    emotions : list of str
+        Those with at least ``MIN_CLIPS`` clips in every part.
+    clouds : dict
+        Part -> Cloud.
+    left_out : dict
+        Reason -> number of utterances, over all parts.
+    """
+
+    name: str
+    role: str
+    protocol: str
+    synthetic: bool
+    emotions: list[str]
+    clouds: dict[str, Cloud]
+    left_out: dict[str, int]
+
+
+def read_sets(
+    run: Run, parts: Mapping[str, str], space: str, names: Sequence[str] = ()
+) -> dict[str, EmbeddingSet]:
+    """The sets of a run, in the order asked for, those it was trained on last.
+
+    Parameters
+    ----------
+    run : Run
+        Read with its embeddings.
+    parts : mapping
+        What to call a part -> its name in the run; the parts to take.
+    space : {"embedding", "va"}
+    names : sequence of str
+        Test sets to take; all of them where empty. What the model was trained on is always
+        taken along: it is fitted on, and not judged.
+
+    Raises
+    ------
+    SERError
+        If the run lacks a set or the space, or a set has fewer than two emotions.
+    """
+    if space not in SPACES:
+        raise bad_value("space", space, SPACES)
+    roles = {
+        name: next(iter(of_set.values())).card["role"]
+        for name, of_set in run.test_sets.items()
+        if not of_set.keys().isdisjoint(parts.values())
+    }
+    for name in names:
+        if name not in roles:
+            raise bad_value("test set", name, roles)
+    seen = [name for name, role in roles.items() if role != "test" and name not in names]
+    judged = list(names) or [name for name, role in roles.items() if role == "test"]
+    return {name: _embedding_set(run, name, parts, space) for name in [*judged, *seen]}
+
+
+def _embedding_set(run: Run, name: str, named: Mapping[str, str], space: str) -> EmbeddingSet:
+    of_set = run.test_sets[name]
+    parts = {short: of_set[part] for short, part in named.items() if part in of_set}
+    labels = {part: [row["emotion"] for row in p.rows] for part, p in parts.items()}
+    counts = {part: Counter(found) for part, found in labels.items()}
+    kept = [e for e in MAPPED if all(c[e] >= MIN_CLIPS for c in counts.values())]
+    left_out: Counter[str] = Counter()
+    for found in labels.values():
+        for emotion in found:
+            if emotion not in kept:
+                left_out[_reason(emotion, len(parts))] += 1
+    if len(kept) < 2:
+        some = Counter(emotion for found in labels.values() for emotion in found)
+        raise SERError(
+            f"{name} has {len(kept)} emotions with {MIN_CLIPS} clips or more in every part "
+            f"(found: {', '.join(f'{e} {n}' for e, n in some.items())}); a map needs two."
+        )
+    first = next(iter(parts.values()))
+    return EmbeddingSet(
+        name=name,
+        role=first.card["role"],
+        protocol=merge_protocols([p.card["protocol"] for p in parts.values()]),
+        synthetic=bool(first.card.get("synthetic", False)),
+        emotions=kept,
+        clouds={part: _cloud(p, kept, space) for part, p in parts.items()},
+        left_out=dict(left_out),
+    )
+
+
+def _reason(emotion: str | None, parts: int) -> str:
+    if emotion is None:
+        return "without an emotion"
+    if emotion not in MAPPED:
+        return f"of {emotion}, which has no place on the map"
+    where = " in some part" if parts > 1 else ""
+    return f"of {emotion}, with fewer than {MIN_CLIPS} clips{where}"
+
+
+def points_of(predictions: Predictions, space: str) -> np.ndarray:
+    """Embeddings, or predicted valence and arousal on [-1, 1], shape (N, D)."""
+    name = predictions.card["test_set"]
+    if space == "va":
+        if predictions.predicted_va_N2 is None:
+            raise SERError(f"The model predicts no valence and arousal on {name}.")
+        return rescale(predictions.predicted_va_N2, predictions.card["va_range"], UNIT_RANGE)
+    if predictions.embeddings_ND is None:
+        raise SERError(f"The predictions on {name} have no embeddings (.npz); predict again.")
+    return predictions.embeddings_ND.astype(np.float64)
+
+
+def _cloud(predictions: Predictions, emotions: Sequence[str], space: str) -> Cloud:
+    index = {emotion: n for n, emotion in enumerate(emotions)}
+    rows = predictions.rows
+    chosen = [n for n, row in enumerate(rows) if row["emotion"] in index]
+    true_N2 = predictions.true_va_N2
+    # Prototypes are the emotion's own place on the circle: no rating to be judged by.
+    if true_N2 is not None and "(prototypes)" not in predictions.card["protocol"]:
+        true_N2 = rescale(true_N2[chosen], predictions.card["va_range"], UNIT_RANGE)
+    else:
+        true_N2 = None
+    return Cloud(
+        points_ND=points_of(predictions, space)[chosen],
+        emotion_N=np.array([index[rows[n]["emotion"]] for n in chosen]),
+        ids=[predictions.ids[n] for n in chosen],
+        speakers=[rows[n].get("speaker") for n in chosen],
+        true_va_N2=true_N2,
+        duration_N=np.array([rows[n].get("duration") for n in chosen], dtype=np.float64),
+    )

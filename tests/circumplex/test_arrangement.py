@@ -1,0 +1,125 @@
+import numpy as np
+import pytest
+
+from ser_brain.circumplex import arrangement
+from ser_brain.circumplex.gaussians import moments, moments_by, moments_of_labels
+from ser_brain.circumplex.permutation import permuted_labels
+from ser_brain.circumplex.resampling import draw
+from tests.circumplex.planted import FOUR, SEVEN, circle, cloud, points
+
+
+def arranged(means_E2, emotions, parts=1, noise=0.5, seed=0):
+    """Moments, arrangements, permuted arrangements and draws of planted clusters."""
+    rng = np.random.default_rng(seed)
+    of_part, resampled, permuted, clouds = {}, {}, {}, {}
+    for n in range(parts):
+        found = points(means_E2, 4, 8, size=2, noise=noise, seed=seed + n)
+        clouds[f"fold {n}"] = cloud(*found, prefix=f"{n}-")
+    draws = draw(clouds.values(), 200, rng)
+    for part, one in clouds.items():
+        points_ND, emotion_N = one.points_ND, one.emotion_N
+        of_part[part] = moments(points_ND, emotion_N, len(emotions))
+        resampled[part] = moments_by(
+            points_ND, emotion_N, len(emotions), draws.of(one), draws.clusters.count
+        ).weighed(draws.counts_BS)
+        labels_PN = permuted_labels(emotion_N, one.speakers, 300, rng)
+        permuted[part] = arrangement.arrange(
+            moments_of_labels(points_ND, labels_PN, len(emotions))
+        )
+    found = {part: arrangement.arrange(m) for part, m in of_part.items()}
+    return of_part, resampled, found, permuted, draws
+
+
+def order_test(means_E2, emotions, as_calm=False, **options):
+    _, _, found, permuted, _ = arranged(means_E2, emotions, **options)
+    rng = np.random.default_rng(1)
+    return arrangement.order_test(emotions, found, permuted, as_calm, rng)
+
+
+def test_a_planted_circle_is_found_whatever_way_it_is_turned():
+    """Three folds, each with a plane of its own, of which some are reflected."""
+    result = order_test(circle(SEVEN), SEVEN, parts=3)
+    assert result["distinct_orders"] == 360
+    assert result["violations"]["value"] == 0
+    assert result["correlation"]["value"] > 0.97
+    assert result["correspondence"]["value"] > 0.9
+    for name in arrangement.STATISTICS:
+        assert result[name]["p_labels"] == pytest.approx(1 / 301), name
+        assert result[name]["p_names"] < 0.01, name
+        assert set(result[name]["parts"]) == {"fold 0", "fold 1", "fold 2"}
+
+
+def test_planted_violations_are_counted():
+    means_E2 = circle(SEVEN)
+    excitement, fear = SEVEN.index("excitement"), SEVEN.index("fear")
+    means_E2[[excitement, fear]] = means_E2[[fear, excitement]]
+    # Excitement 49, anger 99, fear 116: exchanged over one neighbour, three exchanges.
+    assert order_test(means_E2, SEVEN)["violations"]["value"] == 3
+
+
+def test_clusters_in_a_wrong_order_are_no_circumplex():
+    wrong = circle(SEVEN)[[3, 0, 5, 1, 6, 2, 4]]
+    result = order_test(wrong, SEVEN)
+    assert result["violations"]["value"] >= 3
+    assert result["correlation"]["p_names"] > 0.05
+    assert result["violations"]["p_names"] > 0.05
+
+
+def test_chance_is_what_theory_says():
+    """Of the three orders of four emotions one is right, two need one exchange: 2/3."""
+    result = order_test(circle(FOUR), FOUR, as_calm=True)
+    assert result["placed"] == FOUR
+    assert result["distinct_orders"] == 3
+    assert result["violations"]["chance_names"] == pytest.approx(2 / 3)
+    assert result["violations"]["chance_labels"] == pytest.approx(2 / 3, abs=0.12)
+    assert result["correspondence"]["chance_names"] == pytest.approx(0, abs=1e-9)
+
+
+def test_four_emotions_in_the_right_order_give_a_p_of_one_third():
+    means_E2 = circle(FOUR)
+    means_E2[3] = 3 * np.array([np.cos(np.radians(316)), np.sin(np.radians(316))])
+    assert order_test(means_E2, FOUR, as_calm=True)["violations"]["p_names"] == 1 / 3
+
+
+def test_three_emotions_have_no_order_to_violate():
+    result = order_test(circle(FOUR), FOUR)
+    assert result["placed"] == ["anger", "happiness", "sadness"]
+    assert result["distinct_orders"] == 1
+    assert result["violations"] is None
+    assert result["correlation"]["value"] > 0.9
+
+
+def test_two_emotions_have_no_test():
+    assert order_test(circle(["anger", "sadness"]), ["anger", "sadness"]) is None
+    assert order_test(circle(SEVEN), SEVEN, as_calm=True) is None
+
+
+def test_centroids_come_back_at_their_planted_angles():
+    of_part, resampled, _, _, draws = arranged(circle(SEVEN), SEVEN, parts=4)
+    found = arrangement.centroids(SEVEN, of_part, resampled, draws)
+    for centroid in found:
+        angle, expected = centroid["angle"], centroid["reference_deg"]
+        # The mean of the seven words is not the circle's centre: angles about it differ some.
+        assert abs((angle["value"] - expected + 180) % 360 - 180) < 25, centroid
+        assert angle["low"] < angle["value"] < angle["high"]
+        assert centroid["spread_deg"] < 8
+        assert len(centroid["parts"]) == 4
+
+
+def test_an_emotion_at_the_centre_has_no_angle_to_speak_of():
+    means_E2 = circle(FOUR)
+    means_E2[3] = means_E2[:3].mean(axis=0)
+    of_part, resampled, _, _, draws = arranged(means_E2, FOUR, noise=1.5)
+    neutral = arrangement.centroids(FOUR, of_part, resampled, draws)[3]
+    assert neutral["source"] == "centre"
+    assert neutral["reference_deg"] is None
+    low, high = neutral["angle"]["low"], neutral["angle"]["high"]
+    assert low is None or high - low > 120
+
+
+def test_centroids_of_two_emotions_are_not_aligned():
+    pair = ["anger", "sadness"]
+    of_part, resampled, _, _, draws = arranged(circle(pair), pair)
+    for centroid in arrangement.centroids(pair, of_part, resampled, draws):
+        assert centroid["angle"]["value"] is None
+        assert centroid["parts"]["fold 0"] >= 0
