@@ -149,14 +149,15 @@ def per_row(named: Mapping) -> int:
 def draw_circle(axes: Axes) -> None:
     """Russell's circle with the axes of valence and arousal."""
     axes.add_patch(Circle((0, 0), 1, fill=False, edgecolor=GREY, linewidth=0.8, zorder=2))
-    axes.plot([-1, 1], [0, 0], color=GREY, linewidth=0.5, zorder=0.5)
-    axes.plot([0, 0], [-1, 1], color=GREY, linewidth=0.5, zorder=0.5)
+    axes.plot([-1, 1], [0, 0], color=GREY, linewidth=0.5, zorder=2)
+    axes.plot([0, 0], [-1, 1], color=GREY, linewidth=0.5, zorder=2)
 
 
 def _points(
     axes: Axes, points_N2: np.ndarray, emotion_N: np.ndarray, emotions: Sequence[str]
 ) -> None:
-    """All points in one mixed order, so that no emotion hides another."""
+    """All points in one mixed order, so that no emotion hides another; as one image."""
+    axes.set_rasterization_zorder(1.5)
     order = np.random.default_rng(0).permutation(len(points_N2))
     alpha = float(np.clip(200 / len(points_N2), 0.08, 0.55))
     for block in np.array_split(order, min(12, len(order))):
@@ -170,7 +171,7 @@ def _points(
                 marker=marker,
                 alpha=alpha,
                 linewidths=0,
-                rasterized=True,
+                zorder=1,
             )
 
 
