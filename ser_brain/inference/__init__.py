@@ -1,0 +1,1 @@
+"""Using a trained model: the model folder, safe loading, scores of clips."""

@@ -1,0 +1,150 @@
+"""Which encoders a model folder may describe, and how large they may be.
+
+A description becomes modules only after every value in it was found within these bounds. They
+leave room for everything published (XLS-R 2B has 48 layers of 1920) and none for what would
+fill a machine's memory.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from ser_brain.encoders import Encoder, build_encoder
+from ser_brain.encoders.compact import LogMel
+from ser_brain.encoders.loading import FAMILIES
+from ser_brain.encoders.whisper import WhisperLogMel
+from ser_brain.errors import SERError, bad_value
+from ser_brain.inference.bounds import (
+    ANY,
+    Bound,
+    check,
+    list_of,
+    number,
+    one_of,
+    text,
+    whole,
+)
+
+WIDTH, INNER, DEPTH, HEADS = whole(1, 8192), whole(1, 65536), whole(1, 96), whole(1, 128)
+BOOLEAN = one_of(True, False)
+ACTIVATION = one_of("gelu", "gelu_new", "relu", "silu", "swish", "tanh")
+KERNELS = list_of(whole(1, 64), 1, 12)
+SPEECH = {
+    "hidden_size": WIDTH,
+    "num_hidden_layers": DEPTH,
+    "num_attention_heads": HEADS,
+    "intermediate_size": INNER,
+    "hidden_act": ACTIVATION,
+    "layer_norm_eps": number(0, 1),
+    "feat_extract_activation": ACTIVATION,
+    "conv_dim": list_of(WIDTH, 1, 12),
+    "conv_kernel": KERNELS,
+    "conv_stride": KERNELS,
+    "conv_bias": BOOLEAN,
+    "num_conv_pos_embeddings": whole(1, 1024),
+    "num_conv_pos_embedding_groups": whole(1, 1024),
+}
+NORMS = {"feat_extract_norm": one_of("group", "layer"), "do_stable_layer_norm": BOOLEAN}
+# Of each family, the keys of a published config.json that an encoder's numbers depend on.
+CONFIGS: dict[str, dict[str, Bound]] = {
+    "wav2vec2": {**SPEECH, **NORMS},
+    "hubert": {**SPEECH, **NORMS, "feat_proj_layer_norm": BOOLEAN},
+    "wavlm": {
+        **SPEECH,
+        **NORMS,
+        "num_buckets": whole(1, 4096),
+        "max_bucket_distance": whole(1, 65536),
+    },
+    "data2vec-audio": {**SPEECH, "conv_pos_kernel_size": whole(1, 1024)},
+    "whisper": {
+        "d_model": WIDTH,
+        "encoder_layers": DEPTH,
+        "encoder_attention_heads": HEADS,
+        "encoder_ffn_dim": INNER,
+        "activation_function": ACTIVATION,
+        "num_mel_bins": whole(1, 256),
+        "max_source_positions": INNER,
+    },
+}
+COMPACT = {"channels": whole(4, 8192), "dilations": list_of(whole(1, 1024), 1, 96)}
+LAYER = Bound(
+    lambda value: value in ("last", "mix") or whole(0, 96).holds(value),
+    "'last', 'mix' or the number of a layer",
+)
+WHERE = "encoder of the model's configuration"
+
+
+def describe_encoder(encoder: Encoder) -> dict:
+    """The settings of a trained encoder that its numbers depend on.
+
+    What matters to training alone (dropout, what is frozen, masking) is left out. Of a
+    published ``config.json`` every value is written out, defaults too, which a later version
+    of the library may change.
+
+    Returns
+    -------
+    dict
+        JSON types; what :func:`build_empty` takes.
+    """
+    from transformers import AutoConfig
+
+    settings = encoder.settings()
+    family = settings["family"]
+    if family not in CONFIGS:
+        return {"family": family, **{key: settings[key] for key in COMPACT}}
+    full = AutoConfig.for_model(**settings["config"])
+    config = {key: getattr(full, key) for key in CONFIGS[family]}
+    settings["config"] = {
+        key: list(value) if isinstance(value, tuple) else value for key, value in config.items()
+    }
+    del settings["freeze"]
+    return settings
+
+
+def check_encoder(found: object) -> None:
+    """Stop at a description that is not wholly within bounds.
+
+    Raises
+    ------
+    SERError
+        Naming the key, what was found and what may stand there.
+    """
+    family = found.get("family") if isinstance(found, dict) else None
+    if not isinstance(family, str) or family not in FAMILIES:
+        raise bad_value(f"family in the {WHERE}", family, FAMILIES)
+    if family not in CONFIGS:
+        check(found, {"family": ANY, **COMPACT}, WHERE)
+        return
+    named = {"family": ANY, "name": text(200), "layer": LAYER, "config": ANY}
+    if family != "whisper":
+        named["normalize"] = BOOLEAN
+    check(found, named, WHERE)
+    check(found["config"], CONFIGS[family], f"config in the {WHERE}")
+
+
+def build_empty(description: dict) -> Encoder:
+    """Build the modules of a checked description without memory for their parameters.
+
+    Raises
+    ------
+    SERError
+        If the values, though each within its bound, fit no encoder together.
+    """
+    settings = {**description, "freeze": "all"}
+    if "config" in description:
+        family = description["family"]
+        settings["config"] = {**description["config"], "model_type": family}
+    try:
+        with torch.device("meta"):
+            encoder = build_encoder(settings)
+    except SERError:
+        raise
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise SERError(f"Bad {WHERE}: it describes no encoder ({reason}).") from error
+    # What no checkpoint carries (windows, mel filters) is computed, and so cannot be empty.
+    if description["family"] == "compact":
+        encoder.log_mel = LogMel()
+    elif description["family"] == "whisper":
+        encoder.log_mel = WhisperLogMel(description["config"]["num_mel_bins"])
+    return encoder.eval()

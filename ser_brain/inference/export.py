@@ -1,0 +1,118 @@
+"""From a run folder to a model folder that stands alone."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from ser_brain.errors import SERError
+from ser_brain.files import atomic_path, write_json, write_text
+from ser_brain.inference.model import EmotionModel, score_exactly
+from ser_brain.inference.model_config import ModelConfig
+from ser_brain.inference.model_folder import CONFIG, WEIGHTS, load_model
+from ser_brain.inference.readme import readme
+from ser_brain.inference.speechbrain_files import speechbrain_files
+from ser_brain.inference.trained_run import read_trained
+from ser_brain.inference.transformers_layout import (
+    preprocessor_config,
+    projector,
+    published_config,
+    stored_name,
+)
+
+LARGEST_DIFFERENCE = 1e-5
+
+
+@dataclass(frozen=True)
+class Export:
+    """A model folder that was written.
+
+    Attributes
+    ----------
+    config : ModelConfig
+    files : dict
+        Name -> bytes.
+    difference : float
+        Largest, between any score of the run's model and of the folder's.
+    """
+
+    config: ModelConfig
+    files: dict[str, int]
+    difference: float
+
+
+def export(run: str | Path, folder: str | Path, name: str | None = None) -> Export:
+    """Write the model folder of a run's best checkpoint, load it again and compare.
+
+    Parameters
+    ----------
+    run : str or Path
+        A run folder.
+    folder : str or Path
+        Must be missing or empty; it is either written whole or not at all.
+    name : str, optional
+        Of the model.
+
+    Raises
+    ------
+    SERError
+        If there is no trained run, the folder holds something, or what was written does not
+        score as the run does.
+    """
+    folder = Path(folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise SERError(f"{folder} is there and not empty; choose another, or remove it.")
+    model, config = read_trained(Path(run), name)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".export-", dir=folder.parent) as temporary:
+            made = Path(temporary) / "model"
+            write_folder(made, model, config)
+            difference = largest_difference(model, made)
+            if folder.exists():
+                folder.rmdir()
+            shutil.move(made, folder)
+    except OSError as error:
+        raise SERError(f"Cannot write {folder}: {error.strerror or error}.") from error
+    files = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
+    return Export(config, files, difference)
+
+
+def write_folder(folder: Path, model: EmotionModel, config: ModelConfig) -> None:
+    """Write every file of a model folder."""
+    write_json(folder / CONFIG, published_config(config))
+    write_json(folder / "preprocessor_config.json", preprocessor_config(config))
+    for name, text in speechbrain_files(config).items():
+        write_text(folder / name, text)
+    write_text(folder / "README.md", readme(config))
+    weights = {stored_name(n, config): t.contiguous() for n, t in model.state_dict().items()}
+    with atomic_path(folder / WEIGHTS) as temporary:
+        save_file({**weights, **projector(config)}, temporary, {"format": "pt"})
+
+
+def largest_difference(model: EmotionModel, folder: Path) -> float:
+    """Load a folder and score noise with it and with the model it was made of.
+
+    Raises
+    ------
+    SERError
+        If they differ by more than rounding.
+    """
+    generator = torch.Generator().manual_seed(0)
+    rate_hz = model.encoder.sample_rate_hz
+    waveforms_BS = 0.1 * torch.randn(2, 2 * rate_hz, generator=generator)
+    lengths_B = torch.tensor([2 * rate_hz, rate_hz])
+    trained = score_exactly(model, waveforms_BS, lengths_B)
+    loaded = score_exactly(load_model(folder)[1], waveforms_BS, lengths_B)
+    difference = max(float((trained[key] - loaded[key]).abs().max()) for key in trained)
+    if not difference <= LARGEST_DIFFERENCE:
+        raise SERError(
+            f"The exported model's scores differ from the run's by {difference:.1e}; nothing "
+            "was written. Please report this with the run's hyperparams.yaml."
+        )
+    return difference

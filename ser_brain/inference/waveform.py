@@ -1,0 +1,166 @@
+"""From what a recording is to what a model takes: mono, one rate, finite; and what is odd.
+
+What makes a score meaningless is an error; what makes it doubtful is a warning, which goes
+with the prediction. Nothing is repaired without saying so.
+
+Shapes: S samples, H channels.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ser_brain.audio import SILENCE_PEAK
+from ser_brain.errors import SERError
+from ser_brain.resampling import resample
+
+SHORT_S = 0.5
+LONGEST_S = 60.0  # for models without a limit of their own: longer is no utterance
+RATES_HZ = (1000, 768_000)
+MOST_CHANNELS = 32
+QUIET_RMS = 10 ** (-50 / 20)
+CLIPPED_LEVEL, CLIPPED_SHARE = 0.999, 0.001
+LOUDEST = 16.0  # float samples beyond this were never scaled to full scale 1
+CANCELLED = 0.1
+
+
+def prepare(
+    samples: np.ndarray,
+    rate_hz: int,
+    to_hz: int,
+    min_samples: int,
+    max_samples: int | None = None,
+) -> tuple[np.ndarray, list[str]]:
+    """Make a waveform for a model.
+
+    Parameters
+    ----------
+    samples : numpy.ndarray
+        (S,) or (S, H), floating point of full scale 1, or 16- or 32-bit integers.
+    rate_hz : int
+    to_hz : int
+        The model's rate.
+    min_samples, max_samples : int
+        The model's limits at ``to_hz``; no limit of its own is None.
+
+    Returns
+    -------
+    waveform_S : numpy.ndarray
+        float32, mono, at ``to_hz``.
+    warnings : list of str
+        Why the score may mean little.
+
+    Raises
+    ------
+    SERError
+        If the samples are no waveform, not finite, or too few or too many for the model.
+
+    Examples
+    --------
+    >>> wave, warnings = prepare(np.zeros(8000, dtype="int16"), 8000, 16000, 400)
+    >>> wave.shape, warnings[0]
+    ((16000,), 'silent: no sample is above -80 dBFS')
+    """
+    low_hz, high_hz = RATES_HZ
+    if not low_hz <= rate_hz <= high_hz or rate_hz != int(rate_hz):
+        raise SERError(
+            f"Bad sampling rate {rate_hz!r}; expected {low_hz} to {high_hz} Hz, whole."
+        )
+    rate_hz = int(rate_hz)
+    scaled = _full_scale(np.asarray(samples))
+    _require_length(len(scaled) / rate_hz, to_hz, min_samples, max_samples)
+    mono_S, warnings = _mono(scaled)
+    warnings += _doubts(scaled, mono_S, rate_hz, to_hz)
+    waveform_S = resample(np.ascontiguousarray(mono_S), rate_hz, to_hz)
+    # Rounding of lengths may cost a sample at either end.
+    if len(waveform_S) < min_samples:
+        raise SERError(f"A clip of {len(waveform_S)} samples is shorter than {min_samples}.")
+    return waveform_S[:max_samples], warnings
+
+
+def longest(to_hz: int, max_samples: int | None) -> float:
+    """Seconds of the longest clip that is scored as one."""
+    return LONGEST_S if max_samples is None else max_samples / to_hz
+
+
+def too_long(duration_s: float, longest_s: float) -> SERError:
+    """The error for a clip that is too long to be scored as one."""
+    return SERError(
+        f"A clip of {duration_s:.1f} s is too long to be scored as one; at most "
+        f"{longest_s:g} s are. Score windows of it: `ser predict --window 4`, or stream()."
+    )
+
+
+def _full_scale(samples: np.ndarray) -> np.ndarray:
+    """float32 of full scale 1, (S,) or (S, H)."""
+    channels = samples.shape[1] if samples.ndim == 2 else 1
+    if samples.ndim not in (1, 2) or not 1 <= channels <= MOST_CHANNELS:
+        raise SERError(
+            f"Samples of shape {samples.shape}; expected (samples,) or (samples, channels), "
+            f"at most {MOST_CHANNELS} channels."
+        )
+    if samples.dtype in (np.int16, np.int32):
+        return samples.astype(np.float32) / -float(np.iinfo(samples.dtype).min)
+    if samples.dtype not in (np.float16, np.float32, np.float64):
+        raise SERError(
+            f"Samples of type {samples.dtype}; expected floating point of full scale 1, or "
+            "16- or 32-bit integers."
+        )
+    scaled = samples.astype(np.float32)
+    if not np.isfinite(scaled).all():
+        raise SERError("The samples are not all finite.")
+    if scaled.size and np.abs(scaled).max() > LOUDEST:
+        raise SERError(
+            f"The samples reach {np.abs(scaled).max():.0f}, far beyond full scale 1; were they "
+            "integers? Divide 16-bit samples by 32768."
+        )
+    return scaled
+
+
+def _require_length(
+    duration_s: float, to_hz: int, min_samples: int, max_samples: int | None
+) -> None:
+    longest_s = longest(to_hz, max_samples)
+    if duration_s < min_samples / to_hz:
+        raise SERError(
+            f"A clip of {duration_s:.3f} s is too short; the model needs "
+            f"{min_samples / to_hz:.3f} s."
+        )
+    if duration_s > longest_s:
+        raise too_long(duration_s, longest_s)
+
+
+def _mono(scaled: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """Average the channels, and say where they cancel each other."""
+    if scaled.ndim == 1:
+        return scaled, []
+    mono_S = scaled.mean(axis=1)
+    loudest = max(_rms(channel_S) for channel_S in scaled.T)
+    if _rms(mono_S) < CANCELLED * loudest:
+        return mono_S, ["channels cancel each other when averaged; score them one by one"]
+    return mono_S, []
+
+
+def _doubts(scaled: np.ndarray, mono_S: np.ndarray, rate_hz: int, to_hz: int) -> list[str]:
+    doubts = []
+    peak, rms = float(np.abs(mono_S).max()), _rms(mono_S)
+    if peak <= SILENCE_PEAK:
+        doubts.append("silent: no sample is above -80 dBFS")
+    elif rms < QUIET_RMS:
+        doubts.append(f"very quiet: {20 * np.log10(rms):.0f} dBFS")
+    share = float((np.abs(scaled) >= CLIPPED_LEVEL).mean())
+    if share > CLIPPED_SHARE:
+        doubts.append(f"clipped: {share:.1%} of the samples are at full scale")
+    if rate_hz < to_hz:
+        doubts.append(
+            f"recorded at {rate_hz} Hz: nothing above {rate_hz // 2} Hz, where the model has "
+            f"learned from {to_hz} Hz"
+        )
+    duration_s = len(mono_S) / rate_hz
+    if duration_s < SHORT_S:
+        doubts.append(f"very short: {duration_s:.2f} s")
+    return doubts
+
+
+def _rms(samples_S: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(np.square(samples_S, dtype=np.float64))))

@@ -1,0 +1,127 @@
+"""ser export: from a run to a folder that gives the run's scores."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.torch import load_file, save_file
+
+import train
+from ser_brain import EmotionRecognizer
+from ser_brain.__main__ import main
+from ser_brain.errors import SERError
+from ser_brain.files import read_json, write_json
+from ser_brain.inference import export as exporting
+from ser_brain.inference.export import export
+from ser_brain.predictions import read_predictions
+from tests.test_encoders_tiny import HUB, tiny
+from tests.tiny_corpus import settings, write_corpus
+
+ROOT = Path(__file__).parents[2]
+FILES = {
+    "README.md",
+    "config.json",
+    "custom_interface.py",
+    "hyperparams.yaml",
+    "model.safetensors",
+    "preprocessor_config.json",
+}
+
+
+def write_base_encoder(folder):
+    """A tiny wav2vec 2.0 as it is published."""
+    config, normalize = HUB["wav2vec2-base"]
+    write_json(folder / "config.json", config)
+    write_json(folder / "preprocessor_config.json", {"do_normalize": normalize})
+    save_file(tiny("wav2vec2-base").state_dict(), folder / "model.safetensors")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run of the multi-objective experiment on a tiny wav2vec 2.0, and its corpus."""
+    home = tmp_path_factory.mktemp("trained")
+    corpus = write_corpus(home / "tiny", clips=1)
+    chosen = settings(corpus, home / "run", number_of_epochs=1)
+    chosen += [f"--encoder_source={write_base_encoder(home / 'base')}"]
+    with pytest.MonkeyPatch.context() as patch:
+        recipe = str(ROOT / "hparams" / "multiobjective.yaml")
+        patch.setattr(sys, "argv", ["train.py", recipe, *chosen])
+        assert train.main() == 0
+    return home / "run", corpus
+
+
+@pytest.fixture(scope="module")
+def exported(run, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exported") / "deep" / "model"
+    assert main(["export", str(run[0]), str(folder)]) == 0
+    return folder
+
+
+def test_the_folder_gives_the_runs_predictions(run, exported, offline):
+    predictions = read_predictions(run[0] / "predictions" / "tiny.jsonl")
+    recognizer = EmotionRecognizer.from_pretrained(exported, device="cpu")
+    assert recognizer.emotions == list(predictions.card["emotions"])
+    names = [run[1] / f"{i.removeprefix('tiny_')}.wav" for i in predictions.ids]
+    rows = recognizer.predict(names, embedding=True)
+    for key, expected in (
+        ("probabilities", np.exp(predictions.calibrated_NC)),
+        ("embedding", predictions.embeddings_ND),
+    ):
+        found = [list(r[key].values()) if key == "probabilities" else r[key] for r in rows]
+        np.testing.assert_allclose(found, expected, atol=1e-5, rtol=0)
+    found_N2 = [[row["valence"], row["arousal"]] for row in rows]
+    np.testing.assert_allclose(found_N2, predictions.predicted_va_N2, atol=1e-5, rtol=0)
+
+
+def test_what_is_inside(run, exported):
+    assert {path.name for path in exported.iterdir()} == FILES
+    card = read_json(exported / "config.json", "config")["ser_brain"]["card"]
+    validated = read_json(run[0] / "predictions" / "valid.card.json", "card")
+    assert card["temperature"] == validated["temperature"] != 1
+    assert card["protocol"] == validated["protocol"]
+    corpora = card["training_data"]["corpora"]
+    assert list(corpora) == ["tiny"] and len(corpora["tiny"]["fingerprint"]) == 64
+    assert card["versions"]["trained_with"]["torch"] and card["versions"]["exported_with"]
+    assert (exported / "model.safetensors").stat().st_mode & 0o777 == 0o644
+    text = "".join(p.read_text() for p in exported.iterdir() if p.suffix != ".safetensors")
+    assert str(run[0].parent) not in text  # nobody's paths are published
+
+
+def test_the_command_says_what_it_wrote(run, tmp_path, capsys):
+    capsys.readouterr()
+    assert main(["export", str(run[0]), str(tmp_path / "m"), "--name", "mine", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["name"] == "mine" and facts["files"].keys() == FILES
+    assert facts["largest_difference"] < 1e-5 and facts["plain_transformers"]
+
+
+def test_an_untrained_head_is_left_out(run, tmp_path):
+    """A multi-objective run without one valence is a classification model."""
+    splits = read_json(run[0] / "splits.json", "split")
+    protocol = splits["protocol"]
+    write_json(
+        run[0] / "splits.json",
+        {**splits, "protocol": protocol.replace("+valence-arousal", "")},
+    )
+    try:
+        assert export(run[0], tmp_path / "m").config.va_range is None
+    finally:
+        write_json(run[0] / "splits.json", splits)
+    assert "va_head.linear.weight" not in load_file(tmp_path / "m" / "model.safetensors")
+
+
+def test_a_folder_that_holds_something_is_kept(run, tmp_path):
+    (tmp_path / "note").touch()
+    with pytest.raises(SERError, match="not empty"):
+        export(run[0], tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["note"]
+
+
+def test_a_folder_that_scores_otherwise_is_not_written(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(exporting, "LARGEST_DIFFERENCE", -1)
+    with pytest.raises(SERError, match="differ from the run's by .* nothing was written"):
+        export(run[0], tmp_path / "m")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,95 @@
+"""Descriptions of encoders: what they keep, what they may say, what is built of them."""
+
+import copy
+
+import pytest
+import torch
+
+from ser_brain.errors import SERError
+from ser_brain.inference.architecture import build_empty, check_encoder, describe_encoder
+from tests.test_encoders_tiny import FAMILIES, clips, tiny
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_description_builds_the_same_encoder(family):
+    encoder = tiny(family, layer="last").eval()
+    description = describe_encoder(encoder)
+    check_encoder(description)
+    again = build_empty(description)
+    assert {tensor.device.type for tensor in again.state_dict().values()} == {"meta"}
+    again.load_state_dict(encoder.state_dict(), assign=True)
+    (wave,) = clips([8000])
+    with torch.no_grad():
+        one_BTD, _ = encoder(wave[None], torch.tensor([8000]))
+        other_BTD, _ = again(wave[None], torch.tensor([8000]))
+    torch.testing.assert_close(one_BTD, other_BTD, atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("layer", [1, "mix"])
+def test_the_layer_is_part_of_it(layer):
+    description = describe_encoder(tiny("xls-r", layer=layer))
+    assert description["layer"] == layer
+    assert build_empty(description).layer == layer
+
+
+def test_what_matters_to_training_alone_is_left_out():
+    description = describe_encoder(tiny("wav2vec2-base", config={"hidden_dropout": 0.3}))
+    assert "freeze" not in description
+    assert not [key for key in description["config"] if "dropout" in key or "mask" in key]
+
+
+def test_defaults_are_written_out():
+    """Of a library that may change them."""
+    description = describe_encoder(tiny("wav2vec2-base"))
+    assert description["config"]["layer_norm_eps"] == 1e-5
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"family": "../../evil"}, "Bad family in the encoder"),
+        ({"family": ["wav2vec2"]}, "Bad family"),
+        ({"family": "whisper"}, "unknown key 'normalize'"),
+        ({"layer": -1}, "Bad layer"),
+        ({"layer": [1]}, "Bad layer"),
+        ({"normalize": 1}, "Bad normalize"),
+        ({"name": "a\nb"}, "Bad name"),
+        ({"path": "/etc/passwd"}, "unknown key 'path'"),
+        ({"config": None}, "expected a JSON object"),
+    ],
+)
+def test_a_description_out_of_bounds_is_refused(changes, message):
+    description = describe_encoder(tiny("wav2vec2-base"))
+    with pytest.raises(SERError, match=message):
+        check_encoder({**description, **changes})
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"num_hidden_layers": 10**9}, "Bad num_hidden_layers"),
+        ({"hidden_size": 2**40}, "Bad hidden_size"),
+        ({"conv_dim": [16] * 10_000}, "Bad conv_dim"),
+        ({"hidden_act": "os.system"}, "Bad hidden_act"),
+        ({"layer_norm_eps": float("nan")}, "Bad layer_norm_eps"),
+        ({"_attn_implementation": "evil/kernel"}, "unknown key '_attn_implementation'"),
+        ({"auto_map": {"AutoModel": "evil.Model"}}, "unknown key 'auto_map'"),
+    ],
+)
+def test_a_configuration_out_of_bounds_is_refused(changes, message):
+    description = copy.deepcopy(describe_encoder(tiny("wav2vec2-base")))
+    description["config"].update(changes)
+    with pytest.raises(SERError, match=message):
+        check_encoder(description)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"num_attention_heads": 5}, {"conv_kernel": [3]}, {"num_conv_pos_embedding_groups": 7}],
+)
+def test_values_that_fit_no_encoder_together_are_refused(changes):
+    description = copy.deepcopy(describe_encoder(tiny("wav2vec2-base")))
+    description["config"].update(changes)
+    check_encoder(description)
+    with pytest.raises(SERError, match="describes no encoder"):
+        build_empty(description)

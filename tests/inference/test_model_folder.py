@@ -1,0 +1,239 @@
+"""Loading a model folder: the same scores as trained, and what a hostile one gets."""
+
+import json
+import os
+import pickle
+import shutil
+import struct
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from ser_brain.errors import SERError
+from ser_brain.inference.model_folder import load_model
+from tests.inference.tiny_models import write_model
+from tests.test_encoders_tiny import FAMILIES, clips, padded
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_scores_are_those_of_the_model_it_was_made_of(family, tmp_path, offline):
+    model = write_model(tmp_path / "m", family)
+    config, loaded = load_model(tmp_path / "m")
+    waves_BS, lengths_B = padded(clips([8000, 4961]))
+    trained, found = model(waves_BS, lengths_B), loaded(waves_BS, lengths_B)
+    assert config.emotions == ["anger", "sadness", "neutral"]
+    assert found.keys() == {"embedding", "log_probabilities", "valence_arousal"}
+    for name in found:
+        torch.testing.assert_close(trained[name], found[name], atol=1e-6, rtol=0)
+    assert not loaded.training
+    everything = [*loaded.parameters(), *loaded.buffers()]
+    assert not any(tensor.is_meta or tensor.requires_grad for tensor in everything)
+
+
+@pytest.mark.parametrize(
+    "heads, absent",
+    [({"va_range": None}, "valence_arousal"), ({"emotions": []}, "log_probabilities")],
+)
+def test_a_model_with_one_head(tmp_path, heads, absent):
+    write_model(tmp_path / "m", **heads)
+    _, model = load_model(tmp_path / "m")
+    assert absent not in model(*padded(clips([8000])))
+
+
+def test_a_moved_folder_loads(folder, tmp_path, monkeypatch):
+    shutil.move(folder, tmp_path / "elsewhere")
+    monkeypatch.chdir("/")
+    load_model(tmp_path / "elsewhere")
+
+
+def test_links_of_the_hubs_cache_are_followed(folder, tmp_path):
+    snapshot = tmp_path / "models--a--b" / "snapshots" / "0123"
+    blobs = tmp_path / "models--a--b" / "blobs"
+    for made in (snapshot, blobs):
+        made.mkdir(parents=True)
+    for name in ("config.json", "model.safetensors"):
+        shutil.move(folder / name, blobs / f"sum-of-{name}")
+        os.symlink(f"../../blobs/sum-of-{name}", snapshot / name)
+    load_model(snapshot)
+
+
+# ---- hostile folders
+
+
+def change_config(folder, **changes):
+    path = folder / "config.json"
+    content = json.loads(path.read_text())
+    content["ser_brain"].update(changes)
+    path.write_text(json.dumps(content))
+
+
+def change_encoder(folder, **changes):
+    path = folder / "config.json"
+    content = json.loads(path.read_text())
+    content["ser_brain"]["encoder"]["config"].update(changes)
+    path.write_text(json.dumps(content))
+
+
+def change_weights(folder, **changes):
+    weights = load_file(folder / "model.safetensors")
+    weights.update({name.replace("__", "."): tensor for name, tensor in changes.items()})
+    kept = {name: tensor for name, tensor in weights.items() if tensor is not None}
+    save_file(kept, folder / "model.safetensors")
+
+
+def header_of_ten_gigabytes(folder):
+    (folder / "model.safetensors").write_bytes(struct.pack("<Q", 10 * 2**30) + b"{}")
+
+
+def pickle_instead(folder):
+    (folder / "model.safetensors").unlink()
+    (folder / "pytorch_model.bin").write_bytes(pickle.dumps(Evil(folder)))
+
+
+def pickle_in_disguise(folder):
+    (folder / "model.safetensors").write_bytes(pickle.dumps(Evil(folder)))
+
+
+def weights_elsewhere(folder):
+    shutil.move(folder / "model.safetensors", folder.parent / "secret")
+    os.symlink("../secret", folder / "model.safetensors")
+
+
+def config_elsewhere(folder):
+    (folder / "config.json").unlink()
+    os.symlink("/etc/passwd", folder / "config.json")
+
+
+def endless_config(folder):
+    (folder / "config.json").unlink()
+    os.symlink("/dev/zero", folder / "config.json")
+
+
+def waiting_config(folder):
+    (folder / "config.json").unlink()
+    os.mkfifo(folder / "config.json")
+
+
+def false_snapshot(folder):
+    """A folder that calls itself a snapshot, with a link to where no blobs are."""
+    moved = folder.parent / "snapshots" / "model"
+    shutil.move(folder, moved)
+    os.symlink(moved, folder)
+    shutil.move(moved / "config.json", folder.parent / "config.json")
+    os.symlink("../../config.json", moved / "config.json")
+
+
+def deep_config(folder):
+    (folder / "config.json").write_text('{"a":' * 100_000 + "1" + "}" * 100_000)
+
+
+def large_config(folder):
+    with open(folder / "config.json", "w") as file:
+        file.write('{"a": "' + "x" * 2**21 + '"}')
+
+
+def nan_in_config(folder):
+    path = folder / "config.json"
+    path.write_text(path.read_text().replace("1e-05", "NaN"))
+
+
+def cut_in_half(folder):
+    path = folder / "model.safetensors"
+    os.truncate(path, path.stat().st_size // 2)
+
+
+class Evil:
+    """Leaves a mark where it is unpickled."""
+
+    def __init__(self, folder):
+        self.mark = str(folder.parent / "ran")
+
+    def __reduce__(self):
+        return (open, (self.mark, "w"))
+
+
+HOSTILE = {
+    "pickle in place of the weights": (pickle_instead, "holds no model.safetensors"),
+    "pickle named model.safetensors": (pickle_in_disguise, "no safetensors file"),
+    "header of 10 GB": (header_of_ten_gigabytes, "announces a header of 10737418240 bytes"),
+    "weights cut in half": (cut_in_half, "damaged or no safetensors file"),
+    "weights linked from outside": (weights_elsewhere, "is a link to .*secret, out of"),
+    "config.json linked to /etc/passwd": (config_elsewhere, "is a link to /etc/passwd"),
+    "config.json linked to /dev/zero": (endless_config, "is a link to /dev/zero"),
+    "config.json a pipe that never ends": (waiting_config, "is no regular file"),
+    "link out of a false snapshot": (false_snapshot, "is a link to .*config.json, out of"),
+    "config.json nested 100000 deep": (deep_config, "Cannot read .*config.json"),
+    "config.json of 2 MB": (large_config, "has over 1048576 bytes"),
+    "NaN in config.json": (nan_in_config, "NaN is no number"),
+    "a path in config.json": (
+        lambda folder: change_config(folder, weights="../../secret"),
+        "unknown key 'weights'",
+    ),
+    "code named in config.json": (
+        lambda folder: change_encoder(folder, auto_map={"AutoModel": "evil.Model"}),
+        "unknown key 'auto_map'",
+    ),
+    "a trillion layers": (
+        lambda folder: change_encoder(folder, num_hidden_layers=10**12),
+        "found 1000000000000, expected a whole number from 1 to 96",
+    ),
+    "each size allowed, all together 60 billion numbers": (
+        lambda folder: change_encoder(
+            folder, hidden_size=8192, num_hidden_layers=96, intermediate_size=65536
+        ),
+        "describes a model of .* numbers",
+    ),
+    "wider in config.json than in the weights": (
+        lambda folder: change_encoder(folder, intermediate_size=4096),
+        r"of another shape: .* instead of \(4096, 32\)",
+    ),
+    "NaN in the weights": (
+        lambda folder: change_weights(folder, classifier__bias=torch.full((3,), torch.nan)),
+        "classifier.bias holds numbers that are not finite",
+    ),
+    "no emotion head": (
+        lambda folder: change_weights(folder, classifier__weight=None, classifier__bias=None),
+        "missing: classifier",
+    ),
+    "a head of four for three emotions": (
+        lambda folder: change_weights(
+            folder, classifier__weight=torch.ones(4, 32), classifier__bias=torch.ones(4)
+        ),
+        r"of another shape: classifier.weight \(4, 32\) instead of \(3, 32\)",
+    ),
+    "a tensor too many": (
+        lambda folder: change_weights(folder, more=torch.ones(1)),
+        "unknown: more",
+    ),
+    "a projection that is not the identity": (
+        lambda folder: change_weights(folder, projector__weight=torch.zeros(32, 32)),
+        "projector.weight of the model is not the identity",
+    ),
+    "other classes for transformers than for us": (
+        lambda folder: change_config(folder, emotions=["neutral", "anger", "sadness"]),
+        "contradicts itself",
+    ),
+    "an empty folder": (
+        lambda folder: [path.unlink() for path in folder.iterdir()],
+        "holds no config.json",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_hostile_folder_is_refused_with_a_reason(kind, folder):
+    spoil, reason = HOSTILE[kind]
+    spoil(folder)
+    with pytest.raises(SERError, match=reason):
+        load_model(folder)
+    assert not (folder.parent / "ran").exists()
+
+
+def test_code_in_the_folder_is_not_run(folder):
+    mark = folder.parent / "ran"
+    evil = f"!apply:os.system ['touch {mark}']\n"
+    (folder / "hyperparams.yaml").write_text(f"evil: {evil}")
+    (folder / "custom_interface.py").write_text(f"open({str(mark)!r}, 'w')\n")
+    load_model(folder)
+    assert not mark.exists()

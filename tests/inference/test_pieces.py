@@ -1,0 +1,149 @@
+"""Files become pieces, or are left out with a reason."""
+
+import numpy as np
+import pytest
+from stand_in import RATE_HZ, StandIn, noise, write
+
+from ser_brain.errors import SERError
+from ser_brain.inference.left_out import LeftOut
+from ser_brain.inference.pieces import Cutting, Piece, check_windows, pieces
+from ser_brain.inference.speech import Speech
+
+
+def cut(path, *cutting):
+    return list(pieces(path, StandIn(), Cutting(*cutting)))
+
+
+def times(items):
+    return [(item.start_s, item.stop_s) for item in items]
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".opus", ".mp3"])
+def test_a_clip_is_one_piece_in_every_format(tmp_path, suffix):
+    path = write(tmp_path / f"a{suffix}", noise(3))
+    (piece,) = cut(path)
+    assert piece.file == str(path) and piece.start_s == 0 and piece.warnings == []
+    assert piece.stop_s == pytest.approx(3, abs=0.1)  # mp3 pads
+    assert piece.waveform_S.dtype == np.float32 and piece.share == 1
+
+
+def test_windows_of_a_recording_are_its_clips(tmp_path):
+    samples = noise(41.5)
+    path = write(tmp_path / "a.wav", samples, subtype="FLOAT")
+    found = cut(path, 4, 2)
+    assert times(found[:2]) == [(0, 4), (2, 6)]
+    assert times(found[-2:]) == [(36, 40), (37.5, 41.5)]
+    assert found[-1].share == 1 and 0.1 < found[1].share < 0.2
+    for piece in found:
+        start, stop = round(piece.start_s * RATE_HZ), round(piece.stop_s * RATE_HZ)
+        np.testing.assert_array_equal(piece.waveform_S, samples[start:stop])
+
+
+def test_without_a_hop_windows_do_not_overlap(tmp_path):
+    path = write(tmp_path / "a.wav", noise(10))
+    assert times(cut(path, 4, None)) == [(0, 4), (4, 8), (6, 10)]
+    assert times(cut(write(tmp_path / "b.wav", noise(3)), 4, None)) == [(0, 3)]
+
+
+def test_windows_are_cut_at_the_files_rate_and_channels_are_averaged(tmp_path):
+    left, right = noise(9, 1, rate_hz=44_100), noise(9, 2, rate_hz=44_100)
+    path = write(tmp_path / "a.wav", np.stack([left, right], axis=1), 44_100, subtype="FLOAT")
+    found = cut(path, 4, 4)
+    assert times(found) == [(0, 4), (4, 8), (5, 9)]
+    alone, _ = StandIn().prepare((left + right)[4 * 44_100 : 8 * 44_100] / 2, 44_100)
+    np.testing.assert_allclose(found[1].waveform_S, alone, atol=1e-6)
+
+
+def test_silence_within_a_recording_has_no_piece(tmp_path):
+    samples = np.concatenate([np.zeros(8 * RATE_HZ, "float32"), noise(4), 1e-5 * noise(4)])
+    found = cut(write(tmp_path / "a.wav", samples), 4, None)
+    assert [type(item) for item in found] == [LeftOut, LeftOut, Piece, LeftOut]
+    assert times(found) == [(0, 4), (4, 8), (8, 12), (12, 16)]
+    assert found[0].reason == "silent" and not found[0].is_problem
+
+
+def write_cut(path):
+    path.write_bytes(write(path, noise(1)).read_bytes()[:9000])
+
+
+def write_float(path, samples):
+    write(path, samples, subtype="FLOAT")
+
+
+def broken(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 4000] = bytes(4000)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "name, make, reason",
+    [
+        ("absent.wav", lambda path: None, "missing"),
+        ("empty.wav", lambda path: path.touch(), "empty"),
+        ("text.mp3", lambda path: path.write_text("no audio"), "unreadable"),
+        ("stub.wav", lambda p: p.write_text("version https://git-lfs..."), "git-LFS stub"),
+        ("cut.wav", write_cut, "truncated"),
+        ("silent.flac", lambda path: write(path, np.zeros(RATE_HZ)), "silent"),
+        ("short.ogg", lambda path: write(path, noise(0.05)), "too short"),
+        ("nan.wav", lambda path: write_float(path, noise(1) * np.nan), "not a number"),
+        ("loud.wav", lambda path: write_float(path, noise(1) * 1e4), "full scale"),
+        ("long.wav", lambda path: write(path, noise(31)), "31.0 s is too long to be scored as"),
+        ("wide.wav", lambda path: write(path, np.ones((RATE_HZ, 40))), "at most 32 channels"),
+        ("n\udcffme.wav", lambda path: None, "its name is no UTF-8; rename it"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_left_out_with_a_reason(tmp_path, name, make, reason):
+    make(tmp_path / name)
+    (item,) = cut(tmp_path / name)
+    assert item.is_whole and item.is_problem and item.stop_s is None
+    assert reason in item.reason
+    item.file.encode()  # can be printed and written
+
+
+def test_a_file_that_breaks_off_keeps_what_came_before(tmp_path, monkeypatch):
+    path = write(tmp_path / "a.flac", noise(60))
+    broken(path)
+    *found, last = cut(path, 4, None)
+    assert len(found) >= 2 and all(isinstance(item, Piece) for item in found)
+    assert last.start_s == found[-1].stop_s < 40
+    assert last.is_problem and not last.is_whole
+
+
+def halves(blocks, rate_hz, longest_s):
+    """Speech in the second half of one block."""
+    (samples,) = blocks
+    yield len(samples) // 2, samples[len(samples) // 2 :]
+
+
+def test_only_speech_is_scored_with_a_detector(tmp_path, monkeypatch):
+    speech = Speech(None)
+    monkeypatch.setattr(speech, "stretches", halves)
+    path = write(tmp_path / "a.wav", noise(10))
+    assert times(cut(path, None, None, speech)) == [(5, 10)]
+    assert times(cut(path, 4, 1, speech)) == [(5, 9), (6, 10)]
+    monkeypatch.setattr(speech, "stretches", lambda *_: [])
+    (item,) = cut(path, None, None, speech)
+    assert item.is_whole and item.reason == "no speech found"
+
+
+@pytest.mark.parametrize(
+    "window_s, hop_s, message",
+    [
+        (None, 1, "give --window too"),
+        (31, 1, "Bad --window 31; expected 0.1 to 30 seconds"),
+        (0.05, None, "Bad --window 0.05"),
+        (float("nan"), None, "Bad --window nan"),
+        (4, 5, "Bad --hop 5; expected 0.01 seconds or more and"),
+        (4, 0, "Bad --hop 0"),
+        (4, float("nan"), "Bad --hop nan"),
+    ],
+)
+def test_windows_that_cannot_be(window_s, hop_s, message):
+    with pytest.raises(SERError, match=message):
+        check_windows(window_s, hop_s, StandIn())
+
+
+def test_windows_that_can_be():
+    for window_s, hop_s in [(None, None), (4, None), (4, 4), (30, 0.5)]:
+        check_windows(window_s, hop_s, StandIn())

@@ -1,0 +1,127 @@
+"""Files of any number and length, scored chunk by chunk."""
+
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from stand_in import RATE_HZ, StandIn, noise, write
+
+from ser_brain.inference import predicting
+from ser_brain.inference.left_out import LeftOut
+from ser_brain.inference.pieces import Cutting, Piece
+from ser_brain.inference.predicting import chunks, columns, predict
+
+
+def piece(name, at):
+    return Piece(str(name), float(at), at + 1.0, np.zeros(8, "float32"), [], (at + 1) / 4)
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Three files of ten bytes and one that is missing; each is four pieces, or one."""
+    paths = [tmp_path / name for name in ("a", "b", "c")]
+    for path in paths:
+        path.write_bytes(bytes(10))
+    return [*paths[:2], tmp_path / "missing", paths[2]]
+
+
+def read(path):
+    if path.name == "missing":
+        yield LeftOut(str(path), None, None, "missing")
+        return
+    for at in range(4):
+        yield piece(path, at) if at != 1 else LeftOut(str(path), 1.0, 2.0, "silent")
+
+
+def test_chunks_say_how_far_they_reach(files, monkeypatch):
+    monkeypatch.setattr(predicting, "CHUNK_ITEMS", 3)
+    a, b, missing, c = files
+    found = list(chunks(dict.fromkeys(files, 0), read))
+    assert [len(chunk.items) for chunk in found] == [3, 3, 3, 3, 1]
+    assert [chunk.finished for chunk in found] == [[], [a], [b], [], [c]]
+    ends = [(a, 3), (b, 2), None, (c, 3), None]
+    assert [chunk.unfinished for chunk in found] == ends
+    assert [chunk.bytes_read for chunk in found] == pytest.approx([7.5, 12.5, 20, 27.5, 30])
+    assert [len(chunk.left_out) for chunk in found] == [1, 1, 1, 1, 0]
+
+
+def test_a_chunk_is_bounded_in_seconds(files, monkeypatch):
+    monkeypatch.setattr(predicting, "CHUNK_S", 2.0)
+    found = list(chunks(dict.fromkeys(files[:2], 0), read))
+    assert [chunk.seconds for chunk in found] == [2.0, 2.0, 2.0, 0]
+    assert found[-1].finished == [files[1]]
+
+
+@pytest.mark.parametrize("stopped_after", range(5))
+def test_what_is_done_is_passed_over(files, monkeypatch, stopped_after):
+    monkeypatch.setattr(predicting, "CHUNK_ITEMS", 3)
+    todo, items = dict.fromkeys(files, 0), []
+    for chunk in list(chunks(todo, read))[:stopped_after]:
+        items += chunk.items
+        for path in chunk.finished:
+            del todo[path]
+        if chunk.unfinished:
+            todo[chunk.unfinished[0]] = chunk.unfinished[1]
+    for chunk in chunks(todo, read):
+        items += [item for item in chunk.items if item not in items]
+    whole = [item for path in files for item in read(path)]
+    assert [(i.file, i.start_s) for i in items] == [(i.file, i.start_s) for i in whole]
+
+
+def test_rows_are_in_order_and_equal_those_of_single_clips(tmp_path):
+    recognizer, paths = StandIn(), []
+    for n, seconds in enumerate([2, 9, 1, 5, 0.4]):
+        paths.append(write(tmp_path / f"{n}.flac", noise(seconds, n, level=0.1 + 0.1 * n)))
+    ((chunk, rows),) = predict(recognizer, dict.fromkeys(paths, 0), Cutting())
+    assert chunk.finished == paths
+    assert [row["file"] for row in rows] == list(map(str, paths))
+    assert recognizer.batches == [[144000, 80000, 32000, 16000, 6400]]
+    for path, row in zip(paths, rows, strict=True):
+        ((_, (alone,)),) = predict(StandIn(), {path: 0}, Cutting())
+        assert alone == row
+        samples, _ = soundfile.read(path, dtype="float32")
+        scores = recognizer.score([samples])[0]
+        assert list(row) == columns(recognizer)
+        assert row["p_sadness"] == pytest.approx(np.exp(scores.log_probabilities[2]), abs=1e-6)
+        assert [row["valence"], row["arousal"]] == pytest.approx(
+            scores.valence_arousal.tolist(), abs=1e-6
+        )
+    assert rows[1]["stop"] == 9.0 and rows[4]["warnings"] == "very short: 0.40 s"
+
+
+def test_columns_are_what_the_model_says():
+    recognizer = StandIn()
+    of_classes = ["emotion", "p_anger", "p_neutral", "p_sadness"]
+    assert columns(recognizer)[3:] == [*of_classes, "valence", "arousal", "warnings"]
+    recognizer.va_range = None
+    assert columns(recognizer)[3:] == [*of_classes, "warnings"]
+    recognizer.va_range, recognizer.emotions = (0, 1), []
+    assert columns(recognizer) == ["file", "start", "stop", "valence", "arousal", "warnings"]
+
+
+def test_an_error_while_reading_ahead_is_not_lost(tmp_path, monkeypatch):
+    def broken(*_):
+        raise KeyError("a defect")
+
+    monkeypatch.setattr(predicting, "pieces", broken)
+    with pytest.raises(KeyError, match="a defect"):
+        list(predict(StandIn(), {Path("a.wav"): 0}, Cutting()))
+
+
+def test_long_recordings_need_no_more_memory_than_short_ones(tmp_path, monkeypatch):
+    monkeypatch.setattr(predicting, "CHUNK_S", 30.0)
+    peaks, half_a_minute = {}, noise(30)
+    for minutes in (2, 8):
+        path = tmp_path / f"{minutes}.wav"
+        with soundfile.SoundFile(path, "w", RATE_HZ, 1, "PCM_16") as file:
+            for _ in range(2 * minutes):
+                file.write(half_a_minute)
+        tracemalloc.start()
+        count = sum(len(rows) for _, rows in predict(StandIn(), {path: 0}, Cutting(6, 6)))
+        peaks[minutes] = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert count == minutes * 10
+    # Eight minutes are 31 MB of samples.
+    assert peaks[8] < 1.2 * peaks[2] < 15e6, peaks

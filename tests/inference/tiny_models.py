@@ -1,0 +1,37 @@
+"""Model folders of tiny encoders with random weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from ser_brain.inference.architecture import describe_encoder
+from ser_brain.inference.export import write_folder
+from ser_brain.inference.model import EmotionModel
+from ser_brain.inference.model_config import ModelConfig
+from tests.test_encoders_tiny import tiny
+
+EMOTIONS = ["anger", "sadness", "neutral"]
+
+
+def model_and_config(
+    family: str = "wav2vec2-base",
+    emotions: list[str] = EMOTIONS,
+    va_range: list[float] | None = (1.0, 5.0),
+    seed: int = 0,
+    **options,
+) -> tuple[EmotionModel, ModelConfig]:
+    """A model whose scores differ much from clip to clip, and its configuration."""
+    encoder = tiny(family, seed=seed, **options).eval()
+    va_range = None if va_range is None else list(va_range)
+    config = ModelConfig(f"tiny {family}", describe_encoder(encoder), emotions, va_range, {})
+    torch.manual_seed(seed)
+    return EmotionModel(encoder, emotions, va_range).eval().requires_grad_(False), config
+
+
+def write_model(folder: Path, family: str = "wav2vec2-base", **options) -> EmotionModel:
+    """Write a model folder; give the model it was made of."""
+    model, config = model_and_config(family, **options)
+    write_folder(folder, model, config)
+    return model
