@@ -138,7 +138,9 @@ def test_side_by_side_on_several_devices(tmp_path, monkeypatch):
 
 def test_an_interruption_stops_the_processes(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from ser_brain import fold_processes as f;"
+        # A process that a shell starts in the background ignores Ctrl-C.
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "from pathlib import Path; from ser_brain import fold_processes as f;"
         f"f.TRAIN = Path({str(tmp_path / 'train.py')!r});"
         f"out = Path({str(tmp_path / 'out')!r});"
         "f.run_parts({out / n: ['x', f'--output_folder={out / n}', '--fold=1']"
