@@ -107,7 +107,6 @@ def covariances(found: Moments) -> tuple[np.ndarray, np.ndarray]:
     squares_XEkk = means_XEk[..., :, None] * means_XEk[..., None, :]
     scatter_XEkk = found.product_XEkk - found.n_XE[..., None, None] * squares_XEkk
     own_XEkk = _shrunk(scatter_XEkk, found.product_XEkk, found.n_XE)
-    own_XEkk[found.n_XE < 2] = np.nan
     sums = scatter_XEkk.sum(axis=-3), found.product_XEkk.sum(axis=-3), found.n_XE.sum(axis=-1)
     return own_XEkk, _shrunk(*sums)
 

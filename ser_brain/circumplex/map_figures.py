@@ -13,7 +13,7 @@ import numpy as np
 from ser_brain.circumplex import reference
 from ser_brain.circumplex.analysis import Analysis
 from ser_brain.circumplex.gaussians import covariances, moments
-from ser_brain.plots import circumplex, circumplex_circle
+from ser_brain.plots import circumplex, circumplex_circle, circumplex_placed
 from ser_brain.report_picture import ReportFigure, inlined
 from ser_brain.tables import cell_text
 
@@ -39,17 +39,19 @@ def subtitle_of(results: Mapping) -> str:
 def components(folder: Path, analyses: Mapping[str, Analysis]) -> list[ReportFigure]:
     """Every part of the run in its first two components, and one part in every model's."""
     run, name = first_of(analyses), first_of(analyses).results["test_set"]
-    part = run.results["parts"][0]
-    drawn = {"parts": {p: _scatter(run, p) for p in run.results["parts"][:PANELS]}}
+    label, parts = next(iter(analyses)), run.results["parts"]
+    part = parts[0]
+    named = {part: label} if len(parts) == 1 else {p: f"{label}, {p}" for p in parts[:PANELS]}
+    drawn = {"parts": {title: _scatter(run, p) for p, title in named.items()}}
     if len(analyses) > 1:
         drawn["models"] = {label: _scatter(a, part) for label, a in analyses.items()}
     titles = {
-        "parts": f"{name} in the first two components of {next(iter(analyses))}",
+        "parts": f"{name} in the first two components",
         "models": f"{name}, {part}, as each model sees it",
     }
     captions = {
         "parts": "Utterances, centroids and ellipses that hold 80 % of each Gaussian"
-        f"{_of_all(len(run.results['parts']))}.",
+        f"{_of_all(len(parts))}.",
         "models": f"The same utterances ({part}) in the components of each model.",
     }
     found = []
@@ -113,7 +115,9 @@ def placed(folder: Path, analyses: Mapping[str, Analysis]) -> list[ReportFigure]
     stem = stem_of(folder, analyses, "placed")
     title = f"{run.results['test_set']} placed on Russell's plane"
     targets_E2 = reference.targets(emotions)
-    circumplex.placed(stem, points, emotions, targets_E2, title, subtitle_of(run.results))
+    circumplex_placed.placed(
+        stem, points, emotions, targets_E2, title, subtitle_of(run.results)
+    )
     error = cell_text(run.results["placement"]["mean_error"])
     return [
         inlined(

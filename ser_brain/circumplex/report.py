@@ -89,7 +89,8 @@ def write_circumplex(
         content = _content(folder, analyses, results)
         _write_tables(folder, analyses, content)
         write_json(folder / "results.json", results)
-        write_text(folder / "index.html", render("circumplex.html", **content))
+        page = render("circumplex.html", scripts=turnable.SCRIPTS, **content)
+        write_text(folder / "index.html", page)
     return results
 
 
@@ -130,7 +131,6 @@ def _content(
             for name, found in sets.items()
         },
         "spaces": {name: turnable.space_of(analysis) for name, analysis in run.items()},
-        **turnable.scripts(),
         "figures": {
             name: figures.of_set(
                 folder, {model: of_model[name] for model, of_model in analyses.items()}

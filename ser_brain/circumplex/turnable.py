@@ -1,15 +1,11 @@
-"""The points of the page's turnable picture, and the script that turns them."""
+"""The points of the page's turnable picture, and the scripts of the page."""
 
 from __future__ import annotations
-
-import base64
-import hashlib
 
 import numpy as np
 
 from ser_brain.circumplex.analysis import Analysis
-from ser_brain.pages import TEMPLATES
-from ser_brain.plots.circumplex import MARKS
+from ser_brain.plots.circumplex_marks import MARKS
 
 MOST_POINTS = 2_000  # the page stays light
 DIGITS = 4
@@ -48,10 +44,3 @@ def space_of(analysis: Analysis) -> dict | None:
         "utterances": len(points_Nk),
         "drawn": len(rows),
     }
-
-
-def scripts() -> dict[str, str]:
-    """What the page's template needs to run both scripts under its policy."""
-    script = "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in SCRIPTS)
-    digest = hashlib.sha256(script.encode()).digest()
-    return {"script": script, "script_sha256": base64.b64encode(digest).decode("ascii")}

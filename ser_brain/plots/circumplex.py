@@ -1,4 +1,4 @@
-"""Emotions in the plane: points, Gaussians and centroids; points placed on the circle.
+"""Emotions in the first two components: points, Gaussians and centroids.
 
 Axes: N utterances, E emotions, 2 = the plane's axes.
 """
@@ -11,40 +11,21 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
-from matplotlib.patches import Circle, Ellipse
+from matplotlib.patches import Ellipse
 from scipy.stats import chi2
 
-from ser_brain.plots.frame import (
-    BLUE,
-    GREEN,
-    GREY,
-    INK,
-    ORANGE,
-    PANELS_PER_ROW,
-    PURPLE,
-    VERMILLION,
-    cut,
-    panels,
+from ser_brain.plots.circumplex_marks import (
+    MARKS,
+    PANEL_IN,
+    draw_centroids,
+    draw_head,
+    draw_legend,
+    draw_points,
+    per_row,
 )
+from ser_brain.plots.frame import panels
 
-# Colour and marker together tell an emotion; alike emotions share neither.
-MARKS = {
-    "anger": (VERMILLION, "^"),
-    "happiness": (ORANGE, "o"),
-    "sadness": (BLUE, "v"),
-    "neutral": (GREY, "s"),
-    "excitement": ("#8C6D00", "*"),
-    "frustration": ("#7A2E00", "X"),
-    "fear": (PURPLE, "D"),
-    "disgust": (GREEN, "P"),
-    "surprise": ("#56B4E9", "p"),
-    "boredom": ("#003A5C", "<"),
-    "contempt": ("#00543E", "h"),
-    "calm": ("#9A4C7A", ">"),
-}
 ELLIPSE_SHARE = 0.8  # of a Gaussian's mass inside its ellipse
-PANEL_IN = 2.75
 
 
 @dataclass(frozen=True)
@@ -89,90 +70,17 @@ def components(
     size_in = (PANEL_IN, PANEL_IN)
     with panels(stem, len(scatters), size_in, title, subtitle, per_row(scatters)) as grid:
         for axes, (name, scatter) in zip(grid, scatters.items(), strict=True):
-            _points(axes, scatter.points_N2, scatter.emotion_N, emotions)
+            draw_points(axes, scatter.points_N2, scatter.emotion_N, emotions)
             for n, emotion in enumerate(emotions):
                 _ellipse(axes, scatter.means_E2[n], scatter.covariances_E22[n], emotion)
-            _centroids(axes, scatter.means_E2, emotions)
+            draw_centroids(axes, scatter.means_E2, emotions)
             axes.set_aspect("equal", adjustable="datalim")
             axes.set(
                 xlabel=f"Component 1 ({scatter.shares[0]:.0%})",
                 ylabel=f"Component 2 ({scatter.shares[1]:.0%})",
             )
-            _head(axes, name)
-        _legend(grid[0], emotions)
-
-
-def placed(
-    stem: str | Path,
-    points: Mapping[str, tuple[np.ndarray, np.ndarray]],
-    emotions: Sequence[str],
-    targets_E2: np.ndarray,
-    title: str,
-    subtitle: str,
-) -> None:
-    """Points placed on the valence-arousal plane; a line ties each centroid to its word.
-
-    Parameters
-    ----------
-    points : mapping
-        Panel title -> (points_N2, emotion_N).
-    targets_E2 : ndarray
-        Where the emotions' words lie.
-    """
-    size_in = (PANEL_IN + 0.1, PANEL_IN)
-    with panels(stem, len(points), size_in, title, subtitle, per_row(points)) as grid:
-        for axes, (name, (points_N2, emotion_N)) in zip(grid, points.items(), strict=True):
-            draw_circle(axes)
-            _points(axes, points_N2, emotion_N, emotions)
-            means_E2 = np.stack(
-                [points_N2[emotion_N == n].mean(axis=0) for n in range(len(emotions))]
-            )
-            for n, emotion in enumerate(emotions):
-                line = np.stack([means_E2[n], targets_E2[n]])
-                axes.plot(*line.T, color=MARKS[emotion][0], linewidth=1.2, zorder=4)
-                axes.plot(*targets_E2[n], "o", mfc="white", mec=MARKS[emotion][0], zorder=5)
-            _centroids(axes, means_E2, emotions)
-            reach = max(1.3, float(np.quantile(np.abs(points_N2), 0.99)) * 1.1)
-            axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
-            axes.set(xlabel="Placed valence", ylabel="Placed arousal")
-            axes.set_xticks([-1, 0, 1], ["−1", "0", "1"])
-            axes.set_yticks([-1, 0, 1], ["−1", "0", "1"])
-            _head(axes, name)
-        _legend(grid[0], emotions)
-
-
-def per_row(named: Mapping) -> int:
-    """Panels side by side: four stand two by two."""
-    return 2 if len(named) == 4 else PANELS_PER_ROW
-
-
-def draw_circle(axes: Axes) -> None:
-    """Russell's circle with the axes of valence and arousal."""
-    axes.add_patch(Circle((0, 0), 1, fill=False, edgecolor=GREY, linewidth=0.8, zorder=2))
-    axes.plot([-1, 1], [0, 0], color=GREY, linewidth=0.5, zorder=2)
-    axes.plot([0, 0], [-1, 1], color=GREY, linewidth=0.5, zorder=2)
-
-
-def _points(
-    axes: Axes, points_N2: np.ndarray, emotion_N: np.ndarray, emotions: Sequence[str]
-) -> None:
-    """All points in one mixed order, so that no emotion hides another; as one image."""
-    axes.set_rasterization_zorder(1.5)
-    order = np.random.default_rng(0).permutation(len(points_N2))
-    alpha = float(np.clip(200 / len(points_N2), 0.08, 0.55))
-    for block in np.array_split(order, min(12, len(order))):
-        for n, emotion in enumerate(emotions):
-            chosen = block[emotion_N[block] == n]
-            colour, marker = MARKS[emotion]
-            axes.scatter(
-                *points_N2[chosen].T,
-                s=11,
-                color=colour,
-                marker=marker,
-                alpha=alpha,
-                linewidths=0,
-                zorder=1,
-            )
+            draw_head(axes, name)
+        draw_legend(grid[0], emotions)
 
 
 def _ellipse(axes: Axes, mean_2: np.ndarray, covariance_22: np.ndarray, emotion: str) -> None:
@@ -190,36 +98,4 @@ def _ellipse(axes: Axes, mean_2: np.ndarray, covariance_22: np.ndarray, emotion:
             linewidth=1.4,
             zorder=3,
         )
-    )
-
-
-def _centroids(axes: Axes, means_E2: np.ndarray, emotions: Sequence[str]) -> None:
-    for n, emotion in enumerate(emotions):
-        colour, marker = MARKS[emotion]
-        axes.plot(
-            *means_E2[n],
-            marker,
-            color=colour,
-            markersize=8,
-            markeredgecolor="white",
-            markeredgewidth=1,
-            zorder=6,
-        )
-
-
-def _head(axes: Axes, name: str) -> None:
-    axes.set_title(cut(name, 34), loc="left", size=9, color=INK, parse_math=False)
-
-
-def _legend(axes: Axes, emotions: Sequence[str]) -> None:
-    handles = [
-        Line2D([], [], color=MARKS[e][0], marker=MARKS[e][1], linestyle="", label=e)
-        for e in emotions
-    ]
-    axes.figure.legend(
-        handles=handles,
-        loc="outside lower center",
-        ncols=min(len(handles), 6),
-        fontsize=8,
-        handletextpad=0.2,
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from ser_brain.plots.circumplex import MARKS, draw_circle, per_row
+from ser_brain.plots.circumplex_marks import MARKS, draw_circle, per_row
 from ser_brain.plots.frame import INK, cut, panels
 
 LONGEST = 0.86  # radius at which the farthest centroid is drawn

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from ser_brain.plots.circumplex import per_row
+from ser_brain.plots.circumplex_marks import per_row
 from ser_brain.plots.frame import ABOVE, BLUE, GREY, INK, LINES, ORANGE, cut, panels
 
 SHOWN = 20  # components of a scree plot

@@ -81,6 +81,17 @@ def test_four_emotions_in_the_right_order_give_a_p_of_one_third():
     assert order_test(means_E2, FOUR, as_calm=True)["violations"]["p_names"] == 1 / 3
 
 
+def test_neutral_takes_no_part_wherever_it_stands():
+    """Five words have twelve orders."""
+    emotions = ["neutral", "anger", "happiness", "sadness", "boredom", "calm"]
+    result = order_test(circle(emotions), emotions)
+    assert result["placed"] == emotions[1:]
+    assert result["violations"]["value"] == 0
+    assert result["violations"]["p_names"] == pytest.approx(1 / 12)
+    # The naming that was found is itself among those it is compared with.
+    assert result["correlation"]["p_names"] == pytest.approx(1 / 120)
+
+
 def test_three_emotions_have_no_order_to_violate():
     result = order_test(circle(FOUR), FOUR)
     assert result["placed"] == ["anger", "happiness", "sadness"]

@@ -6,7 +6,13 @@ import pytest
 from ser_brain.circumplex.axes import WAYS
 from ser_brain.circumplex.embedding_sets import MAPPED
 from ser_brain.pages import TEMPLATES
-from ser_brain.plots import circumplex, circumplex_circle, circumplex_numbers
+from ser_brain.plots import (
+    circumplex,
+    circumplex_circle,
+    circumplex_marks,
+    circumplex_numbers,
+    circumplex_placed,
+)
 
 WORDS = ("A title", "a protocol")
 
@@ -18,15 +24,15 @@ def written(stem):
 
 
 def test_every_emotion_has_a_mark_of_its_own():
-    assert set(circumplex.MARKS) == set(MAPPED)
-    colours, markers = zip(*circumplex.MARKS.values(), strict=True)
+    assert set(circumplex_marks.MARKS) == set(MAPPED)
+    colours, markers = zip(*circumplex_marks.MARKS.values(), strict=True)
     assert len(set(colours)) == len(set(markers)) == len(MAPPED)
 
 
 def test_the_script_of_the_page_draws_every_marker():
     script = (TEMPLATES / "scatter3d.js").read_text(encoding="utf-8")
     known = set(re.findall(r'"?([^\s"{]+)"?: \[\d', script))
-    assert {marker for _, marker in circumplex.MARKS.values()} <= known
+    assert {marker for _, marker in circumplex_marks.MARKS.values()} <= known
 
 
 def test_components_and_placed_points(tmp_path):
@@ -39,7 +45,7 @@ def test_components_and_placed_points(tmp_path):
     circumplex.components(tmp_path / "parts", {"fold 1": scatter}, emotions, *WORDS)
     written(tmp_path / "parts")
     points = {name: (points_N2, emotion_N) for name in "abcd"}
-    circumplex.placed(tmp_path / "placed", points, emotions, np.zeros((3, 2)), *WORDS)
+    circumplex_placed.placed(tmp_path / "placed", points, emotions, np.zeros((3, 2)), *WORDS)
     written(tmp_path / "placed")
 
 
