@@ -23,7 +23,6 @@ from ser_brain.run_folder import RECORD
 from ser_brain.runs import FOLDS
 
 PACKAGES = ("torch", "torchaudio", "speechbrain", "transformers", "safetensors", "numpy")
-SETTINGS = ("experiment", "seed", "emotion_map", "vad_source")
 
 
 def read_trained(run: Path, name: str | None = None) -> tuple[EmotionModel, ModelConfig]:
@@ -65,7 +64,10 @@ def read_trained(run: Path, name: str | None = None) -> tuple[EmotionModel, Mode
         va_range=[float(end) for end in hparams["va_range"]] if rates else None,
         card={
             "protocol": protocol,
-            **{key: hparams[key] for key in SETTINGS},
+            "experiment": hparams["experiment"],
+            "seed": hparams["seed"],
+            "emotion_map": hparams["emotion_map"],
+            "vad_source": hparams["vad_source"],
             "temperature": temperature,
             "base_encoder": encoder.name,
             "checkpoint": checkpoint.path.name,
