@@ -6,13 +6,11 @@ Axes: N utterances, n of them in a group.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
 
 import numpy as np
 
 from ser_brain.bootstrap import interval
 from ser_brain.predictions import Predictions
-from ser_brain.runs import ROW_FIELDS
 from ser_brain.scoring import Scores, score
 
 GROUPED_BY = ("gender", "language", "corpus", "speaker")
@@ -39,7 +37,7 @@ def compare_groups(
         unknown = len(members.pop(None, ()))
         if len(members) < 2:
             continue
-        parts = {name: _part(predictions, members[name]) for name in sorted(members)}
+        parts = {name: predictions.chosen(members[name]) for name in sorted(members)}
         scores = {name: score(part, resamples, rng) for name, part in parts.items()}
         found[key] = {
             "levels": {name: _level(part, scores[name], key) for name, part in parts.items()},
@@ -56,17 +54,6 @@ def _members(predictions: Predictions, key: str) -> dict[str | None, list[int]]:
         fact = row.get(key)
         members[None if fact is None else str(fact)].append(place)
     return members
-
-
-def _part(predictions: Predictions, places_n: list[int]) -> Predictions:
-    columns = {name: getattr(predictions, name) for name in ROW_FIELDS}
-    return replace(
-        predictions,
-        ids=[predictions.ids[place] for place in places_n],
-        rows=[predictions.rows[place] for place in places_n],
-        embeddings_ND=None,
-        **{name: c if c is None else c[places_n] for name, c in columns.items()},
-    )
 
 
 def _level(part: Predictions, scores: Scores, key: str) -> dict:

@@ -6,13 +6,12 @@ No torch. Axes: N utterances, 2 = valence and arousal.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from ser_brain.errors import SERError
 from ser_brain.predictions import Predictions
-from ser_brain.runs import ROW_FIELDS
 
 # Ratings are written with a few decimals; what is nearer than this is the same.
 SAME_RATING = 1e-6
@@ -71,8 +70,8 @@ def pair(one: Predictions, other: Predictions, names: tuple[str, str] = ("A", "B
         )
     of_other = [place[one.ids[n]] for n in of_one]
     both = Pair(
-        _chosen(one, of_one),
-        _chosen(other, of_other),
+        one.chosen(of_one),
+        other.chosen(of_other),
         len(one.ids) - len(of_one),
         len(other.ids) - len(of_other),
     )
@@ -88,17 +87,6 @@ def pair(one: Predictions, other: Predictions, names: tuple[str, str] = ("A", "B
         differ = np.flatnonzero(~same_N2.all(1))
         _check_labels(both, "valence and arousal", one_N2, other_N2, differ, names)
     return both
-
-
-def _chosen(predictions: Predictions, places: list[int]) -> Predictions:
-    columns = {name: getattr(predictions, name) for name in ROW_FIELDS}
-    return replace(
-        predictions,
-        ids=[predictions.ids[n] for n in places],
-        rows=[predictions.rows[n] for n in places],
-        embeddings_ND=None,
-        **{name: None if c is None else c[places] for name, c in columns.items()},
-    )
 
 
 def _check_card(both: Pair, key: str, names: tuple[str, str]) -> None:

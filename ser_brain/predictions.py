@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,15 @@ from ser_brain.prediction_card import card_path, check_card
 from ser_brain.prediction_rows import Columns, columns_of
 
 VALENCE_AROUSAL = ("valence", "arousal")
+# Arrays of a row each, but for the embeddings.
+ROW_FIELDS = (
+    "true_N",
+    "predicted_N",
+    "log_probs_NC",
+    "true_va_N2",
+    "predicted_va_N2",
+    "temperature_N",
+)
 
 
 @dataclass(frozen=True)
@@ -76,6 +85,17 @@ class Predictions:
         if self.log_probs_NC is None or self.temperature_N is None:
             return None
         return log_softmax(self.log_probs_NC / self.temperature_N[:, None], axis=1)
+
+    def chosen(self, places: Sequence[int]) -> Predictions:
+        """Some of the utterances, by their places; without embeddings."""
+        columns = {name: getattr(self, name) for name in ROW_FIELDS}
+        return replace(
+            self,
+            ids=[self.ids[n] for n in places],
+            rows=[self.rows[n] for n in places],
+            embeddings_ND=None,
+            **{name: None if c is None else c[places] for name, c in columns.items()},
+        )
 
 
 def write_predictions(

@@ -15,17 +15,9 @@ import numpy as np
 
 from ser_brain.errors import SERError
 from ser_brain.files import read_json
-from ser_brain.predictions import Predictions, read_predictions
+from ser_brain.predictions import ROW_FIELDS, Predictions, read_predictions
 
 FOLDS = "folds.json"
-ROW_FIELDS = (
-    "true_N",
-    "predicted_N",
-    "log_probs_NC",
-    "true_va_N2",
-    "predicted_va_N2",
-    "temperature_N",
-)
 
 
 @dataclass(frozen=True)
