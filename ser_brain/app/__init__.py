@@ -1,0 +1,1 @@
+"""``ser app``: a page on this machine that scores a recording."""

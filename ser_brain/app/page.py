@@ -1,0 +1,98 @@
+"""The page: a recording in, the result out. What gradio lays out, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event
+
+import gradio as gr
+
+from ser_brain.app.scored import score_recording
+from ser_brain.app.words import about_html, mistake_html, result_html
+from ser_brain.errors import SERError
+from ser_brain.inference.recognizer import EmotionRecognizer
+
+WINDOWS_S = {"As one clip": None, "In windows of 2 s": 2.0, "4 s": 4.0, "8 s": 8.0}
+KEPT_S = 1800  # A recording, after which it is deleted; looked for every minute.
+MOST_WAITING = 20  # visitors; each is served in turn
+PROGRESS = gr.Progress()  # gradio looks for one among the defaults
+
+
+def build(recognizer: EmotionRecognizer, ending: Event) -> gr.Blocks:
+    """Lay the page out.
+
+    Parameters
+    ----------
+    recognizer : EmotionRecognizer
+    ending : threading.Event
+        Set when the server ends, which then waits for no recording.
+
+    Returns
+    -------
+    gradio.Blocks
+        Not yet served.
+    """
+    with gr.Blocks(
+        title=f"{recognizer.name}: emotion in speech",
+        analytics_enabled=False,
+        delete_cache=(60, KEPT_S),
+    ) as page:
+        gr.HTML(about_html(recognizer))
+        recording = gr.Audio(
+            label="Recording: a file, or your microphone",
+            sources=["upload", "microphone"],
+            type="filepath",
+            editable=False,
+            buttons=[],
+        )
+        window = gr.Radio(
+            label="How to score it",
+            choices=list(WINDOWS_S),
+            value=next(iter(WINDOWS_S)),
+            info="Windows overlap by half and show the course over time.",
+        )
+        result = gr.HTML(elem_id="result", min_height=80)
+        gr.on(
+            [recording.change, window.change],
+            answer(recognizer, ending),
+            [recording, window],
+            result,
+            api_visibility="private",
+            trigger_mode="always_last",
+        )
+    page.queue(max_size=MOST_WAITING)
+    return page
+
+
+def answer(recognizer: EmotionRecognizer, ending: Event) -> Callable[..., str]:
+    """What the page does with a recording; mistakes become words on the page."""
+
+    def result_of(path: str | None, window: str, progress: gr.Progress = PROGRESS) -> str:
+        if path is None:
+            return ""
+
+        def told(share: float) -> None:
+            if ending.is_set():
+                raise SERError("The page is being closed.")
+            progress(share, desc="scored")
+
+        try:
+            return result_html(score_recording(recognizer, Path(path), WINDOWS_S[window], told))
+        except SERError as error:
+            return mistake_html(str(error))
+
+    return result_of
+
+
+def theme() -> gr.themes.Base:
+    """The fonts of the machine, and grey that can be read."""
+    words = "*neutral_600"
+    return gr.themes.Base(
+        font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
+    ).set(
+        body_text_color_subdued=words,
+        body_text_color_subdued_dark="*neutral_300",
+        block_info_text_color=words,
+        block_info_text_color_dark="*neutral_300",
+    )

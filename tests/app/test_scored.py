@@ -1,0 +1,131 @@
+"""The numbers of the page are those of ``ser predict``."""
+
+import numpy as np
+import pytest
+
+from ser_brain.__main__ import main
+from ser_brain.app import scored as module
+from ser_brain.app.scored import score_recording
+from ser_brain.errors import SERError
+from ser_brain.inference.left_out import LeftOut
+from ser_brain.inference.recognizer import EmotionRecognizer
+from ser_brain.inference.scores import Scores
+from tests.inference.stand_in import RATE_HZ, StandIn, noise, write
+
+
+@pytest.fixture
+def there(tmp_path, monkeypatch):
+    """The working folder, where every model is the stand-in."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(EmotionRecognizer, "from_pretrained", lambda *_: StandIn())
+    (tmp_path / "model").mkdir()
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / "model" / name).write_text(name)
+    return tmp_path
+
+
+def predicted(name, *options):
+    """What ``ser predict --out`` writes."""
+    assert main(["predict", name, "--model", "model", "--out", "out.csv", *options]) == 0
+    with open("out.csv", encoding="utf-8", newline="") as file:
+        return file.read()
+
+
+@pytest.mark.parametrize("seconds, rate_hz", [(2, RATE_HZ), (0.3, 44_100), (29, 8000)])
+def test_a_clip_has_the_row_of_ser_predict(there, seconds, rate_hz):
+    path = write(there / "uploads/my clip, 1.wav", noise(seconds, rate_hz=rate_hz), rate_hz)
+    shown = score_recording(StandIn(), path, None)
+    write(there / path.name, noise(seconds, rate_hz=rate_hz), rate_hz)
+    assert shown.csv() == predicted(path.name)
+    assert shown.window_s is None and len(shown.rows) == 1
+    assert shown.warnings.keys() == set(filter(None, shown.rows[0]["warnings"].split("; ")))
+
+
+def test_windows_have_the_rows_of_ser_predict(there):
+    path = write(
+        there / "long.flac", np.concatenate([noise(13.3), np.zeros(160_000), noise(7)])
+    )
+    shown = score_recording(StandIn(), path, 4.0)
+    assert shown.csv() == predicted("long.flac", "--window", "4", "--hop", "2")
+    assert [row["start"] for row in shown.rows] == [*range(0, 14, 2), 20, 22, 24, 26, 26.3]
+    assert shown.left_out == [LeftOut("long.flac", 14, 22, "silent")]
+
+
+def test_too_long_for_one_clip_is_cut_and_said(there):
+    path = write(there / "long.wav", noise(31))
+    shares = []
+    shown = score_recording(StandIn(), path, None, shares.append)
+    assert shown.window_s == 4 and shown.hop_s == 2 and len(shown.rows) == 15
+    assert "takes at most 30 s as one clip" in shown.notes[0]
+    assert shares == [0]  # one batch
+    assert shown.csv() == predicted("long.wav", "--window", "4", "--hop", "2")
+
+
+def test_progress_is_told_before_each_batch_and_can_end_it(there):
+    path = write(there / "long.wav", noise(150))
+    shares = []
+    shown = score_recording(StandIn(), path, 4.0, shares.append)
+    assert shares == pytest.approx([0, 0.2, 0.4, 0.6, 0.8], abs=0.01)
+    assert len(shown.rows) == 74
+
+    def end(share):
+        raise SERError("enough")
+
+    model = StandIn()
+    with pytest.raises(SERError, match="enough"):
+        score_recording(model, path, 4.0, end)
+    assert model.batches == []
+
+
+def test_arrays_are_what_the_rows_say(there):
+    shown = score_recording(StandIn(), write(there / "a.wav", noise(9)), 4.0)
+    assert shown.probs_NC.sum(axis=1) == pytest.approx(1, abs=1e-5)
+    assert shown.probs_NC[2, 1] == shown.rows[2]["p_neutral"]
+    assert shown.values_N2[1].tolist() == [shown.rows[1]["valence"], shown.rows[1]["arousal"]]
+    assert shown.spans_N2.tolist() == [[0, 4], [2, 6], [4, 8], [5, 9]]
+
+
+def test_what_a_model_lacks_is_none(there):
+    model = StandIn()
+    model.emotions, model.va_range = [], None
+    model.score = lambda waveforms: [Scores(None, None, np.zeros(2)) for _ in waveforms]
+    shown = score_recording(model, write(there / "a.wav", noise(2)), None)
+    assert shown.probs_NC is None and shown.values_N2 is None
+    assert shown.columns == ["file", "start", "stop", "warnings"]
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (None, "was deleted after a while"),
+        (np.zeros(RATE_HZ), "The recording is silent"),
+        (noise(0.05), "too short: it must have 0.1 s"),
+        ("no sound", "WAV, FLAC, OGG, Opus, MP3 and AIFF can"),
+        ("", "The file is empty"),
+        (np.full(RATE_HZ, np.nan), "no numbers"),
+    ],
+)
+def test_mistakes_are_told_in_words(there, content, message):
+    path = there / "a.wav"
+    if isinstance(content, str):
+        path.write_text(content)
+    elif content is not None:
+        write(path, content, subtype="FLOAT")
+    with pytest.raises(SERError, match=message):
+        score_recording(StandIn(), path, None)
+
+
+def test_no_page_is_waited_for_longer_than_an_hour(there, monkeypatch):
+    monkeypatch.setattr(module, "LONGEST_S", 60.0)
+    path = write(there / "a.wav", noise(61))
+    with pytest.raises(SERError, match="has 1 minutes; this page takes 1. `ser predict"):
+        score_recording(StandIn(), path, None)
+
+
+def test_a_window_that_the_model_cannot_take_is_refused(there):
+    model = StandIn()
+    model.max_samples = 3 * RATE_HZ
+    path = write(there / "a.wav", noise(9))
+    with pytest.raises(SERError, match="Bad --window 4; expected 0.1 to 3 seconds"):
+        score_recording(model, path, 4.0)
+    assert score_recording(model, path, None).window_s == 3
