@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from ser_brain.errors import SERError
 
+PARTIAL = ".partial-"  # begins the name of what is not whole yet
+
 
 @contextlib.contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path`` that takes its place when the block succeeds.
+    """Give a path of the same name, whose file takes the place of ``path`` in the end.
 
     Parameters
     ----------
@@ -33,24 +37,48 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         If the disk is full or the folder cannot be written.
     """
     path = Path(path)
-    temporary = None
+    hidden = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(
-            prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent
-        )
-        os.close(handle)
-        temporary = Path(name)
+        # In a folder of its own, where nobody finds it who looks for such files by suffix.
+        hidden = Path(tempfile.mkdtemp(prefix=f"{PARTIAL}{path.name}-", dir=path.parent))
+        temporary = hidden / path.name
+        temporary.touch()
         yield temporary
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
         temporary.chmod(0o644)
         os.replace(temporary, path)
+        sync_folder(path.parent)
     except OSError as error:
         raise SERError(f"Cannot write {path}: {error.strerror or error}.") from error
     finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+        if hidden is not None:
+            shutil.rmtree(hidden, ignore_errors=True)
+
+
+def remove_partial(folder: str | Path, name: str = "") -> None:
+    """Remove what killed processes left of files; for who alone writes to them.
+
+    Parameters
+    ----------
+    folder : str or Path
+    name : str
+        How their names begin.
+    """
+    for left in Path(folder).glob(f"{PARTIAL}{glob.escape(name)}*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def sync_folder(folder: str | Path) -> None:
+    """Wait until the disk knows the names in a folder: a rename is lost with the power else."""
+    if os.name != "posix":  # elsewhere a folder cannot be opened
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def write_text(path: str | Path, text: str) -> None:

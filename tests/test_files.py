@@ -72,3 +72,15 @@ def test_sha256(tmp_path):
     content = os.urandom((1 << 20) + 7)
     (tmp_path / "a").write_bytes(content)
     assert files.sha256_of(tmp_path / "a") == hashlib.sha256(content).hexdigest()
+
+
+def test_what_a_killed_process_left_is_not_found_and_can_be_removed(tmp_path):
+    never_left = [files.atomic_path(tmp_path / name) for name in ("a.json", "b[1].json")]
+    for writing in never_left:
+        writing.__enter__().write_text("{")
+    assert len(os.listdir(tmp_path)) == 2
+    assert list(tmp_path.glob("*.json")) == []
+    files.remove_partial(tmp_path, "b[1]")
+    assert [name[:16] for name in os.listdir(tmp_path)] == [".partial-a.json-"]
+    files.remove_partial(tmp_path)
+    assert os.listdir(tmp_path) == []

@@ -1,10 +1,13 @@
 """Write a trained run as a model folder that stands alone.
 
 It holds the best checkpoint's weights and all that is needed to use them, and no base encoder
-is fetched to load it: with EmotionRecognizer, with SpeechBrain's foreign_class and, where its
-encoder allows, with plain transformers. See docs/model_format.md.
+is fetched to load it: with EmotionRecognizer, with SpeechBrain's foreign_class, where its
+encoder allows with plain transformers and, with --onnx, with ONNX Runtime. Its README.md is a
+model card made of the run's results; --results adds those of the same recipe's other folds or
+seeds. See docs/model_format.md.
 
     ser export results/classification/emodb/1 emodb-whisper-base
+    ser export results/emodb/fold-1 model --results results/emodb --license cc-by-4.0
 """
 
 from __future__ import annotations
@@ -13,6 +16,8 @@ import argparse
 from pathlib import Path
 
 from ser_brain.commands import Outcome
+from ser_brain.files import remove_partial
+from ser_brain.lock import beside, held
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,6 +25,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", type=Path, metavar="RUN", help="a run folder")
     parser.add_argument("folder", type=Path, metavar="DIR", help="where to write: a new folder")
     parser.add_argument("--name", help="of the model (default: its corpora and its encoder)")
+    parser.add_argument(
+        "--results",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="RUN",
+        help="runs or folds folders of the same recipe, whose results the card shows too",
+    )
+    parser.add_argument(
+        "--license",
+        default="other",
+        metavar="ID",
+        help="of the model, as the hub names it, e.g. cc-by-4.0 (default: other)",
+    )
+    parser.add_argument("--onnx", action="store_true", help="write model.onnx too")
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
@@ -27,7 +47,16 @@ def run(arguments: argparse.Namespace) -> Outcome:
     from ser_brain.inference.export import export  # brings torch, which the help does without
     from ser_brain.inference.transformers_layout import why_not
 
-    done = export(arguments.run, arguments.folder, arguments.name)
+    with held(beside(arguments.folder), arguments.folder):
+        remove_partial(arguments.folder.parent, arguments.folder.name)
+        done = export(
+            arguments.run,
+            arguments.folder,
+            arguments.name,
+            arguments.results,
+            arguments.license,
+            arguments.onnx,
+        )
     reason = why_not(done.config)
     size = sum(done.files.values())
     lines = [
@@ -36,10 +65,13 @@ def run(arguments: argparse.Namespace) -> Outcome:
         "plain transformers: " + ("yes" if reason is None else f"no, {reason}"),
         f"model folder: {arguments.folder}",
     ]
+    if done.onnx_difference is not None:
+        lines.insert(2, f"largest difference of model.onnx: {done.onnx_difference:.1e}")
     facts = {
         "folder": str(arguments.folder),
         "files": done.files,
         "largest_difference": done.difference,
+        "onnx_difference": done.onnx_difference,
         "plain_transformers": reason is None,
         **done.config.as_block(),
     }

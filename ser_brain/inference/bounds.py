@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
@@ -40,7 +39,8 @@ def number(low: float, high: float) -> Bound:
     """A finite number between two ends."""
 
     def holds(value: object) -> bool:
-        return type(value) in (int, float) and math.isfinite(value) and low <= value <= high
+        # A number that is none (NaN) lies between no ends.
+        return type(value) in (int, float) and low <= value <= high
 
     return Bound(holds, f"a number from {low:g} to {high:g}")
 

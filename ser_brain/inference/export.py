@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 
+from ser_brain.checksums import write_checksums
 from ser_brain.errors import SERError
-from ser_brain.files import atomic_path, write_json, write_text
+from ser_brain.files import PARTIAL, atomic_path, sync_folder, write_json, write_text
 from ser_brain.inference.model import EmotionModel, score_exactly
 from ser_brain.inference.model_config import ModelConfig
 from ser_brain.inference.model_folder import CONFIG, WEIGHTS, load_model
-from ser_brain.inference.readme import readme
+from ser_brain.inference.onnx_file import NEEDED, write_onnx
+from ser_brain.inference.onnx_model import ONNX, require_onnx
 from ser_brain.inference.speechbrain_files import speechbrain_files
 from ser_brain.inference.trained_run import read_trained
 from ser_brain.inference.transformers_layout import (
@@ -24,6 +27,8 @@ from ser_brain.inference.transformers_layout import (
     published_config,
     stored_name,
 )
+from ser_brain.model_card import gather, write_card
+from ser_brain.model_card.metadata import OTHER, require_licence
 
 LARGEST_DIFFERENCE = 1e-5
 
@@ -36,17 +41,27 @@ class Export:
     ----------
     config : ModelConfig
     files : dict
-        Name -> bytes.
+        Path in the folder -> bytes.
     difference : float
         Largest, between any score of the run's model and of the folder's.
+    onnx_difference : float or None
+        The same of ``model.onnx``; None where it was not asked for.
     """
 
     config: ModelConfig
     files: dict[str, int]
     difference: float
+    onnx_difference: float | None = None
 
 
-def export(run: str | Path, folder: str | Path, name: str | None = None) -> Export:
+def export(
+    run: str | Path,
+    folder: str | Path,
+    name: str | None = None,
+    results: Sequence[Path] = (),
+    licence: str = OTHER,
+    onnx: bool = False,
+) -> Export:
     """Write the model folder of a run's best checkpoint, load it again and compare.
 
     Parameters
@@ -57,39 +72,57 @@ def export(run: str | Path, folder: str | Path, name: str | None = None) -> Expo
         Must be missing or empty; it is either written whole or not at all.
     name : str, optional
         Of the model.
+    results : sequence of Path
+        Run folders or folds folders of the same recipe, whose results the card shows too.
+    licence : str
+        Of the model, as the hub names it.
+    onnx : bool
+        Write ``model.onnx`` too.
 
     Raises
     ------
     SERError
-        If there is no trained run, the folder holds something, or what was written does not
-        score as the run does.
+        If there is no trained run, the folder holds something, results are of another recipe,
+        what was written does not score as the run does, or ONNX is asked for and missing.
     """
+    require_licence(licence)
+    if onnx:
+        require_onnx(NEEDED)
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise SERError(f"{folder} is there and not empty; choose another, or remove it.")
     model, config = read_trained(Path(run), name)
+    facts = gather(Path(run), config, results)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".export-", dir=folder.parent) as temporary:
+        prefix = f"{PARTIAL}{folder.name}-"
+        with tempfile.TemporaryDirectory(prefix=prefix, dir=folder.parent) as temporary:
             made = Path(temporary) / "model"
             write_folder(made, model, config)
+            onnx_difference = write_onnx(made / ONNX, model, config) if onnx else None
+            write_card(made, facts, licence)
+            write_checksums(made, CONFIG, WEIGHTS)
             difference = largest_difference(model, made)
             if folder.exists():
                 folder.rmdir()
-            shutil.move(made, folder)
+            os.rename(made, folder)
+            sync_folder(folder.parent)
     except OSError as error:
         raise SERError(f"Cannot write {folder}: {error.strerror or error}.") from error
-    files = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
-    return Export(config, files, difference)
+    files = {
+        path.relative_to(folder).as_posix(): path.stat().st_size
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+    return Export(config, files, difference, onnx_difference)
 
 
 def write_folder(folder: Path, model: EmotionModel, config: ModelConfig) -> None:
-    """Write every file of a model folder."""
+    """Write every file of a model folder but its card."""
     write_json(folder / CONFIG, published_config(config))
     write_json(folder / "preprocessor_config.json", preprocessor_config(config))
     for name, text in speechbrain_files(config).items():
         write_text(folder / name, text)
-    write_text(folder / "README.md", readme(config))
     weights = {stored_name(n, config): t.contiguous() for n, t in model.state_dict().items()}
     with atomic_path(folder / WEIGHTS) as temporary:
         save_file({**weights, **projector(config)}, temporary, {"format": "pt"})

@@ -10,6 +10,7 @@ from ser_brain.inference.model_folder import CONFIG, WEIGHTS
 
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 COMMIT = re.compile(r"[0-9a-f]{40}")
+FILES = [CONFIG, WEIGHTS]
 TIMEOUT_S = 10
 
 
@@ -55,11 +56,11 @@ def _snapshot(source: str, revision: str | None) -> Path:
     import huggingface_hub as hub
     from huggingface_hub import errors
 
-    wanted = {"revision": revision, "allow_patterns": [CONFIG, WEIGHTS]}
+    wanted = {"revision": revision, "allow_patterns": FILES}
     if revision is not None and COMMIT.fullmatch(revision):
-        cached = hub.try_to_load_from_cache(source, WEIGHTS, revision=revision)
-        if isinstance(cached, str):
-            return Path(cached).parent
+        cached = [hub.try_to_load_from_cache(source, name, revision=revision) for name in FILES]
+        if all(isinstance(path, str) for path in cached):
+            return Path(cached[0]).parent
     try:
         return Path(hub.snapshot_download(source, etag_timeout=TIMEOUT_S, **wanted))
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as error:
@@ -69,9 +70,35 @@ def _snapshot(source: str, revision: str | None) -> Path:
             "name, and log in with `hf auth login` if it is private or gated."
         ) from error
     except Exception as error:
-        reason = str(error).strip().splitlines() or [type(error).__name__]
+        if status_of(error) == 401:
+            raise SERError(
+                f"{source!r} cannot be fetched: the hub does not accept the token (401). Log "
+                "in again with `hf auth login`, and check HF_TOKEN, which comes first."
+            ) from error
         raise SERError(
             f"{source!r} is no local folder, is not in the hub's cache, and cannot be fetched "
-            f"({reason[0]}). Where the hub can be reached, run: hf download {source} "
+            f"({first_line(error)}). Where the hub can be reached, run: hf download {source} "
             "--local-dir DIR, and give the folder DIR."
         ) from error
+
+
+def status_of(error: BaseException | None) -> int | None:
+    """HTTP status of the answer that an error, or one it was raised from, is about."""
+    while error is not None:
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        if status is not None:
+            return status
+        error = error.__cause__
+    return None
+
+
+def first_line(error: BaseException) -> str:
+    """What an error of the hub says first, without the token."""
+    import huggingface_hub as hub
+
+    text = getattr(error, "server_message", None) or str(error)
+    line = (text.strip().splitlines() or [type(error).__name__])[0]
+    if isinstance(error, RuntimeError) and error.__cause__ is not None:
+        line += f" {first_line(error.__cause__)}"  # Which file; why is in the cause.
+    token = hub.get_token()
+    return line.replace(token, "***") if token else line

@@ -13,6 +13,7 @@ from typing import NoReturn
 
 import torch
 
+from ser_brain.checksums import SUMS, changed_files
 from ser_brain.errors import SERError
 from ser_brain.inference.architecture import build_empty
 from ser_brain.inference.model import EmotionModel
@@ -43,7 +44,9 @@ def load_model(folder: str | Path) -> tuple[ModelConfig, EmotionModel]:
         model = EmotionModel(encoder, config.emotions, config.va_range).eval()
     stored = {name: stored_name(name, config) for name in model.state_dict()}
     shapes = {stored[name]: tuple(t.shape) for name, t in model.state_dict().items()}
-    weights = read_weights(inside(folder, WEIGHTS), {**shapes, **projector_shapes(config)})
+    path = inside(folder, WEIGHTS)
+    _require_as_written(folder)
+    weights = read_weights(path, {**shapes, **projector_shapes(config)})
     require_identity(weights, config)
     model.load_state_dict({name: weights[stored[name]] for name in stored}, assign=True)
     return config, model.requires_grad_(False)
@@ -67,6 +70,15 @@ def read_config(folder: Path) -> ModelConfig:
     if not isinstance(content, dict):
         raise SERError(f"Bad {path}: expected a JSON object.")
     return parse_config(content)
+
+
+def _require_as_written(folder: Path) -> None:
+    changed = changed_files(folder, CONFIG, WEIGHTS)
+    if changed:
+        raise SERError(
+            f"{folder} is damaged: {', '.join(changed)} is not as it was written, says its "
+            f"{SUMS}. Export or download it again."
+        )
 
 
 def inside(folder: Path, name: str) -> Path:

@@ -1,11 +1,13 @@
 """ser export: from a run to a folder that gives the run's scores."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from huggingface_hub import ModelCard
 from safetensors.torch import load_file, save_file
 
 import train
@@ -15,15 +17,19 @@ from ser_brain.errors import SERError
 from ser_brain.files import read_json, write_json
 from ser_brain.inference import export as exporting
 from ser_brain.inference.export import export
+from ser_brain.model_card import validate
+from ser_brain.model_card.eval_results import read_eval_results
 from ser_brain.predictions import read_predictions
 from tests.test_encoders_tiny import HUB, tiny
 from tests.tiny_corpus import settings, write_corpus
 
 ROOT = Path(__file__).parents[2]
 FILES = {
+    ".eval_results/tiny.yaml",
     "README.md",
     "config.json",
     "custom_interface.py",
+    "figures/confusion_tiny.png",
     "hyperparams.yaml",
     "model.safetensors",
     "preprocessor_config.json",
@@ -77,7 +83,7 @@ def test_the_folder_gives_the_runs_predictions(run, exported, offline):
 
 
 def test_what_is_inside(run, exported):
-    assert {path.name for path in exported.iterdir()} == FILES
+    assert {str(p.relative_to(exported)) for p in exported.rglob("*") if p.is_file()} == FILES
     card = read_json(exported / "config.json", "config")["ser_brain"]["card"]
     validated = read_json(run[0] / "predictions" / "valid.card.json", "card")
     assert card["temperature"] == validated["temperature"] != 1
@@ -86,8 +92,41 @@ def test_what_is_inside(run, exported):
     assert list(corpora) == ["tiny"] and len(corpora["tiny"]["fingerprint"]) == 64
     assert card["versions"]["trained_with"]["torch"] and card["versions"]["exported_with"]
     assert (exported / "model.safetensors").stat().st_mode & 0o777 == 0o644
-    text = "".join(p.read_text() for p in exported.iterdir() if p.suffix != ".safetensors")
+    text = "".join(
+        (exported / name).read_text()
+        for name in FILES
+        if not name.endswith((".safetensors", ".png"))
+    )
     assert str(run[0].parent) not in text  # nobody's paths are published
+
+
+def test_the_card_says_what_the_report_says(run, exported):
+    validate(exported)
+    report = read_json(run[0] / "report" / "results.json", "results")["test_sets"]["tiny"]
+    expected = {
+        "UAR": report["classification"]["metrics"]["uar"]["value"],
+        "CCC arousal": report["regression"]["arousal"]["metrics"]["ccc"]["value"],
+    }
+    card = ModelCard.load(exported / "README.md")
+    indexed = {r.metric_name: r.metric_value for r in card.data.eval_results}
+    entries = read_eval_results(exported / ".eval_results" / "tiny.yaml")
+    published = {entry.task_id: entry.value for entry in entries}
+    for name, value in expected.items():
+        assert indexed[name] == published[name] == value
+        assert f"{value:.3f}" in card.text
+
+
+def test_results_of_the_same_recipe_and_of_another(run, tmp_path):
+    argv = ["export", str(run[0]), str(tmp_path / "m"), "--results", str(run[0])]
+    assert main([*argv, "--license", "mit"]) == 0
+    text = (tmp_path / "m" / "README.md").read_text()
+    assert "license: mit" in text and "### The recipe, another run\n\n" in text
+    settings = run[0] / "hyperparams.yaml"
+    other = shutil.copytree(run[0], tmp_path / "other", ignore=lambda *_: ["save", "report"])
+    (other / "hyperparams.yaml").write_text(settings.read_text().replace("lr_heads", "lr_x"))
+    with pytest.raises(SERError, match="other is of another recipe .*lr_heads"):
+        export(run[0], tmp_path / "n", results=[other])
+    assert not (tmp_path / "n").exists()
 
 
 def test_the_command_says_what_it_wrote(run, tmp_path, capsys):

@@ -75,3 +75,14 @@ def test_only_what_is_read_is_fetched(tmp_path, monkeypatch):
         "allow_patterns": ["config.json", "model.safetensors"],
         "etag_timeout": hub_model.TIMEOUT_S,
     }
+
+
+def test_what_went_wrong_is_told_without_the_token(tmp_path, monkeypatch):
+    def download(repository, **wanted):
+        cause = OSError("hf_secret was refused\nmore")
+        raise RuntimeError("While it was fetched:\nmore") from cause
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    monkeypatch.setattr("huggingface_hub.get_token", lambda: "hf_secret")
+    with pytest.raises(SERError, match=r"\(While it was fetched: \*\*\* was refused\)"):
+        find_model("lab/voice")

@@ -1,0 +1,1 @@
+"""Sending a model folder to a model hub."""

@@ -1,0 +1,142 @@
+"""What of a model folder is sent: known files, results, and the figures that its card shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
+
+from ser_brain.errors import SERError
+from ser_brain.files import sha256_of
+from ser_brain.model_card.markdown_parts import parts_of_markdown
+
+CARD = "README.md"
+NAMES = (
+    CARD,
+    "config.json",
+    "custom_interface.py",
+    "hyperparams.yaml",
+    "model.onnx",
+    "model.safetensors",
+    "preprocessor_config.json",
+)
+RESULTS = ".eval_results/*.yaml"
+FIGURES = (".png", ".svg", ".jpg", ".jpeg")
+
+
+@dataclass(frozen=True)
+class SentFile:
+    """A file that is sent.
+
+    Attributes
+    ----------
+    name : str
+        Below the folder, with ``/``; also its name in the repository.
+    path : Path
+    size : int
+        Bytes.
+    sha256 : str
+    """
+
+    name: str
+    path: Path
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Contents:
+    """A folder's files.
+
+    Attributes
+    ----------
+    sent : list of SentFile
+        By name.
+    left : list of str
+        What is not sent; a folder of nothing else is one entry that ends in ``/``.
+    """
+
+    sent: list[SentFile]
+    left: list[str]
+
+
+def read_contents(folder: Path) -> Contents:
+    """Sort a model folder into what is sent and what is not.
+
+    Raises
+    ------
+    SERError
+        If there is no such folder, if what would be sent is a link, no regular file or cannot
+        be read, or if the card shows a figure that cannot be sent.
+    """
+    if not folder.is_dir():
+        raise SERError(f"No folder {folder}; expected one that `ser export` wrote.")
+    try:
+        names = {name for name in NAMES if _is_there(folder / name)}
+        names |= {path.relative_to(folder).as_posix() for path in folder.glob(RESULTS)}
+        for name in sorted(names):
+            _require_regular(folder, name)
+        if CARD in names:
+            names |= set(_figures(folder))
+        sent = [_sent(folder, name) for name in sorted(names)]
+        return Contents(sent, _left(folder, "", names))
+    except OSError as error:
+        raise SERError(f"Cannot read {folder}: {error}.") from error
+
+
+def _is_there(path: Path) -> bool:
+    """Whether something has this name, be it a link to nowhere."""
+    return path.exists() or path.is_symlink()
+
+
+def _require_regular(folder: Path, name: str) -> None:
+    for part in [PurePosixPath(name), *PurePosixPath(name).parents][:-1]:
+        if (folder / part).is_symlink():
+            raise SERError(
+                f"{folder / part} is a link, and links are not sent: put the file itself there "
+                f"(cp -rL {folder} NEW copies a folder with what its links show)."
+            )
+    if not (folder / name).is_file():
+        raise SERError(f"{folder / name} is no regular file.")
+
+
+def _figures(folder: Path) -> list[str]:
+    """Names of the figures that the card shows from its own folder."""
+    try:
+        text = (folder / CARD).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise SERError(f"{folder / CARD} is no UTF-8 text: {error}.") from error
+    names = []
+    for target in parts_of_markdown(text).pictures:
+        address = urlsplit(target)
+        if address.scheme or address.netloc:
+            continue
+        path = PurePosixPath(address.path)
+        shows = f"{folder / CARD} shows {target}"
+        if path.is_absolute() or ".." in path.parts:
+            raise SERError(f"{shows}, which is outside of its folder; put the figure inside.")
+        if path.suffix.lower() not in FIGURES:
+            raise SERError(f"{shows}, which is no figure ({', '.join(FIGURES)}).")
+        if not _is_there(folder / path):
+            raise SERError(f"{shows}, which is not there.")
+        _require_regular(folder, path.as_posix())
+        names.append(path.as_posix())
+    return names
+
+
+def _sent(folder: Path, name: str) -> SentFile:
+    path = folder / name
+    return SentFile(name, path, path.stat().st_size, sha256_of(path))
+
+
+def _left(folder: Path, below: str, sent: set[str]) -> list[str]:
+    """What of a folder is not sent; ``below`` is its own name with ``/``, or empty."""
+    left = []
+    for path in sorted((folder / below).iterdir()):
+        name = below + path.name
+        if path.is_dir() and not path.is_symlink():
+            inside = any(other.startswith(f"{name}/") for other in sent)
+            left += _left(folder, f"{name}/", sent) if inside else [f"{name}/"]
+        elif name not in sent:
+            left.append(name)
+    return left

@@ -1,0 +1,89 @@
+"""A model that is published, and then loaded by its name."""
+
+import pathlib
+import shutil
+
+import huggingface_hub.constants as constants
+import numpy as np
+import pytest
+
+from ser_brain.errors import SERError
+from ser_brain.inference.recognizer import EmotionRecognizer
+from ser_brain.publishing.plan import make_plan
+from ser_brain.publishing.sending import publish
+from tests.inference.tiny_models import write_model
+
+CLIP_S = 0.1 * np.random.default_rng(0).standard_normal(16_000).astype("float32")
+
+
+def score(source, revision=None):
+    recognizer = EmotionRecognizer.from_pretrained(str(source), revision, "cpu")
+    row = recognizer.predict(CLIP_S, 16_000, embedding=True)
+    return {**row, "name": None}, recognizer.card["source"]
+
+
+def new_cache(monkeypatch, folder):
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder))
+
+
+def test_what_is_published_scores_as_it_did(hub, voice, tmp_path, monkeypatch):
+    first = publish(make_plan(voice, "lab/voice", tag="v1.0"))
+    local, _ = score(voice)
+    for number, revision in enumerate(["v1.0", first.commit, "main", None]):
+        new_cache(monkeypatch, tmp_path / f"cache {number}")
+        found, source = score("lab/voice", revision)
+        assert found == local
+        assert source == f"lab/voice@{first.commit}"
+
+    write_model(tmp_path / "other", seed=1)
+    shutil.copy(tmp_path / "other/model.safetensors", voice)
+    second = publish(make_plan(voice, "lab/voice", tag="v2.0"))
+    assert second.sent == ["model.safetensors"]
+    for number, revision in enumerate(["v1.0", first.commit]):
+        new_cache(monkeypatch, tmp_path / f"later cache {number}")
+        assert score("lab/voice", revision)[0] == local
+    other, _ = score(voice)
+    assert score("lab/voice")[0] == score("lab/voice", "v2.0")[0] == other != local
+
+
+def test_only_two_files_are_fetched(hub, voice):
+    publish(make_plan(voice, "lab/voice"))
+    score("lab/voice")
+    fetched = {path.rpartition("/")[2] for _, path in hub.called("GET", "/resolve/|/large/")}
+    weights = hub.repositories["lab/voice"].at("main")["model.safetensors"].oid
+    assert fetched == {"config.json", weights}
+
+
+def test_a_pull_request_can_be_tried_before_it_is_merged(hub, voice):
+    made = publish(make_plan(voice, "lab/voice", pull_request=True))
+    found, source = score("lab/voice", "refs/pr/1")
+    assert found == score(voice)[0]
+    assert source == f"lab/voice@{made.commit}"
+
+
+def test_a_private_model_needs_a_token(hub, voice, monkeypatch):
+    publish(make_plan(voice, "lab/voice"))
+    monkeypatch.delenv("HF_TOKEN")
+    with pytest.raises(SERError, match="hf auth login"):
+        score("lab/voice")
+
+
+def test_a_revision_that_is_not_there(hub, voice):
+    publish(make_plan(voice, "lab/voice"))
+    with pytest.raises(SERError, match="at revision v9"):
+        score("lab/voice", "v9")
+
+
+def test_a_token_that_is_refused(hub, voice, monkeypatch):
+    publish(make_plan(voice, "lab/voice"))
+    monkeypatch.setenv("HF_TOKEN", "hf_wrong")
+    with pytest.raises(SERError, match="does not accept the token.*hf auth login"):
+        score("lab/voice")
+
+
+def test_half_a_snapshot_in_the_cache_is_completed(hub, voice):
+    made = publish(make_plan(voice, "lab/voice"))
+    score("lab/voice", made.commit)
+    snapshots = pathlib.Path(constants.HF_HUB_CACHE, "models--lab--voice/snapshots")
+    (snapshots / made.commit / "config.json").unlink()
+    assert score("lab/voice", made.commit)[0] == score(voice)[0]
