@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help setup demo test lint format golden clean
+.PHONY: help setup demo test lint format golden bench fuzz licences clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -30,6 +30,18 @@ format: setup  ## put the code in the project's style
 
 golden: setup  ## write the golden losses anew, after a change that is meant to change them
 	$(BIN)/python -m tests.golden
+
+fuzz: setup  ## damaged and malicious input, 10,000 cases a target; takes hours
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[fuzz]'
+	$(BIN)/python -m fuzz
+
+licences: setup  ## write the table of dependencies in docs/supply_chain.md
+	$(BIN)/python docs/licences.py
+
+bench: setup  ## time and memory of training against SpeechBrain's recipe, and of reports
+	mkdir -p results
+	$(BIN)/python benchmarks/training.py --variants --json results/training.json
+	$(BIN)/python benchmarks/report.py
 
 clean:  ## remove what was built, not what was trained
 	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache

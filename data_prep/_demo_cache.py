@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import shutil
 import tempfile
 import time
@@ -15,6 +14,7 @@ from data_prep._espeak_files import library_digest
 from ser_brain.errors import SERError
 from ser_brain.files import read_json
 from ser_brain.log import get_logger
+from ser_brain.user_cache import cache_folder
 
 logger = get_logger(__name__)
 
@@ -28,23 +28,6 @@ def version() -> str:
     for module in SOURCES:
         digest.update(Path(module.__file__).read_bytes())
     return digest.hexdigest()[:12]
-
-
-def cache_folder() -> Path:
-    """``$SER_CACHE``, else ``$XDG_CACHE_HOME/ser-recipes``, else ``~/.cache/ser-recipes``.
-
-    Raises
-    ------
-    SERError
-        If neither is set and the user has no home.
-    """
-    try:
-        if os.environ.get("SER_CACHE"):
-            return Path(os.environ["SER_CACHE"]).expanduser()
-        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        return Path(home).expanduser() / "ser-recipes"
-    except RuntimeError as error:
-        raise SERError(f"No folder for the demo corpus ({error}); set SER_CACHE.") from None
 
 
 def is_whole(folder: Path) -> bool:

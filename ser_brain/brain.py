@@ -1,14 +1,16 @@
 """The one Brain every experiment is a leaf of.
 
-Shapes: B batch, S samples, T frames, D embedding size.
+Shapes: B batch, T frames, D embedding size.
 """
 
 from __future__ import annotations
 
+import math
 import random
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import speechbrain as sb
@@ -17,7 +19,6 @@ from speechbrain.utils.distributed import if_main_process
 from torch import Tensor
 
 from ser_brain import ranks
-from ser_brain.dataio import collate, evaluation_loader, make_dataset
 from ser_brain.encoders.masking import masked_mean
 from ser_brain.epoch_statistics import (
     class_statistics,
@@ -26,6 +27,8 @@ from ser_brain.epoch_statistics import (
     require_metrics,
 )
 from ser_brain.errors import SERError
+from ser_brain.finite_steps import FiniteBrain
+from ser_brain.loaders import Loaders
 from ser_brain.log import get_logger
 from ser_brain.losses import MaskedLoss
 
@@ -33,14 +36,14 @@ logger = get_logger(__name__)
 Stage = sb.Stage
 
 
-class SERBrain(sb.Brain):
+class SERBrain(FiniteBrain):
     """Encoder, masked mean, heads; named losses; whole-set statistics; two optimisers.
 
     A leaf overrides :meth:`predict` and :meth:`losses` and names its ``loss_names``. Of the
     settings it reads ``seed``, ``emotions``, ``va_range``, ``loss_weights``, ``batch_size``,
-    ``validation_metric``, ``number_of_epochs``, ``train_log``, the optimiser factories
-    ``encoder_optimizer`` and ``heads_optimizer`` and the schedulers ``encoder_annealing`` and
-    ``heads_annealing``.
+    ``batching``, ``feature_cache_gb``, ``validation_metric``, ``number_of_epochs``,
+    ``train_log``, the optimiser factories ``encoder_optimizer`` and ``heads_optimizer`` and the
+    schedulers ``encoder_annealing`` and ``heads_annealing``.
     """
 
     loss_names: tuple[str, ...] = ()
@@ -50,6 +53,8 @@ class SERBrain(sb.Brain):
         require_metrics(
             self.loss_names, self.hparams.loss_weights, self.hparams.validation_metric
         )
+        self.loaders = Loaders(self.hparams, self.device)
+        self.loaded: Path | None = None  # checkpoint whose weights the last evaluation took
 
     def predict(self, embedding_BD: Tensor) -> dict[str, Tensor]:
         """Run the heads: any of ``log_probabilities`` (B, C), ``valence_arousal`` (B, 2)."""
@@ -64,13 +69,13 @@ class SERBrain(sb.Brain):
     def compute_forward(self, batch, stage: Stage) -> dict[str, Tensor]:
         """Embed the batch and run the heads."""
         batch = batch.to(self.device)
-        waveforms_BS, shares_B = batch.signal
-        lengths_B = (shares_B * waveforms_BS.shape[1]).round().long()
+        inputs, shares_B = batch.features if hasattr(batch, "features") else batch.signal
+        lengths_B = (shares_B * inputs.shape[1]).round().long()
         encoder = self.modules.encoder
         if stage != Stage.TRAIN:
             # Ranks evaluate different numbers of batches; the wrapper would wait for them all.
             encoder = getattr(encoder, "module", encoder)
-        frames_BTD, frame_lengths_B = encoder(waveforms_BS, lengths_B)
+        frames_BTD, frame_lengths_B = encoder(inputs, lengths_B)
         embedding_BD = masked_mean(frames_BTD.float(), frame_lengths_B)
         return {"embedding": embedding_BD, **self.predict(embedding_BD)}
 
@@ -80,20 +85,19 @@ class SERBrain(sb.Brain):
         self.batch_ids = batch.id
         losses = self.losses(predictions, batch)
         for name, loss in losses.items():
+            mean = loss.mean.item()
+            if stage == Stage.TRAIN and not math.isfinite(mean):
+                continue  # The batch stops the training, or is skipped.
             total, count = self.sums.get(name, (0.0, 0))
-            self.sums[name] = (total + loss.mean.item() * loss.count, count + loss.count)
+            self.sums[name] = (total + mean * loss.count, count + loss.count)
         if stage != Stage.TRAIN:
             self.outputs += _as_rows(batch, predictions)
         weights = self.hparams.loss_weights
-        return sum(weights[name] * loss.mean for name, loss in losses.items())
-
-    def check_loss_isfinite(self, loss: Tensor) -> None:
-        """Stop at the first loss that is not finite, naming the batch."""
-        if not torch.isfinite(loss):
-            raise SERError(
-                f"The loss is {loss.item()} in the batch of {', '.join(self.batch_ids)}. The "
-                "last checkpoint is sound; lower the learning rate or look at these files."
-            )
+        loss = sum(weights[name] * loss.mean for name, loss in losses.items())
+        if stage == Stage.TRAIN and self.hparams.batching == "dynamic":
+            # A batch of few long clips moves the model less: every clip counts the same.
+            loss = loss * len(batch.id) / self.hparams.batch_size
+        return loss
 
     # -- one epoch
 
@@ -102,6 +106,7 @@ class SERBrain(sb.Brain):
         self.outputs: list[dict] = []
         self.sums: dict[str, tuple[float, int]] = {}
         if stage == Stage.TRAIN:
+            self.skipped_batches = 0
             self.epoch_began = time.monotonic()
             seed = np.random.SeedSequence([self.hparams.seed, epoch, ranks.rank()])
             state = int(seed.generate_state(1)[0])
@@ -126,6 +131,11 @@ class SERBrain(sb.Brain):
                 f"validation_metric: {metric} has nothing to be computed on: no validation "
                 "utterance has the label it needs."
             )
+        if not math.isfinite(valid[metric]):
+            raise SERError(
+                f"After epoch {epoch} the validation {metric} is {valid[metric]}. The last "
+                "checkpoint is sound; lower the learning rate."
+            )
         rates = self._anneal(valid[metric])
         seconds = time.monotonic() - self.epoch_began
         if if_main_process():
@@ -142,6 +152,7 @@ class SERBrain(sb.Brain):
                 train=self.train_statistics,
                 valid=valid,
                 lr=rates,
+                **({"skipped_batches": self.skipped_batches} if self.skipped_batches else {}),
             )
         self.checkpointer.save_and_keep_only(
             meta={
@@ -183,13 +194,16 @@ class SERBrain(sb.Brain):
 
     def train(self, train_rows: Mapping[str, dict], valid_rows: Mapping[str, dict]) -> None:
         """Fit on some utterances (id -> row), validating on others after each epoch."""
-        loader = {"batch_size": self.hparams.batch_size, "collate_fn": collate}
+        options = self.loaders.training_options(train_rows)
+        self.train_sampler = options.get("batch_sampler")  # is told each epoch's number
+        self.loaders.fill_cache({**train_rows, **valid_rows}, self._bars)
+        self.loaded = None
         self.fit(
             self.hparams.epoch_counter,
-            self._dataset(train_rows),
-            self._evaluation_loader(valid_rows),
+            self.loaders.dataset(train_rows, cached=True),
+            self.loaders.evaluation(valid_rows, cached=True),
             progressbar=self._bars,
-            train_loader_kwargs={**loader, "shuffle": True},
+            train_loader_kwargs=options,
         )
 
     def run_on(self, rows: Mapping[str, dict]) -> list[dict]:
@@ -211,30 +225,29 @@ class SERBrain(sb.Brain):
         SERError
             If there is no checkpoint to run.
         """
-        if self.checkpointer.find_checkpoint(min_key=self.hparams.validation_metric) is None:
-            raise SERError(
-                f"No trained checkpoint in {self.checkpointer.checkpoints_dir}; train first."
-            )
         self.evaluate(
-            self._evaluation_loader(rows),
+            self.loaders.evaluation(rows, cached=False),  # as a single clip is scored
             min_key=self.hparams.validation_metric,
             progressbar=self._bars,
         )
         place = {utterance_id: n for n, utterance_id in enumerate(rows)}
         return sorted(self.outputs, key=lambda row: place[row["id"]])
 
+    def on_evaluate_start(self, max_key: str | None = None, min_key: str | None = None) -> None:
+        """Take the best checkpoint's weights, once for all sets."""
+        best = self.checkpointer.find_checkpoint(max_key=max_key, min_key=min_key)
+        if best is None:
+            raise SERError(
+                f"No trained checkpoint in {self.checkpointer.checkpoints_dir}; train first."
+            )
+        if best.path != self.loaded:
+            super().on_evaluate_start(max_key=max_key, min_key=min_key)
+            self.loaded = best.path
+
     def checkpoint_bytes(self) -> int:
         """Room for three checkpoints (best, latest, the next): weights and Adam's moments."""
         sizes = [p.numel() * (3 if p.requires_grad else 1) for p in self.modules.parameters()]
         return 3 * 4 * sum(sizes)
-
-    def _dataset(self, rows: Mapping[str, dict]):
-        rate_hz = self.hparams.encoder.sample_rate_hz
-        return make_dataset(rows, self.hparams.emotions, rate_hz)
-
-    def _evaluation_loader(self, rows: Mapping[str, dict]):
-        dataset = self._dataset(rows)
-        return evaluation_loader(dataset, self.hparams.batch_size, ranks.rank(), ranks.count())
 
     @property
     def _bars(self) -> bool:

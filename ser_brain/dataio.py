@@ -1,17 +1,16 @@
 """From rows to batches: reading, resampling, target tensors, loaders.
 
-Shapes: S samples.
+Shapes: S samples, T frames, C channels.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import speechbrain as sb
 import torch
-import torchaudio
 from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.dataio.dataloader import SaveableDataLoader
 from speechbrain.dataio.dataset import DynamicItemDataset
@@ -20,14 +19,9 @@ from torch import Tensor
 from ser_brain import audio
 from ser_brain.errors import SERError
 from ser_brain.losses import NO_EMOTION
+from ser_brain.resampling import resampler
 
 FACTS = ("wav", "start", "stop", "emotion", "valence", "arousal")
-
-
-@functools.lru_cache(maxsize=8)
-def resampler(from_hz: int, to_hz: int) -> torchaudio.transforms.Resample:
-    """The project's one resampler, its kernel made once per pair of rates."""
-    return torchaudio.transforms.Resample(from_hz, to_hz)
 
 
 def load_signal(wav: str, start_s: float | None, stop_s: float | None, rate_hz: int) -> Tensor:
@@ -53,7 +47,10 @@ def load_signal(wav: str, start_s: float | None, stop_s: float | None, rate_hz: 
 
 
 def make_dataset(
-    rows: Mapping[str, dict], emotions: Sequence[str], sample_rate_hz: int
+    rows: Mapping[str, dict],
+    emotions: Sequence[str],
+    sample_rate_hz: int,
+    features_of: Callable[[str], Tensor] | None = None,
 ) -> DynamicItemDataset:
     """A SpeechBrain dataset of ``id``, ``signal``, ``emotion_index`` and ``valence_arousal``.
 
@@ -65,6 +62,9 @@ def make_dataset(
         The classes, in the order of the model's outputs.
     sample_rate_hz : int
         The encoder's.
+    features_of : callable, optional
+        id -> what the encoder's front end gives, (T, C). The items then have these
+        ``features`` in place of ``signal``, and no audio is read.
     """
     index = {emotion: place for place, emotion in enumerate(emotions)}
 
@@ -72,6 +72,11 @@ def make_dataset(
     @sb.utils.data_pipeline.provides("signal")
     def signal(wav: str, start: float | None, stop: float | None) -> Tensor:
         return load_signal(wav, start, stop, sample_rate_hz)
+
+    @sb.utils.data_pipeline.takes("id")
+    @sb.utils.data_pipeline.provides("features")
+    def features(utterance_id: str) -> Tensor:
+        return features_of(utterance_id)
 
     @sb.utils.data_pipeline.takes("emotion", "valence", "arousal")
     @sb.utils.data_pipeline.provides("emotion_index", "valence_arousal")
@@ -82,20 +87,20 @@ def make_dataset(
 
     return DynamicItemDataset(
         {utterance_id: {key: row[key] for key in FACTS} for utterance_id, row in rows.items()},
-        [signal, targets],
-        ["id", "signal", "emotion_index", "valence_arousal"],
+        [signal, features, targets],
+        ["id", "features" if features_of else "signal", "emotion_index", "valence_arousal"],
     )
 
 
-collate = functools.partial(PaddedBatch, padded_keys=["signal"])
+collate = functools.partial(PaddedBatch, padded_keys=["signal", "features"])
 
 
 def evaluation_loader(
-    dataset: DynamicItemDataset, batch_size: int, rank: int, ranks: int
+    dataset: DynamicItemDataset, batch_size: int, rank: int, ranks: int, **options: object
 ) -> SaveableDataLoader:
     """A loader over this rank's share, in order: each utterance on exactly one rank."""
     share = torch.utils.data.Subset(dataset, range(rank, len(dataset), ranks))
-    return SaveableDataLoader(share, batch_size=batch_size, collate_fn=collate)
+    return SaveableDataLoader(share, batch_size=batch_size, collate_fn=collate, **options)
 
 
 def require_lengths(

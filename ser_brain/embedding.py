@@ -29,7 +29,7 @@ from ser_brain.manifest import data_folder_of, read_card
 from ser_brain.on_argument import Target
 from ser_brain.outputs import prediction_rows
 from ser_brain.predictions import write_predictions
-from ser_brain.run_folder import RunRecord
+from ser_brain.run_record import RunRecord
 from ser_brain.runs import FOLDS
 
 logger = get_logger(__name__)

@@ -65,6 +65,7 @@ NAME = Kind("a name", _is_name)
 FOLDER = Kind("a folder", _is_name)
 COUNT = Kind("a whole number from 1", _whole(1))
 RATE = Kind("a number above 0", lambda value: _is_number(value) and value > 0)
+SIZE = Kind("a number from 0", lambda value: _is_number(value) and value >= 0)
 YES_OR_NO = Kind("True or False", lambda value: isinstance(value, bool))
 BUILT = Kind("a class to build (!new:, !name: or !apply:)", _is_built)
 
@@ -87,10 +88,14 @@ KINDS: Mapping[str, Kind] = {
     "fold": COUNT,
     "number_of_epochs": COUNT,
     "batch_size": COUNT,
+    "batching": NAME,
+    "nonfinite_batches": NAME,
+    "feature_cache_gb": SIZE,
     "loss_weights": Kind(
         "a mapping of losses to numbers from 0, like {nll: 1.0}",
         _mapping(lambda value: _is_number(value) and value >= 0),
     ),
+    "dropouts": Kind("a mapping like {attention_dropout: 0.0}, or {}", _mapping(_is_number)),
     "lr_encoder": RATE,
     "lr_heads": RATE,
     "annealing_factor": Kind(
@@ -136,8 +141,14 @@ def check_kinds(settings: Mapping) -> None:
     """
     for key, kind in KINDS.items():
         if key in settings and not kind.holds(settings[key]):
-            value = _plain(settings[key])
-            raise SERError(f"Bad {key} {value!r}; expected {kind.expected}.")
+            raise SERError(f"Bad {key} {_shown(settings[key])}; expected {kind.expected}.")
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(_plain(value))
+    except ValueError:  # Python writes out no whole number of over 4300 digits.
+        return "(a number of thousands of digits)"
 
 
 def _plain(value: object) -> object:

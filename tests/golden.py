@@ -1,4 +1,4 @@
-"""Golden losses: the first training steps of the three demo experiments.
+"""Golden losses: the first training steps of the demo experiments and of dynamic batches.
 
 ``python -m tests.golden`` writes them anew, after a change that is meant to change them. A
 refactor keeps them.
@@ -16,19 +16,26 @@ from speechbrain import Stage
 
 import train
 from ser_brain import config
-from ser_brain.dataio import collate, make_dataset
 from ser_brain.experiment import load_experiment
 
 ROOT = Path(__file__).parent.parent
 FILE = Path(__file__).parent / "golden_losses.json"
-EXPERIMENTS = ("classification", "regression", "multiobjective")
+EXPERIMENTS = {  # name -> settings file, and what it changes
+    "classification": ("classification", {}),
+    "regression": ("regression", {}),
+    "multiobjective": ("multiobjective", {}),
+    "multiobjective, dynamic batches": ("multiobjective", {"batching": "dynamic"}),
+}
 STEPS = 12
 
 
 def first_losses(experiment: str, folder: str | Path) -> list[float]:
     """The loss of each of the first steps, on one thread, with the shipped settings."""
-    overrides = [("output_folder", f"{folder}/run"), ("manifest_folder", f"{folder}/manifests")]
-    settings = config.read_settings(ROOT / "hparams" / f"{experiment}.yaml", overrides)
+    file, changes = EXPERIMENTS[experiment]
+    overrides = {"output_folder": f"{folder}/run", "manifest_folder": f"{folder}/manifests"}
+    settings = config.read_settings(
+        ROOT / "hparams" / f"{file}.yaml", [*overrides.items(), *changes.items()]
+    )
     torch.set_num_threads(1)
     hparams = config.load_settings(settings)
     data = load_experiment(hparams, train.prepare_all(hparams))
@@ -38,13 +45,10 @@ def first_losses(experiment: str, folder: str | Path) -> list[float]:
         run_opts={"device": "cpu"},
         checkpointer=hparams["checkpointer"],
     )
-    rows = make_dataset(data.train, hparams["emotions"], hparams["encoder"].sample_rate_hz)
     loader = brain.make_dataloader(
-        rows,
+        brain.loaders.dataset(data.train, cached=False),
         Stage.TRAIN,
-        batch_size=hparams["batch_size"],
-        collate_fn=collate,
-        shuffle=True,
+        **brain.loaders.training_options(data.train),
     )
     brain.on_fit_start()
     brain.on_stage_start(Stage.TRAIN, epoch=1)

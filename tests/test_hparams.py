@@ -112,6 +112,9 @@ def test_iemocap_is_study_1(tmp_path, experiment, required, losses, metric, bias
     settings = load(name, tmp_path, encoder_source="compact")
     expected = {
         "batch_size": 4,
+        "batching": "random",
+        "feature_cache_gb": 0,
+        "dropouts": {},
         "number_of_epochs": 30,
         "split": "random",
         "split_fractions": [0.8, 0.1, 0.1],
@@ -133,6 +136,7 @@ def test_iemocap_is_study_1(tmp_path, experiment, required, losses, metric, bias
         optimizer = settings[f"{part}_optimizer"]([torch.nn.Parameter(torch.zeros(1))])
         assert type(optimizer) is torch.optim.Adam
         assert optimizer.defaults["lr"] == rate
+        assert not optimizer.defaults["fused"]
         annealing = settings[f"{part}_annealing"]
         assert type(annealing) is NewBobScheduler
         assert annealing.hyperparam_value == rate

@@ -79,15 +79,16 @@ class Encoder(nn.Module):
         frames_BTD = self._encode(features_BTC, frame_lengths_B)
         return at_least_float32(zero_padding(frames_BTD, frame_lengths_B))
 
-    def forward(self, waveforms_BS: Tensor, lengths_B: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, inputs: Tensor, lengths_B: Tensor) -> tuple[Tensor, Tensor]:
         """Encode a padded batch.
 
         Parameters
         ----------
-        waveforms_BS : torch.Tensor
-            float32 waveforms at ``sample_rate_hz``, (B, S); padding may be anything.
+        inputs : torch.Tensor
+            float32 waveforms at ``sample_rate_hz``, (B, S), or what ``front`` made of them,
+            (B, T, C); padding may be anything.
         lengths_B : torch.Tensor
-            int64 samples of every clip.
+            int64 samples, or frames, of every clip.
 
         Returns
         -------
@@ -96,8 +97,9 @@ class Encoder(nn.Module):
         frame_lengths_B : torch.Tensor
             int64 frames of every clip.
         """
-        features_BTC, frame_lengths_B = self.front(waveforms_BS, lengths_B)
-        return self.encode(features_BTC, frame_lengths_B), frame_lengths_B
+        if inputs.dim() == 2:
+            inputs, lengths_B = self.front(inputs, lengths_B)
+        return self.encode(inputs, lengths_B), lengths_B
 
     def frame_lengths(self, lengths_B: Tensor) -> Tensor:
         """Frames that clips of so many samples give."""
@@ -139,6 +141,8 @@ class Encoder(nn.Module):
 
     def _check(self, waveforms_BS: Tensor, lengths_B: Tensor) -> None:
         """Refuse lengths that no frame, or no position, exists for."""
+        if torch.compiler.is_exporting():
+            return  # a graph computes; it cannot refuse
         shortest, longest = (int(n) for n in torch.aminmax(lengths_B))
         if shortest < self.min_samples:
             raise SERError(

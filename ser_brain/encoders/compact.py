@@ -14,7 +14,7 @@ from speechbrain.processing.features import STFT, Filterbank, spectral_magnitude
 from torch import Tensor, nn
 
 from ser_brain.encoders.base import Encoder
-from ser_brain.encoders.masking import masked_mean, zero_padding
+from ser_brain.encoders.masking import masked_mean, spectrum_dtype, zero_padding
 from ser_brain.errors import bad_value
 
 # 32 ms windows hold two periods of the lowest voices; 64 bands leave none empty.
@@ -45,13 +45,14 @@ class LogMel(nn.Module):
     def forward(self, waveforms_BS: Tensor, lengths_B: Tensor) -> Tensor:
         """(B, S) to (B, T, 4 M), with ``lengths_B`` the valid frames of 20 ms."""
         with torch.autocast(waveforms_BS.device.type, enabled=False):
-            power = spectral_magnitude(self.stft(waveforms_BS.float()), power=1)
+            waveforms_BS = waveforms_BS.to(spectrum_dtype(torch.float32))
+            power = spectral_magnitude(self.stft(waveforms_BS), power=1).float()
             mels_BFM = torch.log(self.mel(power) + LOG_FLOOR)
             mels_BFM = (mels_BFM - LOG_MEAN) / LOG_STD
             mean_B1M = masked_mean(mels_BFM, 2 * lengths_B).unsqueeze(1)
             both_BFM = torch.cat([mels_BFM, mels_BFM - mean_B1M], dim=-1)
-            frames = both_BFM.shape[1] // 2
-            return both_BFM[:, : 2 * frames].reshape(len(lengths_B), frames, -1)
+            # Pairs of frames, (B, T, 2M, 2); an odd last frame is left.
+            return both_BFM.unfold(1, 2, 2).transpose(2, 3).flatten(2)
 
 
 class Context(nn.Linear):
@@ -91,11 +92,14 @@ class Block(nn.Module):
         """(B, T, C) to (B, T, C)."""
         hidden_BTC = zero_padding(self.norm(frames_BTC), lengths_B)
         hidden_BTC = self.pointwise(nn.functional.gelu(self.conv(hidden_BTC)))
-        # SEBlock keeps steps below lengths * T: half a step less is safe from rounding.
-        relative_B = (lengths_B - 0.5) / hidden_BTC.shape[1]
         hidden_BTC = zero_padding(hidden_BTC, lengths_B)
-        hidden_BTC = self.excite(hidden_BTC.transpose(1, 2), relative_B).transpose(1, 2)
-        return frames_BTC + self.dropout(hidden_BTC)
+        return frames_BTC + self.dropout(self._gate(hidden_BTC, lengths_B) * hidden_BTC)
+
+    def _gate(self, hidden_BTC: Tensor, lengths_B: Tensor) -> Tensor:
+        """SEBlock's gates, (B, 1, C); its own mask would fix the size of a graph's batch."""
+        mean_BC1 = masked_mean(hidden_BTC, lengths_B).unsqueeze(-1)
+        squeezed = self.excite.relu(self.excite.conv1(mean_BC1))
+        return self.excite.sigmoid(self.excite.conv2(squeezed)).transpose(1, 2)
 
 
 class CompactEncoder(Encoder):

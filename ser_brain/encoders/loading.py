@@ -26,6 +26,7 @@ FAMILIES = {
     "data2vec-audio": Data2VecAudioEncoder,
     "whisper": WhisperEncoder,
 }
+ATTENTION = "attention_dropout"
 
 
 def load_encoder(
@@ -77,8 +78,10 @@ def load_encoder(
     64
     """
     if str(source) == "compact":
-        # It has neither of the two: an error, rather than a wish forgotten.
-        extra = {"revision": revision, "dropouts": dropouts}
+        # It has neither of the two: an error, rather than a wish forgotten. Where there is no
+        # attention, there is no dropout in it.
+        wished = {k: p for k, p in (dropouts or {}).items() if (k, p) != (ATTENTION, 0)}
+        extra = {"revision": revision, "dropouts": wished}
         options.update({key: value for key, value in extra.items() if value})
         return _make(CompactEncoder, {"freeze": freeze, "layer": layer, **options})
     checkpoint = Checkpoint(str(source), revision)

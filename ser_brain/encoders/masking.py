@@ -63,6 +63,15 @@ def at_least_float32(tensor: Tensor) -> Tensor:
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
+def spectrum_dtype(usual: torch.dtype) -> torch.dtype:
+    """What a Fourier transform runs in: as usual, but in a graph for ONNX in float64.
+
+    ONNX Runtime's float32 transform loses the quiet bands beside loud ones, of which a
+    logarithm makes differences of 1e-4 in log-probability; torch's does not.
+    """
+    return torch.float64 if torch.compiler.is_exporting() else usual
+
+
 def masked_mean(frames_BTD: Tensor, lengths_B: Tensor) -> Tensor:
     """Mean over the valid frames of every clip, in float32 or better.
 

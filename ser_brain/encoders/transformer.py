@@ -96,8 +96,10 @@ class TransformerEncoder(Encoder):
         """The hidden states that are read: all of them for "mix", else the topmost."""
         hidden_BTD = self._embed(features_BTC, valid_BT)
         states = [hidden_BTD]
-        # No mask at all where nothing is padded: that lets the fastest kernel run.
-        context = self._context(None if bool(valid_BT.all()) else valid_BT)
+        # No mask at all where nothing is padded: that lets the fastest kernel run. A graph
+        # that is exported has but one path, the one with a mask.
+        whole = not torch.compiler.is_exporting() and bool(valid_BT.all())
+        context = self._context(None if whole else valid_BT)
         for index, block in enumerate(self._blocks()):
             if self._skips(index):
                 hidden_BTD = _touch(hidden_BTD, block)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor, nn
 
-from ser_brain.encoders.masking import mask_from_lengths, zero_padding
+from ser_brain.encoders.masking import mask_from_lengths, spectrum_dtype, zero_padding
 from ser_brain.encoders.transformer import TransformerEncoder
 from ser_brain.encoders.weights import load_strictly
 
@@ -49,17 +49,17 @@ class WhisperLogMel(nn.Module):
     def forward(self, waveforms_BS: Tensor, lengths_B: Tensor) -> Tensor:
         """(B, S) to (B, M, F), zero behind each clip's end."""
         with torch.autocast(waveforms_BS.device.type, enabled=False):
-            waveforms_BS = waveforms_BS.to(self.window.dtype)
+            waveforms_BS = waveforms_BS.to(spectrum_dtype(self.window.dtype))
             reflected = _reflect_ends(waveforms_BS, lengths_B, N_FFT // 2)
             spectrum = torch.stft(
                 reflected,
                 N_FFT,
                 HOP,
-                window=self.window,
+                window=self.window.to(waveforms_BS.dtype),
                 center=False,
                 return_complex=True,
             )
-            power = spectrum[..., :-1].abs().square()
+            power = spectrum[..., :-1].abs().square().to(self.window.dtype)
             mels_BMF = torch.clamp(self.filters_MK @ power, min=1e-10).log10()
             valid_BF = mask_from_lengths(lengths_B // HOP, mels_BMF.shape[-1])
             padding_B1F = ~valid_BF.unsqueeze(1)

@@ -1,0 +1,117 @@
+"""What the machine can do at most, and what an encoder asks of it."""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+import time
+from pathlib import Path
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+# Rows, inner and outer size: the largest products of wav2vec2-base on 18 s, and a square one.
+SHAPES = [(900, 768, 3072), (900, 3072, 768), (2048, 2048, 2048)]
+REPEATS = 5
+
+
+def describe(device: str) -> dict:
+    """Processor or GPU, and the threads that torch uses."""
+    names = [
+        line.partition(":")[2].strip()
+        for line in _read("/proc/cpuinfo").splitlines()
+        if line.startswith("model name")
+    ]
+    return {
+        "device": torch.cuda.get_device_name(device) if "cuda" in device else "cpu",
+        "cpu": names[0] if names else platform.processor(),
+        "cores": len(names),
+        "threads": torch.get_num_threads(),
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        "torch": torch.__version__,
+    }
+
+
+def _read(path: str) -> str:
+    with contextlib.suppress(OSError):
+        return Path(path).read_text()
+    return ""
+
+
+def peaks(device: str) -> dict[str, float]:
+    """Fastest matrix product of each kind, GFLOP/s."""
+    found = {"fp32": _peak(device, torch.float32)}
+    if device == "cpu":
+        # Any other value than none takes the product from MKL to oneDNN.
+        torch.backends.mkldnn.matmul.fp32_precision = "ieee"
+        found = {"fp32, MKL": found["fp32"], "fp32, oneDNN": _peak(device, torch.float32)}
+        torch.backends.mkldnn.matmul.fp32_precision = "none"
+    if "cuda" in device or torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        found["bf16"] = _peak(device, torch.bfloat16)
+    return {name: round(value, 1) for name, value in found.items()}
+
+
+def _peak(device: str, dtype: torch.dtype) -> float:
+    best = 0.0
+    for rows, inner, outer in SHAPES:
+        left = torch.randn(rows, inner, device=device, dtype=dtype)
+        right = torch.randn(outer, inner, device=device, dtype=dtype)
+        torch.nn.functional.linear(left, right)
+        for _ in range(REPEATS):
+            wait(device)
+            began = time.perf_counter()
+            torch.nn.functional.linear(left, right)
+            wait(device)
+            best = max(best, 2e-9 * rows * inner * outer / (time.perf_counter() - began))
+    return best
+
+
+def wait(device: str) -> None:
+    """Until the GPU has done what it was given."""
+    if "cuda" in device:
+        torch.cuda.synchronize(device)
+
+
+def operations(encoder: torch.nn.Module, seconds: int = 5) -> dict[str, float]:
+    """GFLOP (two for each multiply-add) for a second of audio, by part.
+
+    Returns
+    -------
+    dict
+        ``front``: the convolutions; ``encode``: the rest, forward; ``step``: a training step on
+        cached features, forward and backward.
+    """
+    samples = seconds * encoder.sample_rate_hz
+    waveform, length = torch.randn(1, samples), torch.tensor([samples])
+
+    def count(run) -> float:
+        # The fused attention of a CPU is unknown to the counter.
+        with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
+            with FlopCounterMode(display=False) as counter:
+                run()
+        return round(counter.get_total_flops() / 1e9 / seconds, 2)
+
+    features, frames = encoder.front(waveform, length)
+    features = features.detach()
+    return {
+        "front": count(lambda: encoder.front(waveform, length)),
+        "encode": count(lambda: encoder.encode(features, frames)),
+        "step": count(lambda: encoder.encode(features, frames).sum().backward()),
+    }
+
+
+def operations_of_encoders(wav2vec2: Path) -> dict[str, dict[str, float]]:
+    """:func:`operations` of the encoders that the documentation names."""
+    from transformers import WhisperConfig
+
+    from ser_brain.encoders import build_encoder, load_encoder
+
+    # As openai/whisper-base.
+    whisper = WhisperConfig(d_model=512, encoder_layers=6, encoder_attention_heads=8)
+    whisper.encoder_ffn_dim, whisper.num_mel_bins = 2048, 80
+    settings = {"family": "whisper", "name": "whisper-base", "config": whisper.to_dict()}
+    return {
+        "wav2vec2-base": operations(load_encoder(wav2vec2)),
+        "whisper-base": operations(build_encoder(settings)),
+        "compact": operations(load_encoder("compact")),
+    }

@@ -1,0 +1,99 @@
+"""One side of the training benchmark, in a process of its own: it trains, and prints JSON."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+
+import machine
+import numpy as np
+
+SETTINGS = Path(__file__).parents[1] / "hparams" / "finetune" / "classification.yaml"
+REFERENCE, OURS = "reference", "ours"
+# Our settings, from those of the study on; each line adds to the one above.
+PLAIN = {"batching": "random", "feature_cache_gb": 0, "dropouts": "{}"}
+ADAM = {
+    f"{part}_optimizer": f"!name:torch.optim.Adam {{lr: !ref <lr_{part}>}}"
+    for part in ("encoder", "heads")
+}
+VARIANTS = {
+    "ours, as in the study": {**PLAIN, **ADAM},
+    "+ batches of like length": {**PLAIN, **ADAM, "batching": "dynamic"},
+    "+ fused Adam": {**PLAIN, "batching": "dynamic"},
+    "+ no attention dropout": {"feature_cache_gb": 0},
+    "+ cached front end": {},
+    OURS: {},  # and freed memory is kept
+}
+
+
+def build_reference(task: dict) -> tuple:
+    """SpeechBrain's side: Brain, data set, options of its loader."""
+    import reference
+
+    brain = reference.brain(task["checkpoint"], task["run_opts"])
+    return brain, reference.dataset(task["rows"]), {"num_workers": 2}
+
+
+def build_ours(task: dict) -> tuple:
+    """Our side, from the shipped settings."""
+    from ser_brain import config
+    from ser_brain.dataio import collate
+    from ser_brain.memory import keep_freed_memory
+
+    if task["side"] == OURS and task["run_opts"]["device"] == "cpu":
+        keep_freed_memory()
+    overrides = {
+        "encoder_source": task["checkpoint"],
+        "output_folder": task["folder"],
+        **VARIANTS[task["side"]],
+    }
+    text = config.read_settings(SETTINGS, [(key, str(v)) for key, v in overrides.items()])
+    hparams = config.load_settings(text)
+    brain = hparams["brain"](
+        modules=hparams["modules"],
+        hparams=hparams,
+        run_opts=task["run_opts"],
+        checkpointer=hparams["checkpointer"],
+    )
+    brain.loaders.fill_cache(task["rows"], bar=False)
+    data = brain.loaders.dataset(task["rows"], cached=True)
+    return brain, data, {"collate_fn": collate, **brain.loaders.device_options()}
+
+
+def train_epoch(task: dict) -> dict:
+    """Train on a task's batches: seconds, memory, start-up."""
+    import torch
+    from speechbrain import Stage
+
+    device = task["run_opts"]["device"]
+    build = build_reference if task["side"] == REFERENCE else build_ours
+    brain, data, options = build(task)
+    loader = brain.make_dataloader(data, Stage.TRAIN, batch_sampler=task["batches"], **options)
+    brain.on_fit_start()
+    brain.on_stage_start(Stage.TRAIN, 1)
+    brain.modules.train()
+    started_s = time.time() - task["spawned"]
+    brain.fit_batch(next(iter(loader)))  # allocates, compiles
+    machine.wait(device)
+    began, began_cpu = time.perf_counter(), time.process_time()
+    losses = [brain.fit_batch(batch).item() for batch in loader]
+    machine.wait(device)
+    seconds, cpu_s = time.perf_counter() - began, time.process_time() - began_cpu
+    if not all(np.isfinite(losses)):
+        raise SystemExit(f"{task['side']}: losses are not finite: {losses}")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    if "cuda" in device:
+        peak = torch.cuda.max_memory_allocated()
+    return {
+        "s_per_audio_s": seconds / task["audio_s"],
+        "cpu_s_per_audio_s": cpu_s / task["audio_s"],
+        "peak_gb": peak / 1e9,
+        "start_s": started_s,
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(train_epoch(json.load(sys.stdin))))

@@ -1,0 +1,72 @@
+"""Batches whose loss or gradients are not finite: stop at the first, or skip and count them."""
+
+from __future__ import annotations
+
+import speechbrain as sb
+import torch
+from torch import Tensor
+
+from ser_brain.errors import SERError, bad_value
+from ser_brain.log import get_logger
+
+logger = get_logger(__name__)
+
+STOP, SKIP = "stop", "skip"
+
+
+class FiniteBrain(sb.Brain):
+    """A Brain that takes no step along gradients that are not finite.
+
+    Of the settings it reads ``nonfinite_batches``. Gradients are looked at when they have been
+    averaged over all ranks, so that every rank decides the same.
+
+    Attributes
+    ----------
+    batch_ids : list of str
+        Of the batch at hand; set by who computes the loss.
+    skipped_batches : int
+        In this epoch; set to 0 by who begins one.
+    """
+
+    batch_ids: list[str]
+    skipped_batches: int
+
+    def on_fit_start(self) -> None:
+        """Check the setting before anything is trained."""
+        found = self.hparams.nonfinite_batches
+        if found not in (STOP, SKIP):
+            raise bad_value("nonfinite_batches", found, (STOP, SKIP))
+        super().on_fit_start()
+
+    def check_loss_isfinite(self, loss: Tensor) -> None:
+        """Stop at a loss that is not finite; to skip it, wait for its gradients."""
+        if self.hparams.nonfinite_batches == STOP and not torch.isfinite(loss):
+            raise self._not_finite(f"The loss is {loss.item()}")
+
+    def optimizers_step(self) -> None:
+        """Take the step, or leave it where a gradient is not finite.
+
+        A gradient scaler (fp16) looks at the gradients itself: it tries larger and larger
+        scales, and one that is too large is no fault of the batch.
+        """
+        if self.scaler.is_enabled() or self._gradients_are_finite():
+            super().optimizers_step()
+            return
+        if self.hparams.nonfinite_batches == STOP:
+            raise self._not_finite("A gradient is not finite")
+        self.skipped_batches += 1
+        ids = ", ".join(self.batch_ids)
+        logger.warning(f"skipped a batch whose loss or gradients are not finite: {ids}")
+        self.zero_grad(set_to_none=True)
+
+    def _gradients_are_finite(self) -> bool:
+        """Whether their norm is: it is infinite where their squares are too large to add."""
+        gradients = [p.grad for p in self.modules.parameters() if p.grad is not None]
+        return not gradients or bool(torch.nn.utils.get_total_norm(gradients).isfinite())
+
+    def _not_finite(self, what: str) -> SERError:
+        return SERError(
+            f"{what} in the batch of {', '.join(self.batch_ids)}. The last checkpoint is "
+            "sound; lower the learning rate, look at these files, or leave such batches out "
+            f"and count them: --nonfinite_batches={SKIP}."
+        )

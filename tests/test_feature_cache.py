@@ -1,0 +1,156 @@
+"""The cache of a frozen front end: computed once, mended, kept below its limit."""
+
+import logging
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+import soundfile
+import torch
+from test_encoders_tiny import FAMILIES, clips, tiny
+
+from ser_brain.errors import SERError
+from ser_brain.feature_cache import IN_USE_S, FeatureCache, can_cache
+
+LENGTHS = [8000, 4800, 1600]
+
+
+@pytest.fixture
+def rows(tmp_path):
+    found = {}
+    for number, wave in enumerate(clips(LENGTHS)):
+        wav = tmp_path / f"{number}.wav"
+        soundfile.write(wav, wave.numpy(), 16_000, subtype="FLOAT")
+        place = {"wav": str(wav), "start": None, "stop": None}
+        found[f"c{number}"] = {**place, "duration": len(wave) / 16_000}
+    return found
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("SER_CACHE", str(tmp_path / "cache"))
+    return FeatureCache(tiny("wav2vec2-base"), limit_gb=1, device="cpu")
+
+
+def count_computed(cache, monkeypatch):
+    computed, front = [], cache.encoder.front
+    monkeypatch.setattr(
+        cache.encoder, "front", lambda *batch: (computed.append(1), front(*batch))[1]
+    )
+    return computed
+
+
+def test_features_are_those_of_the_front_end_as_float16(cache, rows):
+    assert cache.fill(rows, bar=False)
+    for (utterance_id, row), wave in zip(rows.items(), clips(LENGTHS), strict=True):
+        found_TC = cache.features_of(utterance_id)
+        lengths_B = torch.tensor([len(wave)])
+        expected_BTC, _ = cache.encoder.front(wave[None], lengths_B)
+        assert torch.equal(found_TC, expected_BTC[0].half()), row
+
+
+def test_computed_once_and_found_by_another_run(cache, rows, monkeypatch):
+    cache.fill(rows, bar=False)
+    again = FeatureCache(tiny("wav2vec2-base"), limit_gb=1, device="cpu")
+    computed = count_computed(again, monkeypatch)
+    again.fill(rows, bar=False)
+    assert not computed
+    other = FeatureCache(tiny("wav2vec2-base", seed=1), limit_gb=1, device="cpu")
+    computed = count_computed(other, monkeypatch)
+    other.fill(rows, bar=False)
+    assert len(computed) == 3
+
+
+def test_what_another_run_wrote_meanwhile_is_taken(cache, rows, monkeypatch):
+    other = FeatureCache(cache.encoder, limit_gb=1, device="cpu")
+    make_room = cache._make_room
+    monkeypatch.setattr(
+        cache, "_make_room", lambda missing: (make_room(missing), other.fill(rows, False))[0]
+    )
+    computed = count_computed(cache, monkeypatch)
+    assert cache.fill(rows, bar=False)
+    assert len(computed) == 3
+
+
+def test_damaged_features_are_computed_again_with_a_warning(cache, rows, caplog):
+    cache.fill(rows, bar=False)
+    before = cache.features_of("c1")
+    cache.files["c1"].write_bytes(b"damaged")
+    cache.fill(rows, bar=False)
+    assert "are damaged; computing them again" in caplog.text
+    assert torch.equal(cache.features_of("c1"), before)
+
+
+@pytest.mark.parametrize("harm", [Path.unlink, lambda file: file.write_bytes(b"x")])
+def test_damage_during_a_run_stops_it(cache, rows, harm):
+    cache.fill(rows, bar=False)
+    harm(cache.files["c0"])
+    with pytest.raises(
+        SERError, match=r"were damaged or removed during the run.*goes on after"
+    ):
+        cache.features_of("c0")
+
+
+def test_the_size_is_said_before_it_is_taken(cache, rows, caplog):
+    caplog.set_level(logging.INFO)
+    cache.fill(rows, bar=False)
+    assert "3 clips in the cache" in caplog.text and "3 to compute (0.00 GB)" in caplog.text
+    size = sum(file.stat().st_size for file in cache.files.values())
+    frames = int(cache.encoder.frame_lengths(torch.tensor(LENGTHS)).sum())
+    assert size == frames * cache.channels * 2 + 3 * 4
+
+
+def test_what_was_not_used_for_longest_makes_room(cache, rows):
+    cache.fill({"c0": rows["c0"]}, bar=False)
+    cache.fill({"c1": rows["c1"]}, bar=False)
+    old, recent = (next(iter(cache.folder.glob(name))) for name in _names(cache, rows))
+    ago = time.time() - 2 * IN_USE_S
+    os.utime(old, (ago, ago))
+    cache.limit_bytes = recent.stat().st_size + old.stat().st_size
+    assert cache.fill({"c2": rows["c2"]}, bar=False)
+    assert not old.exists() and recent.exists()
+
+
+def _names(cache, rows):
+    from ser_brain.feature_names import audio_names
+
+    names = audio_names(rows)
+    return names["c0"], names["c1"]
+
+
+def test_no_room(cache, rows, caplog):
+    cache.fill({"c0": rows["c0"]}, bar=False)
+    held = set(cache.folder.iterdir())
+    cache.limit_bytes = 1
+    assert not cache.fill({"c1": rows["c1"]}, bar=False)
+    assert "no room to cache 1 clips" in caplog.text and "in every epoch" in caplog.text
+    assert set(cache.folder.iterdir()) == held  # a run may be reading it
+
+
+def test_a_full_disk(cache, rows, caplog, monkeypatch):
+    usage = shutil.disk_usage(cache.root)._replace(free=10)
+    monkeypatch.setattr("ser_brain.feature_cache.shutil.disk_usage", lambda path: usage)
+    assert not cache.fill(rows, bar=False)
+    assert "no room to cache 3 clips" in caplog.text and "free on the disk" in caplog.text
+
+
+def test_a_cache_that_cannot_be_written(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SER_CACHE", str(tmp_path / "file"))
+    with pytest.raises(SERError, match=r"Cannot write .*file.* or give --feature_cache_gb=0"):
+        FeatureCache(tiny("wav2vec2-base"), limit_gb=1, device="cpu")
+
+
+def test_values_beyond_float16(cache, rows, monkeypatch):
+    monkeypatch.setattr(cache, "_front", lambda signal_S: torch.full((2, 16), 7e4))
+    with pytest.raises(SERError, match=r"beyond float16 for .*0\.wav; .*--feature_cache_gb=0"):
+        cache.fill({"c0": rows["c0"]}, bar=False)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_is_cached(family):
+    assert can_cache(tiny(family)) == (family != "compact")
+    assert can_cache(tiny(family, freeze="all")) == (family != "compact")
+    assert not can_cache(tiny(family, freeze="none"))

@@ -1,0 +1,102 @@
+"""What feeds a Brain: batches as the settings want them, features where they are cached."""
+
+from types import SimpleNamespace
+
+import pytest
+import soundfile
+import torch
+from test_encoders_tiny import clips, tiny
+
+from ser_brain.errors import SERError
+from ser_brain.loaders import Loaders
+
+LENGTHS = [8000, 1600, 4800, 3200, 6400]
+
+
+@pytest.fixture
+def rows(tmp_path):
+    found = {}
+    for number, wave in enumerate(clips(LENGTHS)):
+        wav = tmp_path / f"{number}.wav"
+        soundfile.write(wav, wave.numpy(), 16_000, subtype="FLOAT")
+        labels = {"emotion": "anger", "valence": None, "arousal": None}
+        place = {"wav": str(wav), "start": None, "stop": None}
+        found[f"c{number}"] = {**place, **labels, "duration": len(wave) / 16_000}
+    return found
+
+
+@pytest.fixture
+def loaders(tmp_path, monkeypatch):
+    monkeypatch.setenv("SER_CACHE", str(tmp_path / "cache"))
+
+    def loaders(family="wav2vec2-base", **changes):
+        settings = {
+            "seed": 1, "emotions": ["anger"], "encoder": tiny(family), "batch_size": 2,
+            "batching": "dynamic", "feature_cache_gb": 1, **changes,
+        }  # fmt: skip
+        return Loaders(SimpleNamespace(**settings), "cpu")
+
+    return loaders
+
+
+def test_batching_is_one_of_two(loaders):
+    with pytest.raises(SERError, match="Bad batching 'dynamics'; expected one of: dynamic, "):
+        loaders(batching="dynamics").training_options({})
+
+
+def test_random_batches_are_the_studys(loaders, rows):
+    options = loaders(batching="random").training_options(rows)
+    assert (options["batch_size"], options["shuffle"]) == (2, True)
+    assert "batch_sampler" not in options
+
+
+def test_dynamic_batches_have_each_clip(loaders, rows):
+    options = loaders().training_options(rows)
+    assert sorted(n for batch in options["batch_sampler"] for n in batch) == [0, 1, 2, 3, 4]
+    assert not {"batch_size", "shuffle"} & options.keys()
+
+
+def test_cached_features_give_what_waveforms_give(loaders, rows):
+    made = loaders()
+    made.fill_cache(rows, bar=False)
+    encoder = made.hparams.encoder.eval()
+    batches = [next(iter(made.evaluation(rows, cached))) for cached in (True, False)]
+    assert batches[0].id == batches[1].id
+    assert hasattr(batches[0], "features") and not hasattr(batches[0], "signal")
+    assert hasattr(batches[1], "signal") and not hasattr(batches[1], "features")
+    found = []
+    for batch in batches:
+        inputs, shares_B = batch.features if hasattr(batch, "features") else batch.signal
+        lengths_B = (shares_B * inputs.shape[1]).round().long()
+        with torch.no_grad():
+            found.append(encoder(inputs, lengths_B))
+    assert torch.equal(found[0][1], found[1][1])
+    torch.testing.assert_close(found[0][0], found[1][0], atol=0.02, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"feature_cache_gb": 0},
+        {"family": "compact"},
+        {"encoder": tiny("wav2vec2-base", freeze="none")},
+    ],
+)
+def test_no_cache_where_it_cannot_be_or_is_not_wanted(loaders, rows, changes, tmp_path):
+    made = loaders(**changes)
+    made.fill_cache(rows, bar=False)
+    assert made.cache is None and not (tmp_path / "cache").exists()
+    assert hasattr(next(iter(made.evaluation(rows, cached=True))), "signal")
+
+
+def test_evaluation_goes_from_short_to_long(loaders, rows):
+    batches = [*loaders().evaluation(rows, cached=False)]
+    assert [i for batch in batches for i in batch.id] == ["c1", "c3", "c2", "c4", "c0"]
+
+
+def test_a_gpu_has_workers_and_pinned_memory(loaders, monkeypatch):
+    assert loaders().device_options() == {}
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr("ser_brain.loaders.os.sched_getaffinity", lambda pid: range(32))
+    made = Loaders(loaders().hparams, "cuda:0")
+    assert made.device_options() == {"num_workers": 8, "pin_memory": True}
