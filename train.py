@@ -12,34 +12,46 @@ A run that was interrupted goes on where it stopped when the same command is giv
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import sys
 from pathlib import Path
 
 from speechbrain.utils.distributed import ddp_init_group, if_main_process, run_on_main
+from speechbrain.utils.run_opts import RunOptions
 
 from data_prep._run import prepare
-from ser_brain import audit, command_line, config, run_folder
+from ser_brain import audit, command_line, computing, config, run_folder
 from ser_brain.corpora import CorpusSetting, parse_corpora
 from ser_brain.dataio import require_lengths
 from ser_brain.errors import SERError
 from ser_brain.experiment import load_experiment
 from ser_brain.files import read_json, write_json
+from ser_brain.interruption import exit_code, sigterm_raises
+from ser_brain.lock import NAME, held
 from ser_brain.log import get_logger, show_progress
 from ser_brain.outputs import write_test_set, write_validation
 from ser_brain.report import summary_table, write_report
+from ser_brain.run_record import RunRecord
 
 logger = get_logger("train")
 
 
 def run(arguments: list[str]) -> None:
-    """Settings -> corpora -> split -> fit -> test -> report."""
+    """Read the settings and run them, alone in the output folder."""
     path, overrides, run_opts = command_line.parse(arguments)
     file = config.find_settings(path, Path(__file__).parent)
     settings = config.read_settings(file, overrides, command_line.RUN_OPTIONS)
     ddp_init_group(run_opts)
     hparams = config.load_settings(settings)
-    folder, encoder = Path(hparams["output_folder"]), hparams["encoder"]
+    folder = Path(hparams["output_folder"])
+    with held(folder / NAME, folder) if if_main_process() else contextlib.nullcontext():
+        run_in(folder, settings, hparams, run_opts)
+
+
+def run_in(folder: Path, settings: str, hparams: dict, run_opts: RunOptions) -> None:
+    """Corpora -> split -> fit -> test -> report."""
+    encoder = hparams["encoder"]
     run_on_main(run_folder.claim, [folder, settings])
     if if_main_process():
         show_progress(folder / "train_log.txt")
@@ -48,12 +60,13 @@ def run(arguments: list[str]) -> None:
     for rows in (data.train, data.valid, *data.tests.values()):
         require_lengths(rows, encoder.min_samples, encoder.max_samples, encoder.sample_rate_hz)
     facts = {"protocol": data.protocol, "seed": hparams["seed"]}
-    record = run_on_main(run_folder.RunRecord, [folder], facts)
+    record = run_on_main(RunRecord, [folder], facts)
     run_on_main(write_json, [folder / "splits.json", data.as_dict()])
     if if_main_process():
         logger.info(f"protocol: {data.protocol}")
         audit.log(data.audits)
 
+    computing.set_up(run_opts)
     brain = hparams["brain"](
         modules=hparams["modules"],
         hparams=hparams,
@@ -84,19 +97,21 @@ def prepare_all(hparams: dict) -> list[tuple[CorpusSetting, Path, Path]]:
                 setting.data_folder,
                 hparams["manifest_folder"],
                 hparams["allow_partial"],
+                wait=True,
                 **setting.options,
             )
     return [(setting, *prepared[setting.source]) for setting in settings]
 
 
 def main() -> int:
-    """Run the command; 0 when done, 2 for a mistake the user can mend, 130 for Ctrl-C."""
+    """Run the command; 0 when done, 2 for a mistake to mend, 130 or 143 when stopped."""
     if len(sys.argv) == 1 or sys.argv[1] in ("-h", "--help"):
         print(__doc__)
         sys.argv[1:] = ["--help"]
     show_progress()
     try:
-        run(sys.argv[1:])
+        with sigterm_raises():
+            run(sys.argv[1:])
     except SERError as error:
         logger.error(error)
         return 2
@@ -105,9 +120,9 @@ def main() -> int:
             raise
         logger.error(f"No space left on the disk ({error.filename or 'while writing'}).")
         return 2
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         logger.error("Interrupted. The same command goes on after the last finished epoch.")
-        return 130
+        return exit_code(stop)
     return 0
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import data_prep
 from data_prep._run import prepare
 from ser_brain.errors import SERError, bad_value
+from ser_brain.interruption import exit_code, sigterm_raises
 from ser_brain.log import show_progress
 from ser_brain.parser import Parser, title_of
 
@@ -57,7 +58,7 @@ def overview() -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; 0 when done, 2 for a mistake the user can mend, 130 for Ctrl-C."""
+    """Run the command; 0 when done, 2 for a mistake to mend, 130 or 143 when stopped."""
     arguments = sys.argv[1:] if arguments is None else arguments
     show_progress()
     try:
@@ -67,13 +68,15 @@ def main(arguments: list[str] | None = None) -> int:
         name, *rest = arguments
         if name not in data_prep.corpora():
             raise bad_value("corpus", name, data_prep.corpora())
-        prepare(name, **vars(parser_for(name).parse(rest)))
+        options = vars(parser_for(name).parse(rest))
+        with sigterm_raises():
+            prepare(name, **options)
     except SERError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("Interrupted; no manifest was written.", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as stop:
+        print("Interrupted. The same command begins anew.", file=sys.stderr)
+        return exit_code(stop)
     return 0
 
 

@@ -37,6 +37,9 @@ def read_table(path: Path) -> tuple[list[str], dict[int, dict[str, str]]]:
         than the header.
     """
     text = _text(path)
+    if "\0" in text:  # Python 3.10's reader stops there, later ones do not.
+        line = text[: text.index("\0")].count("\n") + 1
+        raise SERError(f"{path}, line {line} holds a null character; is it a text file?")
     header = text.lstrip().partition("\n")[0]
     delimiter = max(DELIMITERS, key=header.count)
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)

@@ -53,12 +53,8 @@ def is_current(
     Besides the fingerprint this asks that the manifest is as it was written and that no audio
     file was changed after it (a file may change and keep its size).
     """
-    if not (manifest.is_file() and card_path(manifest).is_file()):
-        return False
-    try:
-        card = read_card(manifest)
-    except SERError as error:
-        logger.warning(f"{error} Preparing again.")
+    card = earlier_card(manifest)
+    if not (card and manifest.is_file()):
         return False
     written = manifest.stat().st_mtime
     return (
@@ -67,6 +63,17 @@ def is_current(
         and card.get("manifest_sha256") == sha256_of(manifest)
         and all(_state(path)[1] < written for path in corpus.files(folder)[0])
     )
+
+
+def earlier_card(manifest: Path) -> dict:
+    """The card of a manifest that was written before; {} where none can be read."""
+    if not card_path(manifest).is_file():
+        return {}
+    try:
+        return read_card(manifest)
+    except SERError as error:
+        logger.warning(f"{error} Preparing again.")
+        return {}
 
 
 def _code(corpus: Corpus) -> list[Path]:

@@ -12,13 +12,15 @@ from data_prep import Corpus, load
 from data_prep._check import check_utterance
 from data_prep._counts import NAMED, by_kind, count, describe, log_counts
 from data_prep._duplicates import same_audio
-from data_prep._fingerprint import arguments_of, fingerprint, is_current
+from data_prep._fingerprint import arguments_of, earlier_card, fingerprint, is_current
 from data_prep._strays import strays
 from ser_brain import audio
 from ser_brain.corpus_card import CorpusCard, Problem, Utterance
 from ser_brain.errors import SERError
+from ser_brain.files import remove_partial
+from ser_brain.lock import beside, held
 from ser_brain.log import get_logger
-from ser_brain.manifest import note_data_folder, write_manifest
+from ser_brain.manifest import note_data_folder, require_as_written, write_manifest
 
 logger = get_logger(__name__)
 
@@ -30,6 +32,7 @@ def prepare(
     data_folder: str | Path | None,
     manifest_folder: str | Path,
     allow_partial: bool = False,
+    wait: bool = False,
     **options: object,
 ) -> tuple[Path, Path]:
     """Write the manifest and card of a corpus, unless those there are still true.
@@ -44,6 +47,8 @@ def prepare(
         Where to write.
     allow_partial : bool
         Leave damaged utterances out, and say so in the card, instead of stopping.
+    wait : bool
+        Wait for another process that prepares the same manifest, instead of stopping.
     **options
         The corpus's own options.
 
@@ -57,19 +62,31 @@ def prepare(
     ------
     SERError
         For an unknown corpus, a wrong folder, labels outside the vocabulary, and damaged
-        files unless ``allow_partial``.
+        files unless ``allow_partial``; if another process prepares the same manifest.
     """
     loaded = load(corpus, **options)
-    card, folder = loaded.card, loaded.folder(data_folder)
+    folder = loaded.folder(data_folder)
+    manifest = Path(manifest_folder) / f"{loaded.card.name}.json"
     arguments = arguments_of(loaded, allow_partial)
     mark = fingerprint(loaded, folder, arguments)
-    manifest = Path(manifest_folder) / f"{card.name}.json"
     if is_current(manifest, loaded, folder, mark, arguments):
-        logger.info(f"{card.name}: manifest {manifest} is up to date.")
-        note_data_folder(manifest, folder)
-        return manifest, folder
-    entries, problems, duplicates = _collect(loaded, folder, Path(manifest_folder))
-    _report(loaded, folder, entries, problems, allow_partial)
+        logger.info(f"{loaded.card.name}: manifest {manifest} is up to date.")
+    else:
+        with held(beside(manifest), manifest, wait):
+            # Another process may have written it meanwhile.
+            if not is_current(manifest, loaded, folder, mark, arguments):
+                _write(loaded, folder, manifest, arguments, mark)
+    note_data_folder(manifest, folder)
+    return manifest, folder
+
+
+def _write(corpus: Corpus, folder: Path, manifest: Path, arguments: dict, mark: str) -> None:
+    # What somebody wrote into the manifest is not ours to throw away.
+    remove_partial(manifest.parent, manifest.stem)
+    require_as_written(manifest, earlier_card(manifest))
+    card = corpus.card
+    entries, problems, duplicates = _collect(corpus, folder, manifest.parent)
+    _report(corpus, folder, entries, problems, arguments["allow_partial"])
     counts = count(entries)
     log_counts(card, counts)
     content = {
@@ -80,13 +97,11 @@ def prepare(
         "arguments": arguments,
         "fingerprint": mark,
     }
-    if hasattr(loaded.module, "speakers"):
-        facts = loaded.module.speakers(folder).items()
+    if hasattr(corpus.module, "speakers"):
+        facts = corpus.module.speakers(folder).items()
         content["speakers"] = {f"{card.name}_{speaker}": fact for speaker, fact in facts}
-    written = write_manifest(manifest_folder, card.name, entries, content)
-    note_data_folder(written, folder)
-    logger.info(f"{card.name}: wrote {written}.")
-    return written, folder
+    write_manifest(manifest.parent, card.name, entries, content)
+    logger.info(f"{card.name}: wrote {manifest}.")
 
 
 def _collect(

@@ -38,10 +38,14 @@ def strays(corpus: Corpus, folder: Path, known: Iterable[str], skip: Path) -> It
             relative = path.relative_to(folder).as_posix()
             if relative in known or corpus.is_unused(relative):
                 continue
-            if relative in parents:
+            if relative in parents and _can_be_listed(path):
                 waiting.append(path)
-            elif path.resolve() != skip.resolve():
+            elif os.path.realpath(path) != os.path.realpath(skip):
                 yield _problem(path, relative)
+
+
+def _can_be_listed(path: Path) -> bool:
+    return os.path.isdir(path) and os.access(path, os.R_OK | os.X_OK)
 
 
 def _problem(path: Path, relative: str) -> Problem:
@@ -51,6 +55,6 @@ def _problem(path: Path, relative: str) -> Problem:
         return Problem("system file", relative, harmless=True)
     if not os.path.isdir(path):
         return Problem("stray file", relative, harmless=True)
-    if not os.access(path, os.R_OK | os.X_OK):
+    if not _can_be_listed(path):
         return Problem("folder without read permission", relative)
     return Problem("stray folder", relative, harmless=True)

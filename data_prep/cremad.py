@@ -7,6 +7,7 @@ people rated each clip three times over: the voice alone, the face alone, and bo
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -127,7 +128,7 @@ def speakers(data_folder: Path) -> dict[str, dict[str, object]]:
         gender = row["sex"].lower()
         facts[row["actorid"]] = {
             "gender": gender if gender in ("female", "male") else None,
-            "age": int(row["age"]) if row.get("age", "").isdigit() else None,
+            "age": int(row["age"]) if re.fullmatch("[0-9]{1,3}", row.get("age", "")) else None,
             "race": row.get("race") or None,
             "ethnicity": row.get("ethnicity") or None,
         }
@@ -184,6 +185,8 @@ def _rated(summary: dict[str, str], votes: dict[str, dict[str, str]]) -> dict[st
             winners = [LETTERS[letter] for letter in raw.split(":")]
             counts = {LETTERS[k]: int(row[k.lower()]) for k in LETTERS if row}
             levels = [float(x) for x in (summary.get(f"{part}level") or "").split(":") if x]
+            if not all(map(math.isfinite, levels)):
+                raise ValueError(f"level {summary[f'{part}level']}")
         except (KeyError, ValueError) as error:
             name = summary.get("filename") or row.get("filename")
             raise SERError(

@@ -9,6 +9,7 @@ import sys
 
 from ser_brain import commands
 from ser_brain.errors import SERError, bad_value
+from ser_brain.interruption import exit_code, sigterm_raises
 from ser_brain.log import show_progress
 from ser_brain.parser import Parser, title_of
 
@@ -44,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     -------
     int
         0 when done, 1 where a check found what it looks for, 2 for a mistake the user can
-        mend, 130 for Ctrl-C.
+        mend, 130 for Ctrl-C, 143 for SIGTERM.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     show_progress()
@@ -56,7 +57,8 @@ def main(arguments: list[str] | None = None) -> int:
         if name not in commands.names():
             raise bad_value("command", name, commands.names())
         parsed = parser_for(name).parse(rest)
-        outcome = parsed.command(parsed)
+        with sigterm_raises():
+            outcome = parsed.command(parsed)
         if parsed.json:
             print(json.dumps(outcome.facts, ensure_ascii=False, indent=2, allow_nan=False))
         elif outcome.text:
@@ -68,9 +70,9 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # The reader (head, less) has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except KeyboardInterrupt:
-        print("Interrupted.", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as stop:
+        print("Interrupted. The same command goes on, or begins anew.", file=sys.stderr)
+        return exit_code(stop)
     return outcome.exit_code
 
 

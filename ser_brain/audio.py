@@ -6,6 +6,7 @@ soundfile only, no torch: corpora are prepared without it.
 from __future__ import annotations
 
 import os
+import stat
 import struct
 import zlib
 from dataclasses import dataclass
@@ -17,11 +18,14 @@ import soundfile
 
 SILENCE_PEAK = 1e-4  # full scale 1: quieter than -80 dBFS from end to end is silence
 SHORTEST_S = 0.1
+LOUDEST = 16.0  # full scale 1: float samples beyond this were never scaled
 LFS_MAGIC = b"version https://git-lfs"
 # What streaming writers leave in a WAV header in place of a length; SoX the last.
 UNKNOWN_LENGTH = (0, 0xFFFFFFFF, 0x7FFFF000)
 HEAD_BYTES = 4096
 BLOCK_FRAMES = 65536
+# What reading a damaged file ends in; the last two where the numbers of its header are wild.
+DAMAGED = (soundfile.SoundFileError, OSError, ValueError, MemoryError)
 
 
 class AudioProblem(Exception):
@@ -63,17 +67,18 @@ def inspect(path: str | Path) -> AudioFacts:
     ------
     AudioProblem
         ``missing``, ``empty``, ``git-LFS stub``, ``unreadable``, ``truncated``, ``too short``,
-        ``silent`` or ``not a number``.
+        ``silent``, ``not a number`` or ``not at full scale 1``.
     """
     path = Path(path)
     try:
+        _require_regular(path)
         with open(path, "rb") as file:
             head = file.read(HEAD_BYTES)
             size = os.fstat(file.fileno()).st_size
             cut = _wav_is_cut(file, head, size)
     except FileNotFoundError:
         raise AudioProblem("missing") from None
-    except OSError:
+    except (OSError, ValueError):  # no permission; a name that no file can have
         raise AudioProblem("unreadable") from None
     if not head:
         raise AudioProblem("empty")
@@ -85,8 +90,14 @@ def inspect(path: str | Path) -> AudioFacts:
         with soundfile.SoundFile(path) as file:
             _inspect_samples(file)
             return AudioFacts(file.frames, file.samplerate, (size, zlib.crc32(head)))
-    except (soundfile.SoundFileError, OSError):
+    except DAMAGED:
         raise AudioProblem("unreadable") from None
+
+
+def _require_regular(path: str | Path) -> None:
+    """Stop at a pipe or device: to open one can wait for ever."""
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise AudioProblem("unreadable")
 
 
 def _inspect_samples(file: soundfile.SoundFile) -> None:
@@ -100,7 +111,7 @@ def _inspect_samples(file: soundfile.SoundFile) -> None:
         file.seek(file.frames - 1)
         complete = len(file.read(1)) == 1
         file.seek(0)
-    except soundfile.SoundFileError:
+    except DAMAGED:
         complete = False
     if not complete:
         raise AudioProblem("truncated")
@@ -109,6 +120,8 @@ def _inspect_samples(file: soundfile.SoundFile) -> None:
     for block in file.blocks(BLOCK_FRAMES, dtype="float32"):
         if floating and not np.isfinite(block).all():
             raise AudioProblem("not a number")
+        if floating and np.abs(block).max() > LOUDEST:
+            raise AudioProblem("not at full scale 1")
         loud = loud or np.abs(block).max() > SILENCE_PEAK
         if loud and not floating:
             return
@@ -150,15 +163,18 @@ def read(
     Raises
     ------
     AudioProblem
-        If the file is missing or cannot be read.
+        If the file is missing or cannot be read, or holds nothing there.
     """
     try:
+        _require_regular(path)
         with soundfile.SoundFile(path) as file:
             rate_hz = file.samplerate
             first = 0 if start_s is None else round(start_s * rate_hz)
             last = file.frames if stop_s is None else round(stop_s * rate_hz)
             file.seek(first)
             samples = file.read(last - first, dtype="float32", always_2d=True)
-    except (soundfile.SoundFileError, OSError) as error:
+    except DAMAGED as error:
         raise AudioProblem(f"unreadable ({error})") from None
+    if not len(samples):
+        raise AudioProblem("empty")
     return samples.mean(axis=1), rate_hz

@@ -1,8 +1,9 @@
-"""SpeechBrain's Checkpointer, with checkpoints that are either whole or not there.
+"""SpeechBrain's Checkpointer, with checkpoints that are either whole or not there, and checked.
 
 The stock one writes a checkpoint's meta file first and its weights after it, in place: a run
 killed in between leaves a folder that the next run takes for a checkpoint. It deletes in place,
-too, and by its own class's name, so that a subclass cannot mend that alone.
+too, and by its own class's name, so that a subclass cannot mend that alone. What it loads is
+compared with the checksums that were written with it.
 """
 
 from __future__ import annotations
@@ -14,20 +15,31 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from speechbrain.utils.checkpoints import Checkpoint, Checkpointer, ckpt_recency
+from speechbrain.utils.checkpoints import (
+    CKPT_PREFIX,
+    METAFNAME,
+    Checkpoint,
+    Checkpointer,
+    ckpt_recency,
+)
 from speechbrain.utils.distributed import ddp_barrier, if_main_process
 
+from ser_brain.checksums import SUMS, changed_files, write_checksums
 from ser_brain.errors import SERError
+from ser_brain.files import PARTIAL, remove_partial, sync_folder
 from ser_brain.log import get_logger
 
 logger = get_logger(__name__)
 
-PARTIAL = ".partial-"
+DAMAGED = ".damaged-"
 NEARLY_NOTHING = 1 << 20  # bytes free, less than any checkpoint takes
 
 
 class AtomicCheckpointer(Checkpointer):
-    """Write each checkpoint to a hidden folder and rename it when it is complete."""
+    """Write each checkpoint to a hidden folder and rename it when it is complete.
+
+    It carries ``SHA256SUMS``; one without, of an earlier version, is loaded unchecked.
+    """
 
     def save_checkpoint(self, *args: object, **kwargs: object) -> Checkpoint | None:
         """Save as the stock one does, then sync and move into place."""
@@ -43,6 +55,60 @@ class AtomicCheckpointer(Checkpointer):
             checkpoint = self._move_into_place(checkpoint)
         ddp_barrier()  # until every rank finds it
         return checkpoint
+
+    def recover_if_possible(self, *args: object, **kwargs: object) -> Checkpoint | None:
+        """Recover as the stock one does, but from no damaged checkpoint.
+
+        Asked for the latest, to go on from, it passes over damaged ones that came after the
+        last sound one, and sets them aside: what is trained anew from there is the same. Asked
+        for the best, it does not take another instead.
+
+        Raises
+        ------
+        SERError
+            If the checkpoint that is asked for is damaged; or if an earlier one than the
+            latest is, which was kept because it is the best.
+        """
+        if not (args or kwargs):
+            if if_main_process():
+                self._set_damaged_aside()
+            ddp_barrier()
+        return super().recover_if_possible(*args, **kwargs)
+
+    def load_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Load as the stock one does, after a look at the checksums."""
+        _require_sound(checkpoint.path)
+        super().load_checkpoint(checkpoint)
+
+    def list_checkpoints(self) -> list[Checkpoint]:
+        """List as the stock one does; which is the best is read from sound files."""
+        for path in self._list_checkpoint_dirs():
+            _require_sound(path, METAFNAME)
+        return super().list_checkpoints()
+
+    def _list_checkpoint_dirs(self) -> list[Path]:
+        """List as the stock one does, and folders of which the meta file alone is gone."""
+        lost = [sums.parent for sums in self.checkpoints_dir.glob(f"{CKPT_PREFIX}*/{SUMS}")]
+        return list({*super()._list_checkpoint_dirs(), *lost})
+
+    def _set_damaged_aside(self) -> None:
+        latest_first = sorted(self._list_checkpoint_dirs(), key=self._time_of, reverse=True)
+        while latest_first and (changed := changed_files(latest_first[0])):
+            path = latest_first.pop(0)
+            aside = path.with_name(DAMAGED + path.name)
+            os.replace(path, aside)
+            logger.warning(
+                f"checkpoint {path} is damaged ({', '.join(changed)}) and set aside as "
+                f"{aside.name}; going on from the one before it, or from the start"
+            )
+        for path in latest_first[1:]:
+            _require_sound(path)
+
+    def _time_of(self, path: Path) -> float:
+        """When a checkpoint was written, as it says, or else as the disk says."""
+        if changed_files(path, METAFNAME):
+            return (path / SUMS).stat().st_mtime
+        return ckpt_recency(*self._construct_checkpoint_objects([path]))
 
     def delete_checkpoints(
         self,
@@ -89,8 +155,10 @@ class AtomicCheckpointer(Checkpointer):
     @staticmethod
     def _move_into_place(checkpoint: Checkpoint) -> Checkpoint:
         final = checkpoint.path.with_name(checkpoint.path.name.removeprefix(PARTIAL))
+        write_checksums(checkpoint.path)
         _sync(checkpoint.path)
         os.replace(checkpoint.path, final)
+        sync_folder(final.parent)
         return checkpoint._replace(
             path=final,
             paramfiles={name: final / p.name for name, p in checkpoint.paramfiles.items()},
@@ -101,12 +169,6 @@ class AtomicCheckpointer(Checkpointer):
 
     def _custom_checkpoint_dirpath(self, name: str) -> Path:
         return _partial(super()._custom_checkpoint_dirpath(name))
-
-
-def remove_partial(folder: str | Path) -> None:
-    """Remove what a killed run left of a checkpoint."""
-    for partial in Path(folder).glob(f"{PARTIAL}*"):
-        shutil.rmtree(partial)
 
 
 def _partial(path: Path) -> Path:
@@ -124,3 +186,15 @@ def _sync(folder: Path) -> None:
     for path in folder.iterdir():
         with open(path, "rb+") as file:
             os.fsync(file.fileno())
+    sync_folder(folder)
+
+
+def _require_sound(path: Path, *names: str) -> None:
+    """Stop if a checkpoint, or some files of it, are not as they were written."""
+    changed = changed_files(path, *names)
+    if changed:
+        raise SERError(
+            f"The checkpoint {path} is damaged: {', '.join(changed)} is not as it was written. "
+            "Put a copy back; or remove the folder, and train.py goes on from the others and "
+            "chooses the best of what is left."
+        )

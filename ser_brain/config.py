@@ -17,8 +17,10 @@ from ruamel.yaml import YAMLError as RuamelError  # what HyperPyYAML's first pas
 
 from ser_brain.errors import SERError, bad_value, nearest
 from ser_brain.setting_kinds import check_kinds
+from ser_brain.yaml_keys import split_keys
 
 EXTENDS = "extends"
+SHOWN = 80  # characters of an override in an error
 # Of a text that describes nothing that can be built.
 UNBUILT = (
     yaml.YAMLError,
@@ -28,6 +30,7 @@ UNBUILT = (
     KeyError,
     ImportError,
     AttributeError,
+    RecursionError,
 )
 
 
@@ -57,7 +60,7 @@ def read_settings(
     """
     blocks = _read_file(Path(path), ())
     for key, value in overrides:
-        layer = split_keys(f"{key}: {value}\n", f"--{key}={value}")
+        layer = split_keys(f"{key}: {value}\n", f"--{key}={value}"[:SHOWN])
         _replace(blocks, layer, f"--{key}", also)
     return "".join(blocks.values())
 
@@ -111,54 +114,6 @@ def find_settings(path: str, home: Path) -> Path:
             return candidate
     known = [p.relative_to(home).as_posix() for p in home.glob("hparams/**/*.yaml")]
     raise bad_value("settings file", path, known)
-
-
-def split_keys(text: str, name: str) -> dict[str, str]:
-    """Cut a YAML text into its top-level keys.
-
-    Parameters
-    ----------
-    text : str
-        A YAML mapping in block style.
-    name : str
-        Where it comes from, for errors.
-
-    Returns
-    -------
-    dict
-        key -> its text, with the comment lines right above it.
-
-    Examples
-    --------
-    >>> split_keys("a: 1\\n# why\\nb:\\n  c: 2\\n", "example")
-    {'a': 'a: 1\\n', 'b': '# why\\nb:\\n  c: 2\\n'}
-    """
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        raise SERError(f"Bad YAML in {name}: {' '.join(str(error).split())}") from error
-    if root is None:
-        return {}
-    flat = isinstance(root, yaml.MappingNode) and not root.flow_style
-    if not flat or not all(isinstance(key, yaml.ScalarNode) for key, _ in root.value):
-        raise SERError(f"Bad settings in {name}: expected `key: value` lines.")
-    lines = text.splitlines(keepends=True)
-    keys = [key.value for key, _ in root.value]
-    twice = sorted({key for key in keys if keys.count(key) > 1})
-    if twice:
-        raise SERError(f"Bad settings in {name}: {', '.join(twice)} given more than once.")
-    starts = [_with_comment(lines, key.start_mark.line) for key, _ in root.value]
-    stops = [*starts[1:], len(lines)]
-    return {
-        key: "".join(lines[start:stop]).rstrip("\n") + "\n"
-        for key, start, stop in zip(keys, starts, stops, strict=True)
-    }
-
-
-def _with_comment(lines: list[str], start: int) -> int:
-    while start > 0 and lines[start - 1].startswith("#"):
-        start -= 1
-    return start
 
 
 def _read_file(path: Path, below: tuple[Path, ...]) -> dict[str, str]:

@@ -155,7 +155,7 @@ def assemble(
         tests[data.name] = {i: data.rows[i] for i in tested}
         if balanced:
             tests[data.name] = _balance(data, tests[data.name], emotions, setting.seed)
-    audits = _audit_all(train, valid, tests, setting.protocol)
+    audits = audit_all(train, valid, tests, setting.protocol)
     return ExperimentData(train, valid, tests, audits, list(corpora), folds)
 
 
@@ -169,12 +169,19 @@ def _balance(
     return kept
 
 
-def _audit_all(
+def audit_all(
     train: dict[str, dict],
     valid: dict[str, dict],
     tests: Mapping[str, dict[str, dict]],
     protocol: str,
 ) -> dict[str, dict]:
+    """Audit training against validation, and both against each test set.
+
+    Raises
+    ------
+    SERError
+        See :func:`ser_brain.audit.require_disjoint`.
+    """
     hashes: dict[tuple, str] = {}
     audits = audit_parts({"train": train, "valid": valid}, hashes)
     require_disjoint(audits, protocol)

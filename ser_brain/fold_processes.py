@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -17,6 +18,7 @@ from ser_brain.errors import SERError
 TRAIN = Path(ser_brain.__file__).parents[1] / "train.py"
 OUTPUT = "output.txt"  # what train.py said, in the run folder
 SHOWN_LINES = 3
+GRACE_S = 30.0  # for a process to end in order
 
 
 def run_parts(
@@ -39,6 +41,7 @@ def run_parts(
     ------
     SERError
         If a part fails; those beside it are stopped, and go on when the command is repeated.
+        So they are when this process ends, however it ends.
     """
     if not TRAIN.is_file():
         raise SERError(f"No train.py at {TRAIN}; ser folds runs in a checkout of the project.")
@@ -65,26 +68,37 @@ def run_parts(
         except BaseException:
             stopping.set()
             pool.shutdown(wait=False, cancel_futures=True)
-            for process in list(running):
-                process.terminate()
+            _stop(list(running))
             raise
 
 
 def _start(
     arguments: list[str], folder: Path, device: str | None, count: int
 ) -> subprocess.Popen:
-    command = [sys.executable, str(TRAIN), *arguments]
+    command = [sys.executable, "-m", "ser_brain.fold_child", str(TRAIN), *arguments]
     command += [f"--device={device}"] if device is not None else []
     threads = str(max(1, (os.cpu_count() or 1) // count))
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / OUTPUT, "a", encoding="utf-8") as output:
         return subprocess.Popen(
             command,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,  # by its end the process knows of ours
             stdout=output,
             stderr=subprocess.STDOUT,
             env={"OMP_NUM_THREADS": threads, **os.environ} if count > 1 else None,
         )
+
+
+def _stop(processes: Sequence[subprocess.Popen]) -> None:
+    """End processes in order, and those that do not by force."""
+    for process in processes:
+        process.terminate()
+    until = time.monotonic() + GRACE_S
+    for process in processes:
+        try:
+            process.wait(max(0.0, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
 
 
 def _failure(output: Path, code: int) -> SERError:

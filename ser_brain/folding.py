@@ -39,7 +39,13 @@ def take_fold(
         number = {name: place for place, name in enumerate(names)}
         groups = [number[rows[i][by]] for i in ids]
         pieces = StratifiedGroupKFold(folds).split(np.zeros(len(ids)), classes, groups)
-    rest, taken = list(pieces)[fold - 1]
+    try:
+        rest, taken = list(pieces)[fold - 1]
+    except ValueError:  # no class has as many utterances as there are folds
+        raise SERError(
+            f"{len(ids)} utterances of {len(set(classes))} classes are too few to cut into "
+            f"{folds} parts; use fewer folds or larger split_fractions."
+        ) from None
     return [ids[i] for i in rest], [ids[i] for i in taken]
 
 

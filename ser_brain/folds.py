@@ -14,7 +14,9 @@ from ser_brain.config import find_settings, plain_settings, read_settings
 from ser_brain.errors import SERError
 from ser_brain.files import read_json
 from ser_brain.fold_processes import TRAIN, run_parts
-from ser_brain.run_folder import RunRecord, is_finished
+from ser_brain.lock import NAME, held
+from ser_brain.run_folder import is_finished
+from ser_brain.run_record import RunRecord
 from ser_brain.runs import FOLDS
 
 DEFAULT_FOLDS = {"speaker": 5, "speaker+text": 3}
@@ -179,8 +181,13 @@ def run_plan(plan: Plan, slots: Sequence[str | None], tell: Callable[[str], None
     Raises
     ------
     SERError
-        If a part fails.
+        If a part fails, or another process runs the same folds.
     """
+    with held(plan.folder / NAME, plan.folder):
+        return _run_all(plan, slots, tell)
+
+
+def _run_all(plan: Plan, slots: Sequence[str | None], tell: Callable[[str], None]) -> Path:
     record = RunRecord(plan.folder, FOLDS, protocol=plan.protocol, parts={})
     count = plan.folds or 1
     if plan.protocol == "speaker+text":

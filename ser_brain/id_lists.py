@@ -44,13 +44,15 @@ def read_ids(source: str) -> list[str]:
         ids = _part(Path(path), part)
     elif source.endswith(".json"):
         content = read_json(source, "list of ids")
-        if "tests" in content:
+        if isinstance(content.get("tests"), dict):
             raise SERError(f"{source} holds several lists; {_expected(source, content)}")
         ids = content
     else:
         ids = _lines(Path(source))
     if not ids:
         raise SERError(f"No id in {source}.")
+    if not isinstance(ids, list | dict) or not all(isinstance(i, str) for i in ids):
+        raise SERError(f"Bad list of ids {source}: expected ids, each of them text.")
     return list(dict.fromkeys(ids))
 
 

@@ -13,11 +13,13 @@ from pathlib import Path
 from ser_brain.corpora import CorpusSetting
 from ser_brain.errors import SERError, bad_value
 from ser_brain.labels import EMOTIONS, map_emotion, prototype, require_in_scale, rescale
-from ser_brain.manifest import read_card, read_manifest
+from ser_brain.manifest import card_path, read_card, read_manifest
+from ser_brain.manifest_entries import check_card
 
 VAD_SOURCES = ("corpus", "prototypes")
 REQUIRED_LABELS = ("emotion", "vad")
 UNIT_RANGE = (-1.0, 1.0)
+NEEDED = ("name", "sources", "default_source", "vad_scale")  # of a corpus card
 CARD_FACTS = (
     "title",
     "version",
@@ -29,6 +31,7 @@ CARD_FACTS = (
     "synthetic",
     "known_bad",
     "fingerprint",
+    "manifest_sha256",
 )
 
 
@@ -121,9 +124,11 @@ def label_corpus(
     Raises
     ------
     SERError
-        For a label source the corpus lacks, or if no utterance is left.
+        For a label source the corpus lacks, valence or arousal off the corpus's scale (naming
+        the utterance), or if no utterance is left.
     """
     card = read_card(manifest)
+    check_card(card, card_path(manifest), NEEDED)
     entries = read_manifest(manifest, data_folder)
     source = setting.label_source or card["default_source"]
     if source not in card["sources"]:
@@ -132,7 +137,10 @@ def label_corpus(
     for utterance_id, entry in entries.items():
         if any(entry.get(key) != value for key, value in setting.where.items()):
             continue
-        row, reason = _label(entry, source, card, choice)
+        try:
+            row, reason = _label(entry, source, card, choice)
+        except SERError as error:
+            raise SERError(f"{utterance_id}: {error}") from None
         if reason is None:
             rows[utterance_id] = row
         else:

@@ -13,25 +13,13 @@ from pathlib import Path
 from ser_brain.corpus_card import CorpusCard, Utterance
 from ser_brain.errors import SERError
 from ser_brain.files import read_json, remove, sha256_of, write_json, write_text
+from ser_brain.manifest_entries import ENTRY, check_card, check_entry
 
 DATA_ROOT = "{data_root}/"
+SHA256 = "manifest_sha256"  # in the card: of the manifest as it was written
 DATA_FOLDER = "data_folder"  # in the card: where the audio lay when it was prepared
 
-ENTRY_KEYS = (
-    "wav",
-    "start",
-    "stop",
-    "duration",
-    "sample_rate",
-    "corpus",
-    "speaker",
-    "gender",
-    "language",
-    "group",
-    "split",
-    "text",
-    "labels",
-)
+ENTRY_KEYS = tuple(ENTRY)
 
 
 def _braces(value: object, write: bool) -> object:
@@ -97,7 +85,7 @@ def write_manifest(
         f"{_json(utterance_id)}: {_json(entry)}" for utterance_id, entry in entries.items()
     )
     write_text(path, "{\n" + ",\n".join(lines) + "\n}\n")
-    write_json(card_path(path), {**card, "manifest_sha256": sha256_of(path)})
+    write_json(card_path(path), {**card, SHA256: sha256_of(path)})
     return path
 
 
@@ -111,8 +99,37 @@ def card_path(manifest: str | Path) -> Path:
 
 
 def read_card(manifest: str | Path) -> dict:
-    """Read the card beside a manifest."""
-    return read_json(card_path(manifest), "corpus card")
+    """Read the card beside a manifest.
+
+    Raises
+    ------
+    SERError
+        If it is missing or damaged, or a value in it is of the wrong kind.
+    """
+    card = read_json(card_path(manifest), "corpus card")
+    check_card(card, card_path(manifest))
+    return card
+
+
+def require_as_written(manifest: str | Path, card: Mapping) -> None:
+    """Stop if a manifest was damaged or edited since it was written.
+
+    One whose card has no ``manifest_sha256`` is taken as it is.
+
+    Raises
+    ------
+    SERError
+        Saying how a change that was meant is accepted.
+    """
+    if SHA256 not in card or not Path(manifest).is_file():
+        return
+    found = sha256_of(manifest)
+    if card[SHA256] != found:
+        raise SERError(
+            f"{manifest} is not as it was written. If it was damaged, remove it and prepare "
+            f"the corpus again. If you edited it, accept that in {card_path(manifest)}: "
+            f'"{SHA256}": "{found}".'
+        )
 
 
 def note_data_folder(manifest: str | Path, data_folder: str | Path) -> None:
@@ -161,21 +178,24 @@ def read_manifest(path: str | Path, data_folder: str | Path) -> dict[str, dict]:
     Raises
     ------
     SERError
-        If the file is no manifest or an entry lacks a key.
+        If the file is no manifest, is not as its card says it was written, or an entry lacks
+        a key or has a value of the wrong kind.
     """
+    require_as_written(path, read_card(path) if card_path(path).is_file() else {})
     manifest = read_json(path, "manifest")
     return dict(_entries(manifest, Path(path), Path(data_folder)))
 
 
 def _entries(manifest: dict, path: Path, data_folder: Path) -> Iterator[tuple[str, dict]]:
     for utterance_id, entry in manifest.items():
-        missing = [key for key in ENTRY_KEYS if not isinstance(entry, dict) or key not in entry]
-        if missing:
+        check_entry(entry, utterance_id, path)
+        wav = entry["wav"].removeprefix(DATA_ROOT)
+        try:
+            entry = _braces({**entry, "wav": wav}, False)
+        except RecursionError:
             raise SERError(
-                f"Bad manifest {path}: entry {utterance_id!r} lacks {', '.join(missing)}. "
-                "Prepare the corpus again."
-            )
-        wav = str(entry["wav"]).removeprefix(DATA_ROOT)
-        entry = _braces({**entry, "wav": wav}, False)
+                f"Bad manifest {path}: {utterance_id!r} is nested too deep. Prepare the corpus "
+                "again."
+            ) from None
         entry["wav"] = str(data_folder / entry["wav"])
         yield utterance_id, entry

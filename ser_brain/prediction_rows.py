@@ -5,6 +5,7 @@ Axes: N utterances, C classes, 2 = valence and arousal.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ LOG_SUM_TOLERANCE = 1e-3
 # Two log-probabilities nearer than this are a tie that rounding may have decided.
 TIE_TOLERANCE = 1e-5
 NUMBERS = (int, float, np.integer, np.floating)
+FACTS = ("corpus", "speaker", "gender", "language", "group", "label_source", "utterance")
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ def columns_of(
     if not rows:
         raise SERError(f"No predictions in {path}: it has no line.")
     ids = _ids(rows, path)
+    _check_facts(rows, path)
     index = {emotion: i for i, emotion in enumerate(emotions)}
     true_N = np.array([index.get(row["emotion"], -1) for row in rows], dtype=np.int64)
     log_probs_NC = _log_probs(rows, list(emotions), path)
@@ -93,6 +96,21 @@ def _ids(rows: Sequence[Mapping], path: Path) -> list[str]:
             )
         seen[utterance_id] = line
     return list(seen)
+
+
+def _check_facts(rows: Sequence[Mapping], path: Path) -> None:
+    """What a row may say of its utterance, where it does."""
+    for line, row in enumerate(rows, start=1):
+        for key in FACTS:
+            if not isinstance(row.get(key), str | None):
+                raise _bad_line(path, line, f"has {key} {row[key]!r}, neither text nor null")
+        duration = row.get("duration")
+        if duration is not None and not (
+            isinstance(duration, NUMBERS)
+            and not isinstance(duration, bool)
+            and abs(duration) <= sys.float_info.max
+        ):
+            raise _bad_line(path, line, f"has duration {duration!r}, which is no number")
 
 
 def _log_probs(rows: Sequence[Mapping], emotions: list[str], path: Path) -> np.ndarray | None:
@@ -173,4 +191,6 @@ def _as_floats(values: list[list], what: str, path: Path) -> np.ndarray:
         for value in row:
             if isinstance(value, bool | np.bool) or not isinstance(value, NUMBERS):
                 raise _bad_line(path, line, f"has {what} {value!r}, which is no number")
+            if abs(value) > sys.float_info.max:  # a whole number too large for a float
+                raise _bad_line(path, line, f"has {what} that is NaN or infinite")
     return np.array(values, dtype=np.float64)

@@ -10,7 +10,6 @@ Axes: N utterances, C classes, 2 = valence and arousal, D embedding dimensions.
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,8 +18,8 @@ import numpy as np
 from scipy.special import log_softmax
 
 from ser_brain.errors import SERError
-from ser_brain.files import atomic_path, read_json, write_json
-from ser_brain.prediction_card import card_path, check_card
+from ser_brain.files import atomic_path, read_json, sha256_of, write_json
+from ser_brain.prediction_card import SHA256, card_path, check_card, require_as_written
 from ser_brain.prediction_rows import Columns, columns_of
 
 VALENCE_AROUSAL = ("valence", "arousal")
@@ -147,13 +146,15 @@ def write_predictions(
         for row in rows:
             line = json.dumps(row, ensure_ascii=False, allow_nan=False, default=_plain_number)
             file.write(line + "\n")
+    sums = {path.name: sha256_of(path)}
     embeddings_path = path.with_name(f"{test_set}.npz")
     if embeddings_ND is None:
         embeddings_path.unlink(missing_ok=True)
     else:
         with atomic_path(embeddings_path) as temporary:
             np.savez(temporary, ids=np.array(columns.ids, dtype=str), embeddings=embeddings_ND)
-    write_json(card_path(path), card)
+        sums[embeddings_path.name] = sha256_of(embeddings_path)
+    write_json(card_path(path), {**card, SHA256: sums})
     return path
 
 
@@ -174,7 +175,7 @@ def read_predictions(
     Raises
     ------
     SERError
-        If a file is missing, a line is no JSON object or lacks a key (with its number), ids
+        If a file is missing or not as it was written, a line is no JSON object or lacks a key (with its number), ids
         repeat, classes are not those of the card in its order, a score is not finite, or
         log-probabilities do not sum to one.
     """
@@ -183,10 +184,12 @@ def read_predictions(
     check_card(card, path)
     rows = _read_rows(path)
     columns: Columns = columns_of(rows, card["emotions"], path, scores)
+    require_as_written(path, card)  # last: what is wrong with a row says more
     embeddings_path = path.with_name(f"{path.name.removesuffix('.jsonl')}.npz")
     embeddings_ND = None
     if embeddings and embeddings_path.exists():
         embeddings_ND = _read_embeddings(embeddings_path, columns.ids)
+        require_as_written(embeddings_path, card)
     temperature = card.get("temperature")
     return Predictions(
         card=card,
@@ -209,6 +212,8 @@ def _plain_number(value: object) -> object:
 
 
 def _check_embeddings(embeddings_ND: np.ndarray, count: int, path: Path) -> None:
+    if embeddings_ND.dtype.kind != "f":
+        raise SERError(f"Bad embeddings of {path}: found {embeddings_ND.dtype}, expected float.")
     if embeddings_ND.ndim != 2 or len(embeddings_ND) != count:
         raise SERError(
             f"Bad embeddings of {path}: found shape {embeddings_ND.shape}, expected "
@@ -240,8 +245,9 @@ def _read_rows(path: Path) -> list[dict]:
 def _read_embeddings(path: Path, ids: list[str]) -> np.ndarray:
     try:
         with np.load(path, allow_pickle=False) as content:
-            stored_ids, embeddings_ND = content["ids"].tolist(), content["embeddings"]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            stored_ids = np.asarray(content["ids"]).tolist()
+            embeddings_ND = np.asarray(content["embeddings"])
+    except Exception as error:  # zipfile and NumPy raise a dozen kinds for a damaged archive
         raise SERError(f"Cannot read the embeddings {path}: {error}.") from error
     if stored_ids != ids:
         raise SERError(f"Bad embeddings {path}: its ids are not those of the .jsonl in order.")

@@ -135,8 +135,10 @@ def of_training(
     spoken = "; ".join(f"{name} {value_text(float(value))}" for name, value in last.items())
     of_parts = f" of {len(logs)} parts, a thin line each" if len(logs) > 1 else ""
     end = "At the end, on average" if of_parts else "At the end"
+    skipped = sum(line.get("skipped_batches", 0) for log in logs for line in log)
+    note = f" Batches skipped, not being finite: {skipped:,}." if skipped else ""
     return inlined(
         stem,
-        f"Losses, validation scores and learning rates over the epochs{of_parts}.",
+        f"Losses, validation scores and learning rates over the epochs{of_parts}.{note}",
         f"Training curves over {max(map(len, logs))} epochs. {end}: {spoken}.",
     )

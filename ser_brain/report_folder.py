@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ser_brain.errors import SERError
-from ser_brain.files import read_json, write_json
+from ser_brain.files import PARTIAL, read_json, write_json
 
 # Beside the report: what it wrote, so that the next one knows what to take away.
 WRITTEN = "files.json"
@@ -36,7 +36,7 @@ def rewritten(folder: Path) -> Iterator[Path]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".new.", dir=folder) as name:
+        with tempfile.TemporaryDirectory(prefix=PARTIAL, dir=folder) as name:
             new = Path(name)
             yield new
             earlier = _earlier(folder)

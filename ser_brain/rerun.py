@@ -14,8 +14,9 @@ from ser_brain.corpora import CorpusSetting
 from ser_brain.dataio import require_lengths
 from ser_brain.errors import SERError
 from ser_brain.experiment import label_choice
-from ser_brain.files import read_json
+from ser_brain.files import read_json, remove_partial
 from ser_brain.labelling import CorpusData, label_corpus
+from ser_brain.lock import NAME, held
 from ser_brain.log import get_logger
 from ser_brain.manifest import data_folder_of, read_card
 from ser_brain.on_argument import Target
@@ -84,13 +85,16 @@ def predict_on(
     Raises
     ------
     SERError
-        If the run, a manifest or its audio cannot be used.
+        If the run, a manifest or its audio cannot be used, or another process writes to the
+        run folder.
     """
     parts, _ = parts_of(Path(folder))
     names = []
     for part in parts.values():
         brain, hparams = load_run(part, device)
-        names = [_predict(part, brain, hparams, target) for target in targets]
+        with held(part / NAME, part):
+            remove_partial(part / "predictions")
+            names = [_predict(part, brain, hparams, target) for target in targets]
     return names
 
 

@@ -1,14 +1,9 @@
-"""The run folder: whose it is, what was run, how each epoch went."""
+"""The run folder: whose it is, whether it is finished, how each epoch went."""
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
-import shlex
 import shutil
-import subprocess
-import sys
-import time
 from collections.abc import Collection
 from pathlib import Path
 
@@ -16,13 +11,12 @@ import yaml
 
 from ser_brain.config import split_keys
 from ser_brain.errors import SERError
-from ser_brain.files import read_json, write_json, write_text
+from ser_brain.files import read_json, remove_partial, write_json, write_text
 
 SETTINGS = "hyperparams.yaml"
 RECORD = "run.json"
 # Keys that may change between a run and its continuation: where things lie, and for how long.
 MAY_CHANGE = {"output_folder", "data_folder", "manifest_folder", "number_of_epochs"}
-VERSIONS = ("torch", "torchaudio", "speechbrain", "transformers", "numpy", "scikit-learn")
 
 
 def claim(folder: str | Path, settings: str) -> None:
@@ -41,6 +35,8 @@ def claim(folder: str | Path, settings: str) -> None:
         If checkpoints or predictions of other settings lie there, naming the keys that
         differ, or of settings that nobody can tell.
     """
+    for place in (Path(folder), *(Path(folder) / name for name in ("predictions", "report"))):
+        remove_partial(place)
     kept = Path(folder) / SETTINGS
     made = {"checkpoints": "save/CKPT+*", "predictions": "predictions/*.jsonl"}
     held = [what for what, pattern in made.items() if any(Path(folder).glob(pattern))]
@@ -56,6 +52,9 @@ def claim(folder: str | Path, settings: str) -> None:
                 f"{folder} holds {held[0]} of other settings (different: "
                 f"{', '.join(differ)}). Choose another --output_folder, or remove it."
             )
+    record = Path(folder) / RECORD
+    if record.is_file():  # First: the settings may ask for more than what was finished.
+        write_json(record, {**read_json(record, "run description"), "finished": False})
     write_text(kept, settings)
 
 
@@ -134,62 +133,3 @@ class TrainLog:
         """Add an epoch, dropping what is there of it and of later ones."""
         epochs = [e for e in self.read() if e["epoch"] < epoch] + [{"epoch": epoch, **facts}]
         write_text(self.path, "".join(json.dumps(e) + "\n" for e in epochs))
-
-
-class RunRecord:
-    """``run.json``: command, versions, commit, seed, protocol, wall time.
-
-    Parameters
-    ----------
-    folder : str or Path
-        The run folder.
-    name : str
-        Of the file.
-    facts
-        What the experiment knows: ``seed``, ``protocol`` ...
-    """
-
-    def __init__(self, folder: str | Path, name: str = RECORD, **facts: object) -> None:
-        self.path = Path(folder) / name
-        self.began = time.time()
-        self.facts = {
-            "command": _command(),
-            "started": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(self.began)),
-            "versions": {"python": sys.version.split()[0], **_versions()},
-            "commit": _commit(),
-            **facts,
-        }
-        write_json(self.path, {**self.facts, "finished": False})
-
-    def finish(self) -> None:
-        """Record that the run came to its end, and how long this invocation took."""
-        seconds = round(time.time() - self.began, 1)
-        write_json(self.path, {**self.facts, "finished": True, "wall_time_s": seconds})
-
-
-def _command() -> str:
-    """What was typed: ``python train.py ...`` or ``ser folds ...``."""
-    program, *arguments = sys.argv
-    name = Path(program).name
-    typed = ["python", program] if name.endswith(".py") else [name]
-    return shlex.join([*typed, *arguments])
-
-
-def _versions() -> dict[str, str]:
-    return {name: importlib.metadata.version(name) for name in VERSIONS}
-
-
-def _commit() -> str | None:
-    """The commit of the code that runs, with ``+`` where it was changed since."""
-    here = Path(__file__).parent
-    try:
-        found = subprocess.run(
-            ["git", "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"],
-            cwd=here,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return found.stdout.strip()

@@ -90,6 +90,8 @@ def parts_of(folder: Path) -> tuple[dict[str, Path], dict]:
         parts = record.get("parts")
         if not isinstance(parts, dict) or not all(isinstance(p, str) for p in parts.values()):
             raise SERError(f"Bad list of folds {folder / FOLDS}: it names no parts.")
+        if not parts:
+            raise SERError(f"{folder} is not finished; repeat the ser folds that wrote it.")
         return {name: folder / part for name, part in parts.items()}, record
     path = folder / "run.json"
     return {"run": folder}, read_json(path, "run description") if path.exists() else {}
@@ -103,6 +105,8 @@ def _read_part(folder: Path, embeddings: bool, scores: bool) -> list[Predictions
     found = [predictions for predictions in found if predictions.card["role"] != "valid"]
     splits = folder / "splits.json"
     tests = read_json(splits, "split").get("tests", {}) if splits.is_file() else {}
+    if not isinstance(tests, dict):
+        raise SERError(f"Bad split {splits}: tests is no mapping of test sets.")
     place = {name: n for n, name in enumerate(tests)}
 
     def order(predictions: Predictions) -> tuple:

@@ -7,10 +7,10 @@ digit and spreads an estimate over three columns; the others round to three deci
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+
+from ser_brain.csv_text import csv_text
 
 NOTHING = "–"
 
@@ -147,16 +147,14 @@ def _markdown(text: str) -> str:
 
 
 def to_csv(table: Table) -> str:
-    """Comma-separated values with full digits; undefined is empty."""
+    """Comma-separated values with full digits; undefined is empty. See ``csv_text.py``."""
     spread = [
         any(isinstance(row[i], Mapping) for row in table.rows) for i in range(len(table.head))
     ]
     head: list[str] = []
     for name, three in zip(table.titles, spread, strict=True):
         head += [name, f"{name} low", f"{name} high"] if three else [name]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(head)
+    lines = [head]
     for row in table.rows:
         cells: list[object] = []
         for cell, three in zip(row, spread, strict=True):
@@ -164,8 +162,8 @@ def to_csv(table: Table) -> str:
                 cells += [cell["value"], cell["low"], cell["high"]]
             else:
                 cells += [cell, None, None] if three else [cell]
-        writer.writerow(cells)
-    return text.getvalue()
+        lines.append(cells)
+    return csv_text(lines)
 
 
 def stack(tables: Mapping[str, Table], first: str) -> Table:

@@ -1,12 +1,15 @@
 import os
+import re
+import subprocess
 
 import pytest
 import torch
 from speechbrain.utils.checkpoints import Checkpointer
 
 from ser_brain import checkpoints
-from ser_brain.checkpoints import AtomicCheckpointer, remove_partial
+from ser_brain.checkpoints import AtomicCheckpointer
 from ser_brain.errors import SERError
+from ser_brain.files import remove_partial
 
 
 class Killed(BaseException):
@@ -151,11 +154,13 @@ def test_other_ranks_wait_until_the_checkpoint_is_in_place(folder, monkeypatch):
     happened = []
     real = os.replace
     monkeypatch.setattr(
-        os, "replace", lambda *paths: (happened.append("rename"), real(*paths))[1]
+        checkpoints.os, "replace", lambda *paths: (happened.append(paths[0]), real(*paths))[1]
     )
     monkeypatch.setattr(checkpoints, "ddp_barrier", lambda: happened.append("barrier"))
     saver.save_checkpoint()
-    assert happened == ["barrier", "rename", "barrier"]
+    before, sums, checkpoint, after = happened
+    assert (before, after) == ("barrier", "barrier")
+    assert "SHA256SUMS" in sums.name and checkpoint.name.startswith(".partial-CKPT")
 
 
 @pytest.mark.parametrize("free_bytes", [0, 10**9])
@@ -177,3 +182,73 @@ def test_a_full_disk_is_named_and_leaves_nothing_half(folder, monkeypatch, free_
         saver.save_checkpoint(meta={"epoch": 2})
     if not free_bytes:
         assert names(folder) == before
+
+
+# Checksums
+
+
+def damage(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.fixture
+def trained(folder):
+    """Three epochs, the second the best: its checkpoint and the last one are kept."""
+    saver, model = checkpointer(folder)
+    for epoch, loss in enumerate([0.9, 0.3, 0.5], start=1):
+        torch.nn.init.constant_(model.weight, epoch)
+        meta = {"loss": loss, "epoch": epoch}
+        saver.save_and_keep_only(meta=meta, min_keys=["loss"], verbosity=10)
+    found = {"best": saver.find_checkpoint(min_key="loss"), "latest": saver.find_checkpoint()}
+    return {name: checkpoint.path for name, checkpoint in found.items()}
+
+
+FILES = ["one.ckpt", "two.ckpt", "CKPT.yaml"]
+
+
+@pytest.mark.parametrize("harm", [damage, os.unlink, lambda path: path.write_bytes(b"")])
+@pytest.mark.parametrize("name", FILES)
+def test_a_damaged_latest_checkpoint_gives_way_to_the_one_before(
+    folder, trained, caplog, name, harm
+):
+    harm(trained["latest"] / name)
+    saver, model = checkpointer(folder)
+    assert saver.recover_if_possible().meta["epoch"] == 2
+    assert model.weight[0, 0] == 2
+    assert f"{trained['latest']} is damaged ({name}) and set aside" in caplog.text
+    assert names(folder) == [f".damaged-{trained['latest'].name}", trained["best"].name]
+    assert saver.recover_if_possible(min_key="loss").meta["epoch"] == 2
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_damaged_best_checkpoint_is_not_replaced_by_another(folder, trained, name):
+    damage(trained["best"] / name)
+    message = f"{trained['best']} is damaged: {name} is not as it was written"
+    for keys in ({}, {"min_key": "loss"}):  # to go on, to evaluate
+        saver, _ = checkpointer(folder)
+        with pytest.raises(SERError, match=re.escape(message)):
+            saver.recover_if_possible(**keys)
+
+
+def test_of_damaged_checkpoints_alone_nothing_is_recovered(folder, trained, caplog):
+    for path in trained.values():
+        damage(path / "SHA256SUMS")
+    saver, _ = checkpointer(folder)
+    assert saver.recover_if_possible() is None
+    assert caplog.text.count("set aside") == 2
+
+
+def test_a_checkpoint_without_checksums_is_loaded(folder, trained):
+    for path in trained.values():
+        (path / "SHA256SUMS").unlink()
+    saver, model = checkpointer(folder)
+    assert saver.recover_if_possible().meta["epoch"] == 3
+    assert saver.recover_if_possible(min_key="loss").meta["epoch"] == 2
+
+
+def test_the_checksums_are_those_of_the_common_command(trained):
+    subprocess.run(
+        ["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=trained["best"], check=True
+    )

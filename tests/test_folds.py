@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from ser_brain.errors import SERError
 from ser_brain.files import read_json
 from ser_brain.fold_processes import run_parts
 from ser_brain.folds import make_plan, parts_of_protocol, run_plan
+from ser_brain.lock import held
 from ser_brain.runs import read_run
 
 ROOT = Path(__file__).parent.parent
@@ -30,6 +32,8 @@ folder = Path(given["output_folder"])
 folder.mkdir(parents=True, exist_ok=True)
 with open(folder / "runs", "a") as file:
     file.write(f"{device} {os.environ.get('OMP_NUM_THREADS')}\\n")
+(folder / "pid.new").write_text(str(os.getpid()))
+(folder / "pid.new").rename(folder / "pid")
 time.sleep(float(os.environ.get("SLEEP", 0)))
 if given["fold"] == os.environ.get("FAILS"):
     sys.exit("error: it went wrong")
@@ -136,28 +140,66 @@ def test_side_by_side_on_several_devices(tmp_path, monkeypatch):
     assert {count for _, count in said} == {threads}
 
 
-def test_an_interruption_stops_the_processes(tmp_path):
-    code = (
-        # A process that a shell starts in the background ignores Ctrl-C.
-        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
-        "from pathlib import Path; from ser_brain import fold_processes as f;"
-        f"f.TRAIN = Path({str(tmp_path / 'train.py')!r});"
-        f"out = Path({str(tmp_path / 'out')!r});"
-        "f.run_parts({out / n: ['x', f'--output_folder={out / n}', '--fold=1']"
-        " for n in ('one', 'two')}, [None], print)"
-    )
+PARENT = """
+import signal, sys
+from pathlib import Path
+from ser_brain import fold_processes
+from ser_brain.interruption import sigterm_raises
+# A process that a shell starts in the background ignores Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+fold_processes.TRAIN = Path(sys.argv[1])
+out = Path(sys.argv[2])
+commands = {out / n: ["x", f"--output_folder={out / n}", "--fold=1"] for n in ("one", "two")}
+with sigterm_raises():
+    fold_processes.run_parts(commands, [None], print)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_the_processes_end_with_the_one_that_started_them(tmp_path, stand_in, number):
     environment = {**os.environ, "SLEEP": "60"}
-    process = subprocess.Popen([sys.executable, "-c", code], env=environment)
-    started = tmp_path / "out" / "one" / "runs"
-    until = time.monotonic() + 30
-    while not started.is_file() and time.monotonic() < until:
-        time.sleep(0.05)
-    assert started.is_file()
-    began = time.monotonic()
-    process.send_signal(signal.SIGINT)
-    process.wait(timeout=30)
-    assert time.monotonic() - began < 20  # The process that sleeps for a minute was stopped.
+    command = [sys.executable, "-c", PARENT, str(stand_in), str(tmp_path / "out")]
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    pid = tmp_path / "out" / "one" / "pid"
+    wait_for(pid.is_file)
+    process.send_signal(number)
+    process.wait(timeout=20)  # The process that sleeps for a minute was stopped.
+    wait_for(lambda: not Path(f"/proc/{pid.read_text()}").exists())
     assert not (tmp_path / "out" / "two").exists()
+
+
+def wait_for(condition, seconds=20):
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def test_a_process_that_does_not_end_is_killed(tmp_path, stand_in, monkeypatch):
+    monkeypatch.setattr(fold_processes, "GRACE_S", 0.1)
+    ignore = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+    stand_in.write_text(ignore + STAND_IN)
+    monkeypatch.setenv("SLEEP", "60")
+    out = tmp_path / "out"
+    commands = {out / n: ["x", f"--output_folder={out / n}", "--fold=1"] for n in ("a", "b")}
+
+    def fail_beside():
+        wait_for((out / "a" / "pid").is_file)
+        wait_for((out / "b" / "pid").is_file)
+        os.kill(int((out / "a" / "pid").read_text()), signal.SIGKILL)
+
+    threading.Thread(target=fail_beside).start()
+    with pytest.raises(SERError, match="a stopped with exit code -9"):
+        run_parts(commands, [None, None], print)
+    assert not Path(f"/proc/{(out / 'b' / 'pid').read_text()}").exists()
+
+
+def test_two_at_once(tmp_path):
+    with held(tmp_path / "out" / ".lock", "it"):
+        message = f"out is in use by process {os.getpid()} on"
+        with pytest.raises(SERError, match=message):
+            run(tmp_path)
+    assert runs(tmp_path) == {}
 
 
 @pytest.mark.parametrize(

@@ -48,15 +48,21 @@ def test_killed_runs_end_as_an_undisturbed_one(corpus, tmp_path):
     log = tmp_path / "killed" / "train_log.jsonl"
     kills = 0
     while kills < KILLS:
-        process = subprocess.Popen(killed, stderr=subprocess.DEVNULL, env=environment())
+        process = subprocess.Popen(killed, stderr=subprocess.PIPE, env=environment())
         before = epochs(log)
         while epochs(log) == before and process.poll() is None:
             time.sleep(0.005)  # importing takes longest: kill near the work, not before it
         time.sleep(moments.uniform(0, 0.4))
         if process.poll() is not None:
+            process.communicate()
             break
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        number = [signal.SIGTERM, signal.SIGKILL][kills % 2]
+        process.send_signal(number)
+        said = process.communicate()[1].decode()
+        if number == signal.SIGTERM:
+            assert process.returncode == 143
+            assert said.endswith("goes on after the last finished epoch.\n")
+            assert "Traceback" not in said
         kills += 1
     assert kills >= 2, "the run ended before it could be killed twice"
     subprocess.run(killed, check=True, env=environment())
@@ -69,6 +75,8 @@ def test_killed_runs_end_as_an_undisturbed_one(corpus, tmp_path):
     assert np.array_equal(ours.log_probs_NC, theirs.log_probs_NC)
     assert np.array_equal(ours.predicted_va_N2, theirs.predicted_va_N2)
     assert losses(log) == losses(tmp_path / "straight" / "train_log.jsonl")
+    record = json.loads((tmp_path / "killed" / "run.json").read_text())
+    assert len(record["invocations"]) > kills
 
 
 def epochs(log: Path) -> int:
@@ -83,7 +91,9 @@ def losses(log: Path) -> list[tuple]:
 @pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="torch has no gloo")
 def test_two_ranks_evaluate_every_utterance_once(corpus, tmp_path):
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    arguments = command(corpus, tmp_path / "run", "--distributed_backend=gloo")
+    arguments = command(
+        corpus, tmp_path / "run", "--distributed_backend=gloo", "--batching=dynamic"
+    )
     ranks = [*launcher, "--nproc_per_node=2", *arguments]
     subprocess.run(ranks, check=True, env=environment(), timeout=300)
 

@@ -1,12 +1,10 @@
 import json
-import shlex
-import sys
 
 import pytest
 
-from ser_brain import run_folder
 from ser_brain.errors import SERError
-from ser_brain.run_folder import RunRecord, TrainLog, claim, is_finished, require_disk
+from ser_brain.run_folder import TrainLog, claim, is_finished, require_disk
+from ser_brain.run_record import RunRecord
 
 SETTINGS = """\
 seed: 1  # a comment
@@ -161,29 +159,6 @@ def test_a_kill_while_logging_keeps_the_old_log(tmp_path, monkeypatch):
     assert [p.name for p in tmp_path.iterdir()] == ["train_log.jsonl"]
 
 
-def test_the_record_says_how_to_run_it_again(tmp_path, monkeypatch):
-    line = ["train.py", "a.yaml", "--emotions=[anger, sadness]", "--output_folder=my run"]
-    monkeypatch.setattr(sys, "argv", line)
-    record = RunRecord(tmp_path, seed=3, protocol="made/random/intended/2-class/seed 3")
-    begun = json.loads((tmp_path / "run.json").read_text())
-    assert begun["finished"] is False and "wall_time_s" not in begun
-    assert shlex.split(begun["command"]) == ["python", *line]
-    assert (begun["seed"], begun["protocol"][:4]) == (3, "made")
-    assert set(run_folder.VERSIONS) | {"python"} == set(begun["versions"])
-    record.finish()
-    done = json.loads((tmp_path / "run.json").read_text())
-    assert done["finished"] is True and 0 <= done["wall_time_s"] < 60
-    assert {k: done[k] for k in begun if k != "finished"} == {
-        k: v for k, v in begun.items() if k != "finished"
-    }
-
-
-def test_without_git_the_commit_is_unknown(tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    RunRecord(tmp_path)
-    assert json.loads((tmp_path / "run.json").read_text())["commit"] is None
-
-
 def test_whether_a_run_has_come_to_its_end(trained):
     assert not is_finished(trained, SETTINGS)
     record = RunRecord(trained)
@@ -195,14 +170,8 @@ def test_whether_a_run_has_come_to_its_end(trained):
     assert not is_finished(trained.parent, SETTINGS)
 
 
-@pytest.mark.parametrize(
-    "typed, command",
-    [
-        (["train.py", "a b.yaml"], "python train.py 'a b.yaml'"),
-        (["/usr/bin/ser", "folds"], "ser folds"),
-    ],
-)
-def test_the_command_as_it_was_typed(tmp_path, monkeypatch, typed, command):
-    monkeypatch.setattr(sys, "argv", typed)
-    RunRecord(tmp_path, "folds.json")
-    assert json.loads((tmp_path / "folds.json").read_text())["command"] == command
+def test_a_run_that_goes_on_is_not_finished_before_its_end(trained):
+    RunRecord(trained).finish()
+    more = SETTINGS.replace("epochs: 3", "epochs: 4")
+    claim(trained, more)  # and is killed here
+    assert not is_finished(trained, more)

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from hyperpyyaml import load_hyperpyyaml
 
 import train
+from recipes.classification import ClassificationBrain
 from ser_brain.predictions import read_predictions
 from tests.tiny_corpus import settings, write_corpus
 
@@ -213,3 +215,29 @@ def test_ctrl_c_says_how_to_go_on(corpus, tmp_path, monkeypatch, capsys):
         "error: Interrupted. The same command goes on after the last finished epoch.\n"
     )
     assert "Traceback" not in error
+
+
+def test_batches_that_are_not_finite_stop_or_are_counted(
+    corpus, tmp_path, monkeypatch, capsys
+):
+    real, victim = ClassificationBrain.losses, []
+
+    def losses(self, predictions, batch):
+        if torch.is_grad_enabled() and not victim:
+            victim.append(batch.id[0])
+        if torch.is_grad_enabled() and victim[0] in batch.id:
+            predictions = {n: p * float("nan") for n, p in predictions.items()}
+        return real(self, predictions, batch)
+
+    monkeypatch.setattr(ClassificationBrain, "losses", losses)
+    chosen = settings(corpus, tmp_path / "run")
+    assert run(monkeypatch, "classification.yaml", chosen) == 2
+    said = capsys.readouterr().err
+    assert f"The loss is nan in the batch of {victim[0]}, " in said
+    chosen.append("--nonfinite_batches=skip")
+    assert run(monkeypatch, "classification.yaml", chosen) == 0
+    log = [json.loads(line) for line in (tmp_path / "run/train_log.jsonl").open()]
+    assert [epoch["skipped_batches"] for epoch in log] == [1, 1]
+    assert all(np.isfinite(epoch["train"]["loss"]) for epoch in log)
+    page = (tmp_path / "run" / "report" / "index.html").read_text()
+    assert "Batches skipped, not being finite: 2." in page

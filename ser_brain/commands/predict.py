@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ser_brain.commands import Outcome
-from ser_brain.files import sha256_of
+from ser_brain.files import remove_partial, sha256_of
+from ser_brain.lock import beside, held
 from ser_brain.tables import Table, to_text
 
 if TYPE_CHECKING:
@@ -63,7 +64,9 @@ def run(arguments: argparse.Namespace) -> Outcome:
     cutting = Cutting(arguments.window, arguments.hop, speech)
     if arguments.out is None:
         return _shown(files, recognizer, cutting)
-    return _written(files, recognizer, cutting, arguments)
+    with held(beside(arguments.out), arguments.out):
+        remove_partial(arguments.out.parent, arguments.out.name)
+        return _written(files, recognizer, cutting, arguments)
 
 
 def _shown(files: list[Path], recognizer: EmotionRecognizer, cutting: Cutting) -> Outcome:

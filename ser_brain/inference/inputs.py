@@ -16,7 +16,7 @@ from ser_brain.inference.waveform import too_long
 # What libsndfile reads; a folder's other files are no audio.
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff")
 # Problems that the waveform's own checks tell better.
-LEFT_TO_WAVEFORM = ("silent", "too short", "not a number")
+LEFT_TO_WAVEFORM = ("silent", "too short", "not a number", "not at full scale 1")
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Input:
                 if duration_s > longest_s:  # before hours of it fill the memory
                     raise too_long(duration_s, longest_s)
                 return file.read(dtype="float32", always_2d=True), file.samplerate
-        except (soundfile.SoundFileError, OSError) as error:
+        except audio.DAMAGED as error:
             raise SERError(f"Cannot read the file: {error}.") from error
 
 

@@ -127,7 +127,7 @@ def pieces(
     except UnicodeEncodeError:
         shown = name.encode(errors="replace").decode()
         yield LeftOut(shown, None, None, "its name is no UTF-8; rename it")
-    except (audio.AudioProblem, soundfile.SoundFileError, OSError, SERError) as problem:
+    except (audio.AudioProblem, SERError, *audio.DAMAGED) as problem:
         yield LeftOut(name, read_s, None, str(problem))
     else:
         if read_s is None:

@@ -6,14 +6,13 @@ whole or not there. ``OUT.journal`` tells the next run what is done.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from ser_brain.csv_text import csv_text
 from ser_brain.errors import SERError, bad_value
 from ser_brain.files import atomic_path, remove, write_text
 from ser_brain.inference import parquet_table
@@ -24,9 +23,7 @@ from ser_brain.tables import to_csv
 
 
 def _csv_lines(rows: Sequence[Mapping], columns: Sequence[str]) -> str:
-    text = io.StringIO(newline="")
-    csv.DictWriter(text, columns, lineterminator="\n").writerows(rows)
-    return text.getvalue()
+    return csv_text([row[column] for column in columns] for row in rows)
 
 
 def _json_lines(rows: Sequence[Mapping], columns: Sequence[str]) -> str:

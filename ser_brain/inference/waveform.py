@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ser_brain.audio import SILENCE_PEAK
+from ser_brain.audio import LOUDEST, SILENCE_PEAK
 from ser_brain.errors import SERError
 from ser_brain.resampling import resample
 
@@ -20,7 +20,6 @@ RATES_HZ = (1000, 768_000)
 MOST_CHANNELS = 32
 QUIET_RMS = 10 ** (-50 / 20)
 CLIPPED_LEVEL, CLIPPED_SHARE = 0.999, 0.001
-LOUDEST = 16.0  # float samples beyond this were never scaled to full scale 1
 CANCELLED = 0.1
 
 
@@ -148,6 +147,8 @@ def _doubts(scaled: np.ndarray, mono_S: np.ndarray, rate_hz: int, to_hz: int) ->
         doubts.append("silent: no sample is above -80 dBFS")
     elif rms < QUIET_RMS:
         doubts.append(f"very quiet: {20 * np.log10(rms):.0f} dBFS")
+    if abs(mono_S.mean()) > max(mono_S.std(), SILENCE_PEAK):
+        doubts.append(f"off centre: its mean is {mono_S.mean():.2f} of full scale")
     share = float((np.abs(scaled) >= CLIPPED_LEVEL).mean())
     if share > CLIPPED_SHARE:
         doubts.append(f"clipped: {share:.1%} of the samples are at full scale")

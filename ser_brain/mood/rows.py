@@ -6,11 +6,13 @@ import csv
 import io
 import json
 import math
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from ser_brain.csv_text import as_said
 from ser_brain.errors import SERError
 
 DELIMITERS = ",;\t"
@@ -81,7 +83,7 @@ class Rows:
             except ValueError:
                 return math.nan
         plain = isinstance(cell, int | float) and not isinstance(cell, bool)
-        return float(cell) if plain else math.nan
+        return float(cell) if plain and abs(cell) <= sys.float_info.max else math.nan
 
 
 def read_rows(path: str | Path) -> Rows:
@@ -147,7 +149,8 @@ def _csv(path: Path, text: str) -> Rows:
                     f"{len(columns)} ({', '.join(columns)})."
                 )
             else:
-                cells.append(dict(zip(columns, map(str.strip, row), strict=True)))
+                said = (as_said(cell.strip()) for cell in row)
+                cells.append(dict(zip(columns, said, strict=True)))
                 lines.append(reader.line_num)
     except csv.Error as error:
         raise SERError(f"{path}, line {reader.line_num}: {error}.") from error

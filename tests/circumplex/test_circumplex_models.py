@@ -5,6 +5,7 @@ from ser_brain.circumplex.models import baseline_models, read_models
 from ser_brain.errors import SERError
 from ser_brain.runs import read_run
 from tests.circumplex.planted import FOUR, circle, points, rotation, write_folds, write_run
+from tests.fake_run import edited
 
 
 def run_of(folder):
@@ -28,7 +29,7 @@ def halves(folder, size=8):
         text = path.read_text()
         for place, n in reversed(list(enumerate(rows))):
             text = text.replace(f'"planted_{place}"', f'"{ids[n]}"')
-        path.write_text(text)
+        edited(path, text)
         with np.load(path.with_suffix(".npz")) as content:
             embeddings = content["embeddings"]
         np.savez(path.with_suffix(".npz"), ids=[ids[n] for n in rows], embeddings=embeddings)

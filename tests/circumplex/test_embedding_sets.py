@@ -5,6 +5,7 @@ from ser_brain.circumplex.embedding_sets import MIN_CLIPS, read_sets
 from ser_brain.errors import SERError
 from ser_brain.runs import read_run
 from tests.circumplex.planted import FOUR, circle, points, write_folds, write_run
+from tests.fake_run import edited
 
 ONE = {"run": "run"}
 
@@ -100,7 +101,7 @@ def test_prototypes_are_no_ratings(tmp_path):
     path = tmp_path / "predictions" / "planted.jsonl"
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     text = "".join(json.dumps({**row, "valence": 0.5, "arousal": -1.0}) + "\n" for row in rows)
-    path.write_text(text)
+    edited(path, text)
     rated = read(tmp_path)["planted"].clouds["run"].true_va_N2
     np.testing.assert_allclose(rated[0], [0.5, -1.0])
     card = path.with_name("planted.card.json")

@@ -19,6 +19,7 @@ from data_prep._counts import describe, differences
 from data_prep._run import prepare
 from ser_brain.corpus_card import Problem
 from ser_brain.errors import SERError
+from ser_brain.lock import held
 
 ROOT = Path(__file__).parents[2]
 BAD = "wav/08b10Wc.wav"
@@ -205,7 +206,6 @@ CHANGES = {
     "file gone": lambda data, folder: (data / BAD).unlink(),
     "file renamed": lambda data, folder: (data / BAD).rename(data / "wav/08b10Na.wav"),
     "label file": lambda data, folder: (data / "erkennung.txt").write_text("03a01Fa.wav 90 80"),
-    "manifest edited": lambda data, folder: (folder / "emodb.json").write_text("{}"),
     "manifest gone": lambda data, folder: (folder / "emodb.json").unlink(),
     "card gone": lambda data, folder: (folder / "emodb.card.json").unlink(),
     "card broken": lambda data, folder: (folder / "emodb.card.json").write_text("{"),
@@ -222,6 +222,32 @@ def test_nothing_changed_is_up_to_date(written):
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_a_change_prepares_again(emodb, written, change):
     assert written(lambda folder: change(emodb, folder))
+
+
+def test_an_edited_manifest_is_neither_used_nor_thrown_away(emodb, run, error):
+    result = run("emodb", emodb)
+    manifest, card = (result.folder / f"emodb{suffix}" for suffix in (".json", ".card.json"))
+    edited = manifest.read_text().replace('"gender": "male"', '"gender": "female"')
+    manifest.write_text(edited)
+    said = error(run("emodb", emodb))
+    assert f"{manifest} is not as it was written. If it was damaged, remove it" in said
+    assert manifest.read_text() == edited
+    accepted = said.rpartition('"manifest_sha256": "')[2].removesuffix('".')
+    card.write_text(json.dumps({**json.loads(card.read_text()), "manifest_sha256": accepted}))
+    assert "up to date" in run("emodb", emodb).err
+    assert manifest.read_text() == edited
+    manifest.unlink()
+    assert "wrote" in run("emodb", emodb).err
+
+
+def test_two_at_once(emodb, run, error, tmp_path):
+    lock = tmp_path / "manifests" / ".emodb.json.lock"
+    with held(lock, "it"):
+        said = error(run("emodb", emodb))
+        assert f"manifests/emodb.json is in use by process {os.getpid()} on" in said
+    assert run("emodb", emodb).code == 0
+    with held(lock, "it"):  # What is there and current is only read.
+        assert "up to date" in run("emodb", emodb).err
 
 
 def test_a_file_of_the_same_size_changed_later_prepares_again(emodb, written):
@@ -263,7 +289,7 @@ def test_a_run_that_dies_leaves_nothing_that_looks_finished(emodb, run, tmp_path
     def die(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ser_brain.manifest.sha256_of", die)
+    monkeypatch.setattr("ser_brain.manifest.write_json", die)
     with pytest.raises(KeyboardInterrupt):
         prepare("emodb", emodb, result.folder)
     monkeypatch.undo()

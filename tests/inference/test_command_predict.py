@@ -12,6 +12,7 @@ from stand_in import RATE_HZ, StandIn, noise, write
 from ser_brain.__main__ import main
 from ser_brain.inference import predicting
 from ser_brain.inference.recognizer import EmotionRecognizer
+from ser_brain.lock import held
 from ser_brain.mood.timeline import read_timeline
 
 
@@ -194,3 +195,11 @@ def test_windows_of_a_real_model_are_those_of_a_stream(real_model, tmp_path, cap
         assert float(row["start"]) == now["start_s"] and float(row["stop"]) == now["stop_s"]
         expected = [*now["probabilities"].values(), now["valence"], now["arousal"]]
         assert [float(row[name]) for name in SCORES] == pytest.approx(expected, abs=1e-5)
+
+
+def test_two_at_once(model, capsys):
+    write(model / "a.wav", noise(1))
+    with held(model / ".out.csv.lock", "it"):
+        assert ser_predict("a.wav", "--out", "out.csv") == 2
+    assert "error: out.csv is in use by process" in capsys.readouterr().err
+    assert not list(model.glob("out.csv*"))

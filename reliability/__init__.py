@@ -1,0 +1,1 @@
+"""Long tests of what may go wrong: ``make kill``, ``make full``. See docs/reliability.md."""

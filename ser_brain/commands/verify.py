@@ -1,0 +1,52 @@
+"""Check that a run, its folds, or an exported model is still what it was.
+
+Of a run: that it came to its end; the checksums of checkpoints, predictions and manifests; that
+the predictions are those of the split; the leakage audits, again; and the tables, computed
+again from the predictions. A line says OK, DIFFERS or why something could not be checked. Of a
+model folder: that it loads, and its checksum. Exit code 1 where something differs.
+
+    ser verify results/classification/emodb/speaker-5fold
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+
+from ser_brain.commands import Outcome
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``ser verify``."""
+    parser.add_argument(
+        "folder",
+        type=Path,
+        metavar="DIR",
+        help="a run folder, a folds folder or a model folder",
+    )
+    parser.add_argument(
+        "--manifest_folder",
+        type=Path,
+        metavar="DIR",
+        help="where the manifests of a run lie (default: where its settings say)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> Outcome:
+    """Check everything, and say it line by line."""
+    from ser_brain.verification import DIFFERS, verify_model, verify_run
+
+    folder = arguments.folder
+    is_model = (folder / "config.json").is_file()
+    checks = verify_model(folder) if is_model else verify_run(folder, arguments.manifest_folder)
+    width = max(len(check.state) for check in checks)
+    lines = [
+        f"{check.state:<{width}}  {check.item}" + (f": {check.reason}" if check.reason else "")
+        for check in checks
+    ]
+    bad = sum(check.state == DIFFERS for check in checks)
+    unchecked = sum(check.state not in (DIFFERS, "OK") for check in checks)
+    lines.append(f"{len(checks)} items; {bad} differ, {unchecked} not checked")
+    facts = {"checks": [asdict(check) for check in checks], "differ": bad}
+    return Outcome("\n".join(lines), facts, int(bad > 0))

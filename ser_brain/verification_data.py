@@ -1,0 +1,110 @@
+"""Whether the manifests that a run was cut from are there and the same, and its audits hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ser_brain.config import plain_settings, read_settings
+from ser_brain.errors import SERError
+from ser_brain.experiment import audit_all
+from ser_brain.files import read_json
+from ser_brain.manifest import SHA256, data_folder_of, read_card, read_manifest
+from ser_brain.run_folder import SETTINGS
+
+SPLITS = "splits.json"
+SHOWN = 3
+
+
+def verify_manifests(part: Path, manifest_folder: str | Path | None) -> str | None:
+    """Compare a run's split with the manifests of its corpora.
+
+    Parameters
+    ----------
+    part : Path
+        A run folder.
+    manifest_folder : str or Path, optional
+        None takes the one that the run's settings name.
+
+    Returns
+    -------
+    str or None
+        Why it could not be done.
+
+    Raises
+    ------
+    SERError
+        If a manifest is not as it was written or not the run's, or lacks an utterance of the
+        split.
+    """
+    splits = read_json(part / SPLITS, "split")
+    manifests, reason = _manifests(part, splits, manifest_folder)
+    if reason is not None:
+        return reason
+    known = {i for path in manifests for i in read_manifest(path, part)}
+    lost = sorted({i for ids in _ids(splits).values() for i in ids} - known)
+    if lost:
+        raise SERError(f"{len(lost)} utterances are in no manifest ({', '.join(lost[:SHOWN])})")
+    return None
+
+
+def verify_audits(part: Path, manifest_folder: str | Path | None) -> str | None:
+    """Audit a run's split again; parameters as for :func:`verify_manifests`.
+
+    Raises
+    ------
+    SERError
+        If the parts share what the protocol keeps apart, or anything else than they did.
+    """
+    splits = read_json(part / SPLITS, "split")
+    entries: dict[str, dict] = {}
+    try:
+        manifests, reason = _manifests(part, splits, manifest_folder)
+        for path in manifests:
+            entries |= read_manifest(path, data_folder_of(path))
+    except SERError as error:
+        reason = str(error)
+    if reason is not None:
+        return reason
+    rows = {
+        name: {i: entries[i] for i in ids if i in entries} for name, ids in _ids(splits).items()
+    }
+    train, valid = rows.pop("train"), rows.pop("valid")
+    found = audit_all(train, valid, rows, _settings(part)["split"])
+    for pair in dict.fromkeys([*splits["audit"], *found]):
+        if splits["audit"].get(pair) != found.get(pair):
+            raise SERError(f"{pair}: found {found.get(pair)}, was {splits['audit'].get(pair)}")
+    return None
+
+
+def _ids(splits: dict) -> dict[str, list[str]]:
+    return {"train": splits["train"], "valid": splits["valid"], **splits["tests"]}
+
+
+def _settings(part: Path) -> dict:
+    return plain_settings(read_settings(part / SETTINGS, []))
+
+
+def _manifests(
+    part: Path, splits: dict, manifest_folder: str | Path | None
+) -> tuple[list[Path], str | None]:
+    """The manifests of a run's corpora, found by their hash; or why there are none."""
+    if not splits.get("corpora"):
+        return [], f"{SPLITS} names no corpora: the run is of an earlier version"
+    folder = Path(manifest_folder or _settings(part)["manifest_folder"])
+    found = [path.name.removesuffix(".card.json") for path in folder.glob("*.card.json")]
+    manifests = [folder / f"{name}.json" for name in sorted(found)]
+    cards = {path: read_card(path) for path in manifests}
+    chosen = []
+    for name, facts in splits["corpora"].items():
+        mark = SHA256 if facts.get(SHA256) else "fingerprint"  # earlier versions kept no hash
+        same = [path for path, card in cards.items() if card.get(mark) == facts[mark]]
+        titled = [path for path, card in cards.items() if card["title"] == facts["title"]]
+        if not same and titled and mark == SHA256:
+            raise SERError(f"{titled[0]} is not the manifest that the run used of {name}")
+        if not same:
+            return (
+                [],
+                f"the manifest of {name} is not in {folder}; say where: --manifest_folder",
+            )
+        chosen += [path for path in same[:1] if path not in chosen]
+    return chosen, None
