@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help setup demo test lint format golden bench fuzz licences clean
+.PHONY: help setup demo test lint format golden bench fuzz licences kill clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -42,6 +42,9 @@ bench: setup  ## time and memory of training against SpeechBrain's recipe, and o
 	mkdir -p results
 	$(BIN)/python benchmarks/training.py --variants --json results/training.json
 	$(BIN)/python benchmarks/report.py
+
+kill: setup  ## stop every command at random moments, 50 times with each signal (hours)
+	OMP_NUM_THREADS=1 $(BIN)/python -m reliability.kill $(if $(SEED),--seed $(SEED))
 
 clean:  ## remove what was built, not what was trained
 	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache

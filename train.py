@@ -21,7 +21,7 @@ from speechbrain.utils.distributed import ddp_init_group, if_main_process, run_o
 from speechbrain.utils.run_opts import RunOptions
 
 from data_prep._run import prepare
-from ser_brain import audit, command_line, computing, config, run_folder
+from ser_brain import audit, command_line, computing, config, ranks, run_folder
 from ser_brain.corpora import CorpusSetting, parse_corpora
 from ser_brain.dataio import require_lengths
 from ser_brain.errors import SERError
@@ -120,6 +120,14 @@ def main() -> int:
             raise
         logger.error(f"No space left on the disk ({error.filename or 'while writing'}).")
         return 2
+    except RuntimeError as error:
+        if not ranks.lost_another(error):
+            raise
+        logger.error(
+            "Another process of this run has ended; so does this one. The same command goes on "
+            "after the last finished epoch, with as many processes as you like."
+        )
+        return 1
     except KeyboardInterrupt as stop:
         logger.error("Interrupted. The same command goes on after the last finished epoch.")
         return exit_code(stop)

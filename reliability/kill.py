@@ -59,7 +59,7 @@ def _job(name: str, home: Path, given: argparse.Namespace) -> int:
     """All tries of a job; how many went wrong."""
     job, began = JOBS[name], time.monotonic()
     place = home.parent / "place"
-    undisturbed = [_run(job, home, place) for _ in range(3)]
+    undisturbed = [run_in_peace(job, home, place) for _ in range(3)]
     expected = job.result(place)
     if undisturbed[-1].code or not expected:
         sys.exit(f"{name} cannot be run:\n{undisturbed[-1].said}")
@@ -82,7 +82,7 @@ def _job(name: str, home: Path, given: argparse.Namespace) -> int:
     return wrong
 
 
-def _run(job: Job, home: Path, place: Path) -> children.End:
+def run_in_peace(job: Job, home: Path, place: Path) -> children.End:
     """A run in a new place that nobody disturbs."""
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir()

@@ -20,7 +20,17 @@ LOG_SUM_TOLERANCE = 1e-3
 # Two log-probabilities nearer than this are a tie that rounding may have decided.
 TIE_TOLERANCE = 1e-5
 NUMBERS = (int, float, np.integer, np.floating)
-FACTS = ("corpus", "speaker", "gender", "language", "group", "label_source", "utterance")
+# What a row may say in words; null where it does not.
+FACTS = (
+    "corpus",
+    "speaker",
+    "gender",
+    "language",
+    "group",
+    "label_source",
+    "utterance",
+    "predicted_emotion",
+)
 
 
 @dataclass(frozen=True)

@@ -213,7 +213,8 @@ def _plain_number(value: object) -> object:
 
 def _check_embeddings(embeddings_ND: np.ndarray, count: int, path: Path) -> None:
     if embeddings_ND.dtype.kind != "f":
-        raise SERError(f"Bad embeddings of {path}: found {embeddings_ND.dtype}, expected float.")
+        found = embeddings_ND.dtype
+        raise SERError(f"Bad embeddings of {path}: found {found}, expected float.")
     if embeddings_ND.ndim != 2 or len(embeddings_ND) != count:
         raise SERError(
             f"Bad embeddings of {path}: found shape {embeddings_ND.shape}, expected "

@@ -22,3 +22,10 @@ def gather(items: list) -> list:
     pieces: list = [None] * count()
     torch.distributed.all_gather_object(pieces, items)
     return [item for piece in pieces for item in piece]
+
+
+def lost_another(error: RuntimeError) -> bool:
+    """Whether an error says that another process of the run is gone."""
+    return count() > 1 and (
+        isinstance(error, torch.distributed.DistError) or "gloo/transport" in str(error)
+    )

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 
+from ser_brain.checksums import changed_files
 from ser_brain.predictions import read_predictions
 from tests.tiny_corpus import settings, write_corpus
 
@@ -89,12 +90,22 @@ def losses(log: Path) -> list[tuple]:
 
 
 @pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="torch has no gloo")
-def test_two_ranks_evaluate_every_utterance_once(corpus, tmp_path):
+def test_of_two_ranks_one_may_die_and_every_utterance_is_evaluated_once(corpus, tmp_path):
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     arguments = command(
         corpus, tmp_path / "run", "--distributed_backend=gloo", "--batching=dynamic"
     )
     ranks = [*launcher, "--nproc_per_node=2", *arguments]
+    killed = subprocess.Popen(ranks, stderr=subprocess.PIPE, text=True, env=environment())
+    while not list(tmp_path.glob("run/save/CKPT+*")):
+        assert killed.poll() is None
+        time.sleep(0.05)
+    children = Path(f"/proc/{killed.pid}/task/{killed.pid}/children").read_text().split()
+    os.kill(int(children[1]), signal.SIGKILL)
+    said = killed.communicate(timeout=120)[1]
+    assert killed.returncode == 1 and "[rank0]: Traceback" not in said
+    assert "Another process of this run has ended" in said or "Interrupted." in said
+    assert not any(map(changed_files, tmp_path.glob("run/save/CKPT+*")))
     subprocess.run(ranks, check=True, env=environment(), timeout=300)
 
     predictions = read_predictions(tmp_path / "run" / "predictions" / "tiny.jsonl")

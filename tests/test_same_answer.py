@@ -52,7 +52,8 @@ def test_two_runs_end_with_the_same_weights(corpus, tmp_path):
 
 def test_another_number_of_threads_changes_rounding_only(corpus, tmp_path):
     one, two = (trained(corpus, tmp_path / str(n) / "run", threads=n) for n in (1, 2))
-    scores = [read_predictions(run / "predictions/tiny.jsonl").log_probs_NC for run in (one, two)]
+    paths = [run / "predictions" / "tiny.jsonl" for run in (one, two)]
+    scores = [read_predictions(path).log_probs_NC for path in paths]
     difference = abs(scores[0] - scores[1]).max()
     print(f"largest difference of a log-probability: {difference:.1e}")
     assert difference < TOLERANCE

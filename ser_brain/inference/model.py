@@ -6,6 +6,7 @@ Shapes: B clips, S samples, T frames, D embedding size, C emotions.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -69,7 +70,11 @@ def score_exactly(
 ) -> dict[str, Tensor]:
     """Run a model without gradients and in full float32.
 
-    A GPU's convolutions would round to 10 bits (TF32), each batch in its own way.
+    A GPU's convolutions would round to 10 bits (TF32), each batch in its own way. The flag
+    against it is one for all threads, of which only a CPU runs several.
     """
-    with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+    exact = nullcontext()
+    if waveforms_BS.is_cuda:
+        exact = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+    with torch.inference_mode(), exact:
         return model(waveforms_BS, lengths_B)

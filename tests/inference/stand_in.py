@@ -13,6 +13,7 @@ class StandIn:
     """Level and pitch decide; ``batches`` holds the lengths of every batch."""
 
     name = "stand-in"
+    device = "cpu"
     emotions = ["anger", "neutral", "sadness"]
     va_range = (1.0, 5.0)
     sample_rate_hz = RATE_HZ

@@ -109,6 +109,7 @@ def test_a_rerun_goes_on_within_a_recording(model, monkeypatch, capsys, batches)
     windows = ["clips", "--window", "4", "--hop", "1"]
     assert ser_predict(*windows, "--out", "whole.csv") == 0
     stopped, again = Stopped(batches), StandIn()
+    stopped.device = again.device = "cuda:0"
     monkeypatch.setattr(EmotionRecognizer, "from_pretrained", lambda *_: stopped)
     assert ser_predict(*windows, "--out", "out.csv") == 130
     assert not (model / "out.csv").exists()

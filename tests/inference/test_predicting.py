@@ -72,6 +72,7 @@ def test_what_is_done_is_passed_over(files, monkeypatch, stopped_after):
 
 def test_rows_are_in_order_and_equal_those_of_single_clips(tmp_path):
     recognizer, paths = StandIn(), []
+    recognizer.device = "cuda:0"
     for n, seconds in enumerate([2, 9, 1, 5, 0.4]):
         paths.append(write(tmp_path / f"{n}.flac", noise(seconds, n, level=0.1 + 0.1 * n)))
     ((chunk, rows),) = predict(recognizer, dict.fromkeys(paths, 0), Cutting())

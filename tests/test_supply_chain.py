@@ -1,0 +1,163 @@
+"""What the project takes in, and what it lets in: packages, pickles, shells, the network."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from packaging.requirements import Requirement
+from speechbrain.utils.checkpoints import torch_recovery
+
+from docs.licences import BEGIN, PAGE, PROJECT, dependencies
+
+ROOT = Path(__file__).parents[1]
+SOURCES = sorted(
+    path
+    for folder in ("ser_brain", "data_prep", "recipes", "benchmarks", "fuzz", "docs", "tests")
+    for path in (ROOT / folder).rglob("*.py")
+) + [ROOT / "train.py"]
+BY_TORCH = ("nvidia-", "cuda-toolkit", "triton")  # torch asks for one version of each
+
+# Modules that make objects of whatever a file says.
+PICKLES = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "jsonpickle"}
+RUNS = {"eval", "exec", "__import__"}
+FORBIDDEN = {
+    ("os", "system"),
+    ("os", "popen"),
+    ("tempfile", "mktemp"),
+    ("yaml", "load"),
+    ("yaml", "unsafe_load"),
+    ("yaml", "full_load"),
+    ("subprocess", "getoutput"),
+    ("subprocess", "getstatusoutput"),
+}
+NEEDED = {("torch", "load"): ("weights_only", True), ("np", "load"): ("allow_pickle", False)}
+# data_prep finds a corpus's module by its name, which it has looked up among its own files.
+ALLOWED = {("data_prep/__main__.py", "__import__")}
+
+
+def risks(path):
+    """Whatever in a source file could run what a file or a user says."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    name = path.relative_to(ROOT).as_posix()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            named = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            named += [alias.name for alias in node.names]
+            for imported in PICKLES & {module.split(".")[0] for module in named}:
+                yield f"{name}:{node.lineno} imports {imported}"
+        if not isinstance(node, ast.Call):
+            continue
+        keywords = {k.arg: getattr(k.value, "value", None) for k in node.keywords}
+        if keywords.get("shell"):
+            yield f"{name}:{node.lineno} starts a shell"
+        if isinstance(node.func, ast.Name) and node.func.id in RUNS:
+            if (name, node.func.id) not in ALLOWED:
+                yield f"{name}:{node.lineno} calls {node.func.id}"
+        if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name):
+            called = (node.func.value.id, node.func.attr)
+            keyword, value = NEEDED.get(called, (None, None))
+            if called in FORBIDDEN or (keyword and keywords.get(keyword) is not value):
+                yield f"{name}:{node.lineno} calls {'.'.join(called)}"
+
+
+def test_no_source_runs_what_a_file_says():
+    shipped = [path for path in SOURCES if "tests" not in path.relative_to(ROOT).parts]
+    assert len(shipped) > 100
+    assert [risk for path in shipped for risk in risks(path)] == []
+
+
+@pytest.mark.parametrize(
+    ("source", "risk"),
+    [
+        ("import pickle", "imports pickle"),
+        ("from joblib import load", "imports joblib"),
+        ("import subprocess\nsubprocess.run('ls', shell=True)", "starts a shell"),
+        ("import torch\ntorch.load('x')", "calls torch.load"),
+        ("import numpy as np\nnp.load('x', allow_pickle=True)", "calls np.load"),
+        ("eval('1')", "calls eval"),
+        ("import tempfile\ntempfile.mktemp()", "calls tempfile.mktemp"),
+    ],
+)
+def test_the_check_finds(tmp_path, monkeypatch, source, risk):
+    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+    (tmp_path / "a.py").write_text(source)
+    assert [found.split(" ", 1)[1] for found in risks(tmp_path / "a.py")] == [risk]
+
+
+class Harm:
+    """Pickled, it makes a file when it is read."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def test_speechbrain_reads_only_tensors_of_a_checkpoint(tmp_path):
+    torch.save({"weight": Harm(tmp_path / "harm")}, tmp_path / "model.ckpt")
+    with pytest.raises(Exception, match="[Ww]eights_only"):
+        torch_recovery(torch.nn.Linear(1, 1), tmp_path / "model.ckpt", end_of_epoch=False)
+    assert not (tmp_path / "harm").exists()
+
+
+def test_every_package_is_pinned():
+    text = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    pinned = {}
+    for line in filter(None, (line.partition("#")[0].strip() for line in text.splitlines())):
+        pin = Requirement(line)
+        if pin.marker is None or pin.marker.evaluate():
+            assert str(pin.specifier).startswith("==") and pin.name not in pinned, line
+            pinned[pin.name] = str(pin.specifier).removeprefix("==")
+    needed = {
+        name
+        for name in dependencies(PROJECT, frozenset({"dev"}))
+        if not name.startswith(BY_TORCH) and name != "setuptools"  # see pyproject.toml
+    }
+    assert needed - pinned.keys() == set()
+    assert len(needed) > 50
+
+
+def test_the_page_lists_every_package():
+    listed = PAGE.read_text(encoding="utf-8").partition(BEGIN)[2]
+    rows = re.findall(r"^\| ([\w-]+) \| ([\w.+-]+) \| (.+?) \|", listed, re.MULTILINE)
+    names = {name for name, *_ in rows}
+    asked = dependencies(PROJECT, frozenset({"dev"}))
+    assert {name for name, by in asked.items() if PROJECT in by} <= names
+    assert len(rows) > 70
+
+
+WITHOUT_NETWORK = """
+import importlib, pathlib, socket, sys
+
+def refuse(*_, **__):
+    raise OSError("an import tried to reach the network")
+
+socket.socket.connect = socket.socket.connect_ex = refuse
+socket.getaddrinfo = socket.create_connection = refuse
+for package in ("ser_brain", "data_prep", "recipes"):
+    for path in sorted(pathlib.Path(package).rglob("*.py")):
+        name = ".".join(path.with_suffix("").parts).removesuffix(".__init__")
+        if not name.endswith("__main__"):
+            try:
+                importlib.import_module(name)
+            except ModuleNotFoundError as error:
+                assert error.name.split(".")[0] not in ("ser_brain", "data_prep"), error
+print("all of", len(sys.modules))
+"""
+
+
+def test_nothing_reaches_the_network_on_import():
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", WITHOUT_NETWORK],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.startswith("all of")
