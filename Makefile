@@ -18,7 +18,7 @@ demo: setup  ## train, test and report the multi-objective model on the demo cor
 	$(BIN)/python train.py hparams/multiobjective.yaml
 
 test: setup lint  ## style and all tests
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: setup
 	$(BIN)/ruff check .

@@ -2,9 +2,9 @@
 
     python benchmarks/scale.py [--sizes 12500 25000 50000 100000] [--json FILE]
 
-A made-up corpus of short, different WAV files by one speaker for every hundred clips is prepared,
-labelled, cut and audited, loaded and judged, each step in a process of its own. The slope is
-that of log time over log utterances: 1 is linear, 2 quadratic.
+A made-up corpus of short, different WAV files by one speaker for every hundred clips is
+prepared, labelled, cut and audited, loaded and judged, each step in a process of its own. The
+slope is that of log time over log utterances: 1 is linear, 2 quadratic.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SIZES = [12_500, 25_000, 50_000, 100_000]
 
 
 def make_corpus(pool: Path, folder: Path, count: int) -> None:
-    """Link the first clips of a pool into a folder, making those that are missing, and a CSV."""
+    """Link the first clips of a pool into a folder, with a CSV; make those that are missing."""
     rng = np.random.default_rng(count)
     pool.mkdir(exist_ok=True)
     (folder / "wav").mkdir(parents=True)
@@ -116,7 +116,7 @@ STEPS: dict[str, Callable[[Path], None]] = {
 
 
 def run_step(step: str, folder: Path) -> dict:
-    """One step in a process of its own: seconds without the imports of its start, peak memory."""
+    """One step in a process of its own: seconds without imports, and peak memory."""
     command = [sys.executable, __file__, "--step", step, "--folder", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

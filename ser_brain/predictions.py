@@ -175,9 +175,9 @@ def read_predictions(
     Raises
     ------
     SERError
-        If a file is missing or not as it was written, a line is no JSON object or lacks a key (with its number), ids
-        repeat, classes are not those of the card in its order, a score is not finite, or
-        log-probabilities do not sum to one.
+        If a file is missing or not as it was written, a line is no JSON object or lacks a key
+        (with its number), ids repeat, classes are not those of the card in its order, a score
+        is not finite, or log-probabilities do not sum to one.
     """
     path = Path(path)
     card = read_json(card_path(path), "prediction card")

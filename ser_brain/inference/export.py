@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from ser_brain.checksums import write_checksums
@@ -109,6 +110,8 @@ def export(
             sync_folder(folder.parent)
     except OSError as error:
         raise SERError(f"Cannot write {folder}: {error.strerror or error}.") from error
+    except SafetensorError as error:  # a full disk, among others
+        raise SERError(f"Cannot write {folder}: {error}.") from error
     files = {
         path.relative_to(folder).as_posix(): path.stat().st_size
         for path in sorted(folder.rglob("*"))

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from huggingface_hub import ModelCard
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 import train
@@ -163,4 +164,14 @@ def test_a_folder_that_scores_otherwise_is_not_written(run, tmp_path, monkeypatc
     monkeypatch.setattr(exporting, "LARGEST_DIFFERENCE", -1)
     with pytest.raises(SERError, match="differ from the run's by .* nothing was written"):
         export(run[0], tmp_path / "m")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_leaves_no_folder(run, tmp_path, monkeypatch):
+    def full(*_):
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(exporting, "save_file", full)
+    with pytest.raises(SERError, match="Cannot write .*model: I/O error: No space left on dev"):
+        export(run[0], tmp_path / "model")
     assert list(tmp_path.iterdir()) == []
