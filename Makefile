@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help setup demo test lint format golden bench fuzz licences kill clean
+.PHONY: help setup demo test lint format golden bench fuzz licences kill full clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -45,6 +45,9 @@ bench: setup  ## time and memory of training against SpeechBrain's recipe, and o
 
 kill: setup  ## stop every command at random moments, 50 times with each signal (hours)
 	OMP_NUM_THREADS=1 $(BIN)/python -m reliability.kill $(if $(SEED),--seed $(SEED))
+
+full: setup  ## run every command on disks that are too small (Linux, as root)
+	OMP_NUM_THREADS=1 $(BIN)/python -m reliability.full_disk
 
 clean:  ## remove what was built, not what was trained
 	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache

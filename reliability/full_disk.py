@@ -50,12 +50,12 @@ def _job(name: str, home: Path) -> int:
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={PAGE}", "tmpfs", place], check=True)
     full = wrong = 0
     try:
-        # What lies there before the command, and one inode table, are part of the need.
         subprocess.run(["mount", "-o", f"remount,size={2 * needed}", place], check=True)
         job.begin(home, place)
         used = shutil.disk_usage(place).used
-        for step in range(4 * STEPS + 1):  # a training asks for more than it ends with
-            size = max(used + PAGE, needed * step // STEPS)
+        # A training asks for much more than it ends with.
+        for share in [n / STEPS for n in range(STEPS)] + [1, 2, 4, 8, 16]:
+            size = max(used + PAGE, int(needed * share))
             subprocess.run(["mount", "-o", f"remount,size={size}", place], check=True)
             end = children.run(lambda: job.command(home, place), log)
             require_whole(place)

@@ -112,3 +112,9 @@ def test_a_bad_temperature(tmp_path):
 )
 def test_protocols_of_several_parts(protocols, merged):
     assert merge_protocols(protocols) == merged
+
+
+def test_folds_that_are_not_finished(tmp_path):
+    (tmp_path / "folds.json").write_text('{"parts": {}, "finished": false}')
+    with pytest.raises(SERError, match="is not finished; repeat the ser folds that wrote it"):
+        read_run(tmp_path)

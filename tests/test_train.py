@@ -217,9 +217,7 @@ def test_ctrl_c_says_how_to_go_on(corpus, tmp_path, monkeypatch, capsys):
     assert "Traceback" not in error
 
 
-def test_batches_that_are_not_finite_stop_or_are_counted(
-    corpus, tmp_path, monkeypatch, capsys
-):
+def test_batches_that_are_not_finite_stop_or_are_counted(corpus, tmp_path, monkeypatch, capsys):
     real, victim = ClassificationBrain.losses, []
 
     def losses(self, predictions, batch):

@@ -34,6 +34,7 @@ FILES = {
     "hyperparams.yaml",
     "model.safetensors",
     "preprocessor_config.json",
+    "SHA256SUMS",
 }
 
 
