@@ -90,13 +90,18 @@ def losses(log: Path) -> list[tuple]:
 
 
 @pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="torch has no gloo")
-def test_of_two_ranks_one_may_die_and_every_utterance_is_evaluated_once(corpus, tmp_path):
+def test_of_two_ranks_one_may_die_and_three_go_on(corpus, tmp_path):
+    one = write_one_clip(tmp_path / "one")
+    arguments = command(corpus, tmp_path / "run", "--batching=dynamic")
+    line = "{corpus: table, data_folder: '%s', options: {name: %s, csv: labels.csv, "
+    line += "vad_scale: [1, 5]}, use: %s}"
+    lines = line % (corpus, "tiny", "train"), line % (one, "one", "test")
+    arguments = [a for a in arguments if not a.startswith("--corpora")]
+    arguments += [f"--corpora=[{', '.join(lines)}]", "--distributed_backend=gloo"]
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    arguments = command(
-        corpus, tmp_path / "run", "--distributed_backend=gloo", "--batching=dynamic"
-    )
-    ranks = [*launcher, "--nproc_per_node=2", *arguments]
-    killed = subprocess.Popen(ranks, stderr=subprocess.PIPE, text=True, env=environment())
+    two, three = ([*launcher, f"--nproc_per_node={n}", *arguments] for n in (2, 3))
+
+    killed = subprocess.Popen(two, stderr=subprocess.PIPE, text=True, env=environment())
     while not list(tmp_path.glob("run/save/CKPT+*")):
         assert killed.poll() is None
         time.sleep(0.05)
@@ -106,11 +111,28 @@ def test_of_two_ranks_one_may_die_and_every_utterance_is_evaluated_once(corpus, 
     assert killed.returncode == 1 and "[rank0]: Traceback" not in said
     assert "Another process of this run has ended" in said or "Interrupted." in said
     assert not any(map(changed_files, tmp_path.glob("run/save/CKPT+*")))
-    subprocess.run(ranks, check=True, env=environment(), timeout=300)
+    begun = epochs(tmp_path / "run" / "train_log.jsonl")
 
-    predictions = read_predictions(tmp_path / "run" / "predictions" / "tiny.jsonl")
+    # With another number of processes, of which two have nothing of the second test set.
+    subprocess.run(three, check=True, env=environment(), timeout=300)
+    log = losses(tmp_path / "run" / "train_log.jsonl")
+    assert [epoch for epoch, *_ in log] == [1, 2, 3, 4, 5] and 1 <= begun < 5
     splits = json.loads((tmp_path / "run" / "splits.json").read_text())
-    assert sorted(predictions.ids) == sorted(splits["tests"]["tiny"])
-    assert len(set(predictions.ids)) == len(predictions.ids)
+    for name in ("tiny", "one"):
+        predictions = read_predictions(tmp_path / "run" / "predictions" / f"{name}.jsonl")
+        assert sorted(predictions.ids) == sorted(splits["tests"][name])
+        assert len(set(predictions.ids)) == len(predictions.ids)
     record = json.loads((tmp_path / "run" / "run.json").read_text())
     assert record["finished"]
+
+
+def write_one_clip(folder: Path) -> Path:
+    """A corpus of a single clip, by another speaker."""
+    other = write_corpus(folder, speakers=1, clips=1, seed=1)
+    head, row = (other / "labels.csv").read_text().splitlines()[:2]
+    kept = row.split(",")[0]
+    for clip in other.glob("*.wav"):
+        if clip.name != kept:
+            clip.unlink()
+    (other / "labels.csv").write_text(f"{head}\n{row}\n")
+    return other
