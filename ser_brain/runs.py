@@ -6,6 +6,7 @@ folders of its parts (folds or seeds); their predictions are judged together.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -98,7 +99,9 @@ def parts_of(folder: Path) -> tuple[dict[str, Path], dict]:
 
 
 def _read_part(folder: Path, embeddings: bool, scores: bool) -> list[Predictions]:
-    paths = sorted((folder / "predictions").glob("*.jsonl"))
+    # os.path, since a name that no file can have is an error of pathlib's.
+    there = os.path.isdir(folder / "predictions")
+    paths = sorted((folder / "predictions").glob("*.jsonl")) if there else []
     if not paths:
         raise SERError(f"No predictions/*.jsonl in {folder}; train or evaluate first.")
     found = [read_predictions(path, embeddings, scores) for path in paths]

@@ -114,6 +114,13 @@ def test_protocols_of_several_parts(protocols, merged):
     assert merge_protocols(protocols) == merged
 
 
+@pytest.mark.parametrize("part", ["gone", "a" * 9000])
+def test_a_fold_that_is_not_there(tmp_path, part):
+    write_json(tmp_path / "folds.json", {"parts": {"fold 1": part}})
+    with pytest.raises(SERError, match=r"No predictions/\*.jsonl in"):
+        read_run(tmp_path)
+
+
 def test_folds_that_are_not_finished(tmp_path):
     (tmp_path / "folds.json").write_text('{"parts": {}, "finished": false}')
     with pytest.raises(SERError, match="is not finished; repeat the ser folds that wrote it"):
