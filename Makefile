@@ -38,9 +38,10 @@ fuzz: setup  ## damaged and malicious input, 10,000 cases a target; takes hours
 licences: setup  ## write the table of dependencies in docs/supply_chain.md
 	$(BIN)/python docs/licences.py
 
-bench: setup  ## time and memory of training against SpeechBrain's recipe, and of reports
+bench: setup  ## time and memory of training and scoring against SpeechBrain's recipe, and of reports
 	mkdir -p results
 	$(BIN)/python benchmarks/training.py --variants --json results/training.json
+	$(BIN)/python benchmarks/scoring.py --json results/scoring.json
 	$(BIN)/python benchmarks/report.py
 
 kill: setup  ## stop every command at random moments, 50 times with each signal (hours)

@@ -20,7 +20,7 @@ from ser_brain.errors import SERError
 from ser_brain.files import remove_partial
 from ser_brain.lock import beside, held
 from ser_brain.log import get_logger
-from ser_brain.manifest import note_data_folder, require_as_written, write_manifest
+from ser_brain.manifest import card_path, note_data_folder, require_as_written, write_manifest
 
 logger = get_logger(__name__)
 
@@ -82,7 +82,7 @@ def prepare(
 
 def _write(corpus: Corpus, folder: Path, manifest: Path, arguments: dict, mark: str) -> None:
     # What somebody wrote into the manifest is not ours to throw away.
-    remove_partial(manifest.parent, manifest.stem)
+    remove_partial(manifest.parent, manifest.name, card_path(manifest).name)
     require_as_written(manifest, earlier_card(manifest))
     card = corpus.card
     entries, problems, duplicates = _collect(corpus, folder, manifest.parent)

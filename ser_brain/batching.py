@@ -1,6 +1,6 @@
 """Batches of clips of like length, as many in an epoch as random batches would be.
 
-A random batch of four clips is padded to 1.75 times its audio on a corpus like IEMOCAP; clips
+A random batch of four clips is padded to 1.79 times its audio on a corpus like IEMOCAP; clips
 of like length need no padding to speak of.
 """
 

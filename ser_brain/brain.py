@@ -93,11 +93,11 @@ class SERBrain(FiniteBrain):
         if stage != Stage.TRAIN:
             self.outputs += _as_rows(batch, predictions)
         weights = self.hparams.loss_weights
-        loss = sum(weights[name] * loss.mean for name, loss in losses.items())
         if stage == Stage.TRAIN and self.hparams.batching == "dynamic":
-            # A batch of few long clips moves the model less: every clip counts the same.
-            loss = loss * len(batch.id) / self.hparams.batch_size
-        return loss
+            # A batch of few long clips moves the model less: every label counts the same.
+            size = self.hparams.batch_size
+            weights = {name: weights[name] * losses[name].count / size for name in losses}
+        return sum(weights[name] * loss.mean for name, loss in losses.items())
 
     # -- one epoch
 

@@ -12,6 +12,10 @@ class SERError(Exception):
     Commands print it as one line, without a traceback, and exit with code 2.
     """
 
+    def __str__(self) -> str:
+        """The sentence alone: torch puts the traceback of a process that reads before it."""
+        return super().__str__().rpartition(f"{__name__}.SERError: ")[2].rstrip("\n")
+
 
 def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
     """Known names sorted with the ones most like ``name`` first.

@@ -28,6 +28,7 @@ from ser_brain.encoders.base import Encoder
 from ser_brain.errors import SERError
 from ser_brain.feature_file import SUFFIX, Damaged, read_features, write_features
 from ser_brain.feature_names import audio_names, front_digest
+from ser_brain.files import remove
 from ser_brain.log import get_logger
 from ser_brain.user_cache import cache_folder
 
@@ -126,7 +127,7 @@ class FeatureCache:
             return False
         except (Damaged, OSError):
             logger.warning(f"The cached features {file} are damaged; computing them again.")
-            file.unlink(missing_ok=True)
+            remove(file)
             return False
         return True
 
@@ -155,8 +156,9 @@ class FeatureCache:
         for file in sorted(held.keys() - used, key=lambda file: held[file].st_mtime):
             if total + needed <= self.limit_bytes or held[file].st_mtime > begun:
                 break
-            file.unlink(missing_ok=True)
-            total -= held[file].st_size
+            with contextlib.suppress(OSError):  # another user's, or a disk that is only read
+                file.unlink(missing_ok=True)
+                total -= held[file].st_size
         free = shutil.disk_usage(self.root).free
         if needed > min(self.limit_bytes - total, free):
             logger.warning(
@@ -183,7 +185,7 @@ class FeatureCache:
 def _read(file: Path, channels: int) -> np.ndarray:
     """Read features and remember when."""
     features_TC = read_features(file, channels)
-    with contextlib.suppress(PermissionError):  # another user's
+    with contextlib.suppress(OSError):  # another user's, or a disk that is only read
         os.utime(file)
     return features_TC
 

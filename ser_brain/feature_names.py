@@ -7,20 +7,25 @@ import inspect
 import json
 from collections.abc import Mapping
 
+from ser_brain import audio, resampling
 from ser_brain.encoders import masking
 from ser_brain.encoders.base import Encoder
+from ser_brain.errors import SERError
 from ser_brain.feature_file import SUFFIX
 from ser_brain.files import sha256_of
-from ser_brain.resampling import RESAMPLER
 
 FORMAT = 1
 BEHIND_THE_FRONT = ("name", "freeze", "layer")  # settings that do not reach it
 
 
 def front_digest(encoder: Encoder) -> str:
-    """SHA-256 over all that decides what a front end gives: weights, settings, code."""
-    digest = hashlib.sha256(f"{FORMAT} {RESAMPLER} {encoder.sample_rate_hz}".encode())
-    for module in (*map(inspect.getmodule, type(encoder).__mro__), masking):
+    """SHA-256 over what decides what a front end gives: weights, settings, code, device."""
+    # A GPU rounds otherwise: what one device computed is not given to another kind.
+    device = next(encoder.parameters()).device.type
+    facts = f"{FORMAT} {resampling.RESAMPLER} {encoder.sample_rate_hz} {device}"
+    digest = hashlib.sha256(facts.encode())
+    modules = (*map(inspect.getmodule, type(encoder).__mro__), masking, resampling, audio)
+    for module in modules:
         if module.__name__.startswith("ser_brain."):
             digest.update(inspect.getsource(module).encode())
     settings = encoder.settings()
@@ -34,13 +39,23 @@ def front_digest(encoder: Encoder) -> str:
 
 
 def audio_names(rows: Mapping[str, dict]) -> dict[str, str]:
-    """Utterance -> file name that stands for its audio: content of the file, and which part."""
+    """Utterance -> file name that stands for its audio: content of the file, and which part.
+
+    Raises
+    ------
+    SERError
+        If an audio file cannot be read.
+    """
     content: dict[str, str] = {}
     names = {}
     for utterance_id, row in rows.items():
         wav = row["wav"]
         if wav not in content:
-            content[wav] = sha256_of(wav)
+            try:
+                content[wav] = sha256_of(wav)
+            except OSError as error:
+                problem = f"Cannot use {wav}: {error.strerror}. Prepare the corpus again."
+                raise SERError(problem) from None
         part = f"{content[wav]} {row['start']} {row['stop']}"
         names[utterance_id] = hashlib.sha256(part.encode()).hexdigest()[:32] + SUFFIX
     return names

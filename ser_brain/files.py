@@ -57,17 +57,20 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             shutil.rmtree(hidden, ignore_errors=True)
 
 
-def remove_partial(folder: str | Path, name: str = "") -> None:
+def remove_partial(folder: str | Path, *names: str) -> None:
     """Remove what killed processes left of files; for who alone writes to them.
 
     Parameters
     ----------
     folder : str or Path
-    name : str
-        How their names begin.
+    *names : str
+        Of the files; without, of all in the folder.
     """
-    for left in Path(folder).glob(f"{PARTIAL}{glob.escape(name)}*"):
-        shutil.rmtree(left, ignore_errors=True)
+    random = "[a-z0-9_]" * 8  # of tempfile; without it, "a" would also mean what "a-b" left
+    patterns = [f"{glob.escape(name)}-{random}" for name in names] or ["*"]
+    for pattern in patterns:
+        for left in Path(folder).glob(f"{PARTIAL}{pattern}"):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def sync_folder(folder: str | Path) -> None:

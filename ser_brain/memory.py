@@ -15,7 +15,7 @@ def keep_freed_memory() -> bool:
 
     A training step on a CPU frees hundreds of tensors of many megabytes. glibc gives each of
     them back, so that the next step waits for the kernel to map and zero it again: an eighth of
-    the time. The peak stays what it was.
+    the time. The peak rises by 1 % (docs/performance.md).
 
     Returns
     -------

@@ -18,7 +18,7 @@ import numpy as np
 from scipy.special import log_softmax
 
 from ser_brain.errors import SERError
-from ser_brain.files import atomic_path, read_json, sha256_of, write_json
+from ser_brain.files import atomic_path, read_json, remove, sha256_of, write_json
 from ser_brain.prediction_card import SHA256, card_path, check_card, require_as_written
 from ser_brain.prediction_rows import Columns, columns_of
 
@@ -141,7 +141,7 @@ def write_predictions(
     if embeddings_ND is not None:
         embeddings_ND = np.asarray(embeddings_ND, dtype=np.float32)
         _check_embeddings(embeddings_ND, len(rows), path)
-    card_path(path).unlink(missing_ok=True)
+    remove(card_path(path))
     with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
         for row in rows:
             line = json.dumps(row, ensure_ascii=False, allow_nan=False, default=_plain_number)
@@ -149,7 +149,7 @@ def write_predictions(
     sums = {path.name: sha256_of(path)}
     embeddings_path = path.with_name(f"{test_set}.npz")
     if embeddings_ND is None:
-        embeddings_path.unlink(missing_ok=True)
+        remove(embeddings_path)
     else:
         with atomic_path(embeddings_path) as temporary:
             np.savez(temporary, ids=np.array(columns.ids, dtype=str), embeddings=embeddings_ND)

@@ -11,10 +11,11 @@ from ser_brain.checksums import SUMS, changed_files
 from ser_brain.errors import SERError
 from ser_brain.evaluation import evaluate_run
 from ser_brain.files import read_json
+from ser_brain.prediction_card import SHA256
 from ser_brain.predictions import read_predictions
 from ser_brain.run_folder import RECORD, SETTINGS
 from ser_brain.runs import FOLDS, parts_of, read_run
-from ser_brain.verification_data import SPLITS, verify_audits, verify_manifests
+from ser_brain.verification_data import SPLITS, read_splits, verify_audits, verify_manifests
 
 OK, DIFFERS, UNCHECKED = "OK", "DIFFERS", "not checked"
 TOLERANCE = (
@@ -95,8 +96,9 @@ def verify_model(folder: str | Path) -> list[Check]:
     """Check a model folder: whether it loads as anybody's would, with its checksum."""
     from ser_brain.inference.model_folder import load_model  # brings torch
 
-    def look() -> None:
+    def look() -> str | None:
         load_model(folder)
+        return None if (Path(folder) / SUMS).is_file() else f"sound, but without {SUMS}"
 
     return [check(str(folder), look)]
 
@@ -109,6 +111,7 @@ def _part(part: Path, whole: Path, manifest_folder: str | Path | None) -> Iterat
     yield check(f"{prefix}{RECORD}", lambda: _verify_record(part))
     for path in sorted(part.glob("save/CKPT+*")):
         yield check(f"{prefix}save/{path.name}", lambda path=path: _verify_checkpoint(path))
+    yield check(f"{prefix}{SPLITS}", lambda: _verify_split(part))
     for path in sorted(part.glob("predictions/*.jsonl")):
         item = f"{prefix}predictions/{path.name}"
         yield check(item, lambda path=path: _verify_predictions(path))
@@ -132,16 +135,28 @@ def _verify_checkpoint(path: Path) -> str | None:
     return None
 
 
+def _verify_split(part: Path) -> None:
+    splits = read_splits(part)
+    # Runs of before there were corpora in the file kept no predictions on the validation set.
+    wanted = [*(["valid"] if "corpora" in splits else []), *splits["tests"]]
+    lost = [name for name in wanted if not (part / "predictions" / f"{name}.jsonl").is_file()]
+    if lost:
+        raise SERError(f"no predictions on {', '.join(lost)}")
+
+
 def _verify_predictions(path: Path) -> str | None:
     predictions = read_predictions(path)
-    splits = read_json(path.parents[1] / SPLITS, "split")
+    lost = [n for n in predictions.card.get(SHA256, {}) if not path.with_name(n).is_file()]
+    if lost:
+        raise SERError(f"it was written with {', '.join(lost)}, which is gone")
+    splits = read_splits(path.parents[1])
     expected = {"valid": splits["valid"], **splits["tests"]}.get(path.stem)
     if expected is not None and set(expected) != set(predictions.ids):
         off = sorted(set(expected) ^ set(predictions.ids))
         raise SERError(
             f"{len(off)} ids stand in only one of it and {SPLITS} ({', '.join(off[:SHOWN])})"
         )
-    if "sha256" not in predictions.card:
+    if SHA256 not in predictions.card:
         return "sound, but written without checksums"
     return None
 
@@ -151,9 +166,10 @@ def _verify_tables(folder: Path) -> str | None:
     if not path.is_file():
         return "no report"
     kept = read_json(path, "results").get("test_sets")
-    if not isinstance(kept, dict) or not kept:
-        raise SERError(f"{path} holds no test sets")
-    resamples = next(iter(kept.values()))["bootstrap"]["resamples"]
+    try:
+        resamples = int(next(iter(kept.values()))["bootstrap"]["resamples"])
+    except (AttributeError, KeyError, StopIteration, TypeError, ValueError):
+        raise SERError(f"{path} is damaged: it holds no results of test sets") from None
     again = evaluate_run(read_run(folder), resamples)["test_sets"]
     found = [f"it lacks {name}" for name in again.keys() - kept.keys()]
     found += _differences(kept, again, "")

@@ -12,7 +12,32 @@ from ser_brain.manifest import SHA256, data_folder_of, read_card, read_manifest
 from ser_brain.run_folder import SETTINGS
 
 SPLITS = "splits.json"
+CORPUS_KEYS = {"title", "fingerprint"}  # of a corpus, in the split
 SHOWN = 3
+
+
+def read_splits(part: Path) -> dict:
+    """What a run was trained, validated and tested on, as its ``splits.json`` says.
+
+    Raises
+    ------
+    SERError
+        If it cannot be read, or lacks something.
+    """
+    path = part / SPLITS
+    splits = read_json(path, "split")
+    tests, corpora = splits.get("tests"), splits.get("corpora", {})
+    parts = [splits.get("train"), splits.get("valid")]
+    parts += tests.values() if isinstance(tests, dict) else [None]
+    whole = (
+        all(isinstance(ids, list) and all(isinstance(i, str) for i in ids) for ids in parts)
+        and isinstance(splits.get("audit"), dict)
+        and isinstance(corpora, dict)
+        and all(isinstance(c, dict) and CORPUS_KEYS <= c.keys() for c in corpora.values())
+    )
+    if not whole:
+        raise SERError(f"{path} is damaged: it lacks a part, the audit or facts of a corpus")
+    return splits
 
 
 def verify_manifests(part: Path, manifest_folder: str | Path | None) -> str | None:
@@ -36,7 +61,7 @@ def verify_manifests(part: Path, manifest_folder: str | Path | None) -> str | No
         If a manifest is not as it was written or not the run's, or lacks an utterance of the
         split.
     """
-    splits = read_json(part / SPLITS, "split")
+    splits = read_splits(part)
     manifests, reason = _manifests(part, splits, manifest_folder)
     if reason is not None:
         return reason
@@ -55,7 +80,7 @@ def verify_audits(part: Path, manifest_folder: str | Path | None) -> str | None:
     SERError
         If the parts share what the protocol keeps apart, or anything else than they did.
     """
-    splits = read_json(part / SPLITS, "split")
+    splits = read_splits(part)
     entries: dict[str, dict] = {}
     try:
         manifests, reason = _manifests(part, splits, manifest_folder)
@@ -69,7 +94,7 @@ def verify_audits(part: Path, manifest_folder: str | Path | None) -> str | None:
         name: {i: entries[i] for i in ids if i in entries} for name, ids in _ids(splits).items()
     }
     train, valid = rows.pop("train"), rows.pop("valid")
-    found = audit_all(train, valid, rows, _settings(part)["split"])
+    found = audit_all(train, valid, rows, _setting(part, "split"))
     for pair in dict.fromkeys([*splits["audit"], *found]):
         if splits["audit"].get(pair) != found.get(pair):
             raise SERError(f"{pair}: found {found.get(pair)}, was {splits['audit'].get(pair)}")
@@ -80,8 +105,11 @@ def _ids(splits: dict) -> dict[str, list[str]]:
     return {"train": splits["train"], "valid": splits["valid"], **splits["tests"]}
 
 
-def _settings(part: Path) -> dict:
-    return plain_settings(read_settings(part / SETTINGS, []))
+def _setting(part: Path, key: str) -> str:
+    settings = plain_settings(read_settings(part / SETTINGS, []))
+    if not isinstance(settings.get(key), str):
+        raise SERError(f"{part / SETTINGS} is damaged: it does not say {key}")
+    return settings[key]
 
 
 def _manifests(
@@ -90,7 +118,7 @@ def _manifests(
     """The manifests of a run's corpora, found by their hash; or why there are none."""
     if not splits.get("corpora"):
         return [], f"{SPLITS} names no corpora: the run is of an earlier version"
-    folder = Path(manifest_folder or _settings(part)["manifest_folder"])
+    folder = Path(manifest_folder or _setting(part, "manifest_folder"))
     found = [path.name.removesuffix(".card.json") for path in folder.glob("*.card.json")]
     manifests = [folder / f"{name}.json" for name in sorted(found)]
     cards = {path: read_card(path) for path in manifests}
@@ -98,7 +126,7 @@ def _manifests(
     for name, facts in splits["corpora"].items():
         mark = SHA256 if facts.get(SHA256) else "fingerprint"  # earlier versions kept no hash
         same = [path for path, card in cards.items() if card.get(mark) == facts[mark]]
-        titled = [path for path, card in cards.items() if card["title"] == facts["title"]]
+        titled = [path for path, card in cards.items() if card.get("title") == facts["title"]]
         if not same and titled and mark == SHA256:
             raise SERError(f"{titled[0]} is not the manifest that the run used of {name}")
         if not same:

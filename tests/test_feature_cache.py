@@ -1,5 +1,6 @@
 """The cache of a frozen front end: computed once, mended, kept below its limit."""
 
+import errno
 import logging
 import os
 import shutil
@@ -154,3 +155,29 @@ def test_what_is_cached(family):
     assert can_cache(tiny(family)) == (family != "compact")
     assert can_cache(tiny(family, freeze="all")) == (family != "compact")
     assert not can_cache(tiny(family, freeze="none"))
+
+
+def test_what_is_another_users_cannot_make_room(cache, rows, caplog, monkeypatch):
+    cache.fill({"c0": rows["c0"]}, bar=False)
+    (other,) = cache.files.values()
+    ago = time.time() - 2 * IN_USE_S
+    os.utime(other, (ago, ago))
+    cache.limit_bytes = other.stat().st_size
+    refuse(monkeypatch)
+    assert not cache.fill({"c1": rows["c1"]}, bar=False)
+    assert "no room to cache 1 clips" in caplog.text
+
+
+def test_damaged_features_that_cannot_be_removed(cache, rows, monkeypatch):
+    cache.fill(rows, bar=False)
+    cache.files["c1"].write_bytes(b"damaged")
+    refuse(monkeypatch)
+    with pytest.raises(SERError, match=r"Cannot write .*\.f16: Operation not permitted"):
+        cache.fill(rows, bar=False)
+
+
+def refuse(monkeypatch):
+    def unlink(path, missing_ok=False):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), str(path))
+
+    monkeypatch.setattr(Path, "unlink", unlink)

@@ -1,9 +1,14 @@
 """Cached features are found again only if nothing that decides them has changed."""
 
+import inspect
+
 import pytest
 import torch
 from test_encoders_tiny import tiny
 
+from ser_brain import audio, resampling
+from ser_brain.encoders import masking, whisper
+from ser_brain.errors import SERError
 from ser_brain.feature_names import audio_names, front_digest
 
 
@@ -32,9 +37,13 @@ def test_settings_that_are_no_weights():
     assert front_digest(encoder) != first
 
 
-def test_code_that_computes_them(monkeypatch):
-    first = front_digest(tiny("whisper"))
-    monkeypatch.setattr("ser_brain.feature_names.inspect.getsource", lambda module: "other")
+@pytest.mark.parametrize("changed", [whisper, masking, resampling, audio])
+def test_code_that_computes_them(monkeypatch, changed):
+    first, source = front_digest(tiny("whisper")), inspect.getsource
+    monkeypatch.setattr(
+        "ser_brain.feature_names.inspect.getsource",
+        lambda module: "other" if module is changed else source(module),
+    )
     assert front_digest(tiny("whisper")) != first
 
 
@@ -57,3 +66,9 @@ def test_audio_is_its_content_and_its_part(tmp_path):
     assert len({names[i] for i in names}) == 4
     (tmp_path / "a.wav").write_bytes(b"new")
     assert audio_names(rows)["a"] != names["a"]
+
+
+def test_audio_that_cannot_be_read(tmp_path):
+    row = {"wav": str(tmp_path / "gone.wav"), "start": None, "stop": None}
+    with pytest.raises(SERError, match=r"Cannot use .*gone\.wav: No such file.*Prepare"):
+        audio_names({"a": row})

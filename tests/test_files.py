@@ -80,7 +80,7 @@ def test_what_a_killed_process_left_is_not_found_and_can_be_removed(tmp_path):
         writing.__enter__().write_text("{")
     assert len(os.listdir(tmp_path)) == 2
     assert list(tmp_path.glob("*.json")) == []
-    files.remove_partial(tmp_path, "b[1]")
+    files.remove_partial(tmp_path, "b[1].json", "a")
     assert [name[:16] for name in os.listdir(tmp_path)] == [".partial-a.json-"]
     files.remove_partial(tmp_path)
     assert os.listdir(tmp_path) == []

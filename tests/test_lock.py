@@ -1,3 +1,4 @@
+import fcntl
 import os
 import signal
 import subprocess
@@ -55,6 +56,21 @@ def test_who_waits_comes_next(tmp_path, other, caplog):
     with held(tmp_path / ".lock", "a folder", wait=True):
         assert time.monotonic() - began >= 0.3
     assert f"waiting for process {other.pid} on" in caplog.text
+
+
+def test_a_lock_file_that_its_holder_removes_meanwhile_is_no_lock(tmp_path, monkeypatch):
+    path, flock, removed = tmp_path / ".lock", fcntl.flock, []
+
+    def late(file, how):
+        if not removed:
+            removed.append(path.unlink())
+        flock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    message = f"in use by process {os.getpid()} on "
+    with held(path, "a folder", wait=True), pytest.raises(SERError, match=message):
+        held(path, "a folder").__enter__()
+    assert removed
 
 
 def test_it_is_free_after_an_error_and_leaves_no_folder(tmp_path):

@@ -10,6 +10,7 @@ import pytest
 import train
 from ser_brain.__main__ import main
 from ser_brain.verification import Check, verify_run
+from tests.inference.tiny_models import write_model
 from tests.tiny_corpus import settings, write_corpus
 
 MANIFESTS = "folds/manifests"
@@ -52,6 +53,7 @@ def test_all_is_as_it_was(home, capsys):
     assert list(found) == [
         "run.json",
         f"save/{checkpoint.name}",
+        "splits.json",
         "predictions/tiny.jsonl",
         "predictions/valid.jsonl",
         "manifests",
@@ -62,7 +64,7 @@ def test_all_is_as_it_was(home, capsys):
     arguments.append(str(home / MANIFESTS))
     assert main(arguments) == 0
     said = capsys.readouterr().out
-    assert "OK  audits\n" in said and said.endswith("7 items; 0 differ, 0 not checked\n")
+    assert "OK  audits\n" in said and said.endswith("8 items; 0 differ, 0 not checked\n")
 
 
 def flip(path: Path) -> None:
@@ -155,6 +157,38 @@ def test_what_cannot_be_checked_says_so(home):
     }
 
 
+def test_a_model_without_checksums_says_so(tmp_path, capsys):
+    write_model(tmp_path / "model")
+    assert main(["verify", str(tmp_path / "model")]) == 0
+    said = capsys.readouterr().out
+    assert "sound, but without SHA256SUMS\n1 items; 0 differ, 1 not checked" in said
+
+
 def test_what_is_no_run(tmp_path, capsys):
     assert main(["verify", str(tmp_path)]) == 2
     assert "holds no run, no folds and no exported model" in capsys.readouterr().err
+
+
+def test_predictions_that_are_gone(home):
+    (home / "folds/one/predictions/valid.jsonl").unlink()
+    found = checks(home)["splits.json"]
+    assert (found.state, found.reason) == ("DIFFERS", "no predictions on valid")
+
+
+def test_embeddings_that_are_gone(home):
+    (home / "folds/one/predictions/tiny.npz").unlink()
+    found = checks(home)["predictions/tiny.jsonl"]
+    assert found.state == "DIFFERS" and "tiny.npz, which is gone" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("file", "item", "reason"),
+    [
+        ("splits.json", "splits.json", "splits.json"),
+        ("report/results.json", "report", "damaged: it holds no results of test sets"),
+    ],
+)
+def test_damaged_files_are_no_tracebacks(home, file, item, reason):
+    (home / "folds/one" / file).write_text('{"test_sets": {"tiny": 3}}')
+    found = checks(home)[item]
+    assert found.state == "DIFFERS" and reason in found.reason

@@ -15,7 +15,7 @@ from ser_brain.log import get_logger
 
 logger = get_logger(__name__)
 
-THIS_MACHINE = ("127.0.0.1", "localhost")
+THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
 SWITCHES = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1"}
 
 
@@ -44,7 +44,7 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port))
     except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
+        reason = str(getattr(error, "strerror", None) or error).rstrip(".")
         raise SERError(
             f"Cannot serve on {host}, port {port}: {reason}. Give another --port, or 0 for any "
             "that is free."
@@ -66,8 +66,9 @@ def serve(recognizer: EmotionRecognizer, taken: socket.socket, open_browser: boo
     os.environ.update(SWITCHES, GRADIO_TEMP_DIR=uploads.name)  # read when gradio is imported
     from ser_brain.app.web import web_server
 
-    server = web_server(recognizer, uploads)
     host, port = taken.getsockname()[:2]
+    names = THIS_MACHINE if host in THIS_MACHINE else ()
+    server = web_server(recognizer, uploads, names)
     logger.info(f"Page: http://{host}:{port}  (Ctrl-C ends it)")
     if host not in THIS_MACHINE:
         logger.warning("Who reaches this machine can use the page: it has no password.")

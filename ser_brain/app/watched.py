@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from threading import Lock
 
 import numpy as np
 
@@ -33,12 +34,14 @@ class Watched:
         self._progress = progress
         self._total = to_score_s * recognizer.sample_rate_hz
         self._scored = 0
+        self._lock = Lock()  # clips are scored on several cores at once
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._recognizer, name)
 
     def score(self, waveforms: Sequence[np.ndarray]) -> list[Scores]:
         """As :meth:`EmotionRecognizer.score`."""
-        self._progress(min(1.0, self._scored / self._total))
-        self._scored += sum(map(len, waveforms))
+        with self._lock:
+            self._progress(min(1.0, self._scored / self._total))
+            self._scored += sum(map(len, waveforms))
         return self._recognizer.score(waveforms)

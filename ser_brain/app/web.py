@@ -16,6 +16,7 @@ import gradio
 import uvicorn
 from fastapi import FastAPI
 
+from ser_brain.app.own_page import OwnPage
 from ser_brain.app.page import build, theme
 from ser_brain.inference.recognizer import EmotionRecognizer
 from ser_brain.log import get_logger
@@ -51,7 +52,9 @@ class PageServer(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def web_server(recognizer: EmotionRecognizer, uploads: TemporaryDirectory) -> PageServer:
+def web_server(
+    recognizer: EmotionRecognizer, uploads: TemporaryDirectory, names: tuple[str, ...]
+) -> PageServer:
     """The server of the page, ready to run.
 
     Parameters
@@ -59,6 +62,8 @@ def web_server(recognizer: EmotionRecognizer, uploads: TemporaryDirectory) -> Pa
     recognizer : EmotionRecognizer
     uploads : tempfile.TemporaryDirectory
         What gradio was told to keep recordings in; removed when the server ends.
+    names : tuple of str
+        Host names the page is asked for under; none where any may be.
     """
 
     @contextlib.asynccontextmanager
@@ -82,7 +87,7 @@ def web_server(recognizer: EmotionRecognizer, uploads: TemporaryDirectory) -> Pa
         theme=theme(),
     )
     config = uvicorn.Config(
-        app,
+        OwnPage(app, names),
         log_level="warning",
         headers=[("Content-Security-Policy", POLICY), ("Referrer-Policy", "no-referrer")],
         timeout_graceful_shutdown=1,  # open pages keep a connection open

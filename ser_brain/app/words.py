@@ -21,7 +21,7 @@ def about_html(recognizer: EmotionRecognizer) -> str:
         scripts=(),
         recognizer=recognizer,
         corpora=[corpus.get("title", "a corpus without title") for corpus in corpora],
-        languages=sorted({one for corpus in corpora for one in corpus.get("languages", [])}),
+        languages=sorted({one for corpus in corpora for one in corpus.get("languages") or ()}),
         synthetic=any(corpus.get("synthetic") for corpus in corpora),
     )
 

@@ -65,7 +65,6 @@ def run(arguments: argparse.Namespace) -> Outcome:
     if arguments.out is None:
         return _shown(files, recognizer, cutting)
     with held(beside(arguments.out), arguments.out):
-        remove_partial(arguments.out.parent, arguments.out.name)
         return _written(files, recognizer, cutting, arguments)
 
 
@@ -100,6 +99,7 @@ def _written(
     output = PredictionOutput(
         arguments.out, columns(recognizer), {**settings, "vad": arguments.vad}
     )
+    remove_partial(arguments.out.parent, *output.names)
     remaining = output.remaining(files)
     count = 0
     for chunk, rows in predict(recognizer, remaining, cutting) if remaining else ():

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
+from ser_brain.checksums import SUMS
 from ser_brain.errors import SERError
 from ser_brain.inference.model_folder import CONFIG, WEIGHTS
 
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 COMMIT = re.compile(r"[0-9a-f]{40}")
-FILES = [CONFIG, WEIGHTS]
+NEEDED = [CONFIG, WEIGHTS]
+FILES = [*NEEDED, SUMS]
 TIMEOUT_S = 10
 
 
 def find_model(source: str, revision: str | None = None) -> tuple[Path, str]:
     """The folder of a model, downloaded where need be, and what it is.
 
-    Only the two files that are read are fetched. A commit that the cache holds is not asked
+    Only what is read is fetched. A commit that the cache holds is not asked
     for again; where the hub cannot be reached, what the cache has of a branch is taken.
 
     Parameters
@@ -38,8 +41,8 @@ def find_model(source: str, revision: str | None = None) -> tuple[Path, str]:
     SERError
         If there is no such model.
     """
-    folder = Path(source).expanduser()
-    if folder.is_dir():
+    folder = Path(os.path.expanduser(source))  # which leaves a user that there is not
+    if os.path.isdir(folder):
         if revision is not None:
             raise SERError(f"{source} is a folder, which has no revision {revision!r}.")
         return folder, folder.resolve().name
@@ -57,11 +60,13 @@ def _snapshot(source: str, revision: str | None) -> Path:
     from huggingface_hub import errors
 
     wanted = {"revision": revision, "allow_patterns": FILES}
-    if revision is not None and COMMIT.fullmatch(revision):
-        cached = [hub.try_to_load_from_cache(source, name, revision=revision) for name in FILES]
-        if all(isinstance(path, str) for path in cached):
-            return Path(cached[0]).parent
     try:
+        if revision is not None and COMMIT.fullmatch(revision):
+            cached = [
+                hub.try_to_load_from_cache(source, name, revision=revision) for name in NEEDED
+            ]
+            if all(isinstance(path, str) for path in cached):
+                return Path(cached[0]).parent
         return Path(hub.snapshot_download(source, etag_timeout=TIMEOUT_S, **wanted))
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as error:
         at = f" at revision {revision}" if revision else ""

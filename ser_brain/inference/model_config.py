@@ -25,6 +25,7 @@ from ser_brain.resampling import RESAMPLER
 
 BLOCK = "ser_brain"
 FORMAT = 1
+AN_OBJECT = Bound(lambda value: isinstance(value, dict), "a JSON object")
 BOUNDS = {
     "format": one_of(FORMAT),
     "name": text(200),
@@ -33,8 +34,10 @@ BOUNDS = {
     "va_range": nullable(list_of(number(-1e6, 1e6), 2, 2)),
     "sample_rate_hz": one_of(Encoder.sample_rate_hz),
     "resampler": one_of(RESAMPLER),
-    "card": Bound(lambda value: isinstance(value, dict), "a JSON object"),
+    "card": AN_OBJECT,
 }
+# Of the card, what is shown to who uses the model.
+SHOWN = {"title": text(1000), "languages": nullable(list_of(text(64), 0, 200))}
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,7 @@ def parse_config(content: dict) -> ModelConfig:
     block = content[BLOCK]
     check(block, BOUNDS, "model's configuration")
     check_encoder(block["encoder"])
+    _check_card(block["card"])
     emotions, va_range = block["emotions"], block["va_range"]
     if len(set(emotions)) < len(emotions):
         raise SERError(f"Bad emotions in the model's configuration: {emotions} has repeats.")
@@ -95,6 +99,17 @@ def parse_config(content: dict) -> ModelConfig:
         raise SERError("The model's configuration names neither emotions nor a va_range.")
     _require_same_classes(content, emotions)
     return ModelConfig(**block)
+
+
+def _check_card(card: dict) -> None:
+    data = card.get("training_data", {})
+    check({"training_data": data}, {"training_data": AN_OBJECT}, "model's card")
+    corpora = data.get("corpora", {})
+    check({"corpora": corpora}, {"corpora": AN_OBJECT}, "model's card")
+    for corpus in corpora.values():
+        check({"corpus": corpus}, {"corpus": AN_OBJECT}, "model's card")
+        shown = {key: corpus[key] for key in SHOWN if key in corpus}
+        check(shown, SHOWN, "model's card", optional=SHOWN)
 
 
 def _require_same_classes(content: dict, emotions: list[str]) -> None:

@@ -82,6 +82,12 @@ class PredictionOutput:
         self._unusable: list[LeftOut] = []
 
     @property
+    def names(self) -> list[str]:
+        """Of its files."""
+        paths = (self.path, self.part, self._journal.path, self.left_out_path)
+        return [path.name for path in paths]
+
+    @property
     def left_out(self) -> list[LeftOut]:
         """What has no row: what this run found unusable, and parts of files that have rows."""
         of_files_with_rows = self._journal.left_out if self._goes_on else []

@@ -41,11 +41,13 @@ def read_trained(run: Path, name: str | None = None) -> tuple[EmotionModel, Mode
     Raises
     ------
     SERError
-        If the folder holds no trained run.
+        If the folder holds no trained run, or one that goes on: its checkpoint would be newer
+        than its results and its temperature.
     """
     if (run / FOLDS).is_file():
         parts = ", ".join(read_json(run / FOLDS, "folds description")["parts"].values())
         raise SERError(f"{run} holds several models; export one of its parts: {parts}.")
+    _require_finished(run)
     brain, hparams = load_run(run, "cpu")
     checkpoint = brain.checkpointer.recover_if_possible(min_key=hparams["validation_metric"])
     if checkpoint is None:
@@ -77,6 +79,15 @@ def read_trained(run: Path, name: str | None = None) -> tuple[EmotionModel, Mode
         },
     )
     return _used_model(brain, config, temperature or 1.0), config
+
+
+def _require_finished(run: Path) -> None:
+    record = run / RECORD
+    if record.is_file() and read_json(record, "run description").get("finished") is False:
+        raise SERError(
+            f"{run} has not come to its end, so its results are not those of its checkpoint. "
+            "The command that trains it goes on with it."
+        )
 
 
 def training_data(splits: dict) -> dict:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import yaml
 from huggingface_hub import EvalResult, ModelCard
@@ -16,6 +16,8 @@ from ser_brain.model_card.markdown_parts import parts_of_markdown
 
 CARD = "README.md"
 REQUIRED = ("license", "language", "library_name", "pipeline_tag")
+# Of the hub's library, which takes the metadata for what they should be.
+BAD_METADATA = (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError)
 SECTIONS = ("not for", "training data")
 LANGUAGE = re.compile(r"[a-z]{2,3}")
 PLACEHOLDER = re.compile(
@@ -52,7 +54,7 @@ def problems(folder: Path) -> list[str]:
     try:
         content = path.read_text(encoding="utf-8")
         card = ModelCard(content)
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+    except BAD_METADATA as error:
         return [f"{CARD} cannot be read: {' '.join(str(error).split())}"]
     if not content.startswith("---"):
         return [f"{CARD} has no metadata (a YAML block between two lines of ---)"]
@@ -70,7 +72,7 @@ def _fields(card: ModelCard) -> list[str]:
     elif not card.data.eval_results and NOT_MEASURED.lower() not in card.text.lower():
         found.append(f"model-index is empty, but the card does not say {NOT_MEASURED!r}")
     languages = card.data.get("language") or []
-    for language in [languages] if isinstance(languages, str) else languages:
+    for language in languages if isinstance(languages, list) else [languages]:
         if not LANGUAGE.fullmatch(str(language)):
             found.append(f"language {language!r} is no ISO 639 code such as en or kor")
     tag = card.data.get("pipeline_tag")
@@ -141,8 +143,11 @@ def _missing(what: str, folder: Path, address: str) -> str | None:
         return None
     if re.match(r"[a-z][a-z0-9+.-]*:|//|/", address, re.IGNORECASE):
         return f"{what} {address} does not lie in the folder"
-    path = folder / address.partition("#")[0]
-    real, home = path.resolve(), folder.resolve()
-    if not real.is_relative_to(home) or any(p.is_symlink() for p in (path, *path.parents)):
+    if not address.isprintable():
+        return f"{what} {address!r} is no address"
+    name = PurePosixPath(address.partition("#")[0])
+    real = (folder / name).resolve()
+    linked = any((folder / part).is_symlink() for part in [name, *name.parents][:-1])
+    if linked or not real.is_relative_to(folder.resolve()):
         return f"{what} {address} leads out of the folder"
     return None if real.is_file() else f"{what} {address} is missing"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 
-from huggingface_hub import HfApi, RepoFile, RepoFolder
+from huggingface_hub import HfApi, RepoFile
 from huggingface_hub.utils.sha import git_hash
 
 from ser_brain.errors import SERError
-from ser_brain.publishing.contents import NAMES, SentFile
+from ser_brain.publishing.contents import NAMES, RESULTS, SentFile
 from ser_brain.publishing.plan import Plan
 
 
@@ -21,7 +22,8 @@ class Changes:
     sent : list of SentFile
         New or of other content.
     removed : list of str
-        Files of a model that the commit has and the folder has not: of an older model.
+        Files of a model, results among them, that the commit has and the folder has not: of an
+        older model.
     """
 
     sent: list[SentFile] = field(default_factory=list)
@@ -33,15 +35,15 @@ class Changes:
 
 def compare(api: HfApi, plan: Plan, revision: str) -> Changes:
     """Compare the files of a plan with those of a revision."""
-    names = sorted({file.name for file in plan.files} | set(NAMES))
-    found = api.get_paths_info(plan.repo_id, names, revision=revision)
-    there = {info.path: info for info in found}
+    found = api.list_repo_tree(plan.repo_id, recursive=True, revision=revision)
+    there = {file.path: file for file in found if isinstance(file, RepoFile)}
     sent = [file for file in plan.files if not _is_same(file, there.pop(file.name, None))]
-    return Changes(sent, sorted(there))
+    older = [name for name in there if name in NAMES or fnmatchcase(name, RESULTS)]
+    return Changes(sent, sorted(older))
 
 
-def _is_same(file: SentFile, there: RepoFile | RepoFolder | None) -> bool:
-    if not isinstance(there, RepoFile) or there.size != file.size:
+def _is_same(file: SentFile, there: RepoFile | None) -> bool:
+    if there is None or there.size != file.size:
         return False
     if there.lfs is not None:
         return there.lfs.sha256 == file.sha256

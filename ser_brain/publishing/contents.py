@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
+from ser_brain.checksums import SUMS
 from ser_brain.errors import SERError
 from ser_brain.files import sha256_of
 from ser_brain.model_card.markdown_parts import parts_of_markdown
@@ -13,6 +14,7 @@ from ser_brain.model_card.markdown_parts import parts_of_markdown
 CARD = "README.md"
 NAMES = (
     CARD,
+    SUMS,
     "config.json",
     "custom_interface.py",
     "hyperparams.yaml",
@@ -108,11 +110,14 @@ def _figures(folder: Path) -> list[str]:
         raise SERError(f"{folder / CARD} is no UTF-8 text: {error}.") from error
     names = []
     for target in parts_of_markdown(text).pictures:
-        address = urlsplit(target)
+        shows = f"{folder / CARD} shows {target!r}"
+        try:
+            address = urlsplit(target)
+        except ValueError as error:
+            raise SERError(f"{shows}, which is no address: {error}.") from error
         if address.scheme or address.netloc:
             continue
         path = PurePosixPath(address.path)
-        shows = f"{folder / CARD} shows {target}"
         if path.is_absolute() or ".." in path.parts:
             raise SERError(f"{shows}, which is outside of its folder; put the figure inside.")
         if path.suffix.lower() not in FIGURES:

@@ -154,6 +154,18 @@ def test_an_untrained_head_is_left_out(run, tmp_path):
     assert "va_head.linear.weight" not in load_file(tmp_path / "m" / "model.safetensors")
 
 
+def test_onnx_is_written_where_asked(run, tmp_path, monkeypatch, capsys):
+    def write(path, model, config):
+        path.write_bytes(b"graph")
+        return 3e-6
+
+    monkeypatch.setattr(exporting, "NEEDED", ())
+    monkeypatch.setattr(exporting, "write_onnx", write)
+    assert main(["export", str(run[0]), str(tmp_path / "m"), "--onnx"]) == 0
+    assert "largest difference of model.onnx: 3.0e-06" in capsys.readouterr().out
+    assert (tmp_path / "m" / "model.onnx").read_bytes() == b"graph"
+
+
 def test_a_folder_that_holds_something_is_kept(run, tmp_path):
     (tmp_path / "note").touch()
     with pytest.raises(SERError, match="not empty"):

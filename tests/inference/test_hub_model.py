@@ -39,7 +39,17 @@ def test_a_folder_has_no_revision(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "source", ["nowhere", "../../none", "/etc/none", "a/b/c", "a/.", "a/.."]
+    "source",
+    [
+        "nowhere",
+        "~nobody-of-that-name/x",
+        "~nobody-of-that-name",
+        "../../none",
+        "/etc/none",
+        "a/b/c",
+        "a/.",
+        "a/..",
+    ],
 )
 def test_what_is_neither_folder_nor_id(source):
     with pytest.raises(SERError, match="No model at"):
@@ -60,6 +70,11 @@ def test_what_nobody_has(cache, offline):
         find_model("lab/other")
 
 
+def test_an_id_that_the_hub_refuses(offline):
+    with pytest.raises(SERError, match="cannot be fetched"):
+        find_model("lab/voice..1", COMMIT)
+
+
 def test_only_what_is_read_is_fetched(tmp_path, monkeypatch):
     asked = {}
 
@@ -72,7 +87,7 @@ def test_only_what_is_read_is_fetched(tmp_path, monkeypatch):
     assert asked == {
         "repository": "lab/voice",
         "revision": "v1",
-        "allow_patterns": ["config.json", "model.safetensors"],
+        "allow_patterns": ["config.json", "model.safetensors", "SHA256SUMS"],
         "etag_timeout": hub_model.TIMEOUT_S,
     }
 

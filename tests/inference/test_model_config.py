@@ -40,6 +40,13 @@ def test_what_is_written_is_read(content):
         ({"sample_rate_hz": 8000}, "Bad sample_rate_hz"),
         ({"resampler": "scipy"}, "Bad resampler"),
         ({"card": []}, "Bad card"),
+        ({"card": {"training_data": []}}, "Bad training_data in model's card"),
+        ({"card": {"training_data": {"corpora": []}}}, "Bad corpora in model's card"),
+        ({"card": {"training_data": {"corpora": {"a": 3}}}}, "Bad corpus in model's card"),
+        (
+            {"card": {"training_data": {"corpora": {"a": {"languages": 3}}}}},
+            "Bad languages in model's card",
+        ),
         ({"weights": "../../../etc/passwd"}, "unknown key 'weights'"),
         ({"encoder": None}, "Bad family"),
     ],

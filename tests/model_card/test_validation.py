@@ -143,6 +143,25 @@ def test_a_picture_that_is_a_link(folder):
     assert "picture figures/confusion_fake.png leads out of the folder" in wrong(folder)
 
 
+def test_a_folder_below_a_link_is_as_good_as_any(folder):
+    link = folder.parent / "link"
+    link.symlink_to(folder.parent)
+    validate(link / "model")
+
+
+def test_a_folder_of_pictures_that_is_a_link(folder):
+    (folder / "figures").rename(folder / "real")
+    (folder / "figures").symlink_to(folder / "real")
+    assert "picture figures/confusion_fake.png leads out of the folder" in wrong(folder)
+
+
+def test_metadata_of_other_kinds_than_they_should_be(folder):
+    metadata(folder, lambda data: data.update(language=3))
+    assert "language 3 is no ISO 639 code" in wrong(folder)
+    metadata(folder, lambda data: data["model-index"][0]["results"][0].update(source="x"))
+    assert "README.md cannot be read" in wrong(folder)
+
+
 def test_a_card_that_is_a_link(folder):
     shutil.move(folder / "README.md", folder.parent / "README.md")
     (folder / "README.md").symlink_to(folder.parent / "README.md")
@@ -152,6 +171,9 @@ def test_a_card_that_is_a_link(folder):
 def test_links(folder):
     change(folder, ("## Limits", "[a](https://x.org) [b](#x) [c](config.json)\n\n## Limits"))
     assert "link config.json is missing" in wrong(folder)
+    change(folder, ("(config.json)", "(config.json) [d](a%00)"))
+    assert r"link 'a\x00' is no address" in wrong(folder)
+    change(folder, (" [d](a%00)", ""))
     (folder / "config.json").touch()
     validate(folder)
 

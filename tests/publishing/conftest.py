@@ -8,6 +8,7 @@ import pytest
 from huggingface_hub.utils import enable_progress_bars
 from huggingface_hub.utils.logging import enable_propagation
 
+from ser_brain.checksums import write_checksums
 from tests.inference.tiny_models import write_model
 from tests.publishing.hub_server import TOKEN, Hub
 
@@ -44,6 +45,7 @@ def published_folder(tmp_path_factory):
     """A tiny model with a card that shows a figure, and notes that are nobody's business."""
     folder = tmp_path_factory.mktemp("publishing") / "voice"
     write_model(folder)
+    write_checksums(folder, "config.json", "model.safetensors")
     (folder / "README.md").write_text(CARD)
     (folder / "figures").mkdir()
     (folder / "figures/confusion.png").write_bytes(b"\x89PNG")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from urllib.parse import parse_qs
 
 from tests.publishing.hub_repository import Blob, Repository, regular
 
@@ -19,7 +18,6 @@ ROUTES = {
     ("GET", MODEL + r"/refs"): "references",
     ("GET", MODEL + r"/tree/(?P<revision>[^/]+)"): "tree",
     ("GET", MODEL + r"/discussions"): "discussions",
-    ("POST", MODEL + r"/paths-info/(?P<revision>[^/]+)"): "paths_info",
     ("POST", MODEL + r"/preupload/(?P<revision>[^/]+)"): "preupload",
     ("POST", MODEL + r"/commit/(?P<revision>[^/]+)"): "commit",
     ("POST", MODEL + r"/tag/(?P<revision>[^/]+)"): "tag",
@@ -81,11 +79,6 @@ class Answers:
     def tree(self, revision):
         repository = self.repository
         return 200, {}, [repository.info(revision, path) for path in repository.at(revision)]
-
-    def paths_info(self, revision):
-        asked = parse_qs(self.body.decode())["paths"]
-        there = self.repository.at(revision)
-        return 200, {}, [self.repository.info(revision, p) for p in asked if p in there]
 
     def discussions(self):
         found = [

@@ -53,7 +53,7 @@ def test_with_yes_it_sends(ser_publish, hub, capsys):
         f"Committed {commit[:12]}",
         f"Tagged {commit[:12]} v1.0",
     ]
-    assert lines[4].startswith("sent: 8 files, ")
+    assert lines[4].startswith("sent: 9 files, ")
     assert lines[5:] == [
         "not sent: drafts/, figures/draft.png, notes.txt",
         f"repository: {hub.endpoint}/lab/voice (private)",

@@ -27,6 +27,7 @@ def test_known_files_are_sent_and_others_listed(voice):
     assert [file.name for file in contents.sent] == [
         ".eval_results/emodb.yaml",
         "README.md",
+        "SHA256SUMS",
         "config.json",
         "custom_interface.py",
         "figures/confusion.png",
@@ -81,6 +82,7 @@ def test_figures_elsewhere_are_no_files(model):
         ("%2e%2e/secret.png", "outside of its folder"),
         ("gone.png", "not there"),
         ("notes.txt", "no figure"),
+        ("<//[a.png>", "no address: Invalid IPv6 URL"),
     ],
 )
 def test_a_figure_that_cannot_be_sent(model, target, problem):

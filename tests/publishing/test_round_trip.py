@@ -7,6 +7,7 @@ import huggingface_hub.constants as constants
 import numpy as np
 import pytest
 
+from ser_brain.checksums import write_checksums
 from ser_brain.errors import SERError
 from ser_brain.inference.recognizer import EmotionRecognizer
 from ser_brain.publishing.plan import make_plan
@@ -37,8 +38,9 @@ def test_what_is_published_scores_as_it_did(hub, voice, tmp_path, monkeypatch):
 
     write_model(tmp_path / "other", seed=1)
     shutil.copy(tmp_path / "other/model.safetensors", voice)
+    write_checksums(voice, "config.json", "model.safetensors")
     second = publish(make_plan(voice, "lab/voice", tag="v2.0"))
-    assert second.sent == ["model.safetensors"]
+    assert second.sent == ["SHA256SUMS", "model.safetensors"]
     for number, revision in enumerate(["v1.0", first.commit]):
         new_cache(monkeypatch, tmp_path / f"later cache {number}")
         assert score("lab/voice", revision)[0] == local
@@ -46,12 +48,12 @@ def test_what_is_published_scores_as_it_did(hub, voice, tmp_path, monkeypatch):
     assert score("lab/voice")[0] == score("lab/voice", "v2.0")[0] == other != local
 
 
-def test_only_two_files_are_fetched(hub, voice):
+def test_only_what_is_read_is_fetched(hub, voice):
     publish(make_plan(voice, "lab/voice"))
     score("lab/voice")
     fetched = {path.rpartition("/")[2] for _, path in hub.called("GET", "/resolve/|/large/")}
     weights = hub.repositories["lab/voice"].at("main")["model.safetensors"].oid
-    assert fetched == {"config.json", weights}
+    assert fetched == {"SHA256SUMS", "config.json", weights}
 
 
 def test_a_pull_request_can_be_tried_before_it_is_merged(hub, voice):

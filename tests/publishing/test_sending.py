@@ -43,7 +43,7 @@ def test_a_new_repository_is_private_and_gets_one_commit(publish, hub, voice):
     assert repository.refs == {"main": made.commit, "v1.0": made.commit}
     assert hub.called("POST", f"/tag/{made.commit}$")  # not what main is by then
     assert made.url == f"{hub.endpoint}/lab/voice"
-    assert len(made.sent) == 8 and made.pull_request is None
+    assert len(made.sent) == 9 and made.pull_request is None
     assert [step.split()[0] for step in made.done] == [
         "created",
         "uploaded",
@@ -79,6 +79,14 @@ def test_what_an_older_model_left_is_removed(publish, hub, voice):
     made = publish()
     assert (made.sent, made.removed) == ([], ["model.onnx"])
     assert same_as(voice, hub.repositories["lab/voice"])
+
+
+def test_results_of_an_older_model_are_removed(publish, hub, voice):
+    hub.repositories["lab/voice"] = repository = Repository(private=True)
+    older = {**repository.at("main"), ".eval_results/older.yaml": regular(b"- value: 1.0")}
+    repository.add("main", older, repository.refs["main"])
+    assert publish().removed == [".eval_results/older.yaml"]
+    assert same_as(voice, repository)
 
 
 def test_other_files_of_the_repository_stay(publish, hub, voice):
@@ -156,6 +164,7 @@ def test_a_tag_of_another_model_is_not_moved(publish, hub, voice):
     assert publish(tag="v1.1").done[0].endswith("v1.1")
 
 
+FIRST = Repository(private=True).commits[0]  # of every new repository
 FAILURES = {
     "the server is gone during an upload": ("PUT", "/large/", "reset", 6),
     "the upload is refused": ("PUT", "/large/", (500, "storage is down"), 6),
@@ -167,8 +176,8 @@ FAILURES = {
     "at the tag": ("POST", "/tag/", (500, "try later"), 1),
     "reset when it is tagged": ("POST", "/tag/", "reset after", 1),
     "at the first look": ("GET", "/api/models", (503, "maintenance"), 1),
-    "at the comparison": ("POST", "/paths-info", "reset", 1),
-    "at the check at the end": ("POST", "/paths-info/[^m]", (500, "try later"), 1),
+    "at the comparison": ("GET", "/tree/", "reset", 6),
+    "at the check at the end": ("GET", f"/tree/(?!{FIRST})", (500, "try later"), 6),
 }
 
 
