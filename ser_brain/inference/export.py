@@ -90,7 +90,9 @@ def export(
     if onnx:
         require_onnx(NEEDED)
     folder = Path(folder)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if folder.exists() and not folder.is_dir():
+        raise SERError(f"{folder} is a file; name a folder to write the model into.")
+    if folder.exists() and any(folder.iterdir()):
         raise SERError(f"{folder} is there and not empty; choose another, or remove it.")
     model, config = read_trained(Path(run), name)
     facts = gather(Path(run), config, results)

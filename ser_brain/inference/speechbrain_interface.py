@@ -83,7 +83,8 @@ class EmotionInterface(Pretrained):
         -------
         dict
             ``embedding`` (B, D) and, as far as the model was trained for it,
-            ``log_probabilities`` (B, C), calibrated, and ``valence_arousal`` (B, 2).
+            ``log_probabilities`` (B, C), calibrated where the model is, and
+            ``valence_arousal`` (B, 2).
         """
         if wav_lens is None:
             wav_lens = torch.ones(len(wavs))

@@ -40,7 +40,8 @@ def _of_recipe(recipe: Recipe) -> str | None:
 
 def _line(name: str, evaluation: Mapping, heard: str) -> str | None:
     found, result = reported(evaluation), evaluation["classification"]
-    shown = ["uar"] if result else ["valence ccc", "arousal ccc"]
+    # A multi-objective model on a set without class labels has a result of classes, but empty.
+    shown = ["uar"] if "uar" in found else ["valence ccc", "arousal ccc"]
     values = [
         f"{metric_title(metric)} {cell_text(found[metric])}"
         for metric in shown
@@ -49,7 +50,7 @@ def _line(name: str, evaluation: Mapping, heard: str) -> str | None:
     if not values:
         return None
     counts = evaluation["counts"]
-    remarks = [f"chance {1 / result['classes_present']:.3f}"] if result else []
+    remarks = [f"chance {1 / result['classes_present']:.3f}"] if "uar" in found else []
     remarks.append(f"{counts['utterances']:,} clips")
     if counts["speakers"]:
         remarks.append(f"{counts['speakers']:,} speakers")

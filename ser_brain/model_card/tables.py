@@ -67,7 +67,8 @@ def gaps(test_sets: Mapping[str, Mapping]) -> Table:
     head = ["Test set", "Groups by", "Metric", "Best", "Worst", "Gap"]
     table = Table("gaps", caption, head)
     for name, evaluation in test_sets.items():
-        metrics = ["uar"] if evaluation["classification"] else ["valence ccc", "arousal ccc"]
+        classes = "uar" in reported(evaluation)
+        metrics = ["uar"] if classes else ["valence ccc", "arousal ccc"]
         for grouping, found in evaluation["groups"].items():
             for metric in metrics:
                 gap = found["gaps"].get(metric)

@@ -52,7 +52,7 @@ def test_what_it_says(tmp_path):
         "- Languages: German",
         f"`{'f' * 64}`",
         "](figures/confusion_fake.png)",
-        "A temperature of 1.500, fitted on the 20 clips of the validation data",
+        "A temperature of 1.500, fitted on the labelled clips of the validation data",
         "| fake | gender (2) | UAR |",
         "EmotionRecognizer.from_pretrained",
         "ser predict",
@@ -138,3 +138,11 @@ def test_it_is_the_same_every_time(tmp_path):
     assert card_of(tmp_path / "b", facts_of(run)) == first
     figure = "figures/confusion_fake.png"
     assert (tmp_path / "a" / figure).read_bytes() == (tmp_path / "b" / figure).read_bytes()
+
+
+def test_a_test_set_with_ratings_alone_is_told_by_them(tmp_path):
+    sets = {"fake": corpus_rows("fake"), "rated": corpus_rows("rated", labelled=False)}
+    text = card_of(tmp_path, facts_of(write_run(tmp_path / "run", sets)))
+    headline = next(line for line in text.splitlines() if line.startswith("| How good |"))
+    assert "rated: CCC valence 0." in headline
+    assert "| rated | gender (2) | CCC valence |" in text
