@@ -24,8 +24,7 @@ VARIANTS = {
     "+ batches of like length": {**PLAIN, **ADAM, "batching": "dynamic"},
     "+ fused Adam": {**PLAIN, "batching": "dynamic"},
     "+ no attention dropout": {"feature_cache_gb": 0},
-    "+ cached front end": {},
-    OURS: {},  # and freed memory is kept
+    OURS: {},  # and a cached front end
 }
 
 
@@ -41,10 +40,7 @@ def build_ours(task: dict) -> tuple:
     """Our side, from the shipped settings."""
     from ser_brain import config
     from ser_brain.dataio import collate
-    from ser_brain.memory import keep_freed_memory
 
-    if task["side"] == OURS and task["run_opts"]["device"] == "cpu":
-        keep_freed_memory()
     overrides = {
         "encoder_source": task["checkpoint"],
         "output_folder": task["folder"],

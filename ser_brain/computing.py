@@ -1,4 +1,4 @@
-"""How a run computes: its device, its precision and why, its memory."""
+"""How a run computes: its device, its precision and why."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from speechbrain.utils.run_opts import RunOptions
 
 from ser_brain.errors import SERError
 from ser_brain.log import get_logger
-from ser_brain.memory import keep_freed_memory
 
 logger = get_logger(__name__)
 
@@ -25,8 +24,6 @@ def set_up(run_options: RunOptions) -> None:
     said = describe_precision(run_options, device)
     if if_main_process():
         logger.info(said)
-    if torch.device(device).type == "cpu":
-        keep_freed_memory()
 
 
 def describe_precision(run_options: RunOptions, device: str) -> str:

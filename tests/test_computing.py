@@ -5,7 +5,6 @@ from speechbrain.utils.run_opts import RunOptions
 
 from ser_brain import computing
 from ser_brain.errors import SERError
-from ser_brain.memory import keep_freed_memory
 
 
 @pytest.mark.parametrize(
@@ -32,8 +31,3 @@ def test_the_precision_is_said(monkeypatch, asked, units, expected):
 def test_float16_on_a_cpu(key):
     with pytest.raises(SERError, match="fp16 needs a GPU; a CPU computes in fp32 or bf16"):
         computing.set_up(RunOptions.from_dictionary({key: "fp16", "device": "cpu"}))
-
-
-def test_a_library_without_mallopt_is_left_alone(monkeypatch):
-    monkeypatch.setattr("ser_brain.memory.ctypes.CDLL", lambda name: object())
-    assert keep_freed_memory() is False
