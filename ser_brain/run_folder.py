@@ -9,9 +9,9 @@ from pathlib import Path
 
 import yaml
 
-from ser_brain.config import split_keys
 from ser_brain.errors import SERError
 from ser_brain.files import read_json, remove_partial, write_json, write_text
+from ser_brain.yaml_keys import split_keys
 
 SETTINGS = "hyperparams.yaml"
 RECORD = "run.json"

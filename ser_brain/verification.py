@@ -15,13 +15,18 @@ from ser_brain.prediction_card import SHA256
 from ser_brain.predictions import read_predictions
 from ser_brain.run_folder import RECORD, SETTINGS
 from ser_brain.runs import FOLDS, parts_of, read_run
-from ser_brain.verification_data import SPLITS, read_splits, verify_audits, verify_manifests
+from ser_brain.verification_data import (
+    SHOWN,
+    SPLITS,
+    read_splits,
+    verify_audits,
+    verify_manifests,
+)
 
 OK, DIFFERS, UNCHECKED = "OK", "DIFFERS", "not checked"
 TOLERANCE = (
     1e-9  # relative, of a number in a table: libraries of other versions add up otherwise
 )
-SHOWN = 3
 Look = Callable[[], str | None]  # see check
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 import torch
 
 import train
+from reliability.jobs import weights_hash
 from ser_brain.predictions import read_predictions
 from tests.tiny_corpus import settings, write_corpus
 
@@ -22,20 +22,19 @@ def trained(corpus: Path, folder: Path, threads: int = 1) -> Path:
     recipe = str(ROOT / "hparams" / "multiobjective.yaml")
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["train.py", recipe, *chosen, "--device=cpu"])
-        assert train.main() == 0
-    torch.set_num_threads(before)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", ["train.py", recipe, *chosen, "--device=cpu"])
+            assert train.main() == 0
+    finally:
+        torch.set_num_threads(before)
     return folder
 
 
-def weights_hash(folder: Path) -> str:
-    """SHA-256 of every tensor of the latest checkpoint, with its name."""
-    digest = hashlib.sha256()
-    latest = max(folder.glob("save/CKPT+*/modules.ckpt"), key=lambda path: path.stat().st_mtime)
-    for name, tensor in torch.load(latest, weights_only=True).items():
-        digest.update(name.encode() + tensor.contiguous().numpy().tobytes())
-    return digest.hexdigest()
+def trained_weights(folder: Path) -> str:
+    """Of the latest checkpoint."""
+    files = folder.glob("save/CKPT+*/modules.ckpt")
+    return weights_hash(max(files, key=lambda path: path.stat().st_mtime))
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +44,7 @@ def corpus(tmp_path_factory) -> Path:
 
 def test_two_runs_end_with_the_same_weights(corpus, tmp_path):
     one, other = (trained(corpus, tmp_path / name / "run") for name in ("one", "other"))
-    assert weights_hash(one) == weights_hash(other)
+    assert trained_weights(one) == trained_weights(other)
     for name in ("predictions/tiny.jsonl", "predictions/tiny.npz"):
         assert (one / name).read_bytes() == (other / name).read_bytes()
 

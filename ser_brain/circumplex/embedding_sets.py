@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ser_brain.errors import SERError, bad_value
+from ser_brain.labelling import UNIT_RANGE
 from ser_brain.labels import EMOTIONS, rescale
 from ser_brain.predictions import Predictions
 from ser_brain.runs import Run, merge_protocols
@@ -22,7 +23,6 @@ from ser_brain.runs import Run, merge_protocols
 SPACES = ("embedding", "va")
 # A Gaussian from fewer points says nothing.
 MIN_CLIPS = 5
-UNIT_RANGE = (-1.0, 1.0)
 # ``other`` is a drawer, with no place on any map.
 MAPPED = tuple(emotion for emotion in EMOTIONS if emotion != "other")
 

@@ -11,7 +11,6 @@ from ser_brain.inference.model_config import ModelConfig
 from ser_brain.inference.transformers_layout import prefixes, projector_shapes
 
 INTERFACE = "ser_brain.inference.speechbrain_interface"
-CLASS = "EmotionInterface"
 # foreign_class puts every model's folder on the path, where the custom_interface of a second
 # model is never found; so the file enters itself under a name that belongs to its content.
 ALIAS = """

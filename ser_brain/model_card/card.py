@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ser_brain.files import write_text
+from ser_brain.inference.onnx_model import ONNX
 from ser_brain.inference.transformers_layout import why_not
 from ser_brain.model_card import tables
 from ser_brain.model_card.eval_results import write_eval_results
@@ -14,12 +15,12 @@ from ser_brain.model_card.heard import MEANING
 from ser_brain.model_card.languages import language_name
 from ser_brain.model_card.limits import limits
 from ser_brain.model_card.markdown import fill
+from ser_brain.model_card.markdown_parts import CARD
 from ser_brain.model_card.metadata import OTHER, metadata, require_licence
 from ser_brain.model_card.origin import published_command
 from ser_brain.model_card.pictures import draw_confusions
 from ser_brain.report_data import corpora
 
-CARD, ONNX = "README.md", "model.onnx"
 # A picture and sentences of its own have the first test sets; the tables have all.
 IN_DETAIL = 6
 

@@ -7,6 +7,7 @@ from urllib.parse import unquote
 
 from markdown_it import MarkdownIt
 
+CARD = "README.md"  # of a model folder
 # The one piece of HTML that a card is made with: a line break within a table's cell.
 ALLOWED_HTML = ("<br>",)
 

@@ -12,9 +12,8 @@ from huggingface_hub import EvalResult, ModelCard
 from ser_brain.errors import SERError
 from ser_brain.model_card.eval_results import FOLDER, RANGES, TASK, TEST, read_eval_results
 from ser_brain.model_card.headline import NOT_MEASURED
-from ser_brain.model_card.markdown_parts import parts_of_markdown
+from ser_brain.model_card.markdown_parts import CARD, parts_of_markdown
 
-CARD = "README.md"
 REQUIRED = ("license", "language", "library_name", "pipeline_tag")
 # Of the hub's library, which takes the metadata for what they should be.
 BAD_METADATA = (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError)

@@ -12,9 +12,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
-from ser_brain.plots.frame import GREY, INK, panels
+from ser_brain.plots.frame import GAP, GREY, INK, panels
 
-GAP = "#EDEDED"
 ROW_IN, LINE_IN = 0.27, 1.15
 TICKS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600)
 MOST_TICKS = 9

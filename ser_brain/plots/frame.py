@@ -20,6 +20,7 @@ from ser_brain.files import atomic_path
 BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
 VERMILLION, PURPLE = "#D55E00", "#CC79A7"
 GREY, INK = "#6B6B6B", "#1A1A1A"
+GAP = "#EDEDED"  # where there is nothing to draw
 STYLE = {
     "font.family": "sans-serif",
     "font.size": 9,

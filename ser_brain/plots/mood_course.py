@@ -14,10 +14,9 @@ from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.patches import Rectangle
 
-from ser_brain.plots.frame import ABOVE, BLUE, GREY, INK, VERMILLION, panels
+from ser_brain.plots.frame import ABOVE, BLUE, GAP, GREY, INK, VERMILLION, panels
 from ser_brain.plots.mood_circle import draw_plane
 
-GAP = "#EDEDED"
 DAY = np.timedelta64(86_400, "s")
 # First and second of two compared periods: colour, dashes.
 COMPARED = ((BLUE, "-"), (VERMILLION, "--"))

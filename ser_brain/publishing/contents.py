@@ -9,9 +9,8 @@ from urllib.parse import urlsplit
 from ser_brain.checksums import SUMS
 from ser_brain.errors import SERError
 from ser_brain.files import sha256_of
-from ser_brain.model_card.markdown_parts import parts_of_markdown
+from ser_brain.model_card.markdown_parts import CARD, parts_of_markdown
 
-CARD = "README.md"
 NAMES = (
     CARD,
     SUMS,

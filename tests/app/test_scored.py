@@ -8,20 +8,14 @@ from ser_brain.app import scored as module
 from ser_brain.app.scored import score_recording
 from ser_brain.errors import SERError
 from ser_brain.inference.left_out import LeftOut
-from ser_brain.inference.recognizer import EmotionRecognizer
 from ser_brain.inference.scores import Scores
-from tests.inference.stand_in import RATE_HZ, StandIn, noise, write
+from tests.inference.stand_in import RATE_HZ, StandIn, noise, stand_in_model, write
 
 
 @pytest.fixture
 def there(tmp_path, monkeypatch):
     """The working folder, where every model is the stand-in."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(EmotionRecognizer, "from_pretrained", lambda *_: StandIn())
-    (tmp_path / "model").mkdir()
-    for name in ("config.json", "model.safetensors"):
-        (tmp_path / "model" / name).write_text(name)
-    return tmp_path
+    return stand_in_model(tmp_path, monkeypatch)
 
 
 def predicted(name, *options):

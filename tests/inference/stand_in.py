@@ -4,6 +4,7 @@ import numpy as np
 import soundfile
 
 from ser_brain.inference import waveform
+from ser_brain.inference.recognizer import EmotionRecognizer
 from ser_brain.inference.scores import Scores
 
 RATE_HZ = 16_000
@@ -38,6 +39,16 @@ class StandIn:
         log_probabilities = logits - np.log(np.exp(logits).sum())
         point = np.array([1 + 4 * crossings, min(5.0, 1 + 4 * level)])
         return Scores(log_probabilities, point, np.array([level, crossings]))
+
+
+def stand_in_model(folder, monkeypatch):
+    """Make a folder the working folder, with a model folder that loads as the stand-in."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(EmotionRecognizer, "from_pretrained", lambda *_: StandIn())
+    (folder / "model").mkdir()
+    for name in ("config.json", "model.safetensors"):
+        (folder / "model" / name).write_text(name)
+    return folder
 
 
 def noise(seconds, seed=0, level=0.1, rate_hz=RATE_HZ):

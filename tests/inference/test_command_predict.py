@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from stand_in import RATE_HZ, StandIn, noise, write
+from stand_in import RATE_HZ, StandIn, noise, stand_in_model, write
 
 from ser_brain.__main__ import main
 from ser_brain.inference import predicting
@@ -19,12 +19,7 @@ from ser_brain.mood.timeline import read_timeline
 @pytest.fixture
 def model(tmp_path, monkeypatch):
     """The working folder is empty but for a model folder, which loads as the stand-in."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(EmotionRecognizer, "from_pretrained", lambda *_: StandIn())
-    (tmp_path / "model").mkdir()
-    for name in ("config.json", "model.safetensors"):
-        (tmp_path / "model" / name).write_text(name)
-    return tmp_path
+    return stand_in_model(tmp_path, monkeypatch)
 
 
 def ser_predict(*arguments):
