@@ -66,7 +66,7 @@ def run_in(folder: Path, settings: str, hparams: dict, run_opts: RunOptions) -> 
         logger.info(f"protocol: {data.protocol}")
         audit.log(data.audits)
 
-    computing.set_up(run_opts)
+    run_opts = computing.set_up(run_opts, hparams["fast_precision"])
     brain = hparams["brain"](
         modules=hparams["modules"],
         hparams=hparams,

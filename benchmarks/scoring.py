@@ -3,8 +3,9 @@
     python benchmarks/scoring.py [--clips 24] [--rounds 5] [--json FILE] [--device cuda]
 
 Both sides score the same made clips, as long as IEMOCAP's, from files, with wav2vec2-base and
-the same random weights, in turn: A B A B. The reference scores random batches of 4. The other
-rows are ours in ways that `ser predict` does not take on a CPU. Differences are the largest of
+the same random weights, in turn: A B A B. The reference scores random batches of 4. The last
+rows are ours in ways that `ser predict` does not take on a CPU; in bf16 it is measured where
+the device has units for it, or with --bf16. Differences are the largest of
 a log-probability from what the same model gives the single clip. The last lines: what a clip of
 3 s costs of one of 30 s, and how close to the machine's fastest matrix product we come. Give it
 the machine: ratios of CPU time hold on a busy one too, those of seconds do not.
@@ -17,6 +18,9 @@ import json
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
+from copy import deepcopy
+from functools import partial
 from pathlib import Path
 
 import machine
@@ -26,6 +30,7 @@ import torch
 from material import EMOTIONS, durations, write_checkpoint, write_corpus
 from reference import BATCH_SIZE, brain
 
+from ser_brain.computing import MKL, has_bf16, use_fast_products
 from ser_brain.encoders import build_encoder, load_encoder
 from ser_brain.inference.architecture import describe_encoder
 from ser_brain.inference.batches import batches, score_all
@@ -36,16 +41,32 @@ from ser_brain.inference.predicting import predict
 from ser_brain.inference.recognizer import EmotionRecognizer
 
 REFERENCE, OURS = "reference: random batches of 4", "ser predict"
+ROUNDED = "ser predict --precision bf16"
 SPREAD = 5.0  # of both heads, so that clips get log-probabilities from 0 to about -5
 
 
-def recognizer_of(encoder: torch.nn.Module, device: str) -> EmotionRecognizer:
+def recognizer_of(
+    encoder: torch.nn.Module, device: str, precision: str = "fp32"
+) -> EmotionRecognizer:
     """An encoder with a random class head."""
     torch.manual_seed(1)
     model = EmotionModel(encoder, EMOTIONS).eval().requires_grad_(False)
     model.emotion_head.linear.weight.mul_(SPREAD)
     config = ModelConfig("made", describe_encoder(encoder), EMOTIONS, None, {})
-    return EmotionRecognizer(config, model, device, "made")
+    return EmotionRecognizer(config, model, device, "made", precision)
+
+
+def with_fast_products(score: Callable, device: str) -> Callable:
+    """As commands multiply; the reference does as PyTorch does by itself."""
+
+    def scored():
+        use_fast_products(device)
+        try:
+            return score()
+        finally:
+            torch.backends.mkldnn.matmul.fp32_precision = MKL
+
+    return scored
 
 
 class Reference:
@@ -128,6 +149,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=24)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--bf16", action="store_true", help="in bf16, too, if emulated")
     parser.add_argument("--json", type=Path)
     chosen = parser.parse_args()
     device = "cuda:0" if chosen.device == "cuda" else chosen.device
@@ -145,13 +167,16 @@ def main() -> None:
             REFERENCE: np.concatenate([reference.score([wave]) for wave in waves]),
             OURS: np.stack([recognizer.score([wave])[0].log_probabilities for wave in waves]),
         }
-        sides = {
-            REFERENCE: lambda: reference.random_fours(files),
-            OURS: lambda: ours(recognizer, files),
+        scorers = {OURS: recognizer}
+        if chosen.bf16 or has_bf16(device):
+            scorers[ROUNDED] = recognizer_of(deepcopy(encoder), device, "bf16")
+        sides = {name: partial(ours, scorer, files) for name, scorer in scorers.items()} | {
             "one by one on all cores": lambda: in_batches(recognizer, files, 0),
             "batches of 20 s": lambda: in_batches(recognizer, files, 20),
             "batches of 60 s": lambda: in_batches(recognizer, files, 60),
         }
+        sides = {name: with_fast_products(score, device) for name, score in sides.items()}
+        sides = {REFERENCE: lambda: reference.random_fours(files), **sides}
         times: dict[str, list[float]] = {name: [] for name in sides}
         cpu: dict[str, list[float]] = {name: [] for name in sides}
         differences = {}
@@ -162,7 +187,7 @@ def main() -> None:
                 times[name].append(time.perf_counter() - began)
                 cpu[name].append(time.process_time() - began_cpu)
                 if found is None:  # its rows are rounded
-                    found = [each.log_probabilities for each in score_all(recognizer, waves)]
+                    found = [s.log_probabilities for s in score_all(scorers[name], waves)]
                 alone = single[REFERENCE if name == REFERENCE else OURS]
                 differences[name] = float(abs(found - alone).max())
         operations = machine.operations(load_encoder(home / "checkpoint"))

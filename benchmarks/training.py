@@ -6,7 +6,8 @@ Both sides train wav2vec2-base (random weights) on the same made clips, as long 
 turn: A B A B, each time in a process of its own. A side's batches are those of a whole epoch
 over 4,400 clips: of ours a few, evenly from the shortest to the longest, of the reference
 random fours of the same clips, padded as those of an epoch. Variants tell what each part gains.
-``--precision`` and ``--compile`` are SpeechBrain's, for our side.
+``--precision`` and ``--compile`` are SpeechBrain's, for our side, whose precision is otherwise
+the one that train.py chooses on this device.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ def tasks_in(folder: Path, arguments: argparse.Namespace) -> dict[str, dict]:
     run_opts = {"device": arguments.device, "noprogressbar": True}
     ours_opts = {
         **run_opts,
-        "precision": arguments.precision,
+        **({"precision": arguments.precision} if arguments.precision else {}),
         "compile": arguments.compile,
         "compile_module_keys": ["encoder"],
     }
@@ -111,17 +112,20 @@ def tasks_in(folder: Path, arguments: argparse.Namespace) -> dict[str, dict]:
     }
 
 
-def summary(measured: dict[str, list[dict]], peak: float, step_gflop: float) -> dict:
+def summary(
+    measured: dict[str, list[dict]], peaks: dict[str, float], step_gflop: float
+) -> dict:
     """Median, and lowest and highest of the rounds, of each side."""
     table = {}
     base = statistics.median(found["s_per_audio_s"] for found in measured[REFERENCE])
     for side, rounds in measured.items():
-        row = {}
-        for key in rounds[0]:
+        row = {"precision": rounds[0]["precision"]}
+        for key in rounds[0].keys() - row.keys():
             values = sorted(found[key] for found in rounds)
             row[key] = [round(v, 4) for v in (statistics.median(values), values[0], values[-1])]
         median_s = statistics.median(found["s_per_audio_s"] for found in rounds)
         row["speed_up"] = round(base / median_s, 2)
+        peak = max(rate for name, rate in peaks.items() if name.startswith(row["precision"]))
         row["share_of_peak"] = round(step_gflop / median_s / peak, 3)
         table[side] = row
     return table
@@ -129,12 +133,14 @@ def summary(measured: dict[str, list[dict]], peak: float, step_gflop: float) -> 
 
 def show(result: dict) -> None:
     """The table, as Markdown."""
-    print("| side | s per audio s | range | CPU s | speed-up | peak GB | start s | of peak |")
-    print("|---|---|---|---|---|---|---|---|")
+    heads = "side | precision | s per audio s | range | CPU s | speed-up | peak GB | start s"
+    print(f"| {heads} | of peak |")
+    print("|---|---|---|---|---|---|---|---|---|")
     for side, row in result["sides"].items():
         middle_s, low_s, high_s = row["s_per_audio_s"]
         cells = [
             side,
+            row["precision"],
             f"{middle_s:.3f}",
             f"{low_s:.3f}-{high_s:.3f}",
             f"{row['cpu_s_per_audio_s'][0]:.3f}",
@@ -153,7 +159,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--variants", action="store_true", help="each part by itself, too")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--precision", default="fp32", help="of our side: fp32, bf16, fp16")
+    parser.add_argument("--precision", help="of our side: fp32, bf16, fp16 [as train.py]")
     parser.add_argument("--compile", action="store_true", help="our side's encoder")
     parser.add_argument("--json", type=Path, help="where to write the numbers")
     arguments = parser.parse_args()
@@ -170,8 +176,6 @@ def main() -> None:
                     f"{side}: {found['s_per_audio_s']:.3f} s per audio second, of the "
                     f"processor's time {found['cpu_s_per_audio_s']:.3f}\n"
                 )
-    kind = "bf16" if arguments.precision == "bf16" else "fp32"
-    peak = max(value for name, value in peaks.items() if name.startswith(kind))
     result = {
         "machine": machine.describe(arguments.device),
         "command": " ".join(["python", *sys.argv]),
@@ -180,7 +184,7 @@ def main() -> None:
         "audio_s": round(tasks[REFERENCE]["audio_s"], 1),
         "clips": len(tasks[REFERENCE]["rows"]),
         "padded_s_per_audio_s": {side: task["padded"] for side, task in tasks.items()},
-        "sides": summary(measured, peak, work["wav2vec2-base"]["step"]),
+        "sides": summary(measured, peaks, work["wav2vec2-base"]["step"]),
     }
     show(result)
     if arguments.json:

@@ -38,7 +38,9 @@ def build_reference(task: dict) -> tuple:
 
 def build_ours(task: dict) -> tuple:
     """Our side, from the shipped settings."""
-    from ser_brain import config
+    from speechbrain.utils.run_opts import RunOptions
+
+    from ser_brain import computing, config
     from ser_brain.dataio import collate
 
     overrides = {
@@ -48,10 +50,11 @@ def build_ours(task: dict) -> tuple:
     }
     text = config.read_settings(SETTINGS, [(key, str(v)) for key, v in overrides.items()])
     hparams = config.load_settings(text)
+    options = RunOptions.from_dictionary(task["run_opts"])
     brain = hparams["brain"](
         modules=hparams["modules"],
         hparams=hparams,
-        run_opts=task["run_opts"],
+        run_opts=computing.set_up(options, hparams["fast_precision"]),
         checkpointer=hparams["checkpointer"],
     )
     brain.loaders.fill_cache(task["rows"], bar=False)
@@ -87,6 +90,7 @@ def train_epoch(task: dict) -> dict:
         "s_per_audio_s": seconds / task["audio_s"],
         "cpu_s_per_audio_s": cpu_s / task["audio_s"],
         "peak_gb": peak / 1e9,
+        "precision": brain.precision,
         "start_s": started_s,
     }
 

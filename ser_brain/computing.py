@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from speechbrain.utils.distributed import if_main_process, infer_device
 from speechbrain.utils.run_opts import RunOptions
@@ -11,44 +13,73 @@ from ser_brain.log import get_logger
 
 logger = get_logger(__name__)
 
+PRECISIONS = ("fp32", "bf16")
+# Rows, inner and outer size of the product that oneDNN is tried on, and how much larger its
+# error may be than MKL's: rounding to bfloat16 makes it a thousand times as large.
+TRIAL = (256, 768, 768)
+AS_EXACT = 3.0
+MKL, ONEDNN = "none", "bf16"  # values of PyTorch's switch
 
-def set_up(run_options: RunOptions) -> None:
+
+def set_up(run_options: RunOptions, fast_precision: str) -> RunOptions:
     """Make ready for training, and say in what precision.
 
-    Raises
-    ------
-    SERError
-        For a precision that the device does not have.
-    """
-    device = run_options.device or infer_device()
-    said = describe_precision(run_options, device)
-    if if_main_process():
-        logger.info(said)
+    Parameters
+    ----------
+    run_options : RunOptions
+        SpeechBrain's, from the command line.
+    fast_precision : {"fp32", "bf16"}
+        Of a training on a device with bf16 units, where the command line names none.
 
-
-def describe_precision(run_options: RunOptions, device: str) -> str:
-    """A line for the log.
-
-    float32 runs unless ``--precision`` asks for another: whether a model learns as well in
-    bfloat16 has not been shown for ours.
+    Returns
+    -------
+    RunOptions
+        With the precision that was chosen.
 
     Raises
     ------
     SERError
         For float16 on a CPU.
     """
-    wanted = {run_options.precision, run_options.eval_precision}
-    if "fp16" in wanted and torch.device(device).type == "cpu":
+    device = run_options.device or infer_device()
+    chosen, why = choose_precision(run_options, fast_precision, device)
+    if not chosen.compile:  # torch.compile cannot do with the switch
+        use_fast_products(device)
+    if if_main_process():
+        both = f"training {chosen.precision}, evaluation {chosen.eval_precision}"
+        logger.info(f"precision: {both} ({why})")
+    return chosen
+
+
+def choose_precision(
+    run_options: RunOptions, fast_precision: str, device: str
+) -> tuple[RunOptions, str]:
+    """The run's options with their precision, and why it is that one.
+
+    Parameters
+    ----------
+    run_options, fast_precision
+        See :func:`set_up`.
+    device : str
+
+    Raises
+    ------
+    SERError
+        For float16 on a CPU.
+    """
+    if "fp16" in (run_options.precision, run_options.eval_precision) and is_cpu(device):
         raise SERError("--precision=fp16 needs a GPU; a CPU computes in fp32 or bf16.")
-    chosen = f"training {run_options.precision}, evaluation {run_options.eval_precision}"
     if "precision" in run_options.overridden_args:
         slow = run_options.precision == "bf16" and not has_bf16(device)
         why = "slow here: emulated, without bf16 units" if slow else "as asked for"
-    elif has_bf16(device):
-        why = "the default; --precision=bf16 is faster on this device"
-    else:
-        why = "the default; this device has no bf16 units"
-    return f"precision: {chosen} ({why})"
+        return run_options, why
+    if not has_bf16(device):
+        return run_options, "the default; this device has no bf16 units"
+    if fast_precision == "fp32":
+        return run_options, "fast_precision; --precision=bf16 is faster on this device"
+    given = run_options.overridden_args | {"precision"}
+    chosen = replace(run_options, precision=fast_precision, overridden_args=given)
+    return chosen, "fast_precision, as this device has bf16 units"
 
 
 def has_bf16(device: str) -> bool:
@@ -56,3 +87,39 @@ def has_bf16(device: str) -> bool:
     if torch.device(device).type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.cpu.get_capabilities().get("avx512_bf16", False)
+
+
+def is_cpu(device: str) -> bool:
+    """Whether a device, such as ``cpu`` or ``cuda:0``, is no GPU."""
+    return torch.device(device).type == "cpu"
+
+
+def use_fast_products(device: str) -> None:
+    """Have oneDNN multiply float32 where MKL uses half of a processor's width.
+
+    That is on AMD's processors with AVX-512, to which MKL gives kernels of AVX2. PyTorch's
+    switch is named for what it permits: oneDNN may round to bfloat16. On these processors it
+    does not, which a product is tried on first; if it ever did, MKL would stay.
+    """
+    if is_cpu(device) and _is_wide_amd() and _is_exact_in_onednn():
+        torch.backends.mkldnn.matmul.fp32_precision = ONEDNN
+
+
+def _is_wide_amd() -> bool:
+    name = torch.cpu.get_capabilities().get("cpu_name", "")
+    return "AMD" in name and torch.backends.cpu.get_cpu_capability() == "AVX512"
+
+
+def _is_exact_in_onednn() -> bool:
+    """Whether a product of oneDNN's is as close to the exact one as MKL's."""
+    rows, inner, outer = TRIAL
+    generator = torch.Generator().manual_seed(1)
+    left = torch.randn(rows, inner, generator=generator)
+    right = torch.randn(inner, outer, generator=generator)
+    exact = left.double() @ right.double()
+    switch, errors = torch.backends.mkldnn.matmul, {}
+    for library in (MKL, ONEDNN):
+        switch.fp32_precision = library
+        errors[library] = float((left @ right - exact).abs().max())
+    switch.fp32_precision = MKL
+    return errors[ONEDNN] <= AS_EXACT * errors[MKL]

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from speechbrain.utils.distributed import infer_device
+
 from ser_brain.balance import balanced_ids
 from ser_brain.brain import SERBrain
 from ser_brain.command_line import require_device
+from ser_brain.computing import use_fast_products
 from ser_brain.config import load_settings, read_settings
 from ser_brain.corpora import CorpusSetting
 from ser_brain.dataio import require_lengths
@@ -54,10 +57,12 @@ def load_run(folder: str | Path, device: str | None = None) -> tuple[SERBrain, d
     if device is not None:
         require_device(device)
     hparams = load_settings(read_settings(settings, [("output_folder", str(folder))]))
+    device = device or infer_device()
+    use_fast_products(device)
     brain = hparams["brain"](
         modules=hparams["modules"],
         hparams=hparams,
-        run_opts={} if device is None else {"device": device},
+        run_opts={"device": device},
         checkpointer=hparams["checkpointer"],
     )
     return brain, hparams

@@ -89,6 +89,7 @@ KINDS: Mapping[str, Kind] = {
     "number_of_epochs": COUNT,
     "batch_size": COUNT,
     "batching": NAME,
+    "fast_precision": Kind("fp32 or bf16", lambda value: value in ("fp32", "bf16")),
     "nonfinite_batches": NAME,
     "feature_cache_gb": SIZE,
     "loss_weights": Kind(

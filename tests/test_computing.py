@@ -1,33 +1,88 @@
 """What precision runs, and why."""
 
 import pytest
+import speechbrain as sb
+import torch
 from speechbrain.utils.run_opts import RunOptions
 
 from ser_brain import computing
 from ser_brain.errors import SERError
 
+FASTER = "fast_precision; --precision=bf16 is faster on this device"
+
 
 @pytest.mark.parametrize(
-    "asked, units, expected",
+    "asked, fast, units, expected",
     [
+        ({}, "bf16", False, ("fp32", "the default; this device has no bf16 units")),
+        ({}, "fp32", True, ("fp32", FASTER)),
+        ({}, "bf16", True, ("bf16", "fast_precision, as this device has bf16 units")),
+        ({"precision": "bf16"}, "fp32", True, ("bf16", "as asked for")),
         (
-            {},
+            {"precision": "bf16"},
+            "bf16",
             False,
-            "evaluation fp32 (the default; this device has no bf16 units)",
+            ("bf16", "slow here: emulated, without bf16 units"),
         ),
-        ({}, True, "fp32 (the default; --precision=bf16 is faster on this device)"),
-        ({"precision": "bf16"}, True, "training bf16, evaluation fp32 (as asked for)"),
-        ({"precision": "bf16"}, False, "(slow here: emulated, without bf16 units)"),
-        ({"precision": "fp32"}, True, "training fp32, evaluation fp32 (as asked for)"),
+        ({"precision": "fp32"}, "bf16", True, ("fp32", "as asked for")),
     ],
 )
-def test_the_precision_is_said(monkeypatch, asked, units, expected):
+def test_the_precision_is_chosen_and_said(monkeypatch, asked, fast, units, expected):
     monkeypatch.setattr(computing, "has_bf16", lambda device: units)
-    said = computing.describe_precision(RunOptions.from_dictionary(asked), "cpu")
-    assert said.startswith("precision: ") and expected in said
+    chosen, why = computing.choose_precision(RunOptions.from_dictionary(asked), fast, "cpu")
+    assert (chosen.precision, why) == expected
+    assert chosen.eval_precision == "fp32"
+    brain = sb.Brain(run_opts=chosen)
+    assert brain.precision == expected[0]
 
 
 @pytest.mark.parametrize("key", ["precision", "eval_precision"])
 def test_float16_on_a_cpu(key):
     with pytest.raises(SERError, match="fp16 needs a GPU; a CPU computes in fp32 or bf16"):
-        computing.set_up(RunOptions.from_dictionary({key: "fp16", "device": "cpu"}))
+        computing.set_up(RunOptions.from_dictionary({key: "fp16", "device": "cpu"}), "fp32")
+
+
+@pytest.fixture
+def products():
+    """Puts back what float32 products are computed by."""
+    switch = torch.backends.mkldnn.matmul
+    assert switch.fp32_precision == computing.MKL
+    yield lambda: switch.fp32_precision
+    switch.fp32_precision = computing.MKL
+
+
+@pytest.mark.parametrize(
+    "name, width, chosen",
+    [
+        ("AMD EPYC 9B14", "AVX512", computing.ONEDNN),
+        ("AMD EPYC", "AVX2", computing.MKL),
+        ("Intel(R) Xeon(R) Platinum 8481C", "AVX512", computing.MKL),
+        ("", "AVX512", computing.MKL),
+    ],
+)
+def test_onednn_multiplies_on_wide_amd_processors(monkeypatch, products, name, width, chosen):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"cpu_name": name})
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: width)
+    computing.use_fast_products("cpu")
+    assert products() == chosen
+
+
+def test_a_product_that_is_rounded_stays_with_mkl(monkeypatch, products):
+    """As of a processor on which oneDNN would round to bfloat16."""
+    exact = torch.Tensor.__matmul__
+
+    def rounded(left, right):
+        if products() == computing.ONEDNN:
+            left, right = left.bfloat16().float(), right.bfloat16().float()
+        return exact(left, right)
+
+    monkeypatch.setattr(computing, "_is_wide_amd", lambda: True)
+    monkeypatch.setattr(torch.Tensor, "__matmul__", rounded)
+    computing.use_fast_products("cpu")
+    assert products() == computing.MKL
+
+
+def test_a_gpu_computes_as_it_did(monkeypatch, products):
+    monkeypatch.setattr(computing, "_is_wide_amd", lambda: True)
+    computing.use_fast_products("cuda:0")
+    assert products() == computing.MKL

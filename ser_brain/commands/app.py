@@ -36,6 +36,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
     """Serve the page until Ctrl-C."""
     # What brings torch, which the help does without.
     from ser_brain.app.server import listen, require_gradio, serve
+    from ser_brain.computing import use_fast_products
     from ser_brain.inference.recognizer import EmotionRecognizer
 
     require_gradio()
@@ -43,5 +44,6 @@ def run(arguments: argparse.Namespace) -> Outcome:
         recognizer = EmotionRecognizer.from_pretrained(
             arguments.model, arguments.revision, arguments.device
         )
+        use_fast_products(recognizer.device)
         serve(recognizer, taken, arguments.open)
     return Outcome("The page is closed; recordings are deleted.")

@@ -41,6 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--model", required=True, metavar="MODEL", help="model folder or hub id")
     add("--revision", help="branch, tag or commit of a hub id")
     add("--device", help="such as cpu or cuda:0 [a GPU if there is one]")
+    add(
+        "--precision",
+        choices=("fp32", "bf16"),
+        default="fp32",
+        help="bf16 is faster on devices with units for it, and rounds [fp32]",
+    )
     add("--out", type=Path, metavar="FILE", help=".csv, .jsonl or .parquet")
     add("--window", type=float, metavar="S", help="cut into windows of so many seconds")
     add("--hop", type=float, metavar="S", help="from one window to the next [--window]")
@@ -50,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> Outcome:
     """Score the files."""
     # What brings torch, which the help does without.
+    from ser_brain.computing import use_fast_products
     from ser_brain.inference.audio_files import audio_files
     from ser_brain.inference.pieces import Cutting, check_windows
     from ser_brain.inference.recognizer import EmotionRecognizer
@@ -57,8 +64,9 @@ def run(arguments: argparse.Namespace) -> Outcome:
 
     files = audio_files(arguments.inputs, sys.stdin)
     recognizer = EmotionRecognizer.from_pretrained(
-        arguments.model, arguments.revision, arguments.device
+        arguments.model, arguments.revision, arguments.device, arguments.precision
     )
+    use_fast_products(recognizer.device)
     check_windows(arguments.window, arguments.hop, recognizer)
     speech = load_speech() if arguments.vad else None
     cutting = Cutting(arguments.window, arguments.hop, speech)
@@ -96,9 +104,8 @@ def _written(
     from ser_brain.inference.prediction_output import PredictionOutput
 
     settings = {**_identity(arguments), "window": cutting.window_s, "hop": cutting.hop_s}
-    output = PredictionOutput(
-        arguments.out, columns(recognizer), {**settings, "vad": arguments.vad}
-    )
+    settings |= {"vad": arguments.vad, "precision": arguments.precision}
+    output = PredictionOutput(arguments.out, columns(recognizer), settings)
     remove_partial(arguments.out.parent, *output.names)
     remaining = output.remaining(files)
     count = 0
