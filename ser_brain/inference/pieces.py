@@ -19,7 +19,7 @@ from ser_brain.errors import SERError
 from ser_brain.inference.left_out import LeftOut
 from ser_brain.inference.recognizer import EmotionRecognizer
 from ser_brain.inference.speech import Speech
-from ser_brain.inference.waveform import longest, too_long
+from ser_brain.inference.waveform import longest, require_rate, too_long
 from ser_brain.inference.windows import Windows
 
 BLOCK_S = 10
@@ -140,6 +140,7 @@ def _cut(
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Place of the first sample and the samples (S, H) of each piece."""
     rate_hz = file.samplerate
+    require_rate(rate_hz)  # of one of 1 Hz a window would have no sample
     longest_s = longest(recognizer.sample_rate_hz, recognizer.max_samples)
     blocks = file.blocks(BLOCK_S * rate_hz, dtype="float32", always_2d=True)
     if cutting.speech is not None:

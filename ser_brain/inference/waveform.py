@@ -60,11 +60,7 @@ def prepare(
     >>> wave.shape, warnings[0]
     ((16000,), 'silent: no sample is above -80 dBFS')
     """
-    low_hz, high_hz = RATES_HZ
-    if not low_hz <= rate_hz <= high_hz or rate_hz != int(rate_hz):
-        raise SERError(
-            f"Bad sampling rate {rate_hz!r}; expected {low_hz} to {high_hz} Hz, whole."
-        )
+    require_rate(rate_hz)
     rate_hz = int(rate_hz)
     scaled = _full_scale(np.asarray(samples))
     _require_length(len(scaled) / rate_hz, to_hz, min_samples, max_samples)
@@ -75,6 +71,20 @@ def prepare(
     if len(waveform_S) < min_samples:
         raise SERError(f"A clip of {len(waveform_S)} samples is shorter than {min_samples}.")
     return waveform_S[:max_samples], warnings
+
+
+def require_rate(rate_hz: float) -> None:
+    """Stop at a sampling rate that no recording of speech has.
+
+    Raises
+    ------
+    SERError
+    """
+    low_hz, high_hz = RATES_HZ
+    if not low_hz <= rate_hz <= high_hz or rate_hz != int(rate_hz):
+        raise SERError(
+            f"Bad sampling rate {rate_hz!r}; expected {low_hz} to {high_hz} Hz, whole."
+        )
 
 
 def longest(to_hz: int, max_samples: int | None) -> float:

@@ -101,6 +101,12 @@ def test_a_file_that_cannot_be_used_is_left_out_with_a_reason(tmp_path, name, ma
     item.file.encode()  # can be printed and written
 
 
+def test_a_rate_at_which_a_window_would_have_no_sample(tmp_path):
+    path = write(tmp_path / "slow.wav", noise(1), rate_hz=1)
+    (item,) = cut(path, 0.2, 0.1)
+    assert item.is_whole and item.reason.startswith("Bad sampling rate 1; expected 1000 to")
+
+
 def test_a_file_that_breaks_off_keeps_what_came_before(tmp_path, monkeypatch):
     path = write(tmp_path / "a.flac", noise(60))
     broken(path)
