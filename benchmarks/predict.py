@@ -4,8 +4,8 @@
 
 Scores the first clips of a folder, and recordings of so many minutes put together of them, in
 windows of 4 s. Each runs as a command of its own, start-up and loading included; memory is the
-largest resident set of its process. Then clips, and windows cut out of the longest recording,
-are scored alone and compared with the rows that were written.
+largest resident set of its process. Then some clips, and windows cut out of the recordings, are
+scored alone and compared with the rows that were written.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import soundfile
 from machine import describe
 
 WINDOW_S = 4
-COMPARED_WINDOWS = 100
+COMPARED = 300
 
 
 def concatenate(clips: list[Path], minutes: float, path: Path) -> Path:
@@ -84,6 +84,12 @@ def read(path: Path) -> list[dict]:
         return list(csv.DictReader(file))
 
 
+def some(rows: list[dict]) -> list[dict]:
+    """At most COMPARED of them, evenly."""
+    places = np.linspace(0, len(rows) - 1, min(len(rows), COMPARED)).astype(int)
+    return [rows[place] for place in places]
+
+
 def main() -> None:
     """Print a line for each."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -101,15 +107,14 @@ def main() -> None:
         out = home / "clips.csv"
         found = command(list(map(str, clips)), out, chosen.model)
         seconds = sum(soundfile.info(clip).duration for clip in clips)
-        found["difference"] = largest_difference(read(out), chosen.model)
+        found["difference"] = largest_difference(some(read(out)), chosen.model)
         results["runs"][f"{len(clips)} clips"] = report(found, seconds, len(clips))
         for minutes in chosen.minutes:
             path = concatenate(clips, minutes, home / f"{minutes:g}.flac")
             out = home / f"{minutes:g}.csv"
             found = command([str(path)], out, chosen.model, "--window", str(WINDOW_S))
             rows = read(out)
-            places = np.linspace(0, len(rows) - 1, min(len(rows), COMPARED_WINDOWS)).astype(int)
-            found["difference"] = largest_difference([rows[p] for p in places], chosen.model)
+            found["difference"] = largest_difference(some(rows), chosen.model)
             name = f"one recording of {minutes:g} min"
             results["runs"][name] = report(found, minutes * 60, len(rows))
     for name, run in results["runs"].items():

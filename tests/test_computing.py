@@ -46,9 +46,9 @@ def test_float16_on_a_cpu(key):
 def products():
     """Puts back what float32 products are computed by."""
     switch = torch.backends.mkldnn.matmul
-    assert switch.fp32_precision == computing.MKL
+    before, switch.fp32_precision = switch.fp32_precision, computing.MKL
     yield lambda: switch.fp32_precision
-    switch.fp32_precision = computing.MKL
+    switch.fp32_precision = before
 
 
 @pytest.mark.parametrize(
