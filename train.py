@@ -13,7 +13,6 @@ A run that was interrupted goes on where it stopped when the same command is giv
 from __future__ import annotations
 
 import contextlib
-import errno
 import sys
 from pathlib import Path
 
@@ -21,13 +20,13 @@ from speechbrain.utils.distributed import ddp_init_group, if_main_process, run_o
 from speechbrain.utils.run_opts import RunOptions
 
 from data_prep._run import prepare
-from ser_brain import audit, command_line, computing, config, ranks, run_folder
+from ser_brain import audit, command_line, computing, config, run_folder
+from ser_brain.checkpoint_room import require_room
 from ser_brain.corpora import CorpusSetting, parse_corpora
 from ser_brain.dataio import require_lengths
-from ser_brain.errors import SERError
+from ser_brain.endings import exit_code_of
 from ser_brain.experiment import load_experiment
 from ser_brain.files import read_json, write_json
-from ser_brain.interruption import exit_code, sigterm_raises
 from ser_brain.lock import NAME, held
 from ser_brain.log import get_logger, show_progress
 from ser_brain.outputs import write_test_set, write_validation
@@ -51,14 +50,15 @@ def run(arguments: list[str]) -> None:
 
 def run_in(folder: Path, settings: str, hparams: dict, run_opts: RunOptions) -> None:
     """Corpora -> split -> fit -> test -> report."""
-    encoder = hparams["encoder"]
     run_on_main(run_folder.claim, [folder, settings])
     if if_main_process():
         show_progress(folder / "train_log.txt")
 
     data = load_experiment(hparams, run_on_main(prepare_all, [hparams]))
+    encoder = hparams["encoder"]
+    limits = (encoder.min_samples, encoder.max_samples, encoder.sample_rate_hz)
     for rows in (data.train, data.valid, *data.tests.values()):
-        require_lengths(rows, encoder.min_samples, encoder.max_samples, encoder.sample_rate_hz)
+        require_lengths(rows, *limits, hparams["max_clip_s"])
     facts = {"protocol": data.protocol, "seed": hparams["seed"]}
     record = run_on_main(RunRecord, [folder], facts)
     run_on_main(write_json, [folder / "splits.json", data.as_dict()])
@@ -73,7 +73,7 @@ def run_in(folder: Path, settings: str, hparams: dict, run_opts: RunOptions) -> 
         run_opts=run_opts,
         checkpointer=hparams["checkpointer"],
     )
-    run_folder.require_disk(folder, brain.checkpoint_bytes())
+    require_room(folder, brain.modules)
 
     brain.train(data.train, data.valid)
     run_on_main(write_validation, [folder, brain.run_on(data.valid), data, hparams])
@@ -109,29 +109,7 @@ def main() -> int:
         print(__doc__)
         sys.argv[1:] = ["--help"]
     show_progress()
-    try:
-        with sigterm_raises():
-            run(sys.argv[1:])
-    except SERError as error:
-        logger.error(error)
-        return 2
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        logger.error(f"No space left on the disk ({error.filename or 'while writing'}).")
-        return 2
-    except RuntimeError as error:
-        if not ranks.lost_another(error):
-            raise
-        logger.error(
-            "Another process of this run has ended; so does this one. The same command goes on "
-            "after the last finished epoch, with as many processes as you like."
-        )
-        return 1
-    except KeyboardInterrupt as stop:
-        logger.error("Interrupted. The same command goes on after the last finished epoch.")
-        return exit_code(stop)
-    return 0
+    return exit_code_of(lambda: run(sys.argv[1:]))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 import numpy as np
 from speechbrain.dataio.sampler import DynamicBatchSampler
 
-BATCHINGS = ("random", "dynamic")
 BUCKETS = 60  # of lengths; more pad less, and leave more batches short at their ends
 SHORTEST_BUCKET = 5  # batches
 ROUNDS = 12  # of halving the range that the cap lies in

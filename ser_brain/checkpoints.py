@@ -59,9 +59,8 @@ class AtomicCheckpointer(Checkpointer):
     def recover_if_possible(self, *args: object, **kwargs: object) -> Checkpoint | None:
         """Recover as the stock one does, but from no damaged checkpoint.
 
-        Asked for the latest, to go on from, it passes over damaged ones that came after the
-        last sound one, and sets them aside: what is trained anew from there is the same. Asked
-        for the best, it does not take another instead.
+        Asked for the latest, it takes that of :meth:`find_latest`; asked for the best, it does
+        not take another instead.
 
         Raises
         ------
@@ -70,10 +69,18 @@ class AtomicCheckpointer(Checkpointer):
             latest is, which was kept because it is the best.
         """
         if not (args or kwargs):
-            if if_main_process():
-                self._set_damaged_aside()
-            ddp_barrier()
+            self.find_latest()
         return super().recover_if_possible(*args, **kwargs)
+
+    def find_latest(self) -> Checkpoint | None:
+        """The one to go on from, after damaged ones that came later were set aside.
+
+        What is trained anew from there is the same.
+        """
+        if if_main_process():
+            self._set_damaged_aside()
+        ddp_barrier()
+        return self.find_checkpoint()
 
     def load_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Load as the stock one does, after a look at the checksums."""

@@ -5,7 +5,7 @@ The format is that of the command ``sha256sum``: ``sha256sum --check SHA256SUMS`
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ser_brain.errors import SERError
 from ser_brain.files import sha256_of, write_text
@@ -15,10 +15,20 @@ LARGEST = 2**20  # bytes; a checkpoint's has under a thousand
 
 
 def write_checksums(folder: str | Path, *names: str) -> None:
-    """Note the SHA-256 of every file in a folder, or of some of them, in the folder."""
-    paths = [path for path in sorted(Path(folder).iterdir()) if path.name in names or not names]
-    found = {path.name: sha256_of(path) for path in paths}
-    write_text(Path(folder) / SUMS, "".join(f"{found[name]}  {name}\n" for name in found))
+    """Note the SHA-256 of files of a folder, in the folder.
+
+    Parameters
+    ----------
+    folder : str or Path
+    *names : str
+        Those of these that are there; without, every file in it and in its folders.
+    """
+    folder = Path(folder)
+    paths = [folder / name for name in names] or [*folder.rglob("*")]
+    paths = [path for path in paths if path.is_file() and path != folder / SUMS]
+    found = {path.relative_to(folder).as_posix(): sha256_of(path) for path in paths}
+    lines = [f"{found[name]}  {name}\n" for name in sorted(found)]
+    write_text(folder / SUMS, "".join(lines))
 
 
 def changed_files(folder: str | Path, *names: str) -> list[str]:
@@ -43,23 +53,49 @@ def changed_files(folder: str | Path, *names: str) -> list[str]:
     folder = Path(folder)
     if not (folder / SUMS).is_file():
         return []
+    noted = _noted(folder)
+    looked_at = set(names or noted) & noted.keys()
     try:
-        if (folder / SUMS).stat().st_size > LARGEST:
-            return [SUMS]
-        noted = _noted(folder / SUMS)
-        looked_at = set(names or noted) & noted.keys()
         changed = [name for name in sorted(looked_at) if _sum(folder / name) != noted[name]]
     except OSError as error:
         raise SERError(f"Cannot read {error.filename}: {error.strerror}.") from error
     return changed if noted else [SUMS]
 
 
-def _noted(sums: Path) -> dict[str, str]:
+def noted_files(folder: str | Path) -> list[str]:
+    """Names of the files whose checksum a folder notes; none where there is no list.
+
+    Raises
+    ------
+    SERError
+        If the list cannot be read.
+    """
+    folder = Path(folder)
+    if not (folder / SUMS).is_file():
+        return []
+    noted = _noted(folder)
+    if not noted:
+        raise SERError(f"Bad list of files {folder / SUMS}; delete it.")
+    return sorted(noted)
+
+
+def _noted(folder: Path) -> dict[str, str]:
     """File -> its checksum; {} where the list itself is damaged."""
-    lines = [line.split("  ", 1) for line in sums.read_text("utf-8", "replace").splitlines()]
-    if any(len(line) != 2 for line in lines):
+    sums = folder / SUMS
+    try:
+        if sums.stat().st_size > LARGEST:
+            return {}
+        lines = [n.split("  ", 1) for n in sums.read_text("utf-8", "replace").splitlines()]
+    except OSError as error:
+        raise SERError(f"Cannot read {sums}: {error.strerror}.") from error
+    if any(len(line) != 2 or _leads_out(line[1]) for line in lines):
         return {}
     return {name: digest for digest, name in lines}
+
+
+def _leads_out(name: str) -> bool:
+    """Whether a name is of no file in the folder; somebody else may have written the list."""
+    return PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts
 
 
 def _sum(path: Path) -> str | None:

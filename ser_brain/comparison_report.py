@@ -17,6 +17,7 @@ from ser_brain.files import write_json, write_text
 from ser_brain.latex import to_latex
 from ser_brain.pages import render
 from ser_brain.pairing import pair
+from ser_brain.report_folder import rewritten
 from ser_brain.run_comparison import SEEN, correct_primaries, training_notes
 from ser_brain.run_origin import origin_of, versions
 from ser_brain.runs import Run, read_run
@@ -62,10 +63,17 @@ def write_comparison(
         },
         "runs": {label: origin_of(run, out) for label, run in by_label.items()},
     }
-    write_json(out / "results.json", results)
+    with rewritten(out) as new:
+        _write(new, results)
+    return out / "index.html", results
+
+
+def _write(folder: Path, results: Mapping) -> None:
+    matrix = results["matrix"]
+    write_json(folder / "results.json", results)
     tested = comparison_tables.pairs(results["pairs"], protocols(matrix))
     for suffix, written in (("csv", to_csv), ("md", to_markdown), ("tex", to_latex)):
-        write_text(out / f"{tested.name}.{suffix}", written(tested))
+        write_text(folder / f"{tested.name}.{suffix}", written(tested))
     page = render(
         "comparison.html",
         results=results,
@@ -73,14 +81,13 @@ def write_comparison(
         others=[by_metric(matrix, m) for m in matrix["metrics"] if m not in TESTED],
         legend=[on_bold(matrix), *legend(matrix)],
         warnings=warnings(matrix),
-        heat_maps=comparison_figures.heat_maps(out, write_matrix(out, matrix), matrix),
+        heat_maps=comparison_figures.heat_maps(folder, write_matrix(folder, matrix), matrix),
         pairs=tested,
         how_to_read=comparison_tables.HOW_TO_READ,
-        confusions=comparison_figures.confusions(out, matrix),
+        confusions=comparison_figures.confusions(folder, matrix),
         versions=versions(results["runs"]),
     )
-    write_text(out / "index.html", page)
-    return out / "index.html", results
+    write_text(folder / "index.html", page)
 
 
 def compare_pairs(runs: Mapping[str, Run], matrix: Mapping, resamples: int) -> list[dict]:

@@ -1,4 +1,4 @@
-"""From rows to batches: reading, resampling, target tensors, loaders.
+"""From rows to batches: signals, target tensors, loaders.
 
 Shapes: S samples, T frames, C channels.
 """
@@ -16,34 +16,11 @@ from speechbrain.dataio.dataloader import SaveableDataLoader
 from speechbrain.dataio.dataset import DynamicItemDataset
 from torch import Tensor
 
-from ser_brain import audio
 from ser_brain.errors import SERError
 from ser_brain.losses import NO_EMOTION
-from ser_brain.resampling import resampler
+from ser_brain.recordings import load_signal
 
-FACTS = ("wav", "start", "stop", "emotion", "valence", "arousal")
-
-
-def load_signal(wav: str, start_s: float | None, stop_s: float | None, rate_hz: int) -> Tensor:
-    """Read an utterance as mono at the encoder's rate.
-
-    Returns
-    -------
-    Tensor, shape (S,), float32
-
-    Raises
-    ------
-    SERError
-        If the file cannot be read or holds values that are not finite.
-    """
-    try:
-        samples, found_hz = audio.read(wav, start_s, stop_s)
-    except audio.AudioProblem as problem:
-        raise SERError(f"Cannot use {wav}: {problem}. Prepare the corpus again.") from None
-    signal_S = torch.from_numpy(samples)
-    if not torch.isfinite(signal_S).all():
-        raise SERError(f"Cannot use {wav}: its samples are not all finite.")
-    return signal_S if found_hz == rate_hz else resampler(found_hz, rate_hz)(signal_S)
+FACTS = ("wav", "start", "stop", "duration", "emotion", "valence", "arousal")
 
 
 def make_dataset(
@@ -68,10 +45,10 @@ def make_dataset(
     """
     index = {emotion: place for place, emotion in enumerate(emotions)}
 
-    @sb.utils.data_pipeline.takes("wav", "start", "stop")
+    @sb.utils.data_pipeline.takes("wav", "start", "stop", "duration")
     @sb.utils.data_pipeline.provides("signal")
-    def signal(wav: str, start: float | None, stop: float | None) -> Tensor:
-        return load_signal(wav, start, stop, sample_rate_hz)
+    def signal(wav: str, start: float | None, stop: float | None, duration: float) -> Tensor:
+        return load_signal(wav, start, stop, sample_rate_hz, duration)
 
     @sb.utils.data_pipeline.takes("id")
     @sb.utils.data_pipeline.provides("features")
@@ -104,34 +81,58 @@ def evaluation_loader(
 
 
 def require_lengths(
-    rows: Mapping[str, dict], shortest: int, longest: int | None, rate_hz: int
+    rows: Mapping[str, dict],
+    shortest: int,
+    longest: int | None,
+    rate_hz: int,
+    max_clip_s: float = math.inf,
 ) -> None:
-    """Stop before training if a clip does not fit the encoder.
+    """Stop before training if a clip does not fit the encoder, or is longer than is allowed.
 
     Parameters
     ----------
+    rows : mapping
+        id -> row of :class:`ser_brain.labelling.CorpusData`.
     shortest, longest : int
         The encoder's receptive field and limit, in samples at ``rate_hz``; no limit is None.
+    rate_hz : int
+    max_clip_s : float
+        The setting, in seconds: the longest clip decides how much memory is needed.
 
     Raises
     ------
     SERError
-        Naming how many clips and the first five.
+        Naming how many clips, and the first five with their lengths.
     """
+    shortest_s = shortest / rate_hz
     longest_s = math.inf if longest is None else longest / rate_hz
-    rounding_s = 1e-6  # of a manifest's durations
-    for what, off in (
+    cut = "Cut them, or leave them out of the corpus"
+    for what, low_s, high_s, advice in (
         (
-            f"shorter than the encoder's receptive field ({shortest / rate_hz:.3f} s)",
-            [i for i, row in rows.items() if row["duration"] < shortest / rate_hz - rounding_s],
+            f"shorter than the encoder's receptive field ({shortest_s:.3f} s)",
+            shortest_s,
+            math.inf,
+            "Leave them out of the corpus",
         ),
+        (f"longer than the encoder takes ({longest_s:g} s)", 0, longest_s, cut),
         (
-            f"longer than the encoder takes ({longest_s:g} s)",
-            [i for i, row in rows.items() if row["duration"] > longest_s + rounding_s],
+            f"longer than max_clip_s ({max_clip_s:g} s)",
+            0,
+            max_clip_s,
+            f"{cut}; or raise --max_clip_s, if the machine has the memory",
         ),
     ):
+        off = _outside(rows, low_s, high_s)
         if off:
-            raise SERError(
-                f"{len(off)} utterances are {what}: {', '.join(off[:5])}. "
-                "Leave them out of the corpus or cut them."
-            )
+            raise SERError(f"{len(off)} utterances are {what}: {', '.join(off[:5])}. {advice}.")
+
+
+def _outside(rows: Mapping[str, dict], low_s: float, high_s: float) -> list[str]:
+    """The clips whose length is not between two, each with it."""
+    rounding_s = 1e-6  # of a manifest's durations
+    lengths_s = {utterance_id: row["duration"] for utterance_id, row in rows.items()}
+    return [
+        f"{utterance_id} ({s:.4g} s)"
+        for utterance_id, s in lengths_s.items()
+        if not low_s - rounding_s <= s <= high_s + rounding_s
+    ]

@@ -29,6 +29,7 @@ from ser_brain.manifest import data_folder_of, read_card
 from ser_brain.on_argument import Target
 from ser_brain.outputs import prediction_rows
 from ser_brain.predictions import write_predictions
+from ser_brain.recordings import require_files
 from ser_brain.run_record import RunRecord
 from ser_brain.runs import FOLDS
 
@@ -97,6 +98,7 @@ def _embed_corpus(
     folder: Path, data: CorpusData, embedder: Embedder, encoder: Encoder, device: str
 ) -> dict[str, int]:
     lengths = (encoder.min_samples, encoder.max_samples, encoder.sample_rate_hz)
+    require_files(data.rows)
     require_lengths(data.rows, *lengths)
     outputs = embeddings_of(encoder, data.rows, device, f"{embedder.part}, {data.name}")
     sets = {"test": data.rows.keys() - embedder.seen, "train": data.rows.keys() & embedder.seen}

@@ -91,6 +91,62 @@ def require_metrics(
         raise bad_value("validation_metric (lower must be better)", validation_metric, known)
 
 
+def watched(valid: Mapping[str, float], metric: str, epoch: int) -> float:
+    """The validation metric after an epoch.
+
+    Raises
+    ------
+    SERError
+        If no validation utterance has the label it needs, or it is not finite.
+    """
+    if metric not in valid:
+        raise SERError(
+            f"validation_metric: {metric} has nothing to be computed on: no validation "
+            "utterance has the label it needs."
+        )
+    if not math.isfinite(valid[metric]):
+        raise SERError(
+            f"After epoch {epoch} the validation {metric} is {valid[metric]}. The last "
+            "checkpoint is sound; lower the learning rate."
+        )
+    return valid[metric]
+
+
+def epoch_line(
+    epoch: int,
+    epochs: int,
+    seconds: float,
+    statistics: Mapping[str, Mapping[str, float]],
+    left_out: Mapping[str, int],
+) -> str:
+    """How an epoch went, for the log.
+
+    Parameters
+    ----------
+    epoch, epochs : int
+        Which of how many, from 1.
+    seconds : float
+        That it took.
+    statistics : mapping
+        Stage -> name -> value.
+    left_out : mapping
+        What was left out -> how often.
+
+    Examples
+    --------
+    >>> statistics = {"train": {"loss": 1.25}, "valid": {"loss": 1.5, "uar": 0.5}}
+    >>> epoch_line(2, 5, 61.2, statistics, {"skipped_batches": 3}).split("; ")[2:]
+    ['3 skipped batches', '61 s, 3.1 min left']
+    >>> epoch_line(2, 5, 61.2, statistics, {})
+    'epoch 2/5: train loss 1.250; valid loss 1.500 uar 0.500; 61 s, 3.1 min left'
+    """
+    parts = [f"{stage} {format_statistics(values)}" for stage, values in statistics.items()]
+    parts += [f"{count} {what.replace('_', ' ')}" for what, count in left_out.items()]
+    left_min = seconds * (epochs - epoch) / 60
+    parts.append(f"{seconds:.0f} s, {left_min:.1f} min left")
+    return f"epoch {epoch}/{epochs}: {'; '.join(parts)}"
+
+
 def format_statistics(statistics: Mapping[str, float]) -> str:
     """Name and value, for a log line.
 

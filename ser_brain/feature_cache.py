@@ -1,8 +1,8 @@
 """What a frozen front end makes of every clip, kept between epochs, runs and folds.
 
 One file a clip, in a folder named after the front end (its weights, settings and code) and
-named after the audio: what changed is never found. Files appear whole, so runs at the same time
-share the work and need no lock.
+named after the audio: what changed is never found. Of several runs one computes; the others
+wait, and find what they share with it.
 
 Axes: T frames, C channels.
 """
@@ -12,9 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
-import shutil
-import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -23,18 +21,20 @@ from speechbrain.utils.distributed import ddp_barrier, if_main_process, run_on_m
 from torch import Tensor
 from tqdm import tqdm
 
-from ser_brain.dataio import load_signal
+from ser_brain import ranks
 from ser_brain.encoders.base import Encoder
 from ser_brain.errors import SERError
-from ser_brain.feature_file import SUFFIX, Damaged, read_features, write_features
+from ser_brain.feature_file import Damaged, bytes_of, read_features, write_features
 from ser_brain.feature_names import audio_names, front_digest
+from ser_brain.feature_room import NoRoom, make_room
 from ser_brain.files import remove
+from ser_brain.lock import NAME, held
 from ser_brain.log import get_logger
+from ser_brain.recordings import load_signal
 from ser_brain.user_cache import cache_folder
 
 logger = get_logger(__name__)
 
-IN_USE_S = 24 * 3600  # a file read since may belong to a run that goes on
 LARGEST = torch.finfo(torch.float16).max
 
 
@@ -72,7 +72,7 @@ class FeatureCache:
         shortest = encoder.min_samples
         self.channels = self._front(torch.zeros(shortest)).shape[1]
 
-    def fill(self, rows: Mapping[str, dict], bar: bool) -> bool:
+    def fill(self, rows: Mapping[str, dict], bar: bool) -> None:
         """Compute the features of the clips that have none.
 
         Parameters
@@ -82,26 +82,18 @@ class FeatureCache:
         bar : bool
             Show a progress bar.
 
-        Returns
-        -------
-        bool
-            Whether :meth:`features_of` has them; False where the limit leaves no room.
+        Raises
+        ------
+        NoRoom
+            Of the limit or the disk; on every rank.
         """
         self.files = {i: self.folder / name for i, name in audio_names(rows).items()}
-        missing = [i for i, file in self.files.items() if not self._is_sound(file)]
-        if not run_on_main(self._make_room, [{i: rows[i]["duration"] for i in missing}]):
-            return False
-        # Runs and ranks that fill the same cache begin at different clips.
-        random.Random(os.getpid()).shuffle(missing)
-        bar = bar and if_main_process()
-        for utterance_id in tqdm(missing, desc="front end", unit="clip", disable=not bar):
-            file, row = self.files[utterance_id], rows[utterance_id]
-            if not file.exists():
-                place = (row["wav"], row["start"], row["stop"])
-                signal_S = load_signal(*place, self.encoder.sample_rate_hz)
-                write_features(file, self._rounded(signal_S, row["wav"]))
-        ddp_barrier()  # until every rank's share is there
-        return True
+        missing = self._unsound(self.files)
+        if any(ranks.gather(missing)):
+            with self._alone():
+                self._compute({i: rows[i] for i in self._unsound(missing)}, bar)
+        if if_main_process():
+            logger.info(f"front end: {len(rows)} clips are in the cache {self.folder}")
 
     def features_of(self, utterance_id: str) -> Tensor:
         """Features of one clip, (T, C) float16.
@@ -120,6 +112,9 @@ class FeatureCache:
                 "command computes them again and goes on after the last finished epoch."
             ) from None
 
+    def _unsound(self, ids: Iterable[str]) -> list[str]:
+        return [i for i in ids if not self._is_sound(self.files[i])]
+
     def _is_sound(self, file: Path) -> bool:
         try:
             _read(file, self.channels)
@@ -130,6 +125,42 @@ class FeatureCache:
             remove(file)
             return False
         return True
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """While no other run fills the cache, with whatever front end: the limit is of all."""
+        if if_main_process():
+            with held(self.root / NAME, self.root, wait=True):
+                yield
+        else:
+            yield  # the first thing that ranks do here is wait for the main one
+
+    def _compute(self, rows: Mapping[str, dict], bar: bool) -> None:
+        shortage = run_on_main(self._make_room, [rows])
+        if shortage:
+            raise NoRoom(shortage)
+        missing = list(rows)
+        random.Random(ranks.rank()).shuffle(missing)  # ranks begin at different clips
+        bar = bar and if_main_process()
+        for utterance_id in tqdm(missing, desc="front end", unit="clip", disable=not bar):
+            file, row = self.files[utterance_id], rows[utterance_id]
+            if not file.exists():
+                wav, rate_hz = row["wav"], self.encoder.sample_rate_hz
+                place = (row["start"], row["stop"], rate_hz, row["duration"])
+                write_features(file, self._rounded(load_signal(wav, *place), wav))
+        ddp_barrier()  # until every rank's share is there
+
+    def _make_room(self, rows: Mapping[str, dict]) -> str:
+        rate_hz = self.encoder.sample_rate_hz
+        samples_N = torch.tensor([round(r["duration"] * rate_hz) for r in rows.values()]).long()
+        frames_N = self.encoder.frame_lengths(samples_N).tolist()
+        needed = sum(bytes_of(frames, self.channels) for frames in frames_N)
+        shortage = make_room(self.root, needed, self.limit_bytes, set(self.files.values()))
+        clips = f"{len(rows)} of {len(self.files)} clips"
+        if shortage:
+            return f"no room to cache {clips}: {shortage}"
+        logger.info(f"front end: computing {clips} ({needed / 1e9:.2f} GB) into {self.folder}")
+        return ""
 
     def _rounded(self, signal_S: Tensor, wav: str) -> np.ndarray:
         features_TC = self._front(signal_S)
@@ -144,42 +175,6 @@ class FeatureCache:
     def _front(self, signal_S: Tensor) -> Tensor:
         lengths_B = torch.tensor([len(signal_S)], device=self.device)
         return self.encoder.front(signal_S[None].to(self.device), lengths_B)[0][0]
-
-    def _make_room(self, durations_s: Mapping[str, float]) -> bool:
-        """Whether the features of the missing clips fit, after the oldest were removed."""
-        rate_hz, used = self.encoder.sample_rate_hz, set(self.files.values())
-        samples_N = torch.tensor([round(d * rate_hz) for d in durations_s.values()]).long()
-        needed = int(self.encoder.frame_lengths(samples_N).sum()) * 2 * self.channels
-        held = self._held()
-        total = sum(stat.st_size for stat in held.values())
-        begun = time.time() - IN_USE_S
-        for file in sorted(held.keys() - used, key=lambda file: held[file].st_mtime):
-            if total + needed <= self.limit_bytes or held[file].st_mtime > begun:
-                break
-            with contextlib.suppress(OSError):  # another user's, or a disk that is only read
-                file.unlink(missing_ok=True)
-                total -= held[file].st_size
-        free = shutil.disk_usage(self.root).free
-        if needed > min(self.limit_bytes - total, free):
-            logger.warning(
-                f"front end: no room to cache {len(durations_s)} clips, {needed / 1e9:.2f} GB "
-                f"(feature_cache_gb: {self.limit_bytes / 1e9:g}, {total / 1e9:.2f} in use; "
-                f"{free / 1e9:.2f} free on the disk). It is computed in every epoch."
-            )
-            return False
-        logger.info(
-            f"front end: {len(self.files)} clips in the cache {self.folder}, of them "
-            f"{len(durations_s)} to compute ({needed / 1e9:.2f} GB)"
-        )
-        return True
-
-    def _held(self) -> dict[Path, os.stat_result]:
-        """Every cached file, of any front end; another run may be removing some."""
-        held = {}
-        for file in self.root.glob(f"*/*{SUFFIX}"):
-            with contextlib.suppress(FileNotFoundError):
-                held[file] = file.stat()
-        return held
 
 
 def _read(file: Path, channels: int) -> np.ndarray:

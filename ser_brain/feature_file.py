@@ -20,6 +20,17 @@ class Damaged(Exception):
     """A file is there, but is not what was written."""
 
 
+def bytes_of(frames: int, channels: int) -> int:
+    """Size of a file.
+
+    Examples
+    --------
+    >>> bytes_of(49, 512)
+    50180
+    """
+    return HEAD + frames * channels * 2
+
+
 def write_features(path: Path, features_TC: np.ndarray) -> None:
     """Write a clip's float16 features; the file is whole or not there."""
     payload = np.ascontiguousarray(features_TC, dtype="<f2").tobytes()

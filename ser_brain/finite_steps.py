@@ -6,7 +6,7 @@ import speechbrain as sb
 import torch
 from torch import Tensor
 
-from ser_brain.errors import SERError, bad_value
+from ser_brain.errors import SERError
 from ser_brain.log import get_logger
 
 logger = get_logger(__name__)
@@ -25,18 +25,20 @@ class FiniteBrain(sb.Brain):
     batch_ids : list of str
         Of the batch at hand; set by who computes the loss.
     skipped_batches : int
-        In this epoch; set to 0 by who begins one.
+        In this epoch.
+    steps_skipped_by_scaler : int
+        Steps of this epoch that the gradient scaler (fp16) left out.
     """
 
     batch_ids: list[str]
     skipped_batches: int
+    steps_skipped_by_scaler: int
 
-    def on_fit_start(self) -> None:
-        """Check the setting before anything is trained."""
-        found = self.hparams.nonfinite_batches
-        if found not in (STOP, SKIP):
-            raise bad_value("nonfinite_batches", found, (STOP, SKIP))
-        super().on_fit_start()
+    def on_stage_start(self, stage: sb.Stage, epoch: int | None = None) -> None:
+        """Count anew in every epoch."""
+        if stage == sb.Stage.TRAIN:
+            self.skipped_batches = 0
+            self.steps_skipped_by_scaler = 0
 
     def check_loss_isfinite(self, loss: Tensor) -> None:
         """Stop at a loss that is not finite; to skip it, wait for its gradients."""
@@ -49,7 +51,13 @@ class FiniteBrain(sb.Brain):
         A gradient scaler (fp16) looks at the gradients itself: it tries larger and larger
         scales, and one that is too large is no fault of the batch.
         """
-        if self.scaler.is_enabled() or self._gradients_are_finite():
+        if self.scaler.is_enabled():
+            before = self.scaler.get_scale()
+            super().optimizers_step()
+            if self.scaler.get_scale() < before:  # the only way it tells
+                self.steps_skipped_by_scaler += 1
+            return
+        if self._gradients_are_finite():
             super().optimizers_step()
             return
         if self.hparams.nonfinite_batches == STOP:
@@ -58,6 +66,14 @@ class FiniteBrain(sb.Brain):
         ids = ", ".join(self.batch_ids)
         logger.warning(f"skipped a batch whose loss or gradients are not finite: {ids}")
         self.zero_grad(set_to_none=True)
+
+    def steps_left_out(self) -> dict[str, int]:
+        """Counts of this epoch, by name, of what there was."""
+        counts = {
+            "skipped_batches": self.skipped_batches,
+            "steps_skipped_by_scaler": self.steps_skipped_by_scaler,
+        }
+        return {name: count for name, count in counts.items() if count}
 
     def _gradients_are_finite(self) -> bool:
         """Whether their norm is: it is infinite where their squares are too large to add."""

@@ -11,10 +11,11 @@ from speechbrain.dataio.dataset import DynamicItemDataset
 from speechbrain.utils.distributed import if_main_process
 
 from ser_brain import ranks
-from ser_brain.batching import BATCHINGS, length_batches
+from ser_brain.batching import length_batches
 from ser_brain.dataio import collate, evaluation_loader, make_dataset
-from ser_brain.errors import bad_value
+from ser_brain.errors import SERError
 from ser_brain.feature_cache import FeatureCache, can_cache
+from ser_brain.feature_room import NoRoom
 from ser_brain.log import get_logger
 
 logger = get_logger(__name__)
@@ -37,12 +38,47 @@ class Loaders:
         self.device = device
         self.cache: FeatureCache | None = None
 
-    def fill_cache(self, rows: Mapping[str, dict], bar: bool) -> None:
-        """Compute a frozen front end once for these utterances, where the settings want it."""
+    def fill_cache(
+        self, rows: Mapping[str, dict], bar: bool, began_cached: bool | None = None
+    ) -> None:
+        """Compute a frozen front end once for these utterances, where the settings want it.
+
+        Parameters
+        ----------
+        rows : mapping
+            id -> row of :class:`ser_brain.labelling.CorpusData`.
+        bar : bool
+            Show a progress bar.
+        began_cached : bool, optional
+            Whether the run that goes on began so. Cached features are rounded to float16: to
+            end as an undisturbed run, it keeps to what it began with.
+
+        Raises
+        ------
+        SERError
+            If the run began with the cache, which has no room now.
+        """
         encoder, limit_gb = self.hparams.encoder, self.hparams.feature_cache_gb
-        if limit_gb > 0 and can_cache(encoder):
-            cache = FeatureCache(encoder, limit_gb, self.device)
-            self.cache = cache if cache.fill(rows, bar) else None
+        if limit_gb == 0 or not can_cache(encoder):
+            return
+        if began_cached is False:
+            if if_main_process():
+                logger.info("front end: computed in every epoch, as in those before")
+            return
+        cache = FeatureCache(encoder, limit_gb, self.device)
+        try:
+            cache.fill(rows, bar)
+        except NoRoom as found:
+            if began_cached:
+                raise SERError(
+                    "The epochs so far were trained on cached features, which are rounded, and "
+                    f"there is {found}. Free the disk, raise --feature_cache_gb, or begin anew "
+                    "in another --output_folder."
+                ) from None
+            if if_main_process():
+                logger.warning(f"front end: {found}. It is computed in every epoch.")
+        else:
+            self.cache = cache
 
     def dataset(self, rows: Mapping[str, dict], cached: bool) -> DynamicItemDataset:
         """Utterances as waveforms, or as features of the cache."""
@@ -51,19 +87,10 @@ class Loaders:
         return make_dataset(rows, self.hparams.emotions, rate_hz, features_of)
 
     def training_options(self, rows: Mapping[str, dict]) -> dict:
-        """Arguments of the loader that trains on these utterances.
-
-        Raises
-        ------
-        SERError
-            For an unknown ``batching``.
-        """
-        batching = self.hparams.batching
-        if batching not in BATCHINGS:
-            raise bad_value("batching", batching, BATCHINGS)
+        """Arguments of the loader that trains on these utterances."""
         options = {"collate_fn": collate, **self.device_options()}
         batch_size = self.hparams.batch_size
-        if batching == "random":
+        if self.hparams.batching == "random":
             _say_what_repeats(len(rows), "utterances")
             return {**options, "batch_size": batch_size, "shuffle": True}
         durations_s = [row["duration"] for row in rows.values()]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from ser_brain.redaction import redacted
+
 get_logger = logging.getLogger
 OURS = ("ser_brain", "data_prep", "recipes", "train")
 
@@ -33,6 +35,11 @@ def show_progress(file: str | Path | None = None) -> None:
     root.setLevel(logging.INFO)
 
 
+def take_over(library: str) -> None:
+    """Let a library's lines come by these handlers alone, not by its own too, as they are."""
+    logging.getLogger(library).handlers.clear()
+
+
 def _is_ours_or_serious(record: logging.LogRecord) -> bool:
     """Other libraries' lines only from warnings on."""
     return record.levelno >= logging.WARNING or record.name.split(".")[0] in OURS
@@ -40,7 +47,7 @@ def _is_ours_or_serious(record: logging.LogRecord) -> bool:
 
 class _Formatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        message = super().format(record)
+        message = redacted(super().format(record))
         if record.levelno >= logging.WARNING:
             return f"{record.levelname.lower()}: {message}"
         return message

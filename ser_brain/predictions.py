@@ -9,7 +9,6 @@ Axes: N utterances, C classes, 2 = valence and arousal, D embedding dimensions.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,9 +17,16 @@ import numpy as np
 from scipy.special import log_softmax
 
 from ser_brain.errors import SERError
-from ser_brain.files import atomic_path, read_json, remove, sha256_of, write_json
+from ser_brain.files import read_json, remove, sha256_of, write_json
 from ser_brain.prediction_card import SHA256, card_path, check_card, require_as_written
-from ser_brain.prediction_rows import Columns, columns_of
+from ser_brain.prediction_columns import columns_of
+from ser_brain.prediction_files import (
+    check_embeddings,
+    read_embeddings,
+    read_rows,
+    write_embeddings,
+    write_rows,
+)
 
 VALENCE_AROUSAL = ("valence", "arousal")
 # Arrays of a row each, but for the embeddings.
@@ -140,20 +146,16 @@ def write_predictions(
     columns = columns_of(rows, card["emotions"], path, scores)
     if embeddings_ND is not None:
         embeddings_ND = np.asarray(embeddings_ND, dtype=np.float32)
-        _check_embeddings(embeddings_ND, len(rows), path)
+        check_embeddings(embeddings_ND, len(rows), path)
     remove(card_path(path))
-    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
-        for row in rows:
-            line = json.dumps(row, ensure_ascii=False, allow_nan=False, default=_plain_number)
-            file.write(line + "\n")
-    sums = {path.name: sha256_of(path)}
-    embeddings_path = path.with_name(f"{test_set}.npz")
+    write_rows(path, rows)
+    written, embeddings_path = [path], path.with_name(f"{test_set}.npz")
     if embeddings_ND is None:
         remove(embeddings_path)
     else:
-        with atomic_path(embeddings_path) as temporary:
-            np.savez(temporary, ids=np.array(columns.ids, dtype=str), embeddings=embeddings_ND)
-        sums[embeddings_path.name] = sha256_of(embeddings_path)
+        write_embeddings(embeddings_path, columns.ids, embeddings_ND)
+        written.append(embeddings_path)
+    sums = {each.name: sha256_of(each) for each in written}
     write_json(card_path(path), {**card, SHA256: sums})
     return path
 
@@ -182,75 +184,19 @@ def read_predictions(
     path = Path(path)
     card = read_json(card_path(path), "prediction card")
     check_card(card, path)
-    rows = _read_rows(path)
-    columns: Columns = columns_of(rows, card["emotions"], path, scores)
+    rows = read_rows(path)
+    columns = columns_of(rows, card["emotions"], path, scores)
     require_as_written(path, card)  # last: what is wrong with a row says more
     embeddings_path = path.with_name(f"{path.name.removesuffix('.jsonl')}.npz")
     embeddings_ND = None
     if embeddings and embeddings_path.exists():
-        embeddings_ND = _read_embeddings(embeddings_path, columns.ids)
+        embeddings_ND = read_embeddings(embeddings_path, columns.ids)
         require_as_written(embeddings_path, card)
     temperature = card.get("temperature")
     return Predictions(
         card=card,
-        ids=columns.ids,
         rows=rows,
-        true_N=columns.true_N,
-        predicted_N=columns.predicted_N,
-        log_probs_NC=columns.log_probs_NC,
-        true_va_N2=columns.true_va_N2,
-        predicted_va_N2=columns.predicted_va_N2,
+        **vars(columns),
         embeddings_ND=embeddings_ND,
         temperature_N=None if temperature is None else np.full(len(rows), float(temperature)),
     )
-
-
-def _plain_number(value: object) -> object:
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"{type(value).__name__} has no place in a prediction")
-
-
-def _check_embeddings(embeddings_ND: np.ndarray, count: int, path: Path) -> None:
-    if embeddings_ND.dtype.kind != "f":
-        found = embeddings_ND.dtype
-        raise SERError(f"Bad embeddings of {path}: found {found}, expected float.")
-    if embeddings_ND.ndim != 2 or len(embeddings_ND) != count:
-        raise SERError(
-            f"Bad embeddings of {path}: found shape {embeddings_ND.shape}, expected "
-            f"{count} rows and one column per dimension."
-        )
-    if not np.isfinite(embeddings_ND).all():
-        raise SERError(f"Bad embeddings of {path}: some are NaN or infinite.")
-
-
-def _read_rows(path: Path) -> list[dict]:
-    rows = []
-    try:
-        with open(path, encoding="utf-8") as file:
-            for number, line in enumerate(file, start=1):
-                try:
-                    row = json.loads(line)
-                except (ValueError, RecursionError) as error:
-                    raise SERError(f"{path}, line {number}: no JSON ({error}).") from error
-                if not isinstance(row, dict):
-                    raise SERError(f"{path}, line {number}: expected a JSON object.")
-                rows.append(row)
-    except FileNotFoundError:
-        raise SERError(f"No predictions at {path}.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SERError(f"Cannot read the predictions {path}: {error}.") from error
-    return rows
-
-
-def _read_embeddings(path: Path, ids: list[str]) -> np.ndarray:
-    try:
-        with np.load(path, allow_pickle=False) as content:
-            stored_ids = np.asarray(content["ids"]).tolist()
-            embeddings_ND = np.asarray(content["embeddings"])
-    except Exception as error:  # zipfile and NumPy raise a dozen kinds for a damaged archive
-        raise SERError(f"Cannot read the embeddings {path}: {error}.") from error
-    if stored_ids != ids:
-        raise SERError(f"Bad embeddings {path}: its ids are not those of the .jsonl in order.")
-    _check_embeddings(embeddings_ND, len(ids), path)
-    return embeddings_ND

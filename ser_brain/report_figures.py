@@ -135,10 +135,21 @@ def of_training(
     spoken = "; ".join(f"{name} {value_text(float(value))}" for name, value in last.items())
     of_parts = f" of {len(logs)} parts, a thin line each" if len(logs) > 1 else ""
     end = "At the end, on average" if of_parts else "At the end"
-    skipped = sum(line.get("skipped_batches", 0) for log in logs for line in log)
-    note = f" Batches skipped, not being finite: {skipped:,}." if skipped else ""
     return inlined(
         stem,
-        f"Losses, validation scores and learning rates over the epochs{of_parts}.{note}",
+        f"Losses, validation scores and learning rates over the epochs{of_parts}."
+        f"{_left_out(logs)}",
         f"Training curves over {max(map(len, logs))} epochs. {end}: {spoken}.",
     )
+
+
+def _left_out(logs: list[list[dict]]) -> str:
+    """What was not trained on, where there was any: see :mod:`ser_brain.finite_steps`."""
+    said = ""
+    for key, words in (
+        ("skipped_batches", "Batches skipped, not being finite"),
+        ("steps_skipped_by_scaler", "Steps left out by the gradient scaler"),
+    ):
+        count = sum(line.get(key, 0) for log in logs for line in log)
+        said += f" {words}: {count:,}." if count else ""
+    return said

@@ -8,11 +8,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from ser_brain.checksums import SUMS, noted_files, write_checksums
 from ser_brain.errors import SERError
-from ser_brain.files import PARTIAL, read_json, write_json
-
-# Beside the report: what it wrote, so that the next one knows what to take away.
-WRITTEN = "files.json"
+from ser_brain.files import PARTIAL, remove_partial
+from ser_brain.lock import NAME, held
 
 
 @contextlib.contextmanager
@@ -22,7 +21,8 @@ def rewritten(folder: Path) -> Iterator[Path]:
     Parameters
     ----------
     folder : Path
-        Holds the report. Files that no report wrote stay as they are.
+        Holds the report. Files that no report wrote stay as they are; which ones did, and their
+        checksums, ``SHA256SUMS`` says.
 
     Yields
     ------
@@ -32,28 +32,24 @@ def rewritten(folder: Path) -> Iterator[Path]:
     Raises
     ------
     SERError
-        If the folder cannot be written.
+        If the folder cannot be written, or another process writes it.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=PARTIAL, dir=folder) as name:
-            new = Path(name)
-            yield new
-            earlier = _earlier(folder)
-            written = sorted(path.name for path in new.iterdir())
-            for name in written:
-                os.replace(new / name, folder / name)
-            for name in earlier.difference(written):
-                (folder / name).unlink(missing_ok=True)
-            write_json(folder / WRITTEN, {"written": written})
+        with held(folder / NAME, folder):
+            remove_partial(folder)
+            with tempfile.TemporaryDirectory(prefix=PARTIAL, dir=folder) as name:
+                new = Path(name)
+                yield new
+                _move(new, folder)
     except OSError as error:
         raise SERError(f"Cannot write {folder}: {error.strerror or error}.") from error
 
 
-def _earlier(folder: Path) -> set[str]:
-    """Names of the files an earlier report wrote; only of files in the folder itself."""
-    path = folder / WRITTEN
-    names = read_json(path, "list of a report's files").get("written") if path.exists() else []
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise SERError(f"Bad list of a report's files {path}; delete it.")
-    return {name for name in names if Path(name).name == name and (folder / name).is_file()}
+def _move(new: Path, folder: Path) -> None:
+    """Move files to a folder, and remove those of an earlier report that have no successor."""
+    write_checksums(new)
+    earlier, written = noted_files(folder), noted_files(new)
+    for name in [*written, SUMS]:  # the list last, when it is true
+        os.replace(new / name, folder / name)
+    for name in set(earlier) - set(written):
+        (folder / name).unlink(missing_ok=True)

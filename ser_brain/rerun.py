@@ -25,6 +25,7 @@ from ser_brain.manifest import data_folder_of, read_card
 from ser_brain.on_argument import Target
 from ser_brain.outputs import model_facts, temperature_of, write_outputs
 from ser_brain.prediction_card import card_path
+from ser_brain.recordings import require_files
 from ser_brain.run_folder import SETTINGS
 from ser_brain.runs import parts_of
 
@@ -127,6 +128,7 @@ def _predict(folder: Path, brain: SERBrain, hparams: dict, target: Target) -> st
         return name
     encoder = hparams["encoder"]
     lengths = (encoder.min_samples, encoder.max_samples, encoder.sample_rate_hz)
+    require_files(data.rows)
     require_lengths(data.rows, *lengths)
     card = {
         **model_facts(hparams),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Collection
 from pathlib import Path
 
@@ -15,8 +14,16 @@ from ser_brain.yaml_keys import split_keys
 
 SETTINGS = "hyperparams.yaml"
 RECORD = "run.json"
-# Keys that may change between a run and its continuation: where things lie, and for how long.
-MAY_CHANGE = {"output_folder", "data_folder", "manifest_folder", "number_of_epochs"}
+# Keys that may change between a run and its continuation: where things lie, for how long, and
+# which clips are too long for the machine.
+MAY_CHANGE = {
+    "output_folder",
+    "data_folder",
+    "manifest_folder",
+    "number_of_epochs",
+    "max_clip_s",
+}
+CACHE_SIZE = "feature_cache_gb"  # may change, too, but whether it is 0 may not
 
 
 def claim(folder: str | Path, settings: str) -> None:
@@ -78,11 +85,17 @@ def is_finished(folder: str | Path, settings: str) -> bool:
     return finished and not differing(kept, settings, MAY_CHANGE - {"number_of_epochs"})
 
 
-def _plain(settings: str, name: str) -> dict[str, tuple]:
+def _plain(settings: str, name: str) -> dict[str, object]:
     """key -> its value without comments and layout."""
     keys = split_keys(settings, name)
     values = yaml.compose(settings).value if keys else ()
-    return {key.value: _content(value) for key, value in values}
+    return {k.value: _is_zero(v) if k.value == CACHE_SIZE else _content(v) for k, v in values}
+
+
+def _is_zero(node: yaml.Node) -> bool:
+    """Whether a YAML node is the number 0."""
+    is_number = node.tag.endswith((":int", ":float"))  # others need not be loadable
+    return is_number and yaml.safe_load(yaml.serialize(node)) == 0
 
 
 def _content(node: yaml.Node) -> tuple:
@@ -93,22 +106,6 @@ def _content(node: yaml.Node) -> tuple:
     if isinstance(node, yaml.SequenceNode):
         return node.tag, tuple(_content(item) for item in node.value)
     return node.tag, node.value
-
-
-def require_disk(folder: str | Path, needed_bytes: int) -> None:
-    """Stop before training if the checkpoints will not fit.
-
-    Raises
-    ------
-    SERError
-        With what is free and what is needed.
-    """
-    free = shutil.disk_usage(folder).free
-    if free < needed_bytes:
-        raise SERError(
-            f"{folder} has {free / 1e9:.2f} GB free, the checkpoints need about "
-            f"{needed_bytes / 1e9:.2f} GB. Free some, or choose another --output_folder."
-        )
 
 
 class TrainLog:

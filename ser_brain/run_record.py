@@ -10,10 +10,13 @@ import time
 from datetime import datetime
 from pathlib import Path
 
+from ser_brain.checksums import write_checksums
 from ser_brain.files import read_json, write_json
-from ser_brain.run_folder import RECORD
+from ser_brain.run_folder import RECORD, SETTINGS
 
 SIGNS_OF_LIFE = ("train_log.jsonl", "save/*", "predictions/*", "*/output.txt")
+# Files of a run that have no checksum elsewhere and that nothing changes once it has ended.
+ENDED = (SETTINGS, RECORD, "folds.json", "splits.json", "train_log.jsonl")
 VERSIONS = ("torch", "torchaudio", "speechbrain", "transformers", "numpy", "scikit-learn")
 
 
@@ -48,11 +51,12 @@ class RunRecord:
         write_json(self.path, {**self.facts, "finished": False, "invocations": self._all(None)})
 
     def finish(self) -> None:
-        """Record that the run came to its end, and how long it took."""
+        """Record that the run came to its end, how long it took, and its files' checksums."""
         invocations = self._all(round(time.time() - self.began, 1))
         total_s = round(sum(each["wall_time_s"] or 0.0 for each in invocations), 1)
         content = {"finished": True, "wall_time_s": total_s, "invocations": invocations}
         write_json(self.path, {**self.facts, **content})
+        write_checksums(self.path.parent, *ENDED)
 
     def _all(self, seconds: float | None) -> list[dict]:
         ours = {key: self.facts[key] for key in ("command", "started")}

@@ -1,8 +1,8 @@
 """What kind of value each setting takes: checked before anything is built.
 
 Without this a slip such as ``--batch_size=four`` shows deep inside another library, or after
-the corpora were prepared. Which of several names is right (``split``, ``freeze`` ...) is left
-to the code that knows them.
+the corpora were prepared. Which of several names is right is left to the code that knows them
+(``split``, ``freeze`` ...), but not where it asks late: when features have been computed.
 """
 
 from __future__ import annotations
@@ -56,6 +56,10 @@ def _mapping(of: Callable[[object], bool]) -> Callable[[object], bool]:
     return holds
 
 
+def _one_of(*names: str) -> Kind:
+    return Kind(" or ".join(names), lambda value: value in names)
+
+
 def _is_built(value: object) -> bool:
     """Whether a YAML value carries a tag: ``!new:``, ``!name:`` or ``!apply:``."""
     return bool(getattr(getattr(value, "tag", None), "value", None))
@@ -64,7 +68,7 @@ def _is_built(value: object) -> bool:
 NAME = Kind("a name", _is_name)
 FOLDER = Kind("a folder", _is_name)
 COUNT = Kind("a whole number from 1", _whole(1))
-RATE = Kind("a number above 0", lambda value: _is_number(value) and value > 0)
+POSITIVE = Kind("a number above 0", lambda value: _is_number(value) and value > 0)
 SIZE = Kind("a number from 0", lambda value: _is_number(value) and value >= 0)
 YES_OR_NO = Kind("True or False", lambda value: isinstance(value, bool))
 BUILT = Kind("a class to build (!new:, !name: or !apply:)", _is_built)
@@ -77,6 +81,7 @@ KINDS: Mapping[str, Kind] = {
     "corpus": NAME,
     "data_folder": Kind("a folder or null", lambda value: value is None or _is_name(value)),
     "allow_partial": YES_OR_NO,
+    "max_clip_s": POSITIVE,
     "balanced": YES_OR_NO,
     "emotions": Kind(
         "a list of two or more names",
@@ -88,17 +93,17 @@ KINDS: Mapping[str, Kind] = {
     "fold": COUNT,
     "number_of_epochs": COUNT,
     "batch_size": COUNT,
-    "batching": NAME,
-    "fast_precision": Kind("fp32 or bf16", lambda value: value in ("fp32", "bf16")),
-    "nonfinite_batches": NAME,
+    "batching": _one_of("random", "dynamic"),
+    "fast_precision": _one_of("fp32", "bf16"),
+    "nonfinite_batches": _one_of("stop", "skip"),
     "feature_cache_gb": SIZE,
     "loss_weights": Kind(
         "a mapping of losses to numbers from 0, like {nll: 1.0}",
         _mapping(lambda value: _is_number(value) and value >= 0),
     ),
     "dropouts": Kind("a mapping like {attention_dropout: 0.0}, or {}", _mapping(_is_number)),
-    "lr_encoder": RATE,
-    "lr_heads": RATE,
+    "lr_encoder": POSITIVE,
+    "lr_heads": POSITIVE,
     "annealing_factor": Kind(
         "a number above 0, at most 1", lambda value: _is_number(value) and 0 < value <= 1
     ),

@@ -19,10 +19,29 @@ def brain():
     return brain
 
 
-def test_a_validation_metric_needs_labels(brain):
-    brain.hparams.validation_metric = "error_rate"
-    with pytest.raises(SERError, match="error_rate has nothing to be computed on"):
-        brain._end_epoch(1, {"loss": 0.5, "nll": 0.5})
+@pytest.mark.parametrize(
+    "meta, test_only, filled",
+    [
+        (None, False, [None]),
+        (None, True, []),
+        ({"epoch": 1, "cached_features": True}, False, [True]),
+        ({"epoch": 1, "cached_features": False}, False, [False]),
+        ({"epoch": 1}, False, [None]),  # of an earlier version
+        ({"epoch": 2, "cached_features": True}, False, []),
+    ],
+)
+def test_the_cache_is_filled_for_epochs_that_are_left_as_for_those_before(
+    brain, meta, test_only, filled
+):
+    found = []
+    latest = SimpleNamespace(meta=meta) if meta else None
+    brain.hparams.number_of_epochs = 2
+    brain.test_only = test_only
+    brain.noprogressbar = True
+    brain.checkpointer = SimpleNamespace(find_latest=lambda: latest)
+    brain.loaders = SimpleNamespace(fill_cache=lambda rows, bar, began: found.append(began))
+    brain._fill_cache({})
+    assert found == filled
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -31,9 +50,3 @@ def test_a_loss_that_is_not_finite_names_its_batch(brain, value):
     with pytest.raises(SERError, match=f"The loss is {value} in the batch of demo_a, demo_b"):
         brain.check_loss_isfinite(torch.tensor(value))
     brain.check_loss_isfinite(torch.tensor(1.0))
-
-
-@pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_validation_metric_that_is_not_finite_stops_before_the_checkpoint(brain, value):
-    with pytest.raises(SERError, match=f"After epoch 3 the validation loss is {value}"):
-        brain._end_epoch(3, {"loss": value})

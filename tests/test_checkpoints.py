@@ -222,6 +222,15 @@ def test_a_damaged_latest_checkpoint_gives_way_to_the_one_before(
     assert saver.recover_if_possible(min_key="loss").meta["epoch"] == 2
 
 
+def test_the_latest_is_found_before_it_is_loaded(folder, trained):
+    saver, model = checkpointer(folder)
+    model.weight.data.fill_(7)
+    assert saver.find_latest().meta["epoch"] == 3
+    damage(trained["latest"] / "CKPT.yaml")
+    assert saver.find_latest().meta["epoch"] == 2
+    assert model.weight[0, 0] == 7
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_a_damaged_best_checkpoint_is_not_replaced_by_another(folder, trained, name):
     damage(trained["best"] / name)

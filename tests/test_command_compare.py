@@ -49,7 +49,7 @@ def test_the_files(tmp_path, capsys):
     names = {
         f"{n}.{s}" for n in ("comparison", "changed_answers") for s in ("csv", "md", "tex")
     }
-    assert {path.name for path in out.iterdir()} == names | {"comparison.json"}
+    assert {path.name for path in out.iterdir()} == names | {"comparison.json", "SHA256SUMS"}
     with open(out / "changed_answers.csv", newline="", encoding="utf-8") as file:
         changed = list(csv.DictReader(file))
     assert len(changed) == 14 and changed[0]["Test set"] == "fake"

@@ -31,7 +31,8 @@ def test_the_files(tmp_path, capsys):
     out = tmp_path / "out"
     assert main(["crosscorpus", *two_runs(tmp_path), "--out", str(out)]) == 0
     assert f"written to: {out}" in capsys.readouterr().out
-    assert {path.suffix for path in out.iterdir()} == {
+    assert (out / "SHA256SUMS").is_file()
+    assert {path.suffix for path in out.iterdir()} - {""} == {
         *(".json", ".csv", ".md", ".tex", ".svg", ".png")
     }
 

@@ -7,6 +7,7 @@ from ser_brain.epoch_statistics import (
     format_statistics,
     loss_statistics,
     require_metrics,
+    watched,
 )
 from ser_brain.errors import SERError
 
@@ -74,3 +75,18 @@ def test_a_validation_metric_must_fall():
 
 def test_format_statistics():
     assert format_statistics({"loss": 1.23456, "uar": 1.0}) == "loss 1.235 uar 1.000"
+
+
+def test_the_validation_metric_is_watched():
+    assert watched({"loss": 0.5, "uar": 0.4}, "loss", 1) == 0.5
+
+
+def test_a_validation_metric_needs_labels():
+    with pytest.raises(SERError, match="error_rate has nothing to be computed on"):
+        watched({"loss": 0.5, "nll": 0.5}, "error_rate", 1)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_validation_metric_that_is_not_finite_stops_before_the_checkpoint(value):
+    with pytest.raises(SERError, match=f"After epoch 3 the validation loss is {value}"):
+        watched({"loss": value}, "loss", 3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -35,12 +36,12 @@ def run(material, tmp_path, monkeypatch):
     monkeypatch.setattr(train, "read_json", lambda path, what: {})
     monkeypatch.setattr(train, "summary_table", lambda results: "")
 
-    def run(name: str, epochs: int, **more) -> Path:
+    def run(name: str, epochs: int, code: int = 0, **more) -> Path:
         corpus, encoder = material
         more = {"encoder_source": encoder, "number_of_epochs": epochs, "batch_size": 4, **more}
         arguments = settings(corpus, tmp_path / name, **more)
         monkeypatch.setattr(sys, "argv", ["train.py", RECIPE, *arguments, "--device=cpu"])
-        assert train.main() == 0
+        assert train.main() == code
         return tmp_path / name
 
     return run
@@ -51,10 +52,13 @@ def log_of(folder: Path) -> list[dict]:
     return [{k: v for k, v in json.loads(line).items() if k != "seconds"} for line in lines]
 
 
-def test_a_continued_run_ends_as_an_undisturbed_one(run):
+def test_a_continued_run_ends_as_an_undisturbed_one(run, tmp_path, capsys):
     straight = run("straight", 4)
     run("continued", 2)
-    continued = run("continued", 4)
+    shutil.rmtree(tmp_path / "cache")
+    run("continued", 4, code=2, feature_cache_gb=1e-9)  # not on features that are not rounded
+    assert "trained on cached features, which are rounded" in capsys.readouterr().err
+    continued = run("continued", 4, feature_cache_gb=1)
     assert log_of(continued) == log_of(straight)
     ours, theirs = (
         read_predictions(folder / "predictions" / "tiny.jsonl")
@@ -62,6 +66,14 @@ def test_a_continued_run_ends_as_an_undisturbed_one(run):
     )
     assert ours.ids == theirs.ids
     assert (ours.log_probs_NC == theirs.log_probs_NC).all()
+
+
+def test_what_began_without_room_goes_on_without_the_cache(run, capsys):
+    run("narrow", 1, feature_cache_gb=1e-9)
+    assert "no room to cache" in capsys.readouterr().err
+    cached = run("cached", 2)
+    narrow = run("narrow", 2, feature_cache_gb=1)  # has room now, and all it needs
+    assert log_of(narrow) == log_of(run("exact", 2, feature_cache_gb=0)) != log_of(cached)
 
 
 def test_rounded_features_change_the_losses_little(run):

@@ -4,6 +4,7 @@ import errno
 import logging
 import os
 import shutil
+import threading
 import time
 from pathlib import Path
 
@@ -13,7 +14,9 @@ import torch
 from test_encoders_tiny import FAMILIES, clips, tiny
 
 from ser_brain.errors import SERError
-from ser_brain.feature_cache import IN_USE_S, FeatureCache, can_cache
+from ser_brain.feature_cache import FeatureCache, can_cache
+from ser_brain.feature_room import IN_USE_S, NoRoom
+from ser_brain.lock import NAME
 
 LENGTHS = [8000, 4800, 1600]
 
@@ -44,7 +47,7 @@ def count_computed(cache, monkeypatch):
 
 
 def test_features_are_those_of_the_front_end_as_float16(cache, rows):
-    assert cache.fill(rows, bar=False)
+    cache.fill(rows, bar=False)
     for (utterance_id, row), wave in zip(rows.items(), clips(LENGTHS), strict=True):
         found_TC = cache.features_of(utterance_id)
         lengths_B = torch.tensor([len(wave)])
@@ -64,15 +67,89 @@ def test_computed_once_and_found_by_another_run(cache, rows, monkeypatch):
     assert len(computed) == 3
 
 
-def test_what_another_run_wrote_meanwhile_is_taken(cache, rows, monkeypatch):
-    other = FeatureCache(cache.encoder, limit_gb=1, device="cpu")
-    make_room = cache._make_room
-    monkeypatch.setattr(
-        cache, "_make_room", lambda missing: (make_room(missing), other.fill(rows, False))[0]
-    )
-    computed = count_computed(cache, monkeypatch)
-    assert cache.fill(rows, bar=False)
-    assert len(computed) == 3
+def while_computing(cache, monkeypatch, do):
+    """Do something when the cache computes its first clip."""
+    front, once = cache.encoder.front, []
+
+    def slow_front(*batch):
+        if not once:
+            once.append(1)
+            do()
+        return front(*batch)
+
+    monkeypatch.setattr(cache.encoder, "front", slow_front)
+
+
+def filling(cache, rows, caplog):
+    """Another run that fills a cache, from when it computes or waits until it is done."""
+    found = []
+
+    def fill():
+        try:
+            cache.fill(rows, bar=False)
+        except NoRoom as error:
+            found.append(error)
+
+    thread = threading.Thread(target=fill)
+
+    def start():
+        thread.start()
+        while thread.is_alive() and "waiting for process" not in caplog.text:
+            time.sleep(0.01)
+
+    def end():
+        thread.join()
+        return found
+
+    return start, end
+
+
+def test_two_runs_at_once_share_the_work(cache, rows, monkeypatch, caplog):
+    caplog.set_level(logging.INFO)
+    other = FeatureCache(tiny("wav2vec2-base"), limit_gb=1, device="cpu")
+    computed = count_computed(other, monkeypatch)
+    start, end = filling(other, rows, caplog)
+    while_computing(cache, monkeypatch, start)
+    cache.fill(rows, bar=False)
+    assert end() == [] and not computed
+    assert torch.equal(other.features_of("c1"), cache.features_of("c1"))
+
+
+def test_two_runs_at_once_keep_the_limit(cache, rows, monkeypatch, caplog):
+    caplog.set_level(logging.INFO)
+    other = FeatureCache(tiny("wav2vec2-base", seed=1), limit_gb=1, device="cpu")
+    cache.limit_bytes = other.limit_bytes = 1.5 * room_for(cache, LENGTHS)
+    start, end = filling(other, rows, caplog)
+    while_computing(cache, monkeypatch, start)
+    cache.fill(rows, bar=False)
+    (refused,) = end()
+    assert "no room to cache 3 of 3 clips" in str(refused)
+    assert held_bytes(cache) == room_for(cache, LENGTHS) <= cache.limit_bytes
+
+
+def test_a_cache_that_has_all_is_not_waited_for(cache, rows, monkeypatch):
+    cache.fill(rows, bar=False)
+    monkeypatch.setattr("ser_brain.feature_cache.held", None)
+    FeatureCache(tiny("wav2vec2-base"), limit_gb=1, device="cpu").fill(rows, bar=False)
+
+
+def test_what_killed_runs_left_is_removed(cache, rows, tmp_path):
+    for folder in (cache.folder, cache.root / "another front end"):
+        left = folder / ".partial-0.f16-abcdefgh"
+        left.mkdir(parents=True)
+        (left / "0.f16").write_bytes(b"half")
+    cache.fill(rows, bar=False)
+    assert not list(cache.root.rglob(".partial-*"))
+    assert not (cache.root / NAME).exists()
+
+
+def room_for(cache, lengths):
+    frames = int(cache.encoder.frame_lengths(torch.tensor(lengths)).sum())
+    return frames * cache.channels * 2 + len(lengths) * 4
+
+
+def held_bytes(cache):
+    return sum(file.stat().st_size for file in cache.root.rglob("*") if file.is_file())
 
 
 def test_damaged_features_are_computed_again_with_a_warning(cache, rows, caplog):
@@ -97,10 +174,9 @@ def test_damage_during_a_run_stops_it(cache, rows, harm):
 def test_the_size_is_said_before_it_is_taken(cache, rows, caplog):
     caplog.set_level(logging.INFO)
     cache.fill(rows, bar=False)
-    assert "3 clips in the cache" in caplog.text and "3 to compute (0.00 GB)" in caplog.text
-    size = sum(file.stat().st_size for file in cache.files.values())
-    frames = int(cache.encoder.frame_lengths(torch.tensor(LENGTHS)).sum())
-    assert size == frames * cache.channels * 2 + 3 * 4
+    assert "front end: computing 3 of 3 clips (0.00 GB) into " in caplog.text
+    assert "front end: 3 clips are in the cache " in caplog.text
+    assert held_bytes(cache) == room_for(cache, LENGTHS)
 
 
 def test_what_was_not_used_for_longest_makes_room(cache, rows):
@@ -110,7 +186,7 @@ def test_what_was_not_used_for_longest_makes_room(cache, rows):
     ago = time.time() - 2 * IN_USE_S
     os.utime(old, (ago, ago))
     cache.limit_bytes = recent.stat().st_size + old.stat().st_size
-    assert cache.fill({"c2": rows["c2"]}, bar=False)
+    cache.fill({"c2": rows["c2"]}, bar=False)
     assert not old.exists() and recent.exists()
 
 
@@ -121,20 +197,33 @@ def _names(cache, rows):
     return names["c0"], names["c1"]
 
 
-def test_no_room(cache, rows, caplog):
+def test_no_room(cache, rows):
     cache.fill({"c0": rows["c0"]}, bar=False)
     held = set(cache.folder.iterdir())
     cache.limit_bytes = 1
-    assert not cache.fill({"c1": rows["c1"]}, bar=False)
-    assert "no room to cache 1 clips" in caplog.text and "in every epoch" in caplog.text
+    said = (
+        r"no room to cache 1 of 1 clips: they take 0\.00 GB of the disk, which has .* free, "
+        r"and a feature_cache_gb of 0\.01, which is 1e-09 \(0\.00 in use\)"
+    )
+    with pytest.raises(NoRoom, match=said):
+        cache.fill({"c1": rows["c1"]}, bar=False)
     assert set(cache.folder.iterdir()) == held  # a run may be reading it
 
 
-def test_a_full_disk(cache, rows, caplog, monkeypatch):
+def test_room_to_the_last_byte(cache, rows):
+    cache.limit_bytes = room_for(cache, LENGTHS)
+    cache.fill(rows, bar=False)
+    cache.files["c1"].unlink()
+    cache.limit_bytes -= 1
+    with pytest.raises(NoRoom):
+        cache.fill(rows, bar=False)
+
+
+def test_a_full_disk(cache, rows, monkeypatch):
     usage = shutil.disk_usage(cache.root)._replace(free=10)
-    monkeypatch.setattr("ser_brain.feature_cache.shutil.disk_usage", lambda path: usage)
-    assert not cache.fill(rows, bar=False)
-    assert "no room to cache 3 clips" in caplog.text and "free on the disk" in caplog.text
+    monkeypatch.setattr("ser_brain.feature_room.shutil.disk_usage", lambda path: usage)
+    with pytest.raises(NoRoom, match=r"no room to cache 3 of 3 clips: .* which has 0\.00 free"):
+        cache.fill(rows, bar=False)
 
 
 def test_a_cache_that_cannot_be_written(tmp_path, monkeypatch):
@@ -157,27 +246,31 @@ def test_what_is_cached(family):
     assert not can_cache(tiny(family, freeze="none"))
 
 
-def test_what_is_another_users_cannot_make_room(cache, rows, caplog, monkeypatch):
+def test_what_is_another_users_cannot_make_room(cache, rows, monkeypatch):
     cache.fill({"c0": rows["c0"]}, bar=False)
     (other,) = cache.files.values()
     ago = time.time() - 2 * IN_USE_S
     os.utime(other, (ago, ago))
     cache.limit_bytes = other.stat().st_size
-    refuse(monkeypatch)
-    assert not cache.fill({"c1": rows["c1"]}, bar=False)
-    assert "no room to cache 1 clips" in caplog.text
+    refuse(monkeypatch, other)
+    with pytest.raises(NoRoom, match="no room to cache 1 of 1 clips"):
+        cache.fill({"c1": rows["c1"]}, bar=False)
 
 
 def test_damaged_features_that_cannot_be_removed(cache, rows, monkeypatch):
     cache.fill(rows, bar=False)
     cache.files["c1"].write_bytes(b"damaged")
-    refuse(monkeypatch)
+    refuse(monkeypatch, cache.files["c1"])
     with pytest.raises(SERError, match=r"Cannot write .*\.f16: Operation not permitted"):
         cache.fill(rows, bar=False)
 
 
-def refuse(monkeypatch):
-    def unlink(path, missing_ok=False):
-        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), str(path))
+def refuse(monkeypatch, file):
+    unlink = Path.unlink
 
-    monkeypatch.setattr(Path, "unlink", unlink)
+    def refused(path, missing_ok=False):
+        if path == file:
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), str(path))
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refused)

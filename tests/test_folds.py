@@ -15,8 +15,9 @@ import pytest
 from ser_brain import fold_processes
 from ser_brain.errors import SERError
 from ser_brain.files import read_json
+from ser_brain.fold_plan import make_plan, parts_of_protocol
 from ser_brain.fold_processes import run_parts
-from ser_brain.folds import make_plan, parts_of_protocol, run_plan
+from ser_brain.folds import run_plan
 from ser_brain.lock import held
 from ser_brain.runs import read_run
 
@@ -41,6 +42,8 @@ settings = read_settings(sys.argv[1], list(given.items()))
 (folder / "hyperparams.yaml").write_text(settings)
 (folder / "splits.json").write_text('{"folds": 4}')
 (folder / "run.json").write_text(json.dumps({"finished": True}))
+(folder / "report").mkdir(exist_ok=True)
+(folder / "report" / "SHA256SUMS").touch()
 """
 
 
@@ -50,7 +53,7 @@ def stand_in(tmp_path, monkeypatch):
     script.write_text(STAND_IN)
     (tmp_path / "hparams").symlink_to(ROOT / "hparams")
     monkeypatch.setattr(fold_processes, "TRAIN", script)
-    monkeypatch.setattr("ser_brain.folds.TRAIN", script)
+    monkeypatch.setattr("ser_brain.fold_plan.TRAIN", script)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     return script
 
@@ -109,6 +112,13 @@ def test_what_is_finished_is_not_run_again(tmp_path):
     assert told == ["1 of 2 parts are finished already", "fold-2 is finished; 0 to go"]
     run(tmp_path, folds=2, overrides=[("batch_size", "3")])
     assert runs(tmp_path) == {"fold-1": 2, "fold-2": 3}
+
+
+def test_a_part_that_was_killed_in_its_report_goes_on_with_that(tmp_path):
+    run(tmp_path, folds=2)
+    (tmp_path / "out" / "fold-2" / "report" / "SHA256SUMS").unlink()
+    run(tmp_path, folds=2)
+    assert runs(tmp_path) == {"fold-1": 1, "fold-2": 2}
 
 
 def test_more_epochs_are_another_run_but_other_places_are_not(tmp_path):

@@ -1,10 +1,21 @@
+import contextlib
 import os
 import signal
+import time
 
 import pytest
 
 from ser_brain.__main__ import main
+from ser_brain.errors import SERError
 from ser_brain.interruption import Terminated, exit_code, sigterm_raises
+
+
+@pytest.fixture(autouse=True)
+def heard():
+    """Ctrl-C is, also in tests that a shell runs in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def test_sigterm_is_as_ctrl_c_and_told_apart():
@@ -23,6 +34,50 @@ def test_a_signal_that_is_ignored_stays_ignored():
             os.kill(os.getpid(), signal.SIGTERM)
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize(
+    "number, kind", [(signal.SIGTERM, Terminated), (signal.SIGINT, KeyboardInterrupt)]
+)
+def test_a_stop_that_falls_into_a_destructor_comes_again(number, kind):
+    class Figure:
+        def __del__(self):
+            signal.raise_signal(number)
+
+    with pytest.raises(KeyboardInterrupt) as caught, sigterm_raises():
+        figure = Figure()
+        del figure  # Nothing is raised here: Python has nobody to raise it to.
+        time.sleep(5)
+        pytest.fail("the stop was lost")
+    assert caught.type is kind
+
+
+@pytest.mark.parametrize(
+    "number, kind", [(signal.SIGTERM, Terminated), (signal.SIGINT, KeyboardInterrupt)]
+)
+def test_an_error_that_a_library_makes_of_a_stop_is_told_as_the_stop(number, kind):
+    with pytest.raises(KeyboardInterrupt) as caught, sigterm_raises():
+        with contextlib.suppress(BaseException):  # as ruamel.yaml does, and then raises another
+            os.kill(os.getpid(), number)
+        raise SERError("Cannot build the settings")
+    assert caught.type is kind
+
+
+def test_other_errors_stay_what_they_are():
+    with pytest.raises(SERError, match="no encoder"), sigterm_raises():
+        raise SERError("no encoder")
+
+
+def test_other_errors_of_destructors_are_told_as_ever(monkeypatch):
+    class Broken:
+        def __del__(self):
+            raise ValueError("broken")
+
+    told = []
+    monkeypatch.setattr("sys.unraisablehook", told.append)
+    with sigterm_raises():
+        Broken()
+    assert str(told[0].exc_value) == "broken"
 
 
 def test_a_command_that_is_terminated(monkeypatch, capsys):

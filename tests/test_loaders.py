@@ -39,11 +39,6 @@ def loaders(tmp_path, monkeypatch):
     return loaders
 
 
-def test_batching_is_one_of_two(loaders):
-    with pytest.raises(SERError, match="Bad batching 'dynamics'; expected one of: dynamic, "):
-        loaders(batching="dynamics").training_options({})
-
-
 def test_random_batches_are_the_studys(loaders, rows):
     options = loaders(batching="random").training_options(rows)
     assert (options["batch_size"], options["shuffle"]) == (2, True)
@@ -87,6 +82,29 @@ def test_no_cache_where_it_cannot_be_or_is_not_wanted(loaders, rows, changes, tm
     made.fill_cache(rows, bar=False)
     assert made.cache is None and not (tmp_path / "cache").exists()
     assert hasattr(next(iter(made.evaluation(rows, cached=True))), "signal")
+
+
+def test_without_room_a_new_run_does_without_the_cache(loaders, rows, caplog):
+    made = loaders(feature_cache_gb=1e-9)
+    made.fill_cache(rows, bar=False)
+    assert made.cache is None and hasattr(next(iter(made.evaluation(rows, True))), "signal")
+    assert "no room to cache 5 of 5 clips" in caplog.text and "in every epoch" in caplog.text
+
+
+def test_without_room_a_run_that_began_with_the_cache_stops(loaders, rows):
+    match = (
+        r"^The epochs so far were trained on cached features, which are rounded, and there is "
+        r"no room to cache 5 of 5 clips: .* a feature_cache_gb of 0\.01, which is 1e-09 .*\. "
+        r"Free the disk, raise --feature_cache_gb, or begin anew in another --output_folder\.$"
+    )
+    with pytest.raises(SERError, match=match):
+        loaders(feature_cache_gb=1e-9).fill_cache(rows, bar=False, began_cached=True)
+
+
+def test_with_room_a_run_that_began_without_the_cache_does_without(loaders, rows, tmp_path):
+    made = loaders()
+    made.fill_cache(rows, bar=False, began_cached=False)
+    assert made.cache is None and not (tmp_path / "cache").exists()
 
 
 def test_evaluation_goes_from_short_to_long(loaders, rows):

@@ -12,10 +12,10 @@ import soundfile
 
 from data_prep._run import prepare
 from ser_brain import audio
-from ser_brain.dataio import load_signal
 from ser_brain.errors import SERError
 from ser_brain.inference.pieces import Cutting, pieces
 from ser_brain.manifest import read_manifest
+from ser_brain.recordings import load_signal
 from tests.inference.stand_in import StandIn
 
 RATE_HZ = 16000

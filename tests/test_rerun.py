@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 import train
 from data_prep._run import prepare
@@ -95,6 +96,23 @@ def test_balanced_and_named_so(run):
     predictions = read_predictions(folder / "predictions" / "other-balanced.jsonl")
     assert np.bincount(predictions.true_N).tolist() == [5, 5, 5, 5]
     assert predictions.card["protocol"].endswith(" on other/intended/balanced")
+
+
+def test_recordings_that_are_missing_are_counted_before_the_model_runs(run, tmp_path):
+    folder, manifest = run
+    wrong = [Target(manifest, data_folder=tmp_path)]
+    with pytest.raises(SERError, match="23 of 23 recordings are missing: .*--data_folder"):
+        predict_on(folder, wrong)
+
+
+def test_other_recordings_of_the_same_names(run, tmp_path):
+    folder, manifest = run
+    names = [f"{i.removeprefix('other_')}.wav" for i in read_json(manifest, "manifest")]
+    for name in names:
+        soundfile.write(tmp_path / name, np.full(16000, 0.1), 16000)
+    with pytest.raises(SERError, match="is not the recording that .* it holds 1.00 s, and"):
+        predict_on(folder, [Target(manifest, data_folder=tmp_path)])
+    assert not (folder / "predictions" / "other.jsonl").exists()
 
 
 def test_predictions_of_the_same_model_and_manifest_are_kept(run):

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import train
-from reliability.jobs import weights_hash
+from reliability.results import weights_hash
 from ser_brain.predictions import read_predictions
 from tests.tiny_corpus import settings, write_corpus
 

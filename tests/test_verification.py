@@ -9,7 +9,10 @@ import pytest
 
 import train
 from ser_brain.__main__ import main
-from ser_brain.verification import Check, verify_run
+from ser_brain.checksums import write_checksums
+from ser_brain.files import write_text
+from ser_brain.report_folder import rewritten
+from ser_brain.verification import Check, verify
 from tests.inference.tiny_models import write_model
 from tests.tiny_corpus import settings, write_corpus
 
@@ -37,7 +40,7 @@ def home(made, tmp_path):
 
 
 def checks(home: Path, folder: str = "folds/one") -> dict[str, Check]:
-    return {found.item: found for found in verify_run(home / folder, home / MANIFESTS)}
+    return {found.item: found for found in verify(home / folder, home / MANIFESTS)}
 
 
 def edit(path: Path, change) -> None:
@@ -52,19 +55,21 @@ def test_all_is_as_it_was(home, capsys):
     (checkpoint,) = (home / "folds/one/save").iterdir()
     assert list(found) == [
         "run.json",
+        "settings, split and log",
         f"save/{checkpoint.name}",
         "splits.json",
         "predictions/tiny.jsonl",
         "predictions/valid.jsonl",
         "manifests",
         "audits",
-        "report",
+        "report, files",
+        "report, numbers",
     ]
     arguments = ["verify", str(home / "folds/one"), "--manifest_folder"]
     arguments.append(str(home / MANIFESTS))
     assert main(arguments) == 0
     said = capsys.readouterr().out
-    assert "OK  audits\n" in said and said.endswith("8 items; 0 differ, 0 not checked\n")
+    assert "OK  audits\n" in said and said.endswith("10 items; 0 differ, 0 not checked\n")
 
 
 def flip(path: Path) -> None:
@@ -86,23 +91,51 @@ def move_to_test(splits: dict) -> None:
     splits["tests"]["tiny"].append(splits["train"].pop())
 
 
+def change(name: str, old: str, new: str):
+    """Replace words in a file of the run."""
+
+    def harm(home: Path) -> None:
+        path = home / "folds/one" / name
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new, 1))
+
+    return harm
+
+
+FILES = "settings, split and log"
 HARM = {
     "run not finished": (
         lambda home: edit(home / "folds/one/run.json", lambda run: run.update(finished=False)),
-        {"run.json": "did not come to its end"},
+        {"run.json": "did not come to its end", FILES: "not as written: run.json"},
     ),
+    "seed": (change("run.json", '"seed": 1', '"seed": 2'), {FILES: "not as written: run.json"}),
+    "settings": (
+        change("hyperparams.yaml", "seed: 1", "seed: 2"),
+        {FILES: "hyperparams.yaml (to accept an edit, take its line out of SHA256SUMS)"},
+    ),
+    "log": (change("train_log.jsonl", '"epoch"', '"Epoch"'), {FILES: "train_log.jsonl"}),
     "checkpoint": (
         lambda home: flip(next(home.glob("**/modules.ckpt"))),
         {"save/CKPT": "not as written: modules.ckpt"},
     ),
     "predictions": (
+        change("predictions/tiny.jsonl", "-0.", "-1."),
+        {"predictions/tiny.jsonl": "tiny.jsonl", "report, numbers": "tiny.jsonl"},
+    ),
+    "embeddings": (
         lambda home: flip(home / "folds/one/predictions/tiny.npz"),
         {"predictions/tiny.jsonl": "tiny.npz"},
     ),
-    "a score": (other_score, {"report": "the predictions say otherwise: /tiny/"}),
+    "a score": (other_score, {"report, numbers": "the predictions say otherwise: /tiny/"}),
+    "protocol": (
+        change("predictions/tiny.card.json", "/speaker/", "/random/"),
+        {"report, numbers": "/tiny/protocol is 'tiny/speaker/"},
+    ),
     "split": (
         lambda home: edit(home / "folds/one/splits.json", move_to_test),
         {
+            FILES: "not as written: splits.json",
             "predictions/tiny.jsonl": "1 ids stand in only one",
             "audits": "The speaker split shares 1 speakers between train and tiny",
         },
@@ -111,12 +144,21 @@ HARM = {
         lambda home: flip(home / MANIFESTS / "tiny.json"),
         {"manifests": "tiny.json is not as it was written"},
     ),
-    "report": (
+    "results": (
         lambda home: edit(
             home / "folds/one/report/results.json",
             lambda results: results["test_sets"]["tiny"]["counts"].update(speakers=99),
         ),
-        {"report": "/tiny/counts/speakers is 99, not 2"},
+        {
+            "report, files": "not as written: results.json",
+            "report, numbers": "/tiny/counts/speakers is 99, not 2",
+        },
+    ),
+    "table": (change("report/summary.csv", "0", "1"), {"report, files": "summary.csv"}),
+    "page": (change("report/index.html", "tiny", "tidy"), {"report, files": "index.html"}),
+    "figure": (
+        lambda home: (home / "folds/one/report/tiny-confusion.png").unlink(),
+        {"report, files": "tiny-confusion.png"},
     ),
 }
 
@@ -147,13 +189,14 @@ def test_what_cannot_be_checked_says_so(home):
         lambda card: card.pop("sha256"),
     )
     shutil.rmtree(home / "folds/one/report")
-    found = {c.item.partition("+")[0]: c for c in verify_run(home / "folds/one", home / "none")}
+    found = {c.item.partition("+")[0]: c for c in verify(home / "folds/one", home / "none")}
     assert {item: c.reason for item, c in found.items() if c.state == "not checked"} == {
+        "settings, split and log": "written without SHA256SUMS",
         "save/CKPT": "written without SHA256SUMS",
         "predictions/tiny.jsonl": "sound, but written without checksums",
         "manifests": LOST.format(home),
         "audits": LOST.format(home),
-        "report": "no report",
+        "report": "there is none",
     }
 
 
@@ -161,12 +204,77 @@ def test_a_model_without_checksums_says_so(tmp_path, capsys):
     write_model(tmp_path / "model")
     assert main(["verify", str(tmp_path / "model")]) == 0
     said = capsys.readouterr().out
-    assert "sound, but without SHA256SUMS\n1 items; 0 differ, 1 not checked" in said
+    assert said == (
+        "OK           loading\n"
+        "not checked  files: written without SHA256SUMS\n"
+        "2 items; 0 differ, 1 not checked\n"
+    )
+
+
+@pytest.fixture
+def model(tmp_path):
+    folder = tmp_path / "model"
+    write_model(folder)
+    for name in ("README.md", ".eval_results/tiny.yaml", "figures/confusion.png"):
+        write_text(folder / name, "a voice")
+    write_checksums(folder)
+    return folder
+
+
+def states(folder: Path) -> dict[str, tuple[str, str]]:
+    return {found.item: (found.state, found.reason) for found in verify(folder)}
+
+
+def test_a_model_as_it_was_exported(model):
+    assert states(model) == {"loading": ("OK", ""), "files": ("OK", "")}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["README.md", ".eval_results/tiny.yaml", "figures/confusion.png", "hyperparams.yaml"],
+)
+def test_any_file_of_a_model(model, name):
+    (model / name).write_text("another voice")
+    assert states(model)["files"] == (
+        "DIFFERS",
+        f"not as written: {name} (to accept an edit, take its line out of SHA256SUMS)",
+    )
+    assert states(model)["loading"] == ("OK", "")
+    (model / name).unlink()
+    assert states(model)["files"][0] == "DIFFERS"
+
+
+def test_an_edit_that_is_accepted(model):
+    (model / "README.md").write_text("another voice")
+    sums = model / "SHA256SUMS"
+    kept = [line for line in sums.read_text().splitlines() if "README" not in line]
+    sums.write_text("".join(f"{line}\n" for line in kept))
+    assert states(model) == {
+        "loading": ("OK", ""),
+        "files": ("OK", ""),
+        "README.md": ("not checked", "not in SHA256SUMS"),
+    }
+
+
+@pytest.mark.parametrize("content", ["", "words", f"{'0' * 64}  ../../x", "-" * (2**20 + 1)])
+def test_a_list_that_is_damaged(model, content):
+    (model / "SHA256SUMS").write_text(content)
+    found = states(model)
+    assert found["loading"][0] == "DIFFERS" and len(found) == 2
+    assert "not as written: SHA256SUMS" in found["files"][1]
+
+
+def test_any_folder_with_a_list(tmp_path):
+    with rewritten(tmp_path) as new:
+        (new / "index.html").write_text("page")
+    assert states(tmp_path) == {"files": ("OK", "")}
+    (tmp_path / "index.html").write_text("another")
+    assert states(tmp_path)["files"][0] == "DIFFERS"
 
 
 def test_what_is_no_run(tmp_path, capsys):
     assert main(["verify", str(tmp_path)]) == 2
-    assert "holds no run, no folds and no exported model" in capsys.readouterr().err
+    assert "no run, no folds, no exported model and no SHA256SUMS" in capsys.readouterr().err
 
 
 def test_predictions_that_are_gone(home):
@@ -185,7 +293,7 @@ def test_embeddings_that_are_gone(home):
     ("file", "item", "reason"),
     [
         ("splits.json", "splits.json", "splits.json"),
-        ("report/results.json", "report", "damaged: it holds no results of test sets"),
+        ("report/results.json", "report, numbers", "damaged: it holds no results of test sets"),
     ],
 )
 def test_damaged_files_are_no_tracebacks(home, file, item, reason):

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from ser_brain.errors import SERError
-from ser_brain.verification_data import read_splits, verify_audits, verify_manifests
+from ser_brain.verification.data import read_splits, verify_audits, verify_manifests
 
 WHOLE = {
     "train": ["a"],

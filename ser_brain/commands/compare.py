@@ -17,6 +17,7 @@ from ser_brain.commands import Outcome
 from ser_brain.comparison_tables import to_lines, whole
 from ser_brain.files import write_json, write_text
 from ser_brain.latex import to_latex
+from ser_brain.report_folder import rewritten
 from ser_brain.run_comparison import compare_runs
 from ser_brain.runs import read_run
 from ser_brain.tables import to_csv, to_markdown
@@ -37,10 +38,11 @@ def run(arguments: argparse.Namespace) -> Outcome:
     compared = compare_runs(read_run(arguments.a), read_run(arguments.b), arguments.test_set)
     text = to_lines(compared)
     if arguments.out:
-        write_json(arguments.out / "comparison.json", compared)
-        for table in whole(compared):
-            write_text(arguments.out / f"{table.name}.csv", to_csv(table))
-            write_text(arguments.out / f"{table.name}.md", to_markdown(table))
-            write_text(arguments.out / f"{table.name}.tex", to_latex(table))
+        with rewritten(arguments.out) as folder:
+            write_json(folder / "comparison.json", compared)
+            for table in whole(compared):
+                write_text(folder / f"{table.name}.csv", to_csv(table))
+                write_text(folder / f"{table.name}.md", to_markdown(table))
+                write_text(folder / f"{table.name}.tex", to_latex(table))
         text += f"\nwritten to: {arguments.out}"
     return Outcome(text, compared)

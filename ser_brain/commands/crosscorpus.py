@@ -18,6 +18,7 @@ from ser_brain.crosscorpus import cross
 from ser_brain.crosscorpus_files import write_matrix
 from ser_brain.crosscorpus_tables import to_lines
 from ser_brain.on_argument import add_on_arguments, targets
+from ser_brain.report_folder import rewritten
 from ser_brain.runs import read_run
 
 
@@ -42,6 +43,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
     matrix = cross([read_run(folder) for folder in arguments.runs])
     text = to_lines(matrix)
     if arguments.out:
-        write_matrix(arguments.out, matrix)
+        with rewritten(arguments.out) as folder:
+            write_matrix(folder, matrix)
         text += f"\nwritten to: {arguments.out}"
     return Outcome(text, matrix)

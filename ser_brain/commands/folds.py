@@ -24,7 +24,8 @@ from pathlib import Path
 from ser_brain import command_line
 from ser_brain.commands import Outcome
 from ser_brain.files import read_json
-from ser_brain.folds import make_plan, run_plan
+from ser_brain.fold_plan import make_plan
+from ser_brain.folds import run_plan
 from ser_brain.log import get_logger
 from ser_brain.report import summary_table, write_report
 from ser_brain.splits import PROTOCOLS

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ser_brain.commands import Outcome
-from ser_brain.publishing.hub import choose_storage
+from ser_brain.log import take_over
+from ser_brain.publishing.hub import choose_storage, endpoint
 from ser_brain.tables import Table, to_text
 
 if TYPE_CHECKING:
@@ -79,13 +80,13 @@ def _shown(plan: Plan) -> Outcome:
 
 def _sent(plan: Plan) -> Outcome:
     """Send, and say what was done."""
-    from huggingface_hub.utils import disable_progress_bars, logging
+    from huggingface_hub.utils import disable_progress_bars
 
     from ser_brain.publishing.sending import publish
 
     if not sys.stderr.isatty():
         disable_progress_bars()
-    logging.disable_propagation()  # Its warnings have a handler of their own.
+    take_over("huggingface_hub")
     made = publish(plan)
     sizes = {file.name: file.size for file in plan.files if file.name in made.sent}
     where = "pull request" if made.pull_request else "repository"
@@ -117,10 +118,8 @@ def _sent(plan: Plan) -> Outcome:
 
 
 def _facts(plan: Plan) -> dict:
-    from huggingface_hub import HfApi
-
     return {
-        "endpoint": HfApi().endpoint,
+        "endpoint": endpoint(),
         "repository": plan.repo_id,
         "public": plan.public,
         "tag": plan.tag,

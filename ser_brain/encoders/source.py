@@ -9,6 +9,8 @@ from typing import NoReturn
 
 from ser_brain.encoders.weights import shard_names
 from ser_brain.errors import SERError
+from ser_brain.log import take_over
+from ser_brain.redaction import redacted
 
 HUB_TIMEOUT_S = 5
 # Safetensors first: they hold nothing but tensors.
@@ -103,6 +105,7 @@ class Checkpoint:
         import huggingface_hub as hub
         from huggingface_hub import errors
 
+        take_over("huggingface_hub")
         url = hub.hf_hub_url(self.source, name, revision=self.revision)
         try:
             # Downloading retries for half a minute where there is no network; asking
@@ -127,5 +130,5 @@ class Checkpoint:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         return SERError(
             f"{self.source!r} is no local folder, is not in the hub's cache, and the "
-            f"hub cannot be reached ({reason[0]}). {self._advice()}"
+            f"hub cannot be reached ({redacted(reason[0])}). {self._advice()}"
         )

@@ -104,7 +104,7 @@ def export(
             write_folder(made, model, config)
             onnx_difference = write_onnx(made / ONNX, model, config) if onnx else None
             write_card(made, facts, licence)
-            write_checksums(made, CONFIG, WEIGHTS)
+            write_checksums(made)
             difference = largest_difference(model, made)
             if folder.exists():
                 folder.rmdir()

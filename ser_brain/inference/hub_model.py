@@ -9,6 +9,8 @@ from pathlib import Path
 from ser_brain.checksums import SUMS
 from ser_brain.errors import SERError
 from ser_brain.inference.model_folder import CONFIG, WEIGHTS
+from ser_brain.log import take_over
+from ser_brain.redaction import redacted
 
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -59,6 +61,7 @@ def _snapshot(source: str, revision: str | None) -> Path:
     import huggingface_hub as hub
     from huggingface_hub import errors
 
+    take_over("huggingface_hub")
     wanted = {"revision": revision, "allow_patterns": FILES}
     try:
         if revision is not None and COMMIT.fullmatch(revision):
@@ -98,11 +101,11 @@ def status_of(error: BaseException | None) -> int | None:
 
 
 def first_line(error: BaseException) -> str:
-    """What an error of the hub says first, without the token."""
+    """What an error of the hub says first, without the token or a password."""
     import huggingface_hub as hub
 
     text = getattr(error, "server_message", None) or str(error)
-    line = (text.strip().splitlines() or [type(error).__name__])[0]
+    line = redacted((text.strip().splitlines() or [type(error).__name__])[0])
     if isinstance(error, RuntimeError) and error.__cause__ is not None:
         line += f" {first_line(error.__cause__)}"  # Which file; why is in the cause.
     token = hub.get_token()

@@ -1,11 +1,13 @@
-"""What a Markdown text consists of: sections, pictures, links and HTML."""
+"""What a Markdown text consists of: sections, tables, pictures, links and HTML."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 CARD = "README.md"  # of a model folder
 # The one piece of HTML that a card is made with: a line break within a table's cell.
@@ -26,6 +28,8 @@ class MarkdownParts:
         Tags, as they stand.
     prose : list of str
         Text that is no code.
+    tables : list of list of list of str
+        Rows of each, the head first; the text of their cells, in which a break is a new line.
     """
 
     sections: dict[str, int] = field(default_factory=dict)
@@ -33,12 +37,14 @@ class MarkdownParts:
     links: list[str] = field(default_factory=list)
     html: list[str] = field(default_factory=list)
     prose: list[str] = field(default_factory=list)
+    tables: list[list[list[str]]] = field(default_factory=list)
 
 
 def parts_of_markdown(text: str) -> MarkdownParts:
     """Read a Markdown text as the hub does: CommonMark with tables."""
-    parts, title, in_heading = MarkdownParts(), None, False
-    for token in MarkdownIt("commonmark").enable("table").parse(text):
+    tokens = MarkdownIt("commonmark").enable("table").parse(text)
+    parts, title, in_heading = MarkdownParts(tables=_tables(tokens)), None, False
+    for token in tokens:
         if token.type == "heading_open":
             in_heading = True
         elif token.type == "heading_close":
@@ -56,7 +62,20 @@ def parts_of_markdown(text: str) -> MarkdownParts:
     return parts
 
 
-def _add(parts: MarkdownParts, token) -> None:
+def _tables(tokens: Sequence[Token]) -> list[list[list[str]]]:
+    tables = []
+    for before, token in zip(tokens, tokens[1:], strict=False):
+        if token.type == "table_open":
+            tables.append([])
+        elif token.type == "tr_open":
+            tables[-1].append([])
+        elif before.type in ("th_open", "td_open"):
+            cell = [t.content for t in token.children or ()]
+            tables[-1][-1].append("".join("\n" if t in ALLOWED_HTML else t for t in cell))
+    return tables
+
+
+def _add(parts: MarkdownParts, token: Token) -> None:
     if token.type == "text":
         parts.prose.append(token.content)
     elif token.type == "image":

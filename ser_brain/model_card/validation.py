@@ -13,6 +13,7 @@ from ser_brain.errors import SERError
 from ser_brain.model_card.eval_results import FOLDER, RANGES, TASK, TEST, read_eval_results
 from ser_brain.model_card.headline import NOT_MEASURED
 from ser_brain.model_card.markdown_parts import CARD, parts_of_markdown
+from ser_brain.model_card.shown_values import other_values
 
 REQUIRED = ("license", "language", "library_name", "pipeline_tag")
 # Of the hub's library, which takes the metadata for what they should be.
@@ -31,9 +32,9 @@ def validate(folder: Path) -> None:
     ------
     SERError
         Naming every problem: no card or metadata, a field that is missing, a value that is
-        not finite or not within its metric's range, results that differ between the two places,
-        results on training data that pass for tests, pictures and links that are not in the
-        folder, missing sections, placeholders.
+        not finite or not within its metric's range, results that differ between the two places
+        or from what the text's tables show, results on training data that pass for tests,
+        pictures and links that are not in the folder, missing sections, placeholders.
     """
     folder = Path(folder)
     found = problems(folder)
@@ -57,11 +58,8 @@ def problems(folder: Path) -> list[str]:
         return [f"{CARD} cannot be read: {' '.join(str(error).split())}"]
     if not content.startswith("---"):
         return [f"{CARD} has no metadata (a YAML block between two lines of ---)"]
-    return [
-        *_fields(card),
-        *_results(folder, card),
-        *_contents(folder, card.text),
-    ]
+    found = [*_fields(card), *_results(folder, card), *_contents(folder, card.text)]
+    return found or other_values(card.data.eval_results, parts_of_markdown(card.text).tables)
 
 
 def _fields(card: ModelCard) -> list[str]:

@@ -1,4 +1,4 @@
-"""What of a model folder is sent: known files, results, and the figures that its card shows."""
+"""What of a model folder is sent: known files, results, and figures of its card."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-from ser_brain.checksums import SUMS
+from ser_brain.checksums import SUMS, noted_files
 from ser_brain.errors import SERError
 from ser_brain.files import sha256_of
 from ser_brain.model_card.markdown_parts import CARD, parts_of_markdown
@@ -73,8 +73,7 @@ def read_contents(folder: Path) -> Contents:
     if not folder.is_dir():
         raise SERError(f"No folder {folder}; expected one that `ser export` wrote.")
     try:
-        names = {name for name in NAMES if _is_there(folder / name)}
-        names |= {path.relative_to(folder).as_posix() for path in folder.glob(RESULTS)}
+        names = known_files(folder) | set(_listed_figures(folder))
         for name in sorted(names):
             _require_regular(folder, name)
         if CARD in names:
@@ -83,6 +82,12 @@ def read_contents(folder: Path) -> Contents:
         return Contents(sent, _left(folder, "", names))
     except OSError as error:
         raise SERError(f"Cannot read {folder}: {error}.") from error
+
+
+def known_files(folder: Path) -> set[str]:
+    """Names of a model folder's own files, but for figures."""
+    names = {name for name in NAMES if _is_there(folder / name)}
+    return names | {path.relative_to(folder).as_posix() for path in folder.glob(RESULTS)}
 
 
 def _is_there(path: Path) -> bool:
@@ -99,6 +104,12 @@ def _require_regular(folder: Path, name: str) -> None:
             )
     if not (folder / name).is_file():
         raise SERError(f"{folder / name} is no regular file.")
+
+
+def _listed_figures(folder: Path) -> list[str]:
+    """Those it was exported with, whether the card still shows them: their list is sent too."""
+    names = noted_files(folder)
+    return [name for name in names if PurePosixPath(name).suffix.lower() in FIGURES]
 
 
 def _figures(folder: Path) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from ser_brain.errors import SERError
 
@@ -18,10 +18,44 @@ def choose_storage() -> None:
     The client library sends by Xet wherever its package is installed, without asking whether
     the server knows it. To be called before ``huggingface_hub`` is imported, which reads the
     environment then; what the user has set there holds.
+
+    Raises
+    ------
+    SERError
+        If ``HF_ENDPOINT`` is no address.
     """
-    host = urlsplit(os.environ.get("HF_ENDPOINT") or f"https://{XET_HOST}").hostname or ""
+    host = _address(os.environ.get("HF_ENDPOINT") or f"https://{XET_HOST}").hostname or ""
     if host != XET_HOST and not host.endswith(f".{XET_HOST}"):
         os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
+
+
+def endpoint() -> str:
+    """The address of the hub, which may be shown.
+
+    Raises
+    ------
+    SERError
+        If it is none, or has a password in it.
+    """
+    from huggingface_hub import HfApi
+
+    found = HfApi().endpoint
+    if "@" in _address(found).netloc:
+        raise SERError(
+            "HF_ENDPOINT holds a user name or password, which would be sent in place of the "
+            "token, so that nobody could be logged in. Give the address of the hub alone."
+        )
+    return found
+
+
+def _address(text: str) -> SplitResult:
+    try:
+        found = urlsplit(text)
+    except ValueError:
+        found = urlsplit("")
+    if found.scheme not in ("http", "https") or not found.netloc:
+        raise SERError("HF_ENDPOINT is no address of a hub; expected https://HOST.")
+    return found
 
 
 def connect():
@@ -34,10 +68,11 @@ def connect():
     Raises
     ------
     SERError
-        If there is no token, or it cannot be one.
+        If there is no token, or it cannot be one; if the hub has no address to be shown.
     """
     from huggingface_hub import HfApi, get_token
 
+    endpoint()
     try:
         token = get_token()
     except Exception as error:  # Of whatever service signs this machine in.

@@ -10,6 +10,7 @@ from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
 
 from ser_brain import model_card
+from ser_brain.checksums import SUMS, changed_files
 from ser_brain.errors import SERError
 from ser_brain.inference.hub_model import HUB_ID
 from ser_brain.inference.model_folder import load_model
@@ -76,16 +77,28 @@ def make_plan(
     Raises
     ------
     SERError
-        If the folder does not load, its card is not valid, or an option is bad.
+        If the folder does not load, a file is not as it was exported, its card is not valid,
+        or an option is bad.
     """
     _require_options(repo_id, pull_request, tag)
     contents = read_contents(folder)
     config, _ = load_model(folder)
+    _require_as_exported(folder)
     model_card.validate(folder)
     message = message or f"{config.name}, by SER Recipes"
     return Plan(
         folder, repo_id, public, pull_request, tag, message, contents.sent, contents.left
     )
+
+
+def _require_as_exported(folder: Path) -> None:
+    """Stop where ``SHA256SUMS``, which is sent too, would not be true of what is sent."""
+    changed = changed_files(folder)
+    if changed:
+        raise SERError(
+            f"Not as they were exported: {', '.join(changed)} of {folder}. If you edited them, "
+            f"take their lines out of its {SUMS}; else export the model again."
+        )
 
 
 def _require_options(repo_id: str, pull_request: bool, tag: str | None) -> None:

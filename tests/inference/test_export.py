@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 import train
 from ser_brain import EmotionRecognizer
 from ser_brain.__main__ import main
+from ser_brain.checksums import changed_files, noted_files
 from ser_brain.errors import SERError
 from ser_brain.files import read_json, write_json
 from ser_brain.inference import export as exporting
@@ -86,6 +87,8 @@ def test_the_folder_gives_the_runs_predictions(run, exported, offline):
 
 def test_what_is_inside(run, exported):
     assert {str(p.relative_to(exported)) for p in exported.rglob("*") if p.is_file()} == FILES
+    assert noted_files(exported) == sorted(FILES - {"SHA256SUMS"})
+    assert changed_files(exported) == []
     card = read_json(exported / "config.json", "config")["ser_brain"]["card"]
     validated = read_json(run[0] / "predictions" / "valid.card.json", "card")
     assert card["temperature"] == validated["temperature"] != 1

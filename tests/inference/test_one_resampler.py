@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from ser_brain.dataio import load_signal
 from ser_brain.errors import SERError
+from ser_brain.recordings import load_signal
 from ser_brain.resampling import resample, resampler
 
 

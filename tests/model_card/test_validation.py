@@ -215,3 +215,34 @@ def test_every_problem_is_named_at_once(folder):
         "../y",
     ):
         assert part in said, part
+
+
+def test_a_number_that_is_edited_in_the_table_of_results(folder):
+    text = (folder / "README.md").read_text()
+    row = next(line for line in text.splitlines() if line.startswith("| fake | "))
+    value = row.split(" | ")[5]
+    change(folder, (row, row.replace(value, "0.999 [0.998, 1.000]", 1)))
+    assert (
+        f"fake, UAR is {value.strip()} in model-index, and the text says 0.999 [0.998, 1.000]"
+        in wrong(folder)
+    )
+
+
+def test_a_number_that_is_edited_in_the_line_that_sums_it_up(folder):
+    change(folder, ("fake: UAR 0.", "fake: UAR 1."))
+    assert "in model-index, and the text says 1." in wrong(folder)
+
+
+def test_an_interval_that_is_none(folder):
+    def edit(data):
+        data["model-index"][0]["results"][0]["metrics"][0]["args"] = {"low": "a"}
+
+    metadata(folder, edit)
+    assert "fake, UAR: {'low': 'a'} is no interval" in wrong(folder)
+
+
+def test_a_card_without_a_table_says_nothing_wrong(folder):
+    text = (folder / "README.md").read_text()
+    kept = [line for line in text.splitlines() if not line.startswith(("| Test set", "| fake"))]
+    (folder / "README.md").write_text("\n".join(kept))
+    validate(folder)

@@ -6,7 +6,6 @@ import time
 
 import pytest
 from huggingface_hub.utils import enable_progress_bars
-from huggingface_hub.utils.logging import enable_propagation
 
 from ser_brain.checksums import write_checksums
 from tests.inference.tiny_models import write_model
@@ -45,13 +44,13 @@ def published_folder(tmp_path_factory):
     """A tiny model with a card that shows a figure, and notes that are nobody's business."""
     folder = tmp_path_factory.mktemp("publishing") / "voice"
     write_model(folder)
-    write_checksums(folder, "config.json", "model.safetensors")
     (folder / "README.md").write_text(CARD)
     (folder / "figures").mkdir()
     (folder / "figures/confusion.png").write_bytes(b"\x89PNG")
-    (folder / "figures/draft.png").write_bytes(b"\x89PNG draft")
     (folder / ".eval_results").mkdir()
     (folder / ".eval_results/emodb.yaml").write_text(RESULTS)
+    write_checksums(folder)
+    (folder / "figures/draft.png").write_bytes(b"\x89PNG draft")
     (folder / "notes.txt").write_text("to myself")
     (folder / "drafts").mkdir()
     (folder / "drafts/README.md").write_text("draft")
@@ -81,8 +80,7 @@ def hub(tmp_path, monkeypatch):
         monkeypatch.setenv("HF_TOKEN", TOKEN)
         monkeypatch.setattr(time, "sleep", lambda seconds: None)  # between its retries
         yield hub
-    enable_propagation()  # of the client's log and bars, which the command turns off
-    enable_progress_bars()
+    enable_progress_bars()  # which the command turns off
     assert not hub.unknown
 
 

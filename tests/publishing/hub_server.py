@@ -65,7 +65,11 @@ class _Call(Answers, BaseHTTPRequestHandler):
         how = self.hub.failure_of(self.command, self.path)
         if how == "reset":
             return self._reset()
-        self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        length = int(self.headers.get("Content-Length") or 0)
+        self.body = self.rfile.read(length)
+        if len(self.body) < length:  # the caller has ended
+            self.close_connection = True
+            return
         try:
             if isinstance(how, tuple):
                 raise Refused(how[0], "", how[1])

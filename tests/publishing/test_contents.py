@@ -38,6 +38,12 @@ def test_known_files_are_sent_and_others_listed(voice):
     assert contents.left == ["drafts/", "figures/draft.png", "notes.txt"]
 
 
+def test_a_figure_is_sent_that_the_list_names_and_the_card_no_longer_shows(voice):
+    (voice / "README.md").write_text("# A voice")
+    assert "figures/confusion.png" in names(voice)
+    assert "figures/draft.png" not in names(voice)
+
+
 def test_an_onnx_model_is_sent(model):
     (model / "model.onnx").write_bytes(b"onnx")
     assert "model.onnx" in names(model)

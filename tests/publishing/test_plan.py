@@ -2,6 +2,7 @@
 
 import pytest
 
+from ser_brain.checksums import write_checksums
 from ser_brain.errors import SERError
 
 
@@ -60,3 +61,15 @@ def test_a_card_that_is_not_valid(make_plan, monkeypatch, voice):
     monkeypatch.setattr("ser_brain.model_card.validate", refuse)
     with pytest.raises(SERError, match="The card of voice names no licence"):
         make_plan()
+
+
+@pytest.mark.parametrize("name", ["README.md", "custom_interface.py", "figures/confusion.png"])
+def test_a_file_that_is_not_as_it_was_exported(make_plan, voice, name):
+    (voice / name).write_bytes((voice / name).read_bytes() + b"\n")
+    with pytest.raises(SERError, match=f"exported: {name} of .* take their lines out"):
+        make_plan()
+
+
+def test_a_folder_of_an_earlier_version(make_plan, voice):
+    write_checksums(voice, "config.json", "model.safetensors")
+    assert len(make_plan().files) == 9

@@ -1,10 +1,14 @@
-"""How large files are sent."""
+"""Which hub, how large files are sent, and what is never said."""
 
 import os
 
+import huggingface_hub.constants as constants
 import pytest
 
-from ser_brain.publishing.hub import choose_storage
+from ser_brain.__main__ import main
+from ser_brain.errors import SERError
+from ser_brain.publishing.hub import choose_storage, endpoint
+from tests.publishing.hub_server import TOKEN
 
 
 @pytest.mark.parametrize(
@@ -35,3 +39,43 @@ def test_what_the_user_has_set_holds(monkeypatch):
     monkeypatch.setenv("HF_HUB_DISABLE_XET", "0")
     choose_storage()
     assert os.environ["HF_HUB_DISABLE_XET"] == "0"
+
+
+def test_an_endpoint_that_is_no_address(monkeypatch):
+    for address in ("hub.example", "ftp://hub.example", "https://", "https://[hub"):
+        monkeypatch.setenv("HF_ENDPOINT", address)
+        with pytest.raises(SERError, match="HF_ENDPOINT is no address of a hub; expected"):
+            choose_storage()
+
+
+@pytest.fixture
+def with_password(hub, monkeypatch):
+    """The hub under an address with a login, which the client sends in place of the token."""
+    address = hub.endpoint.replace("://", "://me:s3cret@")
+    monkeypatch.setattr(constants, "ENDPOINT", address)
+    template = address + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    return hub
+
+
+@pytest.mark.parametrize("options", [[], ["--yes"], ["--json"]])
+def test_a_password_in_the_endpoint_is_refused_and_not_said(
+    with_password, voice, options, everything_said
+):
+    with pytest.raises(SERError, match="sent in place of the token"):
+        endpoint()
+    assert main(["publish", str(voice), "lab/voice", *options]) == 2
+    said = everything_said()
+    assert "HF_ENDPOINT holds a user name or password" in said and "s3cret" not in said
+    assert not with_password.calls
+
+
+@pytest.mark.parametrize("how", ["reset", (503, "maintenance of http://me:s3cret@hub.example")])
+def test_loading_does_not_say_the_password(with_password, tmp_path, how, capsys):
+    with_password.fail("GET", "/api/models", how, 10)
+    (tmp_path / "a.wav").write_bytes(b"")
+    assert main(["predict", str(tmp_path / "a.wav"), "--model", "lab/voice"]) == 2
+    streams = capsys.readouterr()
+    said = streams.out + streams.err
+    assert "cannot be fetched" in said
+    assert "s3cret" not in said and TOKEN not in said

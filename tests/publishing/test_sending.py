@@ -34,6 +34,14 @@ def same_as(folder, repository, revision="main"):
     return {**there, ".gitattributes": None} == {**sent, ".gitattributes": None}
 
 
+def edit_card(folder, text):
+    """Change the card as an error of publishing says."""
+    (folder / "README.md").write_text(text)
+    lines = (folder / "SHA256SUMS").read_text().splitlines(keepends=True)
+    kept = [line for line in lines if "README.md" not in line]
+    (folder / "SHA256SUMS").write_text("".join(kept))
+
+
 def test_a_new_repository_is_private_and_gets_one_commit(publish, hub, voice):
     made = publish(tag="v1.0")
     repository = hub.repositories["lab/voice"]
@@ -64,10 +72,9 @@ def test_again_with_nothing_changed(publish, hub):
 
 def test_only_what_changed_is_sent(publish, hub, voice):
     publish()
-    text = (voice / "README.md").read_text()
-    (voice / "README.md").write_text(text.replace("voice", "noise"))
+    edit_card(voice, (voice / "README.md").read_text().replace("voice", "noise"))
     made = publish()
-    assert made.sent == ["README.md"]
+    assert made.sent == ["README.md", "SHA256SUMS"]
     assert same_as(voice, hub.repositories["lab/voice"])
     assert len(hub.called("PUT", "/large/")) == 1  # the weights, the first time
 
@@ -111,7 +118,7 @@ def test_a_pull_request_leaves_main_as_it_was(publish, hub, voice):
 
 def test_another_model_is_another_pull_request(publish, hub, voice):
     publish(pull_request=True)
-    (voice / "README.md").write_text("# Another")
+    edit_card(voice, "# Another")
     assert publish(pull_request=True).pull_request.endswith("/discussions/2")
 
 
@@ -153,7 +160,7 @@ def test_a_new_public_one(publish, hub):
 
 def test_a_tag_of_another_model_is_not_moved(publish, hub, voice):
     first = publish(tag="v1.0")
-    (voice / "README.md").write_text("# Another")
+    edit_card(voice, "# Another")
     with pytest.raises(SERError, match="v1.0 of lab/voice is at commit .* would be another"):
         publish(tag="v1.0")
     repository = hub.repositories["lab/voice"]
@@ -223,7 +230,7 @@ def test_somebody_else_was_faster(publish, hub, voice, monkeypatch):
 
     publish()
     repository = hub.repositories["lab/voice"]
-    (voice / "README.md").write_text("# Another")
+    edit_card(voice, "# Another")
 
     def meanwhile(*arguments):
         files = {**repository.at("main"), "LICENSE": regular(b"free")}

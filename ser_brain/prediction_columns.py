@@ -35,7 +35,7 @@ FACTS = (
 
 @dataclass(frozen=True)
 class Columns:
-    """The rows of a predictions file as arrays; see ``predictions.Predictions``."""
+    """The rows of a predictions file as arrays, named as in ``predictions.Predictions``."""
 
     ids: list[str]
     true_N: np.ndarray
