@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -10,6 +11,8 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+GRACE_S = 5.0  # for the processes that a job started; less than they need for what they do
 
 
 @dataclass(frozen=True)
@@ -23,11 +26,15 @@ class End:
     said : str
         On both outputs.
     seconds : float
+        Of the job alone.
+    is_alone : bool
+        Whether every process that it started has ended too, ``GRACE_S`` later at the most.
     """
 
     code: int
     said: str
     seconds: float
+    is_alone: bool
 
 
 def run(
@@ -50,27 +57,48 @@ def run(
     pid = os.fork()
     if pid == 0:
         _be(job, log)
-    if stop is not None:
-        while time.monotonic() - began < after_s:
-            done, status = os.waitpid(pid, os.WNOHANG)
-            if done:
-                return _end(status, log, began)
-            time.sleep(0.001)
-        os.kill(pid, stop)
-    _, status = os.waitpid(pid, 0)
-    return _end(status, log, began)
-
-
-def _end(status: int, log: Path, began: float) -> End:
+    os.setpgid(pid, pid)  # whatever it starts is known by that
+    try:
+        status = _wait(pid, stop, began + after_s)
+        seconds = time.monotonic() - began
+        is_alone = _is_empty(pid)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
     code = os.waitstatus_to_exitcode(status)
     said = log.read_text(encoding="utf-8", errors="replace")
-    return End(code if code >= 0 else 128 - code, said, time.monotonic() - began)
+    return End(code if code >= 0 else 128 - code, said, seconds, is_alone)
+
+
+def _wait(pid: int, stop: int | None, until: float) -> int:
+    """Wait for a process, which gets a signal at some time; how it ended."""
+    while stop is not None and time.monotonic() < until:
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            return status
+        time.sleep(0.001)
+    if stop is not None:
+        os.kill(pid, stop)
+    return os.waitpid(pid, 0)[1]
+
+
+def _is_empty(group: int) -> bool:
+    """Wait until no process is in a group; False if some stay."""
+    until = time.monotonic() + GRACE_S
+    while time.monotonic() < until:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.02)
+    return False
 
 
 def _be(job: Callable[[], int], log: Path) -> None:
     """Be the forked process; does not return."""
     code = 1
     try:
+        os.setpgid(0, 0)  # here too: whichever of the two comes first
         signal.signal(signal.SIGINT, signal.default_int_handler)
         output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         os.dup2(output, 1)

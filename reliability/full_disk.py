@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 
 from reliability import children
-from reliability.jobs import JOBS, get_ready, make_home, require_whole
+from reliability.jobs import JOBS, get_ready, make_home
 from reliability.kill import run_in_peace
 
 STEPS = 8
@@ -58,7 +58,7 @@ def _job(name: str, home: Path) -> int:
             size = max(used + PAGE, int(needed * share))
             subprocess.run(["mount", "-o", f"remount,size={size}", place], check=True)
             end = children.run(lambda: job.command(home, place), log)
-            require_whole(place)
+            job.require_whole(place)
             if end.code == 0:
                 break
             full += 1

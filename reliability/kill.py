@@ -4,9 +4,10 @@
     python -m reliability.kill train --seed 7     one job, the moments of another seed
     python -m reliability.kill train --seed 7 --only 12     one of its tries again
 
-After each stop: nothing half-written may pass for whole; SIGTERM must end the command with
-code 143 and without a traceback. A third of the second runs are stopped as well. The last run
-of a try must end with 0 and leave the very same files.
+After each stop: nothing half-written may pass for whole, no process that the command started
+may outlive it, and SIGTERM must end it with code 143 and without a traceback. A third of the
+second runs are stopped as well. The last run of a try must end with 0, leave the very same
+files, and take away what the stopped ones left.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ import argparse
 import random
 import shutil
 import signal
-import statistics
 import sys
 import tempfile
 import time
@@ -24,7 +24,10 @@ from pathlib import Path
 import torch
 
 from reliability import children
-from reliability.jobs import JOBS, Job, get_ready, make_home, require_whole
+from reliability.jobs import JOBS, Job, get_ready, make_home
+from reliability.results import left_over
+from ser_brain.errors import SERError
+from ser_brain.feature_file import Damaged
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM)
 AGAIN = 1 / 3  # of the runs after a stop are stopped too
@@ -63,14 +66,14 @@ def _job(name: str, home: Path, given: argparse.Namespace) -> int:
     expected = job.result(place)
     if undisturbed[-1].code or not expected:
         sys.exit(f"{name} cannot be run:\n{undisturbed[-1].said}")
-    longest_s = 1.1 * statistics.median(end.seconds for end in undisturbed)
+    longest_s = min(end.seconds for end in undisturbed)  # so that most stops meet a command
     stops, wrong = dict.fromkeys(SIGNALS, 0), 0
     numbers = range(len(SIGNALS) * given.tries) if given.only is None else [given.only]
     for number in numbers:
         try:
             for sent in _try(name, home, number, given.seed, longest_s, expected):
                 stops[sent] += 1
-        except ValueError as fault:
+        except (ValueError, SERError, Damaged, OSError) as fault:
             wrong += 1
             print(f"{name}, try {number}: {fault}", flush=True)
     said = ", ".join(f"{count} {sent.name}" for sent, count in stops.items())
@@ -93,7 +96,7 @@ def run_in_peace(job: Job, home: Path, place: Path) -> children.End:
 def _try(
     name: str, home: Path, number: int, seed: int, longest_s: float, expected: dict[str, str]
 ) -> list[signal.Signals]:
-    """One try; the signals that met a running command. Raises ValueError with what is wrong."""
+    """One try; the signals that met a running command. Raises with what is wrong."""
     job, rng = JOBS[name], random.Random(f"{seed} {name} {number}")
     place, log = home.parent / "place", home.parent / "place.txt"
     shutil.rmtree(place, ignore_errors=True)
@@ -111,16 +114,22 @@ def _try(
             )
         if sent == signal.SIGTERM and "Traceback" in end.said:
             raise ValueError(f"SIGTERM at {moment:.3f} s: a traceback\n{end.said}")
-        require_whole(place)
+        if not end.is_alone:
+            raise ValueError(f"{sent.name} at {moment:.3f} s: its processes outlive it")
+        job.require_whole(place)
         if rng.random() >= AGAIN:
             break
     end = children.run(lambda: job.command(home, place), log)
     if end.code:
         raise ValueError(f"after {sent.name} at {moment:.3f} s: no end\n{end.said}")
+    job.require_whole(place)
     found = job.result(place)
-    differ = [key for key in {**expected, **found} if expected.get(key) != found.get(key)]
-    if differ:
-        raise ValueError(f"after {sent.name} at {moment:.3f} s: other {', '.join(differ)}")
+    wrong = [
+        f"other {key}" for key in {**expected, **found} if expected.get(key) != found.get(key)
+    ]
+    wrong += [f"left {path}" for path in left_over(place)]
+    if wrong:
+        raise ValueError(f"after {sent.name} at {moment:.3f} s: {', '.join(wrong)}")
     return met
 
 
