@@ -16,11 +16,11 @@ import contextlib
 import sys
 from pathlib import Path
 
-from speechbrain.utils.distributed import ddp_init_group, if_main_process, run_on_main
+from speechbrain.utils.distributed import if_main_process, run_on_main
 from speechbrain.utils.run_opts import RunOptions
 
 from data_prep._run import prepare
-from ser_brain import audit, command_line, computing, config, run_folder
+from ser_brain import audit, command_line, computing, config, ranks, run_folder
 from ser_brain.checkpoint_room import require_room
 from ser_brain.corpora import CorpusSetting, parse_corpora
 from ser_brain.dataio import require_lengths
@@ -41,7 +41,7 @@ def run(arguments: list[str]) -> None:
     path, overrides, run_opts = command_line.parse(arguments)
     file = config.find_settings(path, Path(__file__).parent)
     settings = config.read_settings(file, overrides, command_line.RUN_OPTIONS)
-    ddp_init_group(run_opts)
+    ranks.join(run_opts)
     hparams = config.load_settings(settings)
     folder = Path(hparams["output_folder"])
     with held(folder / NAME, folder) if if_main_process() else contextlib.nullcontext():
