@@ -59,14 +59,15 @@ def run_in(folder: Path, settings: str, hparams: dict, run_opts: RunOptions) -> 
     limits = (encoder.min_samples, encoder.max_samples, encoder.sample_rate_hz)
     for rows in (data.train, data.valid, *data.tests.values()):
         require_lengths(rows, *limits, hparams["max_clip_s"])
+    run_opts = computing.set_up(run_opts, hparams["fast_precision"])
     facts = {"protocol": data.protocol, "seed": hparams["seed"]}
+    facts |= {"precision": run_opts.precision}
     record = run_on_main(RunRecord, [folder], facts)
     run_on_main(write_json, [folder / "splits.json", data.as_dict()])
     if if_main_process():
         logger.info(f"protocol: {data.protocol}")
         audit.log(data.audits)
 
-    run_opts = computing.set_up(run_opts, hparams["fast_precision"])
     brain = hparams["brain"](
         modules=hparams["modules"],
         hparams=hparams,

@@ -159,7 +159,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--variants", action="store_true", help="each part by itself, too")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--precision", help="of our side: fp32, bf16, fp16 [as train.py]")
+    parser.add_argument(
+        "--precision", choices=("fp32", "bf16"), help="of our side [as train.py chooses]"
+    )
     parser.add_argument("--compile", action="store_true", help="our side's encoder")
     parser.add_argument("--json", type=Path, help="where to write the numbers")
     arguments = parser.parse_args()

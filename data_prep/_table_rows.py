@@ -61,7 +61,9 @@ class Cells:
 
     def text(self, what: str) -> str | None:
         """The cell, or None where it is empty or there is no such column."""
-        cell = self.row.get(self.used.get(what, ""), "")
+        if what not in self.used:
+            return None
+        cell = self.row.get(self.used[what], "")
         return None if cell.lower() in EMPTY else cell
 
     def number(self, what: str) -> float | None:

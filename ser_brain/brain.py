@@ -14,6 +14,7 @@ from speechbrain import Stage
 from speechbrain.utils.distributed import if_main_process
 from torch import Tensor
 
+from ser_brain import computing
 from ser_brain.encoders.masking import masked_mean
 from ser_brain.epoch_statistics import class_statistics, epoch_line, require_metrics, watched
 from ser_brain.errors import SERError
@@ -34,8 +35,7 @@ class SERBrain(FiniteBrain):
     A leaf overrides :meth:`predict` and :meth:`losses` and names its ``loss_names``. Of the
     settings it reads ``seed``, ``emotions``, ``va_range``, ``loss_weights``, ``batch_size``,
     ``batching``, ``feature_cache_gb``, ``validation_metric``, ``number_of_epochs``,
-    ``train_log``, the optimiser factories ``encoder_optimizer`` and ``heads_optimizer`` and the
-    schedulers ``encoder_annealing`` and ``heads_annealing``.
+    ``train_log``, the optimisers' factories and the schedulers: ``encoder_optimizer`` ...
     """
 
     loss_names: tuple[str, ...] = ()
@@ -62,7 +62,7 @@ class SERBrain(FiniteBrain):
         """Fit on some utterances (id -> row), validating on others after each epoch."""
         options = self.loaders.training_options(train_rows)
         self.train_sampler = options.get("batch_sampler")  # is told each epoch's number
-        self._fill_cache({**train_rows, **valid_rows})
+        self._go_on({**train_rows, **valid_rows})
         self.loaded = None
         self.fit(
             self.hparams.epoch_counter,
@@ -99,11 +99,12 @@ class SERBrain(FiniteBrain):
         place = {utterance_id: n for n, utterance_id in enumerate(rows)}
         return sorted(self.outputs, key=lambda row: place[row["id"]])
 
-    def _fill_cache(self, rows: Mapping[str, dict]) -> None:
-        """Where epochs are left; a run that goes on does so with the features it began with."""
+    def _go_on(self, rows: Mapping[str, dict]) -> None:
+        """Get ready for the epochs that are left: with the features that the others had."""
         latest = self.checkpointer.find_latest()
         meta = latest.meta if latest else {"epoch": 0}
         if meta["epoch"] < self.hparams.number_of_epochs and not self.test_only:
+            computing.warn_of_change(meta.get("precision", self.precision), self.precision)
             self.loaders.fill_cache(rows, self._bars, meta.get("cached_features"))
 
     @property
@@ -184,6 +185,7 @@ class SERBrain(FiniteBrain):
             "emotions": list(self.hparams.emotions),
             "va_range": list(self.hparams.va_range),
             "cached_features": self.loaders.cache is not None,
+            "precision": self.precision,
         }
         self.checkpointer.save_and_keep_only(meta=meta, min_keys=[metric], verbosity=10)
 

@@ -76,10 +76,19 @@ def choose_precision(
     if not has_bf16(device):
         return run_options, "the default; this device has no bf16 units"
     if fast_precision == "fp32":
-        return run_options, "fast_precision; --precision=bf16 is faster on this device"
+        return run_options, "fast_precision, though this device has bf16 units"
     given = run_options.overridden_args | {"precision"}
     chosen = replace(run_options, precision=fast_precision, overridden_args=given)
     return chosen, "fast_precision, as this device has bf16 units"
+
+
+def warn_of_change(before: str, now: str) -> None:
+    """Say that a run goes on in another precision, as on a device of another kind."""
+    if before != now and if_main_process():
+        logger.warning(
+            f"The epochs so far were trained in {before}, those to come will be in {now}; "
+            f"--precision={before} keeps to it."
+        )
 
 
 def has_bf16(device: str) -> bool:

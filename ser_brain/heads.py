@@ -29,8 +29,8 @@ class EmotionHead(nn.Module):
         self.linear = nn.Linear(dim, len(emotions), bias=bias)
 
     def forward(self, embedding_BD: Tensor) -> Tensor:
-        """Log-probabilities, shape (B, C), float32 also under mixed precision."""
-        return torch.log_softmax(self.linear(embedding_BD).float(), dim=-1)
+        """Log-probabilities, shape (B, C); in float32 also under mixed precision."""
+        return torch.log_softmax(_in_float32(self.linear, embedding_BD), dim=-1)
 
 
 class ValenceArousalHead(nn.Module):
@@ -54,5 +54,11 @@ class ValenceArousalHead(nn.Module):
             nn.init.constant_(self.linear.bias, sum(va_range) / 2)
 
     def forward(self, embedding_BD: Tensor) -> Tensor:
-        """Valence and arousal, shape (B, 2), float32, not clipped to the scale."""
-        return self.linear(embedding_BD).float()
+        """Valence and arousal, shape (B, 2), not clipped to the scale; in float32 as well."""
+        return _in_float32(self.linear, embedding_BD)
+
+
+def _in_float32(linear: nn.Linear, embedding_BD: Tensor) -> Tensor:
+    """A product that costs next to nothing, and would round what is said."""
+    with torch.autocast(embedding_BD.device.type, enabled=False):
+        return linear(embedding_BD.float())

@@ -37,10 +37,11 @@ def test_the_cache_is_filled_for_epochs_that_are_left_as_for_those_before(
     latest = SimpleNamespace(meta=meta) if meta else None
     brain.hparams.number_of_epochs = 2
     brain.test_only = test_only
+    brain.precision = "fp32"
     brain.noprogressbar = True
     brain.checkpointer = SimpleNamespace(find_latest=lambda: latest)
     brain.loaders = SimpleNamespace(fill_cache=lambda rows, bar, began: found.append(began))
-    brain._fill_cache({})
+    brain._go_on({})
     assert found == filled
 
 

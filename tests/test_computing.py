@@ -8,7 +8,7 @@ from speechbrain.utils.run_opts import RunOptions
 from ser_brain import computing
 from ser_brain.errors import SERError
 
-FASTER = "fast_precision; --precision=bf16 is faster on this device"
+FASTER = "fast_precision, though this device has bf16 units"
 
 
 @pytest.mark.parametrize(
@@ -63,6 +63,7 @@ def products():
 def test_onednn_multiplies_on_wide_amd_processors(monkeypatch, products, name, width, chosen):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"cpu_name": name})
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: width)
+    monkeypatch.setattr(computing, "_is_exact_in_onednn", lambda: True)
     computing.use_fast_products("cpu")
     assert products() == chosen
 
@@ -86,3 +87,11 @@ def test_a_gpu_computes_as_it_did(monkeypatch, products):
     monkeypatch.setattr(computing, "_is_wide_amd", lambda: True)
     computing.use_fast_products("cuda:0")
     assert products() == computing.MKL
+
+
+@pytest.mark.parametrize("now, said", [("fp32", False), ("bf16", True)])
+def test_going_on_in_another_precision_is_said(caplog, now, said):
+    computing.warn_of_change("fp32", now)
+    assert (
+        "trained in fp32, those to come will be in bf16; --precision=fp32" in caplog.text
+    ) is said

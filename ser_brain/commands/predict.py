@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--precision",
         choices=("fp32", "bf16"),
         default="fp32",
-        help="bf16 is faster on devices with units for it, and rounds [fp32]",
+        help="bf16 is for devices with units for it, and rounds [fp32]",
     )
     add("--out", type=Path, metavar="FILE", help=".csv, .jsonl or .parquet")
     add("--window", type=float, metavar="S", help="cut into windows of so many seconds")

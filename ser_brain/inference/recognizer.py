@@ -89,8 +89,8 @@ class EmotionRecognizer:
         device : str, optional
             Such as ``cuda:0``; a GPU if there is one otherwise.
         precision : {"fp32", "bf16"}
-            bfloat16 is several times as fast on a device with units for it, and rounds: see
-            docs/predicting.md for how much.
+            bfloat16 is meant for devices with units for it, and rounds: docs/predicting.md says
+            how much.
 
         Raises
         ------

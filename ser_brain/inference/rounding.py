@@ -1,4 +1,4 @@
-"""Scoring in bfloat16: fast where a device has units for it, and less exact than float32."""
+"""Scoring in bfloat16, for devices with units for it: less exact than float32."""
 
 from __future__ import annotations
 

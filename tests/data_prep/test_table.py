@@ -47,6 +47,12 @@ def test_columns_called_what_they_are_need_no_option(corpus, run):
     assert (second["start"], second["stop"]) == (0.25, 0.75)
 
 
+def test_a_column_without_a_name_is_none_of_those_that_are_missing(corpus, run):
+    result = run("table", corpus("path,emotion,\na/1.wav,sad,1\nb/1.wav,sad,x\n"), *NAME)
+    assert result.code == 0, result.err
+    assert {entry["gender"] for entry in result.manifest("mine").values()} == {None}
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_any_delimiter_and_byte_order_mark(corpus, run, delimiter, encoding):
