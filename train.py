@@ -31,7 +31,7 @@ from ser_brain.lock import NAME, held
 from ser_brain.log import get_logger, show_progress
 from ser_brain.outputs import write_test_set, write_validation
 from ser_brain.report import summary_table, write_report
-from ser_brain.run_record import RunRecord
+from ser_brain.run_record import begin
 
 logger = get_logger("train")
 
@@ -59,15 +59,8 @@ def run_in(folder: Path, settings: str, hparams: dict, run_opts: RunOptions) -> 
     limits = (encoder.min_samples, encoder.max_samples, encoder.sample_rate_hz)
     for rows in (data.train, data.valid, *data.tests.values()):
         require_lengths(rows, *limits, hparams["max_clip_s"])
-    run_opts = computing.set_up(run_opts, hparams["fast_precision"])
-    facts = {"protocol": data.protocol, "seed": hparams["seed"]}
-    facts |= {"precision": run_opts.precision}
-    record = run_on_main(RunRecord, [folder], facts)
-    run_on_main(write_json, [folder / "splits.json", data.as_dict()])
-    if if_main_process():
-        logger.info(f"protocol: {data.protocol}")
-        audit.log(data.audits)
 
+    run_opts = computing.set_up(run_opts, hparams["fast_precision"])
     brain = hparams["brain"](
         modules=hparams["modules"],
         hparams=hparams,
@@ -75,6 +68,14 @@ def run_in(folder: Path, settings: str, hparams: dict, run_opts: RunOptions) -> 
         checkpointer=hparams["checkpointer"],
     )
     require_room(folder, brain.modules)
+
+    facts = {"protocol": data.protocol, "seed": hparams["seed"]}
+    facts |= {"precision": run_opts.precision}
+    record = run_on_main(begin, [folder, settings], facts)
+    run_on_main(write_json, [folder / "splits.json", data.as_dict()])
+    if if_main_process():
+        logger.info(f"protocol: {data.protocol}")
+        audit.log(data.audits)
 
     brain.train(data.train, data.valid)
     run_on_main(write_validation, [folder, brain.run_on(data.valid), data, hparams])

@@ -20,7 +20,13 @@ from ser_brain.errors import SERError
 from ser_brain.files import remove_partial
 from ser_brain.lock import beside, held
 from ser_brain.log import get_logger
-from ser_brain.manifest import card_path, note_data_folder, require_as_written, write_manifest
+from ser_brain.manifest import (
+    card_path,
+    is_noted,
+    note_data_folder,
+    require_as_written,
+    write_manifest,
+)
 
 logger = get_logger(__name__)
 
@@ -69,20 +75,21 @@ def prepare(
     manifest = Path(manifest_folder) / f"{loaded.card.name}.json"
     arguments = arguments_of(loaded, allow_partial)
     mark = fingerprint(loaded, folder, arguments)
-    if is_current(manifest, loaded, folder, mark, arguments):
+    current = is_current(manifest, loaded, folder, mark, arguments)
+    if current:
         logger.info(f"{loaded.card.name}: manifest {manifest} is up to date.")
-    else:
+    if not (current and is_noted(manifest, folder)):
         with held(beside(manifest), manifest, wait):
+            remove_partial(manifest.parent, manifest.name, card_path(manifest).name)
             # Another process may have written it meanwhile.
             if not is_current(manifest, loaded, folder, mark, arguments):
                 _write(loaded, folder, manifest, arguments, mark)
-    note_data_folder(manifest, folder)
+            note_data_folder(manifest, folder)
     return manifest, folder
 
 
 def _write(corpus: Corpus, folder: Path, manifest: Path, arguments: dict, mark: str) -> None:
     # What somebody wrote into the manifest is not ours to throw away.
-    remove_partial(manifest.parent, manifest.name, card_path(manifest).name)
     require_as_written(manifest, earlier_card(manifest))
     card = corpus.card
     entries, problems, duplicates = _collect(corpus, folder, manifest.parent)

@@ -60,8 +60,13 @@ def weights_hash(checkpoint: Path) -> str:
 
 
 def left_over(place: Path) -> list[str]:
-    """What stopped processes left; the run that comes to its end takes it away."""
-    return sorted(str(path.relative_to(place)) for path in place.rglob(f"{PARTIAL}*"))
+    """What stopped processes left; the run that comes to its end takes it away.
+
+    Not so an empty folder, whose file got its name right before: where all is done, that run
+    writes nothing, and the next one that does removes it.
+    """
+    found = [path for path in place.rglob(f"{PARTIAL}*") if any(path.iterdir())]
+    return sorted(str(path.relative_to(place)) for path in found)
 
 
 def require_whole(place: Path) -> None:

@@ -12,6 +12,7 @@ from ser_brain.errors import SERError, bad_value
 from ser_brain.interruption import exit_code, sigterm_raises
 from ser_brain.log import show_progress
 from ser_brain.parser import Parser, title_of
+from ser_brain.redaction import redacted
 
 
 def overview() -> str:
@@ -65,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(outcome.text)
         sys.stdout.flush()
     except SERError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {redacted(str(error))}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # The reader (head, less) has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -63,6 +63,8 @@ class SERBrain(FiniteBrain):
         options = self.loaders.training_options(train_rows)
         self.train_sampler = options.get("batch_sampler")  # is told each epoch's number
         self._go_on({**train_rows, **valid_rows})
+        # What the last epoch had no time to remove, if it was killed.
+        self.checkpointer.delete_checkpoints(min_keys=[self.hparams.validation_metric])
         self.loaded = None
         self.fit(
             self.hparams.epoch_counter,

@@ -68,14 +68,14 @@ def noted_files(folder: str | Path) -> list[str]:
     Raises
     ------
     SERError
-        If the list cannot be read.
+        If the list cannot be read or is damaged.
     """
     folder = Path(folder)
     if not (folder / SUMS).is_file():
         return []
     noted = _noted(folder)
     if not noted:
-        raise SERError(f"Bad list of files {folder / SUMS}; delete it.")
+        raise SERError(f"The list of checksums {folder / SUMS} is damaged.")
     return sorted(noted)
 
 

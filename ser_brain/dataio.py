@@ -87,7 +87,7 @@ def require_lengths(
     rate_hz: int,
     max_clip_s: float = math.inf,
 ) -> None:
-    """Stop before training if a clip does not fit the encoder, or is longer than is allowed.
+    """Stop if a clip does not fit the encoder, or is longer than the run's settings allow.
 
     Parameters
     ----------
@@ -106,25 +106,27 @@ def require_lengths(
     """
     shortest_s = shortest / rate_hz
     longest_s = math.inf if longest is None else longest / rate_hz
-    cut = "Cut them, or leave them out of the corpus"
+    cut = "Cut such clips, or leave them out of the corpus"
     for what, low_s, high_s, advice in (
         (
             f"shorter than the encoder's receptive field ({shortest_s:.3f} s)",
             shortest_s,
             math.inf,
-            "Leave them out of the corpus",
+            "Leave such clips out of the corpus",
         ),
         (f"longer than the encoder takes ({longest_s:g} s)", 0, longest_s, cut),
         (
             f"longer than max_clip_s ({max_clip_s:g} s)",
             0,
             max_clip_s,
-            f"{cut}; or raise --max_clip_s, if the machine has the memory",
+            f"{cut}; or give train.py a higher --max_clip_s for this run, if the machine has "
+            "the memory",
         ),
     ):
         off = _outside(rows, low_s, high_s)
         if off:
-            raise SERError(f"{len(off)} utterances are {what}: {', '.join(off[:5])}. {advice}.")
+            count = "1 utterance is" if len(off) == 1 else f"{len(off)} utterances are"
+            raise SERError(f"{count} {what}: {', '.join(off[:5])}. {advice}.")
 
 
 def _outside(rows: Mapping[str, dict], low_s: float, high_s: float) -> list[str]:

@@ -136,12 +136,12 @@ def epoch_line(
     --------
     >>> statistics = {"train": {"loss": 1.25}, "valid": {"loss": 1.5, "uar": 0.5}}
     >>> epoch_line(2, 5, 61.2, statistics, {"skipped_batches": 3}).split("; ")[2:]
-    ['3 skipped batches', '61 s, 3.1 min left']
+    ['skipped batches: 3', '61 s, 3.1 min left']
     >>> epoch_line(2, 5, 61.2, statistics, {})
     'epoch 2/5: train loss 1.250; valid loss 1.500 uar 0.500; 61 s, 3.1 min left'
     """
     parts = [f"{stage} {format_statistics(values)}" for stage, values in statistics.items()]
-    parts += [f"{count} {what.replace('_', ' ')}" for what, count in left_out.items()]
+    parts += [f"{what.replace('_', ' ')}: {count}" for what, count in left_out.items()]
     left_min = seconds * (epochs - epoch) / 60
     parts.append(f"{seconds:.0f} s, {left_min:.1f} min left")
     return f"epoch {epoch}/{epochs}: {'; '.join(parts)}"

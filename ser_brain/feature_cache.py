@@ -13,6 +13,7 @@ import contextlib
 import os
 import random
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,7 @@ from ser_brain.user_cache import cache_folder
 
 logger = get_logger(__name__)
 
+LONGEST_WAIT = timedelta(days=30)  # of the ranks, for another run; they have 2 h for the rest
 LARGEST = torch.finfo(torch.float16).max
 
 
@@ -67,7 +69,7 @@ class FeatureCache:
         except OSError as error:
             raise SERError(
                 f"Cannot write {self.folder}: {error.strerror}. Set SER_CACHE to another "
-                "folder, or give --feature_cache_gb=0."
+                "folder; a run that has not begun can do without: --feature_cache_gb=0."
             ) from None
         shortest = encoder.min_samples
         self.channels = self._front(torch.zeros(shortest)).shape[1]
@@ -129,11 +131,15 @@ class FeatureCache:
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         """While no other run fills the cache, with whatever front end: the limit is of all."""
-        if if_main_process():
+        if ranks.count() == 1:
             with held(self.root / NAME, self.root, wait=True):
                 yield
-        else:
-            yield  # the first thing that ranks do here is wait for the main one
+            return
+        together = torch.distributed.new_group(backend="gloo", timeout=LONGEST_WAIT)
+        main = if_main_process()
+        with held(self.root / NAME, self.root, wait=True) if main else contextlib.nullcontext():
+            torch.distributed.barrier(together)
+            yield
 
     def _compute(self, rows: Mapping[str, dict], bar: bool) -> None:
         shortage = run_on_main(self._make_room, [rows])

@@ -53,11 +53,11 @@ def make_room(root: Path, needed_bytes: int, limit_bytes: float, kept: Set[Path]
     free = shutil.disk_usage(root).free
     if needed_bytes <= min(limit_bytes - total, free):
         return ""
-    wanted_gb = math.ceil((total + needed_bytes) / 1e7) / 100
+    limit = f"feature_cache_gb is {limit_bytes / 1e9:g} ({total / 1e9:.2f} in use)"
+    if total + needed_bytes > limit_bytes:
+        limit += f", {math.ceil((total + needed_bytes) / 1e7) / 100:.2f} would do"
     return (
-        f"they take {needed_bytes / 1e9:.2f} GB of the disk, which has {free / 1e9:.2f} free, "
-        f"and a feature_cache_gb of {wanted_gb:.2f}, which is {limit_bytes / 1e9:g} "
-        f"({total / 1e9:.2f} in use)"
+        f"they take {needed_bytes / 1e9:.2f} GB; {limit}; the disk has {free / 1e9:.2f} GB free"
     )
 
 

@@ -133,13 +133,18 @@ def require_as_written(manifest: str | Path, card: Mapping) -> None:
 
 
 def note_data_folder(manifest: str | Path, data_folder: str | Path) -> None:
-    """Note in the card where the audio lies on this machine.
+    """Note in the card where the audio lies on this machine; for who alone writes to it.
 
     A manifest names no absolute path; the note only spares a later command the question.
     """
-    card, where = read_card(manifest), str(Path(data_folder).resolve())
-    if card.get(DATA_FOLDER) != where:
-        write_json(card_path(manifest), {**card, DATA_FOLDER: where})
+    if not is_noted(manifest, data_folder):
+        card = {**read_card(manifest), DATA_FOLDER: str(Path(data_folder).resolve())}
+        write_json(card_path(manifest), card)
+
+
+def is_noted(manifest: str | Path, data_folder: str | Path) -> bool:
+    """Whether the card says already that the audio lies there."""
+    return read_card(manifest).get(DATA_FOLDER) == str(Path(data_folder).resolve())
 
 
 def data_folder_of(manifest: str | Path, given: str | Path | None = None) -> Path:

@@ -49,7 +49,7 @@ def write_report(run_folder: str | Path, resamples: int = RESAMPLES) -> Path:
     folder = Path(run_folder) / "report"
     run = read_run(run_folder)
     results = evaluate_run(run, resamples)
-    with rewritten(folder) as new:
+    with rewritten(folder, own=True) as new:
         content = _content(new, run, results)
         _write_tables(new, results["test_sets"], content["tables"])
         write_json(new / "results.json", results)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -129,7 +130,7 @@ def _predict(folder: Path, brain: SERBrain, hparams: dict, target: Target) -> st
     encoder = hparams["encoder"]
     lengths = (encoder.min_samples, encoder.max_samples, encoder.sample_rate_hz)
     require_files(data.rows)
-    require_lengths(data.rows, *lengths)
+    require_lengths(data.rows, *lengths, hparams.get("max_clip_s", math.inf))
     card = {
         **model_facts(hparams),
         **temperature_of(folder),

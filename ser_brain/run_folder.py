@@ -8,8 +8,9 @@ from pathlib import Path
 
 import yaml
 
+from ser_brain.checksums import SUMS
 from ser_brain.errors import SERError
-from ser_brain.files import read_json, remove_partial, write_json, write_text
+from ser_brain.files import read_json, remove_partial, write_text
 from ser_brain.yaml_keys import split_keys
 
 SETTINGS = "hyperparams.yaml"
@@ -27,14 +28,17 @@ CACHE_SIZE = "feature_cache_gb"  # may change, too, but whether it is 0 may not
 
 
 def claim(folder: str | Path, settings: str) -> None:
-    """Take a run folder for these settings, or continue the run that is there.
+    """Check that a run of these settings may begin in a folder, or go on there.
+
+    What killed runs left is removed; all else stays as it is, since what is checked next may
+    stop the run. :func:`ser_brain.run_record.begin` is what changes the folder.
 
     Parameters
     ----------
     folder : str or Path
         The run folder.
     settings : str
-        The merged settings text; written to ``hyperparams.yaml``.
+        The merged settings text.
 
     Raises
     ------
@@ -42,8 +46,8 @@ def claim(folder: str | Path, settings: str) -> None:
         If checkpoints or predictions of other settings lie there, naming the keys that
         differ, or of settings that nobody can tell.
     """
-    for place in (Path(folder), *(Path(folder) / name for name in ("predictions", "report"))):
-        remove_partial(place)
+    for place in ("", "save", "predictions", "report"):
+        remove_partial(Path(folder) / place)
     kept = Path(folder) / SETTINGS
     made = {"checkpoints": "save/CKPT+*", "predictions": "predictions/*.jsonl"}
     held = [what for what, pattern in made.items() if any(Path(folder).glob(pattern))]
@@ -56,13 +60,20 @@ def claim(folder: str | Path, settings: str) -> None:
         differ = differing(kept, settings, MAY_CHANGE)
         if differ:
             raise SERError(
-                f"{folder} holds {held[0]} of other settings (different: "
-                f"{', '.join(differ)}). Choose another --output_folder, or remove it."
+                f"{folder} holds {held[0]} of other settings ({_how(differ, kept)}). Choose "
+                "another --output_folder, or remove it."
             )
-    record = Path(folder) / RECORD
-    if record.is_file():  # First: the settings may ask for more than what was finished.
-        write_json(record, {**read_json(record, "run description"), "finished": False})
-    write_text(kept, settings)
+
+
+def _how(differ: list[str], kept: Path) -> str:
+    """What is different, in words."""
+    known = _plain(kept.read_text(encoding="utf-8"), str(kept))
+    lacking = [key for key in differ if key not in known]
+    shown = ["whether feature_cache_gb is 0" if k == CACHE_SIZE else k for k in differ]
+    said = [f"different: {', '.join(shown)}"]
+    if lacking:  # as in one of an earlier version
+        said.append(f"{kept} lacks {', '.join(lacking)}: add what the run had, to continue it")
+    return "; ".join(said)
 
 
 def differing(kept: Path, settings: str, may_change: Collection[str]) -> list[str]:
@@ -76,13 +87,15 @@ def differing(kept: Path, settings: str, may_change: Collection[str]) -> list[st
 def is_finished(folder: str | Path, settings: str) -> bool:
     """Whether a run of these settings has come to its end in a folder.
 
-    Where the corpora and manifests lie does not matter, how many epochs there were does.
+    Where the corpora and manifests lie does not matter, how many epochs there were does, and
+    which clips it takes.
     """
     kept, record = Path(folder) / SETTINGS, Path(folder) / RECORD
-    if not (kept.is_file() and record.is_file()):
+    if not all(path.is_file() for path in (kept, record, Path(folder) / SUMS)):
         return False
     finished = read_json(record, "run description").get("finished") is True
-    return finished and not differing(kept, settings, MAY_CHANGE - {"number_of_epochs"})
+    may_change = MAY_CHANGE - {"number_of_epochs", "max_clip_s"}
+    return finished and not differing(kept, settings, may_change)
 
 
 def _plain(settings: str, name: str) -> dict[str, object]:

@@ -10,8 +10,8 @@ import time
 from datetime import datetime
 from pathlib import Path
 
-from ser_brain.checksums import write_checksums
-from ser_brain.files import read_json, write_json
+from ser_brain.checksums import SUMS, write_checksums
+from ser_brain.files import read_json, remove, write_json, write_text
 from ser_brain.run_folder import RECORD, SETTINGS
 
 SIGNS_OF_LIFE = ("train_log.jsonl", "save/*", "predictions/*", "*/output.txt")
@@ -48,6 +48,7 @@ class RunRecord:
             **facts,
         }
         self.earlier = _invocations(self.path)
+        remove(self.path.with_name(SUMS))  # of what is about to change
         write_json(self.path, {**self.facts, "finished": False, "invocations": self._all(None)})
 
     def finish(self) -> None:
@@ -61,6 +62,24 @@ class RunRecord:
     def _all(self, seconds: float | None) -> list[dict]:
         ours = {key: self.facts[key] for key in ("command", "started")}
         return [*self.earlier, {**ours, "wall_time_s": seconds}]
+
+
+def begin(folder: str | Path, settings: str, **facts: object) -> RunRecord:
+    """Begin a run, or go on with it: it is not finished from here on.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The run folder.
+    settings : str
+        The merged settings text; written to ``hyperparams.yaml``.
+    facts
+        See :class:`RunRecord`.
+    """
+    record = RunRecord(folder, **facts)  # first: the settings may ask for more than it finished
+    remove(Path(folder) / "report" / SUMS)  # which is not yet of this run
+    write_text(Path(folder) / SETTINGS, settings)
+    return record
 
 
 def _invocations(record: Path) -> list[dict]:

@@ -4,6 +4,7 @@ import json
 import fake_run
 
 from ser_brain.__main__ import main
+from ser_brain.checksums import write_checksums
 
 
 def two_runs(tmp_path):
@@ -49,7 +50,9 @@ def test_the_files(tmp_path, capsys):
     names = {
         f"{n}.{s}" for n in ("comparison", "changed_answers") for s in ("csv", "md", "tex")
     }
-    assert {path.name for path in out.iterdir()} == names | {"comparison.json", "SHA256SUMS"}
+    assert {path.name for path in out.iterdir()} == names | {
+        *("comparison.json", "files.json", "SHA256SUMS")
+    }
     with open(out / "changed_answers.csv", newline="", encoding="utf-8") as file:
         changed = list(csv.DictReader(file))
     assert len(changed) == 14 and changed[0]["Test set"] == "fake"
@@ -62,3 +65,17 @@ def test_the_files(tmp_path, capsys):
 def test_a_run_that_is_not_there(tmp_path, capsys):
     assert main(["compare", str(tmp_path), str(tmp_path / "b")]) == 2
     assert "No predictions/*.jsonl" in capsys.readouterr().err
+
+
+def test_a_model_is_no_place_for_it(tmp_path, capsys):
+    """Its own list of checksums must not be taken for what an earlier comparison wrote."""
+    model = tmp_path / "model"
+    model.mkdir()
+    for name in ("config.json", "model.safetensors"):
+        (model / name).write_text(name)
+    write_checksums(model)
+    before = {path: path.read_text() for path in model.iterdir()}
+    assert main(["compare", *two_runs(tmp_path), "--out", str(model)]) == 2
+    said = "holds config.json, of a run, folds or a model; choose another folder."
+    assert capsys.readouterr().err == f"error: {model} {said}\n"
+    assert {path: path.read_text() for path in model.iterdir()} == before

@@ -107,12 +107,13 @@ def test_clips_must_fit_the_encoder():
     rows |= {f"short{n}": row("", duration=0.02) for n in range(7)}
     match = (
         r"7 utterances are shorter than the encoder's receptive field \(0\.025 s\): "
-        r"short0 \(0\.02 s\), short1 .*, short4 \(0\.02 s\)\. Leave them out of the corpus\.$"
+        r"short0 \(0\.02 s\), short1 .*, short4 \(0\.02 s\)\. Leave such clips out of the "
+        r"corpus\.$"
     )
     with pytest.raises(SERError, match=match):
         require_lengths(rows, 400, 480000, 16000)
     rows = {"a": row("", duration=30.1)}
-    match = r"1 utterances are longer than the encoder takes \(30 s\): a \(30\.1 s\)\. Cut them"
+    match = r"^1 utterance is longer than the encoder takes \(30 s\): a \(30\.1 s\)\. Cut such"
     with pytest.raises(SERError, match=match):
         require_lengths(rows, 400, 480000, 16000)
 
@@ -120,8 +121,9 @@ def test_clips_must_fit_the_encoder():
 def test_a_clip_of_an_hour_stops_before_memory_ends():
     rows = {"minute": row("", duration=60.0), "hour": row("", duration=3600.0)}
     match = (
-        r"^1 utterances are longer than max_clip_s \(60 s\): hour \(3600 s\)\. Cut them, or "
-        r"leave them out of the corpus; or raise --max_clip_s, if the machine has the memory\.$"
+        r"^1 utterance is longer than max_clip_s \(60 s\): hour \(3600 s\)\. Cut such clips, "
+        r"or leave them out of the corpus; or give train\.py a higher --max_clip_s for this "
+        r"run, if the machine has the memory\.$"
     )
     with pytest.raises(SERError, match=match):
         require_lengths(rows, 400, None, 16000, max_clip_s=60)

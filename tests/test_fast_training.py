@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 import speechbrain as sb
+import yaml
 from test_encoders_loading import saved
 
 import train
 from ser_brain.brain import SERBrain
+from ser_brain.checksums import write_checksums
 from ser_brain.predictions import read_predictions
 from tests.tiny_corpus import settings, write_corpus
 
@@ -74,6 +76,17 @@ def test_what_began_without_room_goes_on_without_the_cache(run, capsys):
     cached = run("cached", 2)
     narrow = run("narrow", 2, feature_cache_gb=1)  # has room now, and all it needs
     assert log_of(narrow) == log_of(run("exact", 2, feature_cache_gb=0)) != log_of(cached)
+
+
+def test_an_earlier_checkpoint_that_a_killed_epoch_did_not_remove_goes(run):
+    (kept,) = (run("run", 1) / "save").glob("CKPT+*")
+    earlier = shutil.copytree(kept, kept.with_name("CKPT+2020-01-01+00-00-00+00"))
+    meta = yaml.safe_load((earlier / "CKPT.yaml").read_text())
+    meta |= {"loss": meta["loss"] + 1, "unixtime": meta["unixtime"] - 60}
+    (earlier / "CKPT.yaml").write_text(yaml.safe_dump(meta))
+    write_checksums(earlier)
+    run("run", 1)
+    assert list(kept.parent.glob("CKPT+*")) == [kept]
 
 
 def test_rounded_features_change_the_losses_little(run):

@@ -42,6 +42,7 @@ settings = read_settings(sys.argv[1], list(given.items()))
 (folder / "hyperparams.yaml").write_text(settings)
 (folder / "splits.json").write_text('{"folds": 4}')
 (folder / "run.json").write_text(json.dumps({"finished": True}))
+(folder / "SHA256SUMS").touch()
 (folder / "report").mkdir(exist_ok=True)
 (folder / "report" / "SHA256SUMS").touch()
 """
@@ -117,6 +118,13 @@ def test_what_is_finished_is_not_run_again(tmp_path):
 def test_a_part_that_was_killed_in_its_report_goes_on_with_that(tmp_path):
     run(tmp_path, folds=2)
     (tmp_path / "out" / "fold-2" / "report" / "SHA256SUMS").unlink()
+    run(tmp_path, folds=2)
+    assert runs(tmp_path) == {"fold-1": 1, "fold-2": 2}
+
+
+def test_a_part_that_was_killed_before_it_noted_its_files_is_run_again(tmp_path):
+    run(tmp_path, folds=2)
+    (tmp_path / "out" / "fold-2" / "SHA256SUMS").unlink()
     run(tmp_path, folds=2)
     assert runs(tmp_path) == {"fold-1": 1, "fold-2": 2}
 

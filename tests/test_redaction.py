@@ -4,6 +4,8 @@ import logging
 
 import pytest
 
+from data_prep.__main__ import main as data_prep
+from ser_brain.__main__ import main as ser
 from ser_brain.log import show_progress, take_over
 from ser_brain.redaction import redacted
 
@@ -22,6 +24,13 @@ from ser_brain.redaction import redacted
 )
 def test_logins_and_signatures(text, shown):
     assert redacted(text) == shown
+
+
+@pytest.mark.parametrize("command", [ser, data_prep])
+def test_an_error_of_a_command_is_redacted(command, capsys):
+    assert command(["https://me:s3cret@hub.example"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: Bad ") and "'https://***@hub.example'" in said
 
 
 @pytest.fixture

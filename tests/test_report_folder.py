@@ -1,12 +1,17 @@
+import json
+import os
+
 import pytest
 
-from ser_brain.checksums import changed_files
+from ser_brain.checksums import changed_files, write_checksums
 from ser_brain.errors import SERError
-from ser_brain.report_folder import rewritten
+from ser_brain.report_folder import rewritten, written_files
+
+LISTS = {"files.json", "SHA256SUMS"}
 
 
-def write(folder, *names):
-    with rewritten(folder) as new:
+def write(folder, *names, own=False):
+    with rewritten(folder, own) as new:
         for name in names:
             (new / name).write_text(name)
 
@@ -15,11 +20,17 @@ def names_in(folder):
     return {path.name for path in folder.iterdir()}
 
 
-def test_only_what_an_earlier_report_wrote_is_removed(tmp_path):
+def content(folder):
+    return {path: path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_only_what_an_earlier_report_wrote_is_removed(tmp_path, caplog):
+    caplog.set_level("INFO")
     write(tmp_path, "index.html", "old-confusion.svg")
     (tmp_path / "notes.txt").write_text("mine")
     write(tmp_path, "index.html", "new-confusion.svg")
-    assert names_in(tmp_path) == {"index.html", "new-confusion.svg", "notes.txt", "SHA256SUMS"}
+    assert names_in(tmp_path) == {"index.html", "new-confusion.svg", "notes.txt", *LISTS}
+    assert f"{tmp_path}: removed old-confusion.svg of an earlier report" in caplog.text
 
 
 def test_a_report_that_fails_leaves_the_earlier_one(tmp_path):
@@ -28,7 +39,7 @@ def test_a_report_that_fails_leaves_the_earlier_one(tmp_path):
         with rewritten(tmp_path) as new:
             (new / "index.html").write_text("half")
             raise SERError("no label")
-    assert names_in(tmp_path) == {"index.html", "SHA256SUMS"}
+    assert names_in(tmp_path) == {"index.html", *LISTS}
     assert (tmp_path / "index.html").read_text() == "index.html"
 
 
@@ -36,20 +47,79 @@ def test_nothing_outside_the_folder_is_removed(tmp_path):
     folder = tmp_path / "report"
     write(folder, "index.html")
     (tmp_path / "precious").write_text("")
-    (folder / "SHA256SUMS").write_text(f"{'0' * 64}  ../precious\n")
-    with pytest.raises(SERError, match="Bad list of files .*; delete it"):
-        write(folder, "index.html")
-    assert (tmp_path / "precious").exists()
+    listed = {"written": ["../precious", "..", "index.html", "SHA256SUMS"]}
+    (folder / "files.json").write_text(json.dumps(listed))
+    write(folder, "page.html")
+    assert (tmp_path / "precious").exists() and names_in(folder) == {"page.html", *LISTS}
 
 
-def test_a_bad_list_of_files(tmp_path):
-    (tmp_path / "SHA256SUMS").write_text("files")
-    with pytest.raises(SERError, match="Bad list of files .*; delete it"):
+def test_a_folder_with_checksums_of_its_own(tmp_path):
+    """Such as a data set."""
+    for name in ("a.wav", "labels.csv"):
+        (tmp_path / name).write_text(name)
+    write_checksums(tmp_path)
+    before = content(tmp_path)
+    with pytest.raises(SERError, match="holds SHA256SUMS, which no report wrote; choose"):
         write(tmp_path, "index.html")
+    assert content(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["hyperparams.yaml", "folds.json", "config.json"])
+def test_a_folder_of_a_run_of_folds_or_of_a_model(tmp_path, name):
+    (tmp_path / name).write_text("")
+    with pytest.raises(SERError, match=f"holds {name}, of a run, folds or a model; choose"):
+        write(tmp_path, "index.html")
+    assert names_in(tmp_path) == {name}
+
+
+def test_the_report_of_a_run_is_not_replaced_by_another(tmp_path):
+    (tmp_path / "hyperparams.yaml").write_text("")
+    write(tmp_path / "report", "index.html", "results.json", own=True)
+    with pytest.raises(SERError, match="report is the report of a run; choose another folder"):
+        write(tmp_path / "report", "comparison.json")
+    assert names_in(tmp_path / "report") == {"index.html", "results.json", *LISTS}
+
+
+def test_a_file_that_no_report_wrote_is_not_replaced(tmp_path):
+    write(tmp_path, "index.html")
+    (tmp_path / "results.json").write_text("mine")
+    before = content(tmp_path)
+    with pytest.raises(SERError, match="holds results.json, which no report wrote"):
+        write(tmp_path, "index.html", "results.json")
+    assert content(tmp_path) == before
+
+
+@pytest.mark.parametrize("damaged", ["", "{}", '{"written": [1]}', "[", "\0"])
+def test_a_damaged_list_of_files(tmp_path, damaged, caplog):
+    """Then nobody knows whose the files are: only those of the report's own folder give way."""
+    write(tmp_path, "index.html", "old.svg", own=True)
+    (tmp_path / "files.json").write_text(damaged)
+    with pytest.raises(SERError, match="holds SHA256SUMS, files.json, which no report wrote"):
+        write(tmp_path, "index.html")
+    write(tmp_path, "index.html", own=True)
+    assert f"{tmp_path / 'files.json'} is damaged" in caplog.text
+    assert names_in(tmp_path) == {"index.html", "old.svg", *LISTS}
+    assert changed_files(tmp_path) == []
+
+
+def test_damaged_checksums_give_way(tmp_path):
+    write(tmp_path, "index.html", "old.svg")
+    (tmp_path / "SHA256SUMS").write_text("damaged")
+    write(tmp_path, "index.html")
+    assert names_in(tmp_path) == {"index.html", *LISTS} and changed_files(tmp_path) == []
+
+
+def test_a_report_of_an_earlier_version(tmp_path):
+    for name in ("index.html", "old.svg"):
+        (tmp_path / name).write_text(name)
+    (tmp_path / "files.json").write_text('{"written": ["index.html", "old.svg"]}')
+    write(tmp_path, "index.html")
+    assert names_in(tmp_path) == {"index.html", *LISTS}
 
 
 def test_what_it_wrote_is_noted(tmp_path):
     write(tmp_path, "index.html", "results.json")
+    assert written_files(tmp_path) == {"index.html", "results.json", *LISTS}
     assert changed_files(tmp_path) == []
     (tmp_path / "index.html").write_text("edited")
     assert changed_files(tmp_path) == ["index.html"]
@@ -62,9 +132,32 @@ def test_a_folder_that_cannot_be_made(tmp_path):
 
 
 def test_what_a_killed_report_left_is_removed(tmp_path):
-    (tmp_path / ".partial-a1b2c3d4").mkdir()
+    for name in ("report", "files.json", "model"):
+        (tmp_path / f".partial-{name}-a1b2c3d4").mkdir()
     write(tmp_path, "index.html")
-    assert names_in(tmp_path) == {"index.html", "SHA256SUMS"}
+    # The last may be of a command that writes a model into the same folder at the moment.
+    assert names_in(tmp_path) == {"index.html", ".partial-model-a1b2c3d4", *LISTS}
+
+
+@pytest.mark.parametrize("moves", range(7))
+def test_a_report_that_was_stopped_while_it_moved_can_be_written_again(
+    tmp_path, monkeypatch, moves
+):
+    write(tmp_path, "index.html", "old.svg")
+    replace, done = os.replace, []
+
+    def stop(*paths):
+        if len(done) == moves:
+            raise KeyboardInterrupt
+        done.append(paths)
+        replace(*paths)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(os, "replace", stop)
+        write(tmp_path, "index.html", "new.svg")
+    write(tmp_path, "index.html", "newer.svg")
+    assert names_in(tmp_path) == {"index.html", "newer.svg", *LISTS}
+    assert changed_files(tmp_path) == []
 
 
 def test_two_at_once(tmp_path):
@@ -72,4 +165,4 @@ def test_two_at_once(tmp_path):
         (new / "index.html").write_text("")
         with pytest.raises(SERError, match="is in use by process"):
             write(tmp_path, "other.html")
-    assert names_in(tmp_path) == {"index.html", "SHA256SUMS"}
+    assert names_in(tmp_path) == {"index.html", *LISTS}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -113,6 +114,17 @@ def test_other_recordings_of_the_same_names(run, tmp_path):
     with pytest.raises(SERError, match="is not the recording that .* it holds 1.00 s, and"):
         predict_on(folder, [Target(manifest, data_folder=tmp_path)])
     assert not (folder / "predictions" / "other.jsonl").exists()
+
+
+def test_a_clip_that_the_run_would_not_take(run):
+    folder, manifest = run
+    settings = folder / "hyperparams.yaml"
+    text = settings.read_text()
+    settings.write_text(text.replace("max_clip_s: 60", "max_clip_s: 0.2"))
+    with pytest.raises(SERError, match=r"^23 utterances are longer than max_clip_s \(0\.2 s\)"):
+        predict_on(folder, [Target(manifest)])
+    settings.write_text(re.sub("max_clip_s: .*", "", text))  # a run of before there was a limit
+    assert predict_on(folder, [Target(manifest)]) == ["other"]
 
 
 def test_predictions_of_the_same_model_and_manifest_are_kept(run):

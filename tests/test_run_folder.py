@@ -2,9 +2,10 @@ import json
 
 import pytest
 
+from ser_brain import run_record
 from ser_brain.errors import SERError
 from ser_brain.run_folder import TrainLog, claim, is_finished
-from ser_brain.run_record import RunRecord
+from ser_brain.run_record import RunRecord, begin
 
 SETTINGS = """\
 seed: 1  # a comment
@@ -18,37 +19,58 @@ lr: 0.1
 """
 
 
+MORE = SETTINGS.replace("epochs: 3", "epochs: 4")
+
+
 @pytest.fixture
 def trained(tmp_path):
     """A run folder with a checkpoint."""
-    claim(tmp_path / "run", SETTINGS)
+    begin(tmp_path / "run", SETTINGS)
     (tmp_path / "run" / "save" / "CKPT+2026").mkdir(parents=True)
     return tmp_path / "run"
 
 
-def test_a_new_folder_is_taken(tmp_path):
+def test_a_new_folder_is_free_and_keeps_the_settings_of_a_run_that_begins(tmp_path):
     claim(tmp_path / "run", SETTINGS)
+    assert not (tmp_path / "run").exists()
+    begin(tmp_path / "run", SETTINGS)
     assert (tmp_path / "run" / "hyperparams.yaml").read_text() == SETTINGS
 
 
 def test_without_checkpoints_there_is_nothing_to_continue(tmp_path):
-    claim(tmp_path, SETTINGS)
+    begin(tmp_path, SETTINGS)
     claim(tmp_path, "seed: 2\n")
-    assert (tmp_path / "hyperparams.yaml").read_text() == "seed: 2\n"
 
 
 def test_the_same_settings_continue(trained):
     claim(trained, SETTINGS)
 
 
+@pytest.mark.parametrize("place", ["", "save", "predictions", "report"])
+def test_what_a_killed_run_left_is_removed(place, trained):
+    left = trained / place / ".partial-CKPT+2025"  # such as a checkpoint, half removed
+    left.mkdir(parents=True)
+    claim(trained, SETTINGS)
+    assert not left.exists() and (trained / "save" / "CKPT+2026").is_dir()
+
+
 def test_other_settings_are_refused_by_name(trained):
-    changed = SETTINGS.replace("seed: 1", "seed: 2").replace("eng", "deu") + "layer: 3\n"
-    match = (
-        r"run holds checkpoints of other settings \(different: corpora, layer, seed\)\. Choose"
-    )
+    changed = SETTINGS.replace("seed: 1", "seed: 2").replace("eng", "deu")
+    match = r"run holds checkpoints of other settings \(different: corpora, seed\)\. Choose"
     with pytest.raises(SERError, match=match):
         claim(trained, changed)
     assert (trained / "hyperparams.yaml").read_text() == SETTINGS
+
+
+def test_a_run_of_before_there_was_a_setting_may_be_given_it(trained):
+    match = (
+        r"\(different: layer, seed; \S+run/hyperparams\.yaml lacks layer: add what the run "
+        r"had, to continue it\)\. Choose"
+    )
+    with pytest.raises(SERError, match=match):
+        claim(trained, SETTINGS.replace("seed: 1", "seed: 2") + "layer: 3\n")
+    (trained / "hyperparams.yaml").write_text(SETTINGS + "layer: 3\n")
+    claim(trained, SETTINGS + "layer: 3\n")
 
 
 @pytest.mark.parametrize(
@@ -68,7 +90,7 @@ def test_what_counts_as_another_setting(trained, old, new, key):
 @pytest.fixture
 def cached(tmp_path):
     """A run folder with a checkpoint, trained with a cache of some size."""
-    claim(tmp_path / "cached", SETTINGS + "feature_cache_gb: 20\n")
+    begin(tmp_path / "cached", SETTINGS + "feature_cache_gb: 20\n")
     (tmp_path / "cached" / "save" / "CKPT+2026").mkdir(parents=True)
     return tmp_path / "cached"
 
@@ -80,14 +102,14 @@ def test_the_size_of_the_cache_may_change(cached, size):
 
 @pytest.mark.parametrize("size", ["0", "0.0"])
 def test_whether_there_is_a_cache_may_not(cached, size):
-    with pytest.raises(SERError, match=r"\(different: feature_cache_gb\)"):
+    with pytest.raises(SERError, match=r"\(different: whether feature_cache_gb is 0\)\."):
         claim(cached, f"{SETTINGS}feature_cache_gb: {size}\n")
 
 
 def test_where_things_lie_and_for_how_long_may_change(trained):
     changed = SETTINGS.replace("results/here", "elsewhere").replace("epochs: 3", "epochs: 9")
     claim(trained, changed + "data_folder: there\nmanifest_folder: there\nmax_clip_s: 90\n")
-    assert "number_of_epochs: 9" in (trained / "hyperparams.yaml").read_text()
+    assert (trained / "hyperparams.yaml").read_text() == SETTINGS
 
 
 @pytest.mark.parametrize(
@@ -109,7 +131,7 @@ def test_comments_and_layout_do_not_count(trained, old, new):
 
 
 def test_an_anchor_is_what_it_stands_for(tmp_path):
-    claim(tmp_path, "a: &rate 0.1\nb: *rate\n")
+    begin(tmp_path, "a: &rate 0.1\nb: *rate\n")
     (tmp_path / "save" / "CKPT+2026").mkdir(parents=True)
     claim(tmp_path, "a: 0.1\nb: 0.1\n")
     with pytest.raises(SERError, match=r"\(different: b\)"):
@@ -129,7 +151,7 @@ def test_checkpoints_of_unknown_settings_are_nobodys(trained):
 
 
 def test_predictions_of_other_settings_are_kept_apart_too(tmp_path):
-    claim(tmp_path, "seed: 1\n")
+    begin(tmp_path, "seed: 1\n")
     (tmp_path / "predictions").mkdir()
     (tmp_path / "predictions" / "emodb.jsonl").touch()
     with pytest.raises(SERError, match=r"holds predictions of other settings"):
@@ -178,12 +200,38 @@ def test_whether_a_run_has_come_to_its_end(trained):
     record.finish()
     assert is_finished(trained, SETTINGS)
     assert is_finished(trained, SETTINGS.replace("results/here", "results/there"))
-    assert not is_finished(trained, SETTINGS.replace("epochs: 3", "epochs: 4"))
+    assert not is_finished(trained, MORE)
+    assert not is_finished(trained, SETTINGS + "max_clip_s: 90\n")
     assert not is_finished(trained.parent, SETTINGS)
 
 
-def test_a_run_that_goes_on_is_not_finished_before_its_end(trained):
+def test_a_finished_run_stays_so_until_it_is_begun_again(trained):
     RunRecord(trained).finish()
-    more = SETTINGS.replace("epochs: 3", "epochs: 4")
-    claim(trained, more)  # and is killed here
-    assert not is_finished(trained, more)
+    before = {path: path.read_bytes() for path in trained.glob("*") if path.is_file()}
+    claim(trained, MORE)  # and is refused here
+    assert {path: path.read_bytes() for path in trained.glob("*") if path.is_file()} == before
+    assert is_finished(trained, SETTINGS)
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, MORE])
+@pytest.mark.parametrize("write", ["write_text", "write_checksums", None])
+def test_a_run_that_goes_on_is_not_finished_before_its_end(
+    trained, settings, write, monkeypatch
+):
+    RunRecord(trained).finish()
+    (trained / "report").mkdir()
+    (trained / "report" / "SHA256SUMS").touch()
+
+    def kill(*_):
+        raise KeyboardInterrupt
+
+    if write:
+        monkeypatch.setattr(run_record, write, kill)
+        with pytest.raises(KeyboardInterrupt):
+            begin(trained, settings).finish()
+    else:
+        begin(trained, settings)  # and is killed here
+    assert not is_finished(trained, SETTINGS) and not is_finished(trained, MORE)
+    assert not (trained / "SHA256SUMS").exists()
+    if write != "write_text":
+        assert not (trained / "report" / "SHA256SUMS").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from hyperpyyaml import load_hyperpyyaml
 
 import train
 from recipes.classification import ClassificationBrain
+from ser_brain.checksums import changed_files
 from ser_brain.predictions import read_predictions
 from tests.tiny_corpus import settings, write_corpus
 
@@ -195,13 +197,25 @@ def test_a_missing_settings_file_is_named(monkeypatch, capsys):
     assert "expected one of: hparams/multiobjective.yaml" in capsys.readouterr().err
 
 
-def test_other_settings_in_the_output_folder_stop_the_run(
+def test_a_command_that_is_refused_leaves_a_finished_run_as_it_is(
     corpus, tmp_path, monkeypatch, capsys
 ):
-    arguments = settings(corpus, tmp_path / "run", number_of_epochs=1)
+    folder = tmp_path / "run"
+    arguments = settings(corpus, folder, number_of_epochs=1)
     assert run(monkeypatch, "classification.yaml", arguments) == 0
-    assert run(monkeypatch, "classification.yaml", [*arguments, "--lr_heads=0.5"]) == 2
-    assert "checkpoints of other settings (different: lr_heads)" in capsys.readouterr().err
+    before = (folder / "run.json").read_bytes()
+    usage = shutil.disk_usage(tmp_path)._replace(free=10**5)
+    for more, said in (
+        ("--lr_heads=0.5", "checkpoints of other settings (different: lr_heads)"),
+        ("--max_clip_s=0.1", "utterances are longer than max_clip_s (0.1 s)"),
+        ("--precision=fp16", "--precision=fp16 needs a GPU"),
+        ("--number_of_epochs=2", "GB free, the checkpoints need about"),
+    ):
+        if "epochs" in more:
+            monkeypatch.setattr("ser_brain.checkpoint_room.shutil.disk_usage", lambda _: usage)
+        assert run(monkeypatch, "classification.yaml", [*arguments, more]) == 2
+        assert said in capsys.readouterr().err
+        assert changed_files(folder) == [] and (folder / "run.json").read_bytes() == before
 
 
 def test_ctrl_c_says_how_to_go_on(corpus, tmp_path, monkeypatch, capsys):

@@ -103,21 +103,36 @@ def change(name: str, old: str, new: str):
     return harm
 
 
+def take_out(folder: Path, name: str) -> None:
+    """Take the line of a file out of the list of checksums."""
+    sums = folder / "SHA256SUMS"
+    lines = sums.read_text().splitlines(keepends=True)
+    kept = [line for line in lines if not line.endswith(f"  {name}\n")]
+    assert len(kept) == len(lines) - 1
+    sums.write_text("".join(kept))
+
+
 FILES = "settings, split and log"
 HARM = {
     "run not finished": (
         lambda home: edit(home / "folds/one/run.json", lambda run: run.update(finished=False)),
         {"run.json": "did not come to its end", FILES: "not as written: run.json"},
     ),
-    "seed": (change("run.json", '"seed": 1', '"seed": 2'), {FILES: "not as written: run.json"}),
+    "seed": (
+        change("run.json", '"seed": 1', '"seed": 2'),
+        {FILES: "run.json (repeat the command of the run)"},
+    ),
     "settings": (
         change("hyperparams.yaml", "seed: 1", "seed: 2"),
-        {FILES: "hyperparams.yaml (to accept an edit, take its line out of SHA256SUMS)"},
+        {FILES: "run; or, to accept an edit, take hyperparams.yaml out of SHA256SUMS)"},
     ),
     "log": (change("train_log.jsonl", '"epoch"', '"Epoch"'), {FILES: "train_log.jsonl"}),
     "checkpoint": (
         lambda home: flip(next(home.glob("**/modules.ckpt"))),
-        {"save/CKPT": "not as written: modules.ckpt"},
+        {
+            "save/CKPT": "not as written: modules.ckpt (put a copy back, or remove it: "
+            "training goes on from the one before)"
+        },
     ),
     "predictions": (
         change("predictions/tiny.jsonl", "-0.", "-1."),
@@ -155,7 +170,10 @@ HARM = {
         },
     ),
     "table": (change("report/summary.csv", "0", "1"), {"report, files": "summary.csv"}),
-    "page": (change("report/index.html", "tiny", "tidy"), {"report, files": "index.html"}),
+    "page": (
+        change("report/index.html", "tiny", "tidy"),
+        {"report, files": "index.html (write it again; or"},
+    ),
     "figure": (
         lambda home: (home / "folds/one/report/tiny-confusion.png").unlink(),
         {"report, files": "tiny-confusion.png"},
@@ -171,6 +189,38 @@ def test_what_differs_is_named(home, harm, expected):
     for item, message in expected.items():
         (found,) = [found for name, found in bad.items() if name.startswith(item)]
         assert message in found.reason
+
+
+def test_what_was_taken_out_of_a_list_is_not_checked(home):
+    run = home / "folds/one"
+    (checkpoint,) = (run / "save").iterdir()
+    takes = [(run, "run.json"), (run / "report", "summary.csv"), (checkpoint, "modules.ckpt")]
+    for folder, name in takes:
+        take_out(folder, name)
+        (folder / name).write_bytes((folder / name).read_bytes() + b" ")
+    found = {i: c.reason for i, c in checks(home).items() if c.state == "not checked"}
+    assert found == {
+        "settings, split and log (run.json)": "not in SHA256SUMS",
+        "report, files (summary.csv)": "not in SHA256SUMS",
+        f"save/{checkpoint.name} (modules.ckpt)": "not in SHA256SUMS",
+    }
+    assert not any(check.state == "DIFFERS" for check in checks(home).values())
+
+
+def test_damaged_lists(home):
+    run = home / "folds/one"
+    (checkpoint,) = (run / "save").iterdir()
+    for folder in (run, run / "report", checkpoint):
+        (folder / "SHA256SUMS").write_text("damaged")
+    found = {i: c.reason for i, c in checks(home).items() if c.state != "OK"}
+    again = "put a copy back, or remove it: training goes on from the one before"
+    assert found == {
+        FILES: "SHA256SUMS is damaged (repeat the command of the run)",
+        f"save/{checkpoint.name}": f"SHA256SUMS is damaged ({again})",
+        "report, files": "SHA256SUMS is damaged (write it again)",
+    }
+    assert main(["report", str(run)]) == 0
+    assert checks(home)["report, files"].state == "OK"
 
 
 def test_folds_are_checked_part_by_part(home, capsys):
@@ -230,14 +280,20 @@ def test_a_model_as_it_was_exported(model):
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["README.md", ".eval_results/tiny.yaml", "figures/confusion.png", "hyperparams.yaml"],
+    ("name", "is_of_card"),
+    [
+        ("README.md", True),
+        (".eval_results/tiny.yaml", True),
+        ("figures/confusion.png", True),
+        ("hyperparams.yaml", False),
+    ],
 )
-def test_any_file_of_a_model(model, name):
+def test_any_file_of_a_model(model, name, is_of_card):
     (model / name).write_text("another voice")
+    accept = f"; or, to accept an edit, take {name} out of SHA256SUMS" if is_of_card else ""
     assert states(model)["files"] == (
         "DIFFERS",
-        f"not as written: {name} (to accept an edit, take its line out of SHA256SUMS)",
+        f"not as written: {name} (export the model again{accept})",
     )
     assert states(model)["loading"] == ("OK", "")
     (model / name).unlink()
@@ -246,13 +302,11 @@ def test_any_file_of_a_model(model, name):
 
 def test_an_edit_that_is_accepted(model):
     (model / "README.md").write_text("another voice")
-    sums = model / "SHA256SUMS"
-    kept = [line for line in sums.read_text().splitlines() if "README" not in line]
-    sums.write_text("".join(f"{line}\n" for line in kept))
+    take_out(model, "README.md")
     assert states(model) == {
         "loading": ("OK", ""),
         "files": ("OK", ""),
-        "README.md": ("not checked", "not in SHA256SUMS"),
+        "files (README.md)": ("not checked", "not in SHA256SUMS"),
     }
 
 
@@ -261,7 +315,7 @@ def test_a_list_that_is_damaged(model, content):
     (model / "SHA256SUMS").write_text(content)
     found = states(model)
     assert found["loading"][0] == "DIFFERS" and len(found) == 2
-    assert "not as written: SHA256SUMS" in found["files"][1]
+    assert found["files"] == ("DIFFERS", "SHA256SUMS is damaged (export the model again)")
 
 
 def test_any_folder_with_a_list(tmp_path):
@@ -269,7 +323,15 @@ def test_any_folder_with_a_list(tmp_path):
         (new / "index.html").write_text("page")
     assert states(tmp_path) == {"files": ("OK", "")}
     (tmp_path / "index.html").write_text("another")
-    assert states(tmp_path)["files"][0] == "DIFFERS"
+    assert "to accept an edit, take index.html out" in states(tmp_path)["files"][1]
+
+
+def test_a_list_that_no_report_wrote_promises_nothing_of_edits(tmp_path):
+    (tmp_path / "model.ckpt").write_text("weights")
+    write_checksums(tmp_path)
+    (tmp_path / "model.ckpt").write_text("other")
+    found = states(tmp_path)["files"]
+    assert found == ("DIFFERS", "not as written: model.ckpt (write it again)")
 
 
 def test_what_is_no_run(tmp_path, capsys):

@@ -74,6 +74,8 @@ def read_config(folder: Path) -> ModelConfig:
 
 def _require_as_written(folder: Path) -> None:
     changed = changed_files(folder, CONFIG, WEIGHTS)
+    if changed == [SUMS]:
+        raise SERError(f"{folder} is damaged: {SUMS} is no list. Export or download it again.")
     if changed:
         raise SERError(
             f"{folder} is damaged: {', '.join(changed)} is not as it was written, says its "

@@ -9,6 +9,7 @@ from ser_brain.files import write_json, write_text
 from ser_brain.mood import figures, tables
 from ser_brain.mood.analysis import Mood
 from ser_brain.pages import render
+from ser_brain.report_folder import rewritten
 from ser_brain.swap_test import ALPHA
 from ser_brain.tables import Table, to_csv, to_markdown, to_text
 
@@ -32,7 +33,18 @@ def write_report(
     Path
         ``index.html``: self-contained, works offline. Beside it ``mood.json``, the tables
         (``.csv``, ``.md``) and the figures (``.svg``, ``.png``).
+
+    Raises
+    ------
+    SERError
+        See :func:`ser_brain.report_folder.rewritten`.
     """
+    with rewritten(folder) as new:
+        _write(new, mood, command, planted)
+    return folder / "index.html"
+
+
+def _write(folder: Path, mood: Mood, command: str, planted: Mapping[str, float] | None) -> None:
     facts = mood.facts()
     shown = tables_of(facts, planted)
     steps = tables.periods(f"{facts['step']}s", facts["step"].capitalize(), facts["steps"])
@@ -55,7 +67,6 @@ def write_report(
         },
     )
     write_text(folder / "index.html", page)
-    return folder / "index.html"
 
 
 def tables_of(facts: Mapping, planted: Mapping[str, float] | None = None) -> dict[str, Table]:

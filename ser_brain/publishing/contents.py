@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
@@ -90,6 +91,12 @@ def known_files(folder: Path) -> set[str]:
     return names | {path.relative_to(folder).as_posix() for path in folder.glob(RESULTS)}
 
 
+def is_of_card(name: str) -> bool:
+    """Whether a file is part of the model card, which may be edited."""
+    is_figure = PurePosixPath(name).suffix.lower() in FIGURES
+    return name == CARD or fnmatchcase(name, RESULTS) or is_figure
+
+
 def _is_there(path: Path) -> bool:
     """Whether something has this name, be it a link to nowhere."""
     return path.exists() or path.is_symlink()
@@ -108,7 +115,10 @@ def _require_regular(folder: Path, name: str) -> None:
 
 def _listed_figures(folder: Path) -> list[str]:
     """Those it was exported with, whether the card still shows them: their list is sent too."""
-    names = noted_files(folder)
+    try:
+        names = noted_files(folder)
+    except SERError as error:
+        raise SERError(f"{error} Export the model again.") from error
     return [name for name in names if PurePosixPath(name).suffix.lower() in FIGURES]
 
 

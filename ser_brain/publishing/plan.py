@@ -14,7 +14,7 @@ from ser_brain.checksums import SUMS, changed_files
 from ser_brain.errors import SERError
 from ser_brain.inference.hub_model import HUB_ID
 from ser_brain.inference.model_folder import load_model
-from ser_brain.publishing.contents import SentFile, read_contents
+from ser_brain.publishing.contents import SentFile, is_of_card, read_contents
 
 TAG = re.compile(r"[A-Za-z0-9](?:[\w.+-]*[\w+-])?", re.ASCII)
 
@@ -94,10 +94,12 @@ def make_plan(
 def _require_as_exported(folder: Path) -> None:
     """Stop where ``SHA256SUMS``, which is sent too, would not be true of what is sent."""
     changed = changed_files(folder)
+    edited = [name for name in changed if is_of_card(name)]
+    accept = f"; or, to publish an edit, take {', '.join(edited)} out of {SUMS}"
     if changed:
         raise SERError(
-            f"Not as they were exported: {', '.join(changed)} of {folder}. If you edited them, "
-            f"take their lines out of its {SUMS}; else export the model again."
+            f"Not as they were exported: {', '.join(changed)} of {folder}. Export the model "
+            f"again{accept if edited else ''}."
         )
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
-from ser_brain.checksums import SUMS, changed_files
 from ser_brain.errors import SERError
 
 OK, DIFFERS, UNCHECKED = "OK", "DIFFERS", "not checked"
+SHOWN = 3  # of many things that differ in the same way
 Look = Callable[[], str | None]  # see check
 
 
@@ -46,16 +45,3 @@ def check(item: str, look: Look) -> Check:
     except SERError as error:
         return Check(item, DIFFERS, str(error))
     return Check(item, OK) if reason is None else Check(item, UNCHECKED, reason)
-
-
-def look_at_files(folder: Path) -> str | None:
-    """Compare the files of a folder with its ``SHA256SUMS``, as :func:`check` wants it."""
-    if not (folder / SUMS).is_file():
-        return f"written without {SUMS}"
-    changed = changed_files(folder)
-    if changed:
-        raise SERError(
-            f"not as written: {', '.join(changed)} (to accept an edit, take its line out of "
-            f"{SUMS})"
-        )
-    return None

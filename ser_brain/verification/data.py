@@ -10,10 +10,10 @@ from ser_brain.experiment import audit_all
 from ser_brain.files import read_json
 from ser_brain.manifest import SHA256, data_folder_of, read_card, read_manifest
 from ser_brain.run_folder import SETTINGS
+from ser_brain.verification.checks import SHOWN
 
 SPLITS = "splits.json"
 CORPUS_KEYS = {"title", "fingerprint"}  # of a corpus, in the split
-SHOWN = 3
 
 
 def read_splits(part: Path) -> dict:

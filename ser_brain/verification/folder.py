@@ -8,7 +8,8 @@ from ser_brain.checksums import SUMS
 from ser_brain.errors import SERError
 from ser_brain.run_folder import SETTINGS
 from ser_brain.runs import FOLDS
-from ser_brain.verification.checks import Check, check, look_at_files
+from ser_brain.verification.checks import Check
+from ser_brain.verification.files import verify_report_files
 from ser_brain.verification.run import verify_run
 
 
@@ -34,5 +35,5 @@ def verify(folder: str | Path, manifest_folder: str | Path | None = None) -> lis
     if any((folder / name).exists() for name in (FOLDS, SETTINGS)):
         return verify_run(folder, manifest_folder)
     if (folder / SUMS).is_file():
-        return [check("files", lambda: look_at_files(folder))]
+        return [*verify_report_files("files", folder)]
     raise SERError(f"{folder} holds no run, no folds, no exported model and no {SUMS}.")

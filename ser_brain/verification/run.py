@@ -9,16 +9,12 @@ from ser_brain.errors import SERError
 from ser_brain.files import read_json
 from ser_brain.prediction_card import SHA256
 from ser_brain.predictions import read_predictions
-from ser_brain.run_folder import RECORD
+from ser_brain.run_folder import RECORD, SETTINGS
+from ser_brain.run_record import ENDED
 from ser_brain.runs import parts_of
-from ser_brain.verification.checks import DIFFERS, UNCHECKED, Check, check, look_at_files
-from ser_brain.verification.data import (
-    SHOWN,
-    SPLITS,
-    read_splits,
-    verify_audits,
-    verify_manifests,
-)
+from ser_brain.verification.checks import DIFFERS, SHOWN, UNCHECKED, Check, check
+from ser_brain.verification.data import SPLITS, read_splits, verify_audits, verify_manifests
+from ser_brain.verification.files import verify_files, verify_report_files
 from ser_brain.verification.tables import verify_tables
 
 
@@ -48,7 +44,7 @@ def verify_run(folder: str | Path, manifest_folder: str | Path | None = None) ->
     for part in parts.values():
         checks += _part(part, folder, manifest_folder)
     if folder not in parts.values():
-        checks.append(check("list of parts", lambda: look_at_files(folder)))
+        checks += _ended("list of parts", folder)
         checks += _report(folder, "report of all parts")
     return checks
 
@@ -59,9 +55,9 @@ def _part(part: Path, whole: Path, manifest_folder: str | Path | None) -> Iterat
         yield Check(prefix, DIFFERS, f"No folder {part}.")
         return
     yield check(f"{prefix}{RECORD}", lambda: _verify_record(part))
-    yield check(f"{prefix}settings, split and log", lambda: look_at_files(part))
+    yield from _ended(f"{prefix}settings, split and log", part)
     for path in sorted(part.glob("save/CKPT+*")):
-        yield check(f"{prefix}save/{path.name}", lambda path=path: look_at_files(path))
+        yield from _checkpoint(f"{prefix}save/{path.name}", path)
     yield check(f"{prefix}{SPLITS}", lambda: _verify_split(part))
     for path in sorted(part.glob("predictions/*.jsonl")):
         item = f"{prefix}predictions/{path.name}"
@@ -71,11 +67,24 @@ def _part(part: Path, whole: Path, manifest_folder: str | Path | None) -> Iterat
     yield from _report(part, f"{prefix}report")
 
 
+def _ended(item: str, folder: Path) -> Iterator[Check]:
+    """Check the files that nothing changes once a run has ended."""
+    expected = [name for name in ENDED if (folder / name).is_file()]
+    again = "repeat the command of the run"
+    yield from verify_files(item, folder, expected, again, lambda name: name == SETTINGS)
+
+
+def _checkpoint(item: str, folder: Path) -> Iterator[Check]:
+    expected = [path.name for path in folder.glob("*")]
+    again = "put a copy back, or remove it: training goes on from the one before"
+    yield from verify_files(item, folder, expected, again, lambda name: False)
+
+
 def _report(folder: Path, item: str) -> Iterator[Check]:
     if not (folder / "report").is_dir():
         yield Check(item, UNCHECKED, "there is none")
         return
-    yield check(f"{item}, files", lambda: look_at_files(folder / "report"))
+    yield from verify_report_files(f"{item}, files", folder / "report")
     yield check(f"{item}, numbers", lambda: verify_tables(folder))
 
 

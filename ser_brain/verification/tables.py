@@ -10,8 +10,8 @@ from ser_brain.errors import SERError
 from ser_brain.evaluation import evaluate_run
 from ser_brain.files import read_json
 from ser_brain.runs import read_run
+from ser_brain.verification.checks import SHOWN
 
-SHOWN = 3
 # Relative, of a number in a table: libraries of other versions add up otherwise.
 TOLERANCE = 1e-9
 

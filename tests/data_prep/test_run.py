@@ -297,6 +297,16 @@ def test_a_run_that_dies_leaves_nothing_that_looks_finished(emodb, run, tmp_path
     assert len(run("emodb", emodb).manifest("emodb")) == 2
 
 
+def test_what_a_run_left_that_was_killed_while_it_noted_the_folder_is_removed(emodb, run):
+    result = run("emodb", emodb)
+    card = json.loads((result.folder / "emodb.card.json").read_text())
+    del card["data_folder"]
+    (result.folder / "emodb.card.json").write_text(json.dumps(card))
+    (result.folder / ".partial-emodb.card.json-a1b2c3d4").mkdir()
+    assert run("emodb", emodb).card("emodb")["data_folder"] == str(emodb)
+    assert {p.name for p in result.folder.iterdir()} == {"emodb.json", "emodb.card.json"}
+
+
 # Mistakes of the caller
 
 

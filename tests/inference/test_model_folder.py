@@ -275,6 +275,12 @@ def test_a_change_since_the_export_is_noticed(folder, name):
     load_model(folder)  # Nothing else told that it was another model.
 
 
+def test_a_damaged_list_of_checksums_is_told(folder):
+    (folder / "SHA256SUMS").write_text("no list")
+    with pytest.raises(SERError, match="is damaged: SHA256SUMS is no list. Export or download"):
+        load_model(folder)
+
+
 def flipped(content):
     """The same with the last bit of the last weight changed."""
     return content[:-4] + bytes([content[-4] ^ 1]) + content[-3:]

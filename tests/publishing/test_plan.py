@@ -63,10 +63,23 @@ def test_a_card_that_is_not_valid(make_plan, monkeypatch, voice):
         make_plan()
 
 
-@pytest.mark.parametrize("name", ["README.md", "custom_interface.py", "figures/confusion.png"])
-def test_a_file_that_is_not_as_it_was_exported(make_plan, voice, name):
+@pytest.mark.parametrize(
+    ("name", "accept"),
+    [
+        ("README.md", "; or, to publish an edit, take README.md out of SHA256SUMS"),
+        ("figures/confusion.png", "; or, .*, take figures/confusion.png out of SHA256SUMS"),
+        ("custom_interface.py", ""),
+    ],
+)
+def test_a_file_that_is_not_as_it_was_exported(make_plan, voice, name, accept):
     (voice / name).write_bytes((voice / name).read_bytes() + b"\n")
-    with pytest.raises(SERError, match=f"exported: {name} of .* take their lines out"):
+    with pytest.raises(SERError, match=rf"exported: {name} .* again{accept}\.$"):
+        make_plan()
+
+
+def test_a_damaged_list_of_checksums(make_plan, voice):
+    (voice / "SHA256SUMS").write_text("damaged")
+    with pytest.raises(SERError, match="SHA256SUMS is damaged. Export the model again"):
         make_plan()
 
 
