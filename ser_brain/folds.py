@@ -5,13 +5,17 @@ A part that has finished is not run again; one that was interrupted goes on wher
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ser_brain.files import read_json
+from ser_brain.checksums import SUMS
+from ser_brain.errors import SERError
+from ser_brain.files import read_json, write_text
 from ser_brain.fold_plan import Part, Plan, parts_of_protocol
 from ser_brain.fold_processes import run_parts
 from ser_brain.lock import NAME, held
+from ser_brain.run_folder import RECORD
 from ser_brain.run_record import RunRecord
 from ser_brain.runs import FOLDS
 
@@ -37,8 +41,33 @@ def run_plan(plan: Plan, slots: Sequence[str | None], tell: Callable[[str], None
     SERError
         If a part fails, or another process runs the same folds.
     """
-    with held(plan.folder / NAME, plan.folder):
+    with held(plan.folder / NAME, plan.folder), _kept_if_refused(plan.folder):
         return _run_all(plan, slots, tell)
+
+
+@contextlib.contextmanager
+def _kept_if_refused(folder: Path) -> Iterator[None]:
+    """Put the record of finished folds back where the parts refuse what they are to do."""
+    records = [path for path in (folder / FOLDS, folder / SUMS) if path.is_file()]
+    before = {path: path.read_text(encoding="utf-8") for path in records}
+    earlier = read_json(folder / FOLDS, "list of folds") if folder / FOLDS in before else {}
+    try:
+        yield
+    except SERError:
+        if earlier.get("parts") and all(map(_is_finished, _folders(folder, earlier))):
+            for path, text in before.items():
+                write_text(path, text)
+        raise
+
+
+def _folders(folder: Path, record: Mapping) -> list[Path]:
+    return [folder / part for part in record["parts"].values()]
+
+
+def _is_finished(part: Path) -> bool:
+    """Whether a part says so; it does not from when it begins until its end."""
+    record = part / RECORD
+    return record.is_file() and bool(read_json(record, "run description").get("finished"))
 
 
 def _run_all(plan: Plan, slots: Sequence[str | None], tell: Callable[[str], None]) -> Path:

@@ -115,6 +115,20 @@ def test_what_is_finished_is_not_run_again(tmp_path):
     assert runs(tmp_path) == {"fold-1": 2, "fold-2": 3}
 
 
+def test_a_refused_command_leaves_finished_folds_as_they_were(tmp_path, monkeypatch):
+    run(tmp_path, folds=2)
+    records = [tmp_path / "out" / name for name in ("folds.json", "SHA256SUMS")]
+    before = [path.read_text() for path in records]
+    monkeypatch.setenv("FAILS", "1")
+    with pytest.raises(SERError):
+        run(tmp_path, folds=2, overrides=[("batch_size", "3")])
+    assert [path.read_text() for path in records] == before
+    (tmp_path / "out" / "fold-2" / "run.json").write_text('{"finished": false}')
+    with pytest.raises(SERError):
+        run(tmp_path, folds=2, overrides=[("batch_size", "3")])
+    assert read_json(records[0], "folds")["parts"] == {}
+
+
 def test_a_part_that_was_killed_in_its_report_goes_on_with_that(tmp_path):
     run(tmp_path, folds=2)
     (tmp_path / "out" / "fold-2" / "report" / "SHA256SUMS").unlink()
