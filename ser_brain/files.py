@@ -135,6 +135,31 @@ def read_json(path: str | Path, what: str) -> dict:
     return content
 
 
+def parse_json_line(line: str, path: str | Path, number: int) -> dict:
+    """Parse a line of a file of JSON lines: an object.
+
+    Parameters
+    ----------
+    line : str
+    path : str or Path
+        Of the file, and
+    number : int
+        of the line, from 1, for the error.
+
+    Raises
+    ------
+    SERError
+        If it holds no JSON object.
+    """
+    try:
+        content = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise SERError(f"{path}, line {number}: no JSON ({error}).") from error
+    if not isinstance(content, dict):
+        raise SERError(f"{path}, line {number}: expected a JSON object.")
+    return content
+
+
 def sha256_of(path: str | Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
     digest = hashlib.sha256()

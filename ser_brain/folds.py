@@ -6,7 +6,7 @@ A part that has finished is not run again; one that was interrupted goes on wher
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from ser_brain.checksums import SUMS
@@ -54,14 +54,11 @@ def _kept_if_refused(folder: Path) -> Iterator[None]:
     try:
         yield
     except SERError:
-        if earlier.get("parts") and all(map(_is_finished, _folders(folder, earlier))):
+        parts = earlier.get("parts", {}).values()
+        if parts and all(_is_finished(folder / part) for part in parts):
             for path, text in before.items():
                 write_text(path, text)
         raise
-
-
-def _folders(folder: Path, record: Mapping) -> list[Path]:
-    return [folder / part for part in record["parts"].values()]
 
 
 def _is_finished(part: Path) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ser_brain.errors import SERError
-from ser_brain.files import atomic_path
+from ser_brain.files import atomic_path, parse_json_line
 
 
 def write_rows(path: Path, rows: Sequence[Mapping]) -> None:
@@ -31,22 +31,13 @@ def _plain_number(value: object) -> object:
 
 def read_rows(path: Path) -> list[dict]:
     """Read the rows of a ``.jsonl``; parameters and errors as ``read_predictions``."""
-    rows = []
     try:
         with open(path, encoding="utf-8") as file:
-            for number, line in enumerate(file, start=1):
-                try:
-                    row = json.loads(line)
-                except (ValueError, RecursionError) as error:
-                    raise SERError(f"{path}, line {number}: no JSON ({error}).") from error
-                if not isinstance(row, dict):
-                    raise SERError(f"{path}, line {number}: expected a JSON object.")
-                rows.append(row)
+            return [parse_json_line(line, path, n) for n, line in enumerate(file, start=1)]
     except FileNotFoundError:
         raise SERError(f"No predictions at {path}.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SERError(f"Cannot read the predictions {path}: {error}.") from error
-    return rows
 
 
 def write_embeddings(path: Path, ids: Sequence[str], embeddings_ND: np.ndarray) -> None:

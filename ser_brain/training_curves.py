@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ser_brain.errors import SERError
+from ser_brain.files import parse_json_line
 
 TITLES = {
     "loss": "Loss",
@@ -35,11 +35,8 @@ def read_train_log(path: str | Path) -> list[dict]:
         return []
     log = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        try:
-            epoch = json.loads(line)
-        except ValueError as error:
-            raise SERError(f"{path}, line {number}: no JSON ({error}).") from error
-        if not isinstance(epoch, dict) or not isinstance(epoch.get("epoch"), int):
+        epoch = parse_json_line(line, path, number)
+        if not isinstance(epoch.get("epoch"), int):
             raise SERError(f"{path}, line {number}: expected an object with a whole 'epoch'.")
         log.append(epoch)
     return log

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 import sys
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import numpy as np
 
 from ser_brain.csv_text import as_said
 from ser_brain.errors import SERError
+from ser_brain.files import parse_json_line
 
 DELIMITERS = ",;\t"
 
@@ -119,13 +119,7 @@ def _json_lines(path: Path, text: str) -> Rows:
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise SERError(f"{path}, line {number}: no JSON ({error}).") from error
-        if not isinstance(row, dict):
-            raise SERError(f"{path}, line {number}: expected a JSON object.")
-        cells.append(row)
+        cells.append(parse_json_line(line, path, number))
         lines.append(number)
     return Rows(path, cells, lines, decimal_comma=False)
 
