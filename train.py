@@ -67,7 +67,7 @@ def run_in(folder: Path, settings: str, hparams: dict, run_opts: RunOptions) -> 
         run_opts=run_opts,
         checkpointer=hparams["checkpointer"],
     )
-    require_room(folder, brain.modules)
+    require_room(folder, brain.modules, 0 if brain.test_only else hparams["number_of_epochs"])
 
     facts = {"protocol": data.protocol, "seed": hparams["seed"]}
     facts |= {"precision": run_opts.precision}
