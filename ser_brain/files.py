@@ -87,7 +87,7 @@ def sync_folder(folder: str | Path) -> None:
 def write_text(path: str | Path, text: str) -> None:
     """Write a UTF-8 text file atomically."""
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", newline="\n")  # on Windows, too
 
 
 def write_json(path: str | Path, content: object) -> None:

@@ -72,12 +72,19 @@ def run_parts(
             raise
 
 
+def processors() -> int:
+    """How many processors this process may use; all, where the system does not say."""
+    if hasattr(os, "sched_getaffinity"):  # Linux alone
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def _start(
     arguments: list[str], folder: Path, device: str | None, count: int
 ) -> subprocess.Popen:
     command = [sys.executable, "-m", "ser_brain.fold_child", str(TRAIN), *arguments]
     command += [f"--device={device}"] if device is not None else []
-    threads = str(max(1, (os.cpu_count() or 1) // count))
+    threads = str(max(1, processors() // count))
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / OUTPUT, "a", encoding="utf-8") as output:
         return subprocess.Popen(

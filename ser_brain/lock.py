@@ -61,14 +61,18 @@ def held(path: str | Path, what: str | Path, wait: bool = False) -> Iterator[Non
                 ) from None
             logger.info(f"waiting for {_holder(path)}, which writes {what}")
             lock.acquire(poll_interval=0.2)
-        path.write_text(json.dumps(_this_process()), encoding="utf-8")
+        with contextlib.suppress(
+            PermissionError
+        ):  # Windows keeps everybody out of a locked file
+            path.write_text(json.dumps(_this_process()), encoding="utf-8")
     except OSError as error:
         lock.release()
         raise SERError(f"Cannot write {what}: {error.strerror or error}.") from error
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(PermissionError):  # Windows removes it when it is released
+            path.unlink(missing_ok=True)
         lock.release()
         if made:
             with contextlib.suppress(OSError):  # it holds something

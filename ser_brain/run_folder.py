@@ -137,7 +137,7 @@ class TrainLog:
         """The epochs so far, in order."""
         if not self.path.is_file():
             return []
-        return [json.loads(line) for line in self.path.read_text().splitlines()]
+        return [json.loads(line) for line in self.path.read_text(encoding="utf-8").splitlines()]
 
     def write(self, epoch: int, **facts: object) -> None:
         """Add an epoch, dropping what is there of it and of later ones."""

@@ -168,8 +168,18 @@ def test_side_by_side_on_several_devices(tmp_path, monkeypatch):
     run(tmp_path, folds=4, slots=["a:0", "a:1"])
     said = [path.read_text().split() for path in (tmp_path / "out").glob("*/runs")]
     assert sorted(device for device, _ in said) == ["a:0", "a:0", "a:1", "a:1"]
-    threads = str(max(1, (os.cpu_count() or 1) // 2))
+    threads = str(max(1, fold_processes.processors() // 2))
     assert {count for _, count in said} == {threads}
+
+
+def test_processors_where_the_system_says_no_more_than_their_number(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {1, 5, 7}, raising=False)
+    assert fold_processes.processors() == 3
+    monkeypatch.delattr(os, "sched_getaffinity")  # macOS, Windows
+    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    assert fold_processes.processors() == 6
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert fold_processes.processors() == 1
 
 
 PARENT = """
@@ -196,8 +206,16 @@ def test_the_processes_end_with_the_one_that_started_them(tmp_path, stand_in, nu
     wait_for(pid.is_file)
     process.send_signal(number)
     process.wait(timeout=20)  # The process that sleeps for a minute was stopped.
-    wait_for(lambda: not Path(f"/proc/{pid.read_text()}").exists())
+    wait_for(lambda: has_ended(int(pid.read_text())))
     assert not (tmp_path / "out" / "two").exists()
+
+
+def has_ended(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
 
 
 def wait_for(condition, seconds=20):
@@ -223,7 +241,7 @@ def test_a_process_that_does_not_end_is_killed(tmp_path, stand_in, monkeypatch):
     threading.Thread(target=fail_beside).start()
     with pytest.raises(SERError, match="a stopped with exit code -9"):
         run_parts(commands, [None, None], print)
-    assert not Path(f"/proc/{(out / 'b' / 'pid').read_text()}").exists()
+    assert has_ended(int((out / "b" / "pid").read_text()))
 
 
 def test_two_at_once(tmp_path):
