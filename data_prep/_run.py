@@ -88,6 +88,19 @@ def prepare(
     return manifest, folder
 
 
+def require_folder(corpus: str, data_folder: str | Path | None, **options: object) -> None:
+    """Stop where :func:`prepare` would for a wrong corpus, option or data folder, at once.
+
+    Raises
+    ------
+    SERError
+        See :func:`prepare`.
+    """
+    loaded = load(corpus, **options)
+    if data_folder is not None or not hasattr(loaded.module, "default_folder"):
+        loaded.folder(data_folder)
+
+
 def _write(corpus: Corpus, folder: Path, manifest: Path, arguments: dict, mark: str) -> None:
     # What somebody wrote into the manifest is not ours to throw away.
     require_as_written(manifest, earlier_card(manifest))

@@ -96,6 +96,19 @@ def write_json(path: str | Path, content: object) -> None:
     write_text(path, text + "\n")
 
 
+@contextlib.contextmanager
+def made_for(folder: str | Path) -> Iterator[None]:
+    """Remove a folder, and those above it, that the block made and left empty."""
+    folder = Path(folder)
+    made = [each for each in (folder, *folder.parents) if not each.exists()]
+    try:
+        yield
+    finally:
+        for each in made:
+            with contextlib.suppress(OSError):  # it holds something, or was not made
+                each.rmdir()
+
+
 def remove(path: str | Path) -> None:
     """Remove a file if it is there.
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ser_brain.errors import SERError
+from ser_brain.files import made_for
 from ser_brain.log import get_logger
 
 logger = get_logger(__name__)
@@ -47,8 +48,13 @@ def held(path: str | Path, what: str | Path, wait: bool = False) -> Iterator[Non
     SERError
         If another process holds it, naming that, or the folder cannot be written.
     """
-    path = Path(path)
-    lock, made = FileLock(path), not path.parent.exists()
+    with made_for(Path(path).parent), _locked(Path(path), what, wait):
+        yield
+
+
+@contextlib.contextmanager
+def _locked(path: Path, what: str | Path, wait: bool) -> Iterator[None]:
+    lock = FileLock(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -74,9 +80,6 @@ def held(path: str | Path, what: str | Path, wait: bool = False) -> Iterator[Non
         with contextlib.suppress(PermissionError):  # Windows removes it when it is released
             path.unlink(missing_ok=True)
         lock.release()
-        if made:
-            with contextlib.suppress(OSError):  # it holds something
-                path.parent.rmdir()
 
 
 def _this_process() -> dict:

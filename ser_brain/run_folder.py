@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import yaml
@@ -11,10 +12,12 @@ import yaml
 from ser_brain.checksums import SUMS
 from ser_brain.errors import SERError
 from ser_brain.files import read_json, remove_partial, write_text
+from ser_brain.log import show_progress
 from ser_brain.yaml_keys import split_keys
 
 SETTINGS = "hyperparams.yaml"
 RECORD = "run.json"
+LOG = "train_log.txt"  # what train.py says
 # Keys that may change between a run and its continuation: where things lie, for how long, and
 # which clips are too long for the machine.
 MAY_CHANGE = {
@@ -63,6 +66,23 @@ def claim(folder: str | Path, settings: str) -> None:
                 f"{folder} holds {held[0]} of other settings ({_how(differ, kept)}). Choose "
                 "another --output_folder, or remove it."
             )
+
+
+@contextlib.contextmanager
+def nothing_left(folder: str | Path) -> Iterator[None]:
+    """Leave a folder as it was, if the run of the block stops before it has begun."""
+    folder = Path(folder)
+    before = {path.name for path in folder.iterdir()}
+    try:
+        yield
+    finally:
+        if not (folder / RECORD).is_file():
+            show_progress()  # lets go of the log
+            if LOG not in before:
+                (folder / LOG).unlink(missing_ok=True)
+            if "save" not in before:
+                with contextlib.suppress(OSError):  # there is none, or it holds something
+                    (folder / "save").rmdir()
 
 
 def _how(differ: list[str], kept: Path) -> str:

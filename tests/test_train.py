@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -181,6 +182,67 @@ def test_mistakes_get_one_line_and_exit_code_2(
     error = capsys.readouterr().err
     assert re.search(message, error)
     assert "Traceback" not in error
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"corpora": "[{corpus: emodb, data_folder: nowhere}]"},
+        {"encoder_source": "nobody/nothing"},
+        {"folds": 7},
+        {"split": "official"},
+        {"loss_weights": "{mse: 1}"},
+    ],
+)
+def test_a_run_that_never_began_leaves_no_folder(change, corpus, tmp_path, monkeypatch):
+    folder = tmp_path / "results" / "deep" / "run"
+    chosen = settings(corpus, folder, **{"manifest_folder": tmp_path / "manifests", **change})
+    assert run(monkeypatch, "classification.yaml", chosen) == 2
+    assert not (tmp_path / "results").exists()
+    folder.mkdir(parents=True)
+    (folder / "notes.txt").touch()
+    assert run(monkeypatch, "classification.yaml", chosen) == 2
+    assert [path.name for path in folder.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["none.yaml"], "Bad settings file 'none.yaml'"),
+        (["--seed=3"], "No settings file; name one first"),
+        (["hparams/base.yaml"], "names no experiment"),
+        (["hparams/classification.yaml", "--sed=3"], "Unknown setting 'sed'"),
+        (["hparams/classification.yaml", "--seed=x"], "Bad seed 'x'"),
+        (["hparams/classification.yaml", "--corpus=emodbb"], "Bad corpus 'emodbb'"),
+        (["hparams/classification.yaml", "--corpus=emodb"], "emodb needs --data_folder DIR"),
+        (["hparams/classification.yaml", "--data_folder=no"], "No data folder no for demo"),
+        (["--help"], "--number_of_epochs=30"),
+        ([], "--number_of_epochs=30"),
+    ],
+)
+def test_what_is_mistyped_is_told_before_torch_is_imported(arguments, said):
+    code = (
+        "import sys, train; sys.argv[:] = ['train.py', *sys.argv[1:]]; code = train.main();"
+        "print('torch' in sys.modules, 'speechbrain' in sys.modules); sys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=ROOT, capture_output=True, text=True
+    )
+    assert said in done.stdout + done.stderr and "Traceback" not in done.stderr
+    assert done.stdout.splitlines()[-1] == "False False"
+    assert done.returncode == (0 if "number_of_epochs" in said else 2)
+
+
+def test_help_for_a_reader_that_has_seen_enough():
+    done = subprocess.run(
+        f"'{sys.executable}' train.py --help | true; exit ${{PIPESTATUS[0]}}",
+        shell=True,
+        executable=shutil.which("bash"),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_only_testing_needs_a_checkpoint(corpus, tmp_path, monkeypatch, capsys):
