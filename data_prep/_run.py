@@ -19,7 +19,7 @@ from ser_brain.corpus_card import CorpusCard, Problem, Utterance
 from ser_brain.errors import SERError
 from ser_brain.files import remove_partial
 from ser_brain.lock import beside, held
-from ser_brain.log import get_logger
+from ser_brain.log import get_logger, told
 from ser_brain.manifest import (
     card_path,
     is_noted,
@@ -145,7 +145,7 @@ def _collect(
     entries, sound = {}, {}
     with ThreadPoolExecutor(THREADS) as pool:
         results = tqdm(
-            pool.map(check, found),
+            told(pool.map(check, found), f"{corpus.card.name}: checking", "files", len(found)),
             total=len(found),
             desc=corpus.card.name,
             unit="file",

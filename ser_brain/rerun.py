@@ -138,6 +138,7 @@ def _predict(folder: Path, brain: SERBrain, hparams: dict, target: Target) -> st
         **facts,
         "synthetic": bool(corpus_card["synthetic"]),
     }
+    logger.info(f"{folder}: scoring {len(data.rows):,} utterances of {name}")
     write_outputs(folder, name, brain.run_on(data.rows), data.rows, card)
     return name
 

@@ -280,6 +280,23 @@ def test_a_command_that_is_refused_leaves_a_finished_run_as_it_is(
         assert changed_files(folder) == [] and (folder / "run.json").read_bytes() == before
 
 
+def test_a_long_epoch_is_not_silent_where_there_is_no_terminal(
+    corpus, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr("ser_brain.log.SILENCE_S", 0.0)
+    chosen = settings(corpus, tmp_path / "run", number_of_epochs=1, batch_size=16)
+    assert run(monkeypatch, "classification.yaml", chosen) == 0
+    said = capsys.readouterr().err
+    splits = json.loads((tmp_path / "run" / "splits.json").read_text())
+    train, valid, test = (
+        len(s) for s in (splits["train"], splits["valid"], splits["tests"]["tiny"])
+    )
+    assert f"epoch 1, training: 16 of {train} utterances\n" in said
+    assert f"epoch 1, validation: {valid} of {valid} utterances\n" in said
+    assert f"scoring: {test} of {test} utterances\n" in said
+    assert "tiny: checking: 1 of 48 files\n" in said or "is up to date" in said
+
+
 def test_ctrl_c_says_how_to_go_on(corpus, tmp_path, monkeypatch, capsys):
     def interrupted(self, *_):
         raise KeyboardInterrupt
