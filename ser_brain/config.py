@@ -198,7 +198,8 @@ def _replace(
 ) -> None:
     for key, block in layer.items():
         if key not in blocks:
-            close = ", ".join(nearest(key, [*blocks, *also])[:3])
-            known = f"the nearest are: {close}" if close else "there are none to change"
-            raise SERError(f"Unknown setting {key!r} in {name}; {known}.")
+            known = [name for name in (*blocks, *also) if not name.startswith("__")]
+            close = ", ".join(nearest(key, known)[:3])
+            choice = f"the nearest are: {close}" if close else "there are none to change"
+            raise SERError(f"Unknown setting {key!r} in {name}; {choice}.")
         blocks[key] = block

@@ -30,6 +30,20 @@ MAY_CHANGE = {
 CACHE_SIZE = "feature_cache_gb"  # may change, too, but whether it is 0 may not
 
 
+def require_run(folder: str | Path) -> None:
+    """Stop where there is no run.
+
+    Raises
+    ------
+    SERError
+        If the folder is missing, or holds no settings.
+    """
+    if not Path(folder).is_dir():
+        raise SERError(f"No run folder {folder}; name one that train.py or ser folds wrote.")
+    if not (Path(folder) / SETTINGS).is_file():
+        raise SERError(f"{folder} is no run folder: it holds no {SETTINGS}.")
+
+
 def claim(folder: str | Path, settings: str) -> None:
     """Check that a run of these settings may begin in a folder, or go on there.
 

@@ -45,6 +45,34 @@ def test_help_loads_no_learning_library():
     assert done.stderr.strip() == "set()"
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("predict none.wav --model none", "No model at 'none'"),
+        ("app none", "No model at 'none'"),
+        ("evaluate none --on none.json", "No run folder none"),
+        ("export none model", "No run folder none"),
+        ("embed none.json --run none --out out", "No manifest at none.json"),
+        ("folds none.yaml", "Bad settings file 'none.yaml'"),
+        ("folds hparams/base.yaml", "hparams/base.yaml names no experiment"),
+        ("folds hparams/classification.yaml --sed=3", "Unknown setting 'sed'"),
+        ("folds --help", "usage: ser folds"),
+        ("evaluate --help", "usage: ser evaluate"),
+    ],
+)
+def test_help_and_what_is_mistyped_need_no_torch(line, said):
+    code = (
+        "import contextlib, sys; from ser_brain.__main__ import main\n"
+        "with contextlib.suppress(SystemExit): main(sys.argv[1:])\n"
+        "print('torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *line.split()], capture_output=True, text=True
+    )
+    assert said in done.stdout + done.stderr and "Traceback" not in done.stderr
+    assert done.stdout.splitlines()[-1] == "False"
+
+
 def test_machines_get_json(monkeypatch, capsys):
     class Command:
         __doc__ = "Say it.\n\nser say hello"
