@@ -51,10 +51,17 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         os.replace(temporary, path)
         sync_folder(path.parent)
     except OSError as error:
-        raise SERError(f"Cannot write {path}: {error.strerror or error}.") from error
+        raise SERError(f"Cannot write {path}: {why(error)}.") from error
     finally:
         if hidden is not None:
             shutil.rmtree(hidden, ignore_errors=True)
+
+
+def why(error: OSError) -> str:
+    """Why something cannot be written, in words."""
+    if isinstance(error, FileExistsError):  # of mkdir, which was to make it
+        return f"{error.filename} is a file, not a folder"
+    return error.strerror or str(error)
 
 
 def remove_partial(folder: str | Path, *names: str) -> None:

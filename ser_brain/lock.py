@@ -16,7 +16,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ser_brain.errors import SERError
-from ser_brain.files import made_for
+from ser_brain.files import made_for, why
 from ser_brain.log import get_logger
 
 logger = get_logger(__name__)
@@ -73,7 +73,7 @@ def _locked(path: Path, what: str | Path, wait: bool) -> Iterator[None]:
             path.write_text(json.dumps(_this_process()), encoding="utf-8")
     except OSError as error:
         lock.release()
-        raise SERError(f"Cannot write {what}: {error.strerror or error}.") from error
+        raise SERError(f"Cannot write {what}: {why(error)}.") from error
     try:
         yield
     finally:

@@ -1,10 +1,11 @@
 import json
+import re
 import subprocess
 import sys
 
 import pytest
 
-from ser_brain import commands
+from ser_brain import __version__, commands
 from ser_brain.__main__ import main, parser_for
 
 
@@ -28,6 +29,19 @@ def test_every_command_has_help_with_an_example(name, capsys):
 def test_a_misspelt_command(capsys):
     assert main(["evaluat"]) == 2
     assert "error: Bad command 'evaluat'; expected one of: " in capsys.readouterr().err
+
+
+def test_an_option_before_the_command(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"ser {__version__}\n"
+    assert main(["--json", "report"]) == 2
+    assert "No command before '--json'. ser --help lists" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ("report", "verify", "circumplex"))
+def test_a_folder_that_is_not_there(name, capsys):
+    assert main([name, "nowhere"]) == 2
+    assert re.search(r"^error: No (run )?folder nowhere; name ", capsys.readouterr().err)
 
 
 @pytest.mark.parametrize("name", commands.names())

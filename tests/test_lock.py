@@ -108,5 +108,7 @@ def test_where_a_locked_file_is_closed_to_all(tmp_path, monkeypatch):
 
 def test_where_nothing_can_be_written(tmp_path):
     (tmp_path / "file").touch()
+    with pytest.raises(SERError, match=r"Cannot write it: \S+file is a file, not a folder\."):
+        held(tmp_path / "file" / ".lock", "it").__enter__()
     with pytest.raises(SERError, match="Cannot write a folder: Not a directory"):
         held(tmp_path / "file" / "folder" / ".lock", "a folder").__enter__()
