@@ -16,43 +16,58 @@ import contextlib
 import sys
 from pathlib import Path
 
-from speechbrain.utils.distributed import if_main_process, run_on_main
-from speechbrain.utils.run_opts import RunOptions
-
-from data_prep._run import prepare
-from ser_brain import audit, command_line, computing, config, ranks, run_folder
-from ser_brain.checkpoint_room import require_room
+from data_prep._run import prepare, require_folder
+from ser_brain import command_line, config, run_folder
 from ser_brain.corpora import CorpusSetting, parse_corpora
-from ser_brain.dataio import require_lengths
 from ser_brain.endings import exit_code_of
-from ser_brain.experiment import load_experiment
 from ser_brain.files import read_json, write_json
 from ser_brain.lock import NAME, held
 from ser_brain.log import get_logger, show_progress
-from ser_brain.outputs import write_test_set, write_validation
-from ser_brain.report import summary_table, write_report
 from ser_brain.run_record import begin
 
+HOME = Path(__file__).parent
 logger = get_logger("train")
 
 
 def run(arguments: list[str]) -> None:
     """Read the settings and run them, alone in the output folder."""
-    path, overrides, run_opts = command_line.parse(arguments)
-    file = config.find_settings(path, Path(__file__).parent)
+    path, overrides = command_line.read(arguments)
+    file = config.find_settings(path, HOME)
     settings = config.read_settings(file, overrides, command_line.RUN_OPTIONS)
+    config.require_experiment(settings, file, HOME)
+    plain = config.checked_settings(settings)
+    for setting in parse_corpora(plain["corpora"]):
+        require_folder(setting.corpus, setting.data_folder, **setting.options)
+
+    # From here on torch is needed, which takes seconds: what a user mistypes is told before.
+    from speechbrain.utils.distributed import if_main_process
+
+    from ser_brain import ranks
+
+    run_opts = command_line.parse(arguments)[-1]
     ranks.join(run_opts)
-    hparams = config.load_settings(settings)
-    folder = Path(hparams["output_folder"])
-    with held(folder / NAME, folder) if if_main_process() else contextlib.nullcontext():
-        run_in(folder, settings, hparams, run_opts)
+    folder = Path(plain["output_folder"])
+    with contextlib.ExitStack() as stack:
+        if if_main_process():
+            stack.enter_context(held(folder / NAME, folder))
+            stack.enter_context(run_folder.nothing_left(folder))
+        run_in(folder, settings, config.load_settings(settings), run_opts)
 
 
-def run_in(folder: Path, settings: str, hparams: dict, run_opts: RunOptions) -> None:
+def run_in(folder: Path, settings: str, hparams: dict, run_opts) -> None:
     """Corpora -> split -> fit -> test -> report."""
+    from speechbrain.utils.distributed import if_main_process, run_on_main
+
+    from ser_brain import audit, computing
+    from ser_brain.checkpoint_room import require_room
+    from ser_brain.dataio import require_lengths
+    from ser_brain.experiment import load_experiment
+    from ser_brain.outputs import write_test_set, write_validation
+    from ser_brain.report import summary_table, write_report
+
     run_on_main(run_folder.claim, [folder, settings])
     if if_main_process():
-        show_progress(folder / "train_log.txt")
+        show_progress(folder / run_folder.LOG)
 
     data = load_experiment(hparams, run_on_main(prepare_all, [hparams]))
     encoder = hparams["encoder"]
@@ -67,7 +82,7 @@ def run_in(folder: Path, settings: str, hparams: dict, run_opts: RunOptions) -> 
         run_opts=run_opts,
         checkpointer=hparams["checkpointer"],
     )
-    require_room(folder, brain.modules)
+    require_room(folder, brain.modules, 0 if brain.test_only else hparams["number_of_epochs"])
 
     facts = {"protocol": data.protocol, "seed": hparams["seed"]}
     facts |= {"precision": run_opts.precision}
@@ -107,11 +122,12 @@ def prepare_all(hparams: dict) -> list[tuple[CorpusSetting, Path, Path]]:
 
 def main() -> int:
     """Run the command; 0 when done, 2 for a mistake to mend, 130 or 143 when stopped."""
-    if len(sys.argv) == 1 or sys.argv[1] in ("-h", "--help"):
-        print(__doc__)
-        sys.argv[1:] = ["--help"]
+    arguments = sys.argv[1:]
     show_progress()
-    return exit_code_of(lambda: run(sys.argv[1:]))
+    if not arguments or {"-h", "--help"} & set(arguments):
+        text = command_line.help_text
+        return exit_code_of(lambda: print(text(__doc__, arguments, HOME), flush=True))
+    return exit_code_of(lambda: run(arguments))
 
 
 if __name__ == "__main__":

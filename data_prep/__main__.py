@@ -67,6 +67,10 @@ def main(arguments: list[str] | None = None) -> int:
             print(overview())
             return 0
         name, *rest = arguments
+        if name.startswith("-"):
+            raise SERError(
+                f"No corpus before {name!r}. python -m data_prep --help lists the corpora."
+            )
         if name not in data_prep.corpora():
             raise bad_value("corpus", name, data_prep.corpora())
         options = vars(parser_for(name).parse(rest))

@@ -19,7 +19,7 @@ from ser_brain.corpus_card import CorpusCard, Problem, Utterance
 from ser_brain.errors import SERError
 from ser_brain.files import remove_partial
 from ser_brain.lock import beside, held
-from ser_brain.log import get_logger
+from ser_brain.log import get_logger, told
 from ser_brain.manifest import (
     card_path,
     is_noted,
@@ -88,6 +88,19 @@ def prepare(
     return manifest, folder
 
 
+def require_folder(corpus: str, data_folder: str | Path | None, **options: object) -> None:
+    """Stop where :func:`prepare` would for a wrong corpus, option or data folder, at once.
+
+    Raises
+    ------
+    SERError
+        See :func:`prepare`.
+    """
+    loaded = load(corpus, **options)
+    if data_folder is not None or not hasattr(loaded.module, "default_folder"):
+        loaded.folder(data_folder)
+
+
 def _write(corpus: Corpus, folder: Path, manifest: Path, arguments: dict, mark: str) -> None:
     # What somebody wrote into the manifest is not ours to throw away.
     require_as_written(manifest, earlier_card(manifest))
@@ -132,7 +145,7 @@ def _collect(
     entries, sound = {}, {}
     with ThreadPoolExecutor(THREADS) as pool:
         results = tqdm(
-            pool.map(check, found),
+            told(pool.map(check, found), f"{corpus.card.name}: checking", "files", len(found)),
             total=len(found),
             desc=corpus.card.name,
             unit="file",

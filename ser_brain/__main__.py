@@ -7,7 +7,7 @@ import json
 import os
 import sys
 
-from ser_brain import commands
+from ser_brain import __version__, commands
 from ser_brain.errors import SERError, bad_value
 from ser_brain.interruption import exit_code, sigterm_raises
 from ser_brain.log import show_progress
@@ -54,7 +54,12 @@ def main(arguments: list[str] | None = None) -> int:
         if not arguments or arguments[0] in ("-h", "--help"):
             print(overview())
             return 0
+        if arguments[0] == "--version":
+            print(f"ser {__version__}")
+            return 0
         name, *rest = arguments
+        if name.startswith("-"):
+            raise SERError(f"No command before {name!r}. ser --help lists the commands.")
         if name not in commands.names():
             raise bad_value("command", name, commands.names())
         parsed = parser_for(name).parse(rest)

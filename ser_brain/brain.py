@@ -5,6 +5,7 @@ Shapes: B batch, T frames, D embedding size.
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Mapping
@@ -14,13 +15,13 @@ from speechbrain import Stage
 from speechbrain.utils.distributed import if_main_process
 from torch import Tensor
 
-from ser_brain import computing
+from ser_brain import computing, ranks
 from ser_brain.encoders.masking import masked_mean
 from ser_brain.epoch_statistics import class_statistics, epoch_line, require_metrics, watched
 from ser_brain.errors import SERError
 from ser_brain.finite_steps import FiniteBrain
 from ser_brain.loaders import Loaders
-from ser_brain.log import get_logger
+from ser_brain.log import Progress, get_logger
 from ser_brain.losses import MaskedLoss
 from ser_brain.seeding import seed_epoch
 from ser_brain.stage_record import StageRecord
@@ -46,6 +47,7 @@ class SERBrain(FiniteBrain):
             self.loss_names, self.hparams.loss_weights, self.hparams.validation_metric
         )
         self.loaders = Loaders(self.hparams, self.device)
+        self.sizes: dict[Stage, int] = {}  # utterances of each stage, for the log
         self.loaded: Path | None = None  # checkpoint whose weights the last evaluation took
 
     def predict(self, embedding_BD: Tensor) -> dict[str, Tensor]:
@@ -66,6 +68,7 @@ class SERBrain(FiniteBrain):
         # What the last epoch had no time to remove, if it was killed.
         self.checkpointer.delete_checkpoints(min_keys=[self.hparams.validation_metric])
         self.loaded = None
+        self.sizes = {Stage.TRAIN: len(train_rows), Stage.VALID: len(valid_rows)}
         self.fit(
             self.hparams.epoch_counter,
             self.loaders.dataset(train_rows, cached=True),
@@ -93,6 +96,7 @@ class SERBrain(FiniteBrain):
         SERError
             If there is no checkpoint to run.
         """
+        self.sizes = {Stage.TEST: len(rows)}
         self.evaluate(
             self.loaders.evaluation(rows, cached=False),  # as a single clip is scored
             min_key=self.hparams.validation_metric,
@@ -135,6 +139,8 @@ class SERBrain(FiniteBrain):
         self.batch_ids = batch.id
         losses = self.losses(predictions, batch)
         self.record.add(batch, predictions, losses)
+        if not self._bars and if_main_process():
+            self.progress.add(len(batch.id))
         weights = self.hparams.loss_weights
         if stage == Stage.TRAIN and self.hparams.batching == "dynamic":
             # A batch of few long clips moves the model less: every label counts the same.
@@ -154,6 +160,12 @@ class SERBrain(FiniteBrain):
         """Begin counting anew, and an epoch's random numbers."""
         super().on_stage_start(stage, epoch)
         self.record = StageRecord(stage)
+        what = {Stage.TRAIN: "training", Stage.VALID: "validation", Stage.TEST: "scoring"}
+        which = f"epoch {epoch}, " if epoch else ""
+        share = math.ceil(
+            self.sizes.get(stage, 0) / ranks.count()
+        )  # of this process, which tells
+        self.progress = Progress(which + what[stage], "utterances", share)
         if stage == Stage.TRAIN:
             self.epoch_began = time.monotonic()
             seed_epoch(self.hparams.seed, epoch)

@@ -7,6 +7,7 @@ The merged text is ordinary HyperPyYAML again and is kept in the run folder.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -60,7 +61,7 @@ def read_settings(
     """
     blocks = _read_file(Path(path), ())
     for key, value in overrides:
-        layer = split_keys(f"{key}: {value}\n", f"--{key}={value}"[:SHOWN])
+        layer = split_keys(f"{key}: {value}\n", f"{f'--{key}={value}'[:SHOWN]!r}")
         _replace(blocks, layer, f"--{key}", also)
     return "".join(blocks.values())
 
@@ -74,13 +75,26 @@ def load_settings(text: str) -> dict:
         If HyperPyYAML cannot build it (a broken reference, an unknown class), a value is of
         the wrong kind, or the run folder cannot be made.
     """
-    check_kinds(plain_settings(text))
+    checked_settings(text)
     try:
         return load_hyperpyyaml(text)
     except UNBUILT as e:
         raise _unbuilt(e) from e
     except OSError as e:
         raise SERError(f"Cannot write {e.filename}: {e.strerror or e}.") from e
+
+
+def checked_settings(text: str) -> dict:
+    """The values of :func:`plain_settings`, each of which is of its setting's kind.
+
+    Raises
+    ------
+    SERError
+        If one is not, or a reference is broken.
+    """
+    plain = plain_settings(text)
+    check_kinds(plain)
+    return plain
 
 
 def plain_settings(text: str) -> dict:
@@ -112,8 +126,40 @@ def find_settings(path: str, home: Path) -> Path:
     for candidate in (Path(path), home / path):
         if candidate.is_file():
             return candidate
-    known = [p.relative_to(home).as_posix() for p in home.glob("hparams/**/*.yaml")]
+    known = _experiments(home)
+    if not known:  # as from a wheel, which has no hparams
+        raise SERError(f"No settings file {path}; name an experiment's YAML file.")
     raise bad_value("settings file", path, known)
+
+
+def require_experiment(settings: str, file: Path, home: Path) -> None:
+    """Stop if settings belong to no experiment, such as those of a file that others extend.
+
+    Raises
+    ------
+    SERError
+        With the experiments' files.
+    """
+    if not _names_experiment(split_keys(settings, str(file))):
+        known = ", ".join(_experiments(home)) or "a YAML file of your own"
+        raise SERError(
+            f"{file} names no experiment: others extend it. Expected one of: {known}."
+        )
+
+
+def _experiments(home: Path) -> list[str]:
+    """The files of the project that can be run; the others are there to be extended."""
+    found = []
+    for path in home.glob("hparams/**/*.yaml"):
+        with contextlib.suppress(SERError):  # one that cannot be read is no advice
+            if _names_experiment(_read_file(path, ())):
+                found.append(path.relative_to(home).as_posix())
+    return sorted(found)
+
+
+def _names_experiment(blocks: dict[str, str]) -> bool:
+    block = blocks.get("experiment", "experiment: null")
+    return yaml.compose(block).value[0][1].value not in ("null", "~", "")
 
 
 def _read_file(path: Path, below: tuple[Path, ...]) -> dict[str, str]:
@@ -152,6 +198,8 @@ def _replace(
 ) -> None:
     for key, block in layer.items():
         if key not in blocks:
-            close = ", ".join(nearest(key, [*blocks, *also])[:3])
-            raise SERError(f"Unknown setting {key!r} in {name}; the nearest are: {close}.")
+            known = [name for name in (*blocks, *also) if not name.startswith("__")]
+            close = ", ".join(nearest(key, known)[:3])
+            choice = f"the nearest are: {close}" if close else "there are none to change"
+            raise SERError(f"Unknown setting {key!r} in {name}; {choice}.")
         blocks[key] = block

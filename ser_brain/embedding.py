@@ -24,7 +24,7 @@ from ser_brain.errors import SERError
 from ser_brain.files import write_json
 from ser_brain.labelling import UNIT_RANGE, CorpusData, LabelChoice, label_corpus
 from ser_brain.labels import EMOTIONS
-from ser_brain.log import get_logger
+from ser_brain.log import get_logger, told
 from ser_brain.manifest import data_folder_of, read_card
 from ser_brain.on_argument import Target
 from ser_brain.outputs import prediction_rows
@@ -149,7 +149,8 @@ def embeddings_of(
     loader = evaluation_loader(dataset, BATCH_SIZE, rank=0, ranks=1)
     found: dict[str, np.ndarray] = {}
     with torch.no_grad():
-        for batch in tqdm(loader, desc=title, unit="batch", disable=None):
+        batches = told(loader, title, "batches", len(loader))
+        for batch in tqdm(batches, title, len(loader), unit="batch", disable=None):
             waveforms_BS, shares_B = batch.to(device).signal
             lengths_B = (shares_B * waveforms_BS.shape[1]).round().long()
             frames_BTD, frame_lengths_B = encoder(waveforms_BS, lengths_B)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import errno
+import os
+import sys
 from collections.abc import Callable
 
-from ser_brain import ranks
 from ser_brain.errors import SERError
 from ser_brain.interruption import exit_code, sigterm_raises
 from ser_brain.log import get_logger
@@ -31,12 +32,16 @@ def exit_code_of(train: Callable[[], None]) -> int:
     except SERError as error:
         logger.error(error)
         return MISTAKE
+    except BrokenPipeError:  # The reader (head, less) has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
         logger.error(f"No space left on the disk ({error.filename or 'while writing'}).")
         return MISTAKE
     except RuntimeError as error:
+        from ser_brain import ranks  # brings torch, which a mistake is told without
+
         if not ranks.lost_another(error):
             raise
         logger.error(

@@ -51,7 +51,9 @@ def bad_value(what: str, found: object, expected: Iterable[str]) -> SERError:
     --------
     >>> str(bad_value("corpus", "emodbb", ["emodb", "demo"]))
     "Bad corpus 'emodbb'; expected one of: emodb, demo."
+    >>> str(bad_value("test set", "deu", []))
+    "Bad test set 'deu'; there is none to choose from."
     """
-    return SERError(
-        f"Bad {what} {found!r}; expected one of: {', '.join(nearest(found, expected))}."
-    )
+    known = nearest(found, expected)
+    choice = f"expected one of: {', '.join(known)}" if known else "there is none to choose from"
+    return SERError(f"Bad {what} {found!r}; {choice}.")

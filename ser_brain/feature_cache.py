@@ -30,7 +30,7 @@ from ser_brain.feature_names import audio_names, front_digest
 from ser_brain.feature_room import NoRoom, make_room
 from ser_brain.files import remove
 from ser_brain.lock import NAME, held
-from ser_brain.log import get_logger
+from ser_brain.log import get_logger, told
 from ser_brain.recordings import load_signal
 from ser_brain.user_cache import cache_folder
 
@@ -148,7 +148,13 @@ class FeatureCache:
         missing = list(rows)
         random.Random(ranks.rank()).shuffle(missing)  # ranks begin at different clips
         bar = bar and if_main_process()
-        for utterance_id in tqdm(missing, desc="front end", unit="clip", disable=not bar):
+        # Ranks take what is missing from one list; the first alone tells how far they are.
+        clips = (
+            told(missing, "front end", "clips", len(missing)) if if_main_process() else missing
+        )
+        for utterance_id in tqdm(
+            clips, "front end", len(missing), unit="clip", disable=not bar
+        ):
             file, row = self.files[utterance_id], rows[utterance_id]
             if not file.exists():
                 wav, rate_hz = row["wav"], self.encoder.sample_rate_hz

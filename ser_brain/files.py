@@ -51,10 +51,17 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         os.replace(temporary, path)
         sync_folder(path.parent)
     except OSError as error:
-        raise SERError(f"Cannot write {path}: {error.strerror or error}.") from error
+        raise SERError(f"Cannot write {path}: {why(error)}.") from error
     finally:
         if hidden is not None:
             shutil.rmtree(hidden, ignore_errors=True)
+
+
+def why(error: OSError) -> str:
+    """Why something cannot be written, in words."""
+    if isinstance(error, FileExistsError):  # of mkdir, which was to make it
+        return f"{error.filename} is a file, not a folder"
+    return error.strerror or str(error)
 
 
 def remove_partial(folder: str | Path, *names: str) -> None:
@@ -87,13 +94,26 @@ def sync_folder(folder: str | Path) -> None:
 def write_text(path: str | Path, text: str) -> None:
     """Write a UTF-8 text file atomically."""
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", newline="\n")  # on Windows, too
 
 
 def write_json(path: str | Path, content: object) -> None:
     """Write a JSON file atomically: two-space indent, names as they are, NaN refused."""
     text = json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False)
     write_text(path, text + "\n")
+
+
+@contextlib.contextmanager
+def made_for(folder: str | Path) -> Iterator[None]:
+    """Remove a folder, and those above it, that the block made and left empty."""
+    folder = Path(folder)
+    made = [each for each in (folder, *folder.parents) if not each.exists()]
+    try:
+        yield
+    finally:
+        for each in made:
+            with contextlib.suppress(OSError):  # it holds something, or was not made
+                each.rmdir()
 
 
 def remove(path: str | Path) -> None:

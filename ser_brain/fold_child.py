@@ -14,6 +14,8 @@ import sys
 import threading
 import time
 
+from ser_brain.interruption import send_here
+
 GRACE_S = 20.0  # for the script to end in order
 
 
@@ -27,7 +29,7 @@ def main() -> None:
 
 def _end_with_parent() -> None:
     os.read(sys.stdin.fileno(), 1)  # nothing is ever written to it
-    os.kill(os.getpid(), signal.SIGTERM)
+    send_here(signal.SIGTERM)
     time.sleep(GRACE_S)
     os._exit(1)
 

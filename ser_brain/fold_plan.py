@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ser_brain.checksums import SUMS
-from ser_brain.config import find_settings, plain_settings, read_settings
+from ser_brain.config import (
+    checked_settings,
+    find_settings,
+    plain_settings,
+    read_settings,
+    require_experiment,
+)
+from ser_brain.corpora import parse_corpora
 from ser_brain.errors import SERError
 from ser_brain.fold_processes import TRAIN
 from ser_brain.run_folder import is_finished
@@ -153,5 +160,7 @@ def make_plan(
     folds = folds or DEFAULT_FOLDS.get(protocol)
     seeds = seeds or ((1,) if folds else DEFAULT_SEEDS.get(protocol, (1,)))
     plan = Plan(file, list(overrides), list(options), protocol, folds, seeds, out)
-    read_settings(file, plan.overrides)  # A misspelt setting is told before anything runs.
+    settings = read_settings(file, plan.overrides)
+    require_experiment(settings, file, TRAIN.parent)
+    parse_corpora(checked_settings(settings)["corpora"])  # What train.py checks at once, too.
     return plan

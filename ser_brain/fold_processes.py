@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -17,6 +20,10 @@ from ser_brain.errors import SERError
 
 TRAIN = Path(ser_brain.__file__).parents[1] / "train.py"
 OUTPUT = "output.txt"  # what train.py said, in the run folder
+PROGRESS = re.compile(
+    r"epoch \d+/|warning: |[^:]+: [\d,]+ of [\d,]+ "
+)  # lines that are passed on
+LOOK_S = 2.0  # from one look at what a process says to the next
 SHOWN_LINES = 3
 GRACE_S = 30.0  # for a process to end in order
 
@@ -25,6 +32,7 @@ def run_parts(
     commands: Mapping[Path, list[str]],
     slots: Sequence[str | None],
     finished: Callable[[Path], None],
+    tell: Callable[[str], None],
 ) -> None:
     """Run train.py once for each part.
 
@@ -36,6 +44,8 @@ def run_parts(
         A device for each process that may run at a time; None leaves the choice to it.
     finished : callable
         Called with each run folder whose process has come to its end.
+    tell : callable
+        Given a line when a part begins, and what train.py says of its progress.
 
     Raises
     ------
@@ -46,18 +56,24 @@ def run_parts(
     if not TRAIN.is_file():
         raise SERError(f"No train.py at {TRAIN}; ser folds runs in a checkout of the project.")
     free, running, stopping = deque(slots), [], threading.Event()
+    failed: list[SERError] = []
 
     def run(folder: Path) -> Path:
-        device = free.popleft()
+        if failed:  # the thread was faster than who cancels what waits
+            raise failed[0]
+        device, output = free.popleft(), folder / OUTPUT
+        said_before = output.stat().st_size if output.is_file() else 0
         process = _start(commands[folder], folder, device, len(slots))
         running.append(process)
         if stopping.is_set():
             process.terminate()
-        code = process.wait()
+        tell(f"{folder.name} begins; all it says is in {folder / OUTPUT}")
+        code = _followed(process, folder, said_before, tell)
         running.remove(process)
         free.append(device)
         if code:
-            raise _failure(folder / OUTPUT, code)
+            failed.append(_failure(folder / OUTPUT, code))
+            raise failed[0]
         return folder
 
     with ThreadPoolExecutor(len(slots)) as pool:
@@ -72,12 +88,19 @@ def run_parts(
             raise
 
 
+def processors() -> int:
+    """How many processors this process may use; all, where the system does not say."""
+    if hasattr(os, "sched_getaffinity"):  # Linux alone
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def _start(
     arguments: list[str], folder: Path, device: str | None, count: int
 ) -> subprocess.Popen:
     command = [sys.executable, "-m", "ser_brain.fold_child", str(TRAIN), *arguments]
     command += [f"--device={device}"] if device is not None else []
-    threads = str(max(1, (os.cpu_count() or 1) // count))
+    threads = str(max(1, processors() // count))
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / OUTPUT, "a", encoding="utf-8") as output:
         return subprocess.Popen(
@@ -87,6 +110,24 @@ def _start(
             stderr=subprocess.STDOUT,
             env={"OMP_NUM_THREADS": threads, **os.environ} if count > 1 else None,
         )
+
+
+def _followed(
+    process: subprocess.Popen, folder: Path, passed: int, tell: Callable[[str], None]
+) -> int:
+    """Wait for a process, and pass on what it says of its progress from a byte on."""
+    with open(folder / OUTPUT, "rb") as output:
+        output.seek(passed)
+        code, begun = None, b""
+        while code is None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                code = process.wait(LOOK_S)
+            *lines, begun = (begun + output.read()).split(b"\n")
+            for line in lines:
+                text = line.decode(errors="replace").rstrip()
+                if PROGRESS.match(text):
+                    tell(f"{folder.name}: {text}")
+    return code
 
 
 def _stop(processes: Sequence[subprocess.Popen]) -> None:
@@ -106,6 +147,9 @@ def _failure(output: Path, code: int) -> SERError:
     last = " / ".join(line.removeprefix("error: ") for line in said[-SHOWN_LINES:])
     if code == 2 and said:
         last = said[-1].removeprefix("error: ")
+    if code == 2 and [path.name for path in output.parent.iterdir()] == [OUTPUT]:
+        shutil.rmtree(output.parent)  # it was refused before it began, and this is all of it
+        return SERError(f"{output.parent.name}: {last}")
     return SERError(
         f"{output.parent} stopped with exit code {code}: {last} (all of it: {output}). "
         "The same command goes on with what is not finished."

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from ser_brain.errors import SERError
 
@@ -25,6 +24,9 @@ def take_fold(
     rows: Mapping[str, dict], ids: list[str], by: str | None, folds: int, fold: int, seed: int
 ) -> tuple[list[str], list[str]]:
     """Cut ids into the rest and one fold, with the classes in proportion."""
+    # It takes a second, and the command line needs but the names of the protocols.
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
     if not 1 <= fold <= folds:
         raise SERError(f"Bad fold {fold}; expected 1 to {folds}.")
     classes = [str(rows[i]["emotion"]) for i in ids]

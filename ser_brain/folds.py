@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ser_brain.checksums import SUMS
 from ser_brain.errors import SERError
-from ser_brain.files import read_json, write_text
+from ser_brain.files import read_json, remove, write_text
 from ser_brain.fold_plan import Part, Plan, parts_of_protocol
 from ser_brain.fold_processes import run_parts
 from ser_brain.lock import NAME, held
@@ -29,7 +29,7 @@ def run_plan(plan: Plan, slots: Sequence[str | None], tell: Callable[[str], None
     slots : sequence of str or None
         See :func:`ser_brain.fold_processes.run_parts`.
     tell : callable
-        Given a line whenever a part begins to wait, or has finished.
+        Given a line whenever a part begins, has ended an epoch, or has finished.
 
     Returns
     -------
@@ -58,6 +58,8 @@ def _kept_if_refused(folder: Path) -> Iterator[None]:
         if parts and all(_is_finished(folder / part) for part in parts):
             for path, text in before.items():
                 write_text(path, text)
+        elif not before and not any(path.is_dir() for path in folder.iterdir()):
+            remove(folder / FOLDS)  # no part has begun
         raise
 
 
@@ -98,4 +100,4 @@ def _run(
         tell(f"{folder.name} is finished; {left} to go")
 
     if commands:
-        run_parts(commands, slots, finished)
+        run_parts(commands, slots, finished, tell)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import os
 import signal
@@ -56,7 +57,7 @@ def _sent_again() -> Iterator[None]:
             before(lost)
             return
         number = signal.SIGTERM if issubclass(lost.exc_type, Terminated) else signal.SIGINT
-        waiting.append(threading.Timer(AGAIN_S, os.kill, [os.getpid(), number]))
+        waiting.append(threading.Timer(AGAIN_S, send_here, [number]))
         waiting[-1].start()
 
     sys.unraisablehook = hook
@@ -66,6 +67,14 @@ def _sent_again() -> Iterator[None]:
         sys.unraisablehook = before
         for timer in waiting:
             timer.cancel()
+
+
+def send_here(number: int) -> None:
+    """Send a signal to this process, from any of its threads."""
+    if os.name == "posix":
+        os.kill(os.getpid(), number)
+    else:  # where os.kill ends the process at once, whoever handles the signal
+        _thread.interrupt_main(number)
 
 
 def exit_code(stop: KeyboardInterrupt) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import multiprocessing
 from collections.abc import Mapping
 
 import torch
@@ -16,6 +16,7 @@ from ser_brain.dataio import collate, evaluation_loader, make_dataset
 from ser_brain.errors import SERError
 from ser_brain.feature_cache import FeatureCache, can_cache
 from ser_brain.feature_room import NoRoom
+from ser_brain.fold_processes import processors
 from ser_brain.log import get_logger
 
 logger = get_logger(__name__)
@@ -111,11 +112,17 @@ class Loaders:
 
     def device_options(self) -> dict:
         """Of any loader. A GPU must not wait for reading; a CPU would only lose to workers."""
-        options = {}
-        if torch.device(self.device).type == "cuda":
-            share = len(os.sched_getaffinity(0)) // torch.cuda.device_count()
-            options |= {"num_workers": max(1, min(MOST_WORKERS, share)), "pin_memory": True}
-        return options
+        if torch.device(self.device).type != "cuda":
+            return {}
+        if "fork" not in multiprocessing.get_all_start_methods():  # Windows
+            return {"pin_memory": True}
+        share = processors() // torch.cuda.device_count()
+        # A dataset's functions cannot be pickled, as the other ways to start a worker do.
+        return {
+            "num_workers": max(1, min(MOST_WORKERS, share)),
+            "multiprocessing_context": "fork",
+            "pin_memory": True,
+        }
 
 
 def _say_what_repeats(count: int, what: str) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ser_brain.errors import SERError
+from ser_brain.files import made_for, why
 from ser_brain.log import get_logger
 
 logger = get_logger(__name__)
@@ -47,8 +48,13 @@ def held(path: str | Path, what: str | Path, wait: bool = False) -> Iterator[Non
     SERError
         If another process holds it, naming that, or the folder cannot be written.
     """
-    path = Path(path)
-    lock, made = FileLock(path), not path.parent.exists()
+    with made_for(Path(path).parent), _locked(Path(path), what, wait):
+        yield
+
+
+@contextlib.contextmanager
+def _locked(path: Path, what: str | Path, wait: bool) -> Iterator[None]:
+    lock = FileLock(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -61,18 +67,19 @@ def held(path: str | Path, what: str | Path, wait: bool = False) -> Iterator[Non
                 ) from None
             logger.info(f"waiting for {_holder(path)}, which writes {what}")
             lock.acquire(poll_interval=0.2)
-        path.write_text(json.dumps(_this_process()), encoding="utf-8")
+        with contextlib.suppress(
+            PermissionError
+        ):  # Windows keeps everybody out of a locked file
+            path.write_text(json.dumps(_this_process()), encoding="utf-8")
     except OSError as error:
         lock.release()
-        raise SERError(f"Cannot write {what}: {error.strerror or error}.") from error
+        raise SERError(f"Cannot write {what}: {why(error)}.") from error
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(PermissionError):  # Windows removes it when it is released
+            path.unlink(missing_ok=True)
         lock.release()
-        if made:
-            with contextlib.suppress(OSError):  # it holds something
-                path.parent.rmdir()
 
 
 def _this_process() -> dict:

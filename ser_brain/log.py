@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import logging
+import sys
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from ser_brain.redaction import redacted
 
+T = TypeVar("T")
 get_logger = logging.getLogger
+SILENCE_S = 60.0  # the longest that long work without a bar says nothing
 OURS = ("ser_brain", "data_prep", "recipes", "train")
 
 
@@ -33,6 +39,43 @@ def show_progress(file: str | Path | None = None) -> None:
             old.close()
     root.handlers[:] = handlers
     root.setLevel(logging.INFO)
+
+
+class Progress:
+    """A line a minute about long work, in the log of a command that shows no bar.
+
+    Parameters
+    ----------
+    what : str
+        Is done, and
+    unit : str
+        to what, in the plural.
+    total : float
+        How many of these there are.
+    """
+
+    def __init__(self, what: str, unit: str, total: float) -> None:
+        self.what, self.unit, self.total, self.done = what, unit, total, 0
+        self._told = time.monotonic()
+
+    def add(self, count: float = 1) -> None:
+        """So many more are done."""
+        self.done += count
+        if time.monotonic() - self._told >= SILENCE_S:
+            self._told = time.monotonic()
+            done = f"{min(self.done, self.total):,.0f} of {self.total:,.0f} {self.unit}"
+            get_logger(__name__).info(f"{self.what}: {done}")
+
+
+def told(items: Iterable[T], what: str, unit: str, total: int) -> Iterator[T]:
+    """Pass items on, with the lines of :class:`Progress` where no terminal shows a bar."""
+    if sys.stderr.isatty():
+        yield from items
+        return
+    progress = Progress(what, unit, total)
+    for item in items:
+        yield item
+        progress.add()
 
 
 def take_over(library: str) -> None:

@@ -16,7 +16,6 @@ from ser_brain.computing import use_fast_products
 from ser_brain.config import load_settings, read_settings
 from ser_brain.corpora import CorpusSetting
 from ser_brain.dataio import require_lengths
-from ser_brain.errors import SERError
 from ser_brain.experiment import label_choice
 from ser_brain.files import read_json, remove_partial
 from ser_brain.labelling import CorpusData, label_corpus
@@ -27,7 +26,7 @@ from ser_brain.on_argument import Target
 from ser_brain.outputs import model_facts, temperature_of, write_outputs
 from ser_brain.prediction_card import card_path
 from ser_brain.recordings import require_files
-from ser_brain.run_folder import SETTINGS
+from ser_brain.run_folder import SETTINGS, require_run
 from ser_brain.runs import parts_of
 
 logger = get_logger(__name__)
@@ -53,9 +52,8 @@ def load_run(folder: str | Path, device: str | None = None) -> tuple[SERBrain, d
     SERError
         If the folder holds no run, or the machine lacks the device.
     """
+    require_run(folder)
     settings = Path(folder) / SETTINGS
-    if not settings.is_file():
-        raise SERError(f"{folder} is no run folder: it holds no {SETTINGS}.")
     if device is not None:
         require_device(device)
     hparams = load_settings(read_settings(settings, [("output_folder", str(folder))]))
@@ -138,6 +136,7 @@ def _predict(folder: Path, brain: SERBrain, hparams: dict, target: Target) -> st
         **facts,
         "synthetic": bool(corpus_card["synthetic"]),
     }
+    logger.info(f"{folder}: scoring {len(data.rows):,} utterances of {name}")
     write_outputs(folder, name, brain.run_on(data.rows), data.rows, card)
     return name
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import yaml
@@ -11,10 +12,12 @@ import yaml
 from ser_brain.checksums import SUMS
 from ser_brain.errors import SERError
 from ser_brain.files import read_json, remove_partial, write_text
+from ser_brain.log import show_progress
 from ser_brain.yaml_keys import split_keys
 
 SETTINGS = "hyperparams.yaml"
 RECORD = "run.json"
+LOG = "train_log.txt"  # what train.py says
 # Keys that may change between a run and its continuation: where things lie, for how long, and
 # which clips are too long for the machine.
 MAY_CHANGE = {
@@ -25,6 +28,20 @@ MAY_CHANGE = {
     "max_clip_s",
 }
 CACHE_SIZE = "feature_cache_gb"  # may change, too, but whether it is 0 may not
+
+
+def require_run(folder: str | Path) -> None:
+    """Stop where there is no run.
+
+    Raises
+    ------
+    SERError
+        If the folder is missing, or holds no settings.
+    """
+    if not Path(folder).is_dir():
+        raise SERError(f"No run folder {folder}; name one that train.py or ser folds wrote.")
+    if not (Path(folder) / SETTINGS).is_file():
+        raise SERError(f"{folder} is no run folder: it holds no {SETTINGS}.")
 
 
 def claim(folder: str | Path, settings: str) -> None:
@@ -63,6 +80,23 @@ def claim(folder: str | Path, settings: str) -> None:
                 f"{folder} holds {held[0]} of other settings ({_how(differ, kept)}). Choose "
                 "another --output_folder, or remove it."
             )
+
+
+@contextlib.contextmanager
+def nothing_left(folder: str | Path) -> Iterator[None]:
+    """Leave a folder as it was, if the run of the block stops before it has begun."""
+    folder = Path(folder)
+    before = {path.name for path in folder.iterdir()}
+    try:
+        yield
+    finally:
+        if not (folder / RECORD).is_file():
+            show_progress()  # lets go of the log
+            if LOG not in before:
+                (folder / LOG).unlink(missing_ok=True)
+            if "save" not in before:
+                with contextlib.suppress(OSError):  # there is none, or it holds something
+                    (folder / "save").rmdir()
 
 
 def _how(differ: list[str], kept: Path) -> str:
@@ -137,7 +171,7 @@ class TrainLog:
         """The epochs so far, in order."""
         if not self.path.is_file():
             return []
-        return [json.loads(line) for line in self.path.read_text().splitlines()]
+        return [json.loads(line) for line in self.path.read_text(encoding="utf-8").splitlines()]
 
     def write(self, epoch: int, **facts: object) -> None:
         """Add an epoch, dropping what is there of it and of later ones."""

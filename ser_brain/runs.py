@@ -86,6 +86,8 @@ def read_run(folder: str | Path, embeddings: bool = False, scores: bool = True) 
 
 def parts_of(folder: Path) -> tuple[dict[str, Path], dict]:
     """The run folders of a run or folds folder, and its record; see :class:`Run`."""
+    if not os.path.isdir(folder):
+        raise SERError(f"No run folder {folder}; name one that train.py or ser folds wrote.")
     if (folder / FOLDS).is_file():
         record = read_json(folder / FOLDS, "list of folds")
         parts = record.get("parts")

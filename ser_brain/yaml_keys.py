@@ -47,7 +47,7 @@ def split_keys(text: str, name: str) -> dict[str, str]:
             return {}
         size = _expanded(root, {})
     except yaml.YAMLError as error:
-        raise SERError(f"Bad YAML in {name}: {' '.join(str(error).split())}") from error
+        raise SERError(f"Bad YAML in {name}{_fault(error, text)}.") from error
     except RecursionError:
         raise SERError(f"Bad YAML in {name}: nested too deep, or within itself.") from None
     if size > MOST_VALUES:
@@ -69,6 +69,15 @@ def split_keys(text: str, name: str) -> dict[str, str]:
         key: "".join(lines[start:stop]).rstrip("\n") + "\n"
         for key, start, stop in zip(keys, starts, stops, strict=True)
     }
+
+
+def _fault(error: yaml.YAMLError, text: str) -> str:
+    """Where a text is no YAML, and why."""
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return f": {' '.join(str(error).split())}"
+    lines = len(text.splitlines())
+    line = f", line {min(error.problem_mark.line + 1, lines)}" if lines > 1 else ""
+    return f"{line}: {' '.join(error.problem.split())}"
 
 
 def _with_comment(lines: list[str], start: int) -> int:

@@ -1,9 +1,62 @@
 """The command line: what is whose, and one line for what is wrong."""
 
-import pytest
+from pathlib import Path
 
-from ser_brain.command_line import parse, parse_overrides, require_device
+import pytest
+from speechbrain.utils.run_opts import RunOptions
+
+from ser_brain.command_line import (
+    FLAGS,
+    RUN_OPTIONS,
+    help_text,
+    parse,
+    parse_overrides,
+    read,
+    require_device,
+)
+from ser_brain.config import read_settings
 from ser_brain.errors import SERError
+from ser_brain.yaml_keys import split_keys
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_the_run_options_are_speechbrains():
+    actions = {a.dest: a for a in RunOptions._create_parser()._actions if a.option_strings}
+    assert set(RUN_OPTIONS) == actions.keys() - {"help"}
+    assert set(FLAGS) == {name for name, a in actions.items() if a.nargs == 0} - {"help"}
+
+
+def test_a_settings_file_may_stand_behind_a_flag():
+    assert read(["--test_only", "a.yaml", "--seed=3"]) == ("a.yaml", [("seed", "3")])
+    assert read(["--device", "cpu", "a.yaml"]) == ("a.yaml", [])
+
+
+def test_the_help_shows_every_setting_with_its_meaning():
+    base = ROOT / "hparams" / "base.yaml"
+    shown = help_text("Train.", [], ROOT)
+    for key in split_keys(base.read_text(), "base"):
+        if key != "__set_seed":
+            assert f"\n  --{key}=" in shown or key in shown.partition("Built, and so")[2]
+    assert "  --split_fractions=[0.6, 0.2, 0.2]\n        train, valid, test, where" in shown
+    assert "\nsplit of the training corpora:\n  --split=speaker\n" in shown
+    assert "  --corpora=[{corpus: <corpus>, data_folder: <data_folder>, use: train" in shown
+    assert "Gigabytes of the user's cache for the output of a frozen front end; 0" in shown
+    assert "  --device=VALUE\n        where to compute" in shown
+    assert "  --test_only\n" in shown and "--debug" not in shown
+    assert max(map(len, shown.splitlines())) <= 96
+
+
+def test_the_help_of_a_file_shows_its_values(tmp_path):
+    file = tmp_path / "mine.yaml"
+    base = ROOT / "hparams" / "classification.yaml"
+    file.write_text(f"extends: {base}\nlr_heads: 0.5\n")
+    shown = help_text("Train.", [str(file), "--help"], ROOT)
+    assert f"their values in {file}" in " ".join(shown.split())
+    assert "  --lr_heads=0.5\n" in shown and "  --experiment=classification\n" in shown
+    assert read_settings(file, [("lr_heads", "0.5")])
+    with pytest.raises(SERError, match="Bad settings file 'none.yaml'"):
+        help_text("Train.", ["none.yaml", "-h"], ROOT)
 
 
 def test_parse_overrides_parts_the_command_line():
@@ -39,7 +92,7 @@ def test_parse_parts_settings_and_run_options():
     ("line", "message"),
     [
         (["a.yaml", "--precision=fp8"], r"argument --precision: invalid choice: 'fp8' .*; see"),
-        (["--seed=3"], r"^the following arguments are required: param_file; see --help\.$"),
+        (["--seed=3"], r"^No settings file; name one first, such as hparams/class.*--help\.$"),
         (["a.yaml", "--device=gpu"], r"^Bad device 'gpu'; this machine has: cpu"),
         (["a.yaml", "--device=cuda:99"], r"^No device 'cuda:99'; this machine has: cpu"),
     ],

@@ -1,10 +1,11 @@
 import json
+import re
 import subprocess
 import sys
 
 import pytest
 
-from ser_brain import commands
+from ser_brain import __version__, commands
 from ser_brain.__main__ import main, parser_for
 
 
@@ -30,6 +31,19 @@ def test_a_misspelt_command(capsys):
     assert "error: Bad command 'evaluat'; expected one of: " in capsys.readouterr().err
 
 
+def test_an_option_before_the_command(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"ser {__version__}\n"
+    assert main(["--json", "report"]) == 2
+    assert "No command before '--json'. ser --help lists" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ("report", "verify", "circumplex"))
+def test_a_folder_that_is_not_there(name, capsys):
+    assert main([name, "nowhere"]) == 2
+    assert re.search(r"^error: No (run )?folder nowhere; name ", capsys.readouterr().err)
+
+
 @pytest.mark.parametrize("name", commands.names())
 def test_a_misspelt_option(name, capsys):
     assert main([name, "x", "--jsn"]) == 2
@@ -43,6 +57,34 @@ def test_help_loads_no_learning_library():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stderr.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("predict none.wav --model none", "No model at 'none'"),
+        ("app none", "No model at 'none'"),
+        ("evaluate none --on none.json", "No run folder none"),
+        ("export none model", "No run folder none"),
+        ("embed none.json --run none --out out", "No manifest at none.json"),
+        ("folds none.yaml", "Bad settings file 'none.yaml'"),
+        ("folds hparams/base.yaml", "hparams/base.yaml names no experiment"),
+        ("folds hparams/classification.yaml --sed=3", "Unknown setting 'sed'"),
+        ("folds --help", "usage: ser folds"),
+        ("evaluate --help", "usage: ser evaluate"),
+    ],
+)
+def test_help_and_what_is_mistyped_need_no_torch(line, said):
+    code = (
+        "import contextlib, sys; from ser_brain.__main__ import main\n"
+        "with contextlib.suppress(SystemExit): main(sys.argv[1:])\n"
+        "print('torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *line.split()], capture_output=True, text=True
+    )
+    assert said in done.stdout + done.stderr and "Traceback" not in done.stderr
+    assert done.stdout.splitlines()[-1] == "False"
 
 
 def test_machines_get_json(monkeypatch, capsys):

@@ -6,6 +6,7 @@ from ser_brain.config import (
     find_settings,
     load_settings,
     read_settings,
+    require_experiment,
     split_keys,
 )
 from ser_brain.errors import SERError
@@ -195,10 +196,37 @@ def test_find_settings(tmp_path, monkeypatch):
     home = tmp_path / "home"
     file = home / "hparams" / "iemocap" / "regression.yaml"
     file.parent.mkdir(parents=True)
-    file.write_text("a: 1\n")
+    file.write_text("experiment: regression\n")
+    (file.parent / "shared.yaml").write_text("seed: 1\n")  # is no experiment
+    (file.parent / "base.yaml").write_text("experiment: null\n")
+    (file.parent / "broken.yaml").write_text("a: [\n")
     monkeypatch.chdir(tmp_path)
     assert find_settings("hparams/iemocap/regression.yaml", home) == file
     assert find_settings(str(file), tmp_path) == file
     match = "Bad settings file 'hparams/regresion.yaml'; expected one of: hparams/iemocap/reg"
-    with pytest.raises(SERError, match=match):
+    with pytest.raises(SERError, match=match) as raised:
         find_settings("hparams/regresion.yaml", home)
+    assert str(raised.value).endswith("one of: hparams/iemocap/regression.yaml.")
+    with pytest.raises(SERError, match=r"^No settings file a\.yaml; name an experiment's"):
+        find_settings("a.yaml", tmp_path)  # as from a wheel
+
+
+def test_what_others_extend_is_no_experiment(write, tmp_path):
+    file = write("seed: 1\nexperiment: null\n")
+    match = r"first\.yaml names no experiment: others extend it\. Expected one of: a YAML file"
+    with pytest.raises(SERError, match=match):
+        require_experiment(read_settings(file), file, tmp_path)
+    require_experiment(read_settings(file, [("experiment", "mine")]), file, tmp_path)
+
+
+def test_an_override_where_nothing_is_set(write):
+    with pytest.raises(SERError, match="Unknown setting 'seed' in --seed; there are none"):
+        read_settings(write("# nothing\n"), [("seed", "1")])
+
+
+def test_a_text_that_is_no_yaml_is_told_with_its_line(write):
+    match = r"^Bad YAML in .*first\.yaml, line 2: [^\n]{1,80}\.$"
+    with pytest.raises(SERError, match=match):
+        read_settings(write("a: 1\nb: [1, 2\n"))
+    with pytest.raises(SERError, match=r"^Bad YAML in '--emotions=\[anger': expected ',' or"):
+        read_settings(write("emotions: []\n"), [("emotions", "[anger")])

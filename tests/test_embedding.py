@@ -169,7 +169,7 @@ def test_a_layer_that_was_never_built(tmp_path):
             ["--encoder", "compact", "--data_folder", "a", "b"],
             "names 2 folders for 1 manifests",
         ),
-        (["--run", "nowhere"], "No split at nowhere"),
+        (["--run", "nowhere"], "No run folder nowhere"),
     ],
 )
 def test_mistakes_are_told_in_one_line(home, tmp_path, capsys, arguments, said):

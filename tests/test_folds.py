@@ -110,7 +110,12 @@ def test_what_is_finished_is_not_run_again(tmp_path):
     (tmp_path / "out" / "fold-2" / "run.json").write_text('{"finished": false}')
     _, told = run(tmp_path, folds=2)
     assert runs(tmp_path) == {"fold-1": 1, "fold-2": 2}
-    assert told == ["1 of 2 parts are finished already", "fold-2 is finished; 0 to go"]
+    log = tmp_path / "out" / "fold-2" / "output.txt"
+    assert told == [
+        "1 of 2 parts are finished already",
+        f"fold-2 begins; all it says is in {log}",
+        "fold-2 is finished; 0 to go",
+    ]
     run(tmp_path, folds=2, overrides=[("batch_size", "3")])
     assert runs(tmp_path) == {"fold-1": 2, "fold-2": 3}
 
@@ -152,6 +157,31 @@ def test_more_epochs_are_another_run_but_other_places_are_not(tmp_path):
     assert runs(tmp_path) == {"fold-1": 2, "fold-2": 2}
 
 
+def test_what_a_part_says_of_its_progress_is_passed_on(tmp_path, stand_in, monkeypatch):
+    monkeypatch.setattr(fold_processes, "LOOK_S", 0.05)
+    said = [
+        "audit: train and valid share 2 texts",
+        "epoch 1/2: train loss 1.0; 3 s, 0.1 min left",
+        "front end: 300 of 1,200 clips",
+        "epoch 2, training: 16 of 1,200 utterances",
+        "Utterances   144   288",
+        "warning: 3 of 9 files are odd",
+    ]
+    loop = f"for line in {said!r}:\n    print(line, flush=True)\n    time.sleep(0.1)\n"
+    stand_in.write_text(STAND_IN + loop)
+    _, told = run(tmp_path, folds=2)
+    ours = [f"fold-1: {line}" for line in (*said[1:4], said[5])]
+    assert told[1:5] == ours and told[-2] == "fold-2: warning: 3 of 9 files are odd"
+
+
+def test_folds_that_never_began_leave_no_folder(tmp_path, stand_in):
+    refused = "import sys\nsys.stderr.write('error: No data folder x.\\n')\nsys.exit(2)\n"
+    stand_in.write_text(refused)
+    with pytest.raises(SERError, match=r"^fold-1: No data folder x\.$"):
+        run(tmp_path, folds=2)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_part_that_fails_is_named_and_the_others_are_kept(tmp_path, monkeypatch):
     monkeypatch.setenv("FAILS", "2")
     with pytest.raises(SERError, match=r"fold-2 stopped with exit code 1: it went wrong"):
@@ -168,8 +198,18 @@ def test_side_by_side_on_several_devices(tmp_path, monkeypatch):
     run(tmp_path, folds=4, slots=["a:0", "a:1"])
     said = [path.read_text().split() for path in (tmp_path / "out").glob("*/runs")]
     assert sorted(device for device, _ in said) == ["a:0", "a:0", "a:1", "a:1"]
-    threads = str(max(1, (os.cpu_count() or 1) // 2))
+    threads = str(max(1, fold_processes.processors() // 2))
     assert {count for _, count in said} == {threads}
+
+
+def test_processors_where_the_system_says_no_more_than_their_number(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {1, 5, 7}, raising=False)
+    assert fold_processes.processors() == 3
+    monkeypatch.delattr(os, "sched_getaffinity")  # macOS, Windows
+    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    assert fold_processes.processors() == 6
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert fold_processes.processors() == 1
 
 
 PARENT = """
@@ -183,7 +223,7 @@ fold_processes.TRAIN = Path(sys.argv[1])
 out = Path(sys.argv[2])
 commands = {out / n: ["x", f"--output_folder={out / n}", "--fold=1"] for n in ("one", "two")}
 with sigterm_raises():
-    fold_processes.run_parts(commands, [None], print)
+    fold_processes.run_parts(commands, [None], print, print)
 """
 
 
@@ -196,8 +236,16 @@ def test_the_processes_end_with_the_one_that_started_them(tmp_path, stand_in, nu
     wait_for(pid.is_file)
     process.send_signal(number)
     process.wait(timeout=20)  # The process that sleeps for a minute was stopped.
-    wait_for(lambda: not Path(f"/proc/{pid.read_text()}").exists())
+    wait_for(lambda: has_ended(int(pid.read_text())))
     assert not (tmp_path / "out" / "two").exists()
+
+
+def has_ended(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
 
 
 def wait_for(condition, seconds=20):
@@ -222,8 +270,8 @@ def test_a_process_that_does_not_end_is_killed(tmp_path, stand_in, monkeypatch):
 
     threading.Thread(target=fail_beside).start()
     with pytest.raises(SERError, match="a stopped with exit code -9"):
-        run_parts(commands, [None, None], print)
-    assert not Path(f"/proc/{(out / 'b' / 'pid').read_text()}").exists()
+        run_parts(commands, [None, None], print, print)
+    assert has_ended(int((out / "b" / "pid").read_text()))
 
 
 def test_two_at_once(tmp_path):
@@ -257,7 +305,7 @@ def test_where_the_folds_go():
 def test_without_a_checkout(tmp_path, stand_in):
     stand_in.unlink()
     with pytest.raises(SERError, match="ser folds runs in a checkout"):
-        run_parts({tmp_path / "a": []}, [None], print)
+        run_parts({tmp_path / "a": []}, [None], print, print)
 
 
 def test_the_record_is_what_a_run_is_read_by(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 
 from ser_brain.__main__ import main
 from ser_brain.errors import SERError
-from ser_brain.interruption import Terminated, exit_code, sigterm_raises
+from ser_brain.interruption import Terminated, exit_code, send_here, sigterm_raises
 
 
 @pytest.fixture(autouse=True)
@@ -87,3 +87,14 @@ def test_a_command_that_is_terminated(monkeypatch, capsys):
     )
     assert main(["report", "run"]) == 143
     assert capsys.readouterr().err == "Interrupted. The same command goes on, or begins anew.\n"
+
+
+def test_a_signal_is_sent_where_os_kill_would_end_the_process(monkeypatch):
+    """On Windows it does, whoever handles the signal."""
+    with pytest.raises(Terminated), sigterm_raises():
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "name", "nt")
+            patch.setattr(os, "kill", lambda *_: pytest.fail("os.kill was called"))
+            send_here(signal.SIGTERM)
+        time.sleep(5)
+        pytest.fail("the signal was lost")

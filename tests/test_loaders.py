@@ -115,6 +115,26 @@ def test_evaluation_goes_from_short_to_long(loaders, rows):
 def test_a_gpu_has_workers_and_pinned_memory(loaders, monkeypatch):
     assert loaders().device_options() == {}
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    monkeypatch.setattr("ser_brain.loaders.os.sched_getaffinity", lambda pid: range(32))
+    monkeypatch.setattr("ser_brain.loaders.processors", lambda: 32)
     made = Loaders(loaders().hparams, "cuda:0")
-    assert made.device_options() == {"num_workers": 8, "pin_memory": True}
+    forked = {"num_workers": 8, "multiprocessing_context": "fork", "pin_memory": True}
+    assert made.device_options() == forked
+    monkeypatch.setattr("multiprocessing.get_all_start_methods", lambda: ["spawn"])
+    assert made.device_options() == {"pin_memory": True}  # as on Windows
+
+
+def test_workers_read_whatever_the_systems_own_way_to_start_them(loaders, rows, monkeypatch):
+    """Python 3.14 on Linux, and every Python on Windows, starts processes by pickling."""
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr("ser_brain.loaders.processors", lambda: 1)
+    made = loaders()
+    made.device = "cuda:0"
+    options = made.device_options() | {"pin_memory": False}
+    monkeypatch.setattr(made, "device_options", lambda: options)
+    before = torch.multiprocessing.get_start_method()
+    torch.multiprocessing.set_start_method("spawn", force=True)
+    try:
+        batches = [*made.evaluation(rows, cached=False)]
+    finally:
+        torch.multiprocessing.set_start_method(before, force=True)
+    assert sum(len(batch.id) for batch in batches) == len(rows)

@@ -1,4 +1,3 @@
-import fcntl
 import os
 import signal
 import subprocess
@@ -11,6 +10,8 @@ import pytest
 
 from ser_brain.errors import SERError
 from ser_brain.lock import held
+
+fcntl = pytest.importorskip("fcntl", reason="locks of POSIX systems are tested")
 
 HOLDER = """
 import sys, time
@@ -89,7 +90,25 @@ def test_a_holder_that_cannot_be_read(tmp_path, other):
         held(tmp_path / ".lock", "a folder").__enter__()
 
 
+def test_where_a_locked_file_is_closed_to_all(tmp_path, monkeypatch):
+    """Windows refuses to write, read or remove a file that is locked."""
+
+    def refused(self, *_, **__):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    with monkeypatch.context() as patch:
+        for method in ("write_text", "read_text", "unlink"):
+            patch.setattr(Path, method, refused)
+        with held(tmp_path / ".lock", "a folder"):
+            with pytest.raises(SERError, match="in use by another process"):
+                held(tmp_path / ".lock", "a folder").__enter__()
+    with held(tmp_path / ".lock", "a folder"):
+        pass
+
+
 def test_where_nothing_can_be_written(tmp_path):
     (tmp_path / "file").touch()
+    with pytest.raises(SERError, match=r"Cannot write it: \S+file is a file, not a folder\."):
+        held(tmp_path / "file" / ".lock", "it").__enter__()
     with pytest.raises(SERError, match="Cannot write a folder: Not a directory"):
         held(tmp_path / "file" / "folder" / ".lock", "a folder").__enter__()

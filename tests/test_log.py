@@ -2,7 +2,8 @@ import logging
 
 import pytest
 
-from ser_brain.log import get_logger, show_progress
+from ser_brain import log
+from ser_brain.log import get_logger, show_progress, told
 
 
 @pytest.fixture(autouse=True)
@@ -69,3 +70,17 @@ def test_a_traceback_is_kept(capsys):
     err = capsys.readouterr().err
     assert err.startswith("error: stopped\nTraceback")
     assert "ValueError: what went wrong" in err
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_long_work_without_a_bar_says_how_far_it_is(monkeypatch, capsys, terminal):
+    show_progress()
+    clock = iter(range(0, 30 * 2000, 30))  # each look at the clock is half a minute later
+    monkeypatch.setattr(log.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal, raising=False)
+    assert list(told(range(1100), "front end", "clips", 1100)) == list(range(1100))
+    lines = capsys.readouterr().err.splitlines()
+    assert bool(lines) != terminal
+    if lines:
+        assert lines[0] == "front end: 2 of 1,100 clips"
+        assert lines[-1] == "front end: 1,100 of 1,100 clips"

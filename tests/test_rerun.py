@@ -52,8 +52,9 @@ def run(trained, tmp_path) -> tuple[Path, Path]:
     return folder, trained[1]
 
 
-def test_a_corpus_the_model_has_not_seen(run, capsys):
+def test_a_corpus_the_model_has_not_seen(run, capsys, monkeypatch):
     folder, manifest = run
+    monkeypatch.setattr("ser_brain.log.SILENCE_S", 0.0)
     assert main(["evaluate", str(folder), "--on", str(manifest)]) == 0
     predictions = read_predictions(folder / "predictions" / "other.jsonl")
     assert len(predictions.ids) == 23  # 24 but for the one that is labelled fear
@@ -62,8 +63,10 @@ def test_a_corpus_the_model_has_not_seen(run, capsys):
     assert card["protocol"].endswith("seed 1 on other/intended")
     valid = read_json(folder / "predictions" / "valid.card.json", "card")
     assert card["temperature"] == valid["temperature"] > 0
-    said = capsys.readouterr().out
+    said, log = capsys.readouterr()
     assert "tiny" in said and "other" in said
+    assert f"{folder}: scoring 23 utterances of other\n" in log
+    assert "scoring: 23 of 23 utterances\n" in log
     assert "other" in read_json(folder / "report" / "results.json", "results")["test_sets"]
 
 

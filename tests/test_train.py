@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -183,6 +184,67 @@ def test_mistakes_get_one_line_and_exit_code_2(
     assert "Traceback" not in error
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"corpora": "[{corpus: emodb, data_folder: nowhere}]"},
+        {"encoder_source": "nobody/nothing"},
+        {"folds": 7},
+        {"split": "official"},
+        {"loss_weights": "{mse: 1}"},
+    ],
+)
+def test_a_run_that_never_began_leaves_no_folder(change, corpus, tmp_path, monkeypatch):
+    folder = tmp_path / "results" / "deep" / "run"
+    chosen = settings(corpus, folder, **{"manifest_folder": tmp_path / "manifests", **change})
+    assert run(monkeypatch, "classification.yaml", chosen) == 2
+    assert not (tmp_path / "results").exists()
+    folder.mkdir(parents=True)
+    (folder / "notes.txt").touch()
+    assert run(monkeypatch, "classification.yaml", chosen) == 2
+    assert [path.name for path in folder.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["none.yaml"], "Bad settings file 'none.yaml'"),
+        (["--seed=3"], "No settings file; name one first"),
+        (["hparams/base.yaml"], "names no experiment"),
+        (["hparams/classification.yaml", "--sed=3"], "Unknown setting 'sed'"),
+        (["hparams/classification.yaml", "--seed=x"], "Bad seed 'x'"),
+        (["hparams/classification.yaml", "--corpus=emodbb"], "Bad corpus 'emodbb'"),
+        (["hparams/classification.yaml", "--corpus=emodb"], "emodb needs --data_folder DIR"),
+        (["hparams/classification.yaml", "--data_folder=no"], "No data folder no for demo"),
+        (["--help"], "--number_of_epochs=30"),
+        ([], "--number_of_epochs=30"),
+    ],
+)
+def test_what_is_mistyped_is_told_before_torch_is_imported(arguments, said):
+    code = (
+        "import sys, train; sys.argv[:] = ['train.py', *sys.argv[1:]]; code = train.main();"
+        "print('torch' in sys.modules, 'speechbrain' in sys.modules); sys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=ROOT, capture_output=True, text=True
+    )
+    assert said in done.stdout + done.stderr and "Traceback" not in done.stderr
+    assert done.stdout.splitlines()[-1] == "False False"
+    assert done.returncode == (0 if "number_of_epochs" in said else 2)
+
+
+def test_help_for_a_reader_that_has_seen_enough():
+    done = subprocess.run(
+        f"'{sys.executable}' train.py --help | true; exit ${{PIPESTATUS[0]}}",
+        shell=True,
+        executable=shutil.which("bash"),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_only_testing_needs_a_checkpoint(corpus, tmp_path, monkeypatch, capsys):
     arguments = [*settings(corpus, tmp_path / "run"), "--test_only"]
     assert run(monkeypatch, "classification.yaml", arguments) == 2
@@ -216,6 +278,23 @@ def test_a_command_that_is_refused_leaves_a_finished_run_as_it_is(
         assert run(monkeypatch, "classification.yaml", [*arguments, more]) == 2
         assert said in capsys.readouterr().err
         assert changed_files(folder) == [] and (folder / "run.json").read_bytes() == before
+
+
+def test_a_long_epoch_is_not_silent_where_there_is_no_terminal(
+    corpus, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr("ser_brain.log.SILENCE_S", 0.0)
+    chosen = settings(corpus, tmp_path / "run", number_of_epochs=1, batch_size=16)
+    assert run(monkeypatch, "classification.yaml", chosen) == 0
+    said = capsys.readouterr().err
+    splits = json.loads((tmp_path / "run" / "splits.json").read_text())
+    train, valid, test = (
+        len(s) for s in (splits["train"], splits["valid"], splits["tests"]["tiny"])
+    )
+    assert f"epoch 1, training: 16 of {train} utterances\n" in said
+    assert f"epoch 1, validation: {valid} of {valid} utterances\n" in said
+    assert f"scoring: {test} of {test} utterances\n" in said
+    assert "tiny: checking: 48 of 48 files\n" in said
 
 
 def test_ctrl_c_says_how_to_go_on(corpus, tmp_path, monkeypatch, capsys):

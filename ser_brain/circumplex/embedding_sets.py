@@ -139,9 +139,10 @@ def _embedding_set(run: Run, name: str, named: Mapping[str, str], space: str) ->
                 left_out[_reason(emotion, len(parts))] += 1
     if len(kept) < 2:
         some = Counter(emotion for found in labels.values() for emotion in found)
+        there = ", ".join(f"{emotion} {count}" for emotion, count in some.items())
         raise SERError(
             f"{name} has {len(kept)} emotions with {MIN_CLIPS} clips or more in every part "
-            f"(found: {', '.join(f'{e} {n}' for e, n in some.items())}); a map needs two."
+            f"(found: {there or 'none'}); a map needs two."
         )
     first = next(iter(parts.values()))
     return EmbeddingSet(

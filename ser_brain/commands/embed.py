@@ -16,6 +16,8 @@ from pathlib import Path
 from ser_brain.commands import Outcome
 from ser_brain.errors import SERError
 from ser_brain.on_argument import Target, parse_manifest
+from ser_brain.run_folder import require_run
+from ser_brain.runs import parts_of
 from ser_brain.tables import Table, to_text
 
 
@@ -55,22 +57,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> Outcome:
     """Embed and write."""
-    # They bring torch, which the help does without.
-    from ser_brain.command_line import require_device
-    from ser_brain.embedders import of_encoder, of_run
-    from ser_brain.embedding import embed
-
     if (arguments.encoder is None) == (arguments.run is None):
         raise SERError("Give either --encoder or --run.")
     if arguments.untrained and arguments.encoder is None:
         raise SERError("--untrained needs --encoder: a run is trained.")
+    targets = _targets(arguments)
+    if arguments.run is not None:
+        for part in parts_of(arguments.run)[0].values():
+            require_run(part)
+    # They bring torch, which the help and a mistake do without.
+    from ser_brain.command_line import require_device
+    from ser_brain.embedders import of_encoder, of_run
+    from ser_brain.embedding import embed
+
     require_device(arguments.device)
     layers = [int(layer) if layer.isdecimal() else layer for layer in arguments.layer]
     if arguments.encoder is not None:
         embedders = of_encoder(arguments.encoder, layers or ["last"], arguments.untrained)
     else:
         embedders = of_run(arguments.run, layers)
-    written = embed(arguments.out, _targets(arguments), embedders, arguments.device)
+    written = embed(arguments.out, targets, embedders, arguments.device)
     table = Table("embedded", "", ["Part", "Set", "Utterances"])
     table.rows = [[part, name, n] for part, sets in written.items() for name, n in sets.items()]
     return Outcome(f"{to_text(table)}\nembeddings: {arguments.out}", {"parts": written})

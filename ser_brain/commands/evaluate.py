@@ -14,8 +14,8 @@ from pathlib import Path
 from ser_brain.commands import Outcome
 from ser_brain.files import read_json
 from ser_brain.on_argument import add_on_arguments, targets
-from ser_brain.report import summary_table, write_report
-from ser_brain.rerun import predict_on
+from ser_brain.run_folder import require_run
+from ser_brain.runs import parts_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +26,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> Outcome:
     """Predict, evaluate, report."""
-    predict_on(arguments.run, targets(arguments), arguments.device)
+    for part in parts_of(arguments.run)[0].values():
+        require_run(part)
+    chosen = targets(arguments)
+    # They bring torch, which the help and a mistake do without.
+    from ser_brain.report import summary_table, write_report
+    from ser_brain.rerun import predict_on
+
+    predict_on(arguments.run, chosen, arguments.device)
     page = write_report(arguments.run)
     results = read_json(page.parent / "results.json", "results")
     return Outcome(f"{summary_table(results)}\nreport: {page}", results)

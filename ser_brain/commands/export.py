@@ -18,6 +18,8 @@ from pathlib import Path
 from ser_brain.commands import Outcome
 from ser_brain.files import remove_partial
 from ser_brain.lock import beside, held
+from ser_brain.run_folder import require_run
+from ser_brain.runs import FOLDS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> Outcome:
     """Export and say what was written."""
-    from ser_brain.inference.export import export  # brings torch, which the help does without
+    if not (arguments.run / FOLDS).is_file():  # whose parts are named, one of which to export
+        require_run(arguments.run)
+    # What brings torch, which the help and a mistake do without.
+    from ser_brain.inference.export import export
     from ser_brain.inference.transformers_layout import why_not
 
     with held(beside(arguments.folder), arguments.folder):

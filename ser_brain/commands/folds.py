@@ -3,7 +3,7 @@
 Runs train.py once for each part, one process on each GPU, and takes it up again where it was
 interrupted when the same command is repeated. Mean and standard deviation over the parts, the
 pooled confusion matrix and the pooled intervals stand in one report. Any setting of the YAML
-file can be given as --key=value.
+file can be given as --key=value; python train.py --help lists them.
 
     ser folds hparams/finetune/classification.yaml --protocol speaker --folds 5 \\
         --corpus=emodb --data_folder=DIR --encoder_source=facebook/wav2vec2-base
@@ -27,7 +27,6 @@ from ser_brain.files import read_json
 from ser_brain.fold_plan import make_plan
 from ser_brain.folds import run_plan
 from ser_brain.log import get_logger
-from ser_brain.report import summary_table, write_report
 from ser_brain.splits import PROTOCOLS
 
 logger = get_logger(__name__)
@@ -74,6 +73,9 @@ def run(arguments: argparse.Namespace) -> Outcome:
         arguments.seeds,
         arguments.out,
     )
+    # It takes seconds to import, which the help and a mistake do without.
+    from ser_brain.report import summary_table, write_report
+
     for device in arguments.devices or ():
         command_line.require_device(device)
     slots = arguments.devices or command_line.gpus() or [None]

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from ser_brain.commands import Outcome
 from ser_brain.files import remove_partial, sha256_of
+from ser_brain.inference.hub_model import require_model_name
 from ser_brain.lock import beside, held
 from ser_brain.tables import Table, to_text
 
@@ -55,7 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> Outcome:
     """Score the files."""
-    # What brings torch, which the help does without.
+    require_model_name(arguments.model, arguments.revision)
+    # What brings torch, which the help and a mistake do without.
     from ser_brain.computing import use_fast_products
     from ser_brain.inference.audio_files import audio_files
     from ser_brain.inference.pieces import Cutting, check_windows

@@ -56,7 +56,7 @@ def _read(path: Path) -> Mapping[str, Tensor]:
 
 def shard_names(index: Path) -> list[str]:
     """File names that a ``*.index.json`` lists."""
-    return sorted(set(json.loads(index.read_text())["weight_map"].values()))
+    return sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
 
 
 def load_strictly(

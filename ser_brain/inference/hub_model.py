@@ -8,14 +8,11 @@ from pathlib import Path
 
 from ser_brain.checksums import SUMS
 from ser_brain.errors import SERError
-from ser_brain.inference.model_folder import CONFIG, WEIGHTS
 from ser_brain.log import take_over
 from ser_brain.redaction import redacted
 
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 COMMIT = re.compile(r"[0-9a-f]{40}")
-NEEDED = [CONFIG, WEIGHTS]
-FILES = [*NEEDED, SUMS]
 TIMEOUT_S = 10
 
 
@@ -43,30 +40,47 @@ def find_model(source: str, revision: str | None = None) -> tuple[Path, str]:
     SERError
         If there is no such model.
     """
+    folder = require_model_name(source, revision)
+    if folder is not None:
+        return folder, folder.resolve().name
+    found = _snapshot(source, revision)
+    return found, f"{source}@{found.name}"
+
+
+def require_model_name(source: str, revision: str | None = None) -> Path | None:
+    """The folder that a model is named by, or None where it is by a hub id; needs no torch.
+
+    Raises
+    ------
+    SERError
+        For what is neither, or a revision of a folder.
+    """
     folder = Path(os.path.expanduser(source))  # which leaves a user that there is not
     if os.path.isdir(folder):
         if revision is not None:
             raise SERError(f"{source} is a folder, which has no revision {revision!r}.")
-        return folder, folder.resolve().name
+        return folder
     if not HUB_ID.fullmatch(source):
         raise SERError(
             f"No model at {source!r}; expected a folder that `ser export` wrote, or a hub id "
             "such as name/model."
         )
-    found = _snapshot(source, revision)
-    return found, f"{source}@{found.name}"
+    return None
 
 
 def _snapshot(source: str, revision: str | None) -> Path:
     import huggingface_hub as hub
     from huggingface_hub import errors
 
+    from ser_brain.inference.model_folder import CONFIG, WEIGHTS  # brings torch
+
     take_over("huggingface_hub")
-    wanted = {"revision": revision, "allow_patterns": FILES}
+    wanted = {"revision": revision, "allow_patterns": [CONFIG, WEIGHTS, SUMS]}
     try:
         if revision is not None and COMMIT.fullmatch(revision):
             cached = [
-                hub.try_to_load_from_cache(source, name, revision=revision) for name in NEEDED
+                hub.try_to_load_from_cache(source, name, revision=revision)
+                for name in (CONFIG, WEIGHTS)
             ]
             if all(isinstance(path, str) for path in cached):
                 return Path(cached[0]).parent

@@ -19,6 +19,7 @@ from ser_brain.inference.left_out import LeftOut
 from ser_brain.inference.pieces import Cutting, Piece, pieces
 from ser_brain.inference.recognizer import EmotionRecognizer
 from ser_brain.inference.scores import Scores
+from ser_brain.log import Progress
 
 # Enough to find clips of like length; at 16 kHz at most about 40 MB.
 CHUNK_S = 600.0
@@ -100,12 +101,15 @@ def predict(
         bar_format="{l_bar}{bar}| {elapsed}<{remaining}",
         disable=None,
     )
+    progress = Progress("predicting", "MB of audio", bar.total / 1e6)
     with bar:
         for chunk in _ahead(chunks(files, read)):
             scores = score_all(recognizer, [piece.waveform_S for piece in chunk.pieces])
             pairs = zip(chunk.pieces, scores, strict=True)
             yield chunk, [_row(piece, of_piece, recognizer) for piece, of_piece in pairs]
             bar.update(chunk.bytes_read - bar.n)
+            if bar.disable:
+                progress.add(chunk.bytes_read / 1e6 - progress.done)
 
 
 def chunks(

@@ -28,6 +28,8 @@ def verify(folder: str | Path, manifest_folder: str | Path | None = None) -> lis
         If it is nothing that can be checked.
     """
     folder = Path(folder)
+    if not folder.is_dir():
+        raise SERError(f"No folder {folder}; name that of a run, of folds or of a model.")
     if (folder / "config.json").is_file():
         from ser_brain.verification.model import verify_model  # brings torch
 

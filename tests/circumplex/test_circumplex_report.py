@@ -161,7 +161,7 @@ def test_the_command_says_it_in_words(made, capsys, monkeypatch):
         (["--components", "99"], "99 components asked of 80 points in 8 dimensions"),
         (["--test_set", "planned"], "Bad test set 'planned'; expected one of: planted, "),
         (["--space", "va"], "holds neither log_probabilities nor predicted_valence"),
-        (["--baseline", "nowhere"], "No predictions/*.jsonl in nowhere"),
+        (["--baseline", "nowhere"], "No run folder nowhere"),
     ],
 )
 def test_mistakes_are_told_in_one_line(made, capsys, arguments, said):

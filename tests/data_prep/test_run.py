@@ -362,9 +362,17 @@ def test_the_command_itself(emodb, tmp_path):
     done = command("emodb", "--data_folder", emodb)
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
-        "error: the following arguments are required: --manifest_folder. "
+        "error: These arguments are missing: --manifest_folder. "
         "See python -m data_prep emodb --help."
     ]
+    done = command("--data_folder", emodb)
+    assert done.returncode == 2
+    assert done.stderr.startswith(
+        "error: No corpus before '--data_folder'. python -m data_prep"
+    )
+    done = command("emodb", "--data_folder=", "--manifest_folder", tmp_path / "m")
+    assert done.returncode == 2
+    assert "--data_folder= has no value; is a variable of the shell not" in done.stderr
     done = command("emodb", "--data_folder", emodb, "--manifest_folder", tmp_path / "m")
     assert done.returncode == 0 and done.stdout == ""
     assert "emodb: 3 utterances, 0.00 h, 3 speakers." in done.stderr
