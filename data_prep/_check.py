@@ -31,6 +31,9 @@ def check_utterance(
         return Problem(kind, utterance.path)
     start = utterance.start or 0.0
     stop = facts.duration_s if utterance.stop is None else utterance.stop
+    if stop <= start and utterance.stop is not None:
+        kind = "stop before its start" if stop < start else "without length"
+        return Problem(kind, f"{utterance.path} {start:g}-{stop:g} s")
     if not 0 <= start < stop <= facts.duration_s + 1e-3:
         kind = f"cut outside its file ({facts.duration_s:.2f} s)"
         return Problem(kind, f"{utterance.path} {start:g}-{stop:g} s")

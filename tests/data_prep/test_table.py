@@ -6,7 +6,7 @@ import pytest
 
 from data_prep._csv import read_table
 from data_prep._run import prepare
-from data_prep._table_emotions import emotions_of
+from data_prep._table_emotions import meanings_of
 from ser_brain.errors import SERError
 
 REAL = Path(__file__).parents[2].parent / "shared" / "corpora" / "korean_ets"
@@ -85,7 +85,7 @@ def test_codes_of_ones_own(corpus, run):
 
 
 def test_a_given_code_goes_before_the_everyday_word():
-    assert emotions_of(["calm", "angry"], {"calm": "neutral"}, Path("t")) == [
+    assert meanings_of("emotion", ["calm", "angry"], {"calm": "neutral"}, Path("t")) == [
         "neutral",
         "anger",
     ]
@@ -139,9 +139,17 @@ PATHS = "path,emotion\na/1.wav,sad\nb/1.wav,sad\n"
             "'high'; expected a number",
         ),
         (PATHS, ["--vad_scale", "5", "1"], "expected two numbers LOW HIGH"),
-        ("path,emotion,gender\na/1.wav,sad,x\n", [], "Bad gender in line 2 of labels.csv 'x'"),
-        ("path,emotion,split\na/1.wav,sad,tset\n", [], "'tset'; expected one of: test"),
-        (PATHS, ["--language", "ko"], "expected an ISO 639-3 code"),
+        (
+            "path,emotion,gender\na/1.wav,sad,x\n",
+            [],
+            "1 gender codes without a meaning: x (1 rows). Give them one with --gender_map x=GENDER",
+        ),
+        (
+            "path,emotion,split\na/1.wav,sad,tset\n",
+            [],
+            "1 split codes without a meaning: tset (1 rows)",
+        ),
+        (PATHS, ["--language", "korean"], "expected an ISO 639-3 code"),
         (
             PATHS,
             ["--label_source", "rated"],
