@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ser_brain.audio import LFS_MAGIC
-from ser_brain.csv_text import delimiter_of
+from ser_brain.csv_text import as_said, delimiter_of
 from ser_brain.errors import SERError, nearest
 from ser_brain.files import parse_json_line
 
@@ -58,7 +58,7 @@ def read_table(path: Path) -> tuple[list[str], dict[int, dict[str, str]]]:
     delimiter = delimiter_of(text, DELIMITERS)
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
-        columns = [cell.strip() for cell in next(lines, [])]
+        columns = [as_said(cell.strip()) for cell in next(lines, [])]
         if not any(columns):
             raise SERError(f"{path} is empty; expected a header line with column names.")
         named = [column for column in columns if column]
@@ -73,8 +73,8 @@ def read_table(path: Path) -> tuple[list[str], dict[int, dict[str, str]]]:
                     f"{path}, line {lines.line_num}: {len(cells)} cells where the header has "
                     f"{len(columns)} ({', '.join(columns)})."
                 )
-            stripped = (cell.strip() for cell in cells)
-            rows[lines.line_num] = dict(zip(columns, stripped, strict=True))
+            said = (as_said(cell.strip()) for cell in cells)
+            rows[lines.line_num] = dict(zip(columns, said, strict=True))
     except csv.Error as error:
         raise SERError(f"{path}, line {lines.line_num}: {error}.") from error
     return columns, rows

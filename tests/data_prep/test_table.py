@@ -142,7 +142,7 @@ PATHS = "path,emotion\na/1.wav,sad\nb/1.wav,sad\n"
         (
             "path,emotion,gender\na/1.wav,sad,x\n",
             [],
-            "1 gender codes without a meaning: x (1 rows). Give them one with --gender_map x=GENDER",
+            "1 gender codes without a meaning: x (1 rows). Give them one with --gender_map x",
         ),
         (
             "path,emotion,split\na/1.wav,sad,tset\n",
