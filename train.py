@@ -19,6 +19,7 @@ from pathlib import Path
 from speechbrain.utils.distributed import if_main_process, run_on_main
 from speechbrain.utils.run_opts import RunOptions
 
+from data_prep import lines_of
 from data_prep._run import prepare
 from ser_brain import audit, command_line, computing, config, ranks, run_folder
 from ser_brain.checkpoint_room import require_room
@@ -90,7 +91,8 @@ def run_in(folder: Path, settings: str, hparams: dict, run_opts: RunOptions) -> 
 
 def prepare_all(hparams: dict) -> list[tuple[CorpusSetting, Path, Path]]:
     """Each line of ``corpora`` with its manifest and data folder."""
-    settings = parse_corpora(hparams["corpora"])
+    named = lines_of(hparams["corpora"], hparams["corpus"], hparams["data_folder"])
+    settings = parse_corpora(named)
     prepared: dict[str, tuple[Path, Path]] = {}
     for setting in settings:
         if setting.source not in prepared:

@@ -24,7 +24,10 @@ and, where it needs them,
 ``speakers(data_folder)``
     speaker -> facts (age ...), for the card;
 ``default_folder()``
-    where no data folder need be named.
+    where no data folder need be named;
+``LINES``
+    what of it an experiment trains and tests on that names no lines of ``corpora``; without
+    them it trains on the whole.
 
 docs/adding_a_corpus.md shows a complete one.
 """
@@ -118,6 +121,14 @@ def corpora() -> list[str]:
     return sorted(p.stem for p in folder.glob("*.py") if not p.stem.startswith(("_", ".")))
 
 
+def lines_of(corpora: list[dict] | None, corpus: str, data_folder: str | None) -> list[dict]:
+    """An experiment's ``corpora``, or, where it names none, the lines of its ``corpus``."""
+    if corpora is not None:
+        return corpora
+    lines = getattr(_module(corpus), "LINES", ({"use": "train"},))
+    return [{"corpus": corpus, "data_folder": data_folder, **line} for line in lines]
+
+
 def load(corpus: str, **options: object) -> Corpus:
     """Find a corpus by name.
 
@@ -133,9 +144,7 @@ def load(corpus: str, **options: object) -> Corpus:
     SERError
         If there is no such corpus or option, with the known ones, nearest first.
     """
-    if corpus not in corpora():
-        raise bad_value("corpus", corpus, corpora())
-    module = importlib.import_module(f"{__name__}.{corpus}")
+    module = _module(corpus)
     parameters = list(python_inspect.signature(module.utterances).parameters.values())[1:]
     options = {name: value for name, value in options.items() if value is not None}
     known = [p.name for p in parameters]
@@ -148,8 +157,18 @@ def load(corpus: str, **options: object) -> Corpus:
             )
     needed = [p.name for p in parameters if p.default is p.empty and p.name not in options]
     if needed:
-        raise SERError(f"{corpus} needs {', '.join('--' + name for name in needed)}.")
+        example = ", ".join(f"{name}: ..." for name in needed)
+        raise SERError(
+            f"{corpus} needs {', '.join('--' + name for name in needed)}; in an experiment, "
+            f"--corpora='[{{corpus: {corpus}, data_folder: DIR, options: {{{example}}}}}]'."
+        )
     return Corpus(module, options)
+
+
+def _module(corpus: str) -> ModuleType:
+    if corpus not in corpora():
+        raise bad_value("corpus", corpus, corpora())
+    return importlib.import_module(f"{__name__}.{corpus}")
 
 
 def matching(folder: Path, patterns: Iterable[str]) -> list[Path]:
