@@ -43,6 +43,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
+from data_prep._check import unread_format
 from ser_brain.corpus_card import CorpusCard
 from ser_brain.errors import SERError, bad_value
 
@@ -84,8 +85,8 @@ class Corpus:
             if hasattr(self.module, "files"):
                 self._files = self.module.files(data_folder, **self.options)
             else:
-                patterns = (self.module.FILES, self.module.LABEL_FILES)
-                self._files = tuple(matching(data_folder, p) for p in patterns)
+                labels = matching(data_folder, self.module.LABEL_FILES)
+                self._files = (audio_files(data_folder, self.module.FILES), labels)
         return self._files
 
     def is_unused(self, relative: str) -> bool:
@@ -102,6 +103,9 @@ class Corpus:
         near = [data_folder.parent, *sorted(p for p in data_folder.iterdir() if p.is_dir())]
         better = [f for f in near[: NEARBY + 1] if self._looks_right(f)]
         hint = f" Did you mean {better[0]}?" if better else ""
+        there = matching(data_folder, (*getattr(self.module, "FILES", ()), "*"))
+        unread = next(filter(None, map(unread_format, there)), None)
+        hint = f" There are files of {unread}." if unread else hint
         return SERError(
             f"{self.card.name}: no utterance under {data_folder}; "
             f"expected there: {self.card.layout}.{hint}"
@@ -169,6 +173,17 @@ def _module(corpus: str) -> ModuleType:
     if corpus not in corpora():
         raise bad_value("corpus", corpus, corpora())
     return importlib.import_module(f"{__name__}.{corpus}")
+
+
+def audio_files(folder: Path, patterns: Iterable[str]) -> list[Path]:
+    """Files that match, or the WAV files of a flat copy: all in the folder itself.
+
+    A folder inside a copy that is whole is no flat copy.
+    """
+    found = matching(folder, patterns)
+    if found or matching(folder.resolve().parent, patterns):
+        return found
+    return matching(folder, ("*.[wW][aA][vV]",))
 
 
 def matching(folder: Path, patterns: Iterable[str]) -> list[Path]:
