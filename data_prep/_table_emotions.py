@@ -171,9 +171,8 @@ def _without_meaning(what: str, unknown: Mapping[str, int], table: Path) -> SERE
     listed = ", ".join(f"{code} ({unknown[code]} rows)" for code in shown)
     pairs = " ".join(shlex.quote(f"{code}={_guess(what, code)}") for code in shown)
     values = f"one of {', '.join(VALUES[what])}," if what in VALUES else "an ISO 639-3 code"
-    ways = f", where {what.upper()} is {values} or {NONE}"
-    if what != "emotion":
-        ways += ", or pass over the column with --ignore_columns"
+    ways = f", where {what.upper()} is {values} or {NONE}, or pass over the column with "
+    ways += "--ignore_columns"
     if what == "split" and all(map(FOLD.fullmatch, unknown)):
         ways += " (folds are groups: name the column with --group_column too)"
     return SERError(

@@ -99,15 +99,13 @@ def used_columns(
             )
         if found:
             used[what] = found[0]
-    # An offset is where a piece starts, except beside an onset.
-    offset = next(
-        (c for c in free if _plain(c)[0] == "offset" and c not in used.values()), None
-    )
-    if offset and not {"start", "stop"} <= used.keys():
-        if "start" in used:
-            used["stop"] = offset
-        elif "duration" in used and "stop" not in used:
+    # An offset beside a duration is where a piece starts, beside an onset where it stops.
+    times = {what: _plain(used[what])[0] for what in TIMES if what in used}
+    for offset in (c for c in free if _plain(c)[0] == "offset" and c not in used.values()):
+        if times.keys() == {"duration"}:
             used["start"] = offset
+        elif times == {"start": "onset"}:
+            used["stop"] = offset
     if "duration" not in asked and ("start" not in used or "stop" in used):
         used.pop("duration", None)
     _require_both_ends(table, [c for c in free if c not in used.values()], used)

@@ -152,7 +152,7 @@ def files(
     path, columns, rows, used = _read(data_folder, csv, **options)
     read = ", ".join(w if w == column else f"{w} ({column})" for w, column in used.items())
     logger.info(f"{name}: {path.name}: columns read: {read}.")
-    unused = [column for column in columns if column and column not in used.values()]
+    unused = [column or "(no name)" for column in columns if column not in used.values()]
     if unused:
         logger.warning(f"{name}: {path.name}: columns not used: {', '.join(unused)}.")
     found = {Cells(row, used, path, line).path(data_folder) for line, row in rows.items()}

@@ -149,9 +149,14 @@ def label_corpus(
     name = "_".join([card["name"], *map(str, setting.where.values())])
     if not rows:
         why = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
+        there = "; ".join(
+            f"{key} is {' or '.join(sorted({str(e[key]) for e in entries.values()})[:9])}"
+            for key in setting.where
+        )
         raise SERError(
             f"No utterance of {name} has the label this experiment needs "
-            f"({why or f'none matches {dict(setting.where)}'}).{_way_on(left_out, choice)}"
+            f"({why or f'none matches {dict(setting.where)}: {there}'})."
+            f"{_way_on(left_out, choice)}"
         )
     return CorpusData(name, setting, card, rows, dict(left_out))
 

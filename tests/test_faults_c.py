@@ -162,3 +162,10 @@ def test_other_speakers_are_not_told_of(talk, capsys):
     rows = [["talk.wav", at, at + 1, "sad", n] for at, n in enumerate(("s1", "s11", "1s"))]
     code, _ = prepare_table(talk, "path,start,end,label,speaker", rows)
     assert code == 0 and "may be the same" not in capsys.readouterr().err
+
+
+def test_an_offset_that_is_no_end_is_not_taken_for_one(talk, capsys):
+    """Issue 13, 1: beside a start that is no onset, an offset may mean anything."""
+    rows = [["talk.wav", 1, 2, "sad"]]
+    code, _ = prepare_table(talk, "file,start,offset,label", rows)
+    assert code == 2 and "'offset' may say where they stop" in capsys.readouterr().err
