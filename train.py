@@ -16,6 +16,7 @@ import contextlib
 import sys
 from pathlib import Path
 
+from data_prep import lines_of
 from data_prep._run import prepare, require_folder
 from ser_brain import command_line, config, run_folder
 from ser_brain.corpora import CorpusSetting, parse_corpora
@@ -105,7 +106,8 @@ def run_in(folder: Path, settings: str, hparams: dict, run_opts) -> None:
 
 def prepare_all(hparams: dict) -> list[tuple[CorpusSetting, Path, Path]]:
     """Each line of ``corpora`` with its manifest and data folder."""
-    settings = parse_corpora(hparams["corpora"])
+    named = lines_of(hparams["corpora"], hparams["corpus"], hparams["data_folder"])
+    settings = parse_corpora(named)
     prepared: dict[str, tuple[Path, Path]] = {}
     for setting in settings:
         if setting.source not in prepared:

@@ -24,7 +24,10 @@ and, where it needs them,
 ``speakers(data_folder)``
     speaker -> facts (age ...), for the card;
 ``default_folder()``
-    where no data folder need be named.
+    where no data folder need be named;
+``LINES``
+    what of it an experiment trains and tests on that names no lines of ``corpora``; without
+    them it trains on the whole.
 
 docs/adding_a_corpus.md shows a complete one.
 """
@@ -40,6 +43,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
+from data_prep._check import unread_format
 from ser_brain.corpus_card import CorpusCard
 from ser_brain.errors import SERError, bad_value
 
@@ -81,8 +85,8 @@ class Corpus:
             if hasattr(self.module, "files"):
                 self._files = self.module.files(data_folder, **self.options)
             else:
-                patterns = (self.module.FILES, self.module.LABEL_FILES)
-                self._files = tuple(matching(data_folder, p) for p in patterns)
+                labels = matching(data_folder, self.module.LABEL_FILES)
+                self._files = (audio_files(data_folder, self.module.FILES), labels)
         return self._files
 
     def is_unused(self, relative: str) -> bool:
@@ -99,6 +103,9 @@ class Corpus:
         near = [data_folder.parent, *sorted(p for p in data_folder.iterdir() if p.is_dir())]
         better = [f for f in near[: NEARBY + 1] if self._looks_right(f)]
         hint = f" Did you mean {better[0]}?" if better else ""
+        there = matching(data_folder, (*getattr(self.module, "FILES", ()), "*"))
+        unread = next(filter(None, map(unread_format, there)), None)
+        hint = f" There are files of {unread}." if unread else hint
         return SERError(
             f"{self.card.name}: no utterance under {data_folder}; "
             f"expected there: {self.card.layout}.{hint}"
@@ -118,6 +125,14 @@ def corpora() -> list[str]:
     return sorted(p.stem for p in folder.glob("*.py") if not p.stem.startswith(("_", ".")))
 
 
+def lines_of(corpora: list[dict] | None, corpus: str, data_folder: str | None) -> list[dict]:
+    """An experiment's ``corpora``, or, where it names none, the lines of its ``corpus``."""
+    if corpora is not None:
+        return corpora
+    lines = getattr(_module(corpus), "LINES", ({"use": "train"},))
+    return [{"corpus": corpus, "data_folder": data_folder, **line} for line in lines]
+
+
 def load(corpus: str, **options: object) -> Corpus:
     """Find a corpus by name.
 
@@ -133,9 +148,7 @@ def load(corpus: str, **options: object) -> Corpus:
     SERError
         If there is no such corpus or option, with the known ones, nearest first.
     """
-    if corpus not in corpora():
-        raise bad_value("corpus", corpus, corpora())
-    module = importlib.import_module(f"{__name__}.{corpus}")
+    module = _module(corpus)
     parameters = list(python_inspect.signature(module.utterances).parameters.values())[1:]
     options = {name: value for name, value in options.items() if value is not None}
     known = [p.name for p in parameters]
@@ -148,8 +161,29 @@ def load(corpus: str, **options: object) -> Corpus:
             )
     needed = [p.name for p in parameters if p.default is p.empty and p.name not in options]
     if needed:
-        raise SERError(f"{corpus} needs {', '.join('--' + name for name in needed)}.")
+        example = ", ".join(f"{name}: ..." for name in needed)
+        raise SERError(
+            f"{corpus} needs {', '.join('--' + name for name in needed)}; in an experiment, "
+            f"--corpora='[{{corpus: {corpus}, data_folder: DIR, options: {{{example}}}}}]'."
+        )
     return Corpus(module, options)
+
+
+def _module(corpus: str) -> ModuleType:
+    if corpus not in corpora():
+        raise bad_value("corpus", corpus, corpora())
+    return importlib.import_module(f"{__name__}.{corpus}")
+
+
+def audio_files(folder: Path, patterns: Iterable[str]) -> list[Path]:
+    """Files that match, or the WAV files of a flat copy: all in the folder itself.
+
+    A folder inside a copy that is whole is no flat copy.
+    """
+    found = matching(folder, patterns)
+    if found or matching(folder.resolve().parent, patterns):
+        return found
+    return matching(folder, ("*.[wW][aA][vV]",))
 
 
 def matching(folder: Path, patterns: Iterable[str]) -> list[Path]:

@@ -10,6 +10,32 @@ from ser_brain.errors import SERError, bad_value
 from ser_brain.labels import LABEL_SOURCES, require_in_scale
 from ser_brain.manifest import entry_of
 
+# First bytes, from where, of recordings that libsndfile does not read -> what they are.
+UNREAD = {
+    (4, b"ftyp"): "MP4 or M4A",
+    (0, b"\x1aE\xdf\xa3"): "WebM or Matroska",
+    (0, b"0&\xb2u\x8ef\xcf\x11"): "WMA",
+    (0, b"#!AMR"): "AMR",
+    (0, b"\xff\xf1"): "AAC",
+    (0, b"\xff\xf9"): "AAC",
+}
+
+
+def unread_format(path: Path) -> str | None:
+    """What a recording is that cannot be read, with the command that converts it."""
+    try:
+        if not path.is_file():  # to open a pipe can wait for ever
+            return None
+        with open(path, "rb") as file:
+            head = file.read(16)
+    except OSError:
+        return None
+    for (at, magic), name in UNREAD.items():
+        if head[at:].startswith(magic):
+            ending = path.suffix or ".m4a"
+            return f"{name}, which cannot be read (convert it: ffmpeg -i IN{ending} OUT.wav)"
+    return None
+
 
 def check_utterance(
     utterance: Utterance, card: CorpusCard, folder: Path
@@ -24,13 +50,17 @@ def check_utterance(
         if utterance.name in card.known_bad:
             kind = f"known bad ({card.known_bad[utterance.name]})"
             return Problem(kind, utterance.path, harmless=True)
-        return Problem(str(problem), utterance.path)
+        kind = unread_format(folder / utterance.path) if str(problem) == "unreadable" else None
+        return Problem(kind or str(problem), utterance.path)
     if card.sample_rates_hz and facts.sample_rate_hz not in card.sample_rates_hz:
         expected = " or ".join(str(rate) for rate in card.sample_rates_hz)
         kind = f"wrong sample rate ({facts.sample_rate_hz} Hz, expected {expected})"
         return Problem(kind, utterance.path)
     start = utterance.start or 0.0
     stop = facts.duration_s if utterance.stop is None else utterance.stop
+    if stop <= start and utterance.stop is not None:
+        kind = "stop before its start" if stop < start else "without length"
+        return Problem(kind, f"{utterance.path} {start:g}-{stop:g} s")
     if not 0 <= start < stop <= facts.duration_s + 1e-3:
         kind = f"cut outside its file ({facts.duration_s:.2f} s)"
         return Problem(kind, f"{utterance.path} {start:g}-{stop:g} s")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -47,7 +49,30 @@ def count(entries: Mapping[str, dict]) -> dict:
         "hours": round(sum(e["duration"] for e in entries.values()) / 3600, 4),
         "speakers": len({e["speaker"] for e in entries.values()} - {None}),
         "emotions": {source: dict(c.most_common()) for source, c in sources.items()},
+        "alike": {
+            field: found
+            for field in ("speaker", "group")
+            if (found := alike(e[field] for e in entries.values() if e[field] is not None))
+        },
     }
+
+
+def alike(names: Iterable[str]) -> list[list[str]]:
+    """Names that differ only by how they are written: case, blanks and signs, leading zeros.
+
+    Examples
+    --------
+    >>> alike(["spk01", "Spk1", "s 2", "s_2", "s21"])
+    [['Spk1', 'spk01'], ['s 2', 's_2']]
+    """
+    same: dict[str, list[str]] = {}
+    for name in sorted(set(names)):
+        form = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+        shown = (c for c in form if unicodedata.category(c) != "Cf")
+        parted = "".join("_" if unicodedata.category(c)[0] in "ZPSC" else c for c in shown)
+        parted = re.sub("_+", "_", parted).strip("_")
+        same.setdefault(re.sub(r"(?<!\d)0+(?=\d)", "", parted) or name, []).append(name)
+    return [names for names in same.values() if len(names) > 1]
 
 
 def differences(counts: Mapping, expected: Mapping, where: str = "") -> Iterator[str]:
@@ -76,6 +101,15 @@ def log_counts(card: CorpusCard, counts: Mapping) -> None:
     for source, emotions in counts["emotions"].items():
         listed = ", ".join(f"{emotion} {n}" for emotion, n in emotions.items())
         logger.info(f"{card.name}: {source}: {listed}.")
+    for field, found in counts["alike"].items():
+        pairs = (
+            " = ".join(ascii(name.removeprefix(f"{card.name}_"))[1:-1] for name in names)
+            for names in found
+        )
+        logger.warning(
+            f"{card.name}: {field}s that may be the same: {', '.join(pairs)}. Splits take them "
+            "for different ones; mend their names if they are not."
+        )
     different = list(differences(counts, card.expected))
     if different:
         logger.warning(

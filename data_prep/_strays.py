@@ -7,8 +7,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from data_prep import Corpus
+from data_prep._check import unread_format
 from ser_brain.corpus_card import Problem
 
+TO_CONVERT = {".m4a", ".mp4", ".m4v", ".mov", ".3gp", ".webm", ".mkv", ".wma", ".amr", ".aac"}
 SYSTEM_FILES = {".DS_Store", "Thumbs.db", "desktop.ini"}
 
 
@@ -54,7 +56,8 @@ def _problem(path: Path, relative: str) -> Problem:
     if path.name in SYSTEM_FILES:
         return Problem("system file", relative, harmless=True)
     if not os.path.isdir(path):
-        return Problem("stray file", relative, harmless=True)
+        unread = path.suffix.lower() in TO_CONVERT and unread_format(path)
+        return Problem(unread or "stray file", relative, harmless=True)
     if not _can_be_listed(path):
         return Problem("folder without read permission", relative)
     return Problem("stray folder", relative, harmless=True)

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from data_prep import matching
+from data_prep import audio_files
 from data_prep._csv import read_table, require_columns
 from ser_brain.corpus_card import CorpusCard, Problem, Utterance
 from ser_brain.errors import SERError
@@ -42,7 +42,8 @@ CARD = CorpusCard(
         "SAD": "sadness",
     },
     sources=("intended", "rated_voice", "rated_face", "rated_av"),
-    layout=f"AudioWAV/1001_DFA_ANG_XX.wav ..., {DEMOGRAPHICS}, {SUMMARY}, {VOTES}",
+    layout="AudioWAV/1001_DFA_ANG_XX.wav ..., or all in one folder; "
+    f"{DEMOGRAPHICS}, {SUMMARY}, {VOTES}",
     sample_rates_hz=(16000,),
     # 7,442 files, of which one is silent in every copy.
     expected={
@@ -69,7 +70,7 @@ OPTIONAL = {
     SUMMARY: "rated emotions and their intensities",
     VOTES: "counts of votes",
 }
-LABEL_FILES = tuple(OPTIONAL)
+LABEL_FILES = tuple(dict.fromkeys(p for t in OPTIONAL for p in (t, t.rpartition("/")[2])))
 UNUSED = (
     "*.md",
     "*.txt",
@@ -93,15 +94,15 @@ SOURCES = {
 
 
 def utterances(data_folder: Path) -> Iterator[Utterance | Problem]:
-    """Every file of ``AudioWAV/``, and the rated clips whose audio is not there."""
+    """Every file of ``AudioWAV/`` or of a flat copy, and rated clips whose audio is missing."""
     for table, what in OPTIONAL.items():
-        if not (data_folder / table).is_file():
+        if not _table(data_folder, table).is_file():
             logger.warning(f"cremad: no {data_folder / table}; {what} stay unknown.")
     people = speakers(data_folder)
-    summary = _summary(data_folder / SUMMARY)
-    votes = _votes(data_folder / VOTES)
+    summary = _summary(_table(data_folder, SUMMARY))
+    votes = _votes(_table(data_folder, VOTES))
     seen = set()
-    for path in matching(data_folder, FILES):
+    for path in audio_files(data_folder, FILES):
         match = NAME.fullmatch(path.stem)
         if match is None or path.suffix.lower() != ".wav":
             continue
@@ -133,6 +134,12 @@ def speakers(data_folder: Path) -> dict[str, dict[str, object]]:
             "ethnicity": row.get("ethnicity") or None,
         }
     return facts
+
+
+def _table(data_folder: Path, name: str) -> Path:
+    """A table in its place, or beside the audio of a flat copy."""
+    path = data_folder / name
+    return path if path.is_file() else data_folder / path.name
 
 
 def _clip(name: str) -> str:

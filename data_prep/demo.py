@@ -36,6 +36,12 @@ CARD = CorpusCard(
     notes="Synthetic speech: no person speaks here, and no result on it says anything about "
     "accuracy on people. How the three languages differ in their acting is made up.",
 )
+# Languages that a model has not heard are what the demo tests on.
+LINES = (
+    {"use": "train", "where": {"language": "eng"}},
+    {"use": "test", "where": {"language": "deu"}},
+    {"use": "test", "where": {"language": "fas"}},
+)
 FILES = ("*/*/*.wav",)
 LABEL_FILES = (LABELS,)
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from data_prep import matching
+from data_prep import audio_files
 from ser_brain.corpus_card import CorpusCard, Problem, Utterance
 from ser_brain.labels import annotation
 
@@ -32,7 +32,7 @@ CARD = CorpusCard(
         "N": "neutral",
     },
     sources=("intended",),
-    layout="wav/03a01Fa.wav ... (optional erkennung.txt)",
+    layout="wav/03a01Fa.wav ..., or all in one folder (optional erkennung.txt)",
     sample_rates_hz=(16000,),
     expected={
         "utterances": 535,
@@ -61,14 +61,14 @@ RECOGNITION = re.compile(r"(\S+?)(?:\.wav)?\s+([\d.,]+)(?:\s+([\d.,]+))?", re.IG
 
 
 def utterances(data_folder: Path) -> Iterator[Utterance | Problem]:
-    """Every file of ``wav/``, labelled by its name."""
+    """Every file of ``wav/``, or of a flat copy, labelled by its name."""
     recognition = {}
     for item in read_recognition(data_folder / "erkennung.txt"):
         if isinstance(item, Problem):
             yield item
         else:
             recognition[item[0]] = item[1]
-    for path in matching(data_folder, FILES):
+    for path in audio_files(data_folder, FILES):
         match = NAME.fullmatch(path.stem)
         if match is None or path.suffix.lower() != ".wav":
             continue

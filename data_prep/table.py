@@ -1,22 +1,30 @@
-"""Any corpus that a CSV file describes: one row per utterance, columns named by options.
+"""Any corpus that a table describes: CSV or JSON lines, one row per utterance.
 
 The table needs a column of audio paths, and one of emotions or some of valence, arousal and
-dominance. Columns that are called ``path``, ``emotion``, ``speaker`` ... need no option.
+dominance. Columns that are called what they are (``path`` or ``file``, ``emotion`` or
+``label``, ``start`` and ``end`` ...) need no option. The log names the columns that are read,
+and those that are not.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from data_prep import corpora
-from data_prep._csv import read_table, require_columns
-from data_prep._table_emotions import emotions_of
-from data_prep._table_rows import COLUMNS, Cells, language_code
+from data_prep._csv import read_table
+from data_prep._table_emotions import CODED, language_code, meanings_of
+from data_prep._table_rows import COLUMNS, Cells, used_columns
 from ser_brain.corpus_card import CorpusCard, Problem, Utterance
 from ser_brain.errors import SERError, bad_value, nearest
 from ser_brain.labels import DIMENSIONS, LABEL_SOURCES, annotation
+from ser_brain.log import get_logger
+
+logger = get_logger(__name__)
+
+TABLE = re.compile(r"\.([ct]sv|jsonl?|txt|xlsx?)(\.gz)?$")
 
 
 def utterances(
@@ -36,7 +44,12 @@ def utterances(
     text_column: str | None = None,
     start_column: str | None = None,
     stop_column: str | None = None,
+    duration_column: str | None = None,
+    ignore_columns: Sequence[str] = (),
     emotion_map: Mapping[str, str | None] | None = None,
+    gender_map: Mapping[str, str | None] | None = None,
+    language_map: Mapping[str, str | None] | None = None,
+    split_map: Mapping[str, str | None] | None = None,
     vad_scale: Sequence[float] | None = None,
     label_source: str = "intended",
     language: str | None = None,
@@ -44,10 +57,8 @@ def utterances(
     licence: str | None = None,
 ) -> Iterator[Utterance | Problem]:
     """Every row of the table. The parameters are the command's options (see its ``--help``)."""
-    given = {key: value for key, value in locals().items() if key.endswith("_column")}
-    path = _csv_path(data_folder, csv)
-    columns, rows = read_table(path)
-    used = _used_columns(path, columns, given)
+    given = dict(locals())
+    path, columns, rows, used = _read(**given)
     if not used.keys() & {"emotion", *DIMENSIONS}:
         has = ", ".join(nearest("emotion", columns))
         raise SERError(
@@ -57,32 +68,44 @@ def utterances(
     if used.keys() & set(DIMENSIONS) and vad_scale is None:
         raise SERError(
             f"{path} has {', '.join(d for d in DIMENSIONS if d in used)}; "
-            "say on which scale with --vad_scale LOW HIGH."
+            "say on which scale with --vad_scale LOW HIGH, or pass over them with "
+            f"--ignore_columns {' '.join(used[d] for d in DIMENSIONS if d in used)}."
         )
     cells = [Cells(row, used, path, line) for line, row in rows.items()]
-    emotions = emotions_of([c.text("emotion") for c in cells], emotion_map or {}, path)
-    for one, emotion in zip(cells, emotions, strict=True):
+    meant = {what: _meant(what, cells, given[f"{what}_map"] or {}, path) for what in CODED}
+    endless = 0
+    for one, *codes in zip(cells, *meant.values(), strict=True):
+        said = dict(zip(meant, codes, strict=True))
         relative = one.path(data_folder)
-        if relative is None:
-            yield Problem(*one.lost_path())
+        if isinstance(relative, Problem):
+            yield relative
             continue
         vad = one.vad(vad_scale)
+        start, stop = one.part()
+        endless += start is not None and stop is None
         yield Utterance(
             name=one.name(relative),
             path=relative,
             labels={
                 label_source: annotation(
-                    emotion, one.text("emotion"), **({"vad": vad} if vad else {})
+                    said["emotion"],
+                    one.code("emotion") if said["emotion"] else one.text("emotion"),
+                    **({"vad": vad} if vad else {}),
                 )
             },
             speaker=one.text("speaker"),
-            gender=one.gender(),
-            language=language_code(one.text("language")),
+            gender=said["gender"],
+            language=said["language"],
             group=one.text("group"),
-            split=one.split(),
+            split=said["split"],
             text=one.text("text"),
-            start=one.number("start"),
-            stop=one.number("stop"),
+            start=start,
+            stop=stop,
+        )
+    if endless:
+        logger.warning(
+            f"{name}: {endless} utterances have a start and no stop; they last to the end of "
+            "their files."
         )
 
 
@@ -122,30 +145,44 @@ def card(
     )
 
 
-def files(data_folder: Path, csv: str, **options: object) -> tuple[list[Path], list[Path]]:
-    """The audio files that the table names, and the table."""
-    path = _csv_path(data_folder, csv)
-    columns, rows = read_table(path)
-    given = {key: value for key, value in options.items() if key.endswith("_column")}
-    used = {"path": _used_columns(path, columns, given)["path"]}
+def files(
+    data_folder: Path, name: str, csv: str, **options: object
+) -> tuple[list[Path], list[Path]]:
+    """The audio files that the table names, and the table; logs which columns are read."""
+    path, columns, rows, used = _read(data_folder, csv, **options)
+    read = ", ".join(w if w == column else f"{w} ({column})" for w, column in used.items())
+    logger.info(f"{name}: {path.name}: columns read: {read}.")
+    unused = [column or "(no name)" for column in columns if column not in used.values()]
+    if unused:
+        logger.warning(f"{name}: {path.name}: columns not used: {', '.join(unused)}.")
     found = {Cells(row, used, path, line).path(data_folder) for line, row in rows.items()}
-    return sorted(data_folder / relative for relative in found if relative), [path]
+    return sorted(data_folder / found for found in found if isinstance(found, str)), [path]
 
 
 def add_options(group: argparse._ArgumentGroup) -> None:
     """The options, named like the parameters of :func:`utterances`."""
     group.add_argument("--name", help="name of the corpus, first part of every id")
-    group.add_argument("--csv", help="the table, relative to the data folder or absolute")
+    group.add_argument(
+        "--csv",
+        help="the table, relative to the data folder or absolute: CSV or JSON lines, also .gz",
+    )
     for what, meaning in COLUMNS.items():
         group.add_argument(f"--{what}_column", metavar="COLUMN", help=f"{meaning} [{what}]")
     group.add_argument(
-        "--emotion_map",
+        "--ignore_columns",
         nargs="+",
-        metavar="RAW=EMOTION",
-        action=_Pairs,
-        help="what the table's codes mean, e.g. W=anger xx=none; everyday words (angry, sad "
-        "...) need no entry",
+        metavar="COLUMN",
+        help="columns that are not what their names say",
     )
+    for what, example in CODED.items():
+        group.add_argument(
+            f"--{what}_map",
+            nargs="+",
+            metavar=f"RAW={what.upper()}",
+            action=_Pairs,
+            help=f"what the table's {what} codes mean, e.g. {example}; everyday words need no "
+            "entry",
+        )
     group.add_argument(
         "--vad_scale",
         nargs=2,
@@ -158,7 +195,7 @@ def add_options(group: argparse._ArgumentGroup) -> None:
         metavar="SOURCE",
         help=f"where the labels come from: {', '.join(LABEL_SOURCES)} [intended]",
     )
-    group.add_argument("--language", metavar="CODE", help="ISO 639-3, e.g. kor")
+    group.add_argument("--language", metavar="CODE", help="ISO 639 code, e.g. kor")
     group.add_argument("--title", help="for the corpus card")
     group.add_argument("--licence", help="for the corpus card")
 
@@ -177,24 +214,44 @@ class _Pairs(argparse.Action):
 def _csv_path(data_folder: Path, csv: str) -> Path:
     path = data_folder / csv
     if not path.is_file():
-        there = (
-            sorted(p.name for p in path.parent.glob("*.[ct]sv")) if path.parent.is_dir() else []
-        )
+        there = [
+            p.name
+            for p in (path.parent.iterdir() if path.parent.is_dir() else ())
+            if TABLE.search(p.name)
+        ]
         found = f"; there are: {', '.join(nearest(path.name, there))}" if there else ""
         raise SERError(f"No table {path}{found}. Name it with --csv.")
     return path
 
 
-def _used_columns(path: Path, columns: list[str], given: Mapping[str, str]) -> dict[str, str]:
-    """What -> column: those given, and those that are called what they are."""
-    named = {key.removesuffix("_column"): column for key, column in given.items() if column}
-    require_columns(path, columns, named.values())
-    by_itself = {what: what for what in COLUMNS if what in columns}
-    used = {**by_itself, **named}
+def _read(
+    data_folder: Path,
+    csv: str,
+    ignore_columns: str | Sequence[str] = (),
+    **options: object,
+) -> tuple[Path, list[str], dict[int, dict[str, str]], dict[str, str]]:
+    """The table: its path, columns, rows by line, and what is read -> its column."""
+    path = _csv_path(data_folder, csv)
+    columns, rows = read_table(path)
+    asked = {
+        what: options[f"{what}_column"] for what in COLUMNS if options.get(f"{what}_column")
+    }
+    ignored = [ignore_columns] if isinstance(ignore_columns, str) else ignore_columns
+    used = used_columns(path, columns, asked, ignored)
     if "path" not in used:
         has = ", ".join(nearest("path", columns))
         raise SERError(
             f"{path} has no column called path; name the one with the audio files with "
             f"--path_column. Its columns are: {has}."
         )
-    return used
+    return path, columns, rows, used
+
+
+def _meant(
+    what: str, cells: Sequence[Cells], given: Mapping[str, str | None], table: Path
+) -> list[str | None]:
+    if given and not any(what in one.used for one in cells):
+        raise SERError(
+            f"{table} has no {what} column for --{what}_map; name it with --{what}_column."
+        )
+    return meanings_of(what, [one.code(what) for one in cells], given, table)

@@ -16,6 +16,8 @@ from typing import BinaryIO
 import numpy as np
 import soundfile
 
+# What libsndfile reads, by its usual endings.
+SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff")
 SILENCE_PEAK = 1e-4  # full scale 1: quieter than -80 dBFS from end to end is silence
 SHORTEST_S = 0.1
 LOUDEST = 16.0  # full scale 1: float samples beyond this were never scaled
@@ -163,7 +165,8 @@ def read(
     Raises
     ------
     AudioProblem
-        If the file is missing or cannot be read, or holds nothing there.
+        If the file is missing or cannot be read, holds nothing there, or stops before it
+        starts.
     """
     try:
         _require_regular(path)
@@ -171,6 +174,8 @@ def read(
             rate_hz = file.samplerate
             first = 0 if start_s is None else round(start_s * rate_hz)
             last = file.frames if stop_s is None else round(stop_s * rate_hz)
+            if last < first:  # A negative count would read to the end.
+                raise AudioProblem("stop before its start")
             file.seek(first)
             samples = file.read(last - first, dtype="float32", always_2d=True)
     except DAMAGED as error:

@@ -28,7 +28,7 @@ class Utterance:
         As the corpus names them; prefixed with the corpus in the manifest. ``group`` is a
         recording session or dyad.
     gender : str
-        ``female`` or ``male``.
+        ``female``, ``male`` or ``other``.
     language : str
         ISO 639-3; None takes the card's only language.
     split : str

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import re
 from collections.abc import Iterable, Sequence
 
 CRLF = "\r\n"
 FORMULA = re.compile(r"'*[=+\-@\t\r]")
+SNIFFED = 65536  # characters in which the delimiter shows
 
 
 def csv_text(rows: Iterable[Sequence]) -> str:
@@ -50,6 +52,28 @@ def as_said(cell: str) -> str:
     ('=1+1.wav', "'quoted'")
     """
     return cell[1:] if cell.startswith("'") and FORMULA.match(cell) else cell
+
+
+def delimiter_of(text: str, delimiters: str) -> str:
+    """The delimiter that cuts header and first row into as many cells, and the most.
+
+    Where none does so, the one that cuts the header into most.
+
+    Examples
+    --------
+    >>> delimiter_of("file,a;b;c\\nx.wav,0.5", ",;")
+    ','
+    """
+
+    def cells(delimiter: str) -> tuple[bool, int]:
+        lines = csv.reader(io.StringIO(text[:SNIFFED], newline=""), delimiter=delimiter)
+        try:
+            header, first = [*itertools.islice(filter(any, lines), 2), [], []][:2]
+        except csv.Error:  # whoever reads the whole says where
+            return False, 0
+        return 1 < len(header) == len(first), len(header)
+
+    return max(delimiters, key=cells)
 
 
 def _as_text(cell: object) -> object:

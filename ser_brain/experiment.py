@@ -12,7 +12,10 @@ from ser_brain.balance import balanced_ids
 from ser_brain.corpora import CorpusSetting
 from ser_brain.errors import SERError
 from ser_brain.labelling import CorpusData, LabelChoice, label_corpus, require_every_emotion
+from ser_brain.log import get_logger
 from ser_brain.splits import SplitSetting, split
+
+logger = get_logger(__name__)
 
 
 @dataclass
@@ -103,6 +106,13 @@ def load_experiment(
     classes = choice.emotions if "nll" in losses else None
     data = assemble(labelled, setting, classes, balanced)
     data.protocol = protocol_string(data, setting, list(losses), choice, balanced)
+    if "va_head" in hparams["modules"] and not any(
+        row["valence"] is not None for row in data.train.values()
+    ):
+        logger.warning(
+            "Nothing to train on has valence and arousal: the emotion head alone learns. "
+            "--vad_source=prototypes gives each emotion its point on the circumplex."
+        )
     return data
 
 

@@ -19,6 +19,7 @@ from ser_brain.manifest_entries import check_card
 VAD_SOURCES = ("corpus", "prototypes")
 REQUIRED_LABELS = ("emotion", "vad")
 UNIT_RANGE = (-1.0, 1.0)
+WITHOUT_VAD = "without valence and arousal"
 NEEDED = ("name", "sources", "default_source", "vad_scale")  # of a corpus card
 CARD_FACTS = (
     "title",
@@ -148,11 +149,26 @@ def label_corpus(
     name = "_".join([card["name"], *map(str, setting.where.values())])
     if not rows:
         why = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
+        there = "; ".join(
+            f"{key} is {' or '.join(sorted({str(e[key]) for e in entries.values()})[:9])}"
+            for key in setting.where
+        )
         raise SERError(
             f"No utterance of {name} has the label this experiment needs "
-            f"({why or f'none matches {dict(setting.where)}'})."
+            f"({why or f'none matches {dict(setting.where)}: {there}'})."
+            f"{_way_on(left_out, choice)}"
         )
     return CorpusData(name, setting, card, rows, dict(left_out))
+
+
+def _way_on(left_out: Mapping[str, int], choice: LabelChoice) -> str:
+    """What works where a corpus has no valence and arousal."""
+    if set(left_out) != {WITHOUT_VAD} or choice.vad_source == "prototypes":
+        return ""
+    return (
+        " What works: hparams/classification.yaml, or --vad_source=prototypes, which gives "
+        "each emotion its point on the circumplex."
+    )
 
 
 def _label(
@@ -174,7 +190,7 @@ def _label(
     if choice.required_label == "emotion" and row["emotion"] is None:
         return row, "without agreement" if emotion is None else f"labelled {emotion}"
     if choice.required_label == "vad" and None in (valence, arousal):
-        return row, "without valence and arousal"
+        return row, WITHOUT_VAD
     return row, None
 
 

@@ -144,6 +144,12 @@ def check_entry(entry: object, name: str, where: object) -> None:
                 f"Bad manifest {where}: {key} of {name!r} is {_shown(entry[key])}; expected "
                 f"{expected}. Prepare the corpus again."
             )
+    start, stop = entry["start"] or 0, entry["stop"]
+    if stop is not None and stop <= start:
+        raise SERError(
+            f"Bad manifest {where}: stop of {name!r} is {_shown(stop)}; expected more than its "
+            f"start, {_shown(start)}. Prepare the corpus again."
+        )
 
 
 def check_card(card: Mapping, where: object, needed: Sequence[str] = ()) -> None:

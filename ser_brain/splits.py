@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from ser_brain.errors import SERError, bad_value
 from ser_brain.folding import cross_folds, folds_for, leave_one_out, take_fold
+from ser_brain.log import get_logger
+
+logger = get_logger(__name__)
 
 PROTOCOLS = ("random", "speaker", "speaker+text", "group", "official")
 # Protocol -> fields that the test set shares with no other part.
@@ -24,7 +27,8 @@ class SplitSetting:
     protocol : str
         ``random`` (speakers shared), ``speaker`` (disjoint speakers), ``speaker+text``
         (neither speakers nor texts of the test set are trained or validated on), ``group`` (one
-        session or dyad left out) or ``official`` (the corpus's own).
+        session or dyad left out) or ``official`` (the corpus's own; without a valid part,
+        speakers of its train part validate).
     seed : int
         Without ``folds``, consecutive seeds test on other utterances or speakers. With them, it
         decides only among speakers that serve the balance of the classes equally well.
@@ -109,7 +113,7 @@ def split(
     if not classes:
         rows = {i: {**row, "emotion": None} for i, row in rows.items()}
     if setting.protocol == "official":
-        parts = _official(rows, ids)
+        parts = _official(rows, ids, setting)
         _require_useful(rows, parts, setting)
         return parts
     fields = DISJOINT.get(setting.protocol, ())
@@ -154,19 +158,38 @@ def _folds(
         folds = setting.folds or folds_for(share, rows, ids, by)
         number = setting.fold if setting.folds else 1 + turn % folds
         rest, test = take_fold(rows, ids, by, folds, number, setting.seed)
+    return *_validation(rows, rest, by, setting, turn), test
+
+
+def _validation(
+    rows: Mapping[str, dict], rest: list[str], by: str | None, setting: SplitSetting, turn: int
+) -> tuple[list[str], list[str]]:
+    """What is not tested on, cut into train and valid."""
     share = setting.fractions[1] / (setting.fractions[0] + setting.fractions[1])
     folds = folds_for(share, rows, rest, by)
-    train, valid = take_fold(rows, rest, by, folds, 1 + turn % folds, setting.seed)
-    return train, valid, test
+    return take_fold(rows, rest, by, folds, 1 + turn % folds, setting.seed)
 
 
-def _official(rows: Mapping[str, dict], ids: list[str]) -> dict[str, list[str]]:
+def _official(
+    rows: Mapping[str, dict], ids: list[str], setting: SplitSetting
+) -> dict[str, list[str]]:
+    """The corpus's own parts; validation is drawn from train where the corpus has none."""
     parts = {part: [i for i in ids if rows[i]["split"] == part] for part in PARTS}
     outside = len(ids) - sum(map(len, parts.values()))
     if 0 < outside < len(ids):
         raise SERError(
             f"{outside} utterances stand in no part of the corpus's official split; leave "
             "them out of the corpus or use split: speaker."
+        )
+    if parts["train"] and parts["test"] and not parts["valid"]:
+        speakers = {rows[i]["speaker"] for i in parts["train"]}
+        by = "speaker" if None not in speakers and len(speakers) > 1 else None
+        train, valid = _validation(rows, parts["train"], by, setting, setting.seed - 1)
+        parts.update(train=train, valid=valid)
+        drawn = f"{len({rows[i]['speaker'] for i in valid})} of its {len(speakers)} speakers"
+        logger.warning(
+            "The corpus defines no official valid part: validation is drawn from its train "
+            f"part, {drawn if by else 'by utterances, because it has no two known speakers'}."
         )
     absent = [part for part, members in parts.items() if not members]
     if absent:

@@ -87,7 +87,7 @@ def test_where_keeps_and_names(corpus):
     assert data.name == "made_female"
     assert list(data.rows) == ["made_u1", "made_u2"]
     assert data.left_out == {}
-    with pytest.raises(SERError, match="No utterance of made_other .*none matches.*other"):
+    with pytest.raises(SERError, match="made_other .*none .*other.*gender is female or"):
         label({"where": {"gender": "other"}})
 
 

@@ -5,6 +5,7 @@ import io
 
 import pytest
 
+from data_prep._csv import read_table
 from ser_brain.csv_text import as_said, csv_text
 from ser_brain.mood.rows import read_rows
 from ser_brain.tables import Table, to_csv
@@ -49,3 +50,14 @@ def test_mood_reads_what_was_written(tmp_path):
     found = read_rows(tmp_path / "t.csv")
     assert found.cells == [{"file": "=1+1.wav", "speaker": "-x", "valence": "-0.5"}]
     assert found.numbers("valence").tolist() == [-0.5]
+
+
+@pytest.mark.parametrize("name", ['a,"b', "a;;;;;b", "two\nlines", "a|||b\t\t\tc", "=1+1"])
+def test_any_name_heads_a_column_and_comes_back(tmp_path, name):
+    """Issue 13, S9: an emotion named ``a,"b`` broke the header."""
+    rows = [["file", f"p_{name}", name], ["x.wav", 0.5, name]]
+    (tmp_path / "t.csv").write_text(csv_text(rows), encoding="utf-8", newline="")
+    expected = {"file": "x.wav", f"p_{name}": "0.5", name: name}
+    assert read_rows(tmp_path / "t.csv").cells == [expected]
+    columns, found = read_table(tmp_path / "t.csv")
+    assert columns == list(expected) and list(found.values()) == [expected]

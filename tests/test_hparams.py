@@ -10,9 +10,11 @@ import yaml
 from speechbrain.nnet.schedulers import NewBobScheduler
 from speechbrain.utils.run_opts import RunOptions
 
+from data_prep import lines_of
 from ser_brain.brain import SERBrain
 from ser_brain.checkpoints import AtomicCheckpointer
 from ser_brain.config import load_settings, read_settings, split_keys
+from ser_brain.corpora import parse_corpora
 
 ROOT = Path(__file__).parents[1]
 HPARAMS = ROOT / "hparams"
@@ -72,7 +74,9 @@ def test_every_experiment_builds_with_a_compact_encoder(name, tmp_path):
         }[experiment]
     )  # What epoch_statistics gives, and only what is better when lower.
     assert sum(settings["split_fractions"]) == pytest.approx(1)
-    assert any(line.get("use", "train") == "train" for line in settings["corpora"])
+    named = (settings[key] for key in ("corpora", "corpus", "data_folder"))
+    lines = parse_corpora(lines_of(*named))
+    assert [line.corpus for line in lines if line.use == "train"] == [settings["corpus"]]
     checkpointer = settings["checkpointer"]
     assert isinstance(checkpointer, AtomicCheckpointer)
     assert Path(checkpointer.checkpoints_dir) == tmp_path / "run" / "save"

@@ -32,7 +32,7 @@ CLASSES = [  # Too often, too seldom, never predicted, never true.
 
 def speakers(stem, count):
     names = [f"speaker ${i}" for i in range(count)]
-    genders = [("female", "male", None)[i % 3] for i in range(count)]
+    genders = [("female", "male", "other", None)[i % 4] for i in range(count)]
     values_S3 = np.linspace([0.4, 0.3, 0.5], [0.8, 0.7, 0.9], count)
     values_S3[0] = np.nan
     results = {

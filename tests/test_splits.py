@@ -124,10 +124,44 @@ def test_official_is_the_corpuss_own():
         assert values(rows, ids, "split") == {part}
 
 
-def test_official_needs_every_part():
-    rows = {i: row for i, row in corpus().items() if row["split"] != "valid"}
-    with pytest.raises(SERError, match="no official valid part; use split: speaker"):
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_official_needs_training_and_test(part):
+    rows = {i: row for i, row in corpus().items() if row["split"] != part}
+    with pytest.raises(SERError, match=f"no official {part} part; use split: speaker"):
         split(rows, SplitSetting("official", 1))
+
+
+def official_without_validation(**changes):
+    part = {"train": "train", "valid": "train", "test": "test"}
+    return {i: {**row, "split": part[row["split"]], **changes} for i, row in corpus().items()}
+
+
+def test_official_without_validation_takes_speakers_of_train(caplog):
+    """Issue 13, 26: official train and test without validation were refused."""
+    rows = official_without_validation()
+    chosen = set()
+    for seed in (1, 2, 3):
+        parts = split(rows, SplitSetting("official", seed))
+        require_partition(rows, parts)
+        assert parts["test"] == [i for i in sorted(rows) if rows[i]["split"] == "test"]
+        assert not values(rows, parts["train"], "speaker") & values(
+            rows, parts["valid"], "speaker"
+        )
+        assert values(rows, parts["valid"], "emotion") == set(EMOTIONS)
+        chosen.add(tuple(parts["valid"]))
+    assert len(chosen) > 1
+    assert "no official valid part: validation is drawn from its train part, 1 of its 7" in (
+        caplog.text
+    )
+
+
+@pytest.mark.parametrize("speaker", [None, "s01"])
+def test_official_without_speakers_validates_on_utterances(speaker, caplog):
+    rows = official_without_validation(speaker=speaker)
+    parts = split(rows, SplitSetting("official", 1))
+    require_partition(rows, parts)
+    assert values(rows, parts["valid"], "emotion") == set(EMOTIONS)
+    assert "by utterances, because it has no two known speakers" in caplog.text
 
 
 def test_official_must_leave_every_class_to_train_on():

@@ -332,3 +332,63 @@ def test_batches_that_are_not_finite_stop_or_are_counted(corpus, tmp_path, monke
     assert all(np.isfinite(epoch["train"]["loss"]) for epoch in log)
     page = (tmp_path / "run" / "report" / "index.html").read_text()
     assert "Batches skipped, not being finite: 2." in page
+
+
+@pytest.fixture(scope="module")
+def emodb(tmp_path_factory) -> Path:
+    """Emo-DB's layout: six speakers, four emotions, two takes."""
+    tones = write_corpus(tmp_path_factory.mktemp("tones"))
+    folder = tmp_path_factory.mktemp("emodb") / "wav"
+    folder.mkdir()
+    codes = {"anger": "W", "happiness": "F", "sadness": "T", "neutral": "N"}
+    for path in tones.glob("*.wav"):
+        speaker, emotion, take = path.stem.split("_")
+        name = f"{('03', '08', '09', '10', '11', '12')[int(speaker[1])]}a01{codes[emotion]}"
+        shutil.copy(path, folder / f"{name}{'ab'[int(take)]}.wav")
+    return folder.parent
+
+
+@pytest.mark.parametrize(
+    ("recipe", "more", "code", "said"),
+    [
+        ("classification.yaml", [], 0, "protocol: emodb/speaker/intended/4-class/seed 1"),
+        ("multiobjective.yaml", [], 0, "the emotion head alone learns. --vad_source=protot"),
+        (
+            "multiobjective.yaml",
+            ["--vad_source=prototypes"],
+            0,
+            "4-class+valence-arousal(prototypes)",
+        ),
+        (
+            "regression.yaml",
+            [],
+            2,
+            "(48 without valence and arousal). What works: hparams/classification.yaml, or "
+            "--vad_source=prototypes",
+        ),
+        ("regression.yaml", ["--vad_source=prototypes"], 0, "/valence-arousal(prototypes)/"),
+    ],
+)
+def test_a_corpus_named_alone_is_trained_on(
+    recipe, more, code, said, emodb, tmp_path, monkeypatch, capsys
+):
+    """Issue 13, 23: the demo's languages were looked for in every corpus."""
+    arguments = [
+        "--corpus=emodb",
+        f"--data_folder={emodb}",
+        f"--output_folder={tmp_path / 'run'}",
+        f"--manifest_folder={tmp_path / 'manifests'}",
+        "--number_of_epochs=1",
+        *more,
+    ]
+    assert run(monkeypatch, recipe, arguments) == code
+    assert said in capsys.readouterr().err
+
+
+def test_a_corpus_whose_prep_needs_options_says_where_they_go(tmp_path, monkeypatch, capsys):
+    arguments = ["--corpus=table", f"--output_folder={tmp_path / 'run'}"]
+    assert run(monkeypatch, "classification.yaml", arguments) == 2
+    assert (
+        "table needs --name, --csv; in an experiment, --corpora='[{corpus: table, data_folder: "
+        "DIR, options: {name: ..., csv: ...}}]'." in capsys.readouterr().err
+    )

@@ -13,6 +13,7 @@ import numpy as np
 
 from ser_brain import audio
 from ser_brain.app.watched import Watched
+from ser_brain.csv_text import csv_text
 from ser_brain.errors import SERError
 from ser_brain.inference.left_out import LeftOut, merged
 from ser_brain.inference.pieces import Cutting, check_windows
@@ -105,7 +106,7 @@ class Scored:
 
     def csv(self) -> str:
         """The table that ``ser predict --out`` writes."""
-        return ",".join(self.columns) + "\n" + LINES[".csv"](self.rows, self.columns)
+        return csv_text([self.columns]) + LINES[".csv"](self.rows, self.columns)
 
 
 def score_recording(

@@ -13,8 +13,8 @@ from ser_brain import audio
 from ser_brain.errors import SERError
 from ser_brain.inference.waveform import too_long
 
-# What libsndfile reads; a folder's other files are no audio.
-SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff")
+# A folder's other files are no audio.
+SUFFIXES = audio.SUFFIXES
 # Problems that the waveform's own checks tell better.
 LEFT_TO_WAVEFORM = ("silent", "too short", "not a number", "not at full scale 1")
 

@@ -186,7 +186,7 @@ class PredictionOutput:
                     shutil.copyfile(self.path, temporary)
                 self._journal.add(temporary.stat().st_size)
         if self._suffix == ".csv" and self.part.stat().st_size == 0:
-            self.part.write_text(",".join(self._columns) + "\n", encoding="utf-8")
+            self.part.write_text(csv_text([self._columns]), encoding="utf-8", newline="")
         self._is_open = self._goes_on = True
 
     def _drop_what_does_not_count(self) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ser_brain.csv_text import as_said
+from ser_brain.csv_text import as_said, delimiter_of
 from ser_brain.errors import SERError
 from ser_brain.files import parse_json_line
 
@@ -125,8 +125,7 @@ def _json_lines(path: Path, text: str) -> Rows:
 
 
 def _csv(path: Path, text: str) -> Rows:
-    header = text.lstrip().partition("\n")[0]
-    delimiter = max(DELIMITERS, key=header.count)
+    delimiter = delimiter_of(text, DELIMITERS)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     cells, lines, columns = [], [], None
     try:
@@ -134,7 +133,7 @@ def _csv(path: Path, text: str) -> Rows:
             if not any(row):
                 continue
             if columns is None:
-                columns = [name.strip() for name in row]
+                columns = [as_said(name.strip()) for name in row]
                 if len(set(columns)) < len(columns):
                     raise SERError(f"{path} names a column twice: {', '.join(columns)}.")
             elif len(row) != len(columns):

@@ -12,11 +12,16 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from ser_brain.plots.frame import BLUE, GREY, INK, PURPLE, cut, panels
+from ser_brain.plots.frame import BLUE, GREEN, GREY, INK, PURPLE, cut, panels
 
 # More names than this are not written beside the marks.
 NAMED_SPEAKERS = 40
-GENDERS = {"female": ("o", PURPLE), "male": ("^", BLUE), None: ("s", GREY)}
+GENDERS = {
+    "female": ("o", PURPLE),
+    "male": ("^", BLUE),
+    "other": ("D", GREEN),
+    None: ("s", GREY),
+}
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,7 @@ class Speakers:
     ----------
     names : list of str
     genders : list of str or None
-        ``female``, ``male`` or None.
+        ``female``, ``male``, ``other`` or None.
     utterances : list of int
     """
 

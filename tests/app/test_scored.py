@@ -1,11 +1,14 @@
 """The numbers of the page are those of ``ser predict``."""
 
+import csv
+import io
+
 import numpy as np
 import pytest
 
 from ser_brain.__main__ import main
 from ser_brain.app import scored as module
-from ser_brain.app.scored import score_recording
+from ser_brain.app.scored import Scored, score_recording
 from ser_brain.errors import SERError
 from ser_brain.inference.left_out import LeftOut
 from ser_brain.inference.scores import Scores
@@ -123,3 +126,12 @@ def test_a_window_that_the_model_cannot_take_is_refused(there):
     with pytest.raises(SERError, match="Bad --window 4; expected 0.1 to 3 seconds"):
         score_recording(model, path, 4.0)
     assert score_recording(model, path, None).window_s == 3
+
+
+def test_an_emotion_of_any_name_keeps_its_column():
+    """Issue 13, S9: the page's table has the header of ``ser predict``."""
+    columns = ["file", 'p_a,"b']
+    row = {"file": "x.wav", 'p_a,"b': 0.5}
+    facts = {"columns": columns, "rows": [row], "emotions": ['a,"b'], "left_out": []}
+    shown = Scored("m", "x.wav", 1.0, None, va_range=None, notes=[], **facts)
+    assert [*csv.reader(io.StringIO(shown.csv()))] == [columns, ["x.wav", "0.5"]]

@@ -111,6 +111,20 @@ def test_tables_are_optional_and_their_absence_is_said(cremad, run):
     assert entry["gender"] is None and set(entry["labels"]) == {"intended"}
 
 
+def test_a_flat_copy(cremad, run):
+    """Issue 13, 25: audio and tables in one folder, as many copies lie."""
+    for folder in ("AudioWAV", "processedResults"):
+        for path in (cremad / folder).iterdir():
+            path.rename(cremad / path.name)
+        (cremad / folder).rmdir()
+    result = run("cremad", cremad)
+    assert result.code == 0 and len(result.manifest("cremad")) == len(CLIPS)
+    entry = entry_of(result, "1001_IEO_HAP_LO")
+    assert entry["wav"] == "{data_root}/1001_IEO_HAP_LO.wav" and entry["gender"] == "male"
+    assert entry["labels"]["rated_voice"]["votes"] == {"happiness": 3, "neutral": 6}
+    assert result.card("cremad")["left_out"] == {} and "stay unknown" not in result.err
+
+
 def test_columns_in_any_case(cremad, run):
     table = cremad / "processedResults" / "tabulatedVotes.csv"
     header, rest = VOTES.split("\n", 1)

@@ -68,6 +68,44 @@ def test_files_that_are_not_utterances_are_strays(emodb, run, wav):
     }
 
 
+def test_a_flat_copy(emodb, run):
+    """Issue 13, 25: all files in one folder, as many copies lie."""
+    for path in (emodb / "wav").iterdir():
+        path.rename(emodb / path.name)
+    (emodb / "wav").rmdir()
+    (emodb / "erkennung.txt").write_text("03a01Fa.wav 90,00\n")
+    (emodb / "notes.txt").write_text("x")
+    result = run("emodb", emodb)
+    assert result.code == 0 and len(result.manifest("emodb")) == 3
+    entry = result.manifest("emodb")["emodb_03a01Fa"]
+    assert entry["wav"] == "{data_root}/03a01Fa.wav"
+    assert entry["labels"]["intended"]["recognition_rate"] == 0.9
+    assert result.card("emodb")["left_out"] == {"stray file": ["notes.txt"]}
+    assert "up to date" in run("emodb", emodb).err
+
+
+M4A = b"\0\0\0 ftypM4A \0\0\2\0"
+
+
+def test_a_copy_that_must_be_converted_says_how(emodb, run, error):
+    """Issue 13, 25: recordings in formats that cannot be read."""
+    (emodb / "wav" / "10a07Na.m4a").write_bytes(M4A)
+    (emodb / "03a02Nc.mp4").write_bytes(M4A)
+    (emodb / "wav" / "08b10Wc.wav").write_bytes(M4A)
+    message = error(run("emodb", emodb))
+    how = "MP4 or M4A, which cannot be read (convert it: ffmpeg -i IN{0} OUT.wav)"
+    assert f"1 {how.format('.wav')}: wav/08b10Wc.wav" in message
+    result = run("emodb", emodb, "--allow_partial")
+    assert result.card("emodb")["left_out"] == {
+        how.format(".wav"): ["wav/08b10Wc.wav"],
+        how.format(".m4a"): ["wav/10a07Na.m4a"],
+        how.format(".mp4"): ["03a02Nc.mp4"],
+    }
+    for path in [*(emodb / "wav").glob("*.wav"), *emodb.glob("*.mp4")]:
+        path.unlink()
+    assert error(run("emodb", emodb)).endswith(f"There are files of {how.format('.m4a')}.")
+
+
 @pytest.mark.skipif(not REAL.is_dir(), reason="needs real Emo-DB audio in ../shared/corpora")
 def test_real_copy(run):
     result = run("emodb", REAL)

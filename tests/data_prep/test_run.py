@@ -335,7 +335,9 @@ def test_a_folder_beside_the_right_one(emodb, run, error):
 def test_a_folder_of_something_else(tmp_path, run, error):
     (tmp_path / "x").mkdir()
     message = error(run("emodb", tmp_path / "x"))
-    assert message.endswith("expected there: wav/03a01Fa.wav ... (optional erkennung.txt).")
+    assert message.endswith(
+        "expected there: wav/03a01Fa.wav ..., or all in one folder (optional erkennung.txt)."
+    )
 
 
 def test_a_manifest_folder_that_is_a_file(emodb, run, error, tmp_path):

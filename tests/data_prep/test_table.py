@@ -1,12 +1,14 @@
 """Any corpus that a table describes."""
 
+import gzip
+import json
 from pathlib import Path
 
 import pytest
 
 from data_prep._csv import read_table
 from data_prep._run import prepare
-from data_prep._table_emotions import emotions_of
+from data_prep._table_emotions import meanings_of
 from ser_brain.errors import SERError
 
 REAL = Path(__file__).parents[2].parent / "shared" / "corpora" / "korean_ets"
@@ -85,7 +87,7 @@ def test_codes_of_ones_own(corpus, run):
 
 
 def test_a_given_code_goes_before_the_everyday_word():
-    assert emotions_of(["calm", "angry"], {"calm": "neutral"}, Path("t")) == [
+    assert meanings_of("emotion", ["calm", "angry"], {"calm": "neutral"}, Path("t")) == [
         "neutral",
         "anger",
     ]
@@ -139,9 +141,17 @@ PATHS = "path,emotion\na/1.wav,sad\nb/1.wav,sad\n"
             "'high'; expected a number",
         ),
         (PATHS, ["--vad_scale", "5", "1"], "expected two numbers LOW HIGH"),
-        ("path,emotion,gender\na/1.wav,sad,x\n", [], "Bad gender in line 2 of labels.csv 'x'"),
-        ("path,emotion,split\na/1.wav,sad,tset\n", [], "'tset'; expected one of: test"),
-        (PATHS, ["--language", "ko"], "expected an ISO 639-3 code"),
+        (
+            "path,emotion,gender\na/1.wav,sad,x\n",
+            [],
+            "1 gender codes without a meaning: x (1 rows). Give them one with --gender_map x",
+        ),
+        (
+            "path,emotion,split\na/1.wav,sad,tset\n",
+            [],
+            "1 split codes without a meaning: tset (1 rows)",
+        ),
+        (PATHS, ["--language", "korean"], "expected an ISO 639-3 code"),
         (
             PATHS,
             ["--label_source", "rated"],
@@ -175,6 +185,162 @@ def test_mistakes(corpus, run, error, text, options, message):
 def test_a_table_that_is_not_utf8(corpus, run, error):
     folder = corpus("path,emotion\na/1.wav,fröhlich\n", "latin-1")
     assert "line 2 is not UTF-8; save the table as UTF-8" in error(run("table", folder, *NAME))
+
+
+def test_paths_need_no_ending(corpus, run, wav, error):
+    """Issue 13, 25: tables that name utterances, not files."""
+    folder = corpus("file,label\na/1,sad\nb/1,happy\nc/1.5,sad\n")
+    wav(folder / "c" / "1.5.WAV")
+    result = run("table", folder, *NAME)
+    assert result.code == 0, result.err
+    found = {i: entry["wav"] for i, entry in result.manifest("mine").items()}
+    assert found == {
+        "mine_a_1": "{data_root}/a/1.wav",
+        "mine_b_1": "{data_root}/b/1.wav",
+        "mine_c_1.5": "{data_root}/c/1.5.WAV",
+    }
+    wav(folder / "a" / "1.flac")
+    assert "1 of several endings (.wav, .flac): a/1" in error(run("table", folder, *NAME))
+
+
+@pytest.mark.parametrize(
+    "header", ["file,label", "FileName,EmoClass", "filepath,emotion", "wav,emo"]
+)
+@pytest.mark.parametrize("more", ["speaker_id,sex,lang", "SpkrID,Gender,language"])
+def test_names_that_columns_commonly_have(corpus, run, header, more):
+    """Issue 13, 27."""
+    folder = corpus(f"{header},{more},Transcript\na/1.wav,sad,s1,F,de,hello\n")
+    result = run("table", folder, *NAME)
+    assert result.code == 0, result.err
+    (entry,) = result.manifest("mine").values()
+    assert entry["labels"]["intended"]["emotion"] == "sadness" and entry["text"] == "hello"
+    facts = (entry["speaker"], entry["gender"], entry["language"])
+    assert facts == ("mine_s1", "female", "deu")
+    assert "not used" not in result.err
+
+
+def test_one_column_alone_is_taken_for_a_thing(corpus, run, error):
+    folder = corpus("file,wav,label,speaker,spk\nx,a/1.wav,sad,s1,y\n")
+    message = "several columns that could be the path: file, wav. Name the one to read: --path_"
+    assert message in error(run("table", folder, *NAME))
+    result = run("table", folder, *NAME, "--path_column", "wav")
+    assert result.code == 0 and "columns not used: file, spk." in result.err
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "message", "way_on", "found"),
+    [
+        ("split", "Test1", "--split_map Test1=test, where", "--split_map Test1=test", "test"),
+        ("split", "fold 0", "--split_map 'fold 0=SPLIT'", "--ignore_columns split", None),
+        (
+            "split",
+            "fold0",
+            "folds are groups: name the column with --group_column too",
+            "--ignore_columns split --group_column split",
+            None,
+        ),
+        ("gender", "x", "--gender_map x=GENDER", "--gender_map x=other", "other"),
+        (
+            "gender",
+            "x",
+            "pass over the column with --ignore_c",
+            "--ignore_columns gender",
+            None,
+        ),
+        (
+            "language",
+            "English",
+            "an ISO 639-3 code or none",
+            "--language_map English=en",
+            "eng",
+        ),
+        ("valence", "7", "with --ignore_columns valence", "--ignore_columns valence", None),
+        ("start", "x", "expected seconds or HH:MM:SS", "--ignore_columns start", None),
+    ],
+)
+def test_an_odd_cell_has_a_way_on(corpus, run, error, column, cell, message, way_on, found):
+    """Issue 13, 24: one odd cell in a column nobody asked for stopped the corpus."""
+    folder = corpus(f"path,emotion,{column}\na/1.wav,sad,{cell}\nb/1.wav,sad,\n")
+    assert message in error(run("table", folder, *NAME))
+    result = run("table", folder, *NAME, *way_on.split())
+    assert result.code == 0, result.err
+    first, _ = result.manifest("mine").values()
+    assert first.get(column) == found
+    if "group" in way_on:
+        assert first["group"] == "mine_fold0"
+
+
+def test_codes_that_need_no_map(corpus, run):
+    folder = corpus(
+        "path,emotion,gender,language\na/1.wav,sad,other,en-US\nb/1.wav,sad,Nonbinary,ger\n"
+    )
+    result = run("table", folder, *NAME, "--language", "ko")
+    assert result.code == 0, result.err
+    entries = result.manifest("mine").values()
+    assert [(e["gender"], e["language"]) for e in entries] == [
+        ("other", "eng"),
+        ("other", "deu"),
+    ]
+    assert result.card("mine")["languages"] == ["kor"]
+
+
+def test_maps_and_ignored_columns_from_python(corpus, tmp_path):
+    folder = corpus("path,emotion,split,sex\na/1.wav,sad,Test1,?\n")
+    options = {"split_map": {"Test1": "test"}, "ignore_columns": "sex"}
+    manifest, _ = prepare(
+        "table", folder, tmp_path / "m", True, name="mine", csv="labels.csv", **options
+    )
+    (entry,) = json.loads(manifest.read_text()).values()
+    assert (entry["split"], entry["gender"]) == ("test", None)
+
+
+def test_a_map_for_a_column_that_is_not_there(corpus, run, error):
+    message = error(run("table", corpus(PATHS), *NAME, "--split_map", "a=test"))
+    assert "has no split column for --split_map; name it with --split_column" in message
+
+
+JSON_LINES = (
+    '{"audio_filepath": "a/1.wav", "label": "sad", "offset": 0.1, "duration": 0.1, '
+    '"text": "x"}\n'
+    '{"audio_filepath": "b/1", "label": "happy", "text": null}\n'
+)
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_json_lines_and_compressed_tables(corpus, run, compressed):
+    """Issue 13, 25."""
+    folder = corpus("")
+    text = JSON_LINES.encode()
+    (folder / "t.jsonl").write_bytes(gzip.compress(text) if compressed else text)
+    result = run("table", folder, "--name", "mine", "--csv", "t.jsonl")
+    assert result.code == 0, result.err
+    first, second = result.manifest("mine").values()
+    assert (first["start"], first["stop"], first["text"]) == (0.1, 0.2, "x")
+    assert (second["start"], second["stop"], second["text"]) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"PK\3\4...", "is a workbook or another zip file; save its sheet as CSV"),
+        (b"\xd0\xcf\x11\xe0...", "is an old Excel workbook; save its sheet as CSV"),
+        (b"PAR1...", "is a Parquet file; write it as CSV: python -c"),
+        (gzip.compress(b"path,emotion\n")[:-9], "Cannot read"),
+        (b'{"path": "a/1.wav"}\n[1]\n', "line 2: expected a JSON object"),
+    ],
+)
+def test_tables_of_other_kinds_say_what_they_are(corpus, run, error, content, message):
+    """Issue 13, 25."""
+    folder = corpus("")
+    (folder / "labels.csv").write_bytes(content)
+    assert message in error(run("table", folder, *NAME))
+
+
+def test_the_tables_that_are_there_are_named(corpus, run, error):
+    folder = corpus(PATHS)
+    (folder / "t.xlsx").write_bytes(b"")
+    message = error(run("table", folder, "--name", "mine", "--csv", "labels"))
+    assert "there are: labels.csv, t.xlsx" in message
 
 
 def test_needed_options_are_named(tmp_path, run, error):

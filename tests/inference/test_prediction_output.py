@@ -191,3 +191,15 @@ def test_a_folder_that_cannot_be_written_to(clips):
     output = PredictionOutput(Path("folder/out.csv"), COLUMNS, {})
     with pytest.raises(SERError, match="Cannot write folder/out.csv"):
         output.add(Chunk(finished=clips), rows_of(clips[0]))
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_an_emotion_of_any_name_keeps_its_column(clips, suffix, monkeypatch):
+    """Issue 13, S9: a class named ``a,"b`` broke the header of the table."""
+    named = ["file", 'p_a,"b', "p_two\nlines"]
+    monkeypatch.setattr(f"{__name__}.COLUMNS", named)
+    row = dict(zip(named, [str(clips[0]), 0.25, 0.75], strict=True))
+    output = open_output(suffix)
+    output.add(Chunk(finished=clips[:1]), [row])
+    output.finish()
+    assert read(suffix) == [{name: str(cell) for name, cell in row.items()}]
