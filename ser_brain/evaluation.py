@@ -111,7 +111,7 @@ def _over_parts(parts: Mapping[str, Predictions]) -> dict:
 
 def _counts(predictions: Predictions) -> dict:
     # Several models may predict one utterance; it is counted once.
-    rows = list({row.get("utterance", row["id"]): row for row in predictions.rows}.values())
+    rows = list(dict(zip(predictions.utterances, predictions.rows, strict=True)).values())
     speakers = [row.get("speaker") for row in rows]
     durations = [row["duration"] for row in rows if row.get("duration") is not None]
     emotions = _tally(row["emotion"] for row in rows if row["emotion"] is not None)

@@ -14,6 +14,8 @@ from ser_brain.verification.checks import SHOWN
 
 # Relative, of a number in a table: libraries of other versions add up otherwise.
 TOLERANCE = 1e-9
+ENDS = {"low", "high"}  # of an interval
+WORDS = {"note", "interval_notes"}  # which later versions may choose otherwise
 
 
 def verify_tables(folder: Path) -> None:
@@ -41,7 +43,10 @@ def verify_tables(folder: Path) -> None:
 def _differences(kept: object, again: object, where: str) -> Iterator[str]:
     """Where two results differ, in words."""
     if isinstance(kept, dict) and isinstance(again, dict):
-        for key in kept:  # what a later version computes besides is no fault
+        if kept.keys() >= ENDS and again.get("low") is None:
+            # Earlier versions gave intervals of fewer than five speakers, too.
+            kept = {key: value for key, value in kept.items() if key not in ENDS}
+        for key in kept.keys() - WORDS:  # what a later version computes besides is no fault
             yield from _differences(kept.get(key), again.get(key), f"{where}/{key}")
     elif isinstance(kept, list) and isinstance(again, list) and len(kept) == len(again):
         for number, (one, other) in enumerate(zip(kept, again, strict=True)):
