@@ -100,3 +100,60 @@ def test_fewer_than_five_speakers_have_no_interval_anywhere(speakers, tmp_path, 
     assert main(["compare", *runs]) == 0
     said = capsys.readouterr().out
     assert ("too few to say how far" in said) == (speakers < 5)
+
+
+def two_folds(folder, cards):
+    """Two folds that both predicted korean, and their own part of fake."""
+    rows = fake_run.rows(60, "classification", speakers=10)
+    for number, part, every in ((1, rows[:30], 2), (2, rows[30:], 9)):
+        fold = folder / f"fold-{number}"
+        facts = {"protocol": f"fake/speaker-2fold-fold{number}/intended/4-class/seed 1"}
+        fake_run.write(fold, "fake", part, **facts)
+        asked = {"checkpoint": "CKPT+1", "manifest_sha256": cards[number - 1]}
+        fake_run.write(fold, "korean", said_otherwise(rows[:40], every), **facts, **asked)
+        write_json(fold / "splits.json", {"tests": {"fake": [row["id"] for row in part]}})
+    write_json(folder / "folds.json", {"parts": {"fold 1": "fold-1", "fold 2": "fold-2"}})
+    return folder
+
+
+HALF = {
+    "predictions that were removed": ("*", "not predicted to the end by fold 2"),
+    "predictions that were never finished": (
+        "korean.card.json",
+        "not predicted to the end by fold 2",
+    ),
+    "another manifest, as while ser evaluate runs": (
+        None,
+        "manifest_sha256 not the same for all parts",
+    ),
+}
+
+
+@pytest.mark.parametrize("removed, why", HALF.values(), ids=HALF)
+def test_half_of_the_folds_is_never_reported_as_the_whole(tmp_path, capsys, removed, why):
+    """Issue 13, number 6: in the report, the comparison and the matrix."""
+    folds = two_folds(tmp_path / "folds", ("a", "a" if removed else "b"))
+    for path in folds.glob(f"fold-2/predictions/{'korean*' if removed == '*' else removed}"):
+        path.unlink()
+    results = facts_of(capsys, "report", str(folds))
+    assert list(results["test_sets"]) == ["fake"] and results["incomplete"] == {"korean": why}
+    said = f"korean is left out: {why}."
+    assert said in (folds / "report" / "index.html").read_text()
+    assert main(["report", str(folds)]) == 0 and said in capsys.readouterr().out
+    other = two_folds(tmp_path / "other", "aa")
+    for command in ("compare", "crosscorpus"):
+        assert main([command, str(folds), str(other)]) == 0
+        printed = capsys.readouterr().out
+        assert f"is left out: {why}." in printed and "0.400" not in printed
+    assert main(["audit", "--labels", str(folds), "--test_set", "korean"]) == 2
+
+
+def test_folds_of_which_nothing_is_whole(tmp_path, capsys):
+    """Issue 13, number 6: also where the run's own test set is half there."""
+    folds = two_folds(tmp_path, "ab")
+    for path in folds.glob("fold-1/predictions/fake*"):
+        path.unlink()
+    assert main(["report", str(folds)]) == 2
+    error = capsys.readouterr().err
+    assert "No test set of" in error and "fake (not predicted to the end by fold 1)" in error
+    assert "ser evaluate" in error and len(error.splitlines()) == 1

@@ -1,7 +1,8 @@
 """Run a trained model on further corpora, judge it there, and write its report anew.
 
 The model runs once on each manifest; its predictions lie in the run folder, and are used again
-as long as model and manifest are the same. A folds folder runs the model of every fold.
+as long as model and manifest are the same. A folds folder runs the model of every fold, and
+writes the reports of the folds anew, too.
 
     ser evaluate results/classification/emodb/1 --on manifests/cremad.json:rated_voice
 """
@@ -14,7 +15,7 @@ from pathlib import Path
 from ser_brain.commands import Outcome
 from ser_brain.files import read_json
 from ser_brain.on_argument import add_on_arguments, targets
-from ser_brain.report import summary_table, write_report
+from ser_brain.report import renew_reports, summary_table, write_report
 from ser_brain.rerun import predict_on
 
 
@@ -28,5 +29,6 @@ def run(arguments: argparse.Namespace) -> Outcome:
     """Predict, evaluate, report."""
     predict_on(arguments.run, targets(arguments), arguments.device)
     page = write_report(arguments.run)
+    renew_reports(arguments.run)  # those of the folds
     results = read_json(page.parent / "results.json", "results")
     return Outcome(f"{summary_table(results)}\nreport: {page}", results)

@@ -18,8 +18,13 @@ ENDS = {"low", "high"}  # of an interval
 WORDS = {"note", "interval_notes"}  # which later versions may choose otherwise
 
 
-def verify_tables(folder: Path) -> None:
+def verify_tables(folder: Path) -> str | None:
     """Evaluate a run or folds folder again, and compare.
+
+    Returns
+    -------
+    str or None
+        Which test sets were not compared, because they were predicted after the report.
 
     Raises
     ------
@@ -32,12 +37,18 @@ def verify_tables(folder: Path) -> None:
         resamples = int(next(iter(kept.values()))["bootstrap"]["resamples"])
     except (AttributeError, KeyError, StopIteration, TypeError, ValueError):
         raise SERError(f"{path} is damaged: it holds no results of test sets") from None
-    again = evaluate_run(read_run(folder), resamples)["test_sets"]
-    found = [f"it lacks {name}" for name in again.keys() - kept.keys()]
+    run = read_run(folder)
+    again = evaluate_run(run, resamples)["test_sets"]
+    lacking = [name for name in again if name not in kept]
+    later = [name for name in lacking if run.is_further(name)]
+    found = [f"it lacks {name}" for name in lacking if name not in later]
     found += _differences(kept, again, "")
     if found:
         more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
         raise SERError(f"the predictions say otherwise: {'; '.join(found[:SHOWN])}{more}")
+    if later:
+        return f"older than the predictions on {', '.join(later)}; ser report writes it anew"
+    return None
 
 
 def _differences(kept: object, again: object, where: str) -> Iterator[str]:
