@@ -58,7 +58,7 @@ def write_report(run_folder: str | Path, resamples: int = RESAMPLES) -> Path:
 
 
 def renew_reports(run_folder: str | Path) -> None:
-    """Write every report of a run, or of folds and their parts, that predictions are newer than.
+    """Write anew what reports of a run, or of folds and each of them, predictions outdate.
 
     Raises
     ------
@@ -132,6 +132,7 @@ def _content(folder: Path, run: Run, results: Mapping) -> dict:
         "corpora": report_data.corpora(splits),
         "data_tables": [table for table in report_data.tables(splits) if table.rows],
         "known_speakers": report_data.known_speakers(splits),
+        "unknown_speakers": report_data.not_audited(splits, ["speakers"]),
     }
 
 

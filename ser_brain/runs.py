@@ -26,8 +26,8 @@ FOLDS = "folds.json"
 # What ser evaluate notes in a card of what was tested on: the same for every part.
 SAME_TEST = ("manifest_sha256", "label_source", "where", "balanced")
 PREDICT_AGAIN = (
-    "Put them back, or predict them again: ser evaluate, or the command of the run for test sets "
-    "of its own."
+    "Put the predictions back or make them again: by ser evaluate, or of a run's own test sets "
+    "by its command."
 )
 
 
@@ -143,9 +143,7 @@ def parts_of(folder: Path) -> tuple[dict[str, Path], dict]:
     return {"run": folder}, read_json(path, "run description") if path.exists() else {}
 
 
-def _read_part(
-    folder: Path, embeddings: bool, scores: bool
-) -> dict[str, Predictions | None]:
+def _read_part(folder: Path, embeddings: bool, scores: bool) -> dict[str, Predictions | None]:
     """Test set -> its predictions; None where they are missing or were never finished."""
     # os.path, since a name that no file can have is an error of pathlib's.
     there = os.path.isdir(folder / "predictions")

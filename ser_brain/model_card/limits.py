@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ser_brain.audit import not_compared, unknown_in
 from ser_brain.model_card.estimates import estimates, reported
 from ser_brain.model_card.facts import CardFacts
 from ser_brain.model_card.heard import CLIPS, NOTHING
@@ -133,11 +134,18 @@ def _lost(result: Mapping, place: int) -> str:
 
 
 def _same_texts(name: str, facts: CardFacts) -> list[str]:
-    audit = facts.splits.get("audit", {}).get(f"train-{name}")
-    shared = audit["texts"]["count"] if audit else 0
-    if not shared:
+    pair = f"train-{name}"
+    audit = facts.splits.get("audit", {}).get(pair)
+    if not audit:
         return []
-    return [f"{shared:,} texts of {name} were also said in training; new words may go worse."]
+    said = []
+    if shared := audit["texts"]["count"]:
+        said.append(
+            f"{shared:,} texts of {name} were also said in training; new words may go worse."
+        )
+    if unknown := not_compared({"texts": unknown_in({pair: audit})["texts"]}):
+        said.append(f"{name} and training, {unknown}.")
+    return said
 
 
 def _fall(facts: CardFacts, tests: list[str]) -> list[str]:
