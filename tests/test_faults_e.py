@@ -1,12 +1,20 @@
 """Faults that users met, each driven by the command they typed: judging and reporting."""
 
 import json
+import shutil
+import sys
+from pathlib import Path
 
 import fake_run
 import pytest
 
+import train
+from data_prep._run import prepare
 from ser_brain.__main__ import main
-from ser_brain.files import write_json
+from ser_brain.files import read_json, write_json
+from tests.tiny_corpus import settings, write_corpus
+
+ROOT = Path(__file__).parent.parent
 
 
 def said_otherwise(rows, every):
@@ -49,6 +57,7 @@ def two_models(tmp_path):
 
 
 def facts_of(capsys, *command):
+    capsys.readouterr()
     assert main([*command, "--json"]) == 0
     return json.loads(capsys.readouterr().out)
 
@@ -157,3 +166,119 @@ def test_folds_of_which_nothing_is_whole(tmp_path, capsys):
     error = capsys.readouterr().err
     assert "No test set of" in error and "fake (not predicted to the end by fold 1)" in error
     assert "ser evaluate" in error and len(error.splitlines()) == 1
+
+
+@pytest.fixture(scope="module")
+def unknown_speakers(tmp_path_factory):
+    """Two folds trained on a table without speakers, texts or groups, and what training said."""
+    home = tmp_path_factory.mktemp("unknown")
+    corpus = write_corpus(home / "tiny")
+    lines = (corpus / "labels.csv").read_text().splitlines()
+    kept = [",".join(line.split(",")[:2]) for line in lines]  # path and emotion
+    (corpus / "labels.csv").write_text("\n".join(kept))
+    chosen = ["--split=random", "--number_of_epochs=1", *settings(corpus, home / "run")]
+    chosen = [one.replace("labels.csv, vad_scale: [1, 5]", "labels.csv") for one in chosen]
+    recipe = str(ROOT / "hparams" / "classification.yaml")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["train.py", recipe, *chosen])
+        assert train.main() == 0
+    for part in ("fold-1", "fold-2"):
+        shutil.copytree(home / "run", home / "folds" / part)
+    write_json(home / "folds/folds.json", {"parts": {"fold 1": "fold-1", "fold 2": "fold-2"}})
+    options = {"name": "other", "csv": "labels.csv", "vad_scale": [1, 5]}
+    prepare("table", write_corpus(home / "other", seed=1), home / "manifests", **options)
+    return home
+
+
+@pytest.fixture
+def home(unknown_speakers, tmp_path):
+    return shutil.copytree(unknown_speakers, tmp_path / "home")
+
+
+UNKNOWN = "not compared: speakers of 48, groups of 48, texts of 48 utterances, which are not known"
+
+
+def test_nothing_is_an_all_clear_about_unknown_speakers(home, capsys):
+    """Issue 13, number 3: in the log, splits.json, ser audit, the report and the card."""
+    log = (home / "run/train_log.txt").read_text()
+    assert f"audit: {UNKNOWN}" in log and "audit: nothing known is shared" in log
+    splits = read_json(home / "run/splits.json", "split")
+    sizes = [len(splits[part]) for part in ("train", "valid")]
+    assert splits["audit"]["train-valid"]["speakers"]["unknown"] == sizes
+    lists = [f"{home}/run/splits.json:{part}" for part in ("train", "tiny")]
+    assert main(["audit", *lists, "--manifest", str(home / "manifests/tiny.json")]) == 0
+    said = capsys.readouterr().out
+    count = len(splits["train"]) + len(splits["tests"]["tiny"])
+    assert UNKNOWN.replace("48", str(count)) in said and "nothing known is shared" in said
+    assert main(["report", str(home / "run")]) == 0
+    page = (home / "run/report/index.html").read_text()
+    assert "Nobody can tell whether the model was trained on speakers" in page
+    assert UNKNOWN.capitalize() in page and "0 known" in page
+    capsys.readouterr()
+    assert main(["export", str(home / "run"), str(home / "model")]) == 0
+    card = (home / "model/README.md").read_text()
+    assert "WARNING: tiny" in card and "not checked" in card
+    assert "tiny and training, not compared: texts of" in card
+
+
+def test_folds_that_were_tested_further_are_still_verified(home, capsys):
+    """Issue 13, number 7: after ser evaluate, and after ser crosscorpus of a single run."""
+    folds, run, manifest = (str(home / p) for p in ("folds", "run", "manifests/other.json"))
+    reports = [home / "folds" / part / "report" for part in ("fold-1", "fold-2")]
+    for report in reports:
+        shutil.copytree(report, report.with_name("before"))
+    assert main(["evaluate", folds, "--on", manifest, "--balanced"]) == 0
+    assert main(["report", run]) == 0
+    assert main(["crosscorpus", run, "--on", manifest]) == 0
+    for folder in (folds, run):
+        found = facts_of(capsys, "verify", folder, "--manifest_folder", str(home / "manifests"))
+        assert {check["state"] for check in found["checks"]} <= {"OK", "not checked"}
+        (numbers,) = {c["state"] for c in found["checks"] if c["item"].endswith("numbers")}
+        assert numbers == "OK"
+    # As an evaluation leaves them that was stopped before it wrote the reports of the folds.
+    for report in reports:
+        shutil.rmtree(report)
+        report.with_name("before").rename(report)
+    found = facts_of(capsys, "verify", folds, "--manifest_folder", str(home / "manifests"))
+    reasons = [c["reason"] for c in found["checks"] if c["item"].endswith("report, numbers")]
+    assert reasons == [
+        "older than the predictions on other-balanced; ser report writes it anew"
+    ] * 2
+
+
+def test_a_card_may_lack_what_it_need_not_have(home, capsys):
+    """Issue 13, number 16: ser balance, ser evaluate and ser embed."""
+    path = home / "manifests/other.card.json"
+    needed = ("name", "sources", "default_source", "vad_scale")
+    whole = read_json(path, "card")
+    write_json(path, {key: whole[key] for key in needed})
+    manifest, where = str(home / "manifests/other.json"), ["--data_folder", str(home / "other")]
+    assert main(["balance", manifest]) == 0
+    evaluate = ["evaluate", str(home / "run"), "--on", manifest, *where]
+    assert main(evaluate) == 0
+    embed = ["embed", manifest, "--run", str(home / "run"), *where, "--out", str(home / "e")]
+    assert main(embed) == 0
+    # Without a hash in the card, a manifest that was edited is predicted on again.
+    entries = read_json(home / "manifests/other.json", "manifest")
+    write_json(home / "manifests/other.json", dict(list(entries.items())[4:]))
+    assert main(evaluate) == 0
+    predicted = (home / "run/predictions/other.jsonl").read_text().splitlines()
+    assert len(predicted) == len(entries) - 4
+    for key in needed:
+        write_json(path, {k: whole[k] for k in needed if k != key})
+        for command in (["balance", manifest], evaluate, [*embed[:-1], str(home / "f")]):
+            capsys.readouterr()
+            assert main(command) == 2
+            error = capsys.readouterr().err
+            assert f"it lacks {key}. Prepare the corpus again." in error
+
+
+def test_a_damaged_card_of_another_corpus_harms_no_run(home, capsys):
+    """Issue 13, number 19."""
+    verify = ["verify", str(home / "run"), "--manifest_folder", str(home / "manifests")]
+    (home / "manifests/other.card.json").write_text("{")
+    assert main(verify) == 0
+    (home / "manifests/tiny.card.json").write_text("{")
+    assert main(verify) == 1
+    said = capsys.readouterr().out
+    assert "DIFFERS      manifests: Cannot read the corpus card" in said
