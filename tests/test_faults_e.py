@@ -170,7 +170,7 @@ def test_folds_of_which_nothing_is_whole(tmp_path, capsys):
 
 @pytest.fixture(scope="module")
 def unknown_speakers(tmp_path_factory):
-    """Two folds trained on a table without speakers, texts or groups, and what training said."""
+    """A run on a table without speakers, texts or groups, and a folder of two such folds."""
     home = tmp_path_factory.mktemp("unknown")
     corpus = write_corpus(home / "tiny")
     lines = (corpus / "labels.csv").read_text().splitlines()
@@ -195,7 +195,9 @@ def home(unknown_speakers, tmp_path):
     return shutil.copytree(unknown_speakers, tmp_path / "home")
 
 
-UNKNOWN = "not compared: speakers of 48, groups of 48, texts of 48 utterances, which are not known"
+UNKNOWN = (
+    "not compared: speakers of 48, groups of 48, texts of 48 utterances, which are not known"
+)
 
 
 def test_nothing_is_an_all_clear_about_unknown_speakers(home, capsys):
@@ -241,9 +243,10 @@ def test_folds_that_were_tested_further_are_still_verified(home, capsys):
         report.with_name("before").rename(report)
     found = facts_of(capsys, "verify", folds, "--manifest_folder", str(home / "manifests"))
     reasons = [c["reason"] for c in found["checks"] if c["item"].endswith("report, numbers")]
-    assert reasons == [
-        "older than the predictions on other-balanced; ser report writes it anew"
-    ] * 2
+    assert (
+        reasons
+        == ["older than the predictions on other-balanced; ser report writes it anew"] * 2
+    )
 
 
 def test_a_card_may_lack_what_it_need_not_have(home, capsys):
@@ -282,3 +285,31 @@ def test_a_damaged_card_of_another_corpus_harms_no_run(home, capsys):
     assert main(verify) == 1
     said = capsys.readouterr().out
     assert "DIFFERS      manifests: Cannot read the corpus card" in said
+
+
+def test_a_corpus_is_known_again_by_whatever_name_its_test_set_has(tmp_path, capsys):
+    """Issue 13, number 10: cremad-rated_face, for a model that was trained on cremad."""
+    rows = [{**row, "corpus": "cremad"} for row in fake_run.rows(80, "classification")]
+    for trained, learned in (("cremad", True), ("shemo+cremad_eng", True), ("shemo", False)):
+        protocol = f"{trained}/speaker/intended/4-class/seed 1 on cremad/rated_face"
+        folder = tmp_path / trained
+        path = fake_run.write(folder, "cremad-rated_face", rows, protocol=protocol)
+        capsys.readouterr()
+        main(["audit", "--labels", str(path)])
+        said = capsys.readouterr().out
+        assert ("The model learned these labels" in said) == learned
+
+
+@pytest.mark.parametrize("languages, shared", [(("eng", "eng"), 1), (("eng", "deu"), 0)])
+def test_texts_are_compared_within_a_language(tmp_path, capsys, languages, shared):
+    """Issue 13, number 10: of two corpora, by ser audit."""
+    manifests = []
+    for name, language in zip("ab", languages, strict=True):
+        corpus = write_corpus(tmp_path / name, speakers=1, clips=1, seed=ord(name))
+        options = {"name": name, "csv": "labels.csv", "vad_scale": [1, 5]}
+        manifests.append(
+            str(prepare("table", corpus, tmp_path / "m", language=language, **options)[0])
+        )
+    code = main(["audit", *manifests, "--manifest", *manifests, "--json"])
+    found = json.loads(capsys.readouterr().out)["shared"]["texts"]
+    assert (found["count"], code) == (shared, shared)
