@@ -37,7 +37,8 @@ def run(arguments: list[str]) -> None:
     settings = config.read_settings(file, overrides, command_line.RUN_OPTIONS)
     config.require_experiment(settings, file, HOME)
     plain = config.checked_settings(settings)
-    for setting in parse_corpora(plain["corpora"]):
+    named = lines_of(plain["corpora"], plain["corpus"], plain["data_folder"])
+    for setting in parse_corpora(named):
         require_folder(setting.corpus, setting.data_folder, **setting.options)
 
     # From here on torch is needed, which takes seconds: what a user mistypes is told before.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from ser_brain.splits import DISJOINT
 logger = get_logger(__name__)
 
 SHOWN = 5
+# What may be shared, or unknown -> the manifest field that is null then.
+FIELDS = {"speakers": "speaker", "groups": "group", "texts": "text"}
 Hashes = dict[tuple, str]  # (file, start, stop) -> hash of its samples
 
 
@@ -36,13 +38,57 @@ def audit(
     dict
         For each of ``utterances``, ``speakers``, ``groups``, ``texts`` and ``audio``: ``count``
         and the first five ``examples``; for audio an example is a pair of ids. Unknown
-        speakers, groups and texts are shared with nobody.
+        speakers, groups and texts are compared with nothing; ``unknown`` says of how many
+        utterances, on the left and on the right.
     """
     shared = shared_facts(left, right)
     shared["audio"] = _identical(left, right, {} if hashes is None else hashes)
-    return {
-        what: {"count": len(found), "examples": found[:SHOWN]} for what, found in shared.items()
+    found = {
+        what: {"count": len(items), "examples": items[:SHOWN]} for what, items in shared.items()
     }
+    for what, field in FIELDS.items():
+        found[what]["unknown"] = [
+            sum(row[field] is None for row in rows.values()) for rows in (left, right)
+        ]
+    return found
+
+
+def unknown_in(audits: Mapping[str, Mapping]) -> dict[str, int]:
+    """How many utterances of all audited parts were not compared, by speaker, group or text.
+
+    Parameters
+    ----------
+    audits : mapping
+        Pair of parts, such as ``train-test`` -> audit.
+    """
+    of_part: dict[str, dict[str, int]] = {what: {} for what in FIELDS}
+    for pair, result in audits.items():
+        for what in FIELDS:
+            found = result.get(what)
+            unknown = found.get("unknown", (0, 0)) if isinstance(found, Mapping) else (0, 0)
+            of_part[what] |= dict(zip(pair.split("-", 1), unknown, strict=True))
+    return {what: sum(parts.values()) for what, parts in of_part.items()}
+
+
+def not_compared(unknown: Mapping[str, int]) -> str:
+    """What an audit cannot say, in words; empty where all is known.
+
+    Examples
+    --------
+    >>> not_compared({"speakers": 64, "groups": 0, "texts": 1200})
+    'not compared: speakers of 64, texts of 1,200 utterances, which are not known'
+    >>> not_compared({"speakers": 0})
+    ''
+    """
+    counts = [f"{what} of {count:,}" for what, count in unknown.items() if count]
+    if not counts:
+        return ""
+    return f"not compared: {', '.join(counts)} utterances, which are not known"
+
+
+def nothing_shared(all_known: bool) -> str:
+    """The words for an audit that found nothing: no all-clear about what is unknown."""
+    return "nothing is shared" if all_known else "nothing known is shared"
 
 
 def shared_facts(left: Mapping[str, dict], right: Mapping[str, dict]) -> dict[str, list[str]]:
@@ -56,11 +102,21 @@ def shared_facts(left: Mapping[str, dict], right: Mapping[str, dict]) -> dict[st
 
 
 def _shared(left: Mapping[str, dict], right: Mapping[str, dict], key: str) -> list[str]:
-    # A text is the same only within a language: codes of two corpora may coincide.
-    def values(rows: Mapping[str, dict]) -> set:
-        return {(row["corpus"], row[key]) for row in rows.values() if row[key] is not None}
+    # A text is the same only within a language, whatever corpus it stands in: codes of two
+    # corpora may coincide. Speakers, and texts of unknown language, are told by their corpus.
+    both = (*left.values(), *right.values())
+    unsure = {row["corpus"] for row in both if key != "text" or row.get("language") is None}
 
-    return sorted(value for _, value in values(left) & values(right))
+    def values(rows: Mapping[str, dict]) -> set:
+        known = [row for row in rows.values() if row[key] is not None]
+        return {(_within(row, unsure), row[key]) for row in known}
+
+    return sorted({value for _, value in values(left) & values(right)})
+
+
+def _within(row: Mapping, unsure: Collection[str]) -> tuple[str, str]:
+    by = "corpus" if row["corpus"] in unsure else "language"
+    return by, row[by]
 
 
 def _identical(
@@ -156,7 +212,10 @@ def require_disjoint(audits: Mapping[str, dict], protocol: str) -> None:
 
 
 def log(audits: Mapping[str, dict]) -> None:
-    """Say what each pair of parts shares; a warning where it is the same recording."""
+    """Say what each pair of parts shares; a warning where it is the same recording.
+
+    What is not known of some utterances is said to be not compared.
+    """
     for pair, result in audits.items():
         found = [
             f"{shared['count']} {what}" for what, shared in result.items() if shared["count"]
@@ -164,8 +223,11 @@ def log(audits: Mapping[str, dict]) -> None:
         if found:
             say = logger.warning if result["audio"]["count"] else logger.info
             say(f"audit: {_in_words(pair)} share {', '.join(found)}")
+    unknown = not_compared(unknown_in(audits))
+    if unknown:
+        logger.info(f"audit: {unknown}")
     if not any(shared["count"] for result in audits.values() for shared in result.values()):
-        logger.info("audit: no part shares a speaker, group, text or recording with another")
+        logger.info(f"audit: {nothing_shared(not unknown)} between the parts")
 
 
 def _in_words(pair: str) -> str:

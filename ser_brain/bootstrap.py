@@ -25,6 +25,9 @@ LEVEL = 0.95
 COUNTS_AT_ONCE = 4_000_000
 # Below this, intervals rest on so few speakers that a reader should be told.
 FEW_SPEAKERS = 10
+# With fewer, the bootstrap knows fewer than 40 different samples (of 4 speakers: 35), of which
+# none can be a tail of 2.5 %: there is no interval.
+FEWEST_FOR_INTERVAL = 5
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,12 @@ def clusters_of(
     if count and not unknown and len(number) > 1:
         index_N = np.array([number[speaker] for speaker in speakers], dtype=np.int64)
         note = ""
-        if len(number) < FEW_SPEAKERS:
+        if len(number) < FEWEST_FOR_INTERVAL:
+            note = (
+                f"Only {len(number)} speakers, too few to say how far the numbers would move "
+                "with others: no interval is given."
+            )
+        elif len(number) < FEW_SPEAKERS:
             note = f"Only {len(number)} speakers: take the intervals as a rough guide."
         return Clusters(index_N, len(number), "speaker", note)
     reason = f"the speaker of {unknown} of {count} utterances is unknown"
@@ -153,10 +161,15 @@ def interval(
     Returns
     -------
     tuple
-        (low, high), or (None, None) where half of the resamples or more are undefined.
+        (low, high), or (None, None) where fewer than five were drawn from, or half of the
+        resamples or more are undefined.
     """
     defined = estimates_B[np.isfinite(estimates_B)]
-    if clusters < 2 or len(defined) == 0 or 2 * len(defined) <= len(estimates_B):
+    if (
+        clusters < FEWEST_FOR_INTERVAL
+        or len(defined) == 0
+        or 2 * len(defined) <= len(estimates_B)
+    ):
         return None, None
     tail = tail_probability(clusters, level)
     low, high = np.quantile(defined, [tail, 1 - tail])

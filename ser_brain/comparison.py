@@ -15,11 +15,12 @@ from functools import partial
 import numpy as np
 
 from ser_brain import label_metrics, score_metrics, value_metrics
-from ser_brain.bootstrap import clusters_of, interval, resample
+from ser_brain.bootstrap import interval, resample
 from ser_brain.changed_answers import changed_answers
 from ser_brain.metrics import LABEL_METRICS, SCORE_METRICS, VALUE_METRICS, Metric, number
 from ser_brain.pairing import Pair
 from ser_brain.predictions import VALENCE_AROUSAL, Predictions
+from ser_brain.scoring import clusters_of_rows
 from ser_brain.swap_test import note, swap_test
 
 # The one metric of a task that is put to the test; the others are exploratory.
@@ -69,11 +70,12 @@ def compare(pair: Pair, resamples: int) -> dict:
     Returns
     -------
     dict
-        ``both``, ``only_a`` and ``only_b`` (utterances); ``tasks``: emotion, valence and
-        arousal where both models predict it and labels are there, each with ``n``, what was
-        ``drawn``, its ``primary`` metric and ``metrics``: name -> ``a``, ``b``, ``difference``
-        (value, low, high; B - A) and ``p``; ``answers``: how many changed in which way and
-        every utterance that did, None without classes.
+        ``both`` (utterances), ``predictions`` (of either model on them: more where seeds are
+        pooled), ``only_a`` and ``only_b`` (predictions); ``tasks``: emotion, valence and
+        arousal where both models predict it and labels are there, each with ``n`` (utterances),
+        what was ``drawn``, its ``primary`` metric and ``metrics``: name -> ``a``, ``b``,
+        ``difference`` (value, low, high; B - A) and ``p``; ``answers``: how many changed in
+        which way and every utterance that did, None without classes.
     """
     rng = np.random.default_rng(pair.one.card["seed"])
     tasks = {
@@ -84,7 +86,8 @@ def compare(pair: Pair, resamples: int) -> dict:
     return {
         "test_set": pair.one.card["test_set"],
         "synthetic": bool(pair.one.card.get("synthetic", False)),
-        "both": len(pair.one.ids),
+        "both": len(set(pair.one.utterances)),
+        "predictions": len(pair.one.ids),
         "only_a": pair.only_one,
         "only_b": pair.only_other,
         "tasks": tasks,
@@ -145,8 +148,7 @@ def _dimension(pair: Pair, axis: int) -> Task:
 def _compared(
     name: str, task: Task, pair: Pair, resamples: int, rng: np.random.Generator
 ) -> dict:
-    rows = [pair.one.rows[n] for n in np.flatnonzero(task.chosen_N)]
-    clusters = clusters_of([row.get("speaker") for row in rows])
+    clusters = clusters_of_rows(pair.one, task.chosen_N)
     width = task.one_NK.shape[1]
     sums_BK = resample(np.hstack([task.one_NK, task.other_NK]), clusters, resamples, rng)
     p_values = swap_test(task.one_NK, task.other_NK, clusters, task.measures, rng)
@@ -165,7 +167,7 @@ def _compared(
         }
     notes = [text for text in (clusters.note, note(clusters)) if text]
     return {
-        "n": len(rows),
+        "n": len(set(pair.one.chosen(np.flatnonzero(task.chosen_N)).utterances)),
         "drawn": {"unit": clusters.unit, "count": clusters.count, "notes": notes},
         "primary": PRIMARY[name],
         "metrics": metrics,

@@ -124,6 +124,8 @@ def to_lines(compared: Mapping) -> str:
 def _lines_of(comparison: Mapping) -> list[str]:
     name = comparison["test_set"]
     lines = [f"{name}: {comparison['both']:,} utterances of both"]
+    if comparison["predictions"] > comparison["both"]:
+        lines[0] += f", {comparison['predictions']:,} predictions of each"
     if comparison["only_a"] or comparison["only_b"]:
         lines[0] += f" ({comparison['only_a']:,} only of A, {comparison['only_b']:,} only of B)"
     if comparison["synthetic"]:

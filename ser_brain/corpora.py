@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
 from ser_brain.errors import SERError, bad_value
@@ -58,6 +58,19 @@ class CorpusSetting:
     def source(self) -> str:
         """What is prepared, whatever is then taken of it; two lines may share it."""
         return repr((self.corpus, self.data_folder, sorted(self.options.items())))
+
+
+def is_of(corpus: str, names: Collection[str]) -> bool:
+    """Whether an experiment took a corpus under any of its names there.
+
+    A line with ``where`` is named after both: ``demo_eng`` is of ``demo``.
+
+    Examples
+    --------
+    >>> is_of("demo", {"demo_eng"}), is_of("demo_2", {"demo"})
+    (True, False)
+    """
+    return any(f"{name}_".startswith(f"{corpus}_") for name in names)
 
 
 def parse_corpora(settings: Sequence[Mapping]) -> list[CorpusSetting]:

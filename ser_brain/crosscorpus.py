@@ -111,7 +111,7 @@ def _cell(predictions: Predictions, resamples: int) -> dict:
     return {
         "role": predictions.card["role"],
         "protocol": predictions.card["protocol"],
-        "utterances": len(predictions.ids),
+        "utterances": len(set(predictions.utterances)),
         "speakers": len({row.get("speaker") for row in predictions.rows} - {None}),
         "classes_present": classification["classes_present"],
         "emotions": predictions.emotions,

@@ -67,7 +67,11 @@ def protocols(matrix: Mapping) -> str:
 
 def warnings(matrix: Mapping) -> list[str]:
     """What to keep in mind when reading the matrix."""
-    found = []
+    found = [
+        f"{name} of {label} is left out: {why}."
+        for label, model in matrix["models"].items()
+        for name, why in model["incomplete"].items()
+    ]
     for name, row in matrix["test_sets"].items():
         if not row["same_utterances"]:
             found.append(f"{name}: not the same utterances for all models, so none is best.")

@@ -22,7 +22,7 @@ from ser_brain.encoders.base import Encoder
 from ser_brain.encoders.masking import masked_mean
 from ser_brain.errors import SERError
 from ser_brain.files import write_json
-from ser_brain.labelling import UNIT_RANGE, CorpusData, LabelChoice, label_corpus
+from ser_brain.labelling import NEEDED, UNIT_RANGE, CorpusData, LabelChoice, label_corpus
 from ser_brain.labels import EMOTIONS
 from ser_brain.log import get_logger, told
 from ser_brain.manifest import data_folder_of, read_card
@@ -85,7 +85,7 @@ def embed(
 
 
 def _read(target: Target) -> CorpusData:
-    card = read_card(target.manifest)
+    card = read_card(target.manifest, NEEDED)
     setting = CorpusSetting(card["name"], "test", None, target.label_source)
     data_folder = data_folder_of(target.manifest, target.data_folder)
     data = label_corpus(target.manifest, data_folder, setting, ALL_LABELS)
@@ -114,7 +114,7 @@ def _embed_corpus(
             "role": role,
             "emotions": list(EMOTIONS),
             "va_range": list(UNIT_RANGE),
-            "synthetic": bool(data.card["synthetic"]),
+            "synthetic": bool(data.card.get("synthetic")),
         }
         chosen = [output for output in outputs if output["id"] in ids]
         rows = prediction_rows(chosen, data.rows, EMOTIONS)

@@ -77,7 +77,8 @@ def evaluate_run(run: Run, resamples: int = RESAMPLES) -> dict:
     Returns
     -------
     dict
-        ``{"run": its record, "test_sets": {name: evaluation}}``. Where the run has several
+        ``{"run": its record, "incomplete": {name: why it is left out}, "test_sets": {name:
+        evaluation}}``. Where the run has several
         parts (folds, seeds) their predictions are pooled, and each evaluation has ``parts``:
         part -> metric -> value, and ``spread``: metric -> mean and standard deviation (n - 1)
         over the parts.
@@ -88,7 +89,7 @@ def evaluate_run(run: Run, resamples: int = RESAMPLES) -> dict:
         evaluations[name] = evaluate(pooled, pooled.card["seed"], resamples)
         if len(run.parts) > 1:
             evaluations[name] |= _over_parts(parts)
-    return {"run": run.record, "test_sets": evaluations}
+    return {"run": run.record, "incomplete": run.incomplete, "test_sets": evaluations}
 
 
 def _over_parts(parts: Mapping[str, Predictions]) -> dict:
@@ -111,7 +112,7 @@ def _over_parts(parts: Mapping[str, Predictions]) -> dict:
 
 def _counts(predictions: Predictions) -> dict:
     # Several models may predict one utterance; it is counted once.
-    rows = list({row.get("utterance", row["id"]): row for row in predictions.rows}.values())
+    rows = list(dict(zip(predictions.utterances, predictions.rows, strict=True)).values())
     speakers = [row.get("speaker") for row in rows]
     durations = [row["duration"] for row in rows if row.get("duration") is not None]
     emotions = _tally(row["emotion"] for row in rows if row["emotion"] is not None)

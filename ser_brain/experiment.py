@@ -61,7 +61,7 @@ class ExperimentData:
     def synthetic(self, test_set: str) -> bool:
         """Whether a test set holds no person's speech."""
         cards = {data.name: data.card for data in self.corpora}
-        return bool(cards[test_set]["synthetic"])
+        return bool(cards[test_set].get("synthetic"))
 
 
 def label_choice(hparams: Mapping) -> LabelChoice:

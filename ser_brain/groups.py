@@ -14,6 +14,7 @@ from ser_brain.predictions import Predictions
 from ser_brain.scoring import Scores, score
 
 GROUPED_BY = ("gender", "language", "corpus", "speaker")
+NO_INTERVAL = {"low": None, "high": None}
 
 
 def compare_groups(
@@ -29,7 +30,8 @@ def compare_groups(
         gap and its interval, the groups drawn independently). Only groupings with two groups
         or more. Of several groups the two extremes are compared, which makes their gap look
         larger than that of two groups picked beforehand. The interval of a single speaker
-        draws utterances.
+        draws utterances; it says nothing of other speakers, so that a group of one speaker and
+        a gap to one have none.
     """
     found = {}
     for key in GROUPED_BY:
@@ -42,7 +44,7 @@ def compare_groups(
         found[key] = {
             "levels": {name: _level(part, scores[name], key) for name, part in parts.items()},
             "unknown": unknown,
-            "gaps": _gaps(scores),
+            "gaps": _gaps(scores, {name for name, part in parts.items() if _one_voice(part)}),
         }
     return found
 
@@ -58,10 +60,12 @@ def _members(predictions: Predictions, key: str) -> dict[str | None, list[int]]:
 
 def _level(part: Predictions, scores: Scores, key: str) -> dict:
     level = {
-        "utterances": len({row.get("utterance", row["id"]) for row in part.rows}),
+        "utterances": len(set(part.utterances)),
         "speakers": len({row.get("speaker") for row in part.rows} - {None}),
         "metrics": scores.values(),
     }
+    if key != "speaker" and _one_voice(part):
+        level["metrics"] = {m: {**v, **NO_INTERVAL} for m, v in level["metrics"].items()}
     if key == "speaker":
         genders = {row.get("gender") for row in part.rows}
         level["gender"] = genders.pop() if len(genders) == 1 else None
@@ -72,7 +76,12 @@ def _level(part: Predictions, scores: Scores, key: str) -> dict:
     return level
 
 
-def _gaps(scores: dict[str, Scores]) -> dict[str, dict]:
+def _one_voice(part: Predictions) -> bool:
+    speakers = {row.get("speaker") for row in part.rows}
+    return len(speakers) == 1 and None not in speakers
+
+
+def _gaps(scores: dict[str, Scores], single: set[str]) -> dict[str, dict]:
     gaps = {}
     values = {name: found.values() for name, found in scores.items()}
     for metric in next(iter(values.values())):
@@ -85,8 +94,8 @@ def _gaps(scores: dict[str, Scores]) -> dict[str, dict]:
             continue
         (low_value, lowest), (high_value, highest) = ranked[0], ranked[-1]
         gap = {"highest": highest, "lowest": lowest, "value": high_value - low_value}
-        gaps[metric] = gap | {"low": None, "high": None}
-        if metric in scores[highest].draws:
+        gaps[metric] = gap | NO_INTERVAL
+        if metric in scores[highest].draws and single.isdisjoint((highest, lowest)):
             apart_B = scores[highest].draws[metric] - scores[lowest].draws[metric]
             clusters = min(scores[name].clusters[metric] for name in (highest, lowest))
             gaps[metric]["low"], gaps[metric]["high"] = interval(apart_B, clusters)

@@ -15,6 +15,7 @@ from itertools import combinations
 
 import numpy as np
 
+from ser_brain.corpora import is_of
 from ser_brain.exchanged_classes import (
     Exchange,
     find_exchanges,
@@ -80,12 +81,13 @@ def check_labels(parts: Mapping[str, Predictions], level: float = LEVEL) -> dict
     SERError
         If the parts differ or the model gives no probabilities.
     """
-    card = pool(parts).card
+    pooled = pool(parts)
+    card = pooled.card
     scores = labelled_scores(parts)
     facts = {
         "test_set": card["test_set"],
         "protocol": card["protocol"],
-        "learned": _learned(card),
+        "learned": _learned(pooled),
         "level": level,
         "emotions": scores.emotions,
         "utterances": len(scores.ids),
@@ -108,10 +110,15 @@ def check_labels(parts: Mapping[str, Predictions], level: float = LEVEL) -> dict
     }
 
 
-def _learned(card: Mapping) -> bool:
-    """Whether the model was trained on labels of this corpus, as its protocol says."""
+def _learned(predictions: Predictions) -> bool:
+    """Whether the model was trained on labels of this corpus, as its protocol says.
+
+    The corpus is that of the utterances: the name of a test set says more than that.
+    """
+    card = predictions.card
     trained = str(card["protocol"]).split("/")[0].split("+")
-    return card["role"] == "train" or card["test_set"] in trained
+    tested = {row.get("corpus") or card["test_set"] for row in predictions.rows}
+    return card["role"] == "train" or any(is_of(corpus, trained) for corpus in tested)
 
 
 def _evidence(scores: LabelledScores) -> Evidence:

@@ -13,8 +13,7 @@ from pathlib import Path
 from ser_brain.corpora import CorpusSetting
 from ser_brain.errors import SERError, bad_value
 from ser_brain.labels import EMOTIONS, map_emotion, prototype, require_in_scale, rescale
-from ser_brain.manifest import card_path, read_card, read_manifest
-from ser_brain.manifest_entries import check_card
+from ser_brain.manifest import read_card, read_manifest
 
 VAD_SOURCES = ("corpus", "prototypes")
 REQUIRED_LABELS = ("emotion", "vad")
@@ -128,8 +127,7 @@ def label_corpus(
         For a label source the corpus lacks, valence or arousal off the corpus's scale (naming
         the utterance), or if no utterance is left.
     """
-    card = read_card(manifest)
-    check_card(card, card_path(manifest), NEEDED)
+    card = read_card(manifest, NEEDED)
     entries = read_manifest(manifest, data_folder)
     source = setting.label_source or card["default_source"]
     if source not in card["sources"]:

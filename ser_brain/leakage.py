@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ser_brain.audit import SHOWN, shared_facts
+from ser_brain.audit import FIELDS, SHOWN, not_compared, nothing_shared, shared_facts
 from ser_brain.near_duplicates import listen, same_recordings
 from ser_brain.tables import Table, to_text
 
@@ -17,8 +17,6 @@ KINDS = {
     "audio": "identical recordings",
     "near_duplicates": "near-duplicate recordings",
 }
-# What may be unknown -> the manifest field that is null then.
-FIELDS = {"speakers": "speaker", "groups": "group", "texts": "text", "recordings": "wav"}
 
 
 def compare(
@@ -66,7 +64,7 @@ def compare(
         "overlap": [kind for kind, items in shared.items() if items and kind not in allowed],
         "unknown": {
             kind: sum(entry[field] is None for entry in entries)
-            for kind, field in FIELDS.items()
+            for kind, field in {**FIELDS, "recordings": "wav"}.items()
         },
     }
 
@@ -96,9 +94,8 @@ def _verdict(facts: Mapping) -> list[str]:
     """What was not compared, and then the verdict."""
     lines, missing = [], dict(facts["unknown"])
     unheard = missing.pop("recordings")
-    unknown = [f"{kind} of {count:,}" for kind, count in missing.items() if count]
-    if unknown:
-        lines.append(f"not compared: {', '.join(unknown)} utterances, which are not known")
+    if any(missing.values()):
+        lines.append(not_compared(missing))
     if unheard:
         lines.append(
             f"not compared: recordings of {unheard:,} utterances; say with --data_folder where "
@@ -113,4 +110,4 @@ def _verdict(facts: Mapping) -> list[str]:
         found = ", ".join(counts[kind] for kind in facts["overlap"])
         return [*lines, f"verdict: overlap ({found})"]
     but = f" but for {', '.join(counts.values())}, which are allowed" if counts else ""
-    return [*lines, f"verdict: {'nothing known is' if lines else 'nothing is'} shared{but}"]
+    return [*lines, f"verdict: {nothing_shared(not lines)}{but}"]

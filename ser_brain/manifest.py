@@ -7,7 +7,7 @@ Standard library only. A manifest is ``<corpus>.json`` (id -> entry); its card,
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ser_brain.corpus_card import CorpusCard, Utterance
@@ -98,8 +98,14 @@ def card_path(manifest: str | Path) -> Path:
     return Path(manifest).with_suffix(".card.json")
 
 
-def read_card(manifest: str | Path) -> dict:
+def read_card(manifest: str | Path, needed: Sequence[str] = ()) -> dict:
     """Read the card beside a manifest.
+
+    Parameters
+    ----------
+    manifest : str or Path
+    needed : sequence of str
+        Keys that it must have; any other it may lack.
 
     Raises
     ------
@@ -107,7 +113,7 @@ def read_card(manifest: str | Path) -> dict:
         If it is missing or damaged, or a value in it is of the wrong kind.
     """
     card = read_json(card_path(manifest), "corpus card")
-    check_card(card, card_path(manifest))
+    check_card(card, card_path(manifest), needed)
     return card
 
 

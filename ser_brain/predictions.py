@@ -85,6 +85,11 @@ class Predictions:
         return self.card["emotions"]
 
     @property
+    def utterances(self) -> list[str]:
+        """Of each row the utterance's id; pooled models predict an utterance several times."""
+        return [row.get("utterance", row["id"]) for row in self.rows]
+
+    @property
     def calibrated_NC(self) -> np.ndarray | None:
         """Log-probabilities after temperature scaling, where a temperature is known."""
         if self.log_probs_NC is None or self.temperature_N is None:

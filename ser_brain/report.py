@@ -18,7 +18,7 @@ from ser_brain.files import read_json, write_json, write_text
 from ser_brain.pages import SAYS_NOTHING, render
 from ser_brain.report_folder import rewritten
 from ser_brain.report_picture import subtitle
-from ser_brain.runs import Run, read_run
+from ser_brain.runs import Run, parts_of, read_run
 from ser_brain.tables import Table, cell_text, stack, to_csv, to_markdown, to_text
 from ser_brain.training_curves import read_train_log
 
@@ -57,6 +57,27 @@ def write_report(run_folder: str | Path, resamples: int = RESAMPLES) -> Path:
     return folder / "index.html"
 
 
+def renew_reports(run_folder: str | Path) -> None:
+    """Write anew what reports of a run, or of folds and each of them, predictions outdate.
+
+    Raises
+    ------
+    SERError
+        See :func:`write_report`.
+    """
+    parts, _ = parts_of(Path(run_folder))
+    judged = {part: [part] for part in parts.values()} | {Path(run_folder): [*parts.values()]}
+    for folder, predicted in judged.items():
+        results = folder / "report" / "results.json"
+        cards = [card for part in predicted for card in part.glob("predictions/*.card.json")]
+        if results.is_file() and any(_written(card) > _written(results) for card in cards):
+            write_report(folder)
+
+
+def _written(path: Path) -> int:
+    return path.stat().st_mtime_ns
+
+
 def summary_table(results: Mapping) -> str:
     """The headline as aligned text for a terminal, a column per test set.
 
@@ -75,6 +96,9 @@ def summary_table(results: Mapping) -> str:
         if i > 0
     ]
     lines = [next(iter(test_sets.values()))["protocol"], "", to_text(turned)]
+    incomplete = results.get("incomplete", {})
+    if incomplete:
+        lines += ["", *(f"{name} is left out: {why}." for name, why in incomplete.items())]
     synthetic = [name for name, evaluation in test_sets.items() if evaluation["synthetic"]]
     if synthetic:
         lines += ["", f"Synthetic speech ({', '.join(synthetic)}): {SAYS_NOTHING}"]
@@ -108,6 +132,7 @@ def _content(folder: Path, run: Run, results: Mapping) -> dict:
         "corpora": report_data.corpora(splits),
         "data_tables": [table for table in report_data.tables(splits) if table.rows],
         "known_speakers": report_data.known_speakers(splits),
+        "unknown_speakers": report_data.not_audited(splits, ["speakers"]),
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ser_brain.audit import FIELDS, not_compared, unknown_in
 from ser_brain.report_tables import noun_of
 from ser_brain.tables import Table
 
@@ -134,17 +135,30 @@ def audit(splits: Mapping[str, Mapping]) -> Table:
     rows = []
     for pair in dict.fromkeys(pair for a in audits for pair in a):
         results = [a[pair] for a in audits if pair in a]
-        rows.append([pair, *(_total(result.get(kind) for result in results) for kind in kinds)])
+        rows.append([pair, *(_total([r.get(kind) for r in results]) for kind in kinds)])
     caption = "Shared between the parts of the split; 0 is what a test of generalisation needs."
     if len(audits) > 1:
         caption += f" Added up over {len(audits)} {noun_of(list(splits))}."
+    if unknown := not_audited(splits):
+        caption += f" {unknown[0].upper()}{unknown[1:]}."
     return Table("audit", caption, ["Parts", *[kind.capitalize() for kind in kinds]], rows)
 
 
-def _total(found: Sequence[Mapping | int | None]) -> int | None:
-    """Sum of counts that stand alone or beside examples; None where none was taken."""
+def not_audited(splits: Mapping[str, Mapping], kinds: Sequence[str] = tuple(FIELDS)) -> str:
+    """What the audits of a run or its parts could not compare, in words; empty if nothing."""
+    of_parts = [unknown_in(split.get("audit") or {}) for split in splits.values()]
+    return not_compared({k: max((found[k] for found in of_parts), default=0) for k in kinds})
+
+
+def _total(found: Sequence[Mapping | int | None]) -> int | str | None:
+    """Sum of counts that stand alone or beside examples; None where none was taken.
+
+    Where something could not be compared, the sum is of what is known, and says so.
+    """
     counts = [_count(one) for one in found]
     known = [count for count in counts if count is not None]
+    if any(sum(one.get("unknown", ())) for one in found if isinstance(one, Mapping)):
+        return f"{sum(known):,} known"
     return sum(known) if known else None
 
 

@@ -7,6 +7,7 @@ What no report wrote is never removed. What a report wrote, ``files.json`` besid
 from __future__ import annotations
 
 import contextlib
+import filecmp
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -103,12 +104,18 @@ def _require_written(folder: Path, names: Iterable[str], earlier: set[str]) -> N
         )
 
 
+def _same(new: Path, there: Path) -> bool:
+    """Whether a file is there already, so that nothing is lost where a new one replaces it."""
+    return new.is_file() and there.is_file() and filecmp.cmp(new, there, shallow=False)
+
+
 def _move(new: Path, folder: Path, own: bool) -> None:
     """Move files to a folder, and remove those of an earlier report that have no successor."""
     earlier = written_files(folder)
     written = {SUMS, WRITTEN, *(path.name for path in new.iterdir())}
     if not own:
-        _require_written(folder, written, earlier)
+        kept = {name for name in written if _same(new / name, folder / name)}
+        _require_written(folder, written - kept, earlier)
     write_json(new / WRITTEN, {"written": sorted(written)})
     write_checksums(new)
     # Both until the end: who is stopped in between leaves nothing whose owner is unknown.

@@ -17,11 +17,11 @@ from ser_brain.config import load_settings, read_settings
 from ser_brain.corpora import CorpusSetting
 from ser_brain.dataio import require_lengths
 from ser_brain.experiment import label_choice
-from ser_brain.files import read_json, remove_partial
-from ser_brain.labelling import CorpusData, label_corpus
+from ser_brain.files import read_json, remove_partial, sha256_of
+from ser_brain.labelling import NEEDED, CorpusData, label_corpus
 from ser_brain.lock import NAME, held
 from ser_brain.log import get_logger
-from ser_brain.manifest import data_folder_of, read_card
+from ser_brain.manifest import SHA256, data_folder_of, read_card
 from ser_brain.on_argument import Target
 from ser_brain.outputs import model_facts, temperature_of, write_outputs
 from ser_brain.prediction_card import card_path
@@ -104,7 +104,7 @@ def predict_on(
 
 
 def _predict(folder: Path, brain: SERBrain, hparams: dict, target: Target) -> str:
-    corpus_card = read_card(target.manifest)
+    corpus_card = read_card(target.manifest, NEEDED)
     setting = CorpusSetting(
         corpus_card["name"], "test", None, target.label_source, target.where
     )
@@ -116,7 +116,7 @@ def _predict(folder: Path, brain: SERBrain, hparams: dict, target: Target) -> st
     name = _name(data, target)
     checkpoint = brain.checkpointer.find_checkpoint(min_key=hparams["validation_metric"])
     facts = {
-        "manifest_sha256": corpus_card["manifest_sha256"],
+        SHA256: corpus_card.get(SHA256) or sha256_of(target.manifest),
         "checkpoint": checkpoint and checkpoint.path.name,
         "label_source": target.label_source or corpus_card["default_source"],
         "where": dict(target.where),
@@ -134,7 +134,7 @@ def _predict(folder: Path, brain: SERBrain, hparams: dict, target: Target) -> st
         **temperature_of(folder),
         **_origin(folder, data, facts),
         **facts,
-        "synthetic": bool(corpus_card["synthetic"]),
+        "synthetic": bool(corpus_card.get("synthetic")),
     }
     logger.info(f"{folder}: scoring {len(data.rows):,} utterances of {name}")
     write_outputs(folder, name, brain.run_on(data.rows), data.rows, card)

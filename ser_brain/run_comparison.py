@@ -72,10 +72,15 @@ def compare_runs(
         for run, label in zip((one, other), labels, strict=True)
         if run.pooled(name).card["role"] == SEEN
     ]
+    left_out = [
+        f"{name} of {label} is left out: {why}."
+        for run, label in zip((one, other), labels, strict=True)
+        for name, why in run.incomplete.items()
+    ]
     return {
         "a": run_facts(one, labels[0]),
         "b": run_facts(other, labels[1]),
-        "notes": [*training_notes(one, other), *seen],
+        "notes": [*training_notes(one, other), *seen, *left_out],
         "not_shared": not_shared,
         "bootstrap": {"resamples": resamples, "level": LEVEL},
         "test_sets": found,
@@ -90,6 +95,7 @@ def run_facts(run: Run, label: str) -> dict:
         "experiment": run.first.card["experiment"],
         "protocol": run.protocol,
         "parts": list(run.parts),
+        "incomplete": run.incomplete,
     }
 
 

@@ -63,7 +63,8 @@ def claim(folder: str | Path, settings: str) -> None:
         If checkpoints or predictions of other settings lie there, naming the keys that
         differ, or of settings that nobody can tell.
     """
-    for place in ("", "save", "predictions", "report"):
+    # Not of the report, which another process may write: a report removes its own.
+    for place in ("", "save", "predictions"):
         remove_partial(Path(folder) / place)
     kept = Path(folder) / SETTINGS
     made = {"checkpoints": "save/CKPT+*", "predictions": "predictions/*.jsonl"}

@@ -8,17 +8,27 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from ser_brain.errors import SERError
 from ser_brain.files import read_json
+from ser_brain.log import get_logger
+from ser_brain.prediction_card import card_path
 from ser_brain.predictions import ROW_FIELDS, Predictions, read_predictions
 
+logger = get_logger(__name__)
+
 FOLDS = "folds.json"
+# What ser evaluate notes in a card of what was tested on: the same for every part.
+SAME_TEST = ("manifest_sha256", "label_source", "where", "balanced")
+PREDICT_AGAIN = (
+    "Put the predictions back or make them again: by ser evaluate, or of a run's own test sets "
+    "by its command."
+)
 
 
 @dataclass(frozen=True)
@@ -37,12 +47,15 @@ class Run:
         ``valid``), on which checkpoint and temperature were chosen, is none of them.
     record : dict
         ``run.json`` of the run, or ``folds.json``; {} where there is none.
+    incomplete : dict
+        Test set that is left out, because not every part predicted it -> why, in words.
     """
 
     folder: Path
     parts: dict[str, Path]
     test_sets: dict[str, dict[str, Predictions]]
     record: dict
+    incomplete: dict[str, str] = field(default_factory=dict)
 
     @property
     def first(self) -> Predictions:
@@ -53,6 +66,11 @@ class Run:
     def protocol(self) -> str:
         """The protocol of all parts in one line."""
         return self.pooled(self.first.card["test_set"]).card["protocol"]
+
+    def is_further(self, test_set: str) -> bool:
+        """Whether ``ser evaluate`` tested on it, later than the run itself on its own sets."""
+        cards = [predictions.card for predictions in self.test_sets[test_set].values()]
+        return all("checkpoint" in card for card in cards)
 
     def pooled(self, test_set: str) -> Predictions:
         """The predictions of all parts on a test set as one; see :func:`pool`."""
@@ -68,20 +86,47 @@ def read_run(folder: str | Path, embeddings: bool = False, scores: bool = True) 
     embeddings : bool
         Also read what the encoder made of every utterance.
     scores : bool
-        Refuse predictions in which no model says anything; ``ser embed`` writes such.
+        Refuse predictions in which no model says anything, and leave out test sets that not
+        every part predicted; ``ser embed`` writes such.
 
     Raises
     ------
     SERError
-        If there are none, or one of them is bad.
+        If there are none, one of them is bad, or no test set is predicted by every part.
     """
     folder = Path(folder)
     parts, record = parts_of(folder)
     found: dict[str, dict[str, Predictions]] = {}
     for name, part in parts.items():
-        for predictions in _read_part(part, embeddings, scores):
-            found.setdefault(predictions.card["test_set"], {})[name] = predictions
-    return Run(folder, parts, found, record)
+        for test_set, predictions in _read_part(part, embeddings, scores).items():
+            found.setdefault(test_set, {})
+            if predictions is not None:
+                found[test_set][name] = predictions
+    incomplete = {
+        test_set: why
+        for test_set, of_parts in found.items()
+        if (why := _why_incomplete(of_parts, parts if scores else of_parts))
+    }
+    said = "; ".join(f"{test_set} ({why})" for test_set, why in incomplete.items())
+    if incomplete and len(incomplete) == len(found):
+        lacks = f"No test set of {folder} is predicted to the end"
+        raise SERError(f"{lacks}: {said}. {PREDICT_AGAIN}")
+    if said:
+        logger.warning(f"{folder}: left out {said}. {PREDICT_AGAIN}")
+    whole = {name: of_parts for name, of_parts in found.items() if name not in incomplete}
+    return Run(folder, parts, whole, record, incomplete)
+
+
+def _why_incomplete(of_parts: Mapping[str, Predictions], parts: Collection[str]) -> str | None:
+    """Why the predictions on a test set cannot be judged together, in words."""
+    missing = [name for name in parts if name not in of_parts]
+    if not of_parts:
+        return "not predicted to the end"
+    if missing:
+        return f"not predicted to the end by {', '.join(missing)}"
+    first, *others = (predictions.card for predictions in of_parts.values())
+    differ = [k for k in SAME_TEST if any(card.get(k) != first.get(k) for card in others)]
+    return f"{', '.join(differ)} not the same for all parts" if differ else None
 
 
 def parts_of(folder: Path) -> tuple[dict[str, Path], dict]:
@@ -100,13 +145,16 @@ def parts_of(folder: Path) -> tuple[dict[str, Path], dict]:
     return {"run": folder}, read_json(path, "run description") if path.exists() else {}
 
 
-def _read_part(folder: Path, embeddings: bool, scores: bool) -> list[Predictions]:
+def _read_part(folder: Path, embeddings: bool, scores: bool) -> dict[str, Predictions | None]:
+    """Test set -> its predictions; None where they are missing or were never finished."""
     # os.path, since a name that no file can have is an error of pathlib's.
     there = os.path.isdir(folder / "predictions")
     paths = sorted((folder / "predictions").glob("*.jsonl")) if there else []
     if not paths:
         raise SERError(f"No predictions/*.jsonl in {folder}; train or evaluate first.")
-    found = [read_predictions(path, embeddings, scores) for path in paths]
+    # The card is written last: without it, a test set is not finished.
+    finished = [path for path in paths if card_path(path).is_file()]
+    found = [read_predictions(path, embeddings, scores) for path in finished]
     found = [predictions for predictions in found if predictions.card["role"] != "valid"]
     splits = folder / "splits.json"
     tests = read_json(splits, "split").get("tests", {}) if splits.is_file() else {}
@@ -118,7 +166,11 @@ def _read_part(folder: Path, embeddings: bool, scores: bool) -> list[Predictions
         role, name = str(predictions.card["role"]), predictions.card["test_set"]
         return role != "test", role, place.get(name, len(place)), name
 
-    return sorted(found, key=order)
+    in_order = {p.card["test_set"]: p for p in sorted(found, key=order)}
+    begun = [path.name.removesuffix(".jsonl") for path in paths if path not in finished]
+    missing = dict.fromkeys(name for name in [*tests, *begun] if name not in in_order)
+    missing.pop("valid", None)
+    return in_order | missing
 
 
 def pool(parts: Mapping[str, Predictions]) -> Predictions:

@@ -84,7 +84,7 @@ def _classification(
         log_probs.append(predictions.calibrated_NC[labelled_N])
     statistics = [label_metrics.confusion_cells(true_N, predicted_N, classes)]
     statistics += [score_metrics.score_statistics(true_N, each_NC) for each_NC in log_probs]
-    clusters = _clusters(predictions, labelled_N)
+    clusters = clusters_of_rows(predictions, labelled_N)
     sums_BK = resample(np.hstack(statistics), clusters, resamples, rng)
     ends = np.cumsum([each_NK.shape[1] for each_NK in statistics])
     cells_BK, *scored = np.split(sums_BK, ends[:-1], axis=1)
@@ -136,7 +136,7 @@ def _dimension(
         all_true_N = predictions.true_va_N2[:, axis]
     rated_N = np.isfinite(all_true_N)
     true_N, predicted_N = all_true_N[rated_N], predictions.predicted_va_N2[rated_N, axis]
-    clusters = _clusters(predictions, rated_N)
+    clusters = clusters_of_rows(predictions, rated_N)
     statistics_NK = value_metrics.value_statistics(true_N, predicted_N)
     sums_BK = resample(statistics_NK, clusters, resamples, rng)
     utterances = (true_N, predicted_N)
@@ -186,10 +186,18 @@ def _scaled(result: Mapping[str, float | None], factor: float) -> dict[str, floa
     return {key: None if value is None else value * factor for key, value in result.items()}
 
 
-def _clusters(predictions: Predictions, known_N: np.ndarray) -> Clusters:
-    rows = [predictions.rows[i] for i in np.flatnonzero(known_N)]
-    speakers = [row.get("speaker") for row in rows]
-    return clusters_of(speakers, [row.get("utterance", row["id"]) for row in rows])
+def clusters_of_rows(predictions: Predictions, chosen_N: np.ndarray) -> Clusters:
+    """What is drawn of some predictions: speakers, or else utterances.
+
+    Where folds or seeds are pooled, the predictions of all models on an utterance are one unit.
+
+    Parameters
+    ----------
+    predictions : Predictions
+    chosen_N : ndarray of bool
+    """
+    chosen = predictions.chosen(np.flatnonzero(chosen_N))
+    return clusters_of([row.get("speaker") for row in chosen.rows], chosen.utterances)
 
 
 def _drawn(clusters: Clusters) -> dict:

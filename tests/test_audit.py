@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from ser_brain.audit import audit, audit_parts, log, require_disjoint
+from ser_brain.audit import audit, audit_parts, log, require_disjoint, unknown_in
 from ser_brain.errors import SERError
 
 RATE_HZ = 16000
@@ -24,6 +24,7 @@ def entry(tmp_path):
             "duration": round(duration_s, 6),
             "sample_rate": RATE_HZ,
             "corpus": "made",
+            "language": None,
             "speaker": None,
             "group": None,
             "text": None,
@@ -46,8 +47,21 @@ def test_nothing_shared(entry):
     assert counts(audit(left, right)) == CLEAN
 
 
-def test_the_unknown_is_shared_with_nobody(entry):
-    assert counts(audit({"a": entry("a.wav", 1)}, {"b": entry("b.wav", 2)})) == CLEAN
+def test_the_unknown_is_shared_with_nobody_and_counted(entry):
+    rows = [{f"{n}": entry(f"{n}.wav", n) for n in range(4)}, {"x": entry("x.wav", 9)}]
+    rows[0]["0"]["speaker"] = "known"
+    found = audit(*rows)
+    assert counts(found) == CLEAN
+    unknown = {what: found[what].get("unknown") for what in CLEAN}
+    assert unknown == {
+        "utterances": None,
+        "speakers": [3, 1],
+        "groups": [4, 1],
+        "texts": [4, 1],
+        "audio": None,
+    }
+    parts = audit_parts({"train": rows[0], "valid": rows[1], "my-set": {}})
+    assert unknown_in(parts) == {"speakers": 4, "groups": 5, "texts": 5}
 
 
 @pytest.mark.parametrize(
@@ -60,12 +74,28 @@ def test_a_planted_fact(entry, key, what):
     result = audit(left, right)
     assert counts(result) == {**CLEAN, what: 1}  # Each shared value counts once.
     assert result[what]["examples"] == ["planted"]
+    assert result[what]["unknown"] == [0, 0]
 
 
-def test_a_text_code_of_another_corpus_is_another_text(entry):
-    left = {"a": entry("a.wav", 1, text="a01")}
-    right = {"b": entry("b.wav", 2, text="a01", corpus="other")}
-    assert counts(audit(left, right)) == CLEAN
+@pytest.mark.parametrize(
+    "left, right, shared",
+    [
+        (("made", "eng"), ("other", "eng"), 1),
+        (("made", "eng"), ("made", "deu"), 0),
+        (("made", "eng"), ("other", "deu"), 0),
+        # Of unknown language, a code of another corpus is another text.
+        (("made", None), ("other", None), 0),
+        (("made", None), ("other", "eng"), 0),
+        (("made", None), ("made", "eng"), 1),
+        (("made", None), ("made", None), 1),
+    ],
+)
+def test_a_text_is_the_same_within_a_language(entry, left, right, shared):
+    rows = [
+        {name: entry(f"{name}.wav", seed, text="a01", corpus=corpus, language=language)}
+        for seed, (name, (corpus, language)) in enumerate(zip("ab", (left, right), strict=True))
+    ]
+    assert counts(audit(*rows)) == {**CLEAN, "texts": shared}
 
 
 def test_the_same_utterance(entry):
@@ -153,11 +183,21 @@ def test_log_names_what_is_shared_and_warns_of_the_same_recording(entry, caplog)
     right = {"b": entry("b.wav", 2, speaker="x")}
     log(audit_parts({"train": left, "my-set": right}))
     log(audit_parts({"train": left, "copy": {"c": left["a"]}}))
-    log(audit_parts({"train": left, "other": {"d": entry("d.wav", 3)}}))
+    known = {"speaker": "y", "group": "g", "text": "t"}
+    left["a"] |= {"group": "h", "text": "u"}
+    right = {"d": entry("d.wav", 3, **known)}
+    log(audit_parts({"train": left, "other": right}))
+    right["d"]["text"] = None
+    log(audit_parts({"train": left, "other": right}))
+    unknown = "audit: not compared: groups of 2, texts of 2 utterances, which are not known"
     assert [(record.levelname, record.message) for record in caplog.records] == [
         ("INFO", "audit: train and my-set share 1 speakers"),
+        ("INFO", unknown),
         ("WARNING", "audit: train and copy share 1 speakers, 1 audio"),
-        ("INFO", "audit: no part shares a speaker, group, text or recording with another"),
+        ("INFO", unknown),
+        ("INFO", "audit: nothing is shared between the parts"),
+        ("INFO", "audit: not compared: texts of 1 utterances, which are not known"),
+        ("INFO", "audit: nothing known is shared between the parts"),
     ]
 
 

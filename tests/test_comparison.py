@@ -127,7 +127,7 @@ def simulated(rng, speakers, each=15, edge=0.6):
                 card=fake_run.card(test_set="fake"),
                 ids=[str(n) for n in range(len(true_N))],
                 rows=[
-                    {"emotion": EMOTIONS[t], "speaker": str(n // each)}
+                    {"id": str(n), "emotion": EMOTIONS[t], "speaker": str(n // each)}
                     for n, t in enumerate(true_N)
                 ],
                 true_N=true_N,

@@ -86,7 +86,8 @@ def test_warnings(tmp_path):
     fake_run.write(tmp_path / "b", "x", rows[:-1], experiment="b")
     assert warnings(cross([read_run(tmp_path / n) for n in "ab"], 5)) == [
         "x: not the same utterances for all models, so none is best.",
-        "x: Only 3 speakers: take the intervals as a rough guide.",
+        "x: Only 3 speakers, too few to say how far the numbers would move with others: no "
+        "interval is given.",
         "x: Only 3 speakers: p cannot fall below 0.25, so no difference can reach .05.",
     ]
 

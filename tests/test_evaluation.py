@@ -124,7 +124,7 @@ def test_unknown_speakers_are_said(tmp_path):
 
 
 def test_groups_and_their_gap(tmp_path):
-    rows = fake_run.rows(120, "classification", speakers=8)
+    rows = fake_run.rows(120, "classification", speakers=10)
     for row in rows:  # Always right on women, never on men.
         said = row["emotion"]
         if row["gender"] == "male":
@@ -139,7 +139,7 @@ def test_groups_and_their_gap(tmp_path):
     levels = groups["gender"]["levels"]
     assert levels["female"]["metrics"]["uar"]["value"] == 1.0
     assert levels["male"]["metrics"]["uar"]["value"] == 0.0
-    assert levels["female"]["speakers"] == 4
+    assert levels["female"]["speakers"] == 5
     assert groups["gender"]["gaps"]["uar"] == {
         "highest": "female",
         "lowest": "male",
@@ -147,6 +147,17 @@ def test_groups_and_their_gap(tmp_path):
         "low": 1.0,
         "high": 1.0,
     }
+
+
+@pytest.mark.parametrize("speakers", [2, 4, 8])
+def test_groups_of_fewer_than_five_speakers_have_no_interval(tmp_path, speakers):
+    groups = evaluation_of(tmp_path, fake_run.rows(160, speakers=speakers))["groups"]
+    for level in groups["gender"]["levels"].values():
+        assert level["metrics"]["uar"]["low"] is None
+    for grouping in ("gender", "speaker"):
+        assert groups[grouping]["gaps"]["uar"]["low"] is None
+    # Of one speaker by himself the interval says how far other clips of his would move it.
+    assert all(s["metrics"]["uar"]["low"] for s in groups["speaker"]["levels"].values())
 
 
 def test_the_gap_of_like_groups_holds_zero(tmp_path):

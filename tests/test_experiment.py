@@ -102,7 +102,8 @@ def test_what_splits_json_says():
     assert said["valid"] == list(data.valid)
     assert said["tests"] == {"made": list(data.tests["made"])}
     assert said["left_out"] == {"made": {"labelled fear": 2}}
-    assert said["audit"]["train-valid"]["speakers"] == {"count": 0, "examples": []}
+    speakers = {"count": 0, "examples": [], "unknown": [0, 0]}
+    assert said["audit"]["train-valid"]["speakers"] == speakers
 
 
 def test_what_a_report_says_of_a_corpus():

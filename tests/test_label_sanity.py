@@ -31,7 +31,8 @@ def part(tmp_path):
 
 def made(seed=0, documented=(0, 1, 2, 3), **facts):
     rng = np.random.default_rng(seed)
-    return rows_of(*made_scores(rng, **facts), documented)
+    rows = rows_of(*made_scores(rng, **facts), documented)
+    return [{**row, "corpus": "far"} for row in rows]
 
 
 def test_honest_labels_are_one_line(part):
@@ -183,11 +184,14 @@ def test_classes_that_nobody_has_are_no_candidates(part):
     [
         ({}, False),
         ({"protocol": "near+far/speaker/intended/4-class/seed 1"}, True),
+        ({"protocol": "near+far_deu/speaker/intended/4-class/seed 1"}, True),
+        ({"protocol": "farther/speaker/intended/4-class/seed 1"}, False),
         ({"role": "train"}, True),
     ],
 )
 def test_labels_that_the_model_learned(part, card, learned):
-    facts = check_labels({"model": part(made(knows=2), **card)})
+    # A test set is named after its labels and its draw, too.
+    facts = check_labels({"model": part(made(knows=2), test_set="far-rated_face", **card)})
     assert facts["learned"] is learned
     assert ("The model learned these labels" in labels_text(facts)) is learned
 

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 
@@ -125,3 +126,12 @@ def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(SERError, match="Cannot write"):
         FIGURES["errors"](tmp_path / "file" / "x")
+
+
+@pytest.mark.parametrize("epochs, ticks", [([1], ["1"]), ([3], ["3"]), ([1, 2], ["1", "2"])])
+def test_epochs_are_whole_numbers(tmp_path, epochs, ticks):
+    points = [(epoch, 1.5) for epoch in epochs]
+    training(tmp_path / "x", {"Loss": {"training": [points]}}, *WORDS)
+    svg = (tmp_path / "x.svg").read_text()
+    found = re.findall(r'id="xtick_\d+">.*?<!-- (.*?) -->', svg, re.DOTALL)
+    assert found == ticks

@@ -144,6 +144,8 @@ def test_every_kind_of_model(tmp_path, kind, sketched):
         assert float(row["UAR"]) == uar["value"] and float(row["UAR low"]) == uar["low"]
         assert f"{uar['value']:.3f}" in page.text
     assert ("CCC valence" in row) == (kind != "classification")
+    assert ("CCC: concordance" in page.text) == (kind != "classification")
+    assert ("UAR: recall averaged" in page.text) == (kind != "regression")
 
 
 def test_test_sets_that_lack_labels(tmp_path, sketched):

@@ -1,4 +1,11 @@
-from ser_brain.report_data import audit, corpora, known_speakers, split_sizes, used
+from ser_brain.report_data import (
+    audit,
+    corpora,
+    known_speakers,
+    not_audited,
+    split_sizes,
+    used,
+)
 
 CARD = {
     "title": "A corpus",
@@ -86,6 +93,16 @@ def test_the_audit_adds_up_over_folds():
     assert table.rows == [["train-fake", 2, 2]]
     assert "Added up over 2 folds." in table.caption
     assert "Added up" not in audit(ONE).caption
+
+
+def test_what_is_unknown_is_no_zero():
+    unknown = {"count": 0, "examples": [], "unknown": [51, 13]}
+    audits = {"train-fake": {"speakers": unknown, "texts": {**unknown, "unknown": [0, 0]}}}
+    splits = {"run": {"audit": audits}}
+    table = audit(splits)
+    assert table.rows == [["train-fake", "0 known", 0]]
+    assert "Not compared: speakers of 64 utterances, which are not known." in table.caption
+    assert not_audited(splits, ["texts"]) == "" and not_audited({}) == ""
 
 
 def test_speakers_that_any_fold_was_trained_on():

@@ -4,6 +4,7 @@ import pytest
 
 from ser_brain import run_record
 from ser_brain.errors import SERError
+from ser_brain.report_folder import rewritten
 from ser_brain.run_folder import TrainLog, claim, is_finished
 from ser_brain.run_record import RunRecord, begin
 
@@ -46,12 +47,19 @@ def test_the_same_settings_continue(trained):
     claim(trained, SETTINGS)
 
 
-@pytest.mark.parametrize("place", ["", "save", "predictions", "report"])
+@pytest.mark.parametrize("place", ["", "save", "predictions"])
 def test_what_a_killed_run_left_is_removed(place, trained):
     left = trained / place / ".partial-CKPT+2025"  # such as a checkpoint, half removed
     left.mkdir(parents=True)
     claim(trained, SETTINGS)
     assert not left.exists() and (trained / "save" / "CKPT+2026").is_dir()
+
+
+def test_what_a_report_is_writing_stays(trained):
+    with rewritten(trained / "report", own=True) as new:
+        (new / "index.html").write_text("whole")
+        claim(trained, SETTINGS)
+    assert (trained / "report" / "index.html").read_text() == "whole"
 
 
 def test_other_settings_are_refused_by_name(trained):

@@ -18,7 +18,7 @@ from ser_brain.commands import Outcome
 from ser_brain.corpora import CorpusSetting
 from ser_brain.errors import SERError
 from ser_brain.files import write_text
-from ser_brain.labelling import LabelChoice, label_corpus
+from ser_brain.labelling import NEEDED, LabelChoice, label_corpus
 from ser_brain.manifest import read_card
 from ser_brain.on_argument import parse_manifest, parse_pair
 from ser_brain.tables import Table, to_text
@@ -67,17 +67,18 @@ def run(arguments: argparse.Namespace) -> Outcome:
         vad_source="prototypes",
         required_label="emotion",
     )
-    card = read_card(manifest)
+    card = read_card(manifest, NEEDED)
     where = dict(parse_pair("--where", pair) for pair in arguments.where)
     setting = CorpusSetting(card["name"], "test", None, source, where)
     data = label_corpus(manifest, "", setting, choice)
     ids = balanced_ids(data.rows, emotions, arguments.seed)
     counts = Counter(row["emotion"] for row in data.rows.values())
     size = len(ids) // len(emotions)
+    unprepared = card.get("left_out", {})
     left_out = {
         **data.left_out,
         "beyond the smallest class": len(data.rows) - len(ids),
-        **{f"not in the manifest: {kind}": len(p) for kind, p in card["left_out"].items()},
+        **{f"not in the manifest: {kind}": len(p) for kind, p in unprepared.items()},
     }
     protocol = "/".join(
         [

@@ -18,6 +18,7 @@ from ser_brain.crosscorpus import cross
 from ser_brain.crosscorpus_files import write_matrix
 from ser_brain.crosscorpus_tables import to_lines
 from ser_brain.on_argument import add_on_arguments, targets
+from ser_brain.report import renew_reports
 from ser_brain.report_folder import rewritten
 from ser_brain.runs import read_run
 
@@ -40,6 +41,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
 
         for folder in arguments.runs:
             predict_on(folder, asked, arguments.device)
+            renew_reports(folder)
     matrix = cross([read_run(folder) for folder in arguments.runs])
     text = to_lines(matrix)
     if arguments.out:

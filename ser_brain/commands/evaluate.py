@@ -1,7 +1,8 @@
 """Run a trained model on further corpora, judge it there, and write its report anew.
 
 The model runs once on each manifest; its predictions lie in the run folder, and are used again
-as long as model and manifest are the same. A folds folder runs the model of every fold.
+as long as model and manifest are the same. A folds folder runs the model of every fold, and
+writes the reports of the folds anew, too.
 
     ser evaluate results/classification/emodb/1 --on manifests/cremad.json:rated_voice
 """
@@ -30,10 +31,11 @@ def run(arguments: argparse.Namespace) -> Outcome:
         require_run(part)
     chosen = targets(arguments)
     # They bring torch, which the help and a mistake do without.
-    from ser_brain.report import summary_table, write_report
+    from ser_brain.report import renew_reports, summary_table, write_report
     from ser_brain.rerun import predict_on
 
     predict_on(arguments.run, chosen, arguments.device)
     page = write_report(arguments.run)
+    renew_reports(arguments.run)  # those of the folds
     results = read_json(page.parent / "results.json", "results")
     return Outcome(f"{summary_table(results)}\nreport: {page}", results)

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import tempfile
 from pathlib import Path
 
 from ser_brain.commands import Outcome
@@ -28,7 +29,10 @@ from ser_brain.mood.periods import BY, span
 from ser_brain.mood.report import summary, write_report
 from ser_brain.mood.simulation import SPANS, planted, simulate
 from ser_brain.mood.timeline import read_timeline
+from ser_brain.report_folder import written_files
 from ser_brain.tables import to_csv
+
+SIMULATED = "simulated.csv"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,16 +66,18 @@ def run(arguments: argparse.Namespace) -> Outcome:
         raise SERError("Expected PREDICTIONS or --demo, one of them. See ser mood --help.")
     if arguments.demo and compared:
         raise SERError("--demo compares its own two weeks; leave out --compare.")
-    if arguments.demo:
-        table = arguments.out / "simulated.csv"
-        write_text(table, to_csv(simulate()))
-        compared, truth = SPANS, planted()
-    timeline = read_timeline(
-        table, arguments.va_range, arguments.speaker, arguments.zone, arguments.recorded_at
-    )
-    spans = tuple(span(text) for text in compared or ())
-    mood = analyse(timeline, arguments.by, spans, arguments.block_days)
-    page = write_report(mood, arguments.out, _command(arguments), truth)
+    read = arguments.va_range, arguments.speaker, arguments.zone, arguments.recorded_at
+    with tempfile.TemporaryDirectory() as folder:
+        if arguments.demo:  # The table is a file of the report, written where that may be.
+            table = Path(folder) / SIMULATED
+            write_text(table, to_csv(simulate()))
+            compared, truth = SPANS, planted()
+        timeline = read_timeline(table, *read)
+        spans = tuple(span(text) for text in compared or ())
+        mood = analyse(timeline, arguments.by, spans, arguments.block_days)
+        own = table.parent == arguments.out and table.name in written_files(arguments.out)
+        copied = [table] if arguments.demo or own else []  # else a new report removes its own
+        page = write_report(mood, arguments.out, _command(arguments), truth, copied)
     facts = mood.facts()
     return Outcome(f"{summary(facts, truth)}\n\nreport: {page}", facts)
 

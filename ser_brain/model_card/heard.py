@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from ser_brain.corpora import is_of
 from ser_brain.files import read_json
 from ser_brain.outputs import VALIDATION
 from ser_brain.predictions import Predictions, read_predictions
 from ser_brain.runs import Run
 
-# From the worst to the best; "not checked" where no audit has compared the two.
+# From the worst to the best; "not checked" where no audit has compared the two, or none could.
 CLIPS, SPEAKERS, UNKNOWN, NOTHING = "CLIPS", "speakers", "not checked", "no"
 WORST_FIRST = (CLIPS, SPEAKERS, UNKNOWN, NOTHING)
 MEANING = {
@@ -18,8 +19,8 @@ MEANING = {
     "results and say nothing about new speech.",
     SPEAKERS: "holds other clips of speakers that the model was trained or validated on. "
     "Expect less of it on new speakers.",
-    UNKNOWN: "is of a corpus that the model was trained on, and nobody has checked which "
-    "speakers they share. Do not take it for a test on new speakers.",
+    UNKNOWN: "is of a corpus that the model was trained on, and nobody has checked, or can "
+    "check, which speakers they share. Do not take it for a test on new speakers.",
 }
 
 
@@ -70,8 +71,12 @@ def heard(splits: Mapping, predictions: Predictions, corpora: set[str]) -> str:
         return CLIPS
     if shared["speakers"]:
         return SPEAKERS
-    same_corpus = any(row.get("corpus") in corpora for row in predictions.rows)
-    return UNKNOWN if same_corpus and not all(audits) else NOTHING
+    tested = {row.get("corpus") for row in predictions.rows}
+    same_corpus = None in tested or any(is_of(corpus, corpora) for corpus in tested)
+    # Audits of earlier versions do not say what was unknown; the rows do, of the test set.
+    unknown = any(sum(audit["speakers"].get("unknown", ())) for audit in audits if audit)
+    unknown = unknown or any(row.get("speaker") is None for row in predictions.rows)
+    return UNKNOWN if same_corpus and (unknown or not all(audits)) else NOTHING
 
 
 def trained_corpora(splits: Mapping) -> set[str]:

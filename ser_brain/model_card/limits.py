@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ser_brain.model_card.estimates import estimates, reported, too_few_speakers
+from ser_brain.audit import not_compared, unknown_in
+from ser_brain.model_card.estimates import estimates, reported
 from ser_brain.model_card.facts import CardFacts
 from ser_brain.model_card.heard import CLIPS, NOTHING
 from ser_brain.model_card.languages import language_name
@@ -77,16 +78,7 @@ def _of_test_set(name: str, evaluation: Mapping) -> list[str]:
     result = evaluation["classification"]
     if result and result["classes_present"] > 1:
         said += _classes(name, evaluation, result)
-    results = [result, *(evaluation["regression"] or {}).values()]
-    few = {r["drawn"]["count"] for r in results if r and r["n"] and too_few_speakers(r)}
-    if few:
-        said.append(
-            f"{name} has {max(few)} speakers, too few to say how far its numbers would move "
-            "with others: no interval is given."
-        )
-    else:
-        said += [f"{name}: {note}" for note in evaluation["interval_notes"]]
-    return said
+    return said + [f"{name}: {note}" for note in evaluation["interval_notes"]]
 
 
 def _classes(name: str, evaluation: Mapping, result: Mapping) -> list[str]:
@@ -142,11 +134,18 @@ def _lost(result: Mapping, place: int) -> str:
 
 
 def _same_texts(name: str, facts: CardFacts) -> list[str]:
-    audit = facts.splits.get("audit", {}).get(f"train-{name}")
-    shared = audit["texts"]["count"] if audit else 0
-    if not shared:
+    pair = f"train-{name}"
+    audit = facts.splits.get("audit", {}).get(pair)
+    if not audit:
         return []
-    return [f"{shared:,} texts of {name} were also said in training; new words may go worse."]
+    said = []
+    if shared := audit["texts"]["count"]:
+        said.append(
+            f"{shared:,} texts of {name} were also said in training; new words may go worse."
+        )
+    if unknown := not_compared({"texts": unknown_in({pair: audit})["texts"]}):
+        said.append(f"{name} and training, {unknown}.")
+    return said
 
 
 def _fall(facts: CardFacts, tests: list[str]) -> list[str]:

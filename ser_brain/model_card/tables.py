@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ser_brain.model_card.estimates import (
-    NO_INTERVAL,
-    REPORTED,
-    SPEAKERS_FOR_AN_INTERVAL,
-    estimates,
-    reported,
-)
+from ser_brain.model_card.estimates import REPORTED, estimates, reported
 from ser_brain.model_card.facts import CardFacts
 from ser_brain.model_card.heard import CLIPS
 from ser_brain.model_card.languages import language_name
@@ -127,5 +121,4 @@ def _gap(grouping: str, levels: Mapping, metric: str, gap: Mapping) -> list:
             f"{value:.3f} {end} ({levels[end]['utterances']:,} clips)"
             for value, end in zip(values, ends, strict=True)
         ]
-    few = min(levels[end]["speakers"] for end in ends) < SPEAKERS_FOR_AN_INTERVAL
-    return [*cells, {**gap, **(NO_INTERVAL if few else {})}]
+    return [*cells, gap]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ser_brain.files import write_json, write_text
@@ -15,7 +16,11 @@ from ser_brain.tables import Table, to_csv, to_markdown, to_text
 
 
 def write_report(
-    mood: Mood, folder: Path, command: str = "", planted: Mapping[str, float] | None = None
+    mood: Mood,
+    folder: Path,
+    command: str = "",
+    planted: Mapping[str, float] | None = None,
+    copied: Sequence[Path] = (),
 ) -> Path:
     """Write the page, and beside it the tables and figures.
 
@@ -27,6 +32,8 @@ def write_report(
         Which command writes this, for the page.
     planted : mapping, optional
         True change of each measure, where the predictions are simulated.
+    copied : sequence of Path
+        Files to lay beside the page, such as the table that was simulated.
 
     Returns
     -------
@@ -41,6 +48,8 @@ def write_report(
     """
     with rewritten(folder) as new:
         _write(new, mood, command, planted)
+        for path in copied:
+            shutil.copy(path, new)
     return folder / "index.html"
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 
 from ser_brain.plots.frame import ABOVE, BLUE, GAP, GREY, INK, VERMILLION, panels
 from ser_brain.plots.mood_circle import draw_plane
@@ -21,6 +22,8 @@ DAY = np.timedelta64(86_400, "s")
 # First and second of two compared periods: colour, dashes.
 COMPARED = ((BLUE, "-"), (VERMILLION, "--"))
 MOST_NUMBERED = 40
+# In points (1/72 inch): a side of the enlarged panel; a letter and a line of labels; a mark.
+NEAR_PT, LETTER_PT, LINE_PT, MARK_PT = 215, 4.2, 9, 8
 
 
 @dataclass(frozen=True)
@@ -136,10 +139,70 @@ def track(
             look = {"cmap": "cividis", "zorder": 3, "linewidths": 0.4, "edgecolors": INK}
             axes.scatter(*centroids_P2.T, c=order_P, s=size, **look)
         if len(names) <= MOST_NUMBERED:
-            for name, (x, y) in zip(names, centroids_P2, strict=True):
-                if np.isfinite(x):
-                    place = {"textcoords": "offset points", "xytext": (4, 4), "size": 7}
-                    near.annotate(name, (x, y), **place)
+            said_P = np.isfinite(centroids_P2[:, 0])
+            points_P2 = centroids_P2[said_P] * NEAR_PT / (2 * half)
+            said = [name for name, said in zip(names, said_P, strict=True) if said]
+            offsets_P2 = label_offsets(points_P2, [LETTER_PT * len(name) for name in said])
+            for name, at, offset in zip(said, centroids_P2[said_P], offsets_P2, strict=True):
+                near.annotate(
+                    name,
+                    at,
+                    offset,
+                    textcoords="offset points",
+                    ha="center",
+                    va="center",
+                    size=7,
+                    arrowprops={
+                        "arrowstyle": "-",
+                        "color": GREY,
+                        "linewidth": 0.4,
+                        "shrinkA": 0,
+                    },
+                    path_effects=[withStroke(linewidth=1.5, foreground="white")],
+                )
+
+
+def label_offsets(points_P2: np.ndarray, width_P: Sequence[float]) -> np.ndarray:
+    """Where labels stand beside their points so that none covers another or a point.
+
+    Parameters
+    ----------
+    points_P2 : ndarray
+        In points (1/72 inch).
+    width_P : sequence of float
+        Of each label, in points.
+
+    Returns
+    -------
+    ndarray, shape (P, 2)
+        From each point to the middle of its label. The nearest place that is free; where none
+        is, the one that covers least.
+    """
+    turns = np.radians([35, 145, -35, -145, 90, -90, 0, 180])
+    around_A2 = np.stack([np.cos(turns), np.sin(turns)], axis=1)
+    taken = [(*point, MARK_PT, MARK_PT) for point in points_P2]
+    found = []
+    for point_2, width in zip(points_P2, width_P, strict=True):
+        half_2 = np.array([width, LINE_PT]) / 2
+        tried = [
+            direction_2 * (half_2 + MARK_PT / 2 + away)
+            for away in range(0, 60, 6)
+            for direction_2 in around_A2
+        ]
+        covered = [_covered((*(point_2 + one), width, LINE_PT), taken) for one in tried]
+        best = tried[int(np.argmin(covered))]
+        taken.append((*(point_2 + best), width, LINE_PT))
+        found.append(best)
+    return np.reshape(found, (-1, 2))
+
+
+def _covered(box: tuple[float, ...], taken: Sequence[tuple[float, ...]]) -> float:
+    """Area that a box (middle, width, height) shares with others."""
+    x, y, width, height = box
+    x_K, y_K, width_K, height_K = np.transpose(taken)
+    wide_K = (width + width_K) / 2 - np.abs(x - x_K)
+    high_K = (height + height_K) / 2 - np.abs(y - y_K)
+    return float(np.sum(np.clip(wide_K, 0, None) * np.clip(high_K, 0, None)))
 
 
 def splits(

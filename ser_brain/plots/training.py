@@ -43,6 +43,9 @@ def _training_panel(axes: Axes, name: str, lines: Mapping[str, Sequence[Sequence
                 axes.lines[-1].set_label(label)
     axes.set(xlabel="Epoch", ylabel=name)
     axes.xaxis.get_major_locator().set_params(integer=True)
+    epochs = {epoch for parts in lines.values() for points in parts for epoch, _ in points}
+    if len(epochs) == 1:  # no room between whole numbers for an axis to choose from
+        axes.set_xticks([*epochs])
     values = [value for parts in lines.values() for p in parts for _, value in p]
     if name == "Learning rate" and min(values) > 0:
         axes.set_yscale("log")

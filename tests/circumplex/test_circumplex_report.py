@@ -19,10 +19,10 @@ from tests.circumplex.planted import FOUR, circle, points, write_run
 def made(tmp_path_factory):
     """A run, an untrained baseline, and the report of both."""
     home = tmp_path_factory.mktemp("circumplex")
-    write_run(home / "run", points(circle(FOUR), 5, 4), FOUR, experiment="tuned")
+    write_run(home / "run", points(circle(FOUR), 5, 6), FOUR, experiment="tuned")
     write_run(
         home / "run",
-        points(circle(FOUR), 5, 3, seed=1),
+        points(circle(FOUR), 5, 5, seed=1),
         FOUR,
         "z<b>other",
         experiment="tuned",
@@ -30,8 +30,8 @@ def made(tmp_path_factory):
     )
     nothing = np.zeros((4, 2))
     facts = {"experiment": "untrained", "layer": "layer 1"}
-    write_run(home / "untrained", points(nothing, 5, 4, seed=2), FOUR, **facts)
-    write_run(home / "untrained", points(nothing, 5, 3, seed=3), FOUR, "z<b>other", **facts)
+    write_run(home / "untrained", points(nothing, 5, 6, seed=2), FOUR, **facts)
+    write_run(home / "untrained", points(nothing, 5, 5, seed=3), FOUR, "z<b>other", **facts)
     with pytest.MonkeyPatch.context() as patch:
         for name in ("RESAMPLES", "PERMUTATIONS"):
             patch.setattr(analysis, name, 60)
@@ -64,7 +64,7 @@ def test_the_turnable_picture_holds_every_point(made):
     assert len(found) == 2
     data = json.loads(found[0])
     assert [emotion["name"] for emotion in data["emotions"]] == FOUR
-    assert len(data["points"]) == 80
+    assert len(data["points"]) == 120
     assert all(len(point) == 4 and point[3] in range(4) for point in data["points"])
     assert max(abs(value) for point in data["points"] for value in point[:3]) == 1
 
@@ -158,7 +158,7 @@ def test_the_command_says_it_in_words(made, capsys, monkeypatch):
     "arguments, said",
     [
         (["--components", "0"], "Bad --components 0; expected 1 or more."),
-        (["--components", "99"], "99 components asked of 80 points in 8 dimensions"),
+        (["--components", "99"], "99 components asked of 120 points in 8 dimensions"),
         (["--test_set", "planned"], "Bad test set 'planned'; expected one of: planted, "),
         (["--space", "va"], "holds neither log_probabilities nor predicted_valence"),
         (["--baseline", "nowhere"], "No run folder nowhere"),

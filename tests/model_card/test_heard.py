@@ -5,10 +5,13 @@ import pytest
 from ser_brain.model_card.heard import heard, heard_by
 from ser_brain.predictions import read_predictions
 from ser_brain.runs import read_run
+from tests.fake_run import rows as fake_rows
 from tests.fake_run import write
 from tests.model_card.made_run import audit, corpus_rows, write_run
 
 CLEAN = {"train-x": audit(), "valid-x": audit(texts=4)}
+
+UNKNOWN = audit() | {"speakers": {"count": 0, "examples": [], "unknown": [3, 0]}}
 
 
 @pytest.mark.parametrize(
@@ -21,12 +24,22 @@ CLEAN = {"train-x": audit(), "valid-x": audit(texts=4)}
         ({"audit": {}, "valid": ["fake_0007"]}, set(), "CLIPS"),
         ({"audit": {}}, {"fake"}, "not checked"),
         ({"audit": {}}, {"other"}, "no"),
+        ({"audit": {}}, {"fake_deu"}, "not checked"),
+        ({"audit": {**CLEAN, "valid-x": UNKNOWN}}, {"fake"}, "not checked"),
+        ({"audit": {**CLEAN, "valid-x": UNKNOWN}}, {"other"}, "no"),
     ],
 )
 def test_heard(tmp_path, changes, corpora, expected):
     predictions = read_predictions(write(tmp_path, "x"))
     splits = {"train": ["t"], "valid": ["v"], "audit": CLEAN, **changes}
     assert heard(splits, predictions, corpora) == expected
+
+
+def test_speakers_that_an_earlier_audit_did_not_know(tmp_path):
+    rows = [{**row, "speaker": None} for row in fake_rows(9)]
+    predictions = read_predictions(write(tmp_path, "x", rows))
+    splits = {"train": ["t"], "valid": ["v"], "audit": CLEAN}
+    assert heard(splits, predictions, {"fake"}) == "not checked"
 
 
 def test_a_role_is_believed(tmp_path):

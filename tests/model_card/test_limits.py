@@ -69,7 +69,7 @@ def test_the_fall_on_other_corpora(tmp_path):
         ("It was trained on synthetic speech", {"corpora": {"fake": SYNTHETIC}}, {}),
         ("Test sets of synthetic speech: fake.", {"synthetic": True}, {}),
         ("7 texts of fake were also said", {"audits": {"train-fake": audit(texts=7)}}, {}),
-        ("fake has 2 speakers, too few", {"test_sets": {"fake": rows(60, speakers=2)}}, {}),
+        ("fake: Only 2 speakers, too few", {"test_sets": {"fake": rows(60, speakers=2)}}, {}),
         ("No person rated valence", {}, {"card": {"vad_source": "prototypes"}}),
         ("arousal: not measured", {"test_sets": {"fake": rows(60, rated=False)}}, {}),
         ("on a scale from -1 to 1", {}, {"va_range": [-1.0, 1.0]}),

@@ -6,7 +6,9 @@ import shlex
 import pytest
 
 from ser_brain.__main__ import main
-from ser_brain.mood.simulation import planted
+from ser_brain.mood.simulation import planted, simulate
+from ser_brain.report_folder import written_files
+from ser_brain.tables import to_csv
 
 
 @pytest.fixture
@@ -14,8 +16,9 @@ def written(monkeypatch):
     """What would be written: the arguments of ``write_report``."""
     found = {}
 
-    def write_report(mood, folder, command, planted):
-        found.update(mood=mood, folder=folder, command=command, planted=planted)
+    def write_report(mood, folder, command, planted, copied):
+        names = [path.name for path in copied if path.is_file()]
+        found.update(mood=mood, folder=folder, command=command, planted=planted, copied=names)
 
     monkeypatch.setattr("ser_brain.commands.mood.write_report", write_report)
     return found
@@ -25,9 +28,24 @@ def test_the_demo(tmp_path, capsys, written):
     assert main(["mood", "--demo", "--out", str(tmp_path), "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["change"]["outcomes"]["centroid"]["p_adjusted"] <= 0.05
-    assert (tmp_path / "simulated.csv").exists()
+    assert written["copied"] == ["simulated.csv"]
     assert written["planted"] == planted()
     assert written["command"].startswith("ser mood --demo --out")
+
+
+def test_a_demo_that_is_refused_leaves_nothing(tmp_path, capsys):
+    (tmp_path / "hyperparams.yaml").write_text("")
+    assert main(["mood", "--demo", "--out", str(tmp_path)]) == 2
+    assert "holds hyperparams.yaml, of a run" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["hyperparams.yaml"]
+
+
+def test_the_table_of_a_demo_is_a_file_of_its_report(tmp_path):
+    (tmp_path / "simulated.csv").write_text(to_csv(simulate()))  # as earlier versions left it
+    for table in (["--demo"], [str(tmp_path / "simulated.csv")]):
+        assert main(["mood", *table, "--out", str(tmp_path)]) == 0
+        assert "simulated.csv" in written_files(tmp_path)
+        assert (tmp_path / "simulated.csv").read_text() == to_csv(simulate())
 
 
 def test_every_option_arrives(table, tmp_path, capsys, written):

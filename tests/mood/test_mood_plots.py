@@ -4,7 +4,15 @@ from matplotlib.axes import Axes
 
 from ser_brain.mood.density import density, share_inside
 from ser_brain.plots.mood import MoodMap, mood_map, mood_maps
-from ser_brain.plots.mood_course import Measured, course, splits, track
+from ser_brain.plots.mood_course import (
+    LINE_PT,
+    MARK_PT,
+    Measured,
+    course,
+    label_offsets,
+    splits,
+    track,
+)
 
 WORDS = ("A $title", "a/protocol with {braces}, $x$ and <tags>")
 SHARE_GG = share_inside(density(np.zeros((1, 2)), np.ones(1)))
@@ -52,6 +60,19 @@ def test_all_words_are_around_the_large_map(tmp_path):
     FIGURES["map"](tmp_path / "x")
     svg = (tmp_path / "x.svg").read_text()
     assert all(f"<!-- {word} -->" in svg for word in ("happy", "at ease", "droopy", "tense"))
+
+
+@pytest.mark.parametrize("days, spread_pt", [(14, 30), (38, 60)])
+def test_labels_of_days_cover_neither_each_other_nor_a_mark(days, spread_pt):
+    points_P2 = np.random.default_rng(0).normal(0, spread_pt, (days, 2))
+    middles_P2 = points_P2 + label_offsets(points_P2, [21] * days)
+    for p, middle_2 in enumerate(middles_P2):
+        apart_P2 = np.abs(np.delete(middles_P2, p, axis=0) - middle_2)
+        assert np.all((apart_P2[:, 0] >= 21 - 1e-9) | (apart_P2[:, 1] >= LINE_PT - 1e-9))
+        apart_P2 = np.abs(points_P2 - middle_2)
+        free_P2 = apart_P2 >= np.array([21 + MARK_PT, LINE_PT + MARK_PT]) / 2 - 1e-9
+        assert free_P2.any(axis=1).all()
+    assert label_offsets(np.zeros((0, 2)), []).shape == (0, 2)
 
 
 def test_no_line_crosses_a_silent_day(tmp_path, monkeypatch):
