@@ -26,6 +26,9 @@ from ser_brain.inference.bounds import (
 )
 
 WIDTH, INNER, DEPTH, HEADS = whole(1, 8192), whole(1, 65536), whole(1, 96), whole(1, 128)
+# What a second of audio may become. Published models make 50 frames of it, attend to them with
+# up to 20 heads, and have 1.6 million numbers behind their first convolution.
+MOST_FRAMES, MOST_ATTENTION, MOST_NUMBERS = 100, 1600, 4_000_000
 BOOLEAN = one_of(True, False)
 ACTIVATION = one_of("gelu", "gelu_new", "relu", "silu", "swish", "tanh")
 KERNELS = list_of(whole(1, 64), 1, 12)
@@ -52,7 +55,7 @@ CONFIGS: dict[str, dict[str, Bound]] = {
     "wavlm": {
         **SPEECH,
         **NORMS,
-        "num_buckets": whole(1, 4096),
+        "num_buckets": whole(4, 4096),  # of fewer, a library divides by zero
         "max_bucket_distance": whole(1, 65536),
     },
     "data2vec-audio": {**SPEECH, "conv_pos_kernel_size": whole(1, 1024)},
@@ -63,7 +66,7 @@ CONFIGS: dict[str, dict[str, Bound]] = {
         "encoder_ffn_dim": INNER,
         "activation_function": ACTIVATION,
         "num_mel_bins": whole(1, 256),
-        "max_source_positions": INNER,
+        "max_source_positions": whole(1, 3000),
     },
 }
 COMPACT = {"channels": whole(4, 8192), "dilations": list_of(whole(1, 1024), 1, 96)}
@@ -71,6 +74,7 @@ LAYER = Bound(
     lambda value: value in ("last", "mix") or whole(0, 96).holds(value),
     "'last', 'mix' or the number of a layer",
 )
+WHISPER_FRAMES = 50
 WHERE = "encoder of the model's configuration"
 
 
@@ -119,7 +123,37 @@ def check_encoder(found: object) -> None:
     if family != "whisper":
         named["normalize"] = BOOLEAN
     check(found, named, WHERE)
-    check(found["config"], CONFIGS[family], f"config in the {WHERE}")
+    config = found["config"]
+    check(config, CONFIGS[family], f"config in the {WHERE}")
+    _check_together(config, family)
+
+
+def _check_together(config: dict, family: str) -> None:
+    """Stop at values that need too much memory together, or that fit no library's formula."""
+    if family == "whisper":
+        heads, frames = config["encoder_attention_heads"], WHISPER_FRAMES
+    else:
+        heads, frames = config["num_attention_heads"], float(Encoder.sample_rate_hz)
+        for size, stride in zip(config["conv_dim"], config["conv_stride"], strict=False):
+            frames /= stride
+            if frames * size > MOST_NUMBERS:
+                raise SERError(
+                    f"Bad convolutions in the {WHERE}: one makes {frames * size:.2g} numbers "
+                    f"of a second of audio, and at most {MOST_NUMBERS:.2g} are computed. Its "
+                    "strides are too small."
+                )
+    if frames > MOST_FRAMES or frames * heads > MOST_ATTENTION:
+        raise SERError(
+            f"Bad {WHERE}: it makes {frames:g} frames of a second of audio and attends to them "
+            f"with {heads} heads; expected at most {MOST_FRAMES} frames, and at most "
+            f"{MOST_ATTENTION} frames times heads."
+        )
+    exact, farthest = config.get("num_buckets", 4) // 4, config.get("max_bucket_distance", 2)
+    if exact >= farthest:
+        raise SERError(
+            f"Bad max_bucket_distance in the {WHERE}: found {farthest}, expected more than a "
+            f"quarter of num_buckets, {exact}."
+        )
 
 
 def build_empty(description: dict) -> Encoder:
