@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ser_brain.audio import LFS_MAGIC
 from ser_brain.errors import SERError, nearest
+from ser_brain.files import open_regular
 
 DELIMITERS = ",;\t|"
 
@@ -82,7 +83,8 @@ def require_columns(path: Path, columns: Iterable[str], needed: Iterable[str]) -
 
 def _text(path: Path) -> str:
     try:
-        content = path.read_bytes()
+        with open_regular(path) as file:
+            content = file.read()
     except OSError as error:
         raise SERError(f"Cannot read {path}: {error.strerror or error}.") from error
     if content.startswith(LFS_MAGIC):

@@ -10,7 +10,14 @@ import yaml
 
 from ser_brain.checksums import SUMS
 from ser_brain.errors import SERError
-from ser_brain.files import read_json, remove_partial, write_text
+from ser_brain.files import (
+    LARGEST_SETTINGS,
+    parse_json_line,
+    read_json,
+    remove_partial,
+    require_text,
+    write_text,
+)
 from ser_brain.yaml_keys import split_keys
 
 SETTINGS = "hyperparams.yaml"
@@ -67,7 +74,7 @@ def claim(folder: str | Path, settings: str) -> None:
 
 def _how(differ: list[str], kept: Path) -> str:
     """What is different, in words."""
-    known = _plain(kept.read_text(encoding="utf-8"), str(kept))
+    known = _plain(require_text(kept, "settings", LARGEST_SETTINGS), str(kept))
     lacking = [key for key in differ if key not in known]
     shown = ["whether feature_cache_gb is 0" if k == CACHE_SIZE else k for k in differ]
     said = [f"different: {', '.join(shown)}"]
@@ -78,7 +85,7 @@ def _how(differ: list[str], kept: Path) -> str:
 
 def differing(kept: Path, settings: str, may_change: Collection[str]) -> list[str]:
     """Keys whose values in a kept settings file are not those of a settings text."""
-    theirs = _plain(kept.read_text(encoding="utf-8"), str(kept))
+    theirs = _plain(require_text(kept, "settings", LARGEST_SETTINGS), str(kept))
     ours = _plain(settings, "the settings")
     keys = (theirs.keys() | ours.keys()) - set(may_change)
     return sorted(key for key in keys if theirs.get(key) != ours.get(key))
@@ -137,7 +144,8 @@ class TrainLog:
         """The epochs so far, in order."""
         if not self.path.is_file():
             return []
-        return [json.loads(line) for line in self.path.read_text().splitlines()]
+        lines = enumerate(require_text(self.path, "training log").splitlines(), start=1)
+        return [parse_json_line(line, self.path, number) for number, line in lines]
 
     def write(self, epoch: int, **facts: object) -> None:
         """Add an epoch, dropping what is there of it and of later ones."""

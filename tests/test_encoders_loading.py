@@ -192,7 +192,9 @@ def test_folder_without_config_is_an_error(tmp_path):
 def test_broken_config_is_an_error(damaged):
     folder, _ = damaged
     (folder / "config.json").write_text("{")
-    with pytest.raises(SERError, match="config.json is not JSON"):
+    with pytest.raises(
+        SERError, match="Cannot read the description of the encoder .*config.json"
+    ):
         load_encoder(folder)
 
 

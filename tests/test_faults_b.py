@@ -1,6 +1,10 @@
 """Faults that users' own cases found, each as a user meets it."""
 
 import json
+import os
+import shutil
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,17 +12,40 @@ import soundfile
 import torch
 from safetensors.torch import load_file, save_file
 
+import train
 from ser_brain import EmotionRecognizer
 from ser_brain.__main__ import main
 from ser_brain.errors import SERError
 from tests.inference.tiny_models import write_model
+from tests.test_supply_chain import Harm
+from tests.tiny_corpus import settings, write_corpus
 
+ROOT = Path(__file__).parents[1]
 RATE_HZ = 16_000
 
 
 def noise(seconds, rate_hz=RATE_HZ):
     """Noise, (S,), at a level that is scored without a warning."""
     return np.random.default_rng(0).uniform(-0.3, 0.3, round(seconds * rate_hz)).astype("f4")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder with a run of the compact encoder and its manifests."""
+    home = tmp_path_factory.mktemp("trained")
+    corpus = write_corpus(home / "tiny", clips=1)
+    recipe = str(ROOT / "hparams" / "classification.yaml")
+    with pytest.MonkeyPatch.context() as patch:
+        chosen = settings(corpus, home / "run", number_of_epochs=1)
+        patch.setattr(sys, "argv", ["train.py", recipe, *chosen])
+        assert train.main() == 0
+    return home
+
+
+@pytest.fixture
+def run(trained, tmp_path):
+    """A copy of the run to damage."""
+    return shutil.copytree(trained / "run", tmp_path / "run")
 
 
 @pytest.fixture
@@ -60,3 +87,60 @@ def test_a_small_folder_cannot_ask_for_much_memory(tmp_path, family, changes, ca
     soundfile.write(tmp_path / "a.wav", noise(1), RATE_HZ)
     assert main(["predict", str(tmp_path / "a.wav"), "--model", str(tmp_path / "model")]) == 2
     assert capsys.readouterr().err.startswith("error: Bad ")
+
+
+def pickled(path):
+    torch.save({"weight": Harm(path.parents[3] / "harm")}, path)
+
+
+def tagged(path):
+    mark = path.parents[3] / "harm"
+    with open(path, "a") as file:
+        file.write(f"x: !!python/object/apply:os.mkdir ['{mark}']\n")
+
+
+def piped(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
+def endless(path):
+    path.unlink()
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize(
+    "name, damage, message",
+    [
+        ("save/CKPT*/modules.ckpt", pickled, "UnpicklingError: Weights only load failed"),
+        ("save/CKPT*/modules.ckpt", lambda path: path.write_text("none"), "cannot be loaded"),
+        ("save/CKPT*/modules.ckpt", piped, "it is no regular file"),
+        ("save/CKPT*/CKPT.yaml", tagged, "could not determine a constructor for the tag"),
+        ("save/CKPT*/CKPT.yaml", piped, "it is no regular file"),
+        ("save/CKPT*/CKPT.yaml", lambda path: path.write_text("[1]"), "expected a number"),
+        ("run.json", piped, "Cannot read the run description"),
+        ("splits.json", endless, "Cannot read the split"),
+        ("predictions/tiny.jsonl", piped, "Cannot read the predictions"),
+    ],
+)
+def test_a_hostile_run_folder_is_refused_in_one_line(run, name, damage, message, capsys):
+    """Issue 13, S5: pickles, tags, pipes and devices ended in tracebacks or hung."""
+    (path,) = run.glob(name)
+    (path.parent / "SHA256SUMS").unlink(missing_ok=True)
+    damage(path)
+    assert main(["export", str(run), str(run.parent / "model")]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ") and said.count("\n") == 1 and message in said
+    assert not (run.parent / "harm").exists()
+
+
+@pytest.mark.parametrize("damage", [piped, endless])
+@pytest.mark.parametrize("name", ["tiny.json", "tiny.card.json"])
+def test_a_manifest_that_is_no_file_is_refused(trained, run, name, damage, capsys):
+    """Issue 13, S5: a pipe was waited for, and a device was read for ever."""
+    shutil.copytree(trained / "manifests", run.parent / "manifests")
+    damage(run.parent / "manifests" / name)
+    on = str(run.parent / "manifests" / "tiny.json")
+    assert main(["evaluate", str(run), "--on", on, "--device", "cpu"]) == 2
+    said = capsys.readouterr().err
+    assert "no regular file" in said or "No manifest at" in said or "No corpus card" in said
