@@ -13,9 +13,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import train
+from data_prep.__main__ import main as prepare
 from ser_brain import EmotionRecognizer
 from ser_brain.__main__ import main
 from ser_brain.errors import SERError
+from ser_brain.inference.left_out import LeftOut, merged
 from tests.inference.tiny_models import write_model
 from tests.test_supply_chain import Harm
 from tests.tiny_corpus import settings, write_corpus
@@ -144,3 +146,74 @@ def test_a_manifest_that_is_no_file_is_refused(trained, run, name, damage, capsy
     assert main(["evaluate", str(run), "--on", on, "--device", "cpu"]) == 2
     said = capsys.readouterr().err
     assert "no regular file" in said or "No manifest at" in said or "No corpus card" in said
+
+
+def test_predict_and_the_stream_cut_the_same_windows(model, capsys):
+    """Issue 13, 8: of 9 s the command scored 5 to 9 s last, the API 8 to 9 s."""
+    soundfile.write(model.parent / "a.wav", noise(9), RATE_HZ, subtype="FLOAT")
+    arguments = ["predict", str(model.parent / "a.wav"), "--model", str(model), "--window", "4"]
+    assert main([*arguments, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["predictions"]
+    stream = EmotionRecognizer.from_pretrained(model).stream(RATE_HZ, 4, 4)
+    said = [*stream.feed(noise(9)), *stream.finish()]
+    assert [(row["start"], row["stop"]) for row in rows] == [(0, 4), (4, 8), (5, 9)]
+    assert [(row["start_s"], row["stop_s"]) for row in said] == [(0, 4), (4, 8), (5, 9)]
+    for row, of_stream in zip(rows, said, strict=True):
+        assert row["p_anger"] == pytest.approx(of_stream["probabilities"]["anger"], abs=1e-5)
+
+
+def test_hidden_files_are_listed_by_neither(model, capsys):
+    """Issue 13, 8: the API listed the ._a.wav that macOS leaves beside every file."""
+    folder = model.parent / "clips"
+    folder.mkdir()
+    soundfile.write(folder / "a.wav", noise(1), RATE_HZ)
+    (folder / "._a.wav").write_bytes(b"macOS")
+    assert main(["predict", str(folder), "--model", str(model), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["predictions"]
+    found = EmotionRecognizer.from_pretrained(model).predict(folder)
+    assert [row["file"] for row in rows] == [row["name"] for row in found]
+    assert len(rows) == 1
+
+
+def test_pieces_left_out_are_told_up_to_the_last_of_their_ends():
+    """Issue 13, 10: a piece within the one before it shrank what was left out."""
+    windows = [LeftOut("a.wav", 0.0, 4.0, "silent"), LeftOut("a.wav", 1.0, 3.0, "silent")]
+    assert merged(windows) == [LeftOut("a.wav", 0.0, 4.0, "silent")]
+
+
+def test_one_file_of_another_kind_costs_no_other_its_score(model, capsys):
+    """Issue 13, 11: x.raw ended in a traceback; 25: what is not decoded is named."""
+    folder = model.parent
+    soundfile.write(folder / "good.wav", noise(1), RATE_HZ)
+    shutil.copy(folder / "good.wav", folder / "wav.raw")
+    (folder / "x.raw").write_bytes((noise(1) * 32767).astype("<i2").tobytes())
+    (folder / "x.m4a").write_bytes(b"\0\0\0 ftypM4A " + bytes(5000))
+    names = [str(folder / name) for name in ("x.raw", "x.m4a", "good", "wav.raw", "good.wav")]
+    assert main(["predict", *names, "--model", str(model), "--json"]) == 1
+    said = json.loads(capsys.readouterr().out)
+    assert [row["file"] for row in said["predictions"]] == names[3:]
+    raw, m4a, missing = (item["reason"] for item in said["left_out"])
+    assert raw.startswith("unreadable: samples without a header") and "ffmpeg -f s16le" in raw
+    assert m4a.startswith("unreadable: an MP4 file") and "ffmpeg -i X X.wav" in m4a
+    assert missing == "missing; there is good.wav"
+    found = EmotionRecognizer.from_pretrained(model).predict(names)
+    assert ["error" in row for row in found] == [True, True, True, False, False]
+    table = "path,emotion\nx.raw,anger\ngood.wav,anger\nwav.raw,neutral\n"
+    (folder / "labels.csv").write_text(table)
+    prepared = ["table", "--name", "mixed", "--csv", "labels.csv", "--allow_partial"]
+    prepared += ["--data_folder", str(folder), "--manifest_folder", str(folder / "manifests")]
+    assert prepare(prepared) == 0
+    manifest = json.loads((folder / "manifests" / "mixed.json").read_text())
+    assert list(manifest) == ["mixed_good", "mixed_wav"]
+
+
+def test_gsm_recordings_of_telephones_are_scored(model, capsys):
+    """Issue 13, 12: GSM 6.10 cannot seek, and was taken for truncated."""
+    path = model.parent / "call.wav"
+    soundfile.write(path, noise(9, 8000), 8000, subtype="GSM610")
+    cut = ["--window", "4"]
+    assert main(["predict", str(path), "--model", str(model), *cut, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["predictions"]
+    times = [(row["start"], row["stop"]) for row in rows]
+    assert times == [(0, 4), (4, 8), (5.04, 9.04)]  # the last block is filled up
+    assert "error" not in EmotionRecognizer.from_pretrained(model).predict(path)

@@ -222,7 +222,7 @@ class EmotionRecognizer:
         -------
         Stream
             ``feed(chunk)`` gives the predictions of the windows that are now complete,
-            ``finish()`` that of what is left.
+            ``finish()`` that of the last window, which ends where the recording ends.
         """
         return Stream(self._predict_samples, rate_hz, window_s, hop_s)
 
