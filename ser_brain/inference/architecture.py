@@ -21,9 +21,11 @@ from ser_brain.inference.bounds import (
     list_of,
     number,
     one_of,
+    plain,
     text,
     whole,
 )
+from ser_brain.inference.weights_file import require_size
 
 WIDTH, INNER, DEPTH, HEADS = whole(1, 8192), whole(1, 65536), whole(1, 96), whole(1, 128)
 # What a second of audio may become. Published models make 50 frames of it, attend to them with
@@ -70,10 +72,12 @@ CONFIGS: dict[str, dict[str, Bound]] = {
     },
 }
 COMPACT = {"channels": whole(4, 8192), "dilations": list_of(whole(1, 1024), 1, 96)}
+PLAIN = plain(2**31, 4)  # of a family that somebody added, for which there are no bounds here
 LAYER = Bound(
     lambda value: value in ("last", "mix") or whole(0, 96).holds(value),
     "'last', 'mix' or the number of a layer",
 )
+BUILT_IN = {"compact", *CONFIGS}
 WHISPER_FRAMES = 50
 WHERE = "encoder of the model's configuration"
 
@@ -94,8 +98,11 @@ def describe_encoder(encoder: Encoder) -> dict:
 
     settings = encoder.settings()
     family = settings["family"]
-    if family not in CONFIGS:
+    if family == "compact":
         return {"family": family, **{key: settings[key] for key in COMPACT}}
+    if family not in CONFIGS:
+        del settings["freeze"]
+        return settings
     full = AutoConfig.for_model(**settings["config"])
     config = {key: getattr(full, key) for key in CONFIGS[family]}
     settings["config"] = {
@@ -116,8 +123,11 @@ def check_encoder(found: object) -> None:
     family = found.get("family") if isinstance(found, dict) else None
     if not isinstance(family, str) or family not in FAMILIES:
         raise bad_value(f"family in the {WHERE}", family, FAMILIES)
-    if family not in CONFIGS:
+    if family == "compact":
         check(found, {"family": ANY, **COMPACT}, WHERE)
+        return
+    if family not in CONFIGS:
+        check(found, dict.fromkeys(found, PLAIN), WHERE)
         return
     named = {"family": ANY, "name": text(200), "layer": LAYER, "config": ANY}
     if family != "whisper":
@@ -177,7 +187,10 @@ def build_empty(description: dict) -> Encoder:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise SERError(f"Bad {WHERE}: it describes no encoder ({reason}).") from error
     # What no checkpoint carries (windows, mel filters) is computed, and so cannot be empty.
-    if description["family"] == "compact":
+    if description["family"] not in BUILT_IN:
+        require_size(sum(tensor.numel() for tensor in encoder.state_dict().values()))
+        encoder = build_encoder(settings)  # whose computed parts nothing here knows
+    elif description["family"] == "compact":
         encoder.log_mel = LogMel()
     elif description["family"] == "whisper":
         encoder.log_mel = WhisperLogMel(description["config"]["num_mel_bins"])
