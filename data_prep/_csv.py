@@ -14,7 +14,7 @@ from pathlib import Path
 from ser_brain.audio import LFS_MAGIC
 from ser_brain.csv_text import as_said, delimiter_of
 from ser_brain.errors import SERError, nearest
-from ser_brain.files import parse_json_line
+from ser_brain.files import open_regular, parse_json_line
 
 DELIMITERS = ",;\t|"
 GZIP = b"\x1f\x8b"
@@ -116,7 +116,8 @@ def _cell(value: object) -> str:
 
 def _text(path: Path) -> str:
     try:
-        content = path.read_bytes()
+        with open_regular(path) as file:
+            content = file.read()
         if content.startswith(GZIP):
             content = gzip.decompress(content)
     except (OSError, EOFError, zlib.error) as error:

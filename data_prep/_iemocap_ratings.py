@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ser_brain.corpus_card import Problem
+from ser_brain.files import read_text
 from ser_brain.labels import DIMENSIONS, annotation
 
 CONSENSUS = {
@@ -140,7 +141,7 @@ def read_evaluation(path: Path, relative: str) -> Iterator[Turn | Problem]:
         The same file as problems name it.
     """
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = read_text(path, errors="replace").splitlines()
     except OSError:
         yield Problem("unreadable label file", relative, harmless=True)
         return

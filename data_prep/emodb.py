@@ -12,6 +12,7 @@ from pathlib import Path
 
 from data_prep import audio_files
 from ser_brain.corpus_card import CorpusCard, Problem, Utterance
+from ser_brain.files import read_text
 from ser_brain.labels import annotation
 
 CARD = CorpusCard(
@@ -101,7 +102,7 @@ def read_recognition(path: Path) -> Iterator[tuple[str, dict[str, float]] | Prob
     """
     if not path.is_file():
         return
-    lines = path.read_text(encoding="latin-1").replace("\xa0", " ").splitlines()
+    lines = read_text(path, "latin-1").replace("\xa0", " ").splitlines()
     for number, line in enumerate(lines, start=1):
         first = line.split()[:1]
         if not first or first[0].lower().startswith("satz"):

@@ -14,6 +14,7 @@ from pathlib import Path
 from data_prep import matching
 from data_prep._iemocap_ratings import CONSENSUS, SCALE, Turn, read_evaluation
 from ser_brain.corpus_card import CorpusCard, Problem, Utterance
+from ser_brain.files import read_text
 
 CARD = CorpusCard(
     name="iemocap",
@@ -116,7 +117,7 @@ def read_transcripts(data_folder: Path) -> dict[str, str]:
     """
     texts = {}
     for path in matching(data_folder, (TRANSCRIPTS,)):
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        for line in read_text(path, errors="replace").splitlines():
             if match := SPOKEN.match(line):
                 texts[match[1]] = match[2].strip()
     return texts

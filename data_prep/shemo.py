@@ -15,6 +15,7 @@ from pathlib import Path
 from data_prep import matching
 from ser_brain.corpus_card import CorpusCard, Problem, Utterance
 from ser_brain.errors import SERError, bad_value
+from ser_brain.files import read_text
 from ser_brain.labels import annotation
 
 EMOTIONS = {
@@ -110,7 +111,7 @@ def read_labels(data_folder: Path) -> dict[str, dict[str, str]] | None:
             "They differ; keep the one to use."
         )
     try:
-        content = json.loads(there[0].read_text(encoding="utf-8-sig"))
+        content = json.loads(read_text(there[0], "utf-8-sig"))
         items = (
             content
             if isinstance(content, list)

@@ -47,7 +47,7 @@ def configurations() -> list[dict]:
 
     speech = transformers.Wav2Vec2Config(
         hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
-        conv_dim=(16, 16), conv_kernel=(10, 3), conv_stride=(5, 2),
+        conv_dim=(16, 16), conv_kernel=(10, 32), conv_stride=(5, 32),
         num_conv_pos_embeddings=4, num_conv_pos_embedding_groups=2,
     )  # fmt: skip
     from ser_brain.inference.architecture import CONFIGS

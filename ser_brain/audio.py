@@ -6,15 +6,18 @@ soundfile only, no torch: corpora are prepared without it.
 from __future__ import annotations
 
 import os
-import stat
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 import soundfile
+
+from ser_brain.files import open_regular
 
 # What libsndfile reads, by its usual endings.
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff")
@@ -28,6 +31,23 @@ HEAD_BYTES = 4096
 BLOCK_FRAMES = 65536
 # What reading a damaged file ends in; the last two where the numbers of its header are wild.
 DAMAGED = (soundfile.SoundFileError, OSError, ValueError, MemoryError)
+CONVERT = "ffmpeg -i X X.wav converts it"
+HEADERLESS = (".raw", ".pcm", ".sln", ".vox", ".ul", ".al")
+# How files begin that people have and libsndfile does not decode: place, bytes, what it is.
+UNDECODED = (
+    (4, b"ftyp", f"an MP4 file (m4a, mp4, mov, 3gp); {CONVERT}"),
+    (0, b"\x1aE\xdf\xa3", f"a WebM or Matroska file; {CONVERT}"),
+    (0, b"#!AMR", f"an AMR file; {CONVERT}"),
+    (0, b"0&\xb2u\x8ef\xcf\x11", f"a Windows Media file (wma, wmv); {CONVERT}"),
+    (0, b"\xff\xf1", f"an AAC file; {CONVERT}"),
+    (0, b"\xff\xf9", f"an AAC file; {CONVERT}"),
+    (0, b"OggS", f"an Ogg file of a coding that is not decoded; {CONVERT}"),
+    (0, b"RIFF", f"a RIFF file of a coding that is not decoded; {CONVERT}"),
+    (0, b"NIST_1A", f"a SPHERE file of a coding that is not decoded; {CONVERT}"),
+    (0, b"PK\x03\x04", "a ZIP archive; unpack it"),
+    (0, b"\x1f\x8b", "a gzip archive; unpack it"),
+    (0, b"<", "a page of the web, or other text, in place of audio; download it again"),
+)
 
 
 class AudioProblem(Exception):
@@ -68,13 +88,13 @@ def inspect(path: str | Path) -> AudioFacts:
     Raises
     ------
     AudioProblem
-        ``missing``, ``empty``, ``git-LFS stub``, ``unreadable``, ``truncated``, ``too short``,
-        ``silent``, ``not a number`` or ``not at full scale 1``.
+        ``missing``, ``empty``, ``git-LFS stub``, ``unreadable`` (with what it is, where that
+        is known, and how to convert it), ``truncated``, ``too short``, ``silent``, ``not a
+        number`` or ``not at full scale 1``.
     """
     path = Path(path)
     try:
-        _require_regular(path)
-        with open(path, "rb") as file:
+        with open_regular(path, largest=None) as file:
             head = file.read(HEAD_BYTES)
             size = os.fstat(file.fileno()).st_size
             cut = _wav_is_cut(file, head, size)
@@ -89,37 +109,69 @@ def inspect(path: str | Path) -> AudioFacts:
     if cut:
         raise AudioProblem("truncated")
     try:
-        with soundfile.SoundFile(path) as file:
+        with opened(path) as file:
+            facts = AudioFacts(file.frames, file.samplerate, (size, zlib.crc32(head)))
+            ends_well = _ends_well(file, facts)
+        # Some codings cannot seek, and some only think so; that is not to say that they end.
+        if not (ends_well or _is_whole(path)):
+            raise AudioProblem("truncated")
+        with opened(path) as file:
             _inspect_samples(file)
-            return AudioFacts(file.frames, file.samplerate, (size, zlib.crc32(head)))
     except DAMAGED:
-        raise AudioProblem("unreadable") from None
+        raise AudioProblem(_undecoded(path, head)) from None
+    return facts
 
 
-def _require_regular(path: str | Path) -> None:
-    """Stop at a pipe or device: to open one can wait for ever."""
-    if not stat.S_ISREG(os.stat(path).st_mode):
-        raise AudioProblem("unreadable")
+@contextmanager
+def opened(path: str | Path) -> Iterator[soundfile.SoundFile]:
+    """Open an audio file by its content alone.
+
+    soundfile takes a name's ending for the format where it knows it, and ``.raw`` for a format
+    that has to be described. Read with ``frames=file.frames``, which codings that cannot seek
+    need.
+
+    Raises
+    ------
+    OSError, soundfile.SoundFileError, ValueError, MemoryError
+        :data:`DAMAGED`.
+    """
+    with open_regular(path, largest=None) as file:
+        try:
+            sound = soundfile.SoundFile(file.fileno(), closefd=False)
+        except soundfile.LibsndfileError as error:  # which names the file by a number
+            raise soundfile.LibsndfileError(error.code, f"Error opening {path}: ") from None
+        with sound:
+            yield sound
 
 
-def _inspect_samples(file: soundfile.SoundFile) -> None:
-    """Read as little as shows that the samples are all there and not all zero."""
-    if file.frames == 0:
+def _ends_well(file: soundfile.SoundFile, facts: AudioFacts) -> bool:
+    """Whether the last frame is there, by a look at it alone; too little is a problem."""
+    if facts.frames == 0:
         raise AudioProblem("empty")
-    if file.frames / file.samplerate < SHORTEST_S:
+    if facts.duration_s < SHORTEST_S:
         raise AudioProblem("too short")
     # A lossless file that was cut opens well; reading its last frame shows it.
     try:
-        file.seek(file.frames - 1)
-        complete = len(file.read(1)) == 1
-        file.seek(0)
+        file.seek(facts.frames - 1)
+        return len(file.read(1)) == 1
     except DAMAGED:
-        complete = False
-    if not complete:
-        raise AudioProblem("truncated")
+        return False
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether all frames are there, by reading them all."""
+    try:
+        with opened(path) as file:
+            return sum(map(len, file.blocks(BLOCK_FRAMES, frames=file.frames))) == file.frames
+    except DAMAGED:
+        return False
+
+
+def _inspect_samples(file: soundfile.SoundFile) -> None:
+    """Read as little as shows that the samples are not all zero, or all of floating ones."""
     floating = file.subtype in ("FLOAT", "DOUBLE")
     loud = False
-    for block in file.blocks(BLOCK_FRAMES, dtype="float32"):
+    for block in file.blocks(BLOCK_FRAMES, frames=file.frames, dtype="float32"):
         if floating and not np.isfinite(block).all():
             raise AudioProblem("not a number")
         if floating and np.abs(block).max() > LOUDEST:
@@ -129,6 +181,19 @@ def _inspect_samples(file: soundfile.SoundFile) -> None:
             return
     if not loud:
         raise AudioProblem("silent")
+
+
+def _undecoded(path: Path, head: bytes) -> str:
+    """``unreadable``, and what a file is where its beginning or its ending tells."""
+    for place, start, what in UNDECODED:
+        if head[place : place + len(start)] == start:
+            return f"unreadable: {what}"
+    if path.suffix.lower() in HEADERLESS:
+        return (
+            "unreadable: samples without a header; where they are of 16 bits at 8000 Hz, "
+            "ffmpeg -f s16le -ar 8000 -ac 1 -i X X.wav converts it"
+        )
+    return "unreadable"
 
 
 def _wav_is_cut(file: BinaryIO, head: bytes, size: int) -> bool:
@@ -169,15 +234,17 @@ def read(
         starts.
     """
     try:
-        _require_regular(path)
-        with soundfile.SoundFile(path) as file:
+        with opened(path) as file:
             rate_hz = file.samplerate
             first = 0 if start_s is None else round(start_s * rate_hz)
             last = file.frames if stop_s is None else round(stop_s * rate_hz)
             if last < first:  # A negative count would read to the end.
                 raise AudioProblem("stop before its start")
-            file.seek(first)
-            samples = file.read(last - first, dtype="float32", always_2d=True)
+            if not file.seekable():
+                samples = file.read(last, dtype="float32", always_2d=True)[first:]
+            else:
+                file.seek(first)
+                samples = file.read(last - first, dtype="float32", always_2d=True)
     except DAMAGED as error:
         raise AudioProblem(f"unreadable ({error})") from None
     if not len(samples):

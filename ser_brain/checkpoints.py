@@ -15,9 +15,11 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import yaml
 from speechbrain.utils.checkpoints import (
     CKPT_PREFIX,
     METAFNAME,
+    PARAMFILE_EXT,
     Checkpoint,
     Checkpointer,
     ckpt_recency,
@@ -26,12 +28,21 @@ from speechbrain.utils.distributed import ddp_barrier, if_main_process
 
 from ser_brain.checksums import SUMS, changed_files, write_checksums
 from ser_brain.errors import SERError
-from ser_brain.files import PARTIAL, remove_partial, sync_folder
+from ser_brain.files import (
+    LARGEST_SETTINGS,
+    PARTIAL,
+    open_regular,
+    read_text,
+    remove_partial,
+    sync_folder,
+)
 from ser_brain.log import get_logger
 
 logger = get_logger(__name__)
 
 DAMAGED = ".damaged-"
+SAID = ("unixtime", "end-of-epoch")  # by every checkpoint
+SHOWN = 200  # characters of a library's reason
 NEARLY_NOTHING = 1 << 20  # bytes free, less than any checkpoint takes
 
 
@@ -85,7 +96,12 @@ class AtomicCheckpointer(Checkpointer):
     def load_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Load as the stock one does, after a look at the checksums."""
         _require_sound(checkpoint.path)
-        super().load_checkpoint(checkpoint)
+        try:
+            super().load_checkpoint(checkpoint)
+        except SERError:
+            raise
+        except Exception as error:  # of a dozen kinds, by what a file holds in place of tensors
+            raise _unreadable(checkpoint.path, error) from error
 
     def list_checkpoints(self) -> list[Checkpoint]:
         """List as the stock one does; which is the best is read from sound files."""
@@ -93,10 +109,22 @@ class AtomicCheckpointer(Checkpointer):
             _require_sound(path, METAFNAME)
         return super().list_checkpoints()
 
+    def find_checkpoints(self, *args: object, **kwargs: object) -> list[Checkpoint]:
+        """Find as the stock one does, among checkpoints that have numbers to choose by."""
+        keys = {kwargs.get("min_key"), kwargs.get("max_key")} - {None}
+        for checkpoint in self.list_checkpoints():
+            _require_numbers(checkpoint.path, checkpoint.meta, [*keys & checkpoint.meta.keys()])
+        return super().find_checkpoints(*args, **kwargs)
+
     def _list_checkpoint_dirs(self) -> list[Path]:
         """List as the stock one does, and folders of which the meta file alone is gone."""
         lost = [sums.parent for sums in self.checkpoints_dir.glob(f"{CKPT_PREFIX}*/{SUMS}")]
         return list({*super()._list_checkpoint_dirs(), *lost})
+
+    @staticmethod
+    def _construct_checkpoint_objects(checkpoint_dirs: Sequence[Path]) -> list[Checkpoint]:
+        """Read what the checkpoints say of themselves: numbers, from regular files."""
+        return [_described(path) for path in checkpoint_dirs]
 
     def _set_damaged_aside(self) -> None:
         latest_first = sorted(self._list_checkpoint_dirs(), key=self._time_of, reverse=True)
@@ -176,6 +204,38 @@ class AtomicCheckpointer(Checkpointer):
 
     def _custom_checkpoint_dirpath(self, name: str) -> Path:
         return _partial(super()._custom_checkpoint_dirpath(name))
+
+
+def _described(path: Path) -> Checkpoint:
+    files = {file.stem: file for file in path.iterdir() if file.suffix == PARAMFILE_EXT}
+    try:
+        for file in files.values():
+            open_regular(file, largest=None).close()
+        meta = yaml.safe_load(read_text(path / METAFNAME, largest=LARGEST_SETTINGS))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise _unreadable(path, error) from error
+    _require_numbers(path, meta, SAID)
+    return Checkpoint(path, meta, files)
+
+
+def _require_numbers(path: Path, meta: object, keys: Sequence[str]) -> None:
+    """Stop if a checkpoint does not say of itself what it is chosen by."""
+    said = meta if isinstance(meta, dict) else {}
+    for key in keys:
+        if not isinstance(said.get(key), int | float):
+            raise SERError(
+                f"Bad {path / METAFNAME}: {key} is {said.get(key)!r}, expected a number. Put a "
+                "copy back, or remove the checkpoint."
+            )
+
+
+def _unreadable(path: Path, error: Exception) -> SERError:
+    reason = " ".join(str(error).split()).partition(". ")[0]
+    shown = reason if len(reason) <= SHOWN else f"{reason[:SHOWN]}..."
+    return SERError(
+        f"The checkpoint {path} cannot be loaded ({type(error).__name__}: {shown}). It is "
+        "damaged, or not one that train.py wrote; put a copy back, or remove the folder."
+    )
 
 
 def _partial(path: Path) -> Path:

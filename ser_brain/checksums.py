@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 from ser_brain.errors import SERError
-from ser_brain.files import sha256_of, write_text
+from ser_brain.files import read_text, sha256_of, write_text
 
 SUMS = "SHA256SUMS"
 LARGEST = 2**20  # bytes; a checkpoint's has under a thousand
@@ -85,9 +85,10 @@ def _noted(folder: Path) -> dict[str, str]:
     try:
         if sums.stat().st_size > LARGEST:
             return {}
-        lines = [n.split("  ", 1) for n in sums.read_text("utf-8", "replace").splitlines()]
+        text = read_text(sums, errors="replace")
     except OSError as error:
         raise SERError(f"Cannot read {sums}: {error.strerror}.") from error
+    lines = [line.split("  ", 1) for line in text.splitlines()]
     if any(len(line) != 2 or _leads_out(line[1]) for line in lines):
         return {}
     return {name: digest for digest, name in lines}

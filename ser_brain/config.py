@@ -17,6 +17,7 @@ from hyperpyyaml import load_hyperpyyaml, resolve_references
 from ruamel.yaml import YAMLError as RuamelError  # what HyperPyYAML's first pass raises
 
 from ser_brain.errors import SERError, bad_value, nearest
+from ser_brain.files import LARGEST_SETTINGS, read_text
 from ser_brain.setting_kinds import check_kinds
 from ser_brain.yaml_keys import split_keys
 
@@ -167,7 +168,7 @@ def _read_file(path: Path, below: tuple[Path, ...]) -> dict[str, str]:
     if path.resolve() in below:
         raise SERError(f"Settings file {path} extends itself.")
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path, "utf-8-sig", largest=LARGEST_SETTINGS)
     except (OSError, UnicodeDecodeError) as error:
         raise SERError(f"Cannot read settings file {path}: {error}.") from error
     own = split_keys(text, str(path))

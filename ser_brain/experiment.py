@@ -47,6 +47,7 @@ class ExperimentData:
 
     def as_dict(self) -> dict:
         """What ``splits.json`` says: ids, audit, and how many utterances were left out."""
+        heard = {*self.train, *self.valid}
         return {
             "protocol": self.protocol,
             "folds": self.folds,
@@ -55,7 +56,7 @@ class ExperimentData:
             "tests": {name: list(rows) for name, rows in self.tests.items()},
             "audit": self.audits,
             "left_out": {data.name: data.left_out for data in self.corpora},
-            "corpora": {data.name: data.facts() for data in self.corpora},
+            "corpora": {data.name: data.facts(heard) for data in self.corpora},
         }
 
     def synthetic(self, test_set: str) -> bool:

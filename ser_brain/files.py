@@ -1,20 +1,26 @@
-"""Files that are either whole or not there."""
+"""Files that are either whole or not there, and reading those that somebody else wrote."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import glob
 import hashlib
+import io
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from ser_brain.errors import SERError
 
 PARTIAL = ".partial-"  # begins the name of what is not whole yet
+LARGEST = 2**30  # bytes of a file that is read whole; a manifest of a million clips has half
+LARGEST_SETTINGS = 2**20  # bytes of a file that a person could have written
 
 
 @contextlib.contextmanager
@@ -130,6 +136,69 @@ def remove(path: str | Path) -> None:
         raise SERError(f"Cannot write {path}: {error.strerror or error}.") from error
 
 
+def open_regular(path: str | Path, largest: int | None = LARGEST) -> BinaryIO:
+    """Open a file to read; to open a pipe could wait for ever, and a device may have no end.
+
+    Parameters
+    ----------
+    path : str or Path
+    largest : int, optional
+        Bytes that it may have.
+
+    Raises
+    ------
+    OSError
+        If there is none, it cannot be read, it is no regular file, or it is larger.
+    """
+    wait_for_none = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | wait_for_none))
+    found = os.fstat(file.fileno())
+    if stat.S_ISREG(found.st_mode) and (largest is None or found.st_size <= largest):
+        return file
+    file.close()
+    if stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EFBIG, f"it has over {largest} bytes", str(path))
+    raise OSError(errno.EINVAL, "it is no regular file", str(path))
+
+
+def read_text(
+    path: str | Path, encoding: str = "utf-8", errors: str = "strict", largest: int = LARGEST
+) -> str:
+    """Read a text file that somebody else may have written; see :func:`open_regular`.
+
+    Raises
+    ------
+    OSError, UnicodeDecodeError
+    """
+    with open_regular(path, largest) as file:
+        return io.TextIOWrapper(file, encoding, errors).read()
+
+
+def require_text(path: str | Path, what: str, largest: int = LARGEST) -> str:
+    """Read a UTF-8 text file or stop.
+
+    Parameters
+    ----------
+    path : str or Path
+    what : str
+        What the file is, for the error ("manifest").
+    largest : int
+        Bytes that it may have.
+
+    Raises
+    ------
+    SERError
+        If it is missing or cannot be read.
+    """
+    try:
+        return read_text(path, largest=largest)
+    except FileNotFoundError:
+        raise SERError(f"No {what} at {path}.") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise SERError(f"Cannot read the {what} {path}: {reason}.") from error
+
+
 def read_json(path: str | Path, what: str) -> dict:
     """Read a JSON object.
 
@@ -144,11 +213,10 @@ def read_json(path: str | Path, what: str) -> dict:
     SERError
         If it is missing, cannot be read or holds no JSON object.
     """
+    text = require_text(path, what)
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise SERError(f"No {what} at {path}.") from None
-    except (OSError, ValueError, RecursionError) as error:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise SERError(f"Cannot read the {what} {path}: {error}.") from error
     if not isinstance(content, dict):
         raise SERError(f"Bad {what} {path}: expected a JSON object.")
@@ -183,7 +251,7 @@ def parse_json_line(line: str, path: str | Path, number: int) -> dict:
 def sha256_of(path: str | Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
     digest = hashlib.sha256()
-    with open(path, "rb") as file:
+    with open_regular(path, largest=None) as file:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()

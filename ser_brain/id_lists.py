@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ser_brain.errors import SERError, bad_value
-from ser_brain.files import read_json
+from ser_brain.files import read_json, read_text
 from ser_brain.manifest import (
     DATA_FOLDER,
     card_path,
@@ -73,7 +73,7 @@ def _expected(source: str, content: Mapping) -> str:
 
 def _lines(path: Path) -> list[str]:
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = read_text(path, "utf-8-sig").splitlines()
     except FileNotFoundError:
         raise SERError(f"No list of ids at {path}.") from None
     except (OSError, UnicodeDecodeError) as error:

@@ -6,7 +6,7 @@ A manifest holds every label of every source; the experiment chooses.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,10 +61,20 @@ class CorpusData:
         if count:
             self.left_out[reason] = self.left_out.get(reason, 0) + count
 
-    def facts(self) -> dict:
-        """What a report says of the corpus: what it is, and the findings of its preparation."""
+    def facts(self, heard: Collection[str] = ()) -> dict:
+        """What a report says of the corpus: what it is, and the findings of its preparation.
+
+        Parameters
+        ----------
+        heard : collection of str
+            Ids of what is trained and validated on, whose languages are named: a corpus may
+            have more. Where none of it is heard, those of all its rows are.
+        """
+        rows = [row for i, row in self.rows.items() if i in heard] or self.rows.values()
+        languages = sorted({row["language"] for row in rows if row.get("language")})
         return {
             **{key: self.card.get(key) for key in CARD_FACTS},
+            "languages": languages or self.card.get("languages"),
             "use": self.setting.use,
             "label_source": self.setting.label_source or self.card.get("default_source"),
             "utterances": len(self.rows),

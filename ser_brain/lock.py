@@ -16,7 +16,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ser_brain.errors import SERError
-from ser_brain.files import made_for, why
+from ser_brain.files import LARGEST_SETTINGS, made_for, read_text, why
 from ser_brain.log import get_logger
 
 logger = get_logger(__name__)
@@ -90,7 +90,7 @@ def _this_process() -> dict:
 def _holder(path: Path) -> str:
     """Who holds a lock, in words; the file is empty for an instant after it was taken."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(read_text(path, largest=LARGEST_SETTINGS))
         return f"process {found['pid']} on {found['host']} since {found['since']}"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"

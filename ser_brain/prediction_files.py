@@ -5,6 +5,7 @@ Axes: N utterances, D embedding dimensions.
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from ser_brain.errors import SERError
-from ser_brain.files import atomic_path, parse_json_line
+from ser_brain.files import atomic_path, open_regular, parse_json_line
+
+MOST_BYTES = 2**18  # that one utterance can need in an archive
 
 
 def write_rows(path: Path, rows: Sequence[Mapping]) -> None:
@@ -32,12 +35,13 @@ def _plain_number(value: object) -> object:
 def read_rows(path: Path) -> list[dict]:
     """Read the rows of a ``.jsonl``; parameters and errors as ``read_predictions``."""
     try:
-        with open(path, encoding="utf-8") as file:
+        with io.TextIOWrapper(open_regular(path), encoding="utf-8") as file:
             return [parse_json_line(line, path, n) for n, line in enumerate(file, start=1)]
     except FileNotFoundError:
         raise SERError(f"No predictions at {path}.") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise SERError(f"Cannot read the predictions {path}: {error}.") from error
+        reason = getattr(error, "strerror", None) or error
+        raise SERError(f"Cannot read the predictions {path}: {reason}.") from error
 
 
 def write_embeddings(path: Path, ids: Sequence[str], embeddings_ND: np.ndarray) -> None:
@@ -54,7 +58,10 @@ def read_embeddings(path: Path, ids: list[str]) -> np.ndarray:
     SERError
     """
     try:
-        with np.load(path, allow_pickle=False) as content:
+        with open_regular(path) as file, np.load(file, allow_pickle=False) as content:
+            unpacked = sum(part.file_size for part in content.zip.infolist())
+            if unpacked > MOST_BYTES * (1 + len(ids)):
+                raise ValueError(f"it unpacks to {unpacked} bytes")
             stored_ids = np.asarray(content["ids"]).tolist()
             embeddings_ND = np.asarray(content["embeddings"])
     except Exception as error:  # zipfile and NumPy raise a dozen kinds for a damaged archive

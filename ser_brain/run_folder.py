@@ -11,7 +11,14 @@ import yaml
 
 from ser_brain.checksums import SUMS
 from ser_brain.errors import SERError
-from ser_brain.files import read_json, remove_partial, write_text
+from ser_brain.files import (
+    LARGEST_SETTINGS,
+    parse_json_line,
+    read_json,
+    remove_partial,
+    require_text,
+    write_text,
+)
 from ser_brain.log import show_progress
 from ser_brain.yaml_keys import split_keys
 
@@ -102,7 +109,7 @@ def nothing_left(folder: str | Path) -> Iterator[None]:
 
 def _how(differ: list[str], kept: Path) -> str:
     """What is different, in words."""
-    known = _plain(kept.read_text(encoding="utf-8"), str(kept))
+    known = _plain(require_text(kept, "settings", LARGEST_SETTINGS), str(kept))
     lacking = [key for key in differ if key not in known]
     shown = ["whether feature_cache_gb is 0" if k == CACHE_SIZE else k for k in differ]
     said = [f"different: {', '.join(shown)}"]
@@ -113,7 +120,7 @@ def _how(differ: list[str], kept: Path) -> str:
 
 def differing(kept: Path, settings: str, may_change: Collection[str]) -> list[str]:
     """Keys whose values in a kept settings file are not those of a settings text."""
-    theirs = _plain(kept.read_text(encoding="utf-8"), str(kept))
+    theirs = _plain(require_text(kept, "settings", LARGEST_SETTINGS), str(kept))
     ours = _plain(settings, "the settings")
     keys = (theirs.keys() | ours.keys()) - set(may_change)
     return sorted(key for key in keys if theirs.get(key) != ours.get(key))
@@ -172,7 +179,8 @@ class TrainLog:
         """The epochs so far, in order."""
         if not self.path.is_file():
             return []
-        return [json.loads(line) for line in self.path.read_text(encoding="utf-8").splitlines()]
+        lines = enumerate(require_text(self.path, "training log").splitlines(), start=1)
+        return [parse_json_line(line, self.path, number) for number, line in lines]
 
     def write(self, epoch: int, **facts: object) -> None:
         """Add an epoch, dropping what is there of it and of later ones."""

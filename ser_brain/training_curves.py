@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ser_brain.errors import SERError
-from ser_brain.files import parse_json_line
+from ser_brain.files import parse_json_line, require_text
 
 TITLES = {
     "loss": "Loss",
@@ -34,7 +34,7 @@ def read_train_log(path: str | Path) -> list[dict]:
     if not path.exists():
         return []
     log = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(require_text(path, "training log").splitlines(), start=1):
         epoch = parse_json_line(line, path, number)
         if not isinstance(epoch.get("epoch"), int):
             raise SERError(f"{path}, line {number}: expected an object with a whole 'epoch'.")

@@ -82,3 +82,56 @@ def test_read_a_part(tmp_path, noise):
 def test_read_what_is_not_there(tmp_path):
     with pytest.raises(audio.AudioProblem, match="unreadable"):
         audio.read(tmp_path / "a.wav")
+
+
+@pytest.mark.parametrize(
+    "kind, subtype",
+    [("WAV", "GSM610"), ("WAV", "G721_32"), ("AU", "G723_24"), ("PAF", "PCM_24")],
+)
+def test_codings_that_cannot_seek_are_read(tmp_path, noise, kind, subtype):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, noise, 8000, format=kind, subtype=subtype)
+    whole, rate_hz = audio.read(path)
+    assert (audio.inspect(path).frames, rate_hz) == (len(whole), 8000)
+    assert 0 <= len(whole) - len(noise) < 400  # the last block is filled up
+    part, _ = audio.read(path, 0.1, 0.3)
+    np.testing.assert_array_equal(part, whole[800:2400])
+
+
+def test_a_cut_file_whose_coding_cannot_seek_is_truncated(tmp_path, noise):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, noise, 8000, subtype="GSM610")
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(audio.AudioProblem, match="^truncated$"):
+        audio.inspect(path)
+
+
+@pytest.mark.parametrize("name", ["a.raw", "a.pcm", "a.sd2", "a", "a.mp3"])
+def test_the_content_says_the_format_and_not_the_name(tmp_path, noise, name):
+    soundfile.write(tmp_path / "a.wav", noise, 8000)
+    (tmp_path / "a.wav").rename(tmp_path / name)
+    assert audio.inspect(tmp_path / name).frames == len(noise)
+    assert len(audio.read(tmp_path / name)[0]) == len(noise)
+
+
+@pytest.mark.parametrize(
+    "name, content, message",
+    [
+        ("a.m4a", b"\0\0\0 ftypM4A ", "unreadable: an MP4 file .*; ffmpeg -i X X.wav converts"),
+        ("a.wav", b"\0\0\0 ftypisom", "unreadable: an MP4 file"),
+        ("a.webm", b"\x1aE\xdf\xa3", "unreadable: a WebM or Matroska file; ffmpeg -i X X.wav"),
+        ("a.amr", b"#!AMR-WB\n", "unreadable: an AMR file; ffmpeg -i X X.wav"),
+        ("a.aac", b"\xff\xf1P\x80", "unreadable: an AAC file; ffmpeg -i X X.wav"),
+        (
+            "a.raw",
+            bytes(range(256)),
+            "unreadable: samples without a header; .* -f s16le -ar 8000",
+        ),
+        ("a.mp3", b"<!DOCTYPE html>", "unreadable: a page of the web"),
+        ("a.wav", b"no audio", "unreadable$"),
+    ],
+)
+def test_what_is_not_decoded_is_named_with_what_converts_it(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content + bytes(5000))
+    with pytest.raises(audio.AudioProblem, match=f"^{message}"):
+        audio.inspect(tmp_path / name)

@@ -14,15 +14,16 @@ from test_encoders_tiny import HUB, clips, padded
 from ser_brain.encoders import load_encoder
 from ser_brain.encoders.whisper import WhisperEncoder
 from ser_brain.errors import SERError
+from tests.inference.tiny_models import write_model
 
 
-def saved(folder, family: str, model_class: str = "AutoModel"):
+def saved(folder, family: str, model_class: str = "AutoModel", **changes):
     """A checkpoint folder as ``save_pretrained`` leaves it, and the model."""
     import transformers
 
     config, normalize = HUB[family]
     torch.manual_seed(1)
-    config = transformers.AutoConfig.for_model(**config)
+    config = transformers.AutoConfig.for_model(**{**config, **changes})
     made = getattr(transformers, model_class)
     model = made.from_config(config) if model_class == "AutoModel" else made(config)
     model.save_pretrained(folder)
@@ -95,6 +96,53 @@ def test_known_heads_are_left_out(family, model_class, tmp_path):
     for name, tensor in encoder.state_dict().items():
         name = name.removeprefix("encoder.") if family == "whisper" else name
         assert torch.equal(tensor, expected[name]), name
+
+
+@pytest.mark.parametrize(
+    ("family", "model_class"),
+    [
+        ("wav2vec2-base", "Wav2Vec2ForSequenceClassification"),
+        ("hubert-large", "HubertForSequenceClassification"),
+        ("wavlm-base", "WavLMForSequenceClassification"),
+        ("data2vec-audio", "Data2VecAudioForSequenceClassification"),
+        ("whisper", "WhisperForAudioClassification"),
+    ],
+)
+def test_published_emotion_classifiers_that_mix_layers_load(family, model_class, tmp_path):
+    """Issue 13, 13: "unexpected: layer_weights" of the most-used layout, with 8 labels."""
+    changes = {"use_weighted_layer_sum": True, "num_labels": 8, "classifier_proj_size": 6}
+    model = saved(tmp_path, family, model_class, **changes)
+    learned = torch.tensor([0.3, -1.0, 2.0, 0.5])
+    state = {**model.state_dict(), "layer_weights": learned}
+    save_file({key: tensor.contiguous() for key, tensor in state.items()},
+              tmp_path / "model.safetensors")  # fmt: skip
+    assert load_encoder(tmp_path).layer == "last"
+    assert torch.equal(load_encoder(tmp_path, layer="mix").layer_logits, learned)
+    assert not load_encoder(tmp_path, layer="mix", pretrained=False).layer_logits.any()
+    state["layer_weights"] = torch.zeros(9)
+    save_file({key: tensor.contiguous() for key, tensor in state.items()},
+              tmp_path / "model.safetensors")  # fmt: skip
+    with pytest.raises(SERError, match=r"layer_weights \(9,\) instead of \(4,\)"):
+        load_encoder(tmp_path, layer="mix")
+
+
+def test_the_classifiers_own_scores_follow_from_what_is_loaded(tmp_path):
+    """Encoder, learned mix, then the published projection and head: Hugging Face's scores."""
+    changes = {"use_weighted_layer_sum": True, "num_labels": 7, "classifier_proj_size": 6}
+    model = saved(tmp_path, "wav2vec2-base", "Wav2Vec2ForSequenceClassification", **changes)
+    encoder = load_encoder(tmp_path, layer="mix", normalize=False).eval()
+    wave_BS, lengths_B = padded(clips([8000]))
+    with torch.no_grad():
+        frames_BTD, _ = encoder(wave_BS, lengths_B)
+        found = model.classifier(model.projector(frames_BTD).mean(dim=1))
+        torch.testing.assert_close(found, model(wave_BS).logits, atol=1e-5, rtol=0)
+
+
+def test_a_model_of_ser_export_is_a_base_encoder(tmp_path):
+    model = write_model(tmp_path, "wav2vec2-base", layer="mix")
+    encoder = load_encoder(tmp_path, layer="mix")
+    for name, tensor in encoder.state_dict().items():
+        assert torch.equal(tensor, model.encoder.state_dict()[name]), name
 
 
 def test_unpretrained_needs_no_weight_file(damaged):
@@ -192,7 +240,9 @@ def test_folder_without_config_is_an_error(tmp_path):
 def test_broken_config_is_an_error(damaged):
     folder, _ = damaged
     (folder / "config.json").write_text("{")
-    with pytest.raises(SERError, match="config.json is not JSON"):
+    with pytest.raises(
+        SERError, match="Cannot read the description of the encoder .*config.json"
+    ):
         load_encoder(folder)
 
 

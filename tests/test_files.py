@@ -84,3 +84,21 @@ def test_what_a_killed_process_left_is_not_found_and_can_be_removed(tmp_path):
     assert [name[:16] for name in os.listdir(tmp_path)] == [".partial-a.json-"]
     files.remove_partial(tmp_path)
     assert os.listdir(tmp_path) == []
+
+
+def test_only_regular_files_of_a_size_are_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    os.symlink("/dev/zero", tmp_path / "endless")
+    for name in ("pipe", "endless"):
+        with pytest.raises(OSError, match="it is no regular file"):
+            files.open_regular(tmp_path / name)
+        with pytest.raises(SERError, match=f"Cannot read the manifest .*{name}: it is no reg"):
+            files.require_text(tmp_path / name, "manifest")
+    (tmp_path / "a").write_text("ä\r\nb", newline="")
+    assert files.read_text(tmp_path / "a") == "ä\nb"
+    with pytest.raises(OSError, match="it has over 4 bytes"):
+        files.read_text(tmp_path / "a", largest=4)
+    with pytest.raises(IsADirectoryError):
+        files.open_regular(tmp_path)
+    with pytest.raises(SERError, match="Cannot read the manifest .*null byte"):
+        files.require_text("a\0b", "manifest")

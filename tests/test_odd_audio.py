@@ -13,6 +13,7 @@ import soundfile
 from data_prep._run import prepare
 from ser_brain import audio
 from ser_brain.errors import SERError
+from ser_brain.inference.inputs import Input
 from ser_brain.inference.pieces import Cutting, pieces
 from ser_brain.manifest import read_manifest
 from ser_brain.recordings import load_signal
@@ -131,8 +132,8 @@ def test_a_name_that_is_no_utf8(tmp_path):
         file.write(sound())
     (piece,) = pieces(tmp_path / name, StandIn(), Cutting())
     assert piece.reason == "its name is no UTF-8; rename it"
-    with pytest.raises(SERError, match="unreadable"):
-        load_signal(str(tmp_path / name), None, None, RATE_HZ)
+    with pytest.raises(SERError, match="its name is no UTF-8; rename it"):
+        Input(name, tmp_path / name).read(60)
 
 
 @pytest.fixture

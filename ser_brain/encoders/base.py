@@ -40,6 +40,9 @@ class Encoder(nn.Module):
     """
 
     sample_rate_hz = 16_000
+    dropouts: tuple[
+        str, ...
+    ] = ()  # names in config.json that the setting of this name may change
 
     def __init__(
         self,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import NoReturn
 
-from ser_brain.encoders.weights import shard_names
 from ser_brain.errors import SERError
+from ser_brain.files import read_json
 from ser_brain.log import take_over
 from ser_brain.redaction import redacted
 
@@ -63,18 +62,13 @@ class Checkpoint:
                     return [single]
                 index = self._file(f"{name}.index.json", online)
                 if index is not None:
-                    shards = shard_names(index)
+                    shards = _shard_names(index)
                     return [self._file(s) or self._lacks(s) for s in shards]
         return self._lacks(" or ".join(WEIGHTS))
 
     def _json(self, name: str) -> dict | None:
         path = self._file(name)
-        if path is None:
-            return None
-        try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise SERError(f"{path} is not JSON ({error}); download it again.") from error
+        return None if path is None else read_json(path, "description of the encoder")
 
     def _lacks(self, name: str) -> NoReturn:
         raise SERError(
@@ -132,3 +126,18 @@ class Checkpoint:
             f"{self.source!r} is no local folder, is not in the hub's cache, and the "
             f"hub cannot be reached ({redacted(reason[0])}). {self._advice()}"
         )
+
+
+def _shard_names(index: Path) -> list[str]:
+    """File names that a ``*.index.json`` lists.
+
+    Raises
+    ------
+    SERError
+        If it lists none, or names of files elsewhere.
+    """
+    listed = read_json(index, "index of weights").get("weight_map")
+    names = set(listed.values()) if isinstance(listed, dict) else set()
+    if not names or not all(isinstance(n, str) and Path(n).name == n for n in names):
+        raise SERError(f"Bad index of weights {index}: expected names of files beside it.")
+    return sorted(names)

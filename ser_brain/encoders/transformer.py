@@ -5,12 +5,16 @@ Shapes: B clips, T frames, C front-end channels, D frame size.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
 from ser_brain.encoders.base import Encoder
 from ser_brain.encoders.masking import mask_from_lengths
 from ser_brain.errors import SERError, bad_value
+
+LAYER_WEIGHTS = "layer_weights"  # of Hugging Face's classifiers that mix layers
 
 
 class TransformerEncoder(Encoder):
@@ -32,7 +36,8 @@ class TransformerEncoder(Encoder):
         ``n``: hidden state after the n-th transformer layer, before any final norm, 0
         being the input of the first; layers above are not built. ``"mix"``: softmax-
         weighted mean of states 0 to last, one learned weight each, equal at the start
-        (SUPERB, Yang et al. 2021, sec. 3); the topmost state is the one of ``"last"``.
+        (SUPERB, Yang et al. 2021, sec. 3), or as a classifier of Hugging Face's that has such
+        weights left them; the topmost state is the one of ``"last"``.
     layerdrop : float
         Probability of skipping a layer in training, as in the checkpoint.
     """
@@ -80,6 +85,19 @@ class TransformerEncoder(Encoder):
         super().apply_freeze()
         if self.layer == "mix":
             self.layer_logits.requires_grad_(True)
+
+    def _take_mix(self, weights: Mapping[str, Tensor]) -> None:
+        """Begin a mix with the weights of a checkpoint that was tuned with one."""
+        found = weights.get(LAYER_WEIGHTS)
+        if self.layer != "mix" or found is None:
+            return
+        if found.shape != self.layer_logits.shape:
+            raise SERError(
+                f"The weights of {self.name} do not fit its config.json: {LAYER_WEIGHTS} "
+                f"{tuple(found.shape)} instead of {tuple(self.layer_logits.shape)}."
+            )
+        with torch.no_grad():
+            self.layer_logits.copy_(found)
 
     def _encode(self, features_BTC: Tensor, frame_lengths_B: Tensor) -> Tensor:
         valid_BT = mask_from_lengths(frame_lengths_B, features_BTC.shape[1])

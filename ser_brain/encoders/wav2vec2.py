@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ser_brain.encoders.masking import MaskedGroupNorm, normalize_clips, zero_padding
-from ser_brain.encoders.transformer import TransformerEncoder
+from ser_brain.encoders.transformer import LAYER_WEIGHTS, TransformerEncoder
 from ser_brain.encoders.weights import load_strictly
 from ser_brain.errors import SERError
 
@@ -46,12 +46,12 @@ class Wav2Vec2Encoder(TransformerEncoder):
     # Parts of the checkpoint that are no part of the encoder, none of them a mistake:
     # the pretraining objective's quantizer and projections, the vector that SpecAugment
     # (off here, as in SpeechBrain's recipe) puts on masked frames, and the output
-    # layers of a model tuned for recognition or classification.
+    # layers of a model tuned for recognition or classification, ours among them.
     ignored = (
         r"quantizer\.",
         r"project_(q|hid)\.",
         r"masked_spec_embed$",
-        r"(lm_head|projector|classifier)\.",
+        rf"(lm_head|projector|classifier|va_head)\.|{LAYER_WEIGHTS}$",
     )
     # Weight norm's two tensors as torch names them since 2.0, and did before.
     renames = {
@@ -93,6 +93,7 @@ class Wav2Vec2Encoder(TransformerEncoder):
         self.final_norm = getattr(full, "do_stable_layer_norm", False)
         if weights is not None:
             load_strictly(model, weights, name, self.prefixes, self.ignored, self.renames)
+            self._take_mix(weights)
         encoder = model.encoder
         encoder.layers = encoder.layers[: self.depth]
         if self.final_norm and layer not in ("last", "mix"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -52,11 +51,6 @@ def _read(path: Path) -> Mapping[str, Tensor]:
 
         return load_file(path)
     return torch.load(path, map_location="cpu", weights_only=True)
-
-
-def shard_names(index: Path) -> list[str]:
-    """File names that a ``*.index.json`` lists."""
-    return sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
 
 
 def load_strictly(

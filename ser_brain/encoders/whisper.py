@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ser_brain.encoders.masking import mask_from_lengths, spectrum_dtype, zero_padding
-from ser_brain.encoders.transformer import TransformerEncoder
+from ser_brain.encoders.transformer import LAYER_WEIGHTS, TransformerEncoder
 from ser_brain.encoders.weights import load_strictly
 
 N_FFT, HOP = 400, 160
@@ -93,8 +93,8 @@ class WhisperEncoder(TransformerEncoder):
         "encoder_layerdrop",
     )
     prefixes = ("model.encoder.", "encoder.", "model.")
-    # A whole Whisper's decoder and its output layer.
-    ignored = (r"decoder\.", r"proj_out\.")
+    # A whole Whisper's decoder and its output layer, and those of a classifier.
+    ignored = (r"decoder\.", r"proj_out\.", rf"(projector|classifier)\.|{LAYER_WEIGHTS}$")
 
     def __init__(
         self,
@@ -127,6 +127,7 @@ class WhisperEncoder(TransformerEncoder):
         model = modeling_whisper.WhisperEncoder(full).float()
         if weights is not None:
             load_strictly(model, weights, name, self.prefixes, self.ignored)
+            self._take_mix(weights)
         model.layers = model.layers[: self.depth]
         if layer not in ("last", "mix"):
             model.layer_norm = nn.Identity()

@@ -21,11 +21,16 @@ from ser_brain.inference.bounds import (
     list_of,
     number,
     one_of,
+    plain,
     text,
     whole,
 )
+from ser_brain.inference.weights_file import require_size
 
 WIDTH, INNER, DEPTH, HEADS = whole(1, 8192), whole(1, 65536), whole(1, 96), whole(1, 128)
+# What a second of audio may become. Published models make 50 frames of it, attend to them with
+# up to 20 heads, and have 1.6 million numbers behind their first convolution.
+MOST_FRAMES, MOST_ATTENTION, MOST_NUMBERS = 100, 1600, 4_000_000
 BOOLEAN = one_of(True, False)
 ACTIVATION = one_of("gelu", "gelu_new", "relu", "silu", "swish", "tanh")
 KERNELS = list_of(whole(1, 64), 1, 12)
@@ -52,7 +57,7 @@ CONFIGS: dict[str, dict[str, Bound]] = {
     "wavlm": {
         **SPEECH,
         **NORMS,
-        "num_buckets": whole(1, 4096),
+        "num_buckets": whole(4, 4096),  # of fewer, a library divides by zero
         "max_bucket_distance": whole(1, 65536),
     },
     "data2vec-audio": {**SPEECH, "conv_pos_kernel_size": whole(1, 1024)},
@@ -63,14 +68,17 @@ CONFIGS: dict[str, dict[str, Bound]] = {
         "encoder_ffn_dim": INNER,
         "activation_function": ACTIVATION,
         "num_mel_bins": whole(1, 256),
-        "max_source_positions": INNER,
+        "max_source_positions": whole(1, 3000),
     },
 }
 COMPACT = {"channels": whole(4, 8192), "dilations": list_of(whole(1, 1024), 1, 96)}
+PLAIN = plain(2**31, 4)  # of a family that somebody added, for which there are no bounds here
 LAYER = Bound(
     lambda value: value in ("last", "mix") or whole(0, 96).holds(value),
     "'last', 'mix' or the number of a layer",
 )
+BUILT_IN = {"compact", *CONFIGS}
+WHISPER_FRAMES = 50
 WHERE = "encoder of the model's configuration"
 
 
@@ -90,8 +98,11 @@ def describe_encoder(encoder: Encoder) -> dict:
 
     settings = encoder.settings()
     family = settings["family"]
-    if family not in CONFIGS:
+    if family == "compact":
         return {"family": family, **{key: settings[key] for key in COMPACT}}
+    if family not in CONFIGS:
+        del settings["freeze"]
+        return settings
     full = AutoConfig.for_model(**settings["config"])
     config = {key: getattr(full, key) for key in CONFIGS[family]}
     settings["config"] = {
@@ -112,14 +123,47 @@ def check_encoder(found: object) -> None:
     family = found.get("family") if isinstance(found, dict) else None
     if not isinstance(family, str) or family not in FAMILIES:
         raise bad_value(f"family in the {WHERE}", family, FAMILIES)
-    if family not in CONFIGS:
+    if family == "compact":
         check(found, {"family": ANY, **COMPACT}, WHERE)
+        return
+    if family not in CONFIGS:
+        check(found, dict.fromkeys(found, PLAIN), WHERE)
         return
     named = {"family": ANY, "name": text(200), "layer": LAYER, "config": ANY}
     if family != "whisper":
         named["normalize"] = BOOLEAN
     check(found, named, WHERE)
-    check(found["config"], CONFIGS[family], f"config in the {WHERE}")
+    config = found["config"]
+    check(config, CONFIGS[family], f"config in the {WHERE}")
+    _check_together(config, family)
+
+
+def _check_together(config: dict, family: str) -> None:
+    """Stop at values that need too much memory together, or that fit no library's formula."""
+    if family == "whisper":
+        heads, frames = config["encoder_attention_heads"], WHISPER_FRAMES
+    else:
+        heads, frames = config["num_attention_heads"], float(Encoder.sample_rate_hz)
+        for size, stride in zip(config["conv_dim"], config["conv_stride"], strict=False):
+            frames /= stride
+            if frames * size > MOST_NUMBERS:
+                raise SERError(
+                    f"Bad convolutions in the {WHERE}: one makes {frames * size:.2g} numbers "
+                    f"of a second of audio, and at most {MOST_NUMBERS:.2g} are computed. Its "
+                    "strides are too small."
+                )
+    if frames > MOST_FRAMES or frames * heads > MOST_ATTENTION:
+        raise SERError(
+            f"Bad {WHERE}: it makes {frames:g} frames of a second of audio and attends to them "
+            f"with {heads} heads; expected at most {MOST_FRAMES} frames, and at most "
+            f"{MOST_ATTENTION} frames times heads."
+        )
+    exact, farthest = config.get("num_buckets", 4) // 4, config.get("max_bucket_distance", 2)
+    if exact >= farthest:
+        raise SERError(
+            f"Bad max_bucket_distance in the {WHERE}: found {farthest}, expected more than a "
+            f"quarter of num_buckets, {exact}."
+        )
 
 
 def build_empty(description: dict) -> Encoder:
@@ -143,7 +187,10 @@ def build_empty(description: dict) -> Encoder:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise SERError(f"Bad {WHERE}: it describes no encoder ({reason}).") from error
     # What no checkpoint carries (windows, mel filters) is computed, and so cannot be empty.
-    if description["family"] == "compact":
+    if description["family"] not in BUILT_IN:
+        require_size(sum(tensor.numel() for tensor in encoder.state_dict().values()))
+        encoder = build_encoder(settings)  # whose computed parts nothing here knows
+    elif description["family"] == "compact":
         encoder.log_mel = LogMel()
     elif description["family"] == "whisper":
         encoder.log_mel = WhisperLogMel(description["config"]["num_mel_bins"])

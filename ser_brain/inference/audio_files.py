@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import glob
 import os
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ser_brain.errors import SERError
-from ser_brain.inference.inputs import SUFFIXES
+from ser_brain.inference.inputs import SUFFIXES, below, kinds, no_audio
 from ser_brain.log import get_logger
 
 logger = get_logger(__name__)
@@ -48,35 +47,22 @@ def _named(text: str, stdin: Iterable[str]) -> Iterator[Path]:
             yield from _file_or_folder(Path(line))
     elif glob.has_magic(text) and not os.path.lexists(text):
         matches = map(Path, sorted(glob.glob(text, recursive=True)))
-        below = [file for match in matches for file in _below(match)]
-        yield from _audio_of(below, f"the pattern {text!r}")
+        found = [file for match in matches for file in below(match)]
+        yield from _audio_of(found, f"the pattern {text!r}")
     else:
         yield from _file_or_folder(Path(text))
 
 
 def _file_or_folder(path: Path) -> Iterable[Path]:
-    return _audio_of(_below(path), f"the folder {path}") if path.is_dir() else [path]
-
-
-def _below(path: Path) -> list[Path]:
-    """A file itself; of a folder every file below it that is not hidden."""
-    if not path.is_dir():
-        return [path]
-    return sorted(
-        Path(folder, name)
-        for folder, _, names in os.walk(path)
-        for name in names
-        if not name.startswith(".")
-    )
+    return _audio_of(below(path), f"the folder {path}") if path.is_dir() else [path]
 
 
 def _audio_of(files: Sequence[Path], where: str) -> list[Path]:
     """Those with a suffix of audio; the others are counted."""
     audio = [file for file in files if file.suffix.lower() in SUFFIXES]
     if not audio:
-        raise SERError(f"No audio in {where}; expected files with {', '.join(SUFFIXES)}.")
-    others = Counter(file.suffix for file in files if file.suffix.lower() not in SUFFIXES)
+        raise no_audio(where, files)
+    others = [file for file in files if file.suffix.lower() not in SUFFIXES]
     if others:
-        kinds = ", ".join(f"{count} {kind or '?'}" for kind, count in others.most_common())
-        logger.info(f"Files in {where} that are passed over by their suffix: {kinds}.")
+        logger.info(f"Files in {where} that are passed over by their suffix: {kinds(others)}.")
     return audio

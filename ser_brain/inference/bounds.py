@@ -78,6 +78,23 @@ def nullable(bound: Bound) -> Bound:
     return Bound(lambda value: value is None or bound.holds(value), f"null or {bound.says}")
 
 
+def plain(largest: float, deep: int) -> Bound:
+    """Numbers, short texts, and lists and objects of these up to some depth."""
+    scalars = (number(-largest, largest), one_of(True, False), text(1000))
+
+    def holds(value: object, deep: int = deep) -> bool:
+        if value is None or value == "" or any(bound.holds(value) for bound in scalars):
+            return True
+        if not isinstance(value, list | dict) or len(value) > 1000 or not deep:
+            return False
+        inner = value.values() if isinstance(value, dict) else value
+        return all(holds(each, deep - 1) for each in inner)
+
+    return Bound(
+        holds, f"numbers up to {largest:g}, short texts, and lists and objects of these"
+    )
+
+
 ANY = Bound(lambda value: True, "anything")
 
 

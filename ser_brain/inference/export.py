@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from ser_brain.checksums import write_checksums
 from ser_brain.errors import SERError
 from ser_brain.files import PARTIAL, atomic_path, sync_folder, write_json, write_text
-from ser_brain.inference.model import EmotionModel, score_exactly
+from ser_brain.inference.model import EmotionModel, require_finite, score_exactly
 from ser_brain.inference.model_config import ModelConfig
 from ser_brain.inference.model_folder import CONFIG, WEIGHTS, load_model
 from ser_brain.inference.onnx_file import NEEDED, write_onnx
@@ -102,10 +102,10 @@ def export(
         with tempfile.TemporaryDirectory(prefix=prefix, dir=folder.parent) as temporary:
             made = Path(temporary) / "model"
             write_folder(made, model, config)
+            difference = largest_difference(model, made)
             onnx_difference = write_onnx(made / ONNX, model, config) if onnx else None
             write_card(made, facts, licence)
             write_checksums(made)
-            difference = largest_difference(model, made)
             if folder.exists():
                 folder.rmdir()
             os.rename(made, folder)
@@ -139,14 +139,17 @@ def largest_difference(model: EmotionModel, folder: Path) -> float:
     Raises
     ------
     SERError
-        If they differ by more than rounding.
+        If they differ by more than rounding, or are not finite.
     """
     generator = torch.Generator().manual_seed(0)
     rate_hz = model.encoder.sample_rate_hz
     waveforms_BS = 0.1 * torch.randn(2, 2 * rate_hz, generator=generator)
     lengths_B = torch.tensor([2 * rate_hz, rate_hz])
     trained = score_exactly(model, waveforms_BS, lengths_B)
-    loaded = score_exactly(load_model(folder)[1], waveforms_BS, lengths_B)
+    config, again = load_model(folder)
+    loaded = score_exactly(again, waveforms_BS, lengths_B)
+    for scores in (trained, loaded):  # of NaN and a number, max() may give either
+        require_finite(scores, config.name)
     difference = max(float((trained[key] - loaded[key]).abs().max()) for key in trained)
     if not difference <= LARGEST_DIFFERENCE:
         raise SERError(

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ser_brain.errors import SERError
-from ser_brain.files import write_text
+from ser_brain.files import open_regular, write_text
 from ser_brain.inference.left_out import LeftOut
 
 
@@ -105,7 +105,8 @@ class Journal:
         self._length = 0  # of the journal itself, in bytes
         if not self.path.exists():
             return
-        content = self.path.read_bytes()
+        with open_regular(self.path) as file:
+            content = file.read()
         self._length = content.rfind(b"\n") + 1
         try:
             self.settings, *chunks = map(json.loads, content[: self._length].split(b"\n")[:-1])

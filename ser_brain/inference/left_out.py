@@ -39,16 +39,21 @@ class LeftOut:
 def merged(left_out: Iterable[LeftOut]) -> list[LeftOut]:
     """Put neighbours together: windows that touch or overlap, left out for one reason.
 
+    The last window of a recording may lie within the one before it.
+
     Examples
     --------
     >>> windows = [LeftOut("a.wav", start, start + 4, "silent") for start in (0, 1, 2, 9)]
     >>> [(item.start_s, item.stop_s) for item in merged(windows)]
     [(0, 6), (9, 13)]
+    >>> merged([LeftOut("a.wav", 0, 5, "silent"), LeftOut("a.wav", 1, 3, "silent")])[0].stop_s
+    5
     """
     found: list[LeftOut] = []
     for item in left_out:
         if found and _touch(found[-1], item):
-            found[-1] = replace(found[-1], stop_s=item.stop_s)
+            ends = (found[-1].stop_s, item.stop_s)
+            found[-1] = replace(found[-1], stop_s=None if None in ends else max(ends))
         else:
             found.append(item)
     return found

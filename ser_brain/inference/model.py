@@ -5,7 +5,7 @@ Shapes: B clips, S samples, T frames, D embedding size, C emotions.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ser_brain.encoders.base import Encoder
 from ser_brain.encoders.masking import masked_mean
+from ser_brain.errors import SERError
 from ser_brain.heads import EmotionHead, ValenceArousalHead
 
 
@@ -78,3 +79,25 @@ def score_exactly(
         exact = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
     with torch.inference_mode(), exact:
         return model(waveforms_BS, lengths_B)
+
+
+def require_finite(scores: Mapping[str, Tensor], name: str) -> None:
+    """Stop if a model answers with what is no number: finite weights can overflow too.
+
+    Parameters
+    ----------
+    scores : mapping
+        See :meth:`EmotionModel.forward`.
+    name : str
+        Of the model.
+
+    Raises
+    ------
+    SERError
+    """
+    bad = [said for said, tensor in scores.items() if not tensor.isfinite().all()]
+    if bad:
+        raise SERError(
+            f"The model {name} has no answer: its {' and '.join(bad)} are not all finite. "
+            "Its weights are damaged or too large; train, export or download it again."
+        )

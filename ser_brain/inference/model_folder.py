@@ -15,6 +15,7 @@ import torch
 
 from ser_brain.checksums import SUMS, changed_files
 from ser_brain.errors import SERError
+from ser_brain.files import read_text
 from ser_brain.inference.architecture import build_empty
 from ser_brain.inference.model import EmotionModel
 from ser_brain.inference.model_config import ModelConfig, parse_config
@@ -64,7 +65,7 @@ def read_config(folder: Path) -> ModelConfig:
     if path.stat().st_size > LARGEST_CONFIG:
         raise SERError(f"{path} has over {LARGEST_CONFIG} bytes; no configuration needs them.")
     try:
-        content = json.loads(path.read_text("utf-8"), parse_constant=_refuse_constant)
+        content = json.loads(read_text(path), parse_constant=_refuse_constant)
     except (OSError, ValueError, RecursionError) as error:
         raise SERError(f"Cannot read {path}: {error}.") from error
     if not isinstance(content, dict):

@@ -70,7 +70,7 @@ class OnnxModel:
         Raises
         ------
         SERError
-            If a length is beyond the batch or the model's limits.
+            If a length is beyond the batch or the model's limits, or a score is not finite.
         """
         shortest, longest = int(lengths_B.min()), int(lengths_B.max())
         most = min(waveforms_BS.shape[1], self._longest or np.inf)
@@ -80,8 +80,13 @@ class OnnxModel:
                 f"{waveforms_BS.shape[1]}; this model takes {self._shortest} to "
                 f"{self._longest or 'any number'}."
             )
-        found = self._session.run(None, {"waveforms": waveforms_BS, "lengths": lengths_B})
-        return dict(zip(self._names, found, strict=True))
+        given = {"waveforms": waveforms_BS, "lengths": lengths_B}
+        found = dict(zip(self._names, self._session.run(None, given), strict=True))
+        if not all(np.isfinite(scores).all() for scores in found.values()):
+            raise SERError(
+                f"The graph of {self.facts['name']} gives scores that are not finite."
+            )
+        return found
 
 
 def require_onnx(packages: Sequence[str]) -> None:

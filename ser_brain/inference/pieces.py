@@ -16,6 +16,7 @@ import soundfile
 
 from ser_brain import audio
 from ser_brain.errors import SERError
+from ser_brain.inference.inputs import NO_UTF8, problem_of
 from ser_brain.inference.left_out import LeftOut
 from ser_brain.inference.recognizer import EmotionRecognizer
 from ser_brain.inference.speech import Speech
@@ -115,7 +116,7 @@ def pieces(
     try:
         name.encode()
         duration_s = audio.inspect(path).duration_s
-        with soundfile.SoundFile(path) as file:
+        with audio.opened(path) as file:
             for start, samples in _cut(file, recognizer, cutting):
                 item = _item(name, start, samples, file.samplerate, duration_s, recognizer)
                 waiting.append(item)
@@ -126,8 +127,10 @@ def pieces(
                     waiting.clear()
     except UnicodeEncodeError:
         shown = name.encode(errors="replace").decode()
-        yield LeftOut(shown, None, None, "its name is no UTF-8; rename it")
-    except (audio.AudioProblem, SERError, *audio.DAMAGED) as problem:
+        yield LeftOut(shown, None, None, NO_UTF8)
+    except audio.AudioProblem as problem:
+        yield LeftOut(name, read_s, None, problem_of(path, problem))
+    except (SERError, *audio.DAMAGED) as problem:
         yield LeftOut(name, read_s, None, str(problem))
     else:
         if read_s is None:
@@ -142,7 +145,7 @@ def _cut(
     rate_hz = file.samplerate
     require_rate(rate_hz)  # of one of 1 Hz a window would have no sample
     longest_s = longest(recognizer.sample_rate_hz, recognizer.max_samples)
-    blocks = file.blocks(BLOCK_S * rate_hz, dtype="float32", always_2d=True)
+    blocks = file.blocks(BLOCK_S * rate_hz, frames=file.frames, dtype="float32", always_2d=True)
     if cutting.speech is not None:
         for first, samples in cutting.speech.stretches(blocks, rate_hz, longest_s):
             for start, part in _windows([samples], rate_hz, cutting):

@@ -16,7 +16,7 @@ from ser_brain.errors import SERError
 from ser_brain.inference import waveform
 from ser_brain.inference.hub_model import find_model
 from ser_brain.inference.inputs import Input, named_inputs
-from ser_brain.inference.model import EmotionModel, score_exactly
+from ser_brain.inference.model import EmotionModel, require_finite, score_exactly
 from ser_brain.inference.model_config import ModelConfig
 from ser_brain.inference.model_folder import load_model
 from ser_brain.inference.rounding import in_precision, narrow_weights, require_precision
@@ -145,7 +145,8 @@ class EmotionRecognizer:
         Raises
         ------
         SERError
-            If a clip is no finite waveform or is too short or too long.
+            If a clip is no finite waveform or is too short or too long, or the model's answer
+            is not finite.
         """
         if len(waveforms) == 0:
             return []
@@ -154,6 +155,7 @@ class EmotionRecognizer:
         padded_BS = torch.nn.utils.rnn.pad_sequence(clips, batch_first=True).to(self.device)
         with in_precision(self.precision, self.device):
             found = score_exactly(self._model, padded_BS, lengths_B)
+        require_finite(found, self.name)
         arrays = {name: tensor.cpu().numpy() for name, tensor in found.items()}
         names = ("log_probabilities", "valence_arousal", "embedding")
         return [
@@ -220,7 +222,7 @@ class EmotionRecognizer:
         -------
         Stream
             ``feed(chunk)`` gives the predictions of the windows that are now complete,
-            ``finish()`` that of what is left.
+            ``finish()`` that of the last window, which ends where the recording ends.
         """
         return Stream(self._predict_samples, rate_hz, window_s, hop_s)
 

@@ -17,7 +17,7 @@ from speechbrain.utils.parameter_transfer import Pretrainer
 from torch import Tensor
 
 from ser_brain.encoders.weights import load_strictly
-from ser_brain.inference.model import score_exactly
+from ser_brain.inference.model import require_finite, score_exactly
 from ser_brain.resampling import resample
 
 
@@ -89,7 +89,10 @@ class EmotionInterface(Pretrained):
         if wav_lens is None:
             wav_lens = torch.ones(len(wavs))
         lengths = (wav_lens * wavs.shape[1]).round().long()
-        return score_exactly(self.mods.model, wavs.to(self.device), lengths.to(self.device))
+        model, device = self.mods.model, self.device
+        scores = score_exactly(model, wavs.to(device), lengths.to(device))
+        require_finite(scores, model.encoder.name)
+        return scores
 
     def encode_batch(self, wavs: Tensor, wav_lens: Tensor | None = None) -> Tensor:
         """Embeddings (B, D)."""

@@ -10,14 +10,15 @@ from collections.abc import Callable
 import numpy as np
 
 from ser_brain.errors import SERError
+from ser_brain.inference.windows import Windows
 
 
 class Stream:
     """Windows of a recording, each predicted as soon as it is complete.
 
-    Made by ``EmotionRecognizer.stream``. Memory holds one window and one chunk. Windows are cut
-    at the recording's own rate and each is resampled by itself, so a window's prediction is
-    that of the same samples given as a clip.
+    Made by ``EmotionRecognizer.stream``. Memory holds two windows and one chunk. The windows
+    are those of ``ser predict --window --hop``, cut at the recording's own rate; each is
+    resampled by itself, so its prediction is that of the same samples given as a clip.
 
     Parameters
     ----------
@@ -37,22 +38,14 @@ class Stream:
     ):
         self.predict = predict
         self.rate_hz = rate_hz
-        self.window = round(window_s * rate_hz)
-        self.hop = round(hop_s * rate_hz)
-        if not 0 < self.hop <= self.window:
+        size, hop = round(window_s * rate_hz), round(hop_s * rate_hz)
+        if not 0 < hop <= size:
             raise SERError(
                 f"Bad windows of {window_s} s every {hop_s} s; expected a hop above 0 and, so "
                 "that nothing is left out, at most the window."
             )
-        self.chunks: list[np.ndarray] = []
-        self.first = 0  # sample of the recording at which the held samples begin
-        self.scored = 0  # samples of the recording that some window covered
         self.finished = False
-
-    @property
-    def fed(self) -> int:
-        """Samples of the recording so far."""
-        return self.first + sum(len(chunk) for chunk in self.chunks)
+        self._windows = Windows(size, hop)
 
     def feed(self, chunk: np.ndarray) -> list[dict]:
         """Take the next samples, (S,) or (S, channels).
@@ -70,35 +63,22 @@ class Stream:
         """
         if self.finished:
             raise SERError("The stream is finished; start another for the next recording.")
-        self.chunks.append(np.asarray(chunk))
-        found = []
-        while self.fed - self.first >= self.window:
-            found.append(self._window(self._held()[: self.window]))
-            self.chunks = [self._held()[self.hop :]]
-            self.first += self.hop
-        return found
+        return [self._scored(*window) for window in self._windows.feed(np.asarray(chunk))]
 
     def finish(self) -> list[dict]:
-        """End the recording: the samples behind the last window, if there are any.
+        """End the recording: the window of what no window covered, if there is any.
 
         Returns
         -------
         list of dict
-            One window, shorter than the others, or none.
+            One window, which ends where the recording ends, or none.
         """
-        rest = self.fed > self.scored
         self.finished = True
-        return [self._window(self._held())] if rest else []
+        return [self._scored(*window) for window in self._windows.finish()]
 
-    def _held(self) -> np.ndarray:
-        if len(self.chunks) > 1:
-            self.chunks = [np.concatenate(self.chunks)]
-        return self.chunks[0]
-
-    def _window(self, samples: np.ndarray) -> dict:
-        stop = self.first + len(samples)
-        self.scored = stop
-        times = {"start_s": self.first / self.rate_hz, "stop_s": stop / self.rate_hz}
+    def _scored(self, start: int, samples: np.ndarray) -> dict:
+        stop = start + len(samples)
+        times = {"start_s": start / self.rate_hz, "stop_s": stop / self.rate_hz}
         try:
             return {**times, **self.predict(samples, self.rate_hz)}
         except SERError as error:

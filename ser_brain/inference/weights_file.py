@@ -40,12 +40,7 @@ def read_weights(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str,
         If the file is damaged or no safetensors file, a tensor is missing, unknown, or of
         another shape or kind, or a number is not finite.
     """
-    size = sum(math.prod(shape) for shape in shapes.values())
-    if size > LARGEST_MODEL:
-        raise SERError(
-            f"The configuration describes a model of {size:.1e} numbers; at most "
-            f"{LARGEST_MODEL:.1e} are read."
-        )
+    require_size(sum(math.prod(shape) for shape in shapes.values()))
     _require_small_header(path)
     try:
         with safe_open(path, framework="pt") as file:
@@ -61,6 +56,20 @@ def read_weights(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str,
         if not torch.isfinite(tensor).all():
             raise SERError(f"{path}: {name} holds numbers that are not finite.")
     return weights
+
+
+def require_size(numbers: int) -> None:
+    """Stop at a model of more numbers than are read.
+
+    Raises
+    ------
+    SERError
+    """
+    if numbers > LARGEST_MODEL:
+        raise SERError(
+            f"The configuration describes a model of {numbers:.1e} numbers; at most "
+            f"{LARGEST_MODEL:.1e} are read."
+        )
 
 
 def _require_small_header(path: Path) -> None:

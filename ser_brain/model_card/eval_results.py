@@ -19,7 +19,7 @@ from huggingface_hub import (
 )
 
 from ser_brain.errors import SERError
-from ser_brain.files import write_text
+from ser_brain.files import LARGEST_SETTINGS, read_text, write_text
 from ser_brain.model_card.estimates import reported
 from ser_brain.model_card.facts import CardFacts
 from ser_brain.model_card.heard import NOTHING
@@ -93,7 +93,9 @@ def read_eval_results(path: Path) -> list[EvalResultEntry]:
         If it is not what the hub expects there.
     """
     try:
-        return parse_eval_result_entries(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return parse_eval_result_entries(
+            yaml.safe_load(read_text(path, largest=LARGEST_SETTINGS))
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
         raise SERError(f"{FOLDER}/{path.name} is no list of results ({error!r})") from error
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ser_brain.errors import SERError
 from ser_brain.evaluation import evaluate_run
-from ser_brain.files import read_json
+from ser_brain.files import read_json, require_text
 from ser_brain.model_card.heard import heard_by, trained_corpora
 from ser_brain.report_tables import noun_of
 from ser_brain.run_folder import SETTINGS, differing
@@ -84,7 +84,7 @@ def _require_same_recipe(run: Path, splits: Mapping, part: Path) -> None:
     theirs = part / SETTINGS
     if not theirs.is_file():
         raise SERError(f"{part} holds no {SETTINGS}; --results takes run or folds folders.")
-    differ = differing(theirs, (run / SETTINGS).read_text(encoding="utf-8"), MAY_DIFFER)
+    differ = differing(theirs, require_text(run / SETTINGS, "settings"), MAY_DIFFER)
     if trained_corpora(splits) != trained_corpora(read_json(part / "splits.json", "split")):
         differ.append("training corpora")
     if differ:

@@ -10,6 +10,7 @@ import yaml
 from huggingface_hub import EvalResult, ModelCard
 
 from ser_brain.errors import SERError
+from ser_brain.files import read_text
 from ser_brain.model_card.eval_results import FOLDER, RANGES, TASK, TEST, read_eval_results
 from ser_brain.model_card.headline import NOT_MEASURED
 from ser_brain.model_card.markdown_parts import CARD, parts_of_markdown
@@ -52,7 +53,7 @@ def problems(folder: Path) -> list[str]:
     if path.is_symlink() or not path.is_file():
         return [f"{CARD} is no regular file"]
     try:
-        content = path.read_text(encoding="utf-8")
+        content = read_text(path)
         card = ModelCard(content)
     except BAD_METADATA as error:
         return [f"{CARD} cannot be read: {' '.join(str(error).split())}"]

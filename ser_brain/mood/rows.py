@@ -13,7 +13,7 @@ import numpy as np
 
 from ser_brain.csv_text import as_said, delimiter_of
 from ser_brain.errors import SERError
-from ser_brain.files import parse_json_line
+from ser_brain.files import parse_json_line, read_text
 
 DELIMITERS = ",;\t"
 
@@ -103,7 +103,7 @@ def read_rows(path: str | Path) -> Rows:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path, "utf-8-sig")
     except OSError as error:
         raise SERError(f"Cannot read {path}: {error.strerror or error}.") from error
     except UnicodeDecodeError as error:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from ser_brain.checksums import SUMS, noted_files
 from ser_brain.errors import SERError
-from ser_brain.files import sha256_of
+from ser_brain.files import read_text, sha256_of
 from ser_brain.model_card.markdown_parts import CARD, parts_of_markdown
 
 NAMES = (
@@ -125,7 +125,7 @@ def _listed_figures(folder: Path) -> list[str]:
 def _figures(folder: Path) -> list[str]:
     """Names of the figures that the card shows from its own folder."""
     try:
-        text = (folder / CARD).read_text(encoding="utf-8")
+        text = read_text(folder / CARD)
     except UnicodeDecodeError as error:
         raise SERError(f"{folder / CARD} is no UTF-8 text: {error}.") from error
     names = []

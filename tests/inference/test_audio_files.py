@@ -61,7 +61,7 @@ def test_paths_on_standard_input(clips):
 @pytest.mark.parametrize(
     "inputs, message",
     [
-        (["empty"], "No audio in the folder empty; expected files with .wav, .flac"),
+        (["empty"], "No audio in the folder empty: Expected files with .wav, .flac"),
         (["*.wav"], r"No audio in the pattern '\*.wav'"),
         (["clips/*.csv"], "No audio in the pattern"),
         (["-"], "No path on standard input; expected one a line"),

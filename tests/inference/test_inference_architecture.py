@@ -1,13 +1,21 @@
 """Descriptions of encoders: what they keep, what they may say, what is built of them."""
 
 import copy
+import json
 
 import pytest
 import torch
 
+from ser_brain.encoders import load_encoder
+from ser_brain.encoders.loading import FAMILIES as KNOWN
 from ser_brain.errors import SERError
 from ser_brain.inference.architecture import build_empty, check_encoder, describe_encoder
-from tests.test_encoders_tiny import FAMILIES, clips, tiny
+from ser_brain.inference.export import write_folder
+from ser_brain.inference.model import EmotionModel
+from ser_brain.inference.model_config import ModelConfig
+from ser_brain.inference.model_folder import load_model
+from tests.inference.own_encoder import OwnEncoder
+from tests.test_encoders_tiny import FAMILIES, clips, padded, tiny
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -93,3 +101,29 @@ def test_values_that_fit_no_encoder_together_are_refused(changes):
     check_encoder(description)
     with pytest.raises(SERError, match="describes no encoder"):
         build_empty(description)
+
+
+def test_a_family_of_ones_own_is_exported_and_loaded(tmp_path, monkeypatch):
+    """Issue 13, 20: the two documented lines gave an encoder that no folder could hold."""
+    monkeypatch.setitem(KNOWN, "own", OwnEncoder)
+    (tmp_path / "base").mkdir()
+    described = {"model_type": "own", "width": 12, "comment": None, "strides": [80, 4]}
+    (tmp_path / "base" / "config.json").write_text(json.dumps(described))
+    encoder = load_encoder(tmp_path / "base", pretrained=False).eval()
+    model = EmotionModel(encoder, ["anger", "neutral"], [1, 5]).eval().requires_grad_(False)
+    config = ModelConfig("mine", describe_encoder(encoder), ["anger", "neutral"], [1, 5], {})
+    write_folder(tmp_path / "model", model, config)
+    _, again = load_model(tmp_path / "model")
+    wave_BS, lengths_B = padded(clips([8000, 4000]))
+    for name, scores in model(wave_BS, lengths_B).items():
+        torch.testing.assert_close(again(wave_BS, lengths_B)[name], scores, atol=0, rtol=0)
+    interface = (tmp_path / "model" / "custom_interface.py").read_text()
+    assert "class OwnEncoder(Encoder)" in interface and "import ser_brain" not in interface
+
+
+@pytest.mark.parametrize("value", [1e12, "x" * 2000, [[[[[1]]]]], [0] * 2000])
+def test_a_family_of_ones_own_has_plain_settings(monkeypatch, value):
+    monkeypatch.setitem(KNOWN, "own", OwnEncoder)
+    check_encoder({"family": "own", "name": "a", "config": {"width": 8}})
+    with pytest.raises(SERError, match="Bad config in encoder .* short texts, and lists"):
+        check_encoder({"family": "own", "name": "a", "config": {"width": value}})

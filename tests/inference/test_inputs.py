@@ -23,7 +23,8 @@ def test_arrays_bring_their_rate_or_get_one():
 
 
 def test_a_folder_is_its_audio_in_order(tmp_path):
-    for name in ("b.wav", "deep/c.FLAC", "a.ogg", "labels.csv"):
+    hidden = ("._b.wav", ".Trash/old.wav")
+    for name in ("b.wav", "deep/c.FLAC", "a.ogg", "labels.csv", *hidden):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     clips, several = named_inputs(tmp_path, None)
@@ -45,8 +46,20 @@ def test_what_is_no_audio(x, message):
 
 
 def test_a_folder_without_audio(tmp_path):
-    with pytest.raises(SERError, match="holds no audio"):
+    with pytest.raises(SERError, match="No audio in the folder .*: Expected files with .wav"):
         named_inputs(tmp_path, None)
+    for name in ("a.m4a", "b.m4a", "c"):
+        (tmp_path / name).touch()
+    with pytest.raises(
+        SERError, match="found 2 .m4a, 1 without an ending. Expected .* .ffmpeg -i X X.wav"
+    ):
+        named_inputs(tmp_path, None)
+
+
+def test_a_path_without_its_ending_is_told_which_file_there_is(tmp_path):
+    soundfile.write(tmp_path / "a.wav", SAMPLES, 16_000)
+    with pytest.raises(SERError, match="missing; there is a.wav"):
+        Input("a", path=tmp_path / "a").read(60)
 
 
 @pytest.mark.parametrize("name, atol", [("a.wav", 1e-4), ("a.flac", 1e-4), ("a.mp3", 0.2)])

@@ -147,6 +147,18 @@ def cut_in_half(folder):
     os.truncate(path, path.stat().st_size // 2)
 
 
+def in_buckets(folder, **changes):
+    shutil.rmtree(folder)
+    write_model(folder, "wavlm-base")
+    change_encoder(folder, **changes)
+
+
+def hour_of_positions(folder):
+    shutil.rmtree(folder)
+    write_model(folder, "whisper")
+    change_encoder(folder, max_source_positions=180_000)
+
+
 class Evil:
     """Leaves a mark where it is unpickled."""
 
@@ -205,6 +217,20 @@ HOSTILE = {
     "a trillion layers": lambda folder: change_encoder(folder, num_hidden_layers=10**12),
     "every size allowed, together 130 billion numbers": lambda folder: change_encoder(
         folder, hidden_size=8192, num_hidden_layers=96, intermediate_size=65536
+    ),
+    "convolutions that skip no sample": lambda folder: change_encoder(
+        folder, conv_stride=[1] * 7
+    ),
+    "convolutions that skip samples too late": lambda folder: change_encoder(
+        folder, conv_dim=[512] * 7, conv_stride=[1, 1, 1, 1, 1, 64, 5]
+    ),
+    "more attention than memory": lambda folder: change_encoder(
+        folder, hidden_size=128, num_attention_heads=128
+    ),
+    "positions for an hour": hour_of_positions,
+    "relative positions in one bucket": lambda folder: in_buckets(folder, num_buckets=1),
+    "relative positions that lie behind the last bucket": lambda folder: in_buckets(
+        folder, num_buckets=320, max_bucket_distance=80
     ),
     "wider in `config.json` than in the weights": lambda folder: change_encoder(
         folder, intermediate_size=4096
