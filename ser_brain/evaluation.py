@@ -50,6 +50,7 @@ def evaluate(predictions: Predictions, seed: int, resamples: int = RESAMPLES) ->
         ``interval_notes``. A metric is ``{"value", "low", "high"}``. Where a temperature is
         known, ``classification`` has ``calibrated``: it, and the metrics after scaling.
     """
+    predictions = predictions.by_id()
     card, rng = predictions.card, np.random.default_rng(seed)
     scores = score(predictions, resamples, rng)
     kind = "multiobjective"
