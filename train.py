@@ -32,6 +32,7 @@ from ser_brain.log import get_logger, show_progress
 from ser_brain.outputs import write_test_set, write_validation
 from ser_brain.report import summary_table, write_report
 from ser_brain.run_record import begin
+from ser_brain.splits import absence
 
 logger = get_logger("train")
 
@@ -76,6 +77,8 @@ def run_in(folder: Path, settings: str, hparams: dict, run_opts: RunOptions) -> 
     if if_main_process():
         logger.info(f"protocol: {data.protocol}")
         audit.log(data.audits)
+        for part, classes in data.absent.items():
+            logger.warning(absence(part, classes))
 
     brain.train(data.train, data.valid)
     run_on_main(write_validation, [folder, brain.run_on(data.valid), data, hparams])

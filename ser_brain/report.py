@@ -107,6 +107,7 @@ def _content(folder: Path, run: Run, results: Mapping) -> dict:
         "training": report_figures.of_training(folder, logs, subtitle([first])),
         "corpora": report_data.corpora(splits),
         "data_tables": [table for table in report_data.tables(splits) if table.rows],
+        "absent": report_data.absent(splits),
         "known_speakers": report_data.known_speakers(splits),
     }
 
