@@ -25,6 +25,7 @@ from ser_brain.files import read_json, write_json
 from ser_brain.lock import NAME, held
 from ser_brain.log import get_logger, show_progress
 from ser_brain.run_record import begin
+from ser_brain.splits import absence
 
 HOME = Path(__file__).parent
 logger = get_logger("train")
@@ -93,6 +94,8 @@ def run_in(folder: Path, settings: str, hparams: dict, run_opts) -> None:
     if if_main_process():
         logger.info(f"protocol: {data.protocol}")
         audit.log(data.audits)
+        for part, classes in data.absent.items():
+            logger.warning(absence(part, classes))
 
     brain.train(data.train, data.valid)
     run_on_main(write_validation, [folder, brain.run_on(data.valid), data, hparams])

@@ -61,7 +61,8 @@ def clusters_of(
     speakers : sequence of str or None
         Of each prediction.
     utterances : sequence of str, optional
-        Of each prediction, where several models may predict one utterance.
+        Of each prediction. Several models may predict one utterance; and as clusters are
+        numbered by name, what is drawn does not depend on the order of the predictions.
 
     Examples
     --------
@@ -94,7 +95,7 @@ def clusters_of(
         f"Intervals draw single utterances because {reason}; they are narrower than new "
         "speakers would show."
     )
-    number = {utterance: i for i, utterance in enumerate(dict.fromkeys(utterances))}
+    number = {utterance: i for i, utterance in enumerate(sorted(set(utterances)))}
     index_N = np.array([number[utterance] for utterance in utterances], dtype=np.int64)
     return Clusters(index_N, len(number), "utterance", note)
 
@@ -124,10 +125,8 @@ def resample(
     >>> resample(ones, pairs, 2, np.random.default_rng(1)).tolist()
     [[4.0], [4.0]]
     """
-    sums_SK = statistics_NK
-    if clusters.count < len(statistics_NK):
-        sums_SK = np.zeros((clusters.count, statistics_NK.shape[1]))
-        np.add.at(sums_SK, clusters.index_N, statistics_NK)
+    sums_SK = np.zeros((clusters.count, statistics_NK.shape[1]))
+    np.add.at(sums_SK, clusters.index_N, statistics_NK)
     parts = [counts_bS @ sums_SK for counts_bS in _drawn(clusters.count, resamples, rng)]
     return np.concatenate(parts) if parts else np.zeros((0, statistics_NK.shape[1]))
 

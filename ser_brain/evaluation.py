@@ -18,6 +18,7 @@ from ser_brain.groups import compare_groups
 from ser_brain.predictions import VALENCE_AROUSAL, Predictions
 from ser_brain.runs import Run
 from ser_brain.scoring import Scores, score
+from ser_brain.splits import absence
 
 RESAMPLES = 1000
 CARD_FACTS = (
@@ -46,10 +47,12 @@ def evaluate(predictions: Predictions, seed: int, resamples: int = RESAMPLES) ->
     -------
     dict
         test_set, role, kind, the card's facts, ``counts``, ``classification`` and
-        ``regression`` (each None where the model does not predict it), ``groups`` and
-        ``interval_notes``. A metric is ``{"value", "low", "high"}``. Where a temperature is
-        known, ``classification`` has ``calibrated``: it, and the metrics after scaling.
+        ``regression`` (each None where the model does not predict it), ``groups``,
+        ``interval_notes`` and ``absent`` (what classes without an utterance mean). A metric
+        is ``{"value", "low", "high"}``. Where a temperature is known, ``classification`` has
+        ``calibrated``: it, and the metrics after scaling.
     """
+    predictions = predictions.by_id()
     card, rng = predictions.card, np.random.default_rng(seed)
     scores = score(predictions, resamples, rng)
     kind = "multiobjective"
@@ -65,6 +68,7 @@ def evaluate(predictions: Predictions, seed: int, resamples: int = RESAMPLES) ->
         "counts": _counts(predictions),
         "bootstrap": {"resamples": resamples, "seed": seed, "level": LEVEL},
         "interval_notes": _interval_notes(scores),
+        "absent": _absent(card["test_set"], scores),
         "classification": scores.classification,
         "regression": scores.regression,
         "groups": compare_groups(predictions, resamples, rng),
@@ -140,6 +144,14 @@ def _interval_notes(scores: Scores) -> list[str]:
     parts = [scores.classification, *(scores.regression or {}).values()]
     notes = [part["drawn"]["note"] for part in parts if part and part["n"]]
     return list(dict.fromkeys(note for note in notes if note))
+
+
+def _absent(test_set: str, scores: Scores) -> list[str]:
+    """That some classes have no utterance, in words; nothing where none is labelled."""
+    found = scores.classification
+    lines = found["per_class"] if found and found["n"] else []
+    absent = [line["emotion"] for line in lines if not line["support"]]
+    return [absence(test_set, absent)] if absent else []
 
 
 def _tally(values: Iterable[str | None]) -> dict[str, int]:

@@ -33,6 +33,9 @@ class ExperimentData:
     corpora : list of CorpusData
     folds : int
         How many folds test every utterance once; 1 where the protocol has none.
+    absent : dict
+        ``valid`` or test set -> classes to learn of which it has no utterance; only where
+        there are such.
     protocol : str
         In one line; see :func:`protocol_string`.
     """
@@ -43,10 +46,11 @@ class ExperimentData:
     audits: dict[str, dict]
     corpora: list[CorpusData]
     folds: int
+    absent: dict[str, list[str]]
     protocol: str = ""
 
     def as_dict(self) -> dict:
-        """What ``splits.json`` says: ids, audit, and how many utterances were left out."""
+        """What ``splits.json`` says: ids, audit, classes and utterances that are left out."""
         heard = {*self.train, *self.valid}
         return {
             "protocol": self.protocol,
@@ -55,6 +59,7 @@ class ExperimentData:
             "valid": list(self.valid),
             "tests": {name: list(rows) for name, rows in self.tests.items()},
             "audit": self.audits,
+            "absent": self.absent,
             "left_out": {data.name: data.left_out for data in self.corpora},
             "corpora": {data.name: data.facts(heard) for data in self.corpora},
         }
@@ -167,7 +172,19 @@ def assemble(
         if balanced:
             tests[data.name] = _balance(data, tests[data.name], emotions, setting.seed)
     audits = audit_all(train, valid, tests, setting.protocol)
-    return ExperimentData(train, valid, tests, audits, list(corpora), folds)
+    absent = _absent({"valid": valid, **tests}, emotions or ())
+    return ExperimentData(train, valid, tests, audits, list(corpora), folds, absent)
+
+
+def _absent(
+    parts: Mapping[str, Mapping[str, dict]], emotions: Sequence[str]
+) -> dict[str, list[str]]:
+    """Part -> the emotions that none of its utterances has; only where there are such."""
+    found = {}
+    for name, rows in parts.items():
+        there = {row["emotion"] for row in rows.values()}
+        found[name] = [emotion for emotion in emotions if emotion not in there]
+    return {name: absent for name, absent in found.items() if absent}
 
 
 def _balance(

@@ -93,7 +93,7 @@ def _testable(facts: Mapping[str, tuple]) -> tuple[list[str], dict[str, int]]:
         if label >= 0:
             classes_of[speaker].add(label)
     kept, left_out = [], Counter()
-    for utterance_id, (label, speaker) in facts.items():
+    for utterance_id, (label, speaker) in sorted(facts.items()):
         if label < 0:
             left_out["without a label of the classes"] += 1
         elif speaker is None:

@@ -2,8 +2,10 @@
 
 A hash sees only equal samples. Here every recording gets a fingerprint, its spectral envelope
 in 16 bands and 32 slices of time. Recordings about equally long with like fingerprints are then
-laid over each other as waveforms: there one recording agrees with its copies, and not with the
-same sentence spoken once more by the same voice. Silence is like silence and nothing else.
+laid over each other as waveforms, as they are and at the speed that makes them equally long:
+there one recording agrees with its copies from end to end, and not with the same sentence
+spoken once more by the same voice. Silence is like silence and nothing else. docs/judging.md
+says what is found and what is not.
 
 Axes: N recordings, V views of one and D numbers of a fingerprint, P pairs.
 """
@@ -21,16 +23,25 @@ from tqdm import tqdm
 from ser_brain import audio
 from ser_brain.audit import audio_hash
 from ser_brain.errors import SERError
-from ser_brain.fingerprints import COMPARED_VIEWS, RATE_HZ, agreement, fingerprint
+from ser_brain.fingerprints import (
+    COMPARED_VIEWS,
+    HOP,
+    RATE_HZ,
+    VIEWS,
+    agreement,
+    fingerprint,
+)
 from ser_brain.log import told
 
-LENGTH_TOLERANCE_S = 0.15  # codecs pad by less
+LENGTH_TOLERANCE_S = 0.15  # of two views; codecs pad by less
+TRIMMED_S = np.sum(VIEWS, axis=1) * HOP / RATE_HZ
+FURTHEST_S = 0.35  # one may begin later than the other: the largest trim and the tolerance
+SPEED = 0.12  # how much faster a copy may be, whole; 0.9 and 1.1 are what augmentation takes
+SLACK_S = 0.02  # where the speed is made equal, so are the beginnings
 # Fingerprints of copies agree by 0.7 or more, which one pair in a hundred reaches as well where
 # all speak the same sentences.
 LIKE_FINGERPRINT = 0.65
-# Waveforms of copies agree by 0.5 (speech at 6 kbit/s) to 1, of other recordings of people by
-# at most 0.25, of one synthetic voice by 0.35, of half a second of vowels by 0.45.
-LIKE_WAVEFORM = 0.5
+LIKE_WAVEFORM = 0.2
 SHORTEST_S = 0.5  # what is shorter must be equal to count as the same
 BLOCK = 1024  # recordings of each side compared at once
 KEPT = 512  # waveforms held in memory
@@ -126,7 +137,7 @@ def same_recordings(
     read_left = functools.lru_cache(KEPT)(left.waveform)
     read_right = functools.lru_cache(KEPT)(right.waveform)
     for i, j in tqdm(_candidates(left, right), "comparing", unit="pair", disable=None):
-        if agreement(read_left(i), read_right(j), LENGTH_TOLERANCE_S) > LIKE_WAVEFORM:
+        if _agree(read_left(i), read_right(j)):
             pair = [left.ids[i], right.ids[j]]
             if audio_hash(left.entries[i]) == audio_hash(right.entries[j]):
                 identical.append(pair)
@@ -135,17 +146,33 @@ def same_recordings(
     return sorted(identical), sorted(near)
 
 
+def _agree(one_S: np.ndarray, other_S: np.ndarray) -> bool:
+    """Whether two waveforms are one recording, at one speed or at two."""
+    if agreement(one_S, other_S, FURTHEST_S) > LIKE_WAVEFORM:
+        return True
+    shorter, longer = sorted((len(one_S), len(other_S)))
+    if shorter == longer or longer > shorter * (1 + SPEED):
+        return False
+    return agreement(one_S, signal.resample(other_S, len(one_S)), SLACK_S) > LIKE_WAVEFORM
+
+
 def _candidates(left: Recordings, right: Recordings) -> np.ndarray:
     """Places (P, 2) of recordings about equally long with like fingerprints, by blocks."""
     found = [np.empty((0, 2), dtype=np.int64)]
     for i in range(0, len(left.ids), BLOCK):
-        lengths_s = left.duration_s_N[i : i + BLOCK, None]
-        window_s = lengths_s[0, 0] - LENGTH_TOLERANCE_S, lengths_s[-1, 0] + LENGTH_TOLERANCE_S
-        first, end = np.searchsorted(right.duration_s_N, window_s)
+        left_s = left.duration_s_N[i : i + BLOCK, None]
+        furthest_s = np.maximum(TRIMMED_S.max() + LENGTH_TOLERANCE_S, left_s * SPEED)
+        ends_s = (left_s - furthest_s).min(), (left_s + furthest_s).max()
+        first, end = np.searchsorted(right.duration_s_N, ends_s)
         for j in range(first, end, BLOCK):
+            right_s = right.duration_s_N[j : j + BLOCK]
             here, there = left.prints_NVD[i : i + BLOCK], right.prints_NVD[j : j + BLOCK]
-            alike = np.max([here[:, v] @ there[:, w].T for v, w in COMPARED_VIEWS], axis=0)
-            apart_s = np.abs(lengths_s - right.duration_s_N[j : j + BLOCK])
-            close = (alike > LIKE_FINGERPRINT) & (apart_s <= LENGTH_TOLERANCE_S)
+            shorter_s, longer_s = np.minimum(left_s, right_s), np.maximum(left_s, right_s)
+            close = longer_s <= shorter_s * (1 + SPEED)
+            close &= here[:, 0] @ there[:, 0].T > LIKE_FINGERPRINT
+            for v, w in COMPARED_VIEWS:
+                apart_s = np.abs(left_s - TRIMMED_S[v] - right_s + TRIMMED_S[w])
+                alike = here[:, v] @ there[:, w].T > LIKE_FINGERPRINT
+                close |= alike & (apart_s <= LENGTH_TOLERANCE_S)
             found.append(np.argwhere(close) + (i, j))
     return np.concatenate(found)

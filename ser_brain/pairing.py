@@ -19,7 +19,7 @@ SAME_RATING = 1e-6
 
 @dataclass(frozen=True)
 class Pair:
-    """Two models on the same utterances, in the same order.
+    """Two models on the same utterances, both sorted by id.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class Pair:
 
 
 def pair(one: Predictions, other: Predictions, names: tuple[str, str] = ("A", "B")) -> Pair:
-    """Match the predictions of two models by id.
+    """Match the predictions of two models by id, sorted by it.
 
     Parameters
     ----------
@@ -60,6 +60,7 @@ def pair(one: Predictions, other: Predictions, names: tuple[str, str] = ("A", "B
     SERError
         If they share no id, or judge by different classes, scales or true labels.
     """
+    one = one.by_id()
     place = {utterance_id: n for n, utterance_id in enumerate(other.ids)}
     of_one = [n for n, utterance_id in enumerate(one.ids) if utterance_id in place]
     name = one.card["test_set"]

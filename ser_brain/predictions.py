@@ -96,6 +96,14 @@ class Predictions:
             return None
         return log_softmax(self.log_probs_NC / self.temperature_N[:, None], axis=1)
 
+    def by_id(self) -> Predictions:
+        """The same predictions sorted by id, so that nothing depends on the order of rows.
+
+        Without embeddings where the order changes.
+        """
+        places = sorted(range(len(self.ids)), key=self.ids.__getitem__)
+        return self if places == list(range(len(places))) else self.chosen(places)
+
     def chosen(self, places: Sequence[int]) -> Predictions:
         """Some of the utterances, by their places; without embeddings."""
         columns = {name: getattr(self, name) for name in ROW_FIELDS}

@@ -131,6 +131,7 @@ def _content(folder: Path, run: Run, results: Mapping) -> dict:
         "training": report_figures.of_training(folder, logs, subtitle([first])),
         "corpora": report_data.corpora(splits),
         "data_tables": [table for table in report_data.tables(splits) if table.rows],
+        "absent": report_data.absent(splits),
         "known_speakers": report_data.known_speakers(splits),
         "unknown_speakers": report_data.not_audited(splits, ["speakers"]),
     }

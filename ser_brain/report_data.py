@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ser_brain.audit import FIELDS, not_compared, unknown_in
 from ser_brain.report_tables import noun_of
+from ser_brain.splits import absence
 from ser_brain.tables import Table
 
 FACTS = {
@@ -164,6 +165,17 @@ def _total(found: Sequence[Mapping | int | None]) -> int | str | None:
 
 def _count(found: Mapping | int | None) -> int | None:
     return found.get("count") if isinstance(found, Mapping) else found
+
+
+def absent(splits: Mapping[str, Mapping]) -> list[str]:
+    """Classes without an utterance in validation or, of one of several parts, in a test set."""
+    several = len(splits) > 1
+    return [
+        f"{name}: {absence(part, classes)}" if several else absence(part, classes)
+        for name, split in splits.items()
+        for part, classes in (split.get("absent") or {}).items()
+        if several or part == "valid"  # a test set of its own says so itself
+    ]
 
 
 def known_speakers(splits: Mapping[str, Mapping]) -> list[str]:

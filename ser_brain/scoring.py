@@ -62,7 +62,7 @@ def score(predictions: Predictions, resamples: int, rng: np.random.Generator) ->
     resamples : int
     rng : numpy.random.Generator
     """
-    scores = Scores()
+    scores, predictions = Scores(), predictions.by_id()
     if predictions.log_probs_NC is not None:
         scores.classification = _classification(predictions, resamples, rng, scores)
     if predictions.predicted_va_N2 is not None:

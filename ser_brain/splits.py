@@ -7,7 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ser_brain.errors import SERError, bad_value
-from ser_brain.folding import cross_folds, folds_for, leave_one_out, take_fold
+from ser_brain.folding import (
+    cross,
+    cut,
+    exchange,
+    folds_for,
+    lacking,
+    leave_one_out,
+    rest_and,
+)
 from ser_brain.log import get_logger
 
 logger = get_logger(__name__)
@@ -30,8 +38,9 @@ class SplitSetting:
         session or dyad left out) or ``official`` (the corpus's own; without a valid part,
         speakers of its train part validate).
     seed : int
-        Without ``folds``, consecutive seeds test on other utterances or speakers. With them, it
-        decides only among speakers that serve the balance of the classes equally well.
+        Without ``folds``, each seed draws a test set anew. Two seeds may test on the same
+        speakers: only folds test on each of them once. With folds, the seed decides only among
+        speakers that serve the balance of the classes equally well.
     fractions : (float, float, float)
         Shares of train, valid and test, where no folds are asked for.
     folds : int, optional
@@ -90,6 +99,11 @@ def split(
     protocol no speaker (or group) stands in two parts. Under ``speaker+text`` only the test
     set's texts are kept apart; utterances that share either with it stand in no part.
 
+    Where a fold leaves a class out of test or validation, another one is taken, or speakers
+    are swapped, so that each has every class if that can be; :func:`absence` says what it means
+    if it cannot. The groups of ``group`` and the parts of ``official`` are what they are, but
+    for the group that validates.
+
     Parameters
     ----------
     rows : mapping
@@ -128,6 +142,24 @@ def split(
     return parts
 
 
+def absence(part: str, classes: Sequence[str]) -> str:
+    """What it means that a part has no utterance of some classes.
+
+    Examples
+    --------
+    >>> absence("valid", ["fear"])
+    'The validation set has no utterance of fear; the epoch is chosen without it.'
+    >>> absence("emodb", ["fear", "joy"])
+    'The test set emodb has no utterance of fear, joy; its results do not cover them.'
+    """
+    what = "it" if len(classes) == 1 else "them"
+    if part == "valid":
+        said = f"The validation set {{}}; the epoch is chosen without {what}."
+    else:
+        said = f"The test set {part} {{}}; its results do not cover {what}."
+    return said.format(f"has no utterance of {', '.join(classes)}")
+
+
 def _groups(
     rows: Mapping[str, dict], ids: list[str], setting: SplitSetting
 ) -> tuple[list[str], list[str], list[str]]:
@@ -135,8 +167,13 @@ def _groups(
     if groups < 3:
         raise SERError(f"split: group needs at least 3 groups; found only {groups}.")
     rest, test = leave_one_out(rows, ids, "group", setting.fold - 1)
-    # The group after the test group; the last fold takes the first.
-    train, valid = leave_one_out(rows, rest, "group", setting.fold - 1, around=True)
+    # The group after the test group (the last fold takes the first), or the next that leaves
+    # no class out.
+    others = [
+        leave_one_out(rows, rest, "group", setting.fold - 1 + further, around=True)
+        for further in range(groups - 1)
+    ]
+    train, valid = _whole(rows, others, "group", (1, 1), 0)
     return train, valid, test
 
 
@@ -152,22 +189,74 @@ def _folds(
     share = setting.fractions[2]
     if setting.protocol == "speaker+text":
         folds = setting.folds or max(2, round(share**-0.5))
-        number = setting.fold if setting.folds else 1 + turn % folds**2
-        rest, test = cross_folds(rows, ids, fields, folds, number, setting.seed)
+        cuts = [_cut(rows, ids, field, folds, setting) for field in fields]
+        tests = cross(ids, cuts)
     else:
         folds = setting.folds or folds_for(share, rows, ids, by)
-        number = setting.fold if setting.folds else 1 + turn % folds
-        rest, test = take_fold(rows, ids, by, folds, number, setting.seed)
+        tests = [rest_and(ids, taken) for taken in _cut(rows, ids, by, folds, setting)]
+    if not 1 <= setting.fold <= len(tests):
+        raise SERError(f"Bad fold {setting.fold}; expected 1 to {len(tests)}.")
+    if setting.folds:
+        rest, test = tests[setting.fold - 1]
+    else:
+        # Two speakers of every class are left, for training and for validation.
+        swapped = setting.protocol != "speaker+text"
+        rest, test = _whole(rows, tests, by, (2, 1), turn, swapped)
     return *_validation(rows, rest, by, setting, turn), test
 
 
 def _validation(
     rows: Mapping[str, dict], rest: list[str], by: str | None, setting: SplitSetting, turn: int
-) -> tuple[list[str], list[str]]:
+) -> Sequence[list[str]]:
     """What is not tested on, cut into train and valid."""
     share = setting.fractions[1] / (setting.fractions[0] + setting.fractions[1])
     folds = folds_for(share, rows, rest, by)
-    return take_fold(rows, rest, by, folds, 1 + turn % folds, setting.seed)
+    valids = [rest_and(rest, taken) for taken in cut(rows, rest, by, folds, setting.seed)]
+    return _whole(rows, valids, by, (1, 1), turn, swapped=True)
+
+
+def _cut(
+    rows: Mapping[str, dict], ids: list[str], by: str | None, folds: int, setting: SplitSetting
+) -> list[list[str]]:
+    """Folds; where every one of them is tested, each with every class if that can be."""
+    found = cut(rows, ids, by, folds, setting.seed)
+    if setting.folds:
+        found = exchange(rows, found, by, [1] * folds, _classes(rows, ids))
+    return found
+
+
+def _whole(
+    rows: Mapping[str, dict],
+    pairs: Sequence[Sequence[list[str]]],
+    by: str | None,
+    needs: tuple[int, int],
+    turn: int,
+    swapped: bool = False,
+) -> Sequence[list[str]]:
+    """The rest and the fold whose turn it is, or of a fold that leaves fewer classes out.
+
+    Parameters
+    ----------
+    pairs : sequence of (rest, fold)
+    needs : (int, int)
+        How many speakers (or what ``by`` names) of a class the rest and the fold should have.
+    turn : int
+    swapped : bool
+        Whether speakers may be swapped between the two where every fold leaves one out.
+    """
+    classes = _classes(rows, [i for part in pairs[0] for i in part])
+    short = [lacking(rows, pair, by, needs, classes) for pair in pairs]
+    place = turn % len(pairs)
+    best = [n for n, count in enumerate(short) if count == min(short)]
+    if place not in best:
+        place = best[turn % len(best)]
+    if short[place] and swapped:
+        return exchange(rows, pairs[place], by, needs, classes)
+    return pairs[place]
+
+
+def _classes(rows: Mapping[str, dict], ids: Sequence[str]) -> list[str]:
+    return sorted({rows[i]["emotion"] for i in ids} - {None})
 
 
 def _official(
@@ -213,12 +302,13 @@ def _require_enough(rows: Mapping[str, dict], by: str | None, needed: int) -> No
     of_class = defaultdict(set)
     for utterance_id, row in rows.items():
         of_class[row["emotion"]].add(utterance_id if by is None else row[by])
-    what = "utterances" if by is None else f"{by}s"
+    unit = by or "utterance"
     for emotion, members in sorted(of_class.items(), key=str):
         if len(members) < needed:
             raise SERError(
-                f"{emotion or 'The corpus'} has only {len(members)} {what}, too few to cut "
-                f"into {needed} parts by {by or 'utterance'}; expected at least {needed}."
+                f"{emotion or 'The corpus'} has only {len(members)} {unit}"
+                f"{'s' * (len(members) > 1)}, too few to cut into {needed} parts by {unit}; "
+                f"expected at least {needed}."
             )
 
 

@@ -11,7 +11,7 @@ from data_prep import cremad
 from data_prep._csv import read_table
 from data_prep._strays import strays
 from ser_brain.errors import SERError
-from ser_brain.folding import take_fold
+from ser_brain.folding import cut
 from ser_brain.id_lists import read_ids
 from ser_brain.inference.bounds import number
 from ser_brain.mood.rows import read_rows
@@ -138,7 +138,7 @@ def test_tests_that_are_no_mapping(tmp_path):
 def test_too_few_utterances_of_every_class():
     rows = {f"u{n}": {"emotion": ("anger", "sadness")[n % 2]} for n in range(4)}
     with pytest.raises(SERError, match="4 utterances of 2 classes are too few to cut into 3"):
-        take_fold(rows, list(rows), None, 3, 1, 0)
+        cut(rows, list(rows), None, 3, 0)
 
 
 def test_a_null_character_in_a_table(tmp_path):

@@ -40,6 +40,17 @@ def test_a_seed_gives_the_same_interval():
     assert one != other
 
 
+def test_utterances_are_drawn_by_name_whatever_their_order():
+    names, values_N = [f"u{n}" for n in range(12)], np.arange(12.0)
+    order = np.random.default_rng(3).permutation(12)
+    drawn = [
+        resample(values_N[rows, None], clusters, 9, np.random.default_rng(0))
+        for rows in (np.arange(12), order)
+        for clusters in [clusters_of([None] * 12, [names[n] for n in rows])]
+    ]
+    np.testing.assert_array_equal(*drawn)
+
+
 def test_speakers_are_drawn_whole():
     clusters = clusters_of(["a"] * 3 + ["b"] * 5)
     sums_BK = resample(np.ones((8, 1)), clusters, 200, np.random.default_rng(0))

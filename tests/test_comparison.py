@@ -101,6 +101,16 @@ def test_a_seed_gives_the_same_intervals(tmp_path):
     assert compare(both, 30) == compare(both, 30)
 
 
+@pytest.mark.parametrize("speakers", [1, 20])
+def test_the_order_of_rows_changes_no_number(tmp_path, speakers):
+    """Issue 13, no. 33."""
+    both = two(tmp_path, speakers=speakers)
+    orders = [np.random.default_rng(seed).permutation(80) for seed in (1, 2)]
+    sides = zip((both.one, both.other), orders, strict=True)
+    shuffled = pair(*(side.chosen(order) for side, order in sides))
+    assert compare(shuffled, 30) == compare(both, 30)
+
+
 def test_tasks_without_labels_are_left_out(tmp_path):
     rows = fake_run.rows(12, rated=False, labelled=False)
     one = read_predictions(fake_run.write(tmp_path, "fake", rows))

@@ -52,6 +52,17 @@ def test_every_metric_with_its_interval(tmp_path):
             assert metric["low"] <= metric["value"] <= metric["high"]
 
 
+@pytest.mark.parametrize("speakers", [1, 6, None])
+def test_the_order_of_rows_changes_no_number(tmp_path, speakers):
+    """Issue 13, no. 33: where utterances were drawn, the ends of intervals moved."""
+    rows = fake_run.rows(80, speakers=speakers or 2)
+    if speakers is None:
+        rows[3]["speaker"] = None
+    shuffled = [rows[n] for n in np.random.default_rng(5).permutation(len(rows))]
+    one = evaluation_of(tmp_path / "one", rows, temperature=1.7)
+    assert evaluation_of(tmp_path / "other", shuffled, temperature=1.7) == one
+
+
 def test_the_unit_scale_is_what_rescaled_ratings_give(tmp_path):
     rows = fake_run.rows(50, "regression")
     as_rated = evaluation_of(tmp_path, rows)["regression"]["valence"]["unit_scale_metrics"]

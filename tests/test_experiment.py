@@ -55,6 +55,23 @@ def test_train_is_cut_and_test_is_whole():
     ]  # fmt: skip
 
 
+def test_a_part_without_a_class_is_named():
+    """Issue 13, no. 32: official parts are what they are."""
+    made = corpus()
+    for row in made.rows.values():
+        row["split"] = ["train", "train", "train", "train", "valid", "test"][
+            int(row["speaker"].removeprefix("made_"))
+        ]
+    lacking = {"valid": "anger", "test": "sadness"}
+    rows = {i: r for i, r in made.rows.items() if r["emotion"] != lacking.get(r["split"])}
+    made = CorpusData("made", made.setting, made.card, rows, {})
+    data = assemble([made], SplitSetting("official", 1), EMOTIONS)
+    assert data.absent == {"valid": ["anger"], "made": ["sadness"]}
+    assert data.as_dict()["absent"] == data.absent
+    assert assemble([made], SplitSetting("official", 1), None).absent == {}
+    assert assemble([corpus()], SPEAKER, EMOTIONS).absent == {}
+
+
 def test_several_corpora_are_trained_on_together():
     one, two = corpus("one"), corpus("two")
     data = assemble([one, two], SPEAKER, EMOTIONS)

@@ -46,6 +46,13 @@ def test_honest_labels_are_one_line(part):
     )
 
 
+def test_the_order_of_rows_changes_no_number(part):
+    """Issue 13, no. 33."""
+    rows = made(knows=1, documented=EXCHANGED, clips=5)
+    shuffled = [rows[n] for n in np.random.default_rng(1).permutation(len(rows))]
+    assert check_labels({"m": part(shuffled, "b")}) == check_labels({"m": part(rows, "a")})
+
+
 def test_exchanged_labels_are_named(part):
     rows = made(knows=3, preference=BIASED, documented=EXCHANGED)
     facts = check_labels({"model": part(rows)})

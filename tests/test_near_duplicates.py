@@ -79,6 +79,13 @@ def test_the_same_sentence_said_again_is_no_copy(heard, others):
     assert same_recordings(heard({"original": ORIGINAL}), heard(others)) == ([], [])
 
 
+def test_the_order_of_the_lists_changes_nothing(heard, others):
+    lists = [{"original": ORIGINAL, **others}, {**others, "copy": ORIGINAL * 0.9}]
+    turned = [dict(reversed(recordings.items())) for recordings in lists]
+    found, again = (same_recordings(*map(heard, each)) for each in (lists, turned))
+    assert found == again and len(found[0]) == 7
+
+
 def test_equal_samples_are_identical(heard):
     left, right = heard({"a": ORIGINAL}), heard({"b": ORIGINAL, "c": ORIGINAL * 0.99})
     assert same_recordings(left, right) == ([["a", "b"]], [["a", "c"]])

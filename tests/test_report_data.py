@@ -1,4 +1,5 @@
 from ser_brain.report_data import (
+    absent,
     audit,
     corpora,
     known_speakers,
@@ -78,6 +79,19 @@ def test_corpora_without_a_description_still_say_what_was_left_out():
     split = {"left_out": {"old": {"without an emotion": 2}, "whole": {}}}
     assert [row[-1] for row in used({"run": split}).rows] == ["2 without an emotion", None]
     assert corpora({"run": split}) == []
+
+
+def test_a_part_without_a_class_is_named():
+    lacking = {"valid": ["fear"], "fake": ["fear", "joy"]}
+    one = {"run": {**FOLDS["fold 1"], "absent": lacking}}
+    said = "The validation set has no utterance of fear; the epoch is chosen without it."
+    assert absent(one) == [said]
+    assert absent({**FOLDS, "fold 3": one["run"]}) == [
+        f"fold 3: {said}",
+        "fold 3: The test set fake has no utterance of fear, joy; its results do not cover "
+        "them.",
+    ]
+    assert absent(FOLDS) == []
 
 
 def test_the_sizes_of_every_fold():

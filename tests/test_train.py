@@ -119,6 +119,33 @@ def test_a_corpus_without_points_trains_the_class_head_alone(tmp_path, monkeypat
     assert predictions.card["protocol"] == "plain/speaker/intended/4-class/seed 1"
 
 
+def test_a_class_that_a_part_lacks_is_named(corpus, tmp_path, monkeypatch, caplog):
+    """Issue 13, no. 32: in the log, in splits.json and in the report."""
+    folder = tmp_path / "own"
+    shutil.copytree(corpus, folder)
+    head, *lines = (folder / "labels.csv").read_text().splitlines()
+    parts = {"s4": "valid", "s5": "test"}
+    kept = [f"{head},split"]
+    for line in lines:
+        part = parts.get(line.split(",")[2], "train")
+        if (part, line.split(",")[1]) not in (("valid", "anger"), ("test", "sadness")):
+            kept.append(f"{line},{part}")
+    (folder / "labels.csv").write_text("\n".join(kept) + "\n")
+    run_folder = run_all_experiments(
+        "classification.yaml", folder, tmp_path, monkeypatch, split="official"
+    )
+    said = [
+        "The validation set has no utterance of anger; the epoch is chosen without it.",
+        "The test set tiny has no utterance of sadness; its results do not cover it.",
+    ]
+    page = (run_folder / "report" / "index.html").read_text()
+    for sentence in said:
+        assert sentence in (run_folder / "train_log.txt").read_text()
+        assert sentence in page
+    splits = json.loads((run_folder / "splits.json").read_text())
+    assert splits["absent"] == {"valid": ["anger"], "tiny": ["sadness"]}
+
+
 def test_prototypes_stand_in_and_say_so(corpus, tmp_path, monkeypatch):
     folder = run_all_experiments(
         "multiobjective.yaml", corpus, tmp_path, monkeypatch, vad_source="prototypes"

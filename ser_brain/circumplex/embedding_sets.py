@@ -180,7 +180,9 @@ def points_of(predictions: Predictions, space: str) -> np.ndarray:
 def _cloud(predictions: Predictions, emotions: Sequence[str], space: str) -> Cloud:
     index = {emotion: n for n, emotion in enumerate(emotions)}
     rows = predictions.rows
-    chosen = [n for n, row in enumerate(rows) if row["emotion"] in index]
+    # Sorted, so that no draw depends on the order of the rows.
+    in_order = sorted(range(len(rows)), key=predictions.ids.__getitem__)
+    chosen = [n for n in in_order if rows[n]["emotion"] in index]
     true_N2 = predictions.true_va_N2
     # Prototypes are the emotion's own place on the circle: no rating to be judged by.
     if true_N2 is not None and "(prototypes)" not in predictions.card["protocol"]:

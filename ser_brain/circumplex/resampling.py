@@ -47,7 +47,7 @@ def draw(clouds: Iterable[Cloud], resamples: int, rng: np.random.Generator) -> D
     speakers = {
         i: s for cloud in clouds for i, s in zip(cloud.ids, cloud.speakers, strict=True)
     }
-    clusters = clusters_of(list(speakers.values()))
+    clusters = clusters_of(list(speakers.values()), list(speakers))
     if clusters.count > MOST_CLUSTERS:
         index_N = rng.permutation(clusters.index_N % MOST_CLUSTERS)
         clusters = replace(clusters, index_N=index_N, count=MOST_CLUSTERS)

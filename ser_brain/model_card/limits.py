@@ -11,6 +11,7 @@ from ser_brain.model_card.heard import CLIPS, NOTHING
 from ser_brain.model_card.languages import language_name
 from ser_brain.pages import SAYS_NOTHING
 from ser_brain.report_tables import metric_title
+from ser_brain.splits import absence
 from ser_brain.tables import cell_text, value_text
 
 # An expected calibration error that is worth a warning.
@@ -31,7 +32,7 @@ def limits(facts: CardFacts, detailed: list[str]) -> list[str]:
         The test sets of which something is said one by one.
     """
     tests = [name for name in detailed if facts.heard[name] != CLIPS]
-    said = _data(facts)
+    said = [*_data(facts), *_unvalidated(facts)]
     for name in tests:
         said += _of_test_set(name, facts.test_sets[name])
         said += _same_texts(name, facts)
@@ -62,6 +63,12 @@ def _data(facts: CardFacts) -> list[str]:
     return said
 
 
+def _unvalidated(facts: CardFacts) -> list[str]:
+    """Classes that the choice of the epoch knew nothing of."""
+    absent = facts.splits.get("absent", {}).get("valid")
+    return [absence("valid", absent)] if absent else []
+
+
 def _list(words: list[str]) -> str:
     """Words as a sentence lists them.
 
@@ -74,7 +81,7 @@ def _list(words: list[str]) -> str:
 
 
 def _of_test_set(name: str, evaluation: Mapping) -> list[str]:
-    said = []
+    said = list(evaluation["absent"])
     result = evaluation["classification"]
     if result and result["classes_present"] > 1:
         said += _classes(name, evaluation, result)

@@ -82,13 +82,14 @@ def write_run(
     emotions: list[str],
     test_set: str = "planted",
     scores: bool = False,
+    ids: list[str] | None = None,
     **card,
 ) -> Path:
     """Write points as the embeddings of a run folder, as ``ser embed`` does."""
     points_ND, emotion_N, speakers = of_points
     rows = [
         {
-            "id": f"{test_set}_{n}",
+            "id": ids[n] if ids else f"{test_set}_{n}",
             "corpus": test_set,
             "speaker": speaker,
             "emotion": emotions[emotion],

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from ser_brain.circumplex.analysis import analyse
+from ser_brain.circumplex.embedding_sets import read_sets
 from ser_brain.errors import SERError
+from ser_brain.runs import read_run
 from tests.circumplex.planted import (
     FOUR,
     SEVEN,
@@ -13,6 +15,7 @@ from tests.circumplex.planted import (
     embedding_set,
     points,
     rotation,
+    write_run,
 )
 
 FEW = {"resamples": 100, "permutations": 100}
@@ -63,6 +66,21 @@ def test_what_is_random_is_drawn_alike_for_every_model():
     first, second = (analyse(sets, "embedding", 3, **FEW)["planted"] for _ in range(2))
     assert first.results == second.results
     np.testing.assert_array_equal(first.draws.counts_BS, second.draws.counts_BS)
+
+
+@pytest.mark.parametrize("speakers", [1, 3])
+def test_the_order_of_rows_changes_no_number(tmp_path, speakers):
+    """Issue 13, no. 33: one speaker, so that utterances are drawn; and three."""
+    of_points = points(circle(FOUR), 12, speakers)
+    order = np.random.default_rng(0).permutation(len(of_points[0]))
+    names = [f"planted_{n}" for n in order]
+    shuffled = (of_points[0][order], of_points[1][order], [of_points[2][n] for n in order])
+    found = []
+    for folder, some, ids in (("a", of_points, None), ("b", shuffled, names)):
+        write_run(tmp_path / folder, some, FOUR, ids=ids)
+        sets = read_sets(read_run(tmp_path / folder, True, False), {"run": "run"}, "embedding")
+        found.append(analyse(sets, "embedding", 3, **FEW)["planted"].results)
+    assert found[0] == found[1]
 
 
 def test_components_come_from_what_the_model_was_trained_on():

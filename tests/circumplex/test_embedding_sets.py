@@ -21,9 +21,11 @@ def test_a_set_is_read_with_its_labels(tmp_path):
     planted = read(tmp_path)["planted"]
     assert planted.emotions == FOUR
     cloud = planted.clouds["run"]
-    np.testing.assert_allclose(cloud.points_ND, found[0], rtol=1e-6)
-    np.testing.assert_array_equal(cloud.emotion_N, found[1])
-    assert cloud.speakers == found[2]
+    rows = [int(i.removeprefix("planted_")) for i in cloud.ids]
+    assert cloud.ids == sorted(cloud.ids) and sorted(rows) == list(range(len(found[0])))
+    np.testing.assert_allclose(cloud.points_ND, found[0][rows], rtol=1e-6)
+    np.testing.assert_array_equal(cloud.emotion_N, found[1][rows])
+    assert cloud.speakers == [found[2][n] for n in rows]
     assert cloud.true_va_N2 is None
     assert planted.left_out == {}
 
@@ -80,7 +82,8 @@ def test_predicted_valence_and_arousal_come_to_one_scale(tmp_path):
     found = points(circle(FOUR, radius=1.0), 5, 2, size=2)
     write_run(tmp_path, found, FOUR, scores=True, va_range=[-2, 2])
     cloud = read(tmp_path, "va")["planted"].clouds["run"]
-    np.testing.assert_allclose(cloud.points_ND, found[0] / 2)
+    rows = [int(i.removeprefix("planted_")) for i in cloud.ids]
+    np.testing.assert_allclose(cloud.points_ND, found[0][rows] / 2)
 
 
 def test_what_a_run_lacks_is_said(tmp_path):

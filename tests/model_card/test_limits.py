@@ -4,6 +4,7 @@ from math import log
 
 import pytest
 
+from ser_brain.files import read_json, write_json
 from ser_brain.model_card.limits import limits
 from tests.fake_run import EMOTIONS, rows
 from tests.model_card.made_run import CORPUS, audit, corpus_rows, facts_of, write_run
@@ -33,6 +34,16 @@ def test_a_class_that_vanishes_is_named(tmp_path):
     found = said(write_run(tmp_path, {"fake": some_rows}))
     expected = f"sadness (0% of {total}; 100% are called neutral)"
     assert f"On fake, classes found less often than by chance (25%): {expected}." in found
+
+
+def test_a_class_without_an_utterance_is_named(tmp_path):
+    some_rows = [row for row in rows(100) if row["emotion"] != "sadness"]
+    run = write_run(tmp_path, {"fake": some_rows})
+    splits = read_json(run / "splits.json", "split") | {"absent": {"valid": ["anger"]}}
+    write_json(run / "splits.json", splits)
+    found = said(run)
+    assert "The test set fake has no utterance of sadness; its results do not" in found
+    assert "The validation set has no utterance of anger; the epoch is chosen" in found
 
 
 def test_a_model_that_guesses(tmp_path):
