@@ -5,6 +5,7 @@ soundfile only, no torch: corpora are prepared without it.
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 import struct
@@ -51,13 +52,15 @@ class AudioFacts:
         return self.frames / self.sample_rate_hz
 
 
-def inspect(path: str | Path) -> AudioFacts:
+def inspect(path: str | Path, longest_s: float = math.inf) -> AudioFacts:
     """Read a file's header and as few samples as show that it is sound.
 
     Parameters
     ----------
     path : str or Path
         Any format libsndfile reads.
+    longest_s : float
+        Of a longer file only the header is read: a few megabytes can hold days of silence.
 
     Returns
     -------
@@ -88,7 +91,8 @@ def inspect(path: str | Path) -> AudioFacts:
         raise AudioProblem("truncated")
     try:
         with soundfile.SoundFile(path) as file:
-            _inspect_samples(file)
+            if file.frames / file.samplerate <= longest_s:
+                _inspect_samples(file)
             return AudioFacts(file.frames, file.samplerate, (size, zlib.crc32(head)))
     except DAMAGED:
         raise AudioProblem("unreadable") from None
