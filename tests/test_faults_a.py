@@ -7,6 +7,7 @@ import json
 import os
 import re
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,8 +17,11 @@ from pathlib import Path
 
 import pytest
 
+import train
+from ser_brain.__main__ import main
 from tests.inference.stand_in import noise, write
 from tests.inference.tiny_models import write_model
+from tests.tiny_corpus import settings, write_corpus
 
 START_S, ANSWER_S, STOP_S = 120, 60, 30
 needs_gradio = pytest.mark.skipif(
@@ -178,3 +182,90 @@ def test_a_stop_ends_a_page_that_is_busy(tmp_path, stop):
         server.send_signal(stop)
         assert server.wait(STOP_S) == 128 + stop
     assert list(temporary.iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A trained run and the manifest of its corpus."""
+    home = tmp_path_factory.mktemp("trained")
+    corpus = write_corpus(home / "tiny")
+    recipe = Path(train.__file__).parent / "hparams" / "classification.yaml"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["train.py", str(recipe), *settings(corpus, home / "run")])
+        assert train.main() == 0
+    return home
+
+
+@pytest.fixture
+def run(trained, tmp_path):
+    """A copy of it, to do harm to."""
+    shutil.copytree(trained / "run", tmp_path / "run")
+    return tmp_path / "run"
+
+
+def add(run, line):
+    """Change a setting of a run, or add one; its line is no longer in the checksums."""
+    key, text = line.partition(":")[0], (run / "hyperparams.yaml").read_text()
+    kept = re.sub(rf"^{key}:.*\n(?:  .*\n)*", "", text, flags=re.MULTILINE)
+    (run / "hyperparams.yaml").write_text(f"{kept}{line}\n")
+    sums = (run / "SHA256SUMS").read_text().splitlines(keepends=True)
+    (run / "SHA256SUMS").write_text("".join(x for x in sums if "hyperparams" not in x))
+
+
+CODE = [
+    "manifest_folder: !applyref:os.system ['touch MARK']",
+    "manifest_folder: !apply:os.system ['touch MARK']",
+    "more: !applyref:os.system ['touch MARK']",
+    "more: !include:/dev/zero",
+    "__more: !apply:os.system ['touch MARK']",
+    "more: !new:subprocess.Popen [[touch, MARK]]",
+    "more: !module:antigravity",
+    "encoder_optimizer: !new:subprocess.Popen [[touch, MARK]]",
+    "train_log: !new:subprocess.Popen [[touch, MARK]]",
+]
+
+
+@pytest.mark.parametrize("line", CODE)
+def test_what_a_run_folder_names_is_not_run_where_it_is_read(trained, run, line, monkeypatch):
+    """S2."""
+    mark = run.parent / "mark"
+    add(run, line.replace("MARK", str(mark)))
+    manifest = next((trained / "manifests").glob("*.card.json"))
+    manifest = str(manifest).replace(".card.json", ".json")
+    out = run.parent
+    commands = [
+        ["verify", run, "--manifest_folder", trained / "manifests"],
+        ["report", run],
+        ["embed", manifest, "--run", run, "--out", out / "embedded"],
+        ["export", run, out / "exported"],
+        ["evaluate", run, "--on", manifest],
+    ]
+    monkeypatch.chdir(out)
+    needed = line.startswith("manifest_folder")  # a folder that is no text is none
+    assert main(["verify", str(run)]) == (1 if needed else 0)
+    for command in commands:
+        refused = needed and command[0] not in ("verify", "report")
+        assert main([*map(str, command)]) == (2 if refused else 0), command
+    assert not mark.exists() and "antigravity" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "brain: !name:os.system",
+        "brain: !apply:os.system ['touch MARK']",
+        "brain: !name:ser_brain.files.write_text",
+        "emotion_head: !new:subprocess.Popen [[touch, MARK]]",
+        "emotion_head: !new:ser_brain.files.Path [MARK]",
+        "modules: {encoder: !ref <encoder>, emotion_head: !new:elsewhere.Head {}}",
+        "encoder: !apply:os.system ['touch MARK']",
+    ],
+)
+def test_a_model_of_foreign_code_is_refused_by_name(run, line, capsys):
+    """S2."""
+    mark = run.parent / "mark"
+    add(run, line.replace("MARK", str(mark)))
+    assert main(["export", str(run), str(run.parent / "exported")]) == 2
+    said = capsys.readouterr().err
+    assert "which is no part of ser_brain or recipes" in said and said.count("\n") == 1
+    assert not mark.exists()

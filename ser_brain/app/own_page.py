@@ -1,7 +1,7 @@
 """What the page itself does not ask for is refused, before gradio sees it.
 
 A page of somebody else, open in the same browser, could otherwise send files here, or reach the
-server under a name of its own (DNS rebinding). And a request made by hand could name any file of
+server under a name of its own (DNS rebinding). A request made by hand could name any file of
 this machine, or any address, as the recording.
 """
 
