@@ -43,11 +43,11 @@ OVERRIDES = [["seed", "3"], ["emotions", "[anger, neutral]"], ["output_folder", 
 TOKENS = (
     *("\n", " ", "  ", ": ", "- ", "[", "]", "{", "}", ", ", "#", "|", ">", "---", "...", "? "),
     *("!ref <seed>", "!ref <x[y]>", "!ref <seed> * 2", "!copy <seed>", "!!python/none"),
-    *("!!binary x",),
+    *("!!binary x", "!new:a.B ", "!apply:a.b ", "!include:/dev/zero", "!applyref:a.b "),
     *("&a ", "*a", "<<: *a", "!tag ", "seed", "emotions", "extends", "base.yaml", "\t"),
     *("%YAML 1.2",),
 )  # fmt: skip
-# What builds or reads something is the user's own code: a text with such a tag is not resolved.
+# What builds or reads something is the user's own code: a text with such a tag is not built.
 BUILDS = ("!new", "!name", "!apply", "!module", "!include", "!PLACEHOLDER", "!applyref")
 
 
@@ -79,10 +79,10 @@ def generated():
 def try_case(folder: Path) -> None:
     """Merge, resolve and check them; build them where only values are built."""
     text = read_settings(folder / "child.yaml", _overrides(folder / "overrides.json"))
-    if any(tag in text for tag in BUILDS):
-        raise SERError("left to HyperPyYAML")
     plain = plain_settings(text)
     check_kinds(plain)
+    if any(tag in text for tag in BUILDS):
+        raise SERError("left to HyperPyYAML")
     settings = load_settings(text)
     parse_corpora(settings.get("corpora"))
 

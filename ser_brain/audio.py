@@ -5,6 +5,7 @@ soundfile only, no torch: corpora are prepared without it.
 
 from __future__ import annotations
 
+import math
 import os
 import struct
 import zlib
@@ -73,13 +74,15 @@ class AudioFacts:
         return self.frames / self.sample_rate_hz
 
 
-def inspect(path: str | Path) -> AudioFacts:
+def inspect(path: str | Path, longest_s: float = math.inf) -> AudioFacts:
     """Read a file's header and as few samples as show that it is sound.
 
     Parameters
     ----------
     path : str or Path
         Any format libsndfile reads.
+    longest_s : float
+        Of a longer file only the header is read: a few megabytes can hold days of silence.
 
     Returns
     -------
@@ -111,6 +114,8 @@ def inspect(path: str | Path) -> AudioFacts:
     try:
         with opened(path) as file:
             facts = AudioFacts(file.frames, file.samplerate, (size, zlib.crc32(head)))
+            if facts.duration_s > longest_s:
+                return facts
             ends_well = _ends_well(file, facts)
         # Some codings cannot seek, and some only think so; that is not to say that they end.
         if not (ends_well or _is_whole(path)):

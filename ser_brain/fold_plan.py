@@ -105,8 +105,10 @@ class Plan:
             return self.out
         settings = plain_settings(read_settings(self.config, self.overrides))
         words = [self.protocol, *([] if self.folds is None else [f"{self.folds}fold"])]
-        place = Path("results", settings["experiment"], settings["corpus"])
-        return place / "-".join(words)
+        names = [settings.get("experiment"), settings.get("corpus")]
+        if not all(isinstance(name, str) for name in names):
+            raise SERError(f"{self.config} does not say experiment and corpus; give --out.")
+        return Path("results", *names, "-".join(words))
 
     def overrides_of(self, part: Part) -> list[tuple[str, str]]:
         """Settings of one part."""

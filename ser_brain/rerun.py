@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import importlib
 import math
+import os
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from speechbrain.utils.distributed import infer_device
+from torch import nn
 
 from ser_brain.balance import balanced_ids
 from ser_brain.brain import SERBrain
+from ser_brain.checkpoints import AtomicCheckpointer
 from ser_brain.command_line import require_device
 from ser_brain.computing import use_fast_products
-from ser_brain.config import load_settings, read_settings
+from ser_brain.config import GETATTR, Tagged, plain_settings, read_settings
 from ser_brain.corpora import CorpusSetting
 from ser_brain.dataio import require_lengths
+from ser_brain.encoders import load_encoder
+from ser_brain.errors import SERError
 from ser_brain.experiment import label_choice
-from ser_brain.files import read_json, remove_partial, sha256_of
-from ser_brain.labelling import NEEDED, CorpusData, label_corpus
+from ser_brain.files import inside, read_json, remove_partial, sha256_of
+from ser_brain.labelling import NEEDED as NEEDED_OF_CARD
+from ser_brain.labelling import CorpusData, label_corpus
 from ser_brain.lock import NAME, held
 from ser_brain.log import get_logger
 from ser_brain.manifest import SHA256, data_folder_of, read_card
@@ -28,12 +36,21 @@ from ser_brain.prediction_card import card_path
 from ser_brain.recordings import require_files
 from ser_brain.run_folder import SETTINGS, require_run
 from ser_brain.runs import parts_of
+from ser_brain.setting_kinds import check_kinds
 
 logger = get_logger(__name__)
+
+NEEDED = ("experiment", "seed", "brain", "modules", "emotions", "emotion_map", "va_range")
+NEEDED += ("vad_source", "required_label", "batch_size", "loss_weights", "validation_metric")
+LOAD_ENCODER = "!apply:ser_brain.encoders.load_encoder"
+OURS = re.compile(r"!(new|name):((?:ser_brain|recipes)(?:\.[a-z]\w*)*)\.([A-Z]\w*)")
 
 
 def load_run(folder: str | Path, device: str | None = None) -> tuple[SERBrain, dict]:
     """Build the model of a run folder; its best checkpoint is loaded when it is first run.
+
+    The folder's settings are read, not run: built are encoder, heads and Brain alone, and
+    these only where they are classes of this project (:func:`plain_settings`).
 
     Parameters
     ----------
@@ -45,27 +62,116 @@ def load_run(folder: str | Path, device: str | None = None) -> tuple[SERBrain, d
     -------
     brain : SERBrain
     hparams : dict
-        The run's settings, built.
+        The run's settings: plain values, ``encoder``, ``modules`` and what these hold.
 
     Raises
     ------
     SERError
-        If the folder holds no run, or the machine lacks the device.
+        If the folder holds no run, its model is made of code from elsewhere, or the machine
+        lacks the device.
     """
     require_run(folder)
     settings = Path(folder) / SETTINGS
     if device is not None:
         require_device(device)
-    hparams = load_settings(read_settings(settings, [("output_folder", str(folder))]))
+    found = plain_settings(read_settings(settings, [("output_folder", str(folder))]))
+    check_kinds(found)
+    lacking = [key for key in NEEDED if key not in found]
+    if lacking:
+        raise SERError(f"{settings} is no run's settings: it lacks {', '.join(lacking)}.")
+    builder = _Builder(settings)
+    modules = {name: builder.module(value) for name, value in found["modules"].items()}
+    hparams = {key: value for key, value in found.items() if not isinstance(value, Tagged)}
+    hparams |= {"encoder": modules["encoder"], "modules": modules}
+    hparams |= {key: builder.module(found[key]) for key in modules if key in found}
     device = device or infer_device()
     use_fast_products(device)
-    brain = hparams["brain"](
-        modules=hparams["modules"],
+    brain = builder.class_of(found["brain"], SERBrain)(
+        modules=modules,
         hparams=hparams,
         run_opts={"device": device},
-        checkpointer=hparams["checkpointer"],
+        checkpointer=AtomicCheckpointer(
+            Path(folder) / "save", recoverables={"modules": nn.ModuleDict(modules)}
+        ),
     )
     return brain, hparams
+
+
+class _Builder:
+    """Builds the modules that settings describe, where they are this project's.
+
+    Parameters
+    ----------
+    settings : Path
+        For errors.
+    """
+
+    def __init__(self, settings: Path) -> None:
+        self._settings = settings
+        self._built: dict[int, nn.Module] = {}  # what is named twice is one
+
+    def module(self, value: object) -> nn.Module:
+        """The module that a setting describes.
+
+        Raises
+        ------
+        SERError
+            If it is none of ``ser_brain`` or ``recipes``, or cannot be built.
+        """
+        if not isinstance(value, Tagged):
+            raise self._foreign(value)
+        if id(value) not in self._built:
+            known = value.tag == LOAD_ENCODER
+            made = load_encoder if known else self.class_of(value, nn.Module)
+            given = self._arguments(value.value) or ()
+            try:
+                self._built[id(value)] = (
+                    made(**given) if isinstance(given, dict) else made(*given)
+                )
+            except (TypeError, ValueError, RuntimeError) as error:
+                raise SERError(
+                    f"Cannot build {value.tag} of {self._settings}: {error}."
+                ) from error
+        return self._built[id(value)]
+
+    def class_of(self, value: object, base: type) -> type:
+        """The class that a setting names.
+
+        Raises
+        ------
+        SERError
+            If it is no class of that kind in ``ser_brain`` or ``recipes``.
+        """
+        named = OURS.fullmatch(value.tag) if isinstance(value, Tagged) else None
+        if named is not None:
+            try:
+                found = getattr(importlib.import_module(named[2]), named[3], None)
+            except ImportError:
+                found = None
+            if isinstance(found, type) and issubclass(found, base):
+                return found
+        raise self._foreign(value)
+
+    def _arguments(self, value: object) -> object:
+        if isinstance(value, dict):
+            return {key: self._arguments(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self._arguments(item) for item in value]
+        if not isinstance(value, Tagged):
+            return value
+        if value.tag == GETATTR and isinstance(value.value, list) and len(value.value) == 2:
+            owner, name = value.value  # such as <encoder.dim>
+            size = getattr(self.module(owner), str(name), None)
+            if isinstance(size, int | float):
+                return size
+        return self.module(value)
+
+    def _foreign(self, value: object) -> SERError:
+        said = value.tag if isinstance(value, Tagged) else repr(value)
+        return SERError(
+            f"{self._settings} makes its model of {said}, which is no part of ser_brain or "
+            "recipes; code that a run folder names is not run. Put it into recipes/."
+        )
 
 
 def predict_on(
@@ -93,9 +199,13 @@ def predict_on(
         If the run, a manifest or its audio cannot be used, or another process writes to the
         run folder.
     """
-    parts, _ = parts_of(Path(folder))
+    folder = Path(folder)
+    parts, _ = parts_of(folder)
     names = []
     for part in parts.values():
+        if part != folder:
+            inside(folder, os.path.relpath(part, folder))
+        inside(part, "predictions")
         brain, hparams = load_run(part, device)
         with held(part / NAME, part):
             remove_partial(part / "predictions")
@@ -104,7 +214,7 @@ def predict_on(
 
 
 def _predict(folder: Path, brain: SERBrain, hparams: dict, target: Target) -> str:
-    corpus_card = read_card(target.manifest, NEEDED)
+    corpus_card = read_card(target.manifest, NEEDED_OF_CARD)
     setting = CorpusSetting(
         corpus_card["name"], "test", None, target.label_source, target.where
     )

@@ -13,6 +13,7 @@ from ser_brain.checksums import SUMS
 from ser_brain.errors import SERError
 from ser_brain.files import (
     LARGEST_SETTINGS,
+    inside,
     parse_json_line,
     read_json,
     remove_partial,
@@ -68,8 +69,10 @@ def claim(folder: str | Path, settings: str) -> None:
     ------
     SERError
         If checkpoints or predictions of other settings lie there, naming the keys that
-        differ, or of settings that nobody can tell.
+        differ, or of settings that nobody can tell; or if what is written leads elsewhere.
     """
+    for name in ("predictions", "report", LOG):
+        inside(folder, name)
     # Not of the report, which another process may write: a report removes its own.
     for place in ("", "save", "predictions"):
         remove_partial(Path(folder) / place)

@@ -62,7 +62,8 @@ def _one_of(*names: str) -> Kind:
 
 def _is_built(value: object) -> bool:
     """Whether a YAML value carries a tag: ``!new:``, ``!name:`` or ``!apply:``."""
-    return bool(getattr(getattr(value, "tag", None), "value", None))
+    tag = getattr(value, "tag", None)
+    return bool(getattr(tag, "value", tag))  # ruamel.yaml's tags are no text, config's are
 
 
 NAME = Kind("a name", _is_name)
@@ -137,8 +138,8 @@ def check_kinds(settings: Mapping) -> None:
     Parameters
     ----------
     settings : mapping
-        Settings with references resolved and nothing built, as ruamel.yaml reads them. A key
-        that is not there is not checked.
+        Settings with references resolved and nothing built, as ruamel.yaml reads them or
+        :func:`ser_brain.config.plain_settings`. A key that is not there is not checked.
 
     Raises
     ------

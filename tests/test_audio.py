@@ -23,6 +23,13 @@ def test_length_and_rate(tmp_path, noise, ending):
     assert facts.duration_s == pytest.approx(0.5, abs=0.08)  # mp3 pads
 
 
+def test_of_a_longer_file_the_header_alone_is_read(tmp_path):
+    soundfile.write(tmp_path / "a.flac", np.zeros(16000), 16000)
+    assert audio.inspect(tmp_path / "a.flac", longest_s=0.9).duration_s == 1.0
+    with pytest.raises(audio.AudioProblem, match="^silent$"):
+        audio.inspect(tmp_path / "a.flac", longest_s=1.0)
+
+
 def test_the_mark_tells_files_apart(tmp_path, noise):
     for name, samples in {"a": noise, "b": noise, "c": noise[::-1], "d": noise[:-1]}.items():
         soundfile.write(tmp_path / f"{name}.wav", samples, 16000)

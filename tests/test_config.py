@@ -1,10 +1,15 @@
+import re
+from pathlib import Path
+
 import pytest
 import yaml
 from hyperpyyaml import load_hyperpyyaml
 
 from ser_brain.config import (
+    Tagged,
     find_settings,
     load_settings,
+    plain_settings,
     read_settings,
     require_experiment,
     split_keys,
@@ -230,3 +235,52 @@ def test_a_text_that_is_no_yaml_is_told_with_its_line(write):
         read_settings(write("a: 1\nb: [1, 2\n"))
     with pytest.raises(SERError, match=r"^Bad YAML in '--emotions=\[anger': expected ',' or"):
         read_settings(write("emotions: []\n"), [("emotions", "[anger")])
+
+
+@pytest.mark.parametrize(
+    "recipe", ["multiobjective", "iemocap/multiobjective", "finetune/classification"]
+)
+def test_settings_that_are_read_have_the_values_of_those_that_are_built(recipe, tmp_path):
+    home = Path(__file__).parent.parent / "hparams"
+    own = {"encoder_source": "compact", "dropouts": "{}", "output_folder": str(tmp_path)}
+    text = read_settings(home / f"{recipe}.yaml", list(own.items()))
+    text += (
+        "x: 1e-5\ny: yes\nz: !ref <seed> * 3\nw: !ref <modules[encoder]>\nv: !copy <corpora>\n"
+    )
+    plain, built = plain_settings(text), load_settings(text)
+    tagged = {key for key, value in plain.items() if isinstance(value, Tagged)}
+    assert {k: v for k, v in plain.items() if k not in {*tagged, "modules"}} == {
+        k: v for k, v in built.items() if k not in {*tagged, "modules"}
+    }
+    assert plain["modules"]["encoder"] is plain["encoder"] is plain["w"]
+    assert tagged == {
+        *("__set_seed", "brain", "encoder", "emotion_head", "va_head", "train_log", "w"),
+        *("encoder_optimizer", "heads_optimizer", "encoder_annealing", "heads_annealing"),
+        *("epoch_counter", "checkpointer"),
+    }
+
+
+def test_what_settings_name_is_not_followed_where_they_are_read():
+    text = "a: !applyref:os.getcwd []\nb: !include:/dev/zero\nc: !ref <a>\n"
+    found = plain_settings(f"{text}d: !new:x.Y {{e: !ref <f>}}\nf: 3\n")
+    assert found["a"] is found["c"] and found["a"].tag == "!applyref:os.getcwd"
+    assert found["b"].tag == "!include:/dev/zero" and found["d"].value == {"e": 3}
+
+
+@pytest.mark.parametrize(
+    "text, match",
+    [
+        ("a: !ref x<b>\nb: !applyref:os.getcwd []\n", "<b> is no short text"),
+        ("a: !ref <b[c]>\nb: 3\n", 'The reference "b[c]" is not valid'),
+        ("a: !!python/object/apply:os.getcwd []\n", "could not determine a constructor"),
+        ("a: !ref <b> / 0\nb: 1\n", "division by zero"),
+        ("- a\n", "expected `key: value` lines"),
+    ],
+)
+def test_settings_that_cannot_be_read(text, match):
+    with pytest.raises(SERError, match=f"Cannot read the settings: .*{re.escape(match)}"):
+        plain_settings(text)
+
+
+def test_arithmetic_takes_no_time():
+    assert plain_settings("a: 9\nb: !ref <a>**<a>**<a>**<a>\n")["b"] == "9**9**9**9"

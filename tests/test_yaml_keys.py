@@ -41,7 +41,7 @@ def test_a_number_without_end(tmp_path):
 
 def test_references_in_a_circle(tmp_path):
     (tmp_path / "a.yaml").write_text("x: !ref <y>1\ny: !ref <x>1\n")
-    with pytest.raises(SERError, match="Cannot build the settings"):
+    with pytest.raises(SERError, match="Cannot read the settings"):
         plain_settings(read_settings(tmp_path / "a.yaml"))
 
 

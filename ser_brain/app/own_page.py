@@ -1,44 +1,139 @@
-"""Requests that do not come from the page itself are refused.
+"""What the page itself does not ask for is refused, before gradio sees it.
 
 A page of somebody else, open in the same browser, could otherwise send files here, or reach the
-server under a name of its own (DNS rebinding).
+server under a name of its own (DNS rebinding). A request made by hand could name any file of
+this machine, or any address, as the recording.
 """
 
 from __future__ import annotations
 
+import json
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 READING = ("GET", "HEAD", "OPTIONS")
+API = "/gradio_api/"
+SCORE = "queue/join"
+SENT = ("upload", SCORE, "cancel", "reset")  # what the page sends to
+FETCHED = ("file=", "file/")  # a file by its path
+NOT_FETCHED = ("proxy=", "call/")
+LARGEST_QUESTION = 65536  # bytes; recordings are uploaded first and named here
 
 
 class OwnPage:
-    """ASGI middleware that answers 403 to what another page asks for.
+    """ASGI middleware that answers 403 to what the page does not ask for.
 
     Parameters
     ----------
     app : ASGIApp
     names : tuple of str
         Host names under which the page is served; none lets any pass.
+    uploads : Path
+        The folder of the recordings; no file elsewhere is scored or shown.
     """
 
-    def __init__(self, app: ASGIApp, names: tuple[str, ...]):
+    def __init__(self, app: ASGIApp, names: tuple[str, ...], uploads: Path):
         self._app = app
         self._names = names
+        self._uploads = uploads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
-        if scope["type"] != "http" or self._is_own(scope["method"], Headers(scope=scope)):
-            await self._app(scope, receive, send)
-            return
-        await PlainTextResponse("Not from this page.", 403)(scope, receive, send)
+        if scope["type"] == "http":
+            refusal = self._refusal(scope["method"], scope["path"], Headers(scope=scope))
+            if refusal is None and scope["path"].rstrip("/") == f"{API}{SCORE}":
+                body = await _body(receive)
+                if body is None or not all(map(self._is_uploaded, _paths(body))):
+                    refusal = "Not a recording that was uploaded here."
+                receive = _again(body, receive)
+            if refusal is not None:
+                await PlainTextResponse(refusal, 403)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
 
-    def _is_own(self, method: str, headers: Headers) -> bool:
+    def _refusal(self, method: str, path: str, headers: Headers) -> str | None:
+        """Why a request is not taken; None where it is."""
         host = headers.get("host", "")
         if self._names and urlsplit(f"//{host}").hostname not in self._names:
-            return False
-        origin = headers.get("origin")
-        return method in READING or origin is None or urlsplit(origin).netloc == host
+            return "Not from this page."
+        asked = path.removeprefix(API) if path.startswith(API) else None
+        if method in READING:
+            if asked is None or not asked.startswith(FETCHED + NOT_FETCHED):
+                return None
+            named = asked[len(FETCHED[0]) :]
+            mine = asked.startswith(FETCHED) and self._is_uploaded(named)
+            return None if mine else "Not a recording that was uploaded here."
+        # Every browser says where a page that sends something comes from.
+        if not host or urlsplit(headers.get("origin", "")).netloc != host:
+            return "Not from this page."
+        if asked is None or asked.rstrip("/") not in SENT:
+            return "The page asks for nothing here."
+        return None
+
+    def _is_uploaded(self, path: object) -> bool:
+        return isinstance(path, str) and is_uploaded(path, self._uploads)
+
+
+def is_uploaded(path: str | Path, uploads: Path) -> bool:
+    """Whether a path is a plain file in the folder of recordings, reached without links.
+
+    Parameters
+    ----------
+    path : str or Path
+    uploads : Path
+        Absolute and without links.
+    """
+    try:
+        return (
+            Path(path).is_relative_to(uploads)
+            and os.path.realpath(path) == str(path)
+            and stat.S_ISREG(os.lstat(path).st_mode)
+        )
+    except (OSError, ValueError):  # a name that no file can have
+        return False
+
+
+async def _body(receive: Receive) -> object:
+    """The JSON of a request; None where it is none, too long, or cut off."""
+    read = b""
+    while True:
+        message = await receive()
+        read += message.get("body", b"")
+        if message["type"] != "http.request" or len(read) > LARGEST_QUESTION:
+            return None
+        if not message.get("more_body"):
+            break
+    try:
+        return json.loads(read)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _paths(found: object) -> Iterator[object]:
+    """Every path that a question names, at any depth."""
+    waiting = [found]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            if "path" in value:
+                yield value["path"]
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+
+
+def _again(body: object, then: Receive) -> Receive:
+    """The body once more, as it was understood, for who comes next."""
+    waiting: list[Message] = [{"type": "http.request", "body": json.dumps(body).encode()}]
+
+    async def receive() -> Message:
+        return waiting.pop() if waiting else await then()
+
+    return receive

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event
+from time import monotonic
 
 import gradio as gr
 
+from ser_brain.app.own_page import is_uploaded
 from ser_brain.app.scored import score_recording
 from ser_brain.app.words import about_html, mistake_html, result_html
 from ser_brain.errors import SERError
@@ -16,10 +18,11 @@ from ser_brain.inference.recognizer import EmotionRecognizer
 WINDOWS_S = {"As one clip": None, "In windows of 2 s": 2.0, "4 s": 4.0, "8 s": 8.0}
 KEPT_S = 1800  # A recording, after which it is deleted; looked for every minute.
 MOST_WAITING = 20  # visitors; each is served in turn
+MOST_S = 1800  # that a recording is worked on while others wait
 PROGRESS = gr.Progress()  # gradio looks for one among the defaults
 
 
-def build(recognizer: EmotionRecognizer, ending: Event) -> gr.Blocks:
+def build(recognizer: EmotionRecognizer, ending: Event, uploads: Path) -> gr.Blocks:
     """Lay the page out.
 
     Parameters
@@ -27,6 +30,8 @@ def build(recognizer: EmotionRecognizer, ending: Event) -> gr.Blocks:
     recognizer : EmotionRecognizer
     ending : threading.Event
         Set when the server ends, which then waits for no recording.
+    uploads : Path
+        The folder of the recordings; nothing else is scored.
 
     Returns
     -------
@@ -55,7 +60,7 @@ def build(recognizer: EmotionRecognizer, ending: Event) -> gr.Blocks:
         result = gr.HTML(elem_id="result", min_height=80)
         gr.on(
             [recording.change, window.change],
-            answer(recognizer, ending),
+            answer(recognizer, ending, uploads),
             [recording, window],
             result,
             api_visibility="private",
@@ -65,19 +70,29 @@ def build(recognizer: EmotionRecognizer, ending: Event) -> gr.Blocks:
     return page
 
 
-def answer(recognizer: EmotionRecognizer, ending: Event) -> Callable[..., str]:
+def answer(recognizer: EmotionRecognizer, ending: Event, uploads: Path) -> Callable[..., str]:
     """What the page does with a recording; mistakes become words on the page."""
 
     def result_of(path: str | None, window: str, progress: gr.Progress = PROGRESS) -> str:
         if path is None:
             return ""
+        until = monotonic() + MOST_S
 
         def told(share: float) -> None:
             if ending.is_set():
                 raise SERError("The page is being closed.")
+            if monotonic() > until:
+                raise SERError(
+                    f"The recording took more than {MOST_S // 60} minutes, and others wait. "
+                    "`ser predict` has no limit."
+                )
             progress(share, desc="scored")
 
         try:
+            if not is_uploaded(path, uploads):
+                raise SERError(
+                    "This is no recording that was uploaded here, or it was deleted."
+                )
             return result_html(score_recording(recognizer, Path(path), WINDOWS_S[window], told))
         except SERError as error:
             return mistake_html(str(error))

@@ -172,7 +172,7 @@ def _hop(window_s: float | None) -> float | None:
 
 def _duration(path: Path) -> float:
     try:
-        duration_s = audio.inspect(path).duration_s
+        duration_s = audio.inspect(path, LONGEST_S).duration_s
     except audio.AudioProblem as problem:
         raise SERError(REASONS.get(str(problem), f"The file is {problem}.")) from None
     if duration_s > LONGEST_S:

@@ -7,7 +7,7 @@ import importlib.util
 import os
 import socket
 import webbrowser
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 
 from ser_brain.errors import SERError
 from ser_brain.inference.recognizer import EmotionRecognizer
@@ -62,7 +62,8 @@ def serve(recognizer: EmotionRecognizer, taken: socket.socket, open_browser: boo
     open_browser : bool
         Also show the page.
     """
-    uploads = TemporaryDirectory(prefix="ser_app_")
+    # Without links in its path, so that what lies in it is told from what is linked into it.
+    uploads = TemporaryDirectory(prefix="ser_app_", dir=os.path.realpath(gettempdir()))
     os.environ.update(SWITCHES, GRADIO_TEMP_DIR=uploads.name)  # read when gradio is imported
     from ser_brain.app.web import web_server
 

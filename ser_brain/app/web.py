@@ -7,9 +7,11 @@ browser speak to this server alone.
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import AsyncIterator
+from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Event
+from threading import Event, Timer
 from types import FrameType
 
 import gradio
@@ -22,6 +24,7 @@ from ser_brain.inference.recognizer import EmotionRecognizer
 from ser_brain.log import get_logger
 
 LARGEST_FILE = "500mb"
+END_S = 10  # after which a server that was told to end is ended
 # gradio's page is made of inline scripts and styles; recordings are blobs, pictures data.
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
@@ -39,17 +42,29 @@ class PageServer(uvicorn.Server):
     config : uvicorn.Config
     ending : threading.Event
         Set by the signal.
+    uploads : tempfile.TemporaryDirectory
+        Removed in any case.
     """
 
-    def __init__(self, config: uvicorn.Config, ending: Event):
+    def __init__(self, config: uvicorn.Config, ending: Event, uploads: TemporaryDirectory):
         super().__init__(config)
         self._ending = ending
+        self._uploads = uploads
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to end; what is cut off from now on is meant to be, and not reported."""
-        self._ending.set()
+        if not self._ending.is_set():
+            self._ending.set()
+            # A thread that is busy in a library cannot be stopped, and would be waited for.
+            end = Timer(END_S, self._cut_off, [sig])
+            end.daemon = True
+            end.start()
         get_logger("uvicorn.error").setLevel("CRITICAL")
         super().handle_exit(sig, frame)
+
+    def _cut_off(self, sig: int) -> None:
+        self._uploads.cleanup()
+        os._exit(128 + sig)
 
 
 def web_server(
@@ -71,10 +86,11 @@ def web_server(
         with uploads:  # before uvicorn passes the signal on, which may end the process
             yield
 
-    ending = Event()
+    ending, folder = Event(), Path(uploads.name)
+    page = build(recognizer, ending, folder)
     app = gradio.mount_gradio_app(
         FastAPI(lifespan=deleting, openapi_url=None),
-        build(recognizer, ending),
+        page,
         path="/",
         footer_links=[],
         run_history=False,
@@ -86,10 +102,12 @@ def web_server(
         pwa=False,
         theme=theme(),
     )
+    # What launch() does and mounting does not: until then gradio takes any path as uploaded.
+    page.has_launched = page.is_running = True
     config = uvicorn.Config(
-        OwnPage(app, names),
+        OwnPage(app, names, folder),
         log_level="warning",
         headers=[("Content-Security-Policy", POLICY), ("Referrer-Policy", "no-referrer")],
         timeout_graceful_shutdown=1,  # open pages keep a connection open
     )
-    return PageServer(config, ending)
+    return PageServer(config, ending, uploads)

@@ -1,5 +1,7 @@
 """Of other pages nothing is taken."""
 
+from pathlib import Path
+
 import pytest
 
 pytest.importorskip("gradio", reason="gradio is not installed")
@@ -11,23 +13,25 @@ from starlette.testclient import TestClient
 
 from ser_brain.app.own_page import OwnPage
 
+PATH = "/gradio_api/upload"
 HERE = ("127.0.0.1", "localhost", "::1")
 
 
 def asked(names=HERE, method="POST", **headers: str) -> int:
     app = Starlette(
-        routes=[Route("/", lambda _: PlainTextResponse("taken"), methods=["GET", "POST"])]
+        routes=[Route(PATH, lambda _: PlainTextResponse("taken"), methods=["GET", "POST"])]
     )
-    client = TestClient(OwnPage(app, names), base_url="http://127.0.0.1:7860")
-    return client.request(method, "/", headers=headers).status_code
+    page = OwnPage(app, names, Path("/uploads"))
+    client = TestClient(page, base_url="http://127.0.0.1:7860")
+    return client.request(method, PATH, headers=headers).status_code
 
 
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
-        ({}, 200),
+        ({}, 403),  # no browser leaves it out
         ({"Host": "localhost:7860", "Origin": "http://localhost:7860"}, 200),
-        ({"Host": "[::1]:7860"}, 200),
+        ({"Host": "[::1]:7860", "Origin": "http://[::1]:7860"}, 200),
         ({"Origin": "http://127.0.0.1:7860"}, 200),
         ({"Origin": "http://evil.example"}, 403),
         ({"Origin": "http://127.0.0.1:1"}, 403),
