@@ -12,14 +12,14 @@ from ser_brain.__main__ import main
 from ser_brain.errors import SERError
 from ser_brain.lock import beside, held
 from ser_brain.on_argument import Target
-from tests.tiny_corpus import settings
+from tests.tiny_corpus import settings, write_corpus
 
 ROOT = Path(__file__).parent.parent
 HERE = f"is in use by process {os.getpid()} on "
 
 
 def test_train(tmp_path, monkeypatch, capsys):
-    chosen = settings(tmp_path / "corpus", tmp_path / "run")
+    chosen = settings(write_corpus(tmp_path / "corpus"), tmp_path / "run")
     recipe = str(ROOT / "hparams" / "classification.yaml")
     monkeypatch.setattr(sys, "argv", ["train.py", recipe, *chosen])
     with held(tmp_path / "run" / ".lock", "it"):
@@ -35,6 +35,8 @@ def test_evaluate(tmp_path, monkeypatch):
 
 
 def test_export(tmp_path, capsys):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "hyperparams.yaml").touch()
     with held(tmp_path / ".model.lock", "it"):
         assert main(["export", str(tmp_path / "run"), str(tmp_path / "model")]) == 2
     assert f"error: {tmp_path}/model {HERE}" in capsys.readouterr().err
