@@ -16,6 +16,7 @@ import train
 from data_prep.__main__ import main as prepare
 from ser_brain import EmotionRecognizer
 from ser_brain.__main__ import main
+from ser_brain.app.words import about_html
 from ser_brain.errors import SERError
 from ser_brain.inference.left_out import LeftOut, merged
 from tests.inference.tiny_models import write_model
@@ -33,12 +34,19 @@ def noise(seconds, rate_hz=RATE_HZ):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A folder with a run of the compact encoder and its manifests."""
+    """A folder with a run on the English part of a corpus, and its manifests."""
     home = tmp_path_factory.mktemp("trained")
     corpus = write_corpus(home / "tiny", clips=1)
+    rows = (corpus / "labels.csv").read_text().splitlines()
+    named = [f"{row},{'deu' if row.startswith('s5') else 'eng'}" for row in rows[1:]]
+    (corpus / "labels.csv").write_text("\n".join([f"{rows[0]},language", *named]))
     recipe = str(ROOT / "hparams" / "classification.yaml")
+    options = "{name: tiny, csv: labels.csv, vad_scale: [1, 5]}"
+    line = (
+        f"corpus: table, data_folder: '{corpus}', where: {{language: eng}}, options: {options}"
+    )
     with pytest.MonkeyPatch.context() as patch:
-        chosen = settings(corpus, home / "run", number_of_epochs=1)
+        chosen = settings(corpus, home / "run", number_of_epochs=1, corpora=f"[{{{line}}}]")
         patch.setattr(sys, "argv", ["train.py", recipe, *chosen])
         assert train.main() == 0
     return home
@@ -122,7 +130,7 @@ def endless(path):
         ("save/CKPT*/CKPT.yaml", lambda path: path.write_text("[1]"), "expected a number"),
         ("run.json", piped, "Cannot read the run description"),
         ("splits.json", endless, "Cannot read the split"),
-        ("predictions/tiny.jsonl", piped, "Cannot read the predictions"),
+        ("predictions/tiny_eng.jsonl", piped, "Cannot read the predictions"),
     ],
 )
 def test_a_hostile_run_folder_is_refused_in_one_line(run, name, damage, message, capsys):
@@ -217,3 +225,10 @@ def test_gsm_recordings_of_telephones_are_scored(model, capsys):
     times = [(row["start"], row["stop"]) for row in rows]
     assert times == [(0, 4), (4, 8), (5.04, 9.04)]  # the last block is filled up
     assert "error" not in EmotionRecognizer.from_pretrained(model).predict(path)
+
+
+def test_the_page_names_the_languages_that_were_trained_on(run):
+    """Issue 13, 10: it named those of the whole corpus, of which one language was taken."""
+    assert main(["export", str(run), str(run.parent / "model")]) == 0
+    page = about_html(EmotionRecognizer.from_pretrained(run.parent / "model"))
+    assert "(languages: eng)" in page
