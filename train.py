@@ -24,6 +24,7 @@ from ser_brain.endings import exit_code_of
 from ser_brain.files import read_json, write_json
 from ser_brain.lock import NAME, held
 from ser_brain.log import get_logger, show_progress
+from ser_brain.redaction import shown
 from ser_brain.run_record import begin
 from ser_brain.splits import absence
 
@@ -104,8 +105,8 @@ def run_in(folder: Path, settings: str, hparams: dict, run_opts) -> None:
     run_on_main(record.finish)
     if if_main_process():
         page = write_report(folder)
-        print(summary_table(read_json(page.parent / "results.json", "results")))
-        print(f"report: {page}")
+        results = read_json(page.parent / "results.json", "results")
+        print(shown(f"{summary_table(results)}\nreport: {page}"))
 
 
 def prepare_all(hparams: dict) -> list[tuple[CorpusSetting, Path, Path]]:

@@ -244,8 +244,11 @@ def find_settings(path: str, home: Path) -> Path:
         if candidate.is_file():
             return candidate
     known = _experiments(home)
-    if not known:  # as from a wheel, which has no hparams
-        raise SERError(f"No settings file {path}; name an experiment's YAML file.")
+    if not known:  # installed from a wheel
+        raise SERError(
+            f"No settings file {path}; those of the experiments are in hparams/ of the "
+            "project's source, which an installed package lacks. Give the path of one."
+        )
     raise bad_value("settings file", path, known)
 
 

@@ -32,6 +32,7 @@ from ser_brain.fingerprints import (
     fingerprint,
 )
 from ser_brain.log import told
+from ser_brain.redaction import one_line
 
 LENGTH_TOLERANCE_S = 0.15  # of two views; codecs pad by less
 TRIMMED_S = np.sum(VIEWS, axis=1) * HOP / RATE_HZ
@@ -88,7 +89,7 @@ def listen(entries: Mapping[str, Mapping], name: str) -> Recordings:
     """
     heard = []
     files = told(entries.values(), f"{name}: listening", "files", len(entries))
-    bar = tqdm(files, name, len(entries), unit="file", disable=None)
+    bar = tqdm(files, one_line(name), len(entries), unit="file", disable=None)
     for place, entry in enumerate(bar):
         waveform_S = read_waveform(entry)
         heard.append((len(waveform_S) / RATE_HZ, place, fingerprint(waveform_S)))
