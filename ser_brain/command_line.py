@@ -8,11 +8,13 @@ from collections.abc import Sequence
 
 import speechbrain as sb
 import torch
-from speechbrain.utils.run_opts import RunOptions
+from speechbrain.utils.run_opts import HELP_TEXTS, RunOptions
 
+from ser_brain.computing import require_options
 from ser_brain.errors import SERError
 
-RUN_OPTIONS = tuple(RunOptions().as_dict())  # SpeechBrain's: device, precision ...
+# SpeechBrain's: device, precision ... The two stand in no list, but its parser takes them.
+RUN_OPTIONS = (*HELP_TEXTS, "jit_module_keys", "compile_module_keys")
 
 
 def parse(arguments: Sequence[str]) -> tuple[str, list[tuple[str, str]], RunOptions]:
@@ -36,12 +38,15 @@ def parse(arguments: Sequence[str]) -> tuple[str, list[tuple[str, str]], RunOpti
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
-            path, run_options, _ = sb.parse_arguments(rest)
+            path, run_options, left = sb.parse_arguments(rest)
     except SystemExit as end:
         if not end.code:
             raise
         last = (said.getvalue().strip().splitlines() or ["bad command line"])[-1]
         raise SERError(f"{last.partition('error: ')[2] or last}; see --help.") from None
+    if left:  # such as the True of `--noprogressbar True`
+        raise SERError(f"Unexpected argument {left!r}; settings are given as --KEY=VALUE.")
+    require_options(run_options)
     if run_options["device"] is not None:
         require_device(run_options["device"])
     return path, overrides, run_options
@@ -65,6 +70,11 @@ def require_device(name: str) -> None:
         device = torch.device(name)
     except RuntimeError:
         raise SERError(f"Bad device {name!r}; this machine has: {there}.") from None
+    if device.type not in ("cpu", "cuda"):
+        raise SERError(
+            f"Bad device {name!r}: only CPUs and CUDA GPUs are supported; this machine has: "
+            f"{there}."
+        )
     if device.type == "cuda" and (device.index or 0) >= len(gpus()):
         raise SERError(f"No device {name!r}; this machine has: {there}.")
 
