@@ -83,10 +83,11 @@ def require_same_options(folder: str | Path, run_options: Mapping) -> None:
     held = _held(folder)
     differ = differing_options(folder, run_options) if held else {}
     if differ:
-        had = ", ".join(f"--{name}={value}" for name, value in differ.items())
+        had = {name: -1 if value is None else value for name, value in differ.items()}
         raise SERError(
-            f"{folder} holds {held[0]} of other run options: they had {had}. Give the same, or "
-            "choose another --output_folder."
+            f"{folder} holds {held[0]} of other run options "
+            f"({', '.join(f'{name} was {value}' for name, value in had.items())}). Give the "
+            "same, or choose another --output_folder."
         )
 
 

@@ -119,7 +119,7 @@ def test_run_options_are_recorded_kept_and_verified(run, capsys):
 
     before = (folder / "run.json").read_bytes()
     code, _ = run("run", "--max_grad_norm=1", number_of_epochs=3)
-    assert code == 2 and "--grad_accumulation_factor=2" in capsys.readouterr().err
+    assert code == 2 and "grad_accumulation_factor was 2" in capsys.readouterr().err
     assert (folder / "run.json").read_bytes() == before
     assert DIFFERS not in {check.state for check in verify(folder)}
 
@@ -215,9 +215,7 @@ def test_the_documented_experiment_trains_evaluates_exports_and_predicts(
     clip = str(corpus / "s0_anger_0.wav")
     capsys.readouterr()
     assert main(["predict", clip, "--model", str(tmp_path / "model"), "--device", "cpu"]) == 0
-    assert set(predictions.card["emotions"]) <= set(
-        capsys.readouterr().out.split("\n")[0].split(",")
-    )
+    assert re.search(r"s0_anger_0\.wav.* anger ", capsys.readouterr().out)
 
     splits = json.loads((folder / "splits.json").read_text())
     splits["protocol"] = "tiny/speaker/intended//seed 1"  # as an earlier version wrote it
