@@ -11,6 +11,7 @@ from ser_brain.losses import MaskedLoss, nll
 class ClassificationBrain(SERBrain):
     """Predicts the emotion."""
 
+    tasks = ("emotion",)
     loss_names = ("nll",)
 
     def predict(self, embedding_BD: Tensor) -> dict[str, Tensor]:

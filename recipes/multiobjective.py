@@ -12,6 +12,7 @@ from ser_brain.losses import MaskedLoss
 class MultiObjectiveBrain(ClassificationBrain, RegressionBrain):
     """Predicts both; an utterance without one kind of label trains the other head."""
 
+    tasks = ("emotion", "valence_arousal")
     loss_names = ("nll", "mse")
 
     def predict(self, embedding_BD: Tensor) -> dict[str, Tensor]:

@@ -11,6 +11,7 @@ from ser_brain.losses import MaskedLoss, mse
 class RegressionBrain(SERBrain):
     """Predicts valence and arousal."""
 
+    tasks = ("valence_arousal",)
     loss_names = ("mse",)
 
     def predict(self, embedding_BD: Tensor) -> dict[str, Tensor]:

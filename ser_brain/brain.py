@@ -18,7 +18,8 @@ from torch import Tensor
 from ser_brain import computing, ranks
 from ser_brain.encoders.masking import masked_mean
 from ser_brain.epoch_statistics import class_statistics, epoch_line, require_metrics, watched
-from ser_brain.errors import SERError
+from ser_brain.errors import SERError, bad_value
+from ser_brain.experiment import TASKS, require_tasks
 from ser_brain.finite_steps import FiniteBrain
 from ser_brain.loaders import Loaders
 from ser_brain.log import Progress, get_logger
@@ -33,19 +34,30 @@ logger = get_logger(__name__)
 class SERBrain(FiniteBrain):
     """Encoder, masked mean, heads; named losses; whole-set statistics; two optimisers.
 
-    A leaf overrides :meth:`predict` and :meth:`losses` and names its ``loss_names``. Of the
-    settings it reads ``seed``, ``emotions``, ``va_range``, ``loss_weights``, ``batch_size``,
+    A leaf overrides :meth:`predict` and :meth:`losses`, declares its ``tasks`` (of
+    :data:`ser_brain.experiment.TASKS`) and names its ``loss_names``. Of the settings it
+    reads ``seed``, ``emotions``, ``va_range``, ``loss_weights``, ``batch_size``,
     ``batching``, ``feature_cache_gb``, ``validation_metric``, ``number_of_epochs``,
     ``train_log``, the optimisers' factories and the schedulers: ``encoder_optimizer`` ...
     """
 
+    tasks: tuple[str, ...] = ()
     loss_names: tuple[str, ...] = ()
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
-        require_metrics(
-            self.loss_names, self.hparams.loss_weights, self.hparams.validation_metric
-        )
+        weights, metric = self.hparams.loss_weights, self.hparams.validation_metric
+        require_metrics(self.loss_names, weights, metric, require_tasks(type(self)))
+        self.run_options = computing.options_of(self)
+        if self.max_grad_norm < 0:  # disables clipping; SpeechBrain would turn gradients round
+            self.max_grad_norm = math.inf
+        for name in self.compile_module_keys or ():
+            if name not in self.modules:
+                raise bad_value("compile_module_keys", name, self.modules)
+        if self.test_only:
+            self._require_trained()
+        self.batches: float = math.inf  # of an epoch, and the utterances in them
+        self.utterances: float = math.inf
         self.loaders = Loaders(self.hparams, self.device)
         self.sizes: dict[Stage, int] = {}  # utterances of each stage, for the log
         self.loaded: Path | None = None  # checkpoint whose weights the last evaluation took
@@ -105,6 +117,22 @@ class SERBrain(FiniteBrain):
         place = {utterance_id: n for n, utterance_id in enumerate(rows)}
         return sorted(self.outputs, key=lambda row: place[row["id"]])
 
+    def _require_trained(self) -> None:
+        """Stop where there is nothing to test, or not yet all that was asked for."""
+        latest = self.checkpointer.find_checkpoint()
+        if latest is None:
+            raise self._untrained()
+        done, asked = latest.meta["epoch"], self.hparams.number_of_epochs
+        if done < asked:
+            raise SERError(
+                f"--test_only: {done} of {asked} epochs are trained. Train the others, or "
+                f"give --number_of_epochs={done}."
+            )
+
+    def _untrained(self) -> SERError:
+        folder = self.checkpointer.checkpoints_dir
+        return SERError(f"No trained checkpoint in {folder}; train first.")
+
     def _go_on(self, rows: Mapping[str, dict]) -> None:
         """Get ready for the epochs that are left: with the features that the others had."""
         latest = self.checkpointer.find_latest()
@@ -131,12 +159,20 @@ class SERBrain(FiniteBrain):
             encoder = getattr(encoder, "module", encoder)
         frames_BTD, frame_lengths_B = encoder(inputs, lengths_B)
         embedding_BD = masked_mean(frames_BTD.float(), frame_lengths_B)
-        return {"embedding": embedding_BD, **self.predict(embedding_BD)}
+        said = self.predict(embedding_BD)
+        if {task for task, name in TASKS.items() if name in said} != set(self.tasks):
+            raise SERError(
+                f"{type(self).__name__} declares the tasks {', '.join(self.tasks)}; its "
+                f"predict() gives {', '.join(said) or 'nothing'}, expected: "
+                f"{', '.join(TASKS[task] for task in self.tasks)}."
+            )
+        return {"embedding": embedding_BD, **said}
 
     def compute_objectives(self, predictions: dict[str, Tensor], batch, stage: Stage) -> Tensor:
         """Weighted sum of the named losses; remembers what the epoch's statistics need."""
         batch = batch.to(self.device)
-        self.batch_ids = batch.id
+        if stage == Stage.TRAIN:
+            self.note_batch(batch.id)
         losses = self.losses(predictions, batch)
         self.record.add(batch, predictions, losses)
         if not self._bars and if_main_process():
@@ -148,7 +184,38 @@ class SERBrain(FiniteBrain):
             weights = {name: weights[name] * losses[name].count / size for name in losses}
         return sum(weights[name] * loss.mean for name, loss in losses.items())
 
+    def fit_batch(self, batch) -> Tensor:
+        """Add a batch's gradients, and step after ``grad_accumulation_factor`` batches.
+
+        The last step of an epoch takes what is left. A batch counts by its share of the step's
+        utterances, so that a step is that of one large batch.
+        """
+        factor = self.grad_accumulation_factor
+        before = (self.step - 1) // factor * factor  # batches, of earlier steps
+        in_step = min(factor, self.batches - before)
+        steps_now = self.step == before + in_step
+        share = 1 / in_step  # dynamic batches are weighed by their labels already
+        if in_step > 1 and self.hparams.batching == "random":
+            size = self.hparams.batch_size
+            share = len(batch.id) / min(in_step * size, self.utterances - before * size)
+        with self.no_sync(not steps_now):
+            with self.training_ctx:
+                outputs = self.compute_forward(batch, Stage.TRAIN)
+                loss = self.compute_objectives(outputs, batch, Stage.TRAIN)
+            self.check_loss_isfinite(loss)
+            self.scaler.scale(loss * share).backward()
+        if steps_now:
+            self.record.settle(self.optimizers_step())
+        return loss.detach().cpu()
+
     # -- for an epoch
+
+    def make_dataloader(self, dataset, stage: Stage, *args: object, **kwargs: object):
+        """Make a loader as SpeechBrain does; of the one to train on, note how much it gives."""
+        loader = super().make_dataloader(dataset, stage, *args, **kwargs)
+        if stage == Stage.TRAIN:
+            self.batches, self.utterances = len(loader), len(loader.sampler)
+        return loader
 
     def init_optimizers(self) -> None:
         """One optimiser for the encoder, one for the heads."""
@@ -200,6 +267,7 @@ class SERBrain(FiniteBrain):
             "va_range": list(self.hparams.va_range),
             "cached_features": self.loaders.cache is not None,
             "precision": self.precision,
+            "run_options": self.run_options,
         }
         self.checkpointer.save_and_keep_only(meta=meta, min_keys=[metric], verbosity=10)
 
@@ -207,9 +275,7 @@ class SERBrain(FiniteBrain):
         """Take the best checkpoint's weights, once for all sets."""
         best = self.checkpointer.find_checkpoint(max_key=max_key, min_key=min_key)
         if best is None:
-            raise SERError(
-                f"No trained checkpoint in {self.checkpointer.checkpoints_dir}; train first."
-            )
+            raise self._untrained()
         if best.path != self.loaded:
             super().on_evaluate_start(max_key=max_key, min_key=min_key)
             self.loaded = best.path

@@ -27,6 +27,8 @@ RUN_OPTIONS: Mapping[str, str] = {
     "precision": "of training: fp32, bf16, or fp16 on a GPU (default: see fast_precision)",
     "eval_precision": "of validation and test: fp32, bf16 or fp16 (default: fp32)",
     "max_grad_norm": "clip gradients to this norm; below 0, do not clip (default: 5.0)",
+    "grad_accumulation_factor": "batches that make one optimiser step (default: 1)",
+    "compile": "compile the modules with torch.compile",
     "test_only": "do not train; test the checkpoint that is there",
     "noprogressbar": "show no progress bars on a terminal",
     "distributed_backend": "nccl for GPUs, gloo for CPUs; with torchrun (default: nccl)",
@@ -37,7 +39,6 @@ RUN_OPTIONS: Mapping[str, str] = {
             "bfloat16_mix_prec",
             "ckpt_interval_minutes",
             "ckpt_interval_steps",
-            "compile",
             "compile_mode",
             "compile_module_keys",
             "compile_using_dynamic_shape_tracing",
@@ -47,7 +48,6 @@ RUN_OPTIONS: Mapping[str, str] = {
             "debug_batches",
             "debug_epochs",
             "debug_persistently",
-            "grad_accumulation_factor",
             "jit",
             "jit_module_keys",
             "log_config",
@@ -107,17 +107,22 @@ def parse(arguments: Sequence[str]) -> tuple[str, list[tuple[str, str]], RunOpti
     """
     import speechbrain as sb
 
+    from ser_brain.computing import require_options
+
     read(arguments)
     overrides, rest = parse_overrides(arguments, RUN_OPTIONS)
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
-            path, run_options, _ = sb.parse_arguments(rest)
+            path, run_options, left = sb.parse_arguments(rest)
     except SystemExit as end:
         if not end.code:
             raise
         last = (said.getvalue().strip().splitlines() or ["bad command line"])[-1]
         raise SERError(f"{last.partition('error: ')[2] or last}; see --help.") from None
+    if left:  # such as the True of `--noprogressbar True`
+        raise SERError(f"Unexpected argument {left!r}; settings are given as --KEY=VALUE.")
+    require_options(run_options)
     if run_options["device"] is not None:
         require_device(run_options["device"])
     return path, overrides, run_options
@@ -145,6 +150,11 @@ def require_device(name: str) -> None:
         device = torch.device(name)
     except RuntimeError:
         raise SERError(f"Bad device {name!r}; this machine has: {there}.") from None
+    if device.type not in ("cpu", "cuda"):
+        raise SERError(
+            f"Bad device {name!r}: only CPUs and CUDA GPUs are supported; this machine has: "
+            f"{there}."
+        )
     if device.type == "cuda" and (device.index or 0) >= len(gpus()):
         raise SERError(f"No device {name!r}; this machine has: {there}.")
 

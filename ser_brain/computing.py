@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import os
 from dataclasses import replace
 
 import torch
 from speechbrain.utils.distributed import if_main_process, infer_device
 from speechbrain.utils.run_opts import RunOptions
 
-from ser_brain.errors import SERError
+from ser_brain.errors import SERError, bad_value
 from ser_brain.log import get_logger
 
 logger = get_logger(__name__)
@@ -19,6 +21,94 @@ PRECISIONS = ("fp32", "bf16")
 TRIAL = (256, 768, 768)
 AS_EXACT = 3.0
 MKL, ONEDNN = "none", "bf16"  # values of PyTorch's switch
+
+BACKENDS = ("nccl", "gloo", "mpi")
+COMPILE_MODES = ("default", "reduce-overhead", "max-autotune")
+# SpeechBrain's options that a run records; of these, run_folder.KEPT_OPTIONS may not change.
+RECORDED = (
+    "device",
+    "precision",
+    "eval_precision",
+    "compile",
+    "max_grad_norm",
+    "grad_accumulation_factor",
+)
+# SpeechBrain's options that do nothing here, or something else than a user expects, and what
+# to do instead. docs/run_options.md lists them all.
+REFUSED = {
+    **dict.fromkeys(
+        ("debug", "debug_batches", "debug_epochs", "debug_persistently"),
+        "it would report on a few batches as if they were the test sets. Try a run out with "
+        "--number_of_epochs=1 and an --output_folder of its own",
+    ),
+    "optimizer_step_limit": "a run ends with an epoch; give --number_of_epochs",
+    **dict.fromkeys(
+        ("ckpt_interval_minutes", "ckpt_interval_steps"),
+        "a checkpoint is written after every epoch, and only then",
+    ),
+    **dict.fromkeys(
+        ("skip_nonfinite_grads", "nonfinite_patience"),
+        "--nonfinite_batches=skip leaves such batches out and counts them",
+    ),
+    "auto_mix_prec": "give --precision=fp16",
+    "bfloat16_mix_prec": "give --precision=bf16",
+    "data_parallel_backend": "start one process for each GPU: torchrun --nproc_per_node=N",
+    **dict.fromkeys(
+        ("jit", "jit_module_keys"), "TorchScript cannot compile the models; try --compile"
+    ),
+    "remove_vector_weight_decay": "the settings encoder_optimizer and heads_optimizer make the "
+    "optimisers",
+    **dict.fromkeys(
+        ("profile_training", "profile_warmup", "profile_steps"),
+        "it ends the run in the middle of an epoch; use a profiler that attaches from outside, "
+        "such as py-spy",
+    ),
+    "log_config": "the log goes to train_log.txt in the run folder",
+}
+
+
+def require_options(run_options: RunOptions) -> None:
+    """Check SpeechBrain's options of a command line.
+
+    Raises
+    ------
+    SERError
+        For the first that is not supported, has no effect, or has a bad value.
+    """
+    given = run_options.overridden_args
+    for name in sorted(given & REFUSED.keys()):
+        raise SERError(f"--{name} is not supported: {REFUSED[name]}.")
+    for name in sorted(given):
+        if name.startswith("compile_") and not run_options.compile:
+            raise SERError(f"--{name} does nothing without --compile.")
+    if run_options.compile_mode not in COMPILE_MODES:
+        raise bad_value("compile_mode", run_options.compile_mode, COMPILE_MODES)
+    backend = run_options.distributed_backend
+    if backend not in BACKENDS:
+        raise bad_value("distributed_backend", backend, BACKENDS)
+    if "RANK" in os.environ and not torch.distributed.is_backend_available(backend):
+        raise SERError(
+            f"--distributed_backend={backend} is not part of this PyTorch; gloo is for CPUs, "
+            "nccl for GPUs."
+        )
+    if run_options.grad_accumulation_factor < 1:
+        raise SERError(
+            f"Bad grad_accumulation_factor {run_options.grad_accumulation_factor}; expected a "
+            "whole number from 1."
+        )
+    if math.isnan(run_options.max_grad_norm) or run_options.max_grad_norm == 0:
+        raise SERError(
+            f"Bad max_grad_norm {run_options.max_grad_norm:g}; expected a number above 0, or "
+            "one below 0 to clip nothing."
+        )
+
+
+def options_of(source: object) -> dict:
+    """What a run records of SpeechBrain's options, from RunOptions or a Brain."""
+    found = {name: getattr(source, name) for name in RECORDED}
+    if not 0 < found["max_grad_norm"] < math.inf:
+        found["max_grad_norm"] = None  # nothing is clipped
+    return found
 
 
 def set_up(run_options: RunOptions, fast_precision: str) -> RunOptions:

@@ -1,7 +1,8 @@
 """Experiment settings: plain HyperPyYAML plus one key, ``extends``.
 
 Settings come in layers: a root file, the files that extend it, the command line. A later layer
-replaces a top-level key of an earlier one whole; a key that no earlier layer has is an error.
+replaces a top-level key of an earlier one whole. A file may bring a key that no earlier layer
+has where something reads it, another setting or the experiment's Brain; else it is an error.
 The merged text is ordinary HyperPyYAML again and is kept in the run folder.
 
 To load settings is to run them: tags name what is built and called. To read them is not:
@@ -11,6 +12,7 @@ To load settings is to run them: tags name what is built and called. To read the
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -103,13 +105,64 @@ def read_settings(
     Raises
     ------
     SERError
-        For a missing or malformed file, a circle of files, or an unknown key.
+        For a missing or malformed file, a circle of files, an unknown key, or one that
+        nothing reads.
     """
-    blocks = _read_file(Path(path), ())
+    new: dict[str, str] = {}
+    blocks = _read_file(Path(path), (), new)
     for key, value in overrides:
         layer = split_keys(f"{key}: {value}\n", f"{f'--{key}={value}'[:SHOWN]!r}")
-        _replace(blocks, layer, f"--{key}", also)
+        if key not in blocks:
+            raise _unknown(key, f"--{key}", [*blocks, *also])
+        blocks |= layer
+    for key in also:
+        if key in blocks:
+            raise SERError(f"{key} is no setting; give it on the command line: --{key}.")
+    for key, name in new.items():
+        if not _is_read(key, blocks):
+            known = [each for each in blocks if each not in new]
+            raise _unknown(key, name, known)
     return "".join(blocks.values())
+
+
+def _unknown(key: str, name: str, known: Sequence[str]) -> SERError:
+    close = ", ".join(nearest(key, [n for n in known if not n.startswith("__")])[:3])
+    choice = f"the nearest are: {close}" if close else "there are none to change"
+    hint = "" if name.startswith("--") else f". A new one must be read as hparams.{key}"
+    return SERError(f"Unknown setting {key!r} in {name}; {choice}{hint}.")
+
+
+def _is_read(key: str, blocks: dict[str, str]) -> bool:
+    """Whether another setting refers to a key, or the code beside the Brain asks for it.
+
+    The code is looked at, not run. Code that cannot be found is left to the error that
+    building the settings gives.
+    """
+    name = re.escape(key)
+    others = "".join(block for other, block in blocks.items() if other != key)
+    if re.search(rf"<{name}[>.\[]", others):
+        return True
+    brain = re.search(r"!name:\s*([\w.]+)", blocks.get("brain", ""))
+    files = _beside(brain[1]) if brain else []
+    asked = re.compile(rf"hparams(\.{name}\b|\[[\"']{name}[\"']\]|,\s*[\"']{name}[\"'])")
+    return files is None or any(
+        asked.search(file.read_text(encoding="utf-8", errors="replace")) for file in files
+    )
+
+
+def _beside(class_name: str) -> list[Path] | None:
+    """The Python files in the folder of a class's module; None where there is no module."""
+    top, *inner, _ = class_name.split(".") if "." in class_name else (class_name, "")
+    try:
+        found = importlib.util.find_spec(top)  # imports nothing
+    except (ImportError, ValueError):
+        return None
+    if found is None or found.origin is None and not found.submodule_search_locations:
+        return None
+    if not inner:
+        return [Path(found.origin)] if found.origin else None
+    folders = [Path(place, *inner[:-1]) for place in found.submodule_search_locations or ()]
+    return [file for folder in folders for file in sorted(folder.glob("*.py"))] or None
 
 
 def load_settings(text: str) -> dict:
@@ -272,7 +325,7 @@ def _experiments(home: Path) -> list[str]:
     found = []
     for path in home.glob("hparams/**/*.yaml"):
         with contextlib.suppress(SERError):  # one that cannot be read is no advice
-            if _names_experiment(_read_file(path, ())):
+            if _names_experiment(_read_file(path, (), {})):
                 found.append(path.relative_to(home).as_posix())
     return sorted(found)
 
@@ -282,8 +335,11 @@ def _names_experiment(blocks: dict[str, str]) -> bool:
     return yaml.compose(block).value[0][1].value not in ("null", "~", "")
 
 
-def _read_file(path: Path, below: tuple[Path, ...]) -> dict[str, str]:
-    """The blocks of a file laid over those of the files it extends."""
+def _read_file(path: Path, below: tuple[Path, ...], new: dict[str, str]) -> dict[str, str]:
+    """The blocks of a file laid over those of the files it extends.
+
+    Notes in ``new`` which keys those did not have, and the file that brought each.
+    """
     if path.resolve() in below:
         raise SERError(f"Settings file {path} extends itself.")
     try:
@@ -295,10 +351,11 @@ def _read_file(path: Path, below: tuple[Path, ...]) -> dict[str, str]:
         return own
     base, *fragments = _extended(own.pop(EXTENDS), path)
     below = (*below, path.resolve())
-    blocks = _read_file(path.parent / base, below)
-    for fragment in fragments:
-        _replace(blocks, _read_file(path.parent / fragment, below), fragment)
-    _replace(blocks, own, str(path))
+    blocks = _read_file(path.parent / base, below, new)
+    layers = {name: _read_file(path.parent / name, below, new) for name in fragments}
+    for name, layer in {**layers, str(path): own}.items():
+        new |= {key: name for key in layer if key not in blocks}
+        blocks |= layer
     return blocks
 
 
@@ -311,15 +368,3 @@ def _extended(block: str, path: Path) -> list[str]:
             f"Bad extends in {path}; expected a file, or a list of files: {found!r}."
         )
     return names
-
-
-def _replace(
-    blocks: dict[str, str], layer: dict[str, str], name: str, also: Sequence[str] = ()
-) -> None:
-    for key, block in layer.items():
-        if key not in blocks:
-            known = [name for name in (*blocks, *also) if not name.startswith("__")]
-            close = ", ".join(nearest(key, known)[:3])
-            choice = f"the nearest are: {close}" if close else "there are none to change"
-            raise SERError(f"Unknown setting {key!r} in {name}; {choice}.")
-        blocks[key] = block

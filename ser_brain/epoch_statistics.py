@@ -71,7 +71,10 @@ def class_statistics(outputs: Sequence[Mapping]) -> dict[str, float]:
 
 
 def require_metrics(
-    losses: Sequence[str], weights: Mapping[str, float], validation_metric: str
+    losses: Sequence[str],
+    weights: Mapping[str, float],
+    validation_metric: str,
+    tasks: Sequence[str],
 ) -> None:
     """Check that an experiment weighs its losses and watches a metric it has.
 
@@ -86,7 +89,7 @@ def require_metrics(
             f"Bad loss_weights {dict(weights)}; this experiment's losses are: "
             f"{', '.join(losses)}."
         )
-    known = ["loss", *losses, *(["error_rate"] if "nll" in losses else [])]
+    known = ["loss", *losses, *(["error_rate"] if "emotion" in tasks else [])]
     if validation_metric not in known:
         raise bad_value("validation_metric (lower must be better)", validation_metric, known)
 

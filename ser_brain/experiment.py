@@ -17,6 +17,9 @@ from ser_brain.splits import SplitSetting, split
 
 logger = get_logger(__name__)
 
+# What an experiment may learn, and what its Brain's `predict` gives for it.
+TASKS = {"emotion": "log_probabilities", "valence_arousal": "valence_arousal"}
+
 
 @dataclass
 class ExperimentData:
@@ -81,6 +84,24 @@ def label_choice(hparams: Mapping) -> LabelChoice:
     )
 
 
+def require_tasks(brain: type) -> tuple[str, ...]:
+    """What an experiment learns, as its Brain declares it in ``tasks``.
+
+    Raises
+    ------
+    SERError
+        If it declares nothing, or something that is no task.
+    """
+    brain = getattr(brain, "func", brain)  # of a !name: with arguments
+    tasks = tuple(getattr(brain, "tasks", ()))
+    if not tasks or set(tasks) - set(TASKS):
+        raise SERError(
+            f"Bad tasks {tasks} of {brain.__name__}; expected one or both of: "
+            f'{", ".join(TASKS)}, as in tasks = ("emotion",).'
+        )
+    return tasks
+
+
 def load_experiment(
     hparams: Mapping, prepared: Sequence[tuple[CorpusSetting, Path, Path]]
 ) -> ExperimentData:
@@ -105,21 +126,31 @@ def load_experiment(
         folds=hparams["folds"],
         fold=hparams["fold"],
     )
-    losses, balanced = hparams["loss_weights"], hparams["balanced"]
+    tasks, balanced = require_tasks(hparams["brain"]), hparams["balanced"]
     labelled = [
         label_corpus(manifest, folder, line, choice) for line, manifest, folder in prepared
     ]
-    classes = choice.emotions if "nll" in losses else None
+    classes = choice.emotions if "emotion" in tasks else None
     data = assemble(labelled, setting, classes, balanced)
-    data.protocol = protocol_string(data, setting, list(losses), choice, balanced)
-    if "va_head" in hparams["modules"] and not any(
-        row["valence"] is not None for row in data.train.values()
-    ):
+    found = learned(tasks, data.train)
+    if not found:
+        raise SERError(
+            f"No training utterance has a label of what the experiment learns: "
+            f"{' and '.join(tasks).replace('_', ' and ')}. Choose another experiment or corpus."
+        )
+    if "valence_arousal" in tasks and "valence_arousal" not in found:
         logger.warning(
             "Nothing to train on has valence and arousal: the emotion head alone learns. "
             "--vad_source=prototypes gives each emotion its point on the circumplex."
         )
+    data.protocol = protocol_string(data, setting, tasks, choice, balanced)
     return data
+
+
+def learned(tasks: Sequence[str], rows: Mapping[str, dict]) -> list[str]:
+    """The tasks for which some of the training utterances have a label."""
+    label = {"emotion": "emotion", "valence_arousal": "valence"}
+    return [t for t in tasks if any(row[label[t]] is not None for row in rows.values())]
 
 
 def assemble(
@@ -224,7 +255,7 @@ def audit_all(
 def protocol_string(
     data: ExperimentData,
     setting: SplitSetting,
-    losses: Sequence[str],
+    tasks: Sequence[str],
     choice: LabelChoice,
     balanced: bool = False,
 ) -> str:
@@ -235,19 +266,18 @@ def protocol_string(
     """
     trained = [corpus for corpus in data.corpora if corpus.setting.use == "train"]
     sources = {row["label_source"] for corpus in trained for row in corpus.rows.values()}
-    rows = data.train.values()
-    tasks = []
-    if "nll" in losses and any(row["emotion"] is not None for row in rows):
-        tasks.append(f"{len(choice.emotions)}-class")
-    if "mse" in losses and any(row["valence"] is not None for row in rows):
-        prototypes = "(prototypes)" if choice.vad_source == "prototypes" else ""
-        tasks.append(f"valence-arousal{prototypes}")
+    prototypes = "(prototypes)" if choice.vad_source == "prototypes" else ""
+    names = {
+        "emotion": f"{len(choice.emotions)}-class",
+        "valence_arousal": f"valence-arousal{prototypes}",
+    }
+    found = learned(tasks, data.train)
     return "/".join(
         [
             "+".join(corpus.name for corpus in trained),
             setting.describe(),
             "+".join(sorted(sources)),
-            "+".join(tasks),
+            "+".join(name for task, name in names.items() if task in found),
             *(["balanced"] if balanced else []),
             f"seed {setting.seed}",
         ]

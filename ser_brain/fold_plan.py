@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ser_brain.checksums import SUMS
@@ -88,6 +88,8 @@ class Plan:
     seeds : sequence of int
     out : Path or None
         The folds folder; None chooses it.
+    run_options : mapping
+        What the options say, as a run records it.
     """
 
     config: Path
@@ -97,6 +99,7 @@ class Plan:
     folds: int | None
     seeds: Sequence[int]
     out: Path | None = None
+    run_options: Mapping = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -130,7 +133,8 @@ class Plan:
         """Whether its run, and its report after that, have come to their end."""
         settings = read_settings(self.config, self.overrides_of(part))
         folder = self.folder / part.folder
-        return is_finished(folder, settings) and (folder / "report" / SUMS).is_file()
+        finished = is_finished(folder, settings, self.run_options)
+        return finished and (folder / "report" / SUMS).is_file()
 
 
 def make_plan(
@@ -141,6 +145,7 @@ def make_plan(
     folds: int | None = None,
     seeds: Sequence[int] | None = None,
     out: Path | None = None,
+    run_options: Mapping | None = None,
 ) -> Plan:
     """Fill in what was not asked for, and check the rest.
 
@@ -161,8 +166,12 @@ def make_plan(
     file = find_settings(config, TRAIN.parent)
     folds = folds or DEFAULT_FOLDS.get(protocol)
     seeds = seeds or ((1,) if folds else DEFAULT_SEEDS.get(protocol, (1,)))
-    plan = Plan(file, list(overrides), list(options), protocol, folds, seeds, out)
+    plan = Plan(
+        file, list(overrides), list(options), protocol, folds, seeds, out, run_options or {}
+    )
     settings = read_settings(file, plan.overrides)
     require_experiment(settings, file, TRAIN.parent)
-    parse_corpora(checked_settings(settings)["corpora"])  # What train.py checks at once, too.
+    corpora = checked_settings(settings)["corpora"]
+    if corpora is not None:
+        parse_corpora(corpora)  # What train.py checks at once, too.
     return plan

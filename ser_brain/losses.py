@@ -33,7 +33,7 @@ def nll(log_probs_BC: Tensor, emotion_B: Tensor) -> MaskedLoss:
     """
     labelled_B = emotion_B != NO_EMOTION
     picked_B = log_probs_BC.gather(1, emotion_B.clamp_min(0)[:, None])[:, 0]
-    return _masked_mean(-picked_B, labelled_B)
+    return masked_loss(-picked_B, labelled_B)
 
 
 def mse(predicted_B2: Tensor, target_B2: Tensor) -> MaskedLoss:
@@ -47,9 +47,17 @@ def mse(predicted_B2: Tensor, target_B2: Tensor) -> MaskedLoss:
     """
     labelled_B = torch.isfinite(target_B2).all(dim=1)
     target_B2 = torch.where(labelled_B[:, None], target_B2, predicted_B2.detach())
-    return _masked_mean((predicted_B2 - target_B2).square().mean(dim=1), labelled_B)
+    return masked_loss((predicted_B2 - target_B2).square().mean(dim=1), labelled_B)
 
 
-def _masked_mean(values_B: Tensor, labelled_B: Tensor) -> MaskedLoss:
+def masked_loss(values_B: Tensor, labelled_B: Tensor) -> MaskedLoss:
+    """Mean over the labelled utterances; zero, with a gradient, where there is none.
+
+    Parameters
+    ----------
+    values_B : Tensor, shape (B,)
+        Loss of each utterance; finite also where there is no label.
+    labelled_B : Tensor, shape (B,), bool
+    """
     total = (values_B * labelled_B).sum()
     return MaskedLoss(total / labelled_B.sum().clamp_min(1), int(labelled_B.sum()))

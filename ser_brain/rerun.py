@@ -17,7 +17,7 @@ from ser_brain.balance import balanced_ids
 from ser_brain.brain import SERBrain
 from ser_brain.checkpoints import AtomicCheckpointer
 from ser_brain.command_line import require_device
-from ser_brain.computing import use_fast_products
+from ser_brain.computing import is_cpu, use_fast_products
 from ser_brain.config import GETATTR, Tagged, plain_settings, read_settings
 from ser_brain.corpora import CorpusSetting
 from ser_brain.dataio import require_lengths
@@ -34,7 +34,7 @@ from ser_brain.on_argument import Target
 from ser_brain.outputs import model_facts, temperature_of, write_outputs
 from ser_brain.prediction_card import card_path
 from ser_brain.recordings import require_files
-from ser_brain.run_folder import SETTINGS, require_run
+from ser_brain.run_folder import RECORD, SETTINGS, recorded_options, require_run
 from ser_brain.runs import parts_of
 from ser_brain.setting_kinds import check_kinds
 
@@ -89,7 +89,7 @@ def load_run(folder: str | Path, device: str | None = None) -> tuple[SERBrain, d
     brain = builder.class_of(found["brain"], SERBrain)(
         modules=modules,
         hparams=hparams,
-        run_opts={"device": device},
+        run_opts={"device": device, "eval_precision": _precision_of(Path(folder), device)},
         checkpointer=AtomicCheckpointer(
             Path(folder) / "save", recoverables={"modules": nn.ModuleDict(modules)}
         ),
@@ -172,6 +172,17 @@ class _Builder:
             f"{self._settings} makes its model of {said}, which is no part of ser_brain or "
             "recipes; code that a run folder names is not run. Put it into recipes/."
         )
+
+
+def _precision_of(folder: Path, device: str) -> str:
+    """The precision that a run was tested in: its further test sets are, too."""
+    precision = recorded_options(folder).get("eval_precision", "fp32")
+    if precision == "fp16" and is_cpu(device):
+        logger.warning(f"{folder} was tested in fp16, which needs a GPU; this is fp32.")
+        precision = "fp32"
+    if precision not in ("fp32", "bf16", "fp16"):
+        raise SERError(f"{folder / RECORD} is damaged: its eval_precision is {precision!r}.")
+    return precision
 
 
 def predict_on(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import yaml
@@ -35,6 +35,8 @@ MAY_CHANGE = {
     "number_of_epochs",
     "max_clip_s",
 }
+# SpeechBrain's options that a run is trained or judged with, and that may not change, either.
+KEPT_OPTIONS = ("compile", "eval_precision", "grad_accumulation_factor", "max_grad_norm")
 CACHE_SIZE = "feature_cache_gb"  # may change, too, but whether it is 0 may not
 
 
@@ -77,8 +79,7 @@ def claim(folder: str | Path, settings: str) -> None:
     for place in ("", "save", "predictions"):
         remove_partial(Path(folder) / place)
     kept = Path(folder) / SETTINGS
-    made = {"checkpoints": "save/CKPT+*", "predictions": "predictions/*.jsonl"}
-    held = [what for what, pattern in made.items() if any(Path(folder).glob(pattern))]
+    held = _held(folder)
     if held:
         if not kept.is_file():
             raise SERError(
@@ -110,6 +111,48 @@ def nothing_left(folder: str | Path) -> Iterator[None]:
                     (folder / "save").rmdir()
 
 
+def _held(folder: str | Path) -> list[str]:
+    """What of a run's work lies in a folder."""
+    made = {"checkpoints": "save/CKPT+*", "predictions": "predictions/*.jsonl"}
+    return [what for what, pattern in made.items() if any(Path(folder).glob(pattern))]
+
+
+def require_same_options(folder: str | Path, run_options: Mapping) -> None:
+    """Check that a run goes on with the options of SpeechBrain's that it began with.
+
+    Raises
+    ------
+    SERError
+        Naming those that differ. What a run of an earlier version had, nobody can tell.
+    """
+    held = _held(folder)
+    differ = differing_options(folder, run_options) if held else {}
+    if differ:
+        had = {name: -1 if value is None else value for name, value in differ.items()}
+        raise SERError(
+            f"{folder} holds {held[0]} of other run options "
+            f"({', '.join(f'{name} was {value}' for name, value in had.items())}). Give the "
+            "same, or choose another --output_folder."
+        )
+
+
+def recorded_options(folder: str | Path) -> dict:
+    """Options of SpeechBrain's that a run records; none in one of an earlier version."""
+    path = Path(folder) / RECORD
+    found = read_json(path, "run description").get("run_options") if path.is_file() else {}
+    return found if isinstance(found, dict) else {}
+
+
+def differing_options(folder: str | Path, run_options: Mapping) -> dict:
+    """Options that may not change and have: name -> the value that the run records."""
+    kept = recorded_options(folder)
+    return {
+        name: kept[name]
+        for name in KEPT_OPTIONS
+        if name in kept and kept[name] != run_options.get(name, kept[name])
+    }
+
+
 def _how(differ: list[str], kept: Path) -> str:
     """What is different, in words."""
     known = _plain(require_text(kept, "settings", LARGEST_SETTINGS), str(kept))
@@ -129,8 +172,8 @@ def differing(kept: Path, settings: str, may_change: Collection[str]) -> list[st
     return sorted(key for key in keys if theirs.get(key) != ours.get(key))
 
 
-def is_finished(folder: str | Path, settings: str) -> bool:
-    """Whether a run of these settings has come to its end in a folder.
+def is_finished(folder: str | Path, settings: str, run_options: Mapping | None = None) -> bool:
+    """Whether a run of these settings and run options has come to its end in a folder.
 
     Where the corpora and manifests lie does not matter, how many epochs there were does, and
     which clips it takes.
@@ -140,7 +183,8 @@ def is_finished(folder: str | Path, settings: str) -> bool:
         return False
     finished = read_json(record, "run description").get("finished") is True
     may_change = MAY_CHANGE - {"number_of_epochs", "max_clip_s"}
-    return finished and not differing(kept, settings, may_change)
+    same = not differing_options(folder, run_options or {})
+    return finished and same and not differing(kept, settings, may_change)
 
 
 def _plain(settings: str, name: str) -> dict[str, object]:

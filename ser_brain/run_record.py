@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ser_brain.checksums import SUMS, write_checksums
 from ser_brain.files import read_json, remove, write_json, write_text
-from ser_brain.run_folder import RECORD, SETTINGS
+from ser_brain.run_folder import RECORD, SETTINGS, require_same_options
 
 SIGNS_OF_LIFE = ("train_log.jsonl", "save/*", "predictions/*", "*/output.txt")
 # Files of a run that have no checksum elsewhere and that nothing changes once it has ended.
@@ -75,7 +75,13 @@ def begin(folder: str | Path, settings: str, **facts: object) -> RunRecord:
         The merged settings text; written to ``hyperparams.yaml``.
     facts
         See :class:`RunRecord`.
+
+    Raises
+    ------
+    SERError
+        See :func:`ser_brain.run_folder.require_same_options`.
     """
+    require_same_options(folder, facts.get("run_options", {}))
     record = RunRecord(folder, **facts)  # first: the settings may ask for more than it finished
     remove(Path(folder) / "report" / SUMS)  # which is not yet of this run
     write_text(Path(folder) / SETTINGS, settings)

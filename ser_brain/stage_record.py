@@ -28,6 +28,7 @@ class StageRecord:
     def __init__(self, stage: Stage) -> None:
         self.trains = stage == Stage.TRAIN
         self.sums: dict[str, tuple[float, int]] = {}
+        self.settled: dict[str, tuple[float, int]] = {}  # the sums as of the last step
         self.rows: list[dict] = []
 
     def add(
@@ -36,7 +37,7 @@ class StageRecord:
         predictions: Mapping[str, Tensor],
         losses: Mapping[str, MaskedLoss],
     ) -> None:
-        """Add a batch; in training not one that stops it, or is skipped.
+        """Add a batch; in training not one whose loss is not finite.
 
         Parameters
         ----------
@@ -56,6 +57,13 @@ class StageRecord:
             total, count = self.sums.get(name, (0.0, 0))
             labelled = losses[name].count
             self.sums[name] = (total + mean * labelled, count + labelled)
+
+    def settle(self, taken: bool) -> None:
+        """Keep the batches since the last step, or drop them where no step was taken."""
+        if taken:
+            self.settled = dict(self.sums)
+        else:
+            self.sums = dict(self.settled)
 
     def losses(self, weights: Mapping[str, float]) -> dict[str, float]:
         """Mean losses of all ranks, see :func:`ser_brain.epoch_statistics.loss_statistics`."""

@@ -61,14 +61,18 @@ def curves_of(log: Sequence[Mapping]) -> Curves:
                 for number, value in values
                 if isinstance(value, int | float) and math.isfinite(value)
             ]
-            title = TITLES["lr"] if part == "lr" else TITLES.get(key, key.replace("_", " "))
+            title = TITLES["lr"] if part == "lr" else _title(key)
             if points:
                 found.setdefault(title, {})[PARTS.get(part, key)] = points
-    losses = [TITLES[name] for name in ("nll", "mse") if TITLES[name] in found]
-    if len(losses) == 1 and found.get(TITLES["loss"]) == found[losses[0]]:
+    losses = {key for epoch in log for key in epoch.get("train") or {}} - {"loss"}
+    if len(losses) == 1 and found.get(TITLES["loss"]) == found.get(_title(*losses)):
         del found[TITLES["loss"]]
     order = [*TITLES.values(), *found]
     return dict(sorted(found.items(), key=lambda item: order.index(item[0])))
+
+
+def _title(key: str) -> str:
+    return TITLES.get(key, key.replace("_", " "))
 
 
 def together(parts: Sequence[Curves]) -> dict[str, dict[str, list]]:

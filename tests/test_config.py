@@ -112,6 +112,50 @@ def test_an_unknown_key_names_the_nearest(write):
         read_settings(write("extends: [base.yaml, shared.yaml]\n", base=BASE, shared="los: 1"))
 
 
+BRAIN = "brain: !name:soft_recipes.soft.SoftBrain\n"
+
+
+@pytest.mark.parametrize(
+    "own, code, read",
+    [
+        ("smoothing: 0.1", "self.hparams.smoothing", True),
+        ("smoothing: 0.1", 'hparams["smoothing"]', True),
+        ("smoothing: 0.1", "getattr(self.hparams, 'smoothing', 0)", True),
+        ("smoothing: 0.1\noptimizer: {left: !ref <smoothing>}", "", True),
+        ("smoothing: 0.1", "smoothing = 0.1", False),
+        ("weight_decay: 0.1", "self.hparams.smoothing", False),
+        ("smoothing: 0.1", "self.hparams.smoothing_of", False),
+        ("sed: 2", "self.hparams.seed", False),
+    ],
+)
+def test_a_file_may_bring_a_key_that_is_read(write, tmp_path, monkeypatch, own, code, read):
+    (tmp_path / "soft_recipes").mkdir()
+    (tmp_path / "soft_recipes" / "soft.py").write_text("raise SystemExit  # is not run\n")
+    (tmp_path / "soft_recipes" / "part.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    path = write(f"extends: base.yaml\n{BRAIN}{own}\n", base=BASE + "brain: null\n")
+    key = own.partition(":")[0]
+    if read:
+        assert f"{key}: " in read_settings(path)
+        assert f"{key}: 9" in read_settings(path, [(key, "9")])
+        return
+    with pytest.raises(SERError, match=f"Unknown setting '{key}' in .* read as hparams.{key}"):
+        read_settings(path)
+
+
+def test_a_new_key_comes_from_a_file_alone(write):
+    with pytest.raises(
+        SERError, match="Unknown setting 'smoothing' in --smoothing; .*[a-z]\\.$"
+    ):
+        read_settings(write(BASE), [("smoothing", "0.1")])
+
+
+def test_a_run_option_is_no_setting(write):
+    path = write("extends: base.yaml\nprecision: bf16\n", base=BASE)
+    with pytest.raises(SERError, match="precision is no setting; .* command line: --precision"):
+        read_settings(path, also=["precision"])
+
+
 def test_extends_is_no_setting_of_the_command_line(write):
     with pytest.raises(SERError, match="Unknown setting 'extends' in --extends"):
         read_settings(write(BASE), [("extends", "base.yaml")])

@@ -62,15 +62,16 @@ def test_uar_is_over_the_set_and_not_over_its_batches():
 
 def test_an_experiment_weighs_exactly_its_losses():
     with pytest.raises(SERError, match=r"Bad loss_weights .*losses are: nll, mse\."):
-        require_metrics(("nll", "mse"), {"nll": 1.0}, "loss")
+        require_metrics(("nll", "mse"), {"nll": 1.0}, "loss", ("emotion",))
 
 
 def test_a_validation_metric_must_fall():
-    require_metrics(("kl",), {"kl": 1.0}, "kl")
+    require_metrics(("kl",), {"kl": 1.0}, "kl", ("emotion",))
+    require_metrics(("kl",), {"kl": 1.0}, "error_rate", ("emotion",))
     with pytest.raises(SERError, match="Bad validation_metric .* 'uar'"):
-        require_metrics(("nll",), {"nll": 1.0}, "uar")
+        require_metrics(("nll",), {"nll": 1.0}, "uar", ("emotion",))
     with pytest.raises(SERError, match="expected one of: loss, mse"):
-        require_metrics(("mse",), {"mse": 1.0}, "error_rate")
+        require_metrics(("mse",), {"mse": 1.0}, "error_rate", ("valence_arousal",))
 
 
 def test_format_statistics():

@@ -6,7 +6,7 @@ import pytest
 
 from ser_brain.corpora import CorpusSetting
 from ser_brain.errors import SERError
-from ser_brain.experiment import assemble, protocol_string
+from ser_brain.experiment import TASKS, assemble, protocol_string, require_tasks
 from ser_brain.labelling import CorpusData, LabelChoice
 from ser_brain.outputs import prediction_rows
 from ser_brain.splits import SplitSetting
@@ -143,7 +143,7 @@ def test_balanced_tests_leave_out_what_is_beyond_the_smallest_class():
     assert left_out == len(made.rows) - len(data.train) - len(data.valid) - sum(counts.values())
     assert other.left_out == {"labelled fear": 2}
     choice = LabelChoice(EMOTIONS, {}, (1.0, 5.0), "corpus", "emotion")
-    protocol = protocol_string(data, SPEAKER, ["nll"], choice, balanced=True)
+    protocol = protocol_string(data, SPEAKER, ["emotion"], choice, balanced=True)
     assert protocol == "made/speaker/intended/2-class/balanced/seed 1"
     with pytest.raises(SERError, match="balanced: True needs an experiment that learns"):
         assemble([made], SPEAKER, None, balanced=True)
@@ -168,20 +168,24 @@ def test_synthetic_is_told_by_the_card():
 
 
 @pytest.mark.parametrize(
-    "losses, vad_source, tasks",
+    "tasks, vad_source, said",
     [
-        (["nll"], "corpus", "2-class"),
-        (["mse"], "corpus", "valence-arousal"),
-        (["nll", "mse"], "prototypes", "2-class+valence-arousal(prototypes)"),
+        (["emotion"], "corpus", "2-class"),
+        (["valence_arousal"], "corpus", "valence-arousal"),
+        (
+            ["valence_arousal", "emotion"],
+            "prototypes",
+            "2-class+valence-arousal(prototypes)",
+        ),
     ],
 )
-def test_protocol_string(losses, vad_source, tasks):
+def test_protocol_string(tasks, vad_source, said):
     setting = SplitSetting("speaker", 7, folds=5, fold=2)
     corpora = [corpus("one"), corpus("two", label_source="rated_voice")]
     data = assemble([*corpora, corpus("three", use="test")], setting, EMOTIONS)
-    expected = f"one+two/speaker-5fold-fold2/intended+rated_voice/{tasks}/seed 7"
+    expected = f"one+two/speaker-5fold-fold2/intended+rated_voice/{said}/seed 7"
     choice = LabelChoice(EMOTIONS[:2], {}, (1.0, 5.0), vad_source, "emotion")
-    assert protocol_string(data, setting, losses, choice) == expected
+    assert protocol_string(data, setting, tasks, choice) == expected
 
 
 def test_protocol_string_claims_no_task_without_labels():
@@ -189,8 +193,18 @@ def test_protocol_string_claims_no_task_without_labels():
     for row in data.train.values():
         row["valence"] = row["arousal"] = None
     choice = LabelChoice(EMOTIONS[:2], {}, (1.0, 5.0), "corpus", "emotion")
-    protocol = protocol_string(data, SplitSetting("speaker", 7), ["nll", "mse"], choice)
+    protocol = protocol_string(data, SplitSetting("speaker", 7), list(TASKS), choice)
     assert protocol == "one/speaker/intended/2-class/seed 7"
+
+
+@pytest.mark.parametrize("tasks", [(), ("nll",), ("emotion", "age")])
+def test_a_brain_declares_what_it_learns(tasks):
+    brain = type("OddBrain", (), {"tasks": tasks})
+    with pytest.raises(
+        SERError, match=r"Bad tasks .* of OddBrain; expected one or both of: emo"
+    ):
+        require_tasks(brain)
+    assert require_tasks(type("Fine", (), {"tasks": ["emotion"]})) == ("emotion",)
 
 
 def test_prediction_rows_join_facts_with_answers():

@@ -221,6 +221,22 @@ def test_a_finished_run_stays_so_until_it_is_begun_again(trained):
     assert is_finished(trained, SETTINGS)
 
 
+def test_a_run_of_other_run_options_is_another(trained):
+    folder = trained.parent / "other"
+    begin(folder, SETTINGS, run_options={"max_grad_norm": 5.0, "device": "cpu"}).finish()
+    assert is_finished(folder, SETTINGS)
+    assert is_finished(folder, SETTINGS, {"max_grad_norm": 5.0, "device": "cuda", "compile": 1})
+    assert not is_finished(folder, SETTINGS, {"max_grad_norm": None})
+    begin(folder, SETTINGS, run_options={"max_grad_norm": 1.0})  # nothing is trained yet
+    (folder / "save" / "CKPT+2026").mkdir(parents=True)
+    begin(folder, SETTINGS, run_options={"max_grad_norm": 1.0, "device": "cuda"})
+    with pytest.raises(
+        SERError, match="checkpoints of other run options .max_grad_norm was 1.0"
+    ):
+        begin(folder, SETTINGS, run_options={"max_grad_norm": 5.0})
+    begin(trained, SETTINGS, run_options={"max_grad_norm": 5.0})  # of an earlier version
+
+
 @pytest.mark.parametrize("settings", [SETTINGS, MORE])
 @pytest.mark.parametrize("write", ["write_text", "write_checksums", None])
 def test_a_run_that_goes_on_is_not_finished_before_its_end(

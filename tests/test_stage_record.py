@@ -30,6 +30,15 @@ def test_losses_are_means_over_labelled_utterances(stage):
     assert record.losses(WEIGHTS) == {"loss": 1.5 + 2 * 2.0, "nll": 1.5, "mse": 2.0}
 
 
+def test_batches_of_a_step_that_was_not_taken_do_not_count():
+    record = StageRecord(Stage.TRAIN)
+    for mean, taken in ((1.0, True), (9.0, False), (3.0, True)):
+        record.add(batch("a", "b"), {}, losses(mean, 1.0))
+        record.add(batch("c", "d"), {}, losses(mean, 1.0))
+        record.settle(taken)
+    assert record.losses(WEIGHTS)["nll"] == 2.0
+
+
 def test_outputs_are_kept_by_utterance_but_for_training():
     said = {"embedding": torch.tensor([[1.0, 2.0], [3.0, 4.0]], dtype=torch.bfloat16)}
     record = StageRecord(Stage.TEST)

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from ser_brain import command_line
 from ser_brain.commands import Outcome
+from ser_brain.computing import options_of
 from ser_brain.files import read_json
 from ser_brain.fold_plan import make_plan
 from ser_brain.folds import run_plan
@@ -64,6 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> Outcome:
     """Run every part that is not finished, then judge all."""
     overrides, options = command_line.parse_overrides(arguments.rest, command_line.RUN_OPTIONS)
+    _, _, run_options = command_line.parse([arguments.config, *options])
     plan = make_plan(
         arguments.config,
         overrides,
@@ -72,6 +74,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
         arguments.folds,
         arguments.seeds,
         arguments.out,
+        options_of(run_options),
     )
     # It takes seconds to import, which the help and a mistake do without.
     from ser_brain.report import summary_table, write_report

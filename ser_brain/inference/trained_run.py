@@ -23,6 +23,7 @@ from ser_brain.run_folder import RECORD
 from ser_brain.runs import FOLDS
 
 PACKAGES = ("torch", "torchaudio", "speechbrain", "transformers", "safetensors", "numpy")
+HEADS = {"emotion": "emotion_head", "valence_arousal": "va_head"}
 
 
 def read_trained(run: Path, name: str | None = None) -> tuple[EmotionModel, ModelConfig]:
@@ -55,15 +56,19 @@ def read_trained(run: Path, name: str | None = None) -> tuple[EmotionModel, Mode
     splits = read_json(run / "splits.json", "split")
     protocol = splits["protocol"]
     temperature = temperature_of(run).get("temperature")
-    # The protocol names a task only where some training utterance has its label.
-    classifies = re.search(r"/(\d+-class)", protocol) and "emotion_head" in brain.modules
-    rates = "valence-arousal" in protocol and "va_head" in brain.modules
+    tasks = _trained_tasks(protocol) or brain.tasks
+    for task in tasks:
+        if not hasattr(dict(brain.modules.items()).get(HEADS[task]), "linear"):
+            raise SERError(
+                f"{run} cannot be exported: a model folder holds heads of one linear layer, "
+                f"and its {task} does not come from such a module named {HEADS[task]}."
+            )
     encoder = brain.modules["encoder"]
     config = ModelConfig(
         name=name or f"{protocol.split('/')[0]}-{encoder.name.split('/')[-1]}",
         encoder=describe_encoder(encoder),
-        emotions=list(hparams["emotions"]) if classifies else [],
-        va_range=[float(end) for end in hparams["va_range"]] if rates else None,
+        emotions=list(hparams["emotions"]) if "emotion" in tasks else [],
+        va_range=[*map(float, hparams["va_range"])] if "valence_arousal" in tasks else None,
         card={
             "protocol": protocol,
             "experiment": hparams["experiment"],
@@ -79,6 +84,12 @@ def read_trained(run: Path, name: str | None = None) -> tuple[EmotionModel, Mode
         },
     )
     return _used_model(brain, config, temperature or 1.0), config
+
+
+def _trained_tasks(protocol: str) -> list[str]:
+    """What some training utterance had a label for; nothing in some earlier runs."""
+    named = {"emotion": r"/\d+-class", "valence_arousal": "valence-arousal"}
+    return [task for task, words in named.items() if re.search(words, protocol)]
 
 
 def _require_finished(run: Path) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import yaml
+
 from ser_brain.errors import SERError
 from ser_brain.files import read_json
 from ser_brain.prediction_card import SHA256
 from ser_brain.predictions import read_predictions
-from ser_brain.run_folder import RECORD, SETTINGS
+from ser_brain.run_folder import RECORD, SETTINGS, differing_options
 from ser_brain.run_record import ENDED
 from ser_brain.runs import parts_of
 from ser_brain.verification.checks import DIFFERS, SHOWN, UNCHECKED, Check, check
@@ -91,7 +93,22 @@ def _report(folder: Path, item: str) -> Iterator[Check]:
 def _verify_record(part: Path) -> str | None:
     if not read_json(part / RECORD, "run description").get("finished"):
         raise SERError("the run did not come to its end; its command goes on with it")
+    _verify_options(part)
     return None
+
+
+def _verify_options(part: Path) -> None:
+    """Compare the options of SpeechBrain's that the run records with its checkpoints'."""
+    for path in sorted(part.glob("save/CKPT+*/CKPT.yaml")):
+        try:
+            meta = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, yaml.YAMLError) as error:
+            raise SERError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
+        theirs = meta.get("run_options") if isinstance(meta, dict) else None
+        differ = differing_options(part, theirs) if isinstance(theirs, dict) else {}
+        if differ:
+            said = ", ".join(f"{name} {theirs[name]}, not {differ[name]}" for name in differ)
+            raise SERError(f"{path.parent.name} was trained with {said} as {RECORD} says")
 
 
 def _verify_split(part: Path) -> None:
