@@ -63,7 +63,6 @@ def test_help_loads_no_learning_library():
     ("line", "said"),
     [
         ("predict none.wav --model none", "No model at 'none'"),
-        ("app none", "No model at 'none'"),
         ("evaluate none --on none.json", "No run folder none"),
         ("export none model", "No run folder none"),
         ("embed none.json --run none --out out", "No manifest at none.json"),

@@ -34,9 +34,10 @@ def material(tmp_path_factory) -> tuple[Path, Path]:
 def run(material, tmp_path, monkeypatch):
     monkeypatch.setenv("SER_CACHE", str(tmp_path / "cache"))
     # A report takes longer than all that is tested here.
-    monkeypatch.setattr(train, "write_report", lambda folder: folder / "report" / "index.html")
+    page = "report/index.html"
+    monkeypatch.setattr("ser_brain.report.write_report", lambda folder: folder / page)
     monkeypatch.setattr(train, "read_json", lambda path, what: {})
-    monkeypatch.setattr(train, "summary_table", lambda results: "")
+    monkeypatch.setattr("ser_brain.report.summary_table", lambda results: "")
 
     def run(name: str, epochs: int, code: int = 0, **more) -> Path:
         corpus, encoder = material

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 
 from ser_brain.commands import Outcome
-from ser_brain.inference.hub_model import require_model_name
 
 PORT = 7860
 
@@ -35,8 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> Outcome:
     """Serve the page until Ctrl-C."""
-    require_model_name(arguments.model, arguments.revision)
-    # What brings torch, which the help and a mistake do without.
+    # What brings torch, which the help does without.
     from ser_brain.app.server import listen, require_gradio, serve
     from ser_brain.computing import use_fast_products
     from ser_brain.inference.recognizer import EmotionRecognizer
