@@ -1,7 +1,7 @@
 """Find what two lists of ids share, or class names that a corpus exchanges.
 
 Two lists: shared utterances, speakers, groups and texts, identical recordings, and recordings
-that were re-encoded, resampled, made louder or trimmed a little. Exit code 1 where they share
+that were re-encoded, made louder or faster, or trimmed a little. Exit code 1 where they share
 anything that --allow does not name. A list is a text file (an id per line), a manifest, or a
 part of a splits.json.
 
