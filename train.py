@@ -52,7 +52,7 @@ def run_in(folder: Path, settings: str, hparams: dict, run_opts: RunOptions) -> 
     """Corpora -> split -> fit -> test -> report."""
     run_on_main(run_folder.claim, [folder, settings])
     if if_main_process():
-        show_progress(folder / "train_log.txt")
+        show_progress(folder / run_folder.LOG)
 
     data = load_experiment(hparams, run_on_main(prepare_all, [hparams]))
     encoder = hparams["encoder"]

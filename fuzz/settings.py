@@ -43,8 +43,8 @@ OVERRIDES = [["seed", "3"], ["emotions", "[anger, neutral]"], ["output_folder", 
 TOKENS = (
     *("\n", " ", "  ", ": ", "- ", "[", "]", "{", "}", ", ", "#", "|", ">", "---", "...", "? "),
     *("!ref <seed>", "!ref <x[y]>", "!ref <seed> * 2", "!copy <seed>", "!!python/none"),
-    *("!!binary x",),
-    *("&a ", "*a", "<<: *a", "!tag ", "!new:a.B ", "!apply:a.b ", "!include:/dev/zero", "!applyref:a.b ", "seed", "emotions", "extends", "base.yaml", "\t"),
+    *("!!binary x", "!new:a.B ", "!apply:a.b ", "!include:/dev/zero", "!applyref:a.b "),
+    *("&a ", "*a", "<<: *a", "!tag ", "seed", "emotions", "extends", "base.yaml", "\t"),
     *("%YAML 1.2",),
 )  # fmt: skip
 # What builds or reads something is the user's own code: a text with such a tag is not built.

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import ser_brain
 from ser_brain.errors import SERError
+from ser_brain.files import inside
 
 TRAIN = Path(ser_brain.__file__).parents[1] / "train.py"
 OUTPUT = "output.txt"  # what train.py said, in the run folder
@@ -78,8 +79,8 @@ def _start(
     command = [sys.executable, "-m", "ser_brain.fold_child", str(TRAIN), *arguments]
     command += [f"--device={device}"] if device is not None else []
     threads = str(max(1, (os.cpu_count() or 1) // count))
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / OUTPUT, "a", encoding="utf-8") as output:
+    inside(folder.parent, folder.name).mkdir(parents=True, exist_ok=True)
+    with open(inside(folder, OUTPUT), "a", encoding="utf-8") as output:
         return subprocess.Popen(
             command,
             stdin=subprocess.PIPE,  # by its end the process knows of ours

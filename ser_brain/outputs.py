@@ -9,7 +9,7 @@ import numpy as np
 
 from ser_brain.calibration import fit_temperature
 from ser_brain.experiment import ExperimentData
-from ser_brain.files import read_json
+from ser_brain.files import inside, read_json
 from ser_brain.log import get_logger
 from ser_brain.prediction_card import card_path
 from ser_brain.predictions import read_predictions, write_predictions
@@ -100,7 +100,7 @@ def write_outputs(
     """
     joined = prediction_rows(outputs, rows, card["emotions"])
     embeddings_ND = np.stack([output["embedding"] for output in outputs])
-    return write_predictions(folder / "predictions", name, joined, embeddings_ND, card)
+    return write_predictions(inside(folder, "predictions"), name, joined, embeddings_ND, card)
 
 
 def prediction_rows(

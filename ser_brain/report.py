@@ -14,7 +14,7 @@ from ser_brain import (
     report_tables,
 )
 from ser_brain.evaluation import RESAMPLES, evaluate_run
-from ser_brain.files import read_json, write_json, write_text
+from ser_brain.files import inside, read_json, write_json, write_text
 from ser_brain.pages import SAYS_NOTHING, render
 from ser_brain.report_folder import rewritten
 from ser_brain.report_picture import subtitle
@@ -44,9 +44,9 @@ def write_report(run_folder: str | Path, resamples: int = RESAMPLES) -> Path:
     Raises
     ------
     SERError
-        If there are no predictions or a file of the run is bad.
+        If there are no predictions, a file of the run is bad, or ``report`` leads elsewhere.
     """
-    folder = Path(run_folder) / "report"
+    folder = inside(run_folder, "report")
     run = read_run(run_folder)
     results = evaluate_run(run, resamples)
     with rewritten(folder, own=True) as new:

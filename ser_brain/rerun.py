@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,7 +24,7 @@ from ser_brain.dataio import require_lengths
 from ser_brain.encoders import load_encoder
 from ser_brain.errors import SERError
 from ser_brain.experiment import label_choice
-from ser_brain.files import read_json, remove_partial
+from ser_brain.files import inside, read_json, remove_partial
 from ser_brain.labelling import CorpusData, label_corpus
 from ser_brain.lock import NAME, held
 from ser_brain.log import get_logger
@@ -198,9 +199,13 @@ def predict_on(
         If the run, a manifest or its audio cannot be used, or another process writes to the
         run folder.
     """
-    parts, _ = parts_of(Path(folder))
+    folder = Path(folder)
+    parts, _ = parts_of(folder)
     names = []
     for part in parts.values():
+        if part != folder:
+            inside(folder, os.path.relpath(part, folder))
+        inside(part, "predictions")
         brain, hparams = load_run(part, device)
         with held(part / NAME, part):
             remove_partial(part / "predictions")

@@ -10,11 +10,12 @@ import yaml
 
 from ser_brain.checksums import SUMS
 from ser_brain.errors import SERError
-from ser_brain.files import read_json, remove_partial, write_text
+from ser_brain.files import inside, read_json, remove_partial, write_text
 from ser_brain.yaml_keys import split_keys
 
 SETTINGS = "hyperparams.yaml"
 RECORD = "run.json"
+LOG = "train_log.txt"
 # Keys that may change between a run and its continuation: where things lie, for how long, and
 # which clips are too long for the machine.
 MAY_CHANGE = {
@@ -44,8 +45,10 @@ def claim(folder: str | Path, settings: str) -> None:
     ------
     SERError
         If checkpoints or predictions of other settings lie there, naming the keys that
-        differ, or of settings that nobody can tell.
+        differ, or of settings that nobody can tell; or if what is written leads elsewhere.
     """
+    for name in ("predictions", "report", LOG):
+        inside(folder, name)
     for place in ("", "save", "predictions", "report"):
         remove_partial(Path(folder) / place)
     kept = Path(folder) / SETTINGS

@@ -269,3 +269,68 @@ def test_a_model_of_foreign_code_is_refused_by_name(run, line, capsys):
     said = capsys.readouterr().err
     assert "which is no part of ser_brain or recipes" in said and said.count("\n") == 1
     assert not mark.exists()
+
+
+def content(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def refused(capsys, *command):
+    assert main([*map(str, command)]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ") and said.count("\n") == 1
+    return said
+
+
+def test_a_report_is_not_written_through_a_link(run, capsys):
+    """S6."""
+    home = run.parent / "home"
+    home.mkdir()
+    for name in ("index.html", "results.json", "SHA256SUMS", "files.json"):
+        (home / name).write_text("mine")
+    shutil.rmtree(run / "report")
+    (run / "report").symlink_to(home)
+    before = content(home)
+    said = refused(capsys, "report", run)
+    assert f"{run}/report leads to {home}, and nothing of {run} is written elsewhere" in said
+    (run / "report").unlink()
+    (run / "report").mkdir()
+    for name in (".lock", "index.html"):
+        (run / "report" / name).symlink_to(home / "index.html")
+    refused(capsys, "report", run)  # its lock
+    (run / "report" / ".lock").unlink()
+    assert main(["report", str(run)]) == 0
+    assert content(home) == before and not (run / "report" / "index.html").is_symlink()
+
+
+def test_nothing_else_of_a_run_is_written_through_a_link(trained, run, capsys, monkeypatch):
+    """S6."""
+    home = run.parent / "home"
+    shutil.copytree(run / "predictions", home)
+    (home / "log").write_text("mine")
+    before = content(home)
+    manifest = next((trained / "manifests").glob("*.card.json"))
+    evaluate = ["--on", str(manifest).replace(".card.json", ".json")]
+    shutil.rmtree(run / "predictions")
+    (run / "predictions").symlink_to(home)
+    assert "predictions leads to" in refused(capsys, "evaluate", run, *evaluate)
+
+    folds = run.parent / "folds"
+    folds.mkdir()
+    (run / "predictions").unlink()
+    (folds / "fold-1").symlink_to(run)
+    for part in ("fold-1", "../run", str(run)):
+        (folds / "folds.json").write_text(json.dumps({"parts": {"fold 1": part}}))
+        assert "is written elsewhere" in refused(capsys, "evaluate", folds, *evaluate)
+    assert not (run / "predictions").exists()
+
+    recipe = Path(train.__file__).parent / "hparams" / "classification.yaml"
+    arguments = ["train.py", str(recipe), *settings(trained / "tiny", run)]
+    for name in ("predictions", "train_log.txt"):
+        (run / name).unlink(missing_ok=True)
+        (run / name).symlink_to(home / "log" if name.endswith("txt") else home)
+        monkeypatch.setattr(sys, "argv", arguments)
+        assert train.main() == 2
+        assert f"{name} leads to" in capsys.readouterr().err
+        (run / name).unlink()
+    assert content(home) == before
