@@ -30,6 +30,7 @@ from ser_brain.files import read_json, write_json
 from ser_brain.lock import NAME, held
 from ser_brain.log import get_logger, show_progress
 from ser_brain.outputs import write_test_set, write_validation
+from ser_brain.redaction import shown
 from ser_brain.report import summary_table, write_report
 from ser_brain.run_record import begin
 
@@ -84,8 +85,8 @@ def run_in(folder: Path, settings: str, hparams: dict, run_opts: RunOptions) -> 
     run_on_main(record.finish)
     if if_main_process():
         page = write_report(folder)
-        print(summary_table(read_json(page.parent / "results.json", "results")))
-        print(f"report: {page}")
+        results = read_json(page.parent / "results.json", "results")
+        print(shown(f"{summary_table(results)}\nreport: {page}"))
 
 
 def prepare_all(hparams: dict) -> list[tuple[CorpusSetting, Path, Path]]:

@@ -11,7 +11,7 @@ from ser_brain.errors import SERError, bad_value
 from ser_brain.interruption import exit_code, sigterm_raises
 from ser_brain.log import show_progress
 from ser_brain.parser import Parser, title_of
-from ser_brain.redaction import redacted
+from ser_brain.redaction import shown_message
 
 
 def parser_for(name: str) -> Parser:
@@ -73,7 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
         with sigterm_raises():
             prepare(name, **options)
     except SERError as error:
-        print(f"error: {redacted(str(error))}", file=sys.stderr)
+        print(f"error: {shown_message(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as stop:
         print("Interrupted. The same command begins anew.", file=sys.stderr)

@@ -27,6 +27,7 @@ from ser_brain.manifest import (
     require_as_written,
     write_manifest,
 )
+from ser_brain.redaction import one_line
 
 logger = get_logger(__name__)
 
@@ -134,7 +135,7 @@ def _collect(
         results = tqdm(
             pool.map(check, found),
             total=len(found),
-            desc=corpus.card.name,
+            desc=one_line(corpus.card.name),
             unit="file",
             disable=None,
         )

@@ -12,7 +12,7 @@ from ser_brain.errors import SERError, bad_value
 from ser_brain.interruption import exit_code, sigterm_raises
 from ser_brain.log import show_progress
 from ser_brain.parser import Parser, title_of
-from ser_brain.redaction import redacted
+from ser_brain.redaction import shown, shown_json, shown_message
 
 
 def overview() -> str:
@@ -61,12 +61,13 @@ def main(arguments: list[str] | None = None) -> int:
         with sigterm_raises():
             outcome = parsed.command(parsed)
         if parsed.json:
-            print(json.dumps(outcome.facts, ensure_ascii=False, indent=2, allow_nan=False))
+            facts = json.dumps(outcome.facts, ensure_ascii=False, indent=2, allow_nan=False)
+            print(shown_json(facts))
         elif outcome.text:
-            print(outcome.text)
+            print(shown(outcome.text))
         sys.stdout.flush()
     except SERError as error:
-        print(f"error: {redacted(str(error))}", file=sys.stderr)
+        print(f"error: {shown_message(str(error))}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # The reader (head, less) has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

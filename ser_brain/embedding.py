@@ -30,6 +30,7 @@ from ser_brain.on_argument import Target
 from ser_brain.outputs import prediction_rows
 from ser_brain.predictions import write_predictions
 from ser_brain.recordings import require_files
+from ser_brain.redaction import one_line
 from ser_brain.run_record import RunRecord
 from ser_brain.runs import FOLDS
 
@@ -149,7 +150,7 @@ def embeddings_of(
     loader = evaluation_loader(dataset, BATCH_SIZE, rank=0, ranks=1)
     found: dict[str, np.ndarray] = {}
     with torch.no_grad():
-        for batch in tqdm(loader, desc=title, unit="batch", disable=None):
+        for batch in tqdm(loader, desc=one_line(title), unit="batch", disable=None):
             waveforms_BS, shares_B = batch.to(device).signal
             lengths_B = (shares_B * waveforms_BS.shape[1]).round().long()
             frames_BTD, frame_lengths_B = encoder(waveforms_BS, lengths_B)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ser_brain.audit import SHOWN, shared_facts
 from ser_brain.near_duplicates import listen, same_recordings
+from ser_brain.redaction import one_line
 from ser_brain.tables import Table, to_text
 
 # What may be shared -> its name in words.
@@ -86,7 +87,8 @@ def leakage_text(facts: Mapping) -> str:
 
 def _examples(items: Sequence) -> list[str]:
     """The first five, a line each; of a pair of ids both."""
-    lines = [f"  {i if isinstance(i, str) else ' = '.join(i)}" for i in items[:SHOWN]]
+    named = [i if isinstance(i, str) else " = ".join(i) for i in items[:SHOWN]]
+    lines = [f"  {one_line(name)}" for name in named]
     if len(items) > SHOWN:
         lines.append(f"  and {len(items) - SHOWN:,} more")
     return lines

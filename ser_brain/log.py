@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from ser_brain.redaction import redacted
+from ser_brain.redaction import shown, shown_message
 
 get_logger = logging.getLogger
 OURS = ("ser_brain", "data_prep", "recipes", "train")
@@ -47,7 +47,10 @@ def _is_ours_or_serious(record: logging.LogRecord) -> bool:
 
 class _Formatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        message = redacted(super().format(record))
+        message = shown(super().format(record))
         if record.levelno >= logging.WARNING:
             return f"{record.levelname.lower()}: {message}"
         return message
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802, logging's name
+        return shown_message(super().formatMessage(record))  # a traceback below stays as it is

@@ -22,6 +22,7 @@ from ser_brain import audio
 from ser_brain.audit import audio_hash
 from ser_brain.errors import SERError
 from ser_brain.fingerprints import COMPARED_VIEWS, RATE_HZ, agreement, fingerprint
+from ser_brain.redaction import one_line
 
 LENGTH_TOLERANCE_S = 0.15  # codecs pad by less
 # Fingerprints of copies agree by 0.7 or more, which one pair in a hundred reaches as well where
@@ -75,7 +76,9 @@ def listen(entries: Mapping[str, Mapping], name: str) -> Recordings:
         Naming the first that cannot be read.
     """
     heard = []
-    for place, entry in enumerate(tqdm(entries.values(), name, unit="file", disable=None)):
+    for place, entry in enumerate(
+        tqdm(entries.values(), one_line(name), unit="file", disable=None)
+    ):
         waveform_S = read_waveform(entry)
         heard.append((len(waveform_S) / RATE_HZ, place, fingerprint(waveform_S)))
     heard.sort(key=lambda one: one[:2])

@@ -1,22 +1,87 @@
-"""Words that are shown or logged, without what lets somebody in."""
+"""Words that are shown or logged: without what lets somebody in, and without commands.
+
+A file name, an id or a label may hold a terminal's escape codes, which rename its window, hide
+lines or type; it may hold an address with a password.
+"""
 
 from __future__ import annotations
 
 import re
 
-LOGIN = re.compile(r"(?<=://)[^/\s@]+@")  # user and password, of a hub or a proxy
-SIGNED = re.compile(r"([?&][\w-]*(?:signature|credential|token|policy)[\w-]*=)[^&\s'\"]+", re.I)
 HIDDEN = "***"
+SECRET = "token|password|passwd|passphrase|secret|api[_-]?key|access[_-]?key"
+# User and password before a host; one that is not encoded may hold @, / or ?.
+LOGIN = re.compile(
+    r"(?<=://)(?:[^/?#\s'\"]{0,200}|[^/?#\s'\":]{0,99}:(?!\d+[/?#])[^\s'\"]{0,200})@"
+    r"|(?<![^\s'\"(<=])[^/\s:@'\"(<=]{1,99}:[^/\s'\"]{1,200}@(?=[\w\[])"
+)
+# Of a query, any parameter that sounds like one; elsewhere those that are nothing else.
+SIGNED = re.compile(
+    rf"([?&#;][\w-]*(?:signature|credential|policy|key|auth|sig|pwd|{SECRET})[\w-]*=|"
+    rf"\b[\w-]*(?:{SECRET})=)[^&#\s'\"]+",
+    re.IGNORECASE,
+)
+QUOTED = re.compile(rf"(['\"][\w-]*(?:{SECRET})['\"]\s*:\s*['\"])[^'\"]+", re.IGNORECASE)
+HEADER = re.compile(
+    r"(\bbearer\s+|\bauthorization['\"]?\s*[:=]\s*['\"]?(?:(?:bearer|basic|token)\s+)?)[^\s'\"]+",
+    re.IGNORECASE,
+)
+TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{16,}")  # of the hub, wherever it stands
+# What a terminal obeys, what turns the direction of text, and halves of characters.
+UNSEEN = "\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff"
+CONTROL = re.compile(f"[{UNSEEN}]")
+LINE_CONTROL = re.compile(f"[{UNSEEN}\\n\\t]")
 
 
 def redacted(text: str) -> str:
-    """A text in which addresses keep no password and no signature.
+    """A text in which addresses and headers keep no password, no token and no signature.
 
     Examples
     --------
-    >>> redacted("no answer from https://me:secret@hub.example/api")
-    'no answer from https://***@hub.example/api'
+    >>> redacted("no answer from https://me:s@cret@hub.example/api?api_key=1f")
+    'no answer from https://***@hub.example/api?api_key=***'
     >>> redacted("PUT https://store.example/a?part=1&X-Amz-Signature=0f1e failed")
     'PUT https://store.example/a?part=1&X-Amz-Signature=*** failed'
+    >>> redacted("sent Authorization: Bearer hf_abc")
+    'sent Authorization: Bearer ***'
     """
-    return SIGNED.sub(rf"\1{HIDDEN}", LOGIN.sub(f"{HIDDEN}@", text))
+    text = LOGIN.sub(f"{HIDDEN}@", text)
+    for secret in (QUOTED, SIGNED, HEADER):
+        text = secret.sub(rf"\g<1>{HIDDEN}", text)
+    return TOKEN.sub(HIDDEN, text)
+
+
+def shown(text: str) -> str:
+    """A text of one or more lines as it may go to a terminal or a log.
+
+    Examples
+    --------
+    >>> print(shown("no file \\x1b[2Ja.wav"))
+    no file \\x1b[2Ja.wav
+    """
+    return CONTROL.sub(_escaped, redacted(text))
+
+
+def shown_message(text: str) -> str:
+    """The same of an error or a log line: no line of it can pass for another message."""
+    return re.sub(r"\n(?=\S)", "\n  ", shown(text))
+
+
+def one_line(text: str) -> str:
+    """A name as it may stand in a line of text, line ends escaped too.
+
+    Examples
+    --------
+    >>> print(one_line("a\\nb\\x9b"))
+    a\\nb\\x9b
+    """
+    return LINE_CONTROL.sub(_escaped, text)
+
+
+def shown_json(text: str) -> str:
+    """A JSON text that says the same, without what a terminal obeys."""
+    return CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _escaped(found: re.Match) -> str:
+    return found[0].encode("unicode_escape").decode("ascii")

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ser_brain.csv_text import csv_text
+from ser_brain.redaction import one_line
 
 NOTHING = "–"
 
@@ -112,6 +113,7 @@ def cell_text(cell: object) -> str:
 def to_text(table: Table) -> str:
     """An aligned plain-text table for a terminal."""
     lines = [table.titles, *[[cell_text(cell) for cell in row] for row in table.rows]]
+    lines = [[*map(one_line, line)] for line in lines]
     widths = [max(len(line[i]) for line in lines) for i in range(len(table.head))]
     lines.insert(1, ["-" * width for width in widths])
     return "\n".join(

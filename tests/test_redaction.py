@@ -1,5 +1,6 @@
 """What lets somebody in is not shown."""
 
+import json
 import logging
 
 import pytest
@@ -7,7 +8,8 @@ import pytest
 from data_prep.__main__ import main as data_prep
 from ser_brain.__main__ import main as ser
 from ser_brain.log import show_progress, take_over
-from ser_brain.redaction import redacted
+from ser_brain.redaction import one_line, redacted, shown, shown_json, shown_message
+from tests.inference.stand_in import noise, stand_in_model, write
 
 
 @pytest.mark.parametrize(
@@ -20,6 +22,22 @@ from ser_brain.redaction import redacted
         ("'https://s/x?a=1&Signature=ab+c' failed", "'https://s/x?a=1&Signature=***' failed"),
         ("https://hub.example/me@home?page=1", "https://hub.example/me@home?page=1"),
         ("write to me@hub.example", "write to me@hub.example"),
+        ("https://me:p@ss@hub.example/a@b", "https://***@hub.example/a@b"),
+        ("https://me:p/s?s@hub.example", "https://***@hub.example"),
+        ("http://hub.example:80/me@home", "http://hub.example:80/me@home"),
+        ("proxy me:p@ss@hub:3128", "proxy ***@hub:3128"),
+        ("clip: a@b.wav", "clip: a@b.wav"),
+        ("https://h/a?api_key=1f&page=2", "https://h/a?api_key=***&page=2"),
+        ("https://h/a?page=2&password=a+b#x", "https://h/a?page=2&password=***#x"),
+        ("https://h/a#access_token=1f", "https://h/a#access_token=***"),
+        ("HF_TOKEN=abc ser publish", "HF_TOKEN=*** ser publish"),
+        ('{"api_key": "a b", "n": 1}', '{"api_key": "***", "n": 1}'),
+        ("Bearer hf_abc", "Bearer ***"),
+        ("authorization: bearer abc.def", "authorization: bearer ***"),
+        ("'Authorization': 'Basic bWU6cGFzcw=='", "'Authorization': 'Basic ***'"),
+        ("no model hf_abcdefghijklmnopqrstuvwxyz0123456789", "no model ***"),
+        ("batch_size=4, monologue=1", "batch_size=4, monologue=1"),
+        ("C:\\data\\a.wav: a@b", "C:\\data\\a.wav: a@b"),
     ],
 )
 def test_logins_and_signatures(text, shown):
@@ -50,3 +68,36 @@ def test_a_librarys_lines_are_redacted_and_said_once(client, capsys):
     client.warning("thrown while requesting GET https://me:s3cret@hub.example")
     said = capsys.readouterr().err
     assert said == "warning: thrown while requesting GET https://***@hub.example\n"
+
+
+ESCAPES = "\x1b[2J\x1b]0;title\x07\x9b31m\x7f\u202egnp\r"
+OBEYED = [c for c in map(chr, range(0xA0)) if c not in "\n\t" and not c.isprintable()]
+
+
+def test_what_a_terminal_obeys_is_written_out():
+    said = shown(f"no file {ESCAPES}a\tb\nc")
+    assert said == "no file \\x1b[2J\\x1b]0;title\\x07\\x9b31m\\x7f\\u202egnp\\ra\tb\nc"
+    assert shown("é 中 😀 עברית \udcff") == "é 中 😀 עברית \\udcff"
+    assert one_line("a\nb\tc") == "a\\nb\\tc"
+    assert shown_message("a\nerror: b\n  - c") == "a\n  error: b\n  - c"
+    text = shown_json(json.dumps({"file": ESCAPES}, ensure_ascii=False))
+    assert json.loads(text) == {"file": ESCAPES} and not set(OBEYED) & set(text)
+
+
+def test_no_command_obeys_a_file_name(tmp_path, monkeypatch, capsys):
+    """Issue 13, S7."""
+    stand_in_model(tmp_path, monkeypatch)
+    name = f"{ESCAPES}\nerror: b"
+    write(tmp_path / f"{name}.wav", noise(1))
+    (tmp_path / f"x{name}.wav").write_text("no recording")
+    assert ser(["predict", ".", "--model", "model"]) == 1
+    assert ser(["predict", ".", "--model", "model", "--json"]) == 1
+    assert ser(["predict", f"{name}.none", "--model", "model"]) == 2
+    assert ser([name]) == 2
+    assert ser(["verify", f"./{name}"]) == 2
+    table = ["table", "--data_folder", name, "--manifest_folder", f"to {name}"]
+    assert data_prep([*table, "--csv", name, "--name", "a"]) == 2
+    logging.getLogger("ser_brain").warning(f"clip {name}")
+    said = capsys.readouterr()
+    assert not set(OBEYED) & {*said.out, *said.err} and "\u202e" not in said.out + said.err
+    assert "\nerror: b" not in said.out and said.out.count("x1b[2J") == 2

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 from ser_brain.commands import Outcome
 from ser_brain.files import remove_partial, sha256_of
 from ser_brain.lock import beside, held
+from ser_brain.redaction import one_line
 from ser_brain.tables import Table, to_text
 
 if TYPE_CHECKING:
@@ -154,7 +155,10 @@ def _table(rows: list[dict]) -> Table:
 def _listed(left_out: list[LeftOut], title: str, most: int | None = None) -> list[str]:
     if not left_out:
         return []
-    lines = [f"{title}:", *(f"  {_place(item)}: {item.reason}" for item in left_out[:most])]
+    lines = [
+        f"{title}:",
+        *(f"  {one_line(_place(item))}: {item.reason}" for item in left_out[:most]),
+    ]
     more = len(left_out[most:]) if most else 0
     return [*lines, f"  and {more:,} more"] if more else lines
 

@@ -16,6 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ser_brain.commands import Outcome
+from ser_brain.redaction import one_line
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +42,8 @@ def run(arguments: argparse.Namespace) -> Outcome:
     checks = verify(arguments.folder, arguments.manifest_folder)
     width = max(len(check.state) for check in checks)
     lines = [
-        f"{check.state:<{width}}  {check.item}" + (f": {check.reason}" if check.reason else "")
+        f"{check.state:<{width}}  "
+        + one_line(f"{check.item}: {check.reason}" if check.reason else check.item)
         for check in checks
     ]
     bad = sum(check.state == DIFFERS for check in checks)
