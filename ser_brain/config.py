@@ -229,6 +229,11 @@ def find_settings(path: str, home: Path) -> Path:
         if candidate.is_file():
             return candidate
     known = [p.relative_to(home).as_posix() for p in home.glob("hparams/**/*.yaml")]
+    if not known:  # installed from a wheel
+        raise SERError(
+            f"No settings file {path}; those of the experiments are in hparams/ of the "
+            "project's source, which an installed package lacks. Give the path of one."
+        )
     raise bad_value("settings file", path, known)
 
 

@@ -203,6 +203,8 @@ def test_find_settings(tmp_path, monkeypatch):
     file.write_text("a: 1\n")
     monkeypatch.chdir(tmp_path)
     assert find_settings("hparams/iemocap/regression.yaml", home) == file
+    with pytest.raises(SERError, match="No settings file a.yaml; .* Give the path of one"):
+        find_settings("a.yaml", tmp_path / "wheel")
     assert find_settings(str(file), tmp_path) == file
     match = "Bad settings file 'hparams/regresion.yaml'; expected one of: hparams/iemocap/reg"
     with pytest.raises(SERError, match=match):
