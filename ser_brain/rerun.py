@@ -18,7 +18,7 @@ from ser_brain.brain import SERBrain
 from ser_brain.checkpoints import AtomicCheckpointer
 from ser_brain.command_line import require_device
 from ser_brain.computing import is_cpu, use_fast_products
-from ser_brain.config import GETATTR, Tagged, plain_settings, read_settings
+from ser_brain.config import GETATTR, UNBUILT, Tagged, plain_settings, read_settings
 from ser_brain.corpora import CorpusSetting
 from ser_brain.dataio import require_lengths
 from ser_brain.encoders import load_encoder
@@ -128,7 +128,7 @@ class _Builder:
                 self._built[id(value)] = (
                     made(**given) if isinstance(given, dict) else made(*given)
                 )
-            except (TypeError, ValueError, RuntimeError) as error:
+            except (*UNBUILT, RuntimeError) as error:
                 raise SERError(
                     f"Cannot build {value.tag} of {self._settings}: {error}."
                 ) from error
