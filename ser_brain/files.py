@@ -51,34 +51,6 @@ def inside(folder: str | Path, name: str) -> Path:
     return path
 
 
-def inside(folder: str | Path, name: str) -> Path:
-    """What lies in a folder by a name, for who writes it.
-
-    Parameters
-    ----------
-    folder : str or Path
-        Of a run, for example; somebody else may have made it.
-    name : str
-        Of a file or folder in it, which may be missing.
-
-    Raises
-    ------
-    SERError
-        If it leads out of the folder: a link, or a name with ``..``.
-    """
-    path = Path(folder) / name
-    try:
-        there = os.path.realpath(path)
-    except (OSError, ValueError) as error:  # a name that no file can have
-        raise SERError(f"Cannot write {path}: {error}.") from error
-    if there != os.path.join(os.path.realpath(folder), name):
-        raise SERError(
-            f"{path} leads to {there}, and nothing of {folder} is written elsewhere. Remove "
-            "the link, or put what it leads to in its place."
-        )
-    return path
-
-
 @contextlib.contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Give a path of the same name, whose file takes the place of ``path`` in the end.
