@@ -17,16 +17,17 @@ import sys
 from pathlib import Path
 
 from data_prep import lines_of
-from data_prep._run import prepare, require_folder
-from ser_brain import command_line, config, run_folder
-from ser_brain.corpora import CorpusSetting, parse_corpora
-from ser_brain.endings import exit_code_of
-from ser_brain.files import read_json, write_json
-from ser_brain.lock import NAME, held
-from ser_brain.log import get_logger, show_progress
-from ser_brain.redaction import shown
-from ser_brain.run_record import begin
-from ser_brain.splits import absence
+from data_prep.common.run import prepare, require_folder
+from ser_brain.core.errors import shown
+from ser_brain.core.files import read_json, write_json
+from ser_brain.core.lock import NAME, held
+from ser_brain.core.log import get_logger, show_progress
+from ser_brain.data.corpora import CorpusSetting, parse_corpora
+from ser_brain.data.splits import absence
+from ser_brain.training import command_line, config
+from ser_brain.training import run as run_folder
+from ser_brain.training.command_line import exit_code_of
+from ser_brain.training.run import begin
 
 HOME = Path(__file__).parent
 logger = get_logger("train")
@@ -46,10 +47,10 @@ def run(arguments: list[str]) -> None:
     # From here on torch is needed, which takes seconds: what a user mistypes is told before.
     from speechbrain.utils.distributed import if_main_process
 
-    from ser_brain import ranks
+    from ser_brain.training import device
 
     run_opts = command_line.parse(arguments)[-1]
-    ranks.join(run_opts)
+    device.join(run_opts)
     folder = Path(plain["output_folder"])
     with contextlib.ExitStack() as stack:
         if if_main_process():
@@ -62,12 +63,13 @@ def run_in(folder: Path, settings: str, hparams: dict, run_opts) -> None:
     """Corpora -> split -> fit -> test -> report."""
     from speechbrain.utils.distributed import if_main_process, run_on_main
 
-    from ser_brain import audit, computing
-    from ser_brain.checkpoint_room import require_room
-    from ser_brain.dataio import require_lengths
-    from ser_brain.experiment import load_experiment
-    from ser_brain.outputs import write_test_set, write_validation
-    from ser_brain.report import summary_table, write_report
+    from ser_brain.data import audit
+    from ser_brain.data.dataset import require_lengths
+    from ser_brain.data.experiment import load_experiment
+    from ser_brain.reporting.report import summary_table, write_report
+    from ser_brain.training import device
+    from ser_brain.training.checkpoints import require_room
+    from ser_brain.training.predict_corpus import write_test_set, write_validation
 
     run_on_main(run_folder.claim, [folder, settings])
     if if_main_process():
@@ -79,7 +81,7 @@ def run_in(folder: Path, settings: str, hparams: dict, run_opts) -> None:
     for rows in (data.train, data.valid, *data.tests.values()):
         require_lengths(rows, *limits, hparams["max_clip_s"])
 
-    run_opts = computing.set_up(run_opts, hparams["fast_precision"])
+    run_opts = device.set_up(run_opts, hparams["fast_precision"])
     brain = hparams["brain"](
         modules=hparams["modules"],
         hparams=hparams,

@@ -107,8 +107,8 @@ def _in_one_batch(session, clips: list[np.ndarray]) -> np.ndarray:
 def _run(run: str):
     import torch
 
-    from ser_brain.inference.model import score_exactly
-    from ser_brain.inference.trained_run import read_trained
+    from ser_brain.models.model import score_exactly
+    from ser_brain.publishing.export import read_trained
 
     def load():
         model, _ = read_trained(Path(run))

@@ -107,7 +107,7 @@ def operations_of_encoders(wav2vec2: Path) -> dict[str, dict[str, float]]:
     """:func:`operations` of the encoders that the documentation names."""
     from transformers import WhisperConfig
 
-    from ser_brain.encoders import build_encoder, load_encoder
+    from ser_brain.models.encoders import build_encoder, load_encoder
 
     # As openai/whisper-base.
     whisper = WhisperConfig(d_model=512, encoder_layers=6, encoder_attention_heads=8)

@@ -36,7 +36,7 @@ def write_clip(path: Path, duration_s: float, seed: int) -> None:
 
 
 def write_corpus(folder: Path, chosen: dict[int, float]) -> dict[str, dict]:
-    """Write clips (number -> seconds); gives rows as of ``ser_brain.labelling``."""
+    """Write clips (number -> seconds); gives rows as of ``ser_brain.data.labelling``."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = {}
     for number, duration_s in chosen.items():

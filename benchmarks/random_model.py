@@ -13,13 +13,12 @@ from pathlib import Path
 import torch
 from material import CONFIG, EMOTIONS
 
-from ser_brain.encoders import build_encoder
 from ser_brain.inference.architecture import describe_encoder
-from ser_brain.inference.export import write_folder
-from ser_brain.inference.model import EmotionModel
 from ser_brain.inference.model_config import ModelConfig
-from ser_brain.inference.onnx_file import write_onnx
-from ser_brain.inference.onnx_model import ONNX
+from ser_brain.inference.onnx import ONNX, write_onnx
+from ser_brain.models.encoders import build_encoder
+from ser_brain.models.model import EmotionModel
+from ser_brain.publishing.export import write_folder
 
 SPREAD = 5.0  # of the class head, so that clips get log-probabilities from 0 to about -5
 

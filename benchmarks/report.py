@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 from scipy.special import log_softmax
 
-from ser_brain.predictions import write_predictions
-from ser_brain.report import write_report
+from ser_brain.evaluation.predictions import write_predictions
+from ser_brain.reporting.report import write_report
 
 EMOTIONS = ["anger", "happiness", "sadness", "neutral"]
 CARD = {

@@ -49,15 +49,15 @@ def make_corpus(pool: Path, folder: Path, count: int) -> None:
 
 def prepare(folder: Path) -> None:
     """CSV and audio -> manifest."""
-    from data_prep._run import prepare as prepare_corpus
+    from data_prep.common.run import prepare as prepare_corpus
 
     options = {"name": "made_up", "csv": "table.csv", "language": "deu", "vad_scale": [1, 5]}
     prepare_corpus("table", folder, folder / "manifests", **options)
 
 
 def _labelled(folder: Path):
-    from ser_brain.corpora import CorpusSetting
-    from ser_brain.labelling import LabelChoice, label_corpus
+    from ser_brain.data.corpora import CorpusSetting
+    from ser_brain.data.labelling import LabelChoice, label_corpus
 
     choice = LabelChoice(EMOTIONS, {}, (1.0, 5.0), "corpus", "emotion")
     line = CorpusSetting("made_up", "train")
@@ -65,8 +65,8 @@ def _labelled(folder: Path):
 
 
 def _cut(folder: Path):
-    from ser_brain.experiment import assemble
-    from ser_brain.splits import SplitSetting
+    from ser_brain.data.experiment import assemble
+    from ser_brain.data.splits import SplitSetting
 
     return assemble([_labelled(folder)], SplitSetting("speaker", 1, folds=5), EMOTIONS)
 
@@ -85,7 +85,7 @@ def load(folder: Path) -> None:
     """Cut, and then one pass over the training set as an epoch makes it, in batches of 16."""
     import torch
 
-    from ser_brain.dataio import collate, make_dataset
+    from ser_brain.data.dataset import collate, make_dataset
 
     rows = _cut(folder).train
     dataset = make_dataset(rows, EMOTIONS, RATE_HZ)
@@ -95,7 +95,7 @@ def load(folder: Path) -> None:
 
 def evaluate(folder: Path) -> None:
     """Predictions -> report with all tables, intervals and figures."""
-    from ser_brain.report import write_report
+    from ser_brain.reporting.report import write_report
 
     write_report(folder / "run")
 
@@ -104,7 +104,7 @@ def write_predictions(folder: Path, count: int) -> None:
     """The predictions that :func:`evaluate` judges."""
     import report as made_report  # the benchmark beside this one
 
-    from ser_brain.predictions import write_predictions as write
+    from ser_brain.evaluation.predictions import write_predictions as write
 
     rows = made_report.made_up(count)
     write(folder / "run" / "predictions", "made-up", rows, None, made_report.CARD)

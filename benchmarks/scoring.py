@@ -30,15 +30,14 @@ import torch
 from material import EMOTIONS, durations, write_checkpoint, write_corpus
 from reference import BATCH_SIZE, brain
 
-from ser_brain.computing import MKL, has_bf16, use_fast_products
-from ser_brain.encoders import build_encoder, load_encoder
 from ser_brain.inference.architecture import describe_encoder
-from ser_brain.inference.batches import batches, score_all
-from ser_brain.inference.model import EmotionModel
 from ser_brain.inference.model_config import ModelConfig
-from ser_brain.inference.pieces import Cutting
-from ser_brain.inference.predicting import predict
+from ser_brain.inference.predict import batches, predict, score_all
 from ser_brain.inference.recognizer import EmotionRecognizer
+from ser_brain.inference.segments import Cutting
+from ser_brain.models.encoders import build_encoder, load_encoder
+from ser_brain.models.model import EmotionModel
+from ser_brain.training.device import MKL, has_bf16, use_fast_products
 
 REFERENCE, OURS = "reference: random batches of 4", "ser predict"
 ROUNDED = "ser predict --precision bf16"

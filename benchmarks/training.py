@@ -35,7 +35,7 @@ SIDE = Path(__file__).parent / "training_side.py"
 
 def choose(batches: int) -> tuple[dict[int, float], dict[str, list[list[int]]]]:
     """The clips, and the batches of either kind, as places in the list of clips."""
-    from ser_brain.batching import length_batches
+    from ser_brain.training.loaders import length_batches
 
     all_s = durations()
     epoch = sorted(length_batches(all_s, BATCH_SIZE, 1), key=lambda b: max(all_s[n] for n in b))

@@ -40,8 +40,9 @@ def build_ours(task: dict) -> tuple:
     """Our side, from the shipped settings."""
     from speechbrain.utils.run_opts import RunOptions
 
-    from ser_brain import computing, config
-    from ser_brain.dataio import collate
+    from ser_brain.data.dataset import collate
+    from ser_brain.training import config
+    from ser_brain.training import device as computing
 
     overrides = {
         "encoder_source": task["checkpoint"],

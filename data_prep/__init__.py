@@ -3,13 +3,13 @@
 A corpus file says in the first line of its docstring what the corpus is, and holds
 
 ``CARD``
-    a :class:`ser_brain.corpus_card.CorpusCard`;
+    a :class:`ser_brain.data.manifest.CorpusCard`;
 ``FILES``, ``LABEL_FILES``
     glob patterns under the data folder: audio (fingerprinted by name and size) and label files
     (by content);
 ``utterances(data_folder, **options)``
-    yields an :class:`~ser_brain.corpus_card.Utterance` for each utterance and a
-    :class:`~ser_brain.corpus_card.Problem` for each thing that cannot become one;
+    yields an :class:`~ser_brain.data.manifest.Utterance` for each utterance and a
+    :class:`~ser_brain.data.manifest.Problem` for each thing that cannot become one;
 
 and, where it needs them,
 
@@ -43,9 +43,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
-from data_prep._check import unread_format
-from ser_brain.corpus_card import CorpusCard
-from ser_brain.errors import SERError, bad_value
+from data_prep.common.checks import unread_format
+from ser_brain.core.errors import SERError, bad_value
+from ser_brain.data.manifest import CorpusCard
 
 NEARBY = 50  # subfolders of a wrong data folder that are looked into for the right one
 
@@ -122,7 +122,8 @@ class Corpus:
 def corpora() -> list[str]:
     """Names of the corpora: the files of this folder."""
     folder = Path(__file__).parent
-    return sorted(p.stem for p in folder.glob("*.py") if not p.stem.startswith(("_", ".")))
+    files = [p.stem for p in folder.glob("*.py") if not p.stem.startswith(("_", "."))]
+    return sorted([*files, "demo"])
 
 
 def lines_of(corpora: list[dict] | None, corpus: str, data_folder: str | None) -> list[dict]:

@@ -6,12 +6,10 @@ import sys
 from pathlib import Path
 
 import data_prep
-from data_prep._run import prepare
-from ser_brain.errors import SERError, bad_value
-from ser_brain.interruption import exit_code, sigterm_raises
-from ser_brain.log import show_progress
-from ser_brain.parser import Parser, title_of
-from ser_brain.redaction import shown_message
+from data_prep.common.run import prepare
+from ser_brain.core.errors import SERError, bad_value, shown_message
+from ser_brain.core.log import show_progress
+from ser_brain.core.process import Parser, exit_code, sigterm_raises, title_of
 
 
 def parser_for(name: str) -> Parser:
@@ -42,11 +40,17 @@ def parser_for(name: str) -> Parser:
     return parser
 
 
+def _source(home: Path, corpus: str) -> Path:
+    """The file of a corpus; the demo's is a folder."""
+    file = home / f"{corpus}.py"
+    return file if file.is_file() else home / corpus / "__init__.py"
+
+
 def overview() -> str:
     """The help without a corpus: which there are."""
     home = Path(data_prep.__file__).parent
     titles = "\n".join(
-        f"  {name:<10} {title_of(home / f'{name}.py')}" for name in data_prep.corpora()
+        f"  {name:<10} {title_of(_source(home, name))}" for name in data_prep.corpora()
     )
     return (
         "usage: python -m data_prep NAME --data_folder DIR --manifest_folder DIR "

@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from data_prep import audio_files
-from data_prep._csv import read_table, require_columns
-from ser_brain.corpus_card import CorpusCard, Problem, Utterance
-from ser_brain.errors import SERError
-from ser_brain.labels import annotation
-from ser_brain.log import get_logger
+from data_prep.common.table_file import read_table, require_columns
+from ser_brain.core.errors import SERError
+from ser_brain.core.log import get_logger
+from ser_brain.data.labels import annotation
+from ser_brain.data.manifest import CorpusCard, Problem, Utterance
 
 logger = get_logger(__name__)
 

@@ -8,13 +8,203 @@ sessions of a woman and a man each; about three people rated each turn, and in p
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from data_prep import matching
-from data_prep._iemocap_ratings import CONSENSUS, SCALE, Turn, read_evaluation
-from ser_brain.corpus_card import CorpusCard, Problem, Utterance
-from ser_brain.files import read_text
+from ser_brain.core.files import read_text
+from ser_brain.data.labels import DIMENSIONS, annotation
+from ser_brain.data.manifest import CorpusCard, Problem, Utterance
+
+CONSENSUS = {
+    "ang": "anger",
+    "hap": "happiness",
+    "exc": "excitement",
+    "sad": "sadness",
+    "neu": "neutral",
+    "fru": "frustration",
+    "fea": "fear",
+    "sur": "surprise",
+    "dis": "disgust",
+    "oth": "other",
+    "xxx": None,
+}
+WORDS = {
+    "anger": "anger",
+    "happiness": "happiness",
+    "excited": "excitement",
+    "sadness": "sadness",
+    "neutral": "neutral",
+    "neutral state": "neutral",
+    "frustration": "frustration",
+    "fear": "fear",
+    "surprise": "surprise",
+    "disgust": "disgust",
+    "other": "other",
+}
+SCALE = (1.0, 5.0)
+HEADER = re.compile(r"\[[\d.\s-]+\]\s+(\S+)\s+(\S+)\s+\[(.*)\]\s*")
+RATER = re.compile(r"([CA])-([EFM]\d+):\s*(.*?)\s*(?:\(.*)?")
+RATED = re.compile(r"(val|act|dom)\s*([-\d.]*)")
+
+
+@dataclass
+class Turn:
+    """One turn and all its ratings.
+
+    Attributes
+    ----------
+    line : int
+        Where its header is.
+    consensus : str
+        The evaluators' majority, or ``xxx``.
+    vad : dict
+        Their means; None where a number is missing or off the scale.
+    emotions : dict
+        Rater -> canonical emotions; a rater may name several.
+    words : dict
+        Rater -> the same as written.
+    rated_vad : dict
+        Rater -> valence, arousal, dominance.
+    """
+
+    name: str
+    line: int
+    consensus: str
+    vad: dict[str, float | None]
+    emotions: dict[str, list[str]] = field(default_factory=dict)
+    words: dict[str, str] = field(default_factory=dict)
+    rated_vad: dict[str, dict[str, float | None]] = field(default_factory=dict)
+
+    def labels(self, speaker: str) -> dict[str, dict]:
+        """The annotations ``consensus`` and, where the speaker reported, ``self``.
+
+        Each category that an evaluator names is one vote. An actor's line counts as ``self``
+        only on that actor's own turns; anywhere else it is kept among the raters, unvoted.
+
+        Parameters
+        ----------
+        speaker : str
+            ``F`` or ``M``.
+        """
+
+        def own(rater: str) -> bool:
+            return rater[0] == speaker
+
+        votes = Counter(
+            emotion
+            for rater, emotions in self.emotions.items()
+            for emotion in emotions
+            if rater[0] == "E"
+        )
+        labels = {
+            "consensus": annotation(
+                CONSENSUS[self.consensus],
+                self.consensus,
+                votes=votes,
+                vad=self.vad,
+                raters={r: e for r, e in self.emotions.items() if not own(r)},
+                raters_vad={r: v for r, v in self.rated_vad.items() if not own(r)},
+            )
+        }
+        actor = next((r for r in self.emotions if own(r)), None)
+        reported = self.emotions.get(actor, [])
+        felt = next((v for r, v in self.rated_vad.items() if own(r)), None)
+        if reported or felt:
+            labels["self"] = annotation(
+                reported[0] if len(reported) == 1 else None,
+                self.words.get(actor),
+                votes=Counter(reported),
+                **({"vad": felt} if felt else {}),
+            )
+        return labels
+
+
+def read_evaluation(path: Path, relative: str) -> Iterator[Turn | Problem]:
+    """The turns of one evaluation file, and the lines and ratings that make no sense.
+
+    Those are named but stop nothing here: the audio of a turn that is lost with its line is
+    reported as being without a label.
+
+    Parameters
+    ----------
+    path : Path
+    relative : str
+        The same file as problems name it.
+    """
+    try:
+        lines = read_text(path, errors="replace").splitlines()
+    except OSError:
+        yield Problem("unreadable label file", relative, harmless=True)
+        return
+    if not lines:
+        yield Problem("empty label file", relative, harmless=True)
+    turn: Turn | None = None
+    for number, line in enumerate(lines, start=1):
+        at = f"{relative}:{number}"
+        if not line.strip():
+            continue
+        if line.startswith("["):
+            if turn:
+                yield turn
+            turn = None
+            match = HEADER.fullmatch(line)
+            if match is None or match[2] not in CONSENSUS:
+                yield Problem("unreadable label line", at, harmless=True)
+                continue
+            numbers = (match[3].split(",") + ["", "", ""])[:3]
+            vad, bad = _on_scale(dict(zip(DIMENSIONS, numbers, strict=True)))
+            turn = Turn(match[1], number, match[2], vad)
+        else:
+            bad = _rating(turn, line) if turn else None
+        if bad:
+            yield Problem(bad, at, harmless=True)
+    if turn:
+        yield turn
+
+
+def _rating(turn: Turn, line: str) -> str | None:
+    """Add a rater's line to the turn; what is wrong with it, if anything."""
+    match = RATER.fullmatch(line.strip())
+    if match is None:
+        return "unreadable rating"
+    kind, rater, said = match.groups()
+    if kind == "A":
+        rated = dict(RATED.findall(said))
+        values = (rated.get("val", ""), rated.get("act", ""), rated.get("dom", ""))
+        turn.rated_vad[rater], bad = _on_scale(dict(zip(DIMENSIONS, values, strict=True)))
+        return bad
+    words = [word.strip().lower() for word in said.split(";") if word.strip()]
+    turn.words[rater] = said.rstrip("; ")
+    turn.emotions[rater] = [WORDS[word] for word in words if word in WORDS]
+    unknown = [word for word in words if word not in WORDS]
+    return f"unknown emotion {unknown[0]!r}" if unknown else None
+
+
+def _on_scale(written: dict[str, str]) -> tuple[dict[str, float | None], str | None]:
+    """Ratings as numbers; None, and what was wrong, where one is absent or off the scale.
+
+    A blank is a rater's choice and no fault.
+    """
+    values: dict[str, float | None] = {}
+    bad = None
+    for dimension, text in written.items():
+        values[dimension] = None
+        try:
+            value = float(text) if text.strip() else None
+        except ValueError:
+            bad = "unreadable rating"
+            continue
+        if value is None:
+            continue
+        if SCALE[0] <= value <= SCALE[1]:
+            values[dimension] = value
+        else:
+            bad = f"{dimension} off the scale of {SCALE[0]:g} to {SCALE[1]:g}"
+    return values, bad
+
 
 CARD = CorpusCard(
     name="iemocap",

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from data_prep import matching
-from ser_brain.corpus_card import CorpusCard, Problem, Utterance
-from ser_brain.errors import SERError, bad_value
-from ser_brain.files import read_text
-from ser_brain.labels import annotation
+from ser_brain.core.errors import SERError, bad_value
+from ser_brain.core.files import read_text
+from ser_brain.data.labels import annotation
+from ser_brain.data.manifest import CorpusCard, Problem, Utterance
 
 EMOTIONS = {
     "A": "anger",

@@ -14,16 +14,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from data_prep import corpora
-from data_prep._csv import read_table
-from data_prep._table_emotions import CODED, language_code, meanings_of
-from data_prep._table_rows import COLUMNS, Cells, used_columns
-from ser_brain.corpus_card import CorpusCard, Problem, Utterance
-from ser_brain.errors import SERError, bad_value, nearest
-from ser_brain.labels import DIMENSIONS, LABEL_SOURCES, annotation
-from ser_brain.log import get_logger
+from data_prep.common.table_file import read_table
+from data_prep.common.table_rows import (
+    CODED,
+    COLUMNS,
+    Cells,
+    language_code,
+    meanings_of,
+    used_columns,
+)
+from ser_brain.core.errors import SERError, bad_value, nearest
+from ser_brain.core.log import get_logger
+from ser_brain.data.labels import DIMENSIONS, LABEL_SOURCES, annotation
+from ser_brain.data.manifest import CorpusCard, Problem, Utterance
 
 logger = get_logger(__name__)
-
 TABLE = re.compile(r"\.([ct]sv|jsonl?|txt|xlsx?)(\.gz)?$")
 
 

@@ -6,7 +6,7 @@ Every file in this folder without a leading underscore is one target, found by i
     sound cases to start from, each a mapping of relative path -> content;
 ``try_case(folder)``
     what a user would have done with the files in the folder: it ends in a result, or in an
-    :class:`~ser_brain.errors.SERError`; anything else is a find;
+    :class:`~ser_brain.core.errors.SERError`; anything else is a find;
 
 and, where it needs them,
 

@@ -13,8 +13,8 @@ import tempfile
 from pathlib import Path
 
 from fuzz._runner import HOME, keep_files, limited
-from ser_brain.errors import SERError
-from ser_brain.tables import Table, to_markdown
+from ser_brain.core.errors import SERError
+from ser_brain.core.tables import Table, to_markdown
 
 CASES = 10_000  # a fifth of them made by hypothesis
 

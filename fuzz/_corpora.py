@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from data_prep._run import prepare
-from ser_brain.corpora import CorpusSetting
-from ser_brain.labelling import LabelChoice, label_corpus
-from ser_brain.labels import EMOTIONS
-from ser_brain.manifest import read_card
+from data_prep.common.run import prepare
+from ser_brain.data.corpora import CorpusSetting
+from ser_brain.data.labelling import LabelChoice, label_corpus
+from ser_brain.data.labels import EMOTIONS
+from ser_brain.data.manifest import read_card
 
 NAMES = "names.txt"  # of the audio files, a line each; damaged like any other file
 MOST_FILES = 50

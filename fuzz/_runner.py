@@ -23,7 +23,7 @@ from pathlib import Path
 from types import ModuleType
 
 from fuzz._mutations import mutated
-from ser_brain.errors import SERError
+from ser_brain.core.errors import SERError
 
 CASE_S = 20  # of a processor: a case that takes longer hangs
 WAIT_S = 300  # a case that waits for so long waits for ever

@@ -13,11 +13,11 @@ import numpy as np
 import soundfile
 
 from fuzz import _mutations
-from ser_brain import audio
-from ser_brain.errors import SERError
+from ser_brain.core.errors import SERError
+from ser_brain.data import audio
 from ser_brain.inference import waveform
-from ser_brain.inference.inputs import Input
-from ser_brain.inference.pieces import Cutting, pieces
+from ser_brain.inference.recognizer import Input
+from ser_brain.inference.segments import Cutting, pieces
 
 KINDS = {
     "a.wav": ("WAV", "PCM_16"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fuzz._strategies import dumped, like, text_of
 from fuzz.manifests import CARD, ENTRIES
-from ser_brain.id_lists import entries_of, read_ids, read_manifests
+from ser_brain.data.leakage import entries_of, read_ids, read_manifests
 
 IDS = list(ENTRIES)
 SPLITS = {"train": IDS[:8], "valid": IDS[8:10], "tests": {"made": IDS[10:], "other": IDS[:1]}}

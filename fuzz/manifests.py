@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 
 from fuzz._strategies import dumped, like
-from ser_brain.audit import shared_facts
-from ser_brain.corpora import CorpusSetting
-from ser_brain.id_lists import entries_of, read_manifests
-from ser_brain.labelling import LabelChoice, label_corpus
-from ser_brain.splits import SplitSetting, split
+from ser_brain.data.audit import shared_facts
+from ser_brain.data.corpora import CorpusSetting
+from ser_brain.data.labelling import LabelChoice, label_corpus
+from ser_brain.data.leakage import entries_of, read_manifests
+from ser_brain.data.splits import SplitSetting, split
 
 EMOTIONS = ("anger", "neutral")
 CARD = {

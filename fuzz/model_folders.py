@@ -15,13 +15,13 @@ import torch
 
 from fuzz import _mutations
 from fuzz._strategies import dumped, like
-from ser_brain.encoders.compact import CompactEncoder
 from ser_brain.inference.architecture import describe_encoder
-from ser_brain.inference.export import write_folder
-from ser_brain.inference.model import EmotionModel
 from ser_brain.inference.model_config import ModelConfig
 from ser_brain.inference.model_folder import CONFIG, WEIGHTS
 from ser_brain.inference.recognizer import EmotionRecognizer
+from ser_brain.models.encoders.compact import CompactEncoder
+from ser_brain.models.model import EmotionModel
+from ser_brain.publishing.export import write_folder
 
 EMOTIONS = ["anger", "sadness", "neutral"]
 ONE_SECOND = np.random.default_rng(0).normal(0, 0.1, 16000)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from fuzz._mutations import NUMBERS, TEXTS, content
 from fuzz.settings import BASE, BUILDS
-from ser_brain.command_line import parse
-from ser_brain.config import load_settings, read_settings
-from ser_brain.errors import SERError
+from ser_brain.core.errors import SERError
+from ser_brain.training.command_line import parse
+from ser_brain.training.config import load_settings, read_settings
 
 WORDS = [
     "base.yaml",

@@ -14,8 +14,8 @@ import numpy as np
 
 from fuzz import _mutations
 from fuzz._strategies import dumped, like
-from ser_brain.runs import read_run
-from ser_brain.scoring import score
+from ser_brain.evaluation.evaluate import score
+from ser_brain.evaluation.runs import read_run
 
 EMOTIONS = ["anger", "sadness", "neutral"]
 CARD = {

@@ -6,10 +6,15 @@ import json
 from pathlib import Path
 
 from fuzz._strategies import text_of
-from ser_brain.config import load_settings, plain_settings, read_settings
-from ser_brain.corpora import parse_corpora
-from ser_brain.errors import SERError
-from ser_brain.setting_kinds import KINDS, check_kinds
+from ser_brain.core.errors import SERError
+from ser_brain.data.corpora import parse_corpora
+from ser_brain.training.config import (
+    KINDS,
+    check_kinds,
+    load_settings,
+    plain_settings,
+    read_settings,
+)
 
 BASE = b"""# Settings of everything.
 seed: 1  # of all that is random

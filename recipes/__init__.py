@@ -1,1 +1,1 @@
-"""The three experiments; each is one small leaf of :class:`ser_brain.brain.SERBrain`."""
+"""The three experiments, each a :class:`ser_brain.training.brain.SERBrain`."""

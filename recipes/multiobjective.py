@@ -6,7 +6,7 @@ from torch import Tensor
 
 from recipes.classification import ClassificationBrain
 from recipes.regression import RegressionBrain
-from ser_brain.losses import MaskedLoss
+from ser_brain.models.heads import MaskedLoss
 
 
 class MultiObjectiveBrain(ClassificationBrain, RegressionBrain):

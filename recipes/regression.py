@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ser_brain.brain import SERBrain
-from ser_brain.losses import MaskedLoss, mse
+from ser_brain.models.heads import MaskedLoss, mse
+from ser_brain.training.brain import SERBrain
 
 
 class RegressionBrain(SERBrain):

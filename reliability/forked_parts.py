@@ -1,8 +1,8 @@
 """The parts of ``ser folds`` as forks of it, which have imported everything: no start-up.
 
-A part has what ``python -m ser_brain.fold_child`` has when it starts: standard input, which is
-a pipe from its parent, its output, signals as they are by default, and no other file of its
-parent. See :func:`ser_brain.fold_processes._start`.
+A part has what ``python -m ser_brain.training.fold_child`` has at its start: standard input,
+which is a pipe from its parent, its output, signals as they are by default, and no other file
+of its parent. See :func:`ser_brain.training.cross_validation._start`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import subprocess
 import sys
 import traceback
 
-from ser_brain import fold_child
+from ser_brain.training import fold_child
 
 FIRST_FD, FDS = 3, 1024
 

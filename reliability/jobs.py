@@ -28,9 +28,9 @@ from data_prep.__main__ import main as data_prep
 from reliability import publishing
 from reliability.forked_parts import ForkedPart
 from reliability.results import files, require_whole, tables, trained
-from ser_brain import fold_processes
 from ser_brain.__main__ import main as ser
-from tests.test_encoders_tiny import HUB
+from ser_brain.training import cross_validation
+from tests.models.test_encoders import HUB
 from tests.tiny_corpus import settings, write_corpus
 
 HPARAMS = Path(__file__).parents[1] / "hparams"
@@ -101,7 +101,7 @@ def _run_train(recipe: str, chosen: list[str]) -> int:
 
 def _folds(home: Path, place: Path) -> int:
     """Both folds at once."""
-    fold_processes.subprocess.Popen = ForkedPart
+    cross_validation.subprocess.Popen = ForkedPart
     chosen = settings(home / "tiny", place / "run", number_of_epochs=EPOCHS)
     chosen = [setting for setting in chosen if not setting.startswith("--output_folder")]
     protocol = ["--protocol", "speaker", "--folds", "2", "--devices", "cpu", "cpu"]

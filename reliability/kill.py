@@ -26,8 +26,8 @@ import torch
 from reliability import children
 from reliability.jobs import JOBS, Job, get_ready, make_home
 from reliability.results import left_over
-from ser_brain.errors import SERError
-from ser_brain.feature_file import Damaged
+from ser_brain.core.errors import SERError
+from ser_brain.training.feature_cache import Damaged
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM)
 AGAIN = 1 / 3  # of the runs after a stop are stopped too

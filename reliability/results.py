@@ -12,14 +12,13 @@ from pathlib import Path
 
 import torch
 
-from ser_brain.checksums import SUMS, changed_files
-from ser_brain.feature_file import SUFFIX, read_features
-from ser_brain.files import PARTIAL, sha256_of
-from ser_brain.fold_processes import OUTPUT
+from ser_brain.core.files import PARTIAL, SUMS, changed_files, sha256_of
+from ser_brain.data.manifest import card_path, read_card, require_as_written
+from ser_brain.evaluation.predictions import card_path as predictions_card
+from ser_brain.evaluation.predictions import read_predictions
 from ser_brain.inference.model_folder import load_model
-from ser_brain.manifest import card_path, read_card, require_as_written
-from ser_brain.prediction_card import card_path as predictions_card
-from ser_brain.predictions import read_predictions
+from ser_brain.training.cross_validation import OUTPUT
+from ser_brain.training.feature_cache import SUFFIX, read_features
 
 
 def files(*patterns: str) -> Callable[[Path], dict[str, str]]:

@@ -7,20 +7,18 @@ import json
 import os
 import sys
 
-from ser_brain import __version__, commands
-from ser_brain.errors import SERError, bad_value
-from ser_brain.interruption import exit_code, sigterm_raises
-from ser_brain.log import show_progress
-from ser_brain.parser import Parser, title_of
-from ser_brain.redaction import shown, shown_json, shown_message
+from ser_brain import __version__, cli
+from ser_brain.core.errors import SERError, bad_value, shown, shown_json, shown_message
+from ser_brain.core.log import show_progress
+from ser_brain.core.process import Parser, exit_code, sigterm_raises, title_of
 
 
 def overview() -> str:
     """The help without a command: which there are."""
-    found = commands.names()
+    found = cli.names()
     width = max(map(len, found))
     titles = "\n".join(
-        f"  {name:<{width}}  {title_of(commands.FOLDER / f'{name}.py')}" for name in found
+        f"  {name:<{width}}  {title_of(cli.FOLDER / f'{name}.py')}" for name in found
     )
     return (
         f"usage: ser COMMAND ...\n\n{__doc__}\n\ncommands:\n{titles}\n\n"
@@ -31,7 +29,7 @@ def overview() -> str:
 
 def parser_for(name: str) -> Parser:
     """The command line of one command."""
-    module = importlib.import_module(f"ser_brain.commands.{name}")
+    module = importlib.import_module(f"ser_brain.cli.{name}")
     parser = Parser(f"ser {name}", module.__doc__.strip())
     module.add_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
@@ -60,8 +58,8 @@ def main(arguments: list[str] | None = None) -> int:
         name, *rest = arguments
         if name.startswith("-"):
             raise SERError(f"No command before {name!r}. ser --help lists the commands.")
-        if name not in commands.names():
-            raise bad_value("command", name, commands.names())
+        if name not in cli.names():
+            raise bad_value("command", name, cli.names())
         parsed = parser_for(name).parse(rest)
         with sigterm_raises():
             outcome = parsed.command(parsed)

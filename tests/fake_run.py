@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ser_brain.prediction_card import SHA256, card_path
-from ser_brain.predictions import write_predictions
+from ser_brain.evaluation.predictions import SHA256, card_path, write_predictions
 
 EMOTIONS = ["anger", "happiness", "sadness", "neutral"]
 

@@ -15,8 +15,8 @@ import torch
 from speechbrain import Stage
 
 import train
-from ser_brain import config
-from ser_brain.experiment import load_experiment
+from ser_brain.data.experiment import load_experiment
+from ser_brain.training import config
 
 ROOT = Path(__file__).parent.parent
 FILE = Path(__file__).parent / "golden_losses.json"

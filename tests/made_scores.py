@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import fake_run
 import numpy as np
 from scipy.special import log_softmax
+
+from tests import fake_run
 
 
 def made_scores(

@@ -109,10 +109,18 @@ def analysis():
 
 
 def test_the_modules_are_found():
-    assert {"ser_brain.encoders.compact", "recipes.regression", "data_prep"} <= set(modules())
-    assert "ser_brain.evaluation" in analysis()
-    assert imports("recipes.regression") == {"torch", "ser_brain.brain", "ser_brain.losses"}
-    assert {"ser_brain.losses", "ser_brain.encoders"} <= closure("recipes.regression")[0]
+    assert {"ser_brain.models.encoders.compact", "recipes.regression", "data_prep"} <= set(
+        modules()
+    )
+    assert "ser_brain.evaluation.evaluate" in analysis()
+    assert imports("recipes.regression") == {
+        "torch",
+        "ser_brain.training.brain",
+        "ser_brain.models.heads",
+    }
+    assert {"ser_brain.models.heads", "ser_brain.models.encoders"} <= closure(
+        "recipes.regression"
+    )[0]
 
 
 @pytest.mark.parametrize(
@@ -179,7 +187,7 @@ for name in {[m for m in analysis() if not m.endswith("__main__")]!r}:
 def test_matplotlib_is_imported_where_figures_are_drawn():
     for module in modules():
         if any(name.split(".")[0] == "matplotlib" for name in imports(module)):
-            assert module.startswith("ser_brain.plots."), module
+            assert module.startswith("ser_brain.reporting.plots."), module
 
 
 def test_no_module_is_a_drawer_for_odds_and_ends():
@@ -228,7 +236,7 @@ def test_no_error_is_swallowed():
 
 
 def test_one_logger():
-    for module in set(modules()) - {"ser_brain.log"}:
+    for module in set(modules()) - {"ser_brain.core.log"}:
         for node in ast.walk(tree(module)):
             assert getattr(node, "attr", None) != "getLogger", f"{module}:{node.lineno}"
 

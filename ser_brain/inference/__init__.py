@@ -1,1 +1,1 @@
-"""Using a trained model: the model folder, safe loading, scores of clips."""
+"""Using a trained model: the model folder, safe loading, scores of clips, the page."""

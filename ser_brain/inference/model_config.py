@@ -8,20 +8,11 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 
-from ser_brain.encoders import Encoder
-from ser_brain.errors import SERError
+from ser_brain.core.errors import SERError
+from ser_brain.core.schema import ANY, Bound, check, list_of, nullable, number, one_of, text
+from ser_brain.data.resampling import RESAMPLER
 from ser_brain.inference.architecture import check_encoder
-from ser_brain.inference.bounds import (
-    ANY,
-    Bound,
-    check,
-    list_of,
-    nullable,
-    number,
-    one_of,
-    text,
-)
-from ser_brain.resampling import RESAMPLER
+from ser_brain.models.encoders import Encoder
 
 BLOCK = "ser_brain"
 FORMAT = 1
@@ -36,6 +27,7 @@ BOUNDS = {
     "resampler": one_of(RESAMPLER),
     "card": AN_OBJECT,
 }
+
 # Of the card, what is shown to who uses the model.
 SHOWN = {"title": text(1000), "languages": nullable(list_of(text(64), 0, 200))}
 

@@ -1,7 +1,7 @@
 """The model as SpeechBrain's ``foreign_class`` loads it.
 
 ``ser export`` writes this module, with the encoder's and all that they need, into one file that
-imports nothing of this package (:mod:`ser_brain.inference.bundle`).
+imports nothing of this package (:mod:`ser_brain.publishing.speechbrain_export`).
 
 Shapes: B clips, S samples, C emotions, D embedding size.
 """
@@ -16,9 +16,9 @@ from speechbrain.utils.fetching import fetch
 from speechbrain.utils.parameter_transfer import Pretrainer
 from torch import Tensor
 
-from ser_brain.encoders.weights import load_strictly
-from ser_brain.inference.model import require_finite, score_exactly
-from ser_brain.resampling import resample
+from ser_brain.data.resampling import resample
+from ser_brain.models.encoders.pretrained import load_strictly
+from ser_brain.models.model import require_finite, score_exactly
 
 
 class SafetensorsPretrainer(Pretrainer):

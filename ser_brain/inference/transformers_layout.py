@@ -14,7 +14,7 @@ from importlib.metadata import version
 import torch
 from torch import Tensor
 
-from ser_brain.errors import SERError
+from ser_brain.core.errors import SERError
 from ser_brain.inference.model_config import ModelConfig
 
 # Family: (name of the encoder inside, class).

@@ -1,1 +1,1 @@
-"""Sending a model folder to a model hub."""
+"""Shipping a model: export, model card, hub, verification."""

@@ -13,13 +13,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_prep import _demo_cache, _demo_render, _demo_script, _espeak_files, corpora, demo
-from data_prep._demo_acting import habits_of, perform
-from data_prep._espeak import Prosody, Synthesizer
-from data_prep._run import prepare
-from ser_brain import audio
-from ser_brain.errors import SERError
-from ser_brain.manifest import read_card, read_manifest
+from data_prep import corpora, demo
+from data_prep.common.run import prepare
+from data_prep.demo import (
+    espeak as _espeak_files,
+)
+from data_prep.demo import (
+    render as _demo_cache,
+)
+from data_prep.demo import (
+    render as _demo_render,
+)
+from data_prep.demo import (
+    script as _demo_script,
+)
+from data_prep.demo.acting import habits_of, perform
+from data_prep.demo.espeak import Prosody, Synthesizer
+from ser_brain.core.errors import SERError
+from ser_brain.data import audio
+from ser_brain.data.manifest import read_card, read_manifest
 
 SEED = _demo_render.SEED
 SCRIPT = _demo_script.clips(SEED)
@@ -127,13 +139,13 @@ def test_languages_act_differently_and_a_seed_changes_everything():
 def test_same_seed_same_bytes_in_another_process_and_order(sample, tmp_path):
     code = (
         "import sys; from pathlib import Path; from data_prep import _demo_render as r;"
-        "from data_prep._demo_script import clips;"
+        "from data_prep.demo.script import clips;"
         "names = sys.argv[2].split();"
         "found = [c for c in clips(r.SEED) if c.name in names];"
         "r.render(Path(sys.argv[1]), found[::-1])"
     )
     names = " ".join(c.name for c in SAMPLE[1::3])
-    root = Path(demo.__file__).parents[1]
+    root = Path(demo.__file__).parents[2]
     subprocess.run([sys.executable, "-c", code, tmp_path, names], cwd=root, check=True)
     there, here = rendered_clips(tmp_path), rendered_clips(sample)
     assert len(there) == len(SAMPLE[1::3])
@@ -194,7 +206,7 @@ def test_a_deep_environment_is_no_trouble(tmp_path, monkeypatch):
     deep = tmp_path.joinpath(*["a" * 60] * 5)
     deep.mkdir(parents=True)
     (deep / "data").symlink_to(data)
-    monkeypatch.setattr("data_prep._espeak.library_files", lambda: (library, deep / "data"))
+    monkeypatch.setattr("data_prep.demo.espeak.library_files", lambda: (library, deep / "data"))
     with Synthesizer(["en"]) as espeak:
         assert len(espeak.say("en+f1", "Good morning.", Prosody())) > 10000
 
@@ -218,7 +230,7 @@ def test_a_broken_library_says_so(tmp_path, monkeypatch):
     _, data = _espeak_files.library_files()
     broken = tmp_path / "libespeak-ng.so"
     broken.write_bytes(b"no library")
-    monkeypatch.setattr("data_prep._espeak.library_files", lambda: (broken, data))
+    monkeypatch.setattr("data_prep.demo.espeak.library_files", lambda: (broken, data))
     with pytest.raises(SERError, match="Cannot load eSpeak NG .*--force-reinstall"):
         Synthesizer(["en"])
 

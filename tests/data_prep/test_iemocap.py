@@ -2,8 +2,8 @@
 
 import pytest
 
-from data_prep._iemocap_ratings import Turn, read_evaluation
-from ser_brain.corpus_card import Problem
+from data_prep.iemocap import Turn, read_evaluation
+from ser_brain.data.manifest import Problem
 
 DIALOG = "Ses01F_impro01"
 EVALUATION = """% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]

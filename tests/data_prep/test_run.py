@@ -14,12 +14,12 @@ import pytest
 import soundfile
 
 import data_prep
-from data_prep import _fingerprint
-from data_prep._counts import describe, differences
-from data_prep._run import prepare
-from ser_brain.corpus_card import Problem
-from ser_brain.errors import SERError
-from ser_brain.lock import held
+from data_prep.common import run as _fingerprint
+from data_prep.common.checks import describe, differences
+from data_prep.common.run import prepare
+from ser_brain.core.errors import SERError
+from ser_brain.core.lock import held
+from ser_brain.data.manifest import Problem
 
 ROOT = Path(__file__).parents[2]
 BAD = "wav/08b10Wc.wav"
@@ -178,8 +178,6 @@ def test_names_in_other_alphabets_and_with_braces(tmp_path, run, wav):
 
 
 # When it is written again
-
-
 @pytest.fixture
 def written(emodb, run):
     """Prepare, change something, and tell whether a second run wrote again."""
@@ -289,7 +287,7 @@ def test_a_run_that_dies_leaves_nothing_that_looks_finished(emodb, run, tmp_path
     def die(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ser_brain.manifest.write_json", die)
+    monkeypatch.setattr("ser_brain.data.manifest.write_json", die)
     with pytest.raises(KeyboardInterrupt):
         prepare("emodb", emodb, result.folder)
     monkeypatch.undo()
@@ -308,8 +306,6 @@ def test_what_a_run_left_that_was_killed_while_it_noted_the_folder_is_removed(em
 
 
 # Mistakes of the caller
-
-
 def test_an_unknown_corpus(run, error, tmp_path):
     assert error(run("emodbb", tmp_path)).startswith(
         "error: Bad corpus 'emodbb'; expected one of: emodb, "
@@ -388,8 +384,6 @@ def test_the_command_itself(emodb, tmp_path):
 
 
 # Counting
-
-
 def test_describe_names_five():
     problems = [Problem("silent", f"{n}.wav") for n in range(7)] + [Problem("empty", "x.wav")]
     assert describe(problems) == [
@@ -413,9 +407,9 @@ def test_differences_from_a_full_copy():
 
 
 def test_labels_outside_the_card_are_refused(tmp_path, emodb):
-    from data_prep._check import check_utterance
-    from ser_brain.corpus_card import Utterance
-    from ser_brain.labels import annotation
+    from data_prep.common.checks import check_utterance
+    from ser_brain.data.labels import annotation
+    from ser_brain.data.manifest import Utterance
 
     card = data_prep.load("emodb").card
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from data_prep._csv import read_table
-from data_prep._run import prepare
-from data_prep._table_emotions import meanings_of
-from ser_brain.errors import SERError
+from data_prep.common.run import prepare
+from data_prep.common.table_file import read_table
+from data_prep.common.table_rows import meanings_of
+from ser_brain.core.errors import SERError
 
 REAL = Path(__file__).parents[2].parent / "shared" / "corpora" / "korean_ets"
 NAME = ("--name", "mine", "--csv", "labels.csv")

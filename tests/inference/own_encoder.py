@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ser_brain.encoders.base import Encoder
+from ser_brain.models.encoders.base import Encoder
 
 
 class OwnEncoder(Encoder):

@@ -4,8 +4,7 @@ import numpy as np
 import soundfile
 
 from ser_brain.inference import waveform
-from ser_brain.inference.recognizer import EmotionRecognizer
-from ser_brain.inference.scores import Scores
+from ser_brain.inference.recognizer import EmotionRecognizer, Scores
 
 RATE_HZ = 16_000
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ser_brain.errors import SERError
+from ser_brain.core.errors import SERError
 from ser_brain.inference.model_config import parse_config
 from ser_brain.inference.transformers_layout import published_config
 from tests.inference.tiny_models import model_and_config

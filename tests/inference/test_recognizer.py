@@ -1,17 +1,108 @@
-"""EmotionRecognizer: one line to load, one to predict."""
+"""What predict() can be given."""
 
+import json
+import logging
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 import ser_brain
 from ser_brain import EmotionRecognizer
-from ser_brain.errors import SERError
+from ser_brain.core.errors import SERError
+from ser_brain.inference import recognizer as rounding
+from ser_brain.inference.recognizer import Input, Scores, named_inputs
 from tests.inference.tiny_models import write_model
-from tests.test_encoders_tiny import clips
+from tests.models.test_encoders import FAMILIES, clips
+
+SAMPLES = np.sin(np.arange(16_000) / 20).astype("float32")[:, None] * [0.5, 0.25]
+
+
+def test_a_file():
+    (clip,), several = named_inputs("a.wav", None)
+    assert (clip.name, several) == ("a.wav", False)
+
+
+def test_arrays_bring_their_rate_or_get_one():
+    clips, several = named_inputs([SAMPLES, (SAMPLES, 8000), "a.wav"], 16_000)
+    assert several
+    assert [clip.rate_hz for clip in clips] == [16_000, 8000, None]
+    assert [clip.name for clip in clips] == ["clip 0", "clip 1", "a.wav"]
+
+
+def test_a_folder_is_its_audio_in_order(tmp_path):
+    hidden = ("._b.wav", ".Trash/old.wav")
+    for name in ("b.wav", "deep/c.FLAC", "a.ogg", "labels.csv", *hidden):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    clips, several = named_inputs(tmp_path, None)
+    assert several
+    assert [clip.path.name for clip in clips] == ["a.ogg", "b.wav", "c.FLAC"]
+
+
+@pytest.mark.parametrize(
+    "x, message",
+    [
+        (SAMPLES, "No sampling rate for the clip"),
+        (None, "a NoneType; expected a file"),
+        ([b"riff"], "Cannot score clip 0, which is a bytes"),
+    ],
+)
+def test_what_is_no_audio(x, message):
+    with pytest.raises(SERError, match=message):
+        named_inputs(x, None)
+
+
+def test_a_folder_without_audio(tmp_path):
+    with pytest.raises(SERError, match="No audio in the folder .*: Expected files with .wav"):
+        named_inputs(tmp_path, None)
+    for name in ("a.m4a", "b.m4a", "c"):
+        (tmp_path / name).touch()
+    with pytest.raises(
+        SERError, match="found 2 .m4a, 1 without an ending. Expected .* .ffmpeg -i X X.wav"
+    ):
+        named_inputs(tmp_path, None)
+
+
+def test_a_path_without_its_ending_is_told_which_file_there_is(tmp_path):
+    soundfile.write(tmp_path / "a.wav", SAMPLES, 16_000)
+    with pytest.raises(SERError, match="missing; there is a.wav"):
+        Input("a", path=tmp_path / "a").read(60)
+
+
+@pytest.mark.parametrize("name, atol", [("a.wav", 1e-4), ("a.flac", 1e-4), ("a.mp3", 0.2)])
+def test_files_are_read_with_all_channels(name, atol, tmp_path):
+    soundfile.write(tmp_path / name, SAMPLES, 16_000)
+    samples, rate_hz = Input(name, path=tmp_path / name).read(60)
+    assert rate_hz == 16_000
+    np.testing.assert_allclose(samples[4000:8000].std(0), SAMPLES[4000:8000].std(0), atol=atol)
+
+
+def test_problems_of_files(tmp_path):
+    path = tmp_path / "a.wav"
+    with pytest.raises(SERError, match="missing"):
+        Input("a", path=path).read(60)
+    path.write_text("version https://git-lfs.github.com/spec/v1\n")
+    with pytest.raises(SERError, match="git-LFS stub"):
+        Input("a", path=path).read(60)
+    soundfile.write(path, SAMPLES, 16_000)
+    path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(SERError, match="truncated"):
+        Input("a", path=path).read(60)
+
+
+def test_a_long_file_is_refused_unread(tmp_path):
+    soundfile.write(tmp_path / "a.wav", SAMPLES, 100)
+    with pytest.raises(SERError, match="160.0 s is too long"):
+        Input("a", path=tmp_path / "a.wav").read(60)
+
+
+def test_silent_files_are_left_to_the_waveforms_checks(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.zeros(16_000), 16_000)
+    assert len(Input("a", path=tmp_path / "a.wav").read(60)[0]) == 16_000
 
 
 @pytest.fixture(scope="module")
@@ -141,3 +232,67 @@ def test_a_model_with_one_head(tmp_path):
     recognizer = EmotionRecognizer.from_pretrained(tmp_path)
     (scores,) = recognizer.score(waves(8000))
     assert scores.valence_arousal is None and recognizer.va_range is None
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_scores_in_bfloat16_are_near_those_in_float32(tmp_path, family):
+    write_model(tmp_path / "model", family)
+    exact, rough = (
+        EmotionRecognizer.from_pretrained(tmp_path / "model", device="cpu", precision=precision)
+        for precision in ("fp32", "bf16")
+    )
+    for wave in clips([3200, 1600]):
+        (one,), (other,) = exact.score([wave.numpy()]), rough.score([wave.numpy()])
+        differences = []
+        for name in ("log_probabilities", "valence_arousal", "embedding"):
+            array = getattr(other, name)
+            assert array.dtype == np.float32
+            differences.append(abs(array - getattr(one, name)).max())
+        assert 0 < max(differences) < 0.1
+
+
+def test_products_and_convolutions_are_kept_in_bfloat16_alone(tmp_path):
+    write_model(tmp_path / "model")
+    recognizer = EmotionRecognizer.from_pretrained(tmp_path / "model", precision="bf16")
+    encoder = recognizer._model.encoder
+    narrow = {name for name, p in encoder.named_parameters() if p.dtype == torch.bfloat16}
+    assert "feature_extractor.conv_layers.0.conv.weight" in narrow
+    assert "encoder.layers.0.feed_forward.output_dense.weight" in narrow
+    assert not any("norm" in name or "pos_conv" in name for name in narrow)
+    heads = [recognizer._model.emotion_head, recognizer._model.va_head]
+    assert {p.dtype for head in heads for p in head.parameters()} == {torch.float32}
+
+
+def test_what_is_emulated_is_said(tmp_path, caplog, monkeypatch):
+    write_model(tmp_path / "model")
+    caplog.set_level(logging.WARNING)
+    for units, said in ((True, False), (False, True)):
+        caplog.clear()
+        monkeypatch.setattr(rounding, "has_bf16", lambda device, units=units: units)
+        EmotionRecognizer.from_pretrained(tmp_path / "model", device="cpu", precision="bf16")
+        assert ("bf16 is emulated here" in caplog.text) is said
+
+
+def test_an_unknown_precision(tmp_path):
+    with pytest.raises(SERError, match="Bad precision 'int8'; expected one of: .*bf16"):
+        EmotionRecognizer.from_pretrained(tmp_path, device="cpu", precision="int8")
+
+
+EMOTIONS = ["anger", "sadness", "neutral"]
+
+
+def test_scores_have_names():
+    scores = Scores(
+        np.log(np.array([0.2, 0.7, 0.1], "float32")), np.array([1.5, 4.0], "float32"), None
+    )
+    row = scores.named(EMOTIONS, (1.0, 5.0))
+    assert row["emotion"] == "sadness"
+    assert row["probabilities"] == pytest.approx({"anger": 0.2, "sadness": 0.7, "neutral": 0.1})
+    assert (row["valence"], row["arousal"], row["va_range"]) == (1.5, 4.0, [1.0, 5.0])
+    json.dumps(row)
+
+
+def test_what_a_model_does_not_say_is_none():
+    row = Scores(None, None, np.zeros(2)).named([], None)
+    assert set(row.values()) == {None}
+    assert row.keys() == {"emotion", "probabilities", "valence", "arousal", "va_range"}

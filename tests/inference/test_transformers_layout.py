@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers import AutoFeatureExtractor, AutoModelForAudioClassification, pipeline
 
-from ser_brain.errors import SERError
+from ser_brain.core.errors import SERError
 from ser_brain.inference.transformers_layout import (
     prefixes,
     projector,
@@ -14,7 +14,7 @@ from ser_brain.inference.transformers_layout import (
     why_not,
 )
 from tests.inference.tiny_models import model_and_config, write_model
-from tests.test_encoders_tiny import clips, padded
+from tests.models.test_encoders import clips, padded
 
 EXPRESSIBLE = [
     ("wav2vec2-base", "last"),

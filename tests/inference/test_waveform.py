@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ser_brain.errors import SERError
+from ser_brain.core.errors import SERError
 from ser_brain.inference.waveform import prepare
 
 RATE_HZ = 16_000

@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 
 from ser_brain.inference.architecture import describe_encoder
-from ser_brain.inference.export import write_folder
-from ser_brain.inference.model import EmotionModel
 from ser_brain.inference.model_config import ModelConfig
-from tests.test_encoders_tiny import tiny
+from ser_brain.models.model import EmotionModel
+from ser_brain.publishing.export import write_folder
+from tests.models.test_encoders import tiny
 
 EMOTIONS = ["anger", "sadness", "neutral"]
 

@@ -7,7 +7,7 @@ import time
 import pytest
 from huggingface_hub.utils import enable_progress_bars
 
-from ser_brain.checksums import write_checksums
+from ser_brain.core.files import write_checksums
 from tests.inference.tiny_models import write_model
 from tests.publishing.hub_server import TOKEN, Hub
 

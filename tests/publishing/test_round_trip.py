@@ -7,11 +7,11 @@ import huggingface_hub.constants as constants
 import numpy as np
 import pytest
 
-from ser_brain.checksums import write_checksums
-from ser_brain.errors import SERError
+from ser_brain.core.errors import SERError
+from ser_brain.core.files import write_checksums
 from ser_brain.inference.recognizer import EmotionRecognizer
-from ser_brain.publishing.plan import make_plan
-from ser_brain.publishing.sending import publish
+from ser_brain.publishing.contents import make_plan
+from ser_brain.publishing.hub import publish
 from tests.inference.tiny_models import write_model
 
 CLIP_S = 0.1 * np.random.default_rng(0).standard_normal(16_000).astype("float32")

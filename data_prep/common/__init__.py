@@ -1,0 +1,1 @@
+"""What the preparation of every corpus shares."""

@@ -1,0 +1,299 @@
+"""eSpeak NG through ctypes: text and voice in, samples out.
+
+The library comes with the ``espeakng-loader`` wheel (Linux with glibc, macOS and Windows,
+x86-64 and arm64); nothing is installed on the system and no sound card is used. The names of
+functions and constants are those of eSpeak NG's ``speak_lib.h``.
+
+What one call says depends on the calls before it: noise and flutter run on from static
+variables that neither ``espeak_Terminate`` nor ``espeak_ng_SetRandSeed`` sets back. Unloading
+the library and loading it again does, in about a millisecond; see
+:meth:`Synthesizer.restart`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ser_brain.core.errors import SERError
+
+PATH_LIMIT = 120  # bytes; leaves room for the longest name inside
+DATA = ("phondata", "phonindex", "phontab", "intonations", "lang", "voices/!v")
+
+
+def library_files() -> tuple[Path, Path]:
+    """The shared library and its data folder.
+
+    Raises
+    ------
+    SERError
+        If the wheel is missing or broken.
+    """
+    try:
+        import espeakng_loader
+
+        library = Path(espeakng_loader.get_library_path())
+        data = Path(espeakng_loader.get_data_path())
+    except ImportError:
+        raise SERError(
+            "The demo corpus is spoken by eSpeak NG, which is not installed; "
+            "run: pip install espeakng-loader"
+        ) from None
+    except RuntimeError as error:
+        raise SERError(
+            f"espeakng-loader is broken ({error}); "
+            "run: pip install --force-reinstall espeakng-loader"
+        ) from None
+    return library, data
+
+
+def library_digest() -> str:
+    """SHA-256 of the library's bytes: which eSpeak NG speaks here."""
+    return hashlib.sha256(library_files()[0].read_bytes()).hexdigest()
+
+
+class ShortCopy:
+    """What eSpeak NG needs of its data, in a temporary folder with a short path.
+
+    eSpeak NG keeps the path of its data in 160 bytes on macOS and Windows, and builds longer
+    ones from it without looking; an environment in a deep folder is past that.
+
+    Parameters
+    ----------
+    data : Path
+        The whole data.
+    dictionaries : iterable of str
+        The languages wanted.
+
+    Attributes
+    ----------
+    path : Path
+
+    Raises
+    ------
+    SERError
+        If the temporary folder's path is too long as well, or cannot be written.
+    """
+
+    def __init__(self, data: Path, dictionaries: Iterable[str]) -> None:
+        try:
+            self._folder = tempfile.TemporaryDirectory(
+                prefix="espeak-", ignore_cleanup_errors=True
+            )
+        except OSError as error:
+            raise SERError(f"No temporary folder can be made: {error}; set TMPDIR.") from error
+        self.path = Path(self._folder.name)
+        try:
+            self._fill(data, dictionaries)
+        except SERError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Remove the copy."""
+        self._folder.cleanup()
+
+    def _fill(self, data: Path, dictionaries: Iterable[str]) -> None:
+        if len(os.fsencode(self.path)) > PATH_LIMIT:
+            raise SERError(
+                f"The path of the temporary folder {self.path.parent} is too long for "
+                f"eSpeak NG (expected at most {PATH_LIMIT} bytes); set TMPDIR to a shorter one."
+            )
+        try:
+            for name in (*DATA, *(f"{language}_dict" for language in dictionaries)):
+                if (data / name).is_dir():
+                    shutil.copytree(data / name, self.path / name)
+                else:
+                    shutil.copyfile(data / name, self.path / name)
+        except OSError as error:
+            raise SERError(
+                f"Cannot copy eSpeak NG's data from {data} to {self.path}: {error}; "
+                "set TMPDIR to a folder with 5 MB free."
+            ) from error
+
+
+SAMPLE_RATE_HZ = 22050
+AUDIO_OUTPUT_SYNCHRONOUS = 2
+INITIALIZE_DONT_EXIT = 0x8000
+EE_OK = 0
+POS_CHARACTER = 1
+CHARS_UTF8 = 1
+RANDOM_SEED = 1  # of the breath in some voices; eSpeak NG starts from the clock
+RATE, VOLUME, PITCH, RANGE = 1, 2, 3, 4  # espeak_PARAMETER
+SynthCallback = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
+)
+
+
+@dataclass(frozen=True)
+class Prosody:
+    """eSpeak's own units.
+
+    Attributes
+    ----------
+    rate_wpm : int
+        Words a minute, 80 to 450.
+    pitch : int
+        0 to 99; 50 is the voice's own.
+    range : int
+        Range of pitch, 0 (monotone) to 99; 50 is the voice's own.
+    volume : int
+        0 to 200; 100 is the voice's own.
+    """
+
+    rate_wpm: int = 175
+    pitch: int = 50
+    range: int = 50
+    volume: int = 100
+
+
+class Synthesizer:
+    """eSpeak NG for some languages; a context manager, one at a time in a process.
+
+    Parameters
+    ----------
+    dictionaries : iterable of str
+        eSpeak's names of the languages to be spoken: ``en``, ``de``, ``fa``.
+
+    Examples
+    --------
+    >>> with Synthesizer(["en"]) as espeak:
+    ...     samples = espeak.say("en-us+f1", "Good morning.", Prosody(rate_wpm=160))
+    >>> samples.dtype
+    dtype('int16')
+    """
+
+    def __init__(self, dictionaries: tuple[str, ...] | list[str]) -> None:
+        self._library_file, data = library_files()
+        self._data = ShortCopy(data, dictionaries)
+        self._library: ctypes.CDLL | None = None
+        self._heard = bytearray()
+        self._interrupt: BaseException | None = None
+        self._callback = SynthCallback(self._hear)
+        self.restart()
+
+    def __enter__(self) -> Synthesizer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Unload the library and remove its copy of the data."""
+        self._unload()
+        self._data.close()
+
+    def restart(self) -> None:
+        """Set eSpeak NG back to its first state: what follows depends on nothing before.
+
+        Raises
+        ------
+        SERError
+            If the library cannot be loaded.
+        """
+        self._unload()
+        try:
+            library = ctypes.CDLL(str(self._library_file))
+        except OSError as error:
+            raise SERError(
+                f"Cannot load eSpeak NG ({error}); "
+                "run: pip install --force-reinstall espeakng-loader"
+            ) from None
+        library.espeak_Synth.argtypes = (
+            ctypes.c_char_p,
+            ctypes.c_size_t,
+            ctypes.c_uint,
+            ctypes.c_int,
+            ctypes.c_uint,
+            ctypes.c_uint,
+            ctypes.c_void_p,
+            ctypes.c_void_p,
+        )
+        library.espeak_Initialize.argtypes = (
+            ctypes.c_int,
+            ctypes.c_int,
+            ctypes.c_char_p,
+            ctypes.c_int,
+        )
+        rate_hz = library.espeak_Initialize(
+            AUDIO_OUTPUT_SYNCHRONOUS, 0, os.fsencode(self._data.path), INITIALIZE_DONT_EXIT
+        )
+        if rate_hz != SAMPLE_RATE_HZ:
+            raise SERError(
+                f"eSpeak NG does not start (sample rate {rate_hz}, expected {SAMPLE_RATE_HZ}); "
+                "run: pip install --force-reinstall espeakng-loader"
+            )
+        library.espeak_SetSynthCallback(self._callback)
+        library.espeak_ng_SetRandSeed(ctypes.c_long(RANDOM_SEED))
+        self._library = library
+
+    def say(self, voice: str, text: str, prosody: Prosody) -> np.ndarray:
+        """Speak a text.
+
+        Parameters
+        ----------
+        voice : str
+            Language and variant, e.g. ``en-us+f1``.
+        text : str
+        prosody : Prosody
+
+        Returns
+        -------
+        numpy.ndarray, shape (S,), int16
+            At 22,050 Hz.
+
+        Raises
+        ------
+        SERError
+            If the voice is unknown or nothing was said.
+        """
+        library = self._library
+        if library.espeak_SetVoiceByName(voice.encode()) != EE_OK:
+            raise SERError(f"eSpeak NG has no voice {voice!r}.")
+        for parameter, value in (
+            (RATE, prosody.rate_wpm),
+            (PITCH, prosody.pitch),
+            (RANGE, prosody.range),
+            (VOLUME, prosody.volume),
+        ):
+            library.espeak_SetParameter(parameter, value, 0)
+        self._heard.clear()
+        said = text.encode() + b"\0"
+        status = library.espeak_Synth(
+            said, len(said), 0, POS_CHARACTER, 0, CHARS_UTF8, None, None
+        )
+        library.espeak_Synchronize()
+        if self._interrupt is not None:
+            interrupt, self._interrupt = self._interrupt, None
+            raise interrupt
+        if status != EE_OK or not self._heard:
+            raise SERError(f"eSpeak NG says nothing for {text!r} (voice {voice}, {status}).")
+        return np.frombuffer(bytes(self._heard), dtype=np.int16)
+
+    def _hear(self, samples: object, count: int, _events: object) -> int:
+        # ctypes would swallow what is raised here, Ctrl-C as well, and the samples be lost.
+        try:
+            if samples and count > 0:
+                self._heard.extend(ctypes.string_at(samples, 2 * count))
+        except BaseException as error:
+            self._interrupt = error
+            return 1  # stop speaking
+        return 0
+
+    def _unload(self) -> None:
+        if self._library is None:
+            return
+        import _ctypes
+
+        self._library.espeak_Terminate()
+        unload = _ctypes.FreeLibrary if os.name == "nt" else _ctypes.dlclose
+        unload(self._library._handle)
+        self._library = None

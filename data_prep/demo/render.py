@@ -1,0 +1,200 @@
+"""Rendering the demo corpus: one clip to samples, and many into a folder.
+
+Same seed, same bytes on one platform: every random number comes from the seed and the names of
+clip and speaker, so neither the order nor what else is rendered matters.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import scipy.signal
+import soundfile
+from tqdm import tqdm
+
+from data_prep.demo.acting import Habits, Performance, generator, habits_of, perform
+from data_prep.demo.espeak import SAMPLE_RATE_HZ as ESPEAK_RATE_HZ
+from data_prep.demo.espeak import Prosody, Synthesizer, library_digest
+from data_prep.demo.script import DICTIONARIES, EMOTIONS, Clip, clips
+from ser_brain.core.errors import SERError
+from ser_brain.core.files import cache_folder, read_json, write_json
+from ser_brain.core.log import get_logger
+
+SEED = 1980
+SAMPLE_RATE_HZ = 16000
+
+# 22,050 Hz -> 16,000 Hz with scipy.signal.resample_poly and its Kaiser window. A longer vocal
+# tract is a larger UP: all formants and the pitch sink, and the rate is made up for.
+UP, DOWN = 320, 441
+LABELS = "clips.json"  # written last: a folder without it was never finished
+ESPEAK_VOLUME = 60  # some voices overload at eSpeak's 100; the level is set afterwards
+PITCH_ST = (-5.4, -3.4, 0.0, 4.3, 8.8)  # measured on eSpeak NG 1.52, voice m3, at
+PITCH = (0, 25, 50, 75, 99)
+QUIET = 0.01  # of the peak: what is cut off before and after a phrase
+EDGE_S = (0.05, 0.20)
+PEAK = 0.98
+
+
+def render_clip(
+    espeak: Synthesizer, clip: Clip, habits: Habits, performance: Performance, seed: int
+) -> np.ndarray:
+    """Speak one clip.
+
+    Returns
+    -------
+    numpy.ndarray, shape (S,), float
+        At 16 kHz, full scale 1; the same whatever was rendered before.
+    """
+    espeak.restart()
+    draw = generator(seed, "sound", clip.name)
+    phrases = []
+    texts = (clip.phrases[0] + ",", clip.phrases[1] + ".")
+    for text, rate_wpm, pitch_st in zip(
+        texts, performance.rates_wpm, performance.pitches_st, strict=True
+    ):
+        prosody = Prosody(
+            rate_wpm=int(np.clip(round(rate_wpm * habits.tract), 80, 450)),
+            pitch=round(float(np.interp(pitch_st, PITCH_ST, PITCH))),
+            range=int(np.clip(round(performance.range), 0, 99)),
+            volume=ESPEAK_VOLUME,
+        )
+        phrases.append(_trimmed(espeak.say(clip.speaker.voice, text, prosody)))
+    before_s, after_s = draw.uniform(*EDGE_S, size=2)
+    gaps = [
+        np.zeros(round(seconds * ESPEAK_RATE_HZ))
+        for seconds in (before_s, performance.pause_s, after_s)
+    ]
+    speech = np.concatenate([gaps[0], phrases[0], gaps[1], phrases[1], gaps[2]])
+    speech = scipy.signal.resample_poly(speech, round(UP * habits.tract), DOWN)
+    speech = scipy.signal.lfilter([1.0, habits.microphone], [1.0], speech)
+    speech *= 10 ** (performance.level_db / 20) / np.sqrt(np.mean(speech**2))
+    room = scipy.signal.lfilter([1.0], [1.0, -0.9], draw.standard_normal(len(speech)))
+    speech += room / room.std() * 10 ** (habits.room_db / 20)
+    return speech * min(1.0, PEAK / np.abs(speech).max())
+
+
+def _trimmed(samples: np.ndarray) -> np.ndarray:
+    samples = samples.astype(np.float64) / 32768
+    loud = np.flatnonzero(np.abs(samples) > QUIET * np.abs(samples).max())
+    return samples[loud[0] : loud[-1] + 1]
+
+
+def render(folder: Path, script: Iterable[Clip], seed: int = SEED) -> None:
+    """Render clips into a folder, and ``clips.json`` when all are there."""
+    script = list(script)
+    labels = {}
+    with Synthesizer(tuple(DICTIONARIES.values())) as espeak:
+        for clip in tqdm(script, desc="demo: speaking", unit="clip", disable=None):
+            habits = habits_of(clip.speaker, seed)
+            performance = perform(clip, habits, seed)
+            samples = render_clip(espeak, clip, habits, performance, seed)
+            path = folder / clip.speaker.language / clip.speaker.name / f"{clip.name}.wav"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            content = _wav(samples)
+            path.write_bytes(content)
+            labels[clip.name] = {
+                "path": path.relative_to(folder).as_posix(),
+                "bytes": len(content),
+                "sha256": hashlib.sha256(content).hexdigest(),
+                "speaker": clip.speaker.name,
+                "gender": clip.speaker.gender,
+                "language": clip.speaker.language,
+                "text": clip.text,
+                "phrases": list(clip.phrases),
+                "raw": clip.code,
+                "emotion": EMOTIONS[clip.code],
+                "valence": performance.valence,
+                "arousal": performance.arousal,
+            }
+    write_json(folder / LABELS, labels)
+
+
+def _wav(samples: np.ndarray) -> bytes:
+    """A WAV file in memory: a full disk then shows as an OSError with its reason."""
+    content = io.BytesIO()
+    soundfile.write(content, samples, SAMPLE_RATE_HZ, format="WAV", subtype="PCM_16")
+    return content.getvalue()
+
+
+logger = get_logger(__name__)
+# Raise it with a change of the code that changes a clip: the corpus is then rendered again.
+FORMAT_VERSION = 1
+ABANDONED_S = 3600  # a folder half rendered so long ago has no one at work on it
+
+
+def version() -> str:
+    """Twelve hexadecimal digits over the versions of this code and of eSpeak NG."""
+    return hashlib.sha256(f"{FORMAT_VERSION} {library_digest()}".encode()).hexdigest()[:12]
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether a folder holds every clip that its ``clips.json`` lists, by size."""
+    if not (folder / LABELS).is_file():
+        return False
+    try:
+        labels = read_json(folder / LABELS, "demo labels")
+        return all((folder / c["path"]).stat().st_size == c["bytes"] for c in labels.values())
+    except (SERError, OSError, KeyError, TypeError):
+        return False
+
+
+def rendered() -> Path:
+    """The folder of the demo corpus in the user's cache, rendered if it is not there whole.
+
+    A folder gets its name when all is in it: what an interrupted run leaves is never used, and
+    of two runs at once the second to finish takes the first one's folder.
+
+    Raises
+    ------
+    SERError
+        If eSpeak NG is missing or the cache cannot be written.
+    """
+    cache = cache_folder()
+    folder = cache / f"demo-{version()}"
+    if is_whole(folder):
+        return folder
+    logger.info(f"demo: rendering once into {folder}.")
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(cache)
+        temporary = Path(tempfile.mkdtemp(prefix=".demo-", dir=cache))
+        try:
+            render(temporary, clips(SEED))
+            temporary.chmod(0o755)
+            _move(temporary, folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    except OSError as error:
+        raise SERError(
+            f"Cannot write the demo corpus to {cache}: {error.strerror or error}. It needs "
+            "100 MB there; free some, or set SER_CACHE to another folder."
+        ) from error
+    return folder
+
+
+def _move(temporary: Path, folder: Path) -> None:
+    try:
+        temporary.rename(folder)
+    except OSError:
+        if is_whole(folder):
+            return  # another run was first; its folder has the same bytes
+        if not folder.exists():
+            raise
+        logger.warning(f"demo: {folder} was damaged; rendered again.")
+        shutil.rmtree(folder)
+        temporary.rename(folder)
+
+
+def _remove_abandoned(cache: Path) -> None:
+    for left in cache.glob(".demo-*"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > ABANDONED_S:
+                shutil.rmtree(left, ignore_errors=True)

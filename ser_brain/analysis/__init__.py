@@ -1,0 +1,1 @@
+"""What predictions and embeddings show: the circumplex, and mood over time."""

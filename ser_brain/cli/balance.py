@@ -1,0 +1,110 @@
+"""Draw a class-balanced test set: as many ids of each class as the smallest class has.
+
+The ids are drawn by a seed and written one a line, with the protocol above them; the table says
+what of the corpus is covered and why the rest is not. In training and ser evaluate the same is
+done by balanced: True and --balanced.
+
+    ser balance manifests/cremad.json:rated_voice --out cremad-rated-balanced.txt
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from pathlib import Path
+
+from ser_brain.cli import Outcome
+from ser_brain.core.errors import SERError
+from ser_brain.core.files import write_text
+from ser_brain.core.tables import Table, to_text
+from ser_brain.data.corpora import CorpusSetting, parse_manifest, parse_pair
+from ser_brain.data.labelling import NEEDED, LabelChoice, label_corpus
+from ser_brain.data.manifest import read_card
+from ser_brain.data.splits import balanced_ids
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``ser balance``."""
+    parser.add_argument(
+        "manifest", metavar="MANIFEST[:SOURCE]", help="with the label source if not the default"
+    )
+    parser.add_argument(
+        "--emotions",
+        nargs="+",
+        default=["anger", "happiness", "sadness", "neutral"],
+        metavar="EMOTION",
+        help="the classes (default: anger happiness sadness neutral)",
+    )
+    parser.add_argument(
+        "--merge",
+        nargs="*",
+        default=["excitement=happiness"],
+        metavar="FROM=INTO",
+        help="classes counted as others (default: excitement=happiness)",
+    )
+    parser.add_argument(
+        "--where",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="only utterances whose manifest field has this value, e.g. language=deu",
+    )
+    parser.add_argument("--seed", type=int, default=1, help="of the draw (default: 1)")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="where to write the ids")
+
+
+def run(arguments: argparse.Namespace) -> Outcome:
+    """Draw, and say what is covered."""
+    if arguments.seed < 0:
+        raise SERError(f"Bad --seed {arguments.seed}; expected a whole number from 0.")
+    manifest, source = parse_manifest(arguments.manifest)
+    emotions = arguments.emotions
+    choice = LabelChoice(
+        emotions=emotions,
+        emotion_map=dict(parse_pair("--merge", pair) for pair in arguments.merge),
+        va_range=(-1.0, 1.0),
+        vad_source="prototypes",
+        required_label="emotion",
+    )
+    card = read_card(manifest, NEEDED)
+    where = dict(parse_pair("--where", pair) for pair in arguments.where)
+    setting = CorpusSetting(card["name"], "test", None, source, where)
+    data = label_corpus(manifest, "", setting, choice)
+    ids = balanced_ids(data.rows, emotions, arguments.seed)
+    counts = Counter(row["emotion"] for row in data.rows.values())
+    size = len(ids) // len(emotions)
+    unprepared = card.get("left_out", {})
+    left_out = {
+        **data.left_out,
+        "beyond the smallest class": len(data.rows) - len(ids),
+        **{f"not in the manifest: {kind}": len(p) for kind, p in unprepared.items()},
+    }
+    protocol = "/".join(
+        [
+            data.name,
+            source or card["default_source"],
+            f"{len(emotions)}-class",
+            "balanced",
+            f"seed {arguments.seed}",
+        ]
+    )
+    if arguments.out is not None:
+        write_text(arguments.out, "\n".join([f"# {protocol}", *ids, ""]))
+    facts = {
+        "protocol": protocol,
+        "per_class": size,
+        "available": {emotion: counts[emotion] for emotion in emotions},
+        "left_out": left_out,
+        "ids": ids,
+    }
+    return Outcome(_text(facts, arguments.out), facts)
+
+
+def _text(facts: dict, out: Path | None) -> str:
+    size = facts["per_class"]
+    rows = [[emotion, there, size] for emotion, there in facts["available"].items()]
+    table = Table("balance", "", ["Class", "Available", "Drawn"], rows)
+    reasons = [f"  {count:,} {reason}" for reason, count in facts["left_out"].items() if count]
+    lines = [facts["protocol"], "", to_text(table), "", f"{len(facts['ids']):,} utterances."]
+    lines += ["Left out:", *reasons] if reasons else ["Nothing is left out."]
+    return "\n".join([*lines, *([f"ids: {out}"] if out else [])])

@@ -1,0 +1,50 @@
+r"""Put models beside test sets: one matrix with intervals, tests and a heat map.
+
+Rows are test sets, columns models, as in table 5.5 of study 1. Models are tested against the
+first RUN. With --on, each model first predicts the corpora it has not predicted yet; all else
+works on predictions. With --out the matrix is written as CSV, Markdown, LaTeX, SVG and PNG.
+
+    ser crosscorpus results/classification/emodb/1 results/multiobjective/emodb/1 \
+        --on manifests/cremad.json:rated_voice manifests/shemo.json --balanced --out matrix
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ser_brain.cli import Outcome
+from ser_brain.data.corpora import add_on_arguments, targets
+from ser_brain.evaluation.crosscorpus import cross
+from ser_brain.evaluation.runs import read_run
+from ser_brain.reporting.crosscorpus import to_lines, write_matrix
+from ser_brain.reporting.html import rewritten
+from ser_brain.reporting.report import renew_reports
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``ser crosscorpus``."""
+    parser.add_argument(
+        "runs", nargs="+", type=Path, metavar="RUN", help="run folders or folds folders"
+    )
+    add_on_arguments(parser, required=False)
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where to write the matrix")
+
+
+def run(arguments: argparse.Namespace) -> Outcome:
+    """Predict what is missing, judge, and write where ``--out`` says."""
+    asked = targets(arguments)
+    if asked:
+        # Imported here because only --on runs a model, and torch takes seconds to load.
+        from ser_brain.training.predict_corpus import predict_on
+
+        for folder in arguments.runs:
+            predict_on(folder, asked, arguments.device)
+            renew_reports(folder)
+    matrix = cross([read_run(folder) for folder in arguments.runs])
+    text = to_lines(matrix)
+    if arguments.out:
+        with rewritten(arguments.out) as folder:
+            write_matrix(folder, matrix)
+        text += f"\nwritten to: {arguments.out}"
+    return Outcome(text, matrix)

@@ -1,0 +1,94 @@
+"""Embed the utterances of a corpus by an untuned encoder, or by that of a trained run.
+
+The mean over time of what the encoder makes of each utterance, from any layer, for
+ser circumplex. Utterances that a run was trained or validated on become a set of their own
+(CORPUS-train). --untrained takes random weights instead of the encoder's: a control.
+
+    ser embed manifests/emodb.json --encoder openai/whisper-base --layer 3 last --out embeddings
+    ser embed manifests/emodb.json --run results/emodb --out embeddings_tuned
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ser_brain.cli import Outcome
+from ser_brain.core.errors import SERError
+from ser_brain.core.tables import Table, to_text
+from ser_brain.data.corpora import Target, parse_manifest
+from ser_brain.evaluation.runs import parts_of
+from ser_brain.training.run import require_run
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``ser embed``."""
+    parser.add_argument(
+        "manifest",
+        nargs="+",
+        metavar="MANIFEST[:SOURCE]",
+        help="corpora, each with the label source if not the corpus's default",
+    )
+    parser.add_argument("--encoder", metavar="SOURCE", help="compact, a hub id or a folder")
+    parser.add_argument(
+        "--run", type=Path, metavar="RUN", help="a run folder or a folds folder"
+    )
+    parser.add_argument(
+        "--layer",
+        nargs="+",
+        default=[],
+        metavar="N",
+        help="transformer layers, or last (default: last; of a run: the one it was trained on)",
+    )
+    parser.add_argument(
+        "--untrained", action="store_true", help="random weights: a control for --encoder"
+    )
+    parser.add_argument(
+        "--data_folder",
+        nargs="+",
+        default=[],
+        type=Path,
+        metavar="DIR",
+        help="where the audio lies, one for each manifest; default: what the corpus card notes",
+    )
+    parser.add_argument("--device", default="cpu", help="such as cuda:0 (default: cpu)")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where to write")
+
+
+def run(arguments: argparse.Namespace) -> Outcome:
+    """Embed and write."""
+    if (arguments.encoder is None) == (arguments.run is None):
+        raise SERError("Give either --encoder or --run.")
+    if arguments.untrained and arguments.encoder is None:
+        raise SERError("--untrained needs --encoder: a run is trained.")
+    targets = _targets(arguments)
+    if arguments.run is not None:
+        for part in parts_of(arguments.run)[0].values():
+            require_run(part)
+    # They bring torch, which the help and a mistake do without.
+    from ser_brain.inference.embed import embed, of_encoder, of_run
+    from ser_brain.training.command_line import require_device
+
+    require_device(arguments.device)
+    layers = [int(layer) if layer.isdecimal() else layer for layer in arguments.layer]
+    if arguments.encoder is not None:
+        embedders = of_encoder(arguments.encoder, layers or ["last"], arguments.untrained)
+    else:
+        embedders = of_run(arguments.run, layers)
+    written = embed(arguments.out, targets, embedders, arguments.device)
+    table = Table("embedded", "", ["Part", "Set", "Utterances"])
+    table.rows = [[part, name, n] for part, sets in written.items() for name, n in sets.items()]
+    return Outcome(f"{to_text(table)}\nembeddings: {arguments.out}", {"parts": written})
+
+
+def _targets(arguments: argparse.Namespace) -> list[Target]:
+    folders = arguments.data_folder or [None] * len(arguments.manifest)
+    if len(folders) != len(arguments.manifest):
+        raise SERError(
+            f"--data_folder names {len(folders)} folders for {len(arguments.manifest)} "
+            "manifests; give one for each, in the same order."
+        )
+    return [
+        Target(*parse_manifest(name), folder)
+        for name, folder in zip(arguments.manifest, folders, strict=True)
+    ]

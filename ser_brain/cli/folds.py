@@ -1,0 +1,86 @@
+"""Train, test and report every fold (or seed) of a protocol, and judge them together.
+
+Runs train.py once for each part, one process on each GPU, and takes it up again where it was
+interrupted when the same command is repeated. Mean and standard deviation over the parts, the
+pooled confusion matrix and the pooled intervals stand in one report. Any setting of the YAML
+file can be given as --key=value; python train.py --help lists them.
+
+    ser folds hparams/finetune/classification.yaml --protocol speaker --folds 5 \\
+        --corpus=emodb --data_folder=DIR --encoder_source=facebook/wav2vec2-base
+
+protocols:
+  speaker       folds of speakers (--folds, default 5)
+  speaker+text  folds of speakers crossed with folds of texts (--folds 3, the default, runs 9)
+  group         one session or dyad left out at a time
+  random        speakers shared between the parts: seeds, or folds where --folds is given
+  official      the corpus's own split, with several seeds
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ser_brain.cli import Outcome
+from ser_brain.core.files import read_json
+from ser_brain.core.log import get_logger
+from ser_brain.data.splits import PROTOCOLS
+from ser_brain.training import command_line
+from ser_brain.training.cross_validation import make_plan, run_plan
+from ser_brain.training.device import options_of
+
+logger = get_logger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``ser folds``."""
+    parser.passes_on = True
+    parser.add_argument("config", metavar="CONFIG", help="an experiment's YAML file")
+    parser.add_argument("--protocol", choices=PROTOCOLS, default="speaker")
+    parser.add_argument(
+        "--folds", type=int, metavar="N", help="number of folds (see the protocols)"
+    )
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        nargs="+",
+        metavar="SEED",
+        help="one run of each fold for each (default: 1; random and official: 1 to 5)",
+    )
+    parser.add_argument(
+        "--devices",
+        nargs="+",
+        metavar="DEVICE",
+        help="one process on each (default: every GPU, or one process on the CPU)",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="the folds folder (default: results/EXPERIMENT/CORPUS/PROTOCOL)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> Outcome:
+    """Run every part that is not finished, then judge all."""
+    overrides, options = command_line.parse_overrides(arguments.rest, command_line.RUN_OPTIONS)
+    _, _, run_options = command_line.parse([arguments.config, *options])
+    plan = make_plan(
+        arguments.config,
+        overrides,
+        options,
+        arguments.protocol,
+        arguments.folds,
+        arguments.seeds,
+        arguments.out,
+        options_of(run_options),
+    )
+    # It takes seconds to import, which the help and a mistake do without.
+    from ser_brain.reporting.report import summary_table, write_report
+
+    for device in arguments.devices or ():
+        command_line.require_device(device)
+    slots = arguments.devices or command_line.gpus() or [None]
+    page = write_report(run_plan(plan, slots, logger.info))
+    results = read_json(page.parent / "results.json", "results")
+    return Outcome(f"{summary_table(results)}\nreport: {page}", results)

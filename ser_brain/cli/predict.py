@@ -1,0 +1,173 @@
+"""Predict the emotion of audio files with a trained model, clip by clip or in windows.
+
+INPUT is a file, a folder, a pattern in quotes, or - for paths on standard input: WAV, FLAC,
+OGG, Opus, MP3. Without --out a table is printed. With --out rows go to a file, and the same
+command goes on where it was stopped and passes over what is done. What cannot be scored is
+listed at the end, and the exit code is then 1.
+
+    ser predict clips 'more/**/*.flac' --model MODEL --out predictions.csv
+    ser predict recording.wav --model MODEL --window 4 --hop 1 --out recording.csv
+    find . -name '*.mp3' | ser predict - --model name/model --vad --out speech.parquet
+
+Recordings of any length need the same memory. ser mood takes the table of a recording.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ser_brain.cli import Outcome
+from ser_brain.core.errors import one_line
+from ser_brain.core.files import remove_partial, sha256_of
+from ser_brain.core.lock import beside, held
+from ser_brain.core.tables import Table, to_text
+from ser_brain.inference.model_folder import require_model_name
+
+if TYPE_CHECKING:
+    from ser_brain.inference.recognizer import EmotionRecognizer
+    from ser_brain.inference.segments import Cutting, LeftOut
+UNUSABLE = "could not be used"
+SHOWN = 20  # of those; a file has them all
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``ser predict``."""
+    add = parser.add_argument
+    add("inputs", nargs="+", metavar="INPUT", help="files, folders, patterns, or -")
+    add("--model", required=True, metavar="MODEL", help="model folder or hub id")
+    add("--revision", help="branch, tag or commit of a hub id")
+    add("--device", help="such as cpu or cuda:0 [a GPU if there is one]")
+    add(
+        "--precision",
+        choices=("fp32", "bf16"),
+        default="fp32",
+        help="bf16 is for devices with units for it, and rounds [fp32]",
+    )
+    add("--out", type=Path, metavar="FILE", help=".csv, .jsonl or .parquet")
+    add("--window", type=float, metavar="S", help="cut into windows of so many seconds")
+    add("--hop", type=float, metavar="S", help="from one window to the next [--window]")
+    add("--vad", action="store_true", help="score only stretches of speech (Silero VAD)")
+
+
+def run(arguments: argparse.Namespace) -> Outcome:
+    """Score the files."""
+    require_model_name(arguments.model, arguments.revision)
+    # What brings torch, which the help and a mistake do without.
+    from ser_brain.inference.predict import audio_files
+    from ser_brain.inference.recognizer import EmotionRecognizer
+    from ser_brain.inference.segments import Cutting, check_windows, load_speech
+    from ser_brain.training.device import use_fast_products
+
+    files = audio_files(arguments.inputs, sys.stdin)
+    recognizer = EmotionRecognizer.from_pretrained(
+        arguments.model, arguments.revision, arguments.device, arguments.precision
+    )
+    use_fast_products(recognizer.device)
+    check_windows(arguments.window, arguments.hop, recognizer)
+    speech = load_speech() if arguments.vad else None
+    cutting = Cutting(arguments.window, arguments.hop, speech)
+    if arguments.out is None:
+        return _shown(files, recognizer, cutting)
+    with held(beside(arguments.out), arguments.out):
+        return _written(files, recognizer, cutting, arguments)
+
+
+def _shown(files: list[Path], recognizer: EmotionRecognizer, cutting: Cutting) -> Outcome:
+    """Score and print."""
+    from ser_brain.inference.predict import predict
+    from ser_brain.inference.segments import merged
+
+    rows, left_out = [], []
+    for chunk, found in predict(recognizer, dict.fromkeys(files, 0), cutting):
+        rows += found
+        left_out += chunk.left_out
+    left_out = merged(left_out)
+    lines = [to_text(_table(rows))] if rows else []
+    lines += _listed([item for item in left_out if item.is_problem], UNUSABLE)
+    lines += _listed([item for item in left_out if not item.is_problem], "without a score")
+    facts = {"predictions": rows, "left_out": [asdict(item) for item in left_out]}
+    return Outcome("\n".join(lines), facts, _exit_code(left_out))
+
+
+def _written(
+    files: list[Path],
+    recognizer: EmotionRecognizer,
+    cutting: Cutting,
+    arguments: argparse.Namespace,
+) -> Outcome:
+    """Score and write, going on from where an earlier run stopped."""
+    from ser_brain.inference.output import PredictionOutput
+    from ser_brain.inference.predict import columns, predict
+
+    settings = {**_identity(arguments), "window": cutting.window_s, "hop": cutting.hop_s}
+    settings |= {"vad": arguments.vad, "precision": arguments.precision}
+    output = PredictionOutput(arguments.out, columns(recognizer), settings)
+    remove_partial(arguments.out.parent, *output.names)
+    remaining = output.remaining(files)
+    count = 0
+    for chunk, rows in predict(recognizer, remaining, cutting) if remaining else ():
+        output.add(chunk, rows)
+        count += len(rows)
+    output.finish()
+    left_out = output.left_out
+    lines = [f"new rows: {count:,}; files done before: {len(files) - len(remaining):,}"]
+    lines += _listed([item for item in left_out if item.is_problem], UNUSABLE, SHOWN)
+    if left_out:
+        lines.append(f"left out: {len(left_out):,}, listed in {output.left_out_path}")
+    if recognizer.va_range is not None:
+        low, high = recognizer.va_range
+        lines.append(f"scale of valence and arousal: {low:g} to {high:g}")
+    lines.append(f"predictions: {arguments.out}")
+    facts = {
+        "out": str(arguments.out),
+        "new_rows": count,
+        "va_range": recognizer.va_range,
+        "left_out": [asdict(item) for item in left_out],
+    }
+    return Outcome("\n".join(lines), facts, _exit_code(left_out))
+
+
+def _identity(arguments: argparse.Namespace) -> dict:
+    """What tells a model from any other."""
+    from ser_brain.inference.model_folder import CONFIG, WEIGHTS, find_model
+
+    folder, _ = find_model(arguments.model, arguments.revision)
+    return {name: sha256_of(folder / name) for name in (CONFIG, WEIGHTS)}
+
+
+def _table(rows: list[dict]) -> Table:
+    """What of the rows fits into a line."""
+    head = [name for name in rows[0] if not name.startswith("p_")]
+    if not any(row["warnings"] for row in rows):
+        head.remove("warnings")
+    if "emotion" in head:
+        head.insert(head.index("emotion") + 1, "probability")
+        rows = [{**row, "probability": row[f"p_{row['emotion']}"]} for row in rows]
+    return Table("predictions", "", head, [[row[name] for name in head] for row in rows])
+
+
+def _listed(left_out: list[LeftOut], title: str, most: int | None = None) -> list[str]:
+    if not left_out:
+        return []
+    lines = [
+        f"{title}:",
+        *(f"  {one_line(_place(item))}: {item.reason}" for item in left_out[:most]),
+    ]
+    more = len(left_out[most:]) if most else 0
+    return [*lines, f"  and {more:,} more"] if more else lines
+
+
+def _place(item: LeftOut) -> str:
+    if item.is_whole:
+        return item.file
+    if item.stop_s is None:
+        return f"{item.file}, from {item.start_s:.3f} s on"
+    return f"{item.file}, {item.start_s:.3f} s to {item.stop_s:.3f} s"
+
+
+def _exit_code(left_out: list[LeftOut]) -> int:
+    return int(any(item.is_problem for item in left_out))

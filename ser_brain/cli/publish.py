@@ -1,0 +1,131 @@
+"""Publish a model folder on a model hub: what would be sent, and with --yes send it.
+
+Without --yes nothing is sent and the hub is not asked. A new repository is private unless
+--public is given. All files go in one commit, and the same command goes on after a failure.
+Log in first with hf auth login, or set HF_TOKEN; HF_ENDPOINT names another hub.
+
+    ser publish emodb-whisper-base org/emodb-whisper-base
+    ser publish emodb-whisper-base org/emodb-whisper-base --pr --yes
+    ser publish emodb-whisper-base org/emodb-whisper-base --tag v1.0 --yes
+
+See docs/publishing.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ser_brain.cli import Outcome
+from ser_brain.core.log import take_over
+from ser_brain.core.tables import Table, to_text
+from ser_brain.publishing.hub import choose_storage, endpoint
+
+if TYPE_CHECKING:
+    from ser_brain.publishing.contents import Plan
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``ser publish``."""
+    add = parser.add_argument
+    add("folder", type=Path, metavar="DIR", help="a folder that ser export wrote")
+    add("repository", metavar="ORG/NAME", help="on the hub")
+    visibility = parser.add_mutually_exclusive_group()
+    visibility.add_argument("--private", action="store_true", help="the default")
+    visibility.add_argument("--public", action="store_true", help="everybody may read it")
+    add("--pr", action="store_true", help="propose it in a pull request, to be reviewed")
+    add("--tag", metavar="NAME", help="of the commit, to load this very model by: v1.0")
+    add("--message", metavar="TEXT", help="of the commit [the model's name]")
+    add("--yes", action="store_true", help="send; without it, only show")
+
+
+def run(arguments: argparse.Namespace) -> Outcome:
+    """Show what would be sent, or send it."""
+    choose_storage()
+    # What brings torch and the hub's client, which the help does without.
+    from ser_brain.publishing.contents import make_plan
+
+    plan = make_plan(
+        arguments.folder,
+        arguments.repository,
+        public=arguments.public,
+        pull_request=arguments.pr,
+        tag=arguments.tag,
+        message=arguments.message,
+    )
+    return _sent(plan) if arguments.yes else _shown(plan)
+
+
+def _shown(plan: Plan) -> Outcome:
+    """What would be sent."""
+    facts = _facts(plan)
+    rows = [[file.name, file.size, file.sha256[:12]] for file in plan.files]
+    total = ["together", plan.size, ""]
+    lines = [
+        "Nothing was sent. With --yes:",
+        f"repository: {plan.repo_id} at {facts['endpoint']}",
+        f"if new:     {'public' if plan.public else 'private'}",
+        f"as:         {'a pull request' if plan.pull_request else 'one commit on main'}",
+        f"message:    {plan.message}",
+        f"tag:        {plan.tag or 'none'}",
+        "",
+        to_text(Table("files", "", ["file", "bytes", "sha256"], [*rows, total])),
+        "Of these, what the repository has already is not sent again.",
+        *(["not sent:", *(f"  {name}" for name in plan.left)] if plan.left else []),
+    ]
+    return Outcome("\n".join(lines), {**facts, "is_sent": False})
+
+
+def _sent(plan: Plan) -> Outcome:
+    """Send, and say what was done."""
+    from huggingface_hub.utils import disable_progress_bars
+
+    from ser_brain.publishing.hub import publish
+
+    if not sys.stderr.isatty():
+        disable_progress_bars()
+    take_over("huggingface_hub")
+    made = publish(plan)
+    sizes = {file.name: file.size for file in plan.files if file.name in made.sent}
+    where = "pull request" if made.pull_request else "repository"
+    lines = [
+        *(f"{step[0].upper()}{step[1:]}" for step in made.done),
+        f"sent: {len(sizes)} files, {sum(sizes.values()):,} bytes"
+        if made.sent or made.removed
+        else f"nothing to send: the {where} holds these files already",
+        *([f"removed: {', '.join(made.removed)}"] if made.removed else []),
+        *([f"not sent: {', '.join(plan.left)}"] if plan.left else []),
+        f"repository: {made.url} ({'private' if made.private else 'public'})",
+        *([f"pull request: {made.pull_request}"] if made.pull_request else []),
+        f"commit: {made.commit}",
+        *([f"tag: {plan.tag}"] if plan.tag else []),
+    ]
+    facts = {
+        **_facts(plan),
+        "is_sent": True,
+        "url": made.url,
+        "private": made.private,
+        "commit": made.commit,
+        "pull_request": made.pull_request,
+        "sent": sizes,
+        "bytes": sum(sizes.values()),
+        "removed": made.removed,
+        "done": made.done,
+    }
+    return Outcome("\n".join(lines), facts)
+
+
+def _facts(plan: Plan) -> dict:
+    return {
+        "endpoint": endpoint(),
+        "repository": plan.repo_id,
+        "public": plan.public,
+        "tag": plan.tag,
+        "message": plan.message,
+        "files": {
+            file.name: {"bytes": file.size, "sha256": file.sha256} for file in plan.files
+        },
+        "not_sent": plan.left,
+    }

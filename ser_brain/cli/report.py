@@ -1,0 +1,46 @@
+"""Write the report of a run, or one page that compares several: index.html with figures.
+
+It works on predictions and runs no model. A single page that holds everything goes to
+RUN/report/index.html, with the numbers as JSON, CSV and Markdown and the figures as SVG and
+PNG beside it. Of several runs one page goes to --out: all on all test sets, each pair tested,
+their confusions side by side.
+
+    ser report results/multiobjective/demo/1
+    ser report results/classification/emodb/1 results/multiobjective/emodb/1 --out comparison
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ser_brain.cli import Outcome
+from ser_brain.core.errors import SERError
+from ser_brain.core.files import read_json
+from ser_brain.reporting.comparison import comparison_text, write_comparison
+from ser_brain.reporting.report import summary_table, write_report
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``ser report``."""
+    parser.add_argument(
+        "runs", nargs="+", type=Path, metavar="RUN", help="run folders or folds folders"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="where to write the page of several runs (default: comparison)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> Outcome:
+    """Evaluate and write the page."""
+    if len(arguments.runs) > 1:
+        page, results = write_comparison(arguments.runs, arguments.out or Path("comparison"))
+        return Outcome(f"{comparison_text(results)}\nreport: {page}", results)
+    if arguments.out:
+        raise SERError("--out is for several runs; the report of one goes to RUN/report.")
+    page = write_report(arguments.runs[0])
+    results = read_json(page.parent / "results.json", "results")
+    return Outcome(f"{summary_table(results)}\nreport: {page}", results)

@@ -1,0 +1,53 @@
+"""Check that a run, its folds, a report or an exported model is still what it was.
+
+Of a run: that it came to its end; the checksums of its files, checkpoints, predictions,
+manifests and report; that the predictions are those of the split; the leakage audits, again;
+and the numbers of the report, computed again from the predictions. Of a model folder: that it
+loads, and the checksums of its files. A line says OK, DIFFERS or why something could not be
+checked. Exit code 1 where something differs. What it does not see: docs/reliability.md.
+
+    ser verify results/classification/emodb/speaker-5fold
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+
+from ser_brain.cli import Outcome
+from ser_brain.core.errors import one_line
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``ser verify``."""
+    parser.add_argument(
+        "folder",
+        type=Path,
+        metavar="DIR",
+        help="a run folder, a folds folder, a model folder or a folder of a report",
+    )
+    parser.add_argument(
+        "--manifest_folder",
+        type=Path,
+        metavar="DIR",
+        help="where the manifests of a run lie (default: where its settings say)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> Outcome:
+    """Check everything, and say it line by line."""
+    from ser_brain.publishing.verify import DIFFERS, OK, verify
+
+    checks = verify(arguments.folder, arguments.manifest_folder)
+    width = max(len(check.state) for check in checks)
+    lines = [
+        f"{check.state:<{width}}  "
+        + one_line(f"{check.item}: {check.reason}" if check.reason else check.item)
+        for check in checks
+    ]
+    bad = sum(check.state == DIFFERS for check in checks)
+    unchecked = sum(check.state not in (DIFFERS, OK) for check in checks)
+    lines.append(f"{len(checks)} items; {bad} differ, {unchecked} not checked")
+    facts = {"checks": [asdict(check) for check in checks], "differ": bad}
+    return Outcome("\n".join(lines), facts, int(bad > 0))

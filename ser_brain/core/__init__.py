@@ -1,0 +1,1 @@
+"""The ground of everything, without speech: errors, files, locks, logs, tables."""

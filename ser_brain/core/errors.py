@@ -1,0 +1,142 @@
+"""The one error a user is meant to read, and the sentences it is made of."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+
+
+class SERError(Exception):
+    """A mistake the user can mend: what was found, what was expected, what to do next.
+
+    Commands print it as one line, without a traceback, and exit with code 2.
+    """
+
+    def __str__(self) -> str:
+        """The sentence alone: torch puts the traceback of a process that reads before it."""
+        return super().__str__().rpartition(f"{__name__}.SERError: ")[2].rstrip("\n")
+
+
+def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
+    """Known names sorted with the ones most like ``name`` first.
+
+    Parameters
+    ----------
+    name : str
+        What the user typed.
+    known : iterable of str
+        Every name that would have been right.
+    count : int
+        How many close matches to put first.
+
+    Returns
+    -------
+    list of str
+        All known names, closest first, the rest in alphabetical order.
+
+    Examples
+    --------
+    >>> nearest("emodbb", ["cremad", "emodb", "demo"])
+    ['emodb', 'demo', 'cremad']
+    """
+    known = sorted(known)
+    close = difflib.get_close_matches(str(name), known, n=count, cutoff=0.4)
+    return close + [other for other in known if other not in close]
+
+
+def bad_value(what: str, found: object, expected: Iterable[str]) -> SERError:
+    """Build the error for a value that is not one of a closed set.
+
+    Examples
+    --------
+    >>> str(bad_value("corpus", "emodbb", ["emodb", "demo"]))
+    "Bad corpus 'emodbb'; expected one of: emodb, demo."
+    >>> str(bad_value("test set", "deu", []))
+    "Bad test set 'deu'; there is none to choose from."
+    """
+    known = nearest(found, expected)
+    choice = f"expected one of: {', '.join(known)}" if known else "there is none to choose from"
+    return SERError(f"Bad {what} {found!r}; {choice}.")
+
+
+HIDDEN = "***"
+SECRET = "token|password|passwd|passphrase|secret|api[_-]?key|access[_-]?key"
+
+# User and password before a host; one that is not encoded may hold @, / or ?.
+LOGIN = re.compile(
+    r"(?<=://)(?:[^/?#\s'\"]{0,200}|[^/?#\s'\":]{0,99}:(?!\d+[/?#])[^\s'\"]{0,200})@"
+    r"|(?<![^\s'\"(<=])[^/\s:@'\"(<=]{1,99}:[^/\s'\"]{1,200}@(?=[\w\[])"
+)
+
+# Of a query, any parameter that sounds like one; elsewhere those that are nothing else.
+SIGNED = re.compile(
+    rf"([?&#;][\w-]*(?:signature|credential|policy|key|auth|sig|pwd|{SECRET})[\w-]*=|"
+    rf"\b[\w-]*(?:{SECRET})=)[^&#\s'\"]+",
+    re.IGNORECASE,
+)
+QUOTED = re.compile(rf"(['\"][\w-]*(?:{SECRET})['\"]\s*:\s*['\"])[^'\"]+", re.IGNORECASE)
+HEADER = re.compile(
+    r"(\bbearer\s+|\bauthorization['\"]?\s*[:=]\s*['\"]?(?:(?:bearer|basic|token)\s+)?)[^\s'\"]+",
+    re.IGNORECASE,
+)
+TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{16,}")  # of the hub, wherever it stands
+
+# What a terminal obeys, what turns the direction of text, and halves of characters.
+UNSEEN = "\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff"
+CONTROL = re.compile(f"[{UNSEEN}]")
+LINE_CONTROL = re.compile(f"[{UNSEEN}\\n\\t]")
+
+
+def redacted(text: str) -> str:
+    """A text in which addresses and headers keep no password, no token and no signature.
+
+    Examples
+    --------
+    >>> redacted("no answer from https://me:s@cret@hub.example/api?api_key=1f")
+    'no answer from https://***@hub.example/api?api_key=***'
+    >>> redacted("PUT https://store.example/a?part=1&X-Amz-Signature=0f1e failed")
+    'PUT https://store.example/a?part=1&X-Amz-Signature=*** failed'
+    >>> redacted("sent Authorization: Bearer hf_abc")
+    'sent Authorization: Bearer ***'
+    """
+    text = LOGIN.sub(f"{HIDDEN}@", text)
+    for secret in (QUOTED, SIGNED, HEADER):
+        text = secret.sub(rf"\g<1>{HIDDEN}", text)
+    return TOKEN.sub(HIDDEN, text)
+
+
+def shown(text: str) -> str:
+    """A text of one or more lines as it may go to a terminal or a log.
+
+    Examples
+    --------
+    >>> print(shown("no file \\x1b[2Ja.wav"))
+    no file \\x1b[2Ja.wav
+    """
+    return CONTROL.sub(_escaped, redacted(text))
+
+
+def shown_message(text: str) -> str:
+    """The same of an error or a log line: no line of it can pass for another message."""
+    return re.sub(r"\n(?=\S)", "\n  ", shown(text))
+
+
+def one_line(text: str) -> str:
+    """A name as it may stand in a line of text, line ends escaped too.
+
+    Examples
+    --------
+    >>> print(one_line("a\\nb\\x9b"))
+    a\\nb\\x9b
+    """
+    return LINE_CONTROL.sub(_escaped, text)
+
+
+def shown_json(text: str) -> str:
+    """A JSON text that says the same, without what a terminal obeys."""
+    return CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _escaped(found: re.Match) -> str:
+    return found[0].encode("unicode_escape").decode("ascii")

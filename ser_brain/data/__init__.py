@@ -1,0 +1,1 @@
+"""Corpora as an experiment sees them: manifests, labels, splits, audits of leakage, audio."""

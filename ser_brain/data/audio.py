@@ -1,0 +1,259 @@
+"""Audio files: what their headers and first samples say, and reading them.
+
+soundfile only, no torch: corpora are prepared without it.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import soundfile
+
+from ser_brain.core.files import open_regular
+
+# What libsndfile reads, by its usual endings.
+SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff")
+SILENCE_PEAK = 1e-4  # full scale 1: quieter than -80 dBFS from end to end is silence
+SHORTEST_S = 0.1
+LOUDEST = 16.0  # full scale 1: float samples beyond this were never scaled
+LFS_MAGIC = b"version https://git-lfs"
+
+# What streaming writers leave in a WAV header in place of a length; SoX the last.
+UNKNOWN_LENGTH = (0, 0xFFFFFFFF, 0x7FFFF000)
+HEAD_BYTES = 4096
+BLOCK_FRAMES = 65536
+
+# What reading a damaged file ends in; the last two where the numbers of its header are wild.
+DAMAGED = (soundfile.SoundFileError, OSError, ValueError, MemoryError)
+CONVERT = "ffmpeg -i X X.wav converts it"
+HEADERLESS = (".raw", ".pcm", ".sln", ".vox", ".ul", ".al")
+
+# How files begin that people have and libsndfile does not decode: place, bytes, what it is.
+UNDECODED = (
+    (4, b"ftyp", f"an MP4 file (m4a, mp4, mov, 3gp); {CONVERT}"),
+    (0, b"\x1aE\xdf\xa3", f"a WebM or Matroska file; {CONVERT}"),
+    (0, b"#!AMR", f"an AMR file; {CONVERT}"),
+    (0, b"0&\xb2u\x8ef\xcf\x11", f"a Windows Media file (wma, wmv); {CONVERT}"),
+    (0, b"\xff\xf1", f"an AAC file; {CONVERT}"),
+    (0, b"\xff\xf9", f"an AAC file; {CONVERT}"),
+    (28, b"Speex   ", f"a Speex file; {CONVERT}"),
+    (8, b"AVI ", f"an AVI file; {CONVERT}"),
+    (0, b"PK\x03\x04", "a ZIP archive; unpack it"),
+    (0, b"\x1f\x8b", "a gzip archive; unpack it"),
+    (0, b"<", "a page of the web, or other text, in place of audio; download it again"),
+)
+
+
+class AudioProblem(Exception):
+    """Why a file cannot be used, in a word or two (``truncated``); part of a report."""
+
+
+@dataclass(frozen=True)
+class AudioFacts:
+    """Length and rate of an audio file, from its header.
+
+    Attributes
+    ----------
+    mark : tuple of int
+        Size in bytes and a checksum of the beginning: files that differ in it differ.
+    """
+
+    frames: int
+    sample_rate_hz: int
+    mark: tuple[int, int] = (0, 0)
+
+    @property
+    def duration_s(self) -> float:
+        return self.frames / self.sample_rate_hz
+
+
+def inspect(path: str | Path, longest_s: float = math.inf) -> AudioFacts:
+    """Read a file's header and as few samples as show that it is sound.
+
+    Parameters
+    ----------
+    path : str or Path
+        Any format libsndfile reads.
+    longest_s : float
+        Of a longer file only the header is read: a few megabytes can hold days of silence.
+
+    Returns
+    -------
+    AudioFacts
+
+    Raises
+    ------
+    AudioProblem
+        ``missing``, ``empty``, ``git-LFS stub``, ``unreadable`` (with what it is, where that
+        is known, and how to convert it), ``truncated``, ``too short``, ``silent``, ``not a
+        number`` or ``not at full scale 1``.
+    """
+    path = Path(path)
+    try:
+        with open_regular(path, largest=None) as file:
+            head = file.read(HEAD_BYTES)
+            size = os.fstat(file.fileno()).st_size
+            cut = _wav_is_cut(file, head, size)
+    except FileNotFoundError:
+        raise AudioProblem("missing") from None
+    except (OSError, ValueError):  # no permission; a name that no file can have
+        raise AudioProblem("unreadable") from None
+    if not head:
+        raise AudioProblem("empty")
+    if head.startswith(LFS_MAGIC):
+        raise AudioProblem("git-LFS stub")
+    if cut:
+        raise AudioProblem("truncated")
+    try:
+        with opened(path) as file:
+            facts = AudioFacts(file.frames, file.samplerate, (size, zlib.crc32(head)))
+            if facts.duration_s > longest_s:
+                return facts
+            ends_well = _ends_well(file, facts)
+        # Some codings cannot seek, and some only think so; that is not to say that they end.
+        if not (ends_well or _is_whole(path)):
+            raise AudioProblem("truncated")
+        with opened(path) as file:
+            _inspect_samples(file)
+    except DAMAGED:
+        raise AudioProblem(_undecoded(path, head)) from None
+    return facts
+
+
+@contextmanager
+def opened(path: str | Path) -> Iterator[soundfile.SoundFile]:
+    """Open an audio file by its content alone.
+
+    soundfile takes a name's ending for the format where it knows it, and ``.raw`` for a format
+    that has to be described. Read with ``frames=file.frames``, which codings that cannot seek
+    need.
+
+    Raises
+    ------
+    OSError, soundfile.SoundFileError, ValueError, MemoryError
+        :data:`DAMAGED`.
+    """
+    with open_regular(path, largest=None) as file:
+        try:
+            sound = soundfile.SoundFile(file.fileno(), closefd=False)
+        except soundfile.LibsndfileError as error:  # which names the file by a number
+            raise soundfile.LibsndfileError(error.code, f"Error opening {path}: ") from None
+        with sound:
+            yield sound
+
+
+def _ends_well(file: soundfile.SoundFile, facts: AudioFacts) -> bool:
+    """Whether the last frame is there, by a look at it alone; too little is a problem."""
+    if facts.frames == 0:
+        raise AudioProblem("empty")
+    if facts.duration_s < SHORTEST_S:
+        raise AudioProblem("too short")
+    # A lossless file that was cut opens well; reading its last frame shows it.
+    try:
+        file.seek(facts.frames - 1)
+        return len(file.read(1)) == 1
+    except DAMAGED:
+        return False
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether all frames are there, by reading them all."""
+    try:
+        with opened(path) as file:
+            return sum(map(len, file.blocks(BLOCK_FRAMES, frames=file.frames))) == file.frames
+    except DAMAGED:
+        return False
+
+
+def _inspect_samples(file: soundfile.SoundFile) -> None:
+    """Read as little as shows that the samples are not all zero, or all of floating ones."""
+    floating = file.subtype in ("FLOAT", "DOUBLE")
+    loud = False
+    for block in file.blocks(BLOCK_FRAMES, frames=file.frames, dtype="float32"):
+        if floating and not np.isfinite(block).all():
+            raise AudioProblem("not a number")
+        if floating and np.abs(block).max() > LOUDEST:
+            raise AudioProblem("not at full scale 1")
+        loud = loud or np.abs(block).max() > SILENCE_PEAK
+        if loud and not floating:
+            return
+    if not loud:
+        raise AudioProblem("silent")
+
+
+def _undecoded(path: Path, head: bytes) -> str:
+    """``unreadable``, and what a file is where its beginning or its ending tells."""
+    for place, start, what in UNDECODED:
+        if head[place : place + len(start)] == start:
+            return f"unreadable: {what}"
+    if path.suffix.lower() in HEADERLESS:
+        return (
+            "unreadable: samples without a header; where they are of 16 bits at 8000 Hz, "
+            "ffmpeg -f s16le -ar 8000 -ac 1 -i X X.wav converts it"
+        )
+    return "unreadable"
+
+
+def _wav_is_cut(file: BinaryIO, head: bytes, size: int) -> bool:
+    """Whether a RIFF file ends before its data chunk does; libsndfile would not say."""
+    if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
+        return False
+    at = 12
+    while at + 8 <= size:
+        file.seek(at)
+        name, length = struct.unpack("<4sI", file.read(8))
+        if name == b"data":
+            return length not in UNKNOWN_LENGTH and at + 8 + length > size
+        at += 8 + length + length % 2
+    return False
+
+
+def read(
+    path: str | Path, start_s: float | None = None, stop_s: float | None = None
+) -> tuple[np.ndarray, int]:
+    """Read a file, or a part of it, as mono.
+
+    Parameters
+    ----------
+    path : str or Path
+    start_s, stop_s : float, optional
+        Seconds inside the file; None is its start or end.
+
+    Returns
+    -------
+    samples : numpy.ndarray, shape (S,), float32
+        Channels averaged, full scale 1.
+    sample_rate_hz : int
+
+    Raises
+    ------
+    AudioProblem
+        If the file is missing or cannot be read, holds nothing there, or stops before it
+        starts.
+    """
+    try:
+        with opened(path) as file:
+            rate_hz = file.samplerate
+            first = 0 if start_s is None else round(start_s * rate_hz)
+            last = file.frames if stop_s is None else round(stop_s * rate_hz)
+            if last < first:  # A negative count would read to the end.
+                raise AudioProblem("stop before its start")
+            if not file.seekable():
+                samples = file.read(last, dtype="float32", always_2d=True)[first:]
+            else:
+                file.seek(first)
+                samples = file.read(last - first, dtype="float32", always_2d=True)
+    except DAMAGED as error:
+        raise AudioProblem(f"unreadable ({error})") from None
+    if not len(samples):
+        raise AudioProblem("empty")
+    return samples.mean(axis=1), rate_hz

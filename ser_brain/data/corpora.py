@@ -1,0 +1,213 @@
+"""The ``corpora`` setting: which corpora an experiment takes, and for what."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+from ser_brain.core.errors import SERError, bad_value
+from ser_brain.data.manifest import ENTRY_KEYS
+
+USES = ("train", "test")
+
+
+@dataclass(frozen=True)
+class CorpusSetting:
+    """One line of the ``corpora`` setting.
+
+    Attributes
+    ----------
+    corpus : str
+        Name of a prep script.
+    use : str
+        ``train``: cut into train, valid and test by the split protocol; ``test``: tested on
+        whole.
+    data_folder : str, optional
+        Where the corpus lies; None only for corpora that bring their own.
+    label_source : str, optional
+        None takes the default of the corpus's card.
+    where : dict
+        Keep utterances whose manifest fields equal these, e.g. ``{"language": "eng"}``.
+    options : dict
+        Options of the prep script.
+    """
+
+    corpus: str
+    use: str = "train"
+    data_folder: str | None = None
+    label_source: str | None = None
+    where: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.use not in USES:
+            raise bad_value("use of a corpus", self.use, USES)
+        for name in ("corpus", "data_folder", "label_source"):
+            value = getattr(self, name)
+            if not isinstance(value, str | None) or (value is None and name == "corpus"):
+                raise SERError(f"Bad {name} {value!r} in corpora; expected a name.")
+        for name in ("where", "options"):
+            value = getattr(self, name)
+            if not isinstance(value, Mapping):
+                raise SERError(f"Bad {name} {value!r}; expected a mapping like {{key: value}}.")
+        for key in self.where:
+            if key not in ENTRY_KEYS:
+                raise bad_value("field in where", key, ENTRY_KEYS)
+
+    @property
+    def source(self) -> str:
+        """What is prepared, whatever is then taken of it; two lines may share it."""
+        return repr((self.corpus, self.data_folder, sorted(self.options.items())))
+
+
+def is_of(corpus: str, names: Collection[str]) -> bool:
+    """Whether an experiment took a corpus under any of its names there.
+
+    A line with ``where`` is named after both: ``demo_eng`` is of ``demo``.
+
+    Examples
+    --------
+    >>> is_of("demo", {"demo_eng"}), is_of("demo_2", {"demo"})
+    (True, False)
+    """
+    return any(f"{name}_".startswith(f"{corpus}_") for name in names)
+
+
+def parse_corpora(settings: Sequence[Mapping]) -> list[CorpusSetting]:
+    """Check the ``corpora`` setting.
+
+    Raises
+    ------
+    SERError
+        For what is no list of mappings, an unknown key, or if nothing is to be trained on.
+    """
+    if not isinstance(settings, list) or not all(isinstance(s, Mapping) for s in settings):
+        raise SERError(
+            f"Bad corpora {settings!r}; expected a list of lines like {{corpus: demo}}."
+        )
+    known = [f.name for f in fields(CorpusSetting)]
+    parsed = []
+    for setting in settings:
+        for key in setting:
+            if key not in known:
+                raise bad_value("key in corpora", key, known)
+        if "corpus" not in setting:
+            raise SERError(f"A line of corpora names no corpus: {dict(setting)}.")
+        parsed.append(CorpusSetting(**setting))
+    if not any(setting.use == "train" for setting in parsed):
+        raise SERError("No corpus in corpora has use: train.")
+    return parsed
+
+
+@dataclass(frozen=True)
+class Target:
+    """A corpus to test on.
+
+    Attributes
+    ----------
+    manifest : Path
+    label_source : str, optional
+        None takes the default of the corpus's card.
+    data_folder : Path, optional
+        Where its audio lies; None takes what the card notes.
+    where : dict
+        Keep utterances whose manifest fields equal these.
+    balanced : bool
+        Test on as many utterances of each class as the smallest class has.
+    """
+
+    manifest: Path
+    label_source: str | None = None
+    data_folder: Path | None = None
+    where: Mapping[str, str] = field(default_factory=dict)
+    balanced: bool = False
+
+
+def add_on_arguments(parser: argparse.ArgumentParser, required: bool) -> None:
+    """Add ``--on`` and what belongs to it."""
+    parser.add_argument(
+        "--on",
+        nargs="+",
+        default=[],
+        required=required,
+        metavar="MANIFEST[:SOURCE]",
+        help="corpora to test on, each with the label source if not the corpus's default",
+    )
+    parser.add_argument(
+        "--data_folder",
+        nargs="+",
+        default=[],
+        type=Path,
+        metavar="DIR",
+        help="where the audio lies, one for each --on; default: what the corpus card notes",
+    )
+    parser.add_argument(
+        "--where",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="only utterances whose manifest field has this value, e.g. language=deu",
+    )
+    parser.add_argument(
+        "--balanced",
+        action="store_true",
+        help="test on as many utterances of each class as the smallest class has",
+    )
+    parser.add_argument("--device", help="where the model runs (default: a GPU, if any)")
+
+
+def targets(arguments: argparse.Namespace) -> list[Target]:
+    """The targets that a command line names.
+
+    Raises
+    ------
+    SERError
+        For a manifest that is not there, a ``--where`` without a value, or data folders that
+        do not match.
+    """
+    folders = arguments.data_folder or [None] * len(arguments.on)
+    if len(folders) != len(arguments.on):
+        raise SERError(
+            f"--data_folder names {len(folders)} folders for {len(arguments.on)} manifests; "
+            "give one for each, in the same order."
+        )
+    where = dict(parse_pair("--where", pair) for pair in arguments.where)
+    return [
+        Target(*parse_manifest(name), folder, where, arguments.balanced)
+        for name, folder in zip(arguments.on, folders, strict=True)
+    ]
+
+
+def parse_pair(option: str, text: str) -> tuple[str, str]:
+    """Cut ``KEY=VALUE`` in two.
+
+    Examples
+    --------
+    >>> parse_pair("--where", "language=deu")
+    ('language', 'deu')
+    """
+    key, _, value = text.partition("=")
+    if not (key and value):
+        raise SERError(f"Bad {option} {text!r}; expected KEY=VALUE.")
+    return key, value
+
+
+def parse_manifest(text: str) -> tuple[Path, str | None]:
+    """Cut ``MANIFEST[:LABEL_SOURCE]`` in two.
+
+    Raises
+    ------
+    SERError
+        If there is no such manifest.
+    """
+    if Path(text).is_file():
+        return Path(text), None
+    path, _, source = text.rpartition(":")
+    if source and path and Path(path).is_file():
+        return Path(path), source
+    raise SERError(
+        f"No manifest at {path or text}; write it first: "
+        "python -m data_prep CORPUS --data_folder DIR --manifest_folder DIR."
+    )

@@ -1,0 +1,211 @@
+"""From rows to batches: signals, target tensors, loaders.
+
+Shapes: S samples, T frames, C channels.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+
+import speechbrain as sb
+import torch
+from speechbrain.dataio.batch import PaddedBatch
+from speechbrain.dataio.dataloader import SaveableDataLoader
+from speechbrain.dataio.dataset import DynamicItemDataset
+from torch import Tensor
+
+from ser_brain.core.errors import SERError
+from ser_brain.data import audio
+from ser_brain.data.labels import NO_EMOTION
+from ser_brain.data.resampling import resampler
+
+# Another recording of the same name rarely has the same length; the same one in another format
+# may have what an encoder pads it with.
+SAME_LENGTH_S = 0.1
+
+
+def load_signal(
+    wav: str,
+    start_s: float | None,
+    stop_s: float | None,
+    rate_hz: int,
+    duration_s: float | None = None,
+) -> Tensor:
+    """Read an utterance as mono at the encoder's rate.
+
+    Parameters
+    ----------
+    wav : str
+    start_s, stop_s : float or None
+        Where it lies in the file; None is its start or end.
+    rate_hz : int
+        The encoder's.
+    duration_s : float, optional
+        How long it is, as the manifest says; anything is taken without.
+
+    Returns
+    -------
+    Tensor, shape (S,), float32
+
+    Raises
+    ------
+    SERError
+        If the file cannot be read, is not as long as the manifest says, or holds values that
+        are not finite.
+    """
+    try:
+        samples, found_hz = audio.read(wav, start_s, stop_s)
+    except audio.AudioProblem as problem:
+        raise SERError(f"Cannot use {wav}: {problem}. Prepare the corpus again.") from None
+    found_s = len(samples) / found_hz
+    if duration_s is not None and abs(found_s - duration_s) > SAME_LENGTH_S:
+        place = "" if start_s is None else f" from {start_s:g} s on"
+        raise SERError(
+            f"{wav} is not the recording that the manifest was made of: it holds {found_s:.2f} "
+            f"s{place}, and the manifest says {duration_s:.2f} s. Give the --data_folder that "
+            "the manifest was made of, or prepare the corpus again."
+        )
+    signal_S = torch.from_numpy(samples)
+    if not torch.isfinite(signal_S).all():
+        raise SERError(f"Cannot use {wav}: its samples are not all finite.")
+    return signal_S if found_hz == rate_hz else resampler(found_hz, rate_hz)(signal_S)
+
+
+def require_files(rows: Mapping[str, dict]) -> None:
+    """Stop before a model runs if recordings are missing.
+
+    Raises
+    ------
+    SERError
+        Naming how many and the first three.
+    """
+    files = {row["wav"] for row in rows.values()}
+    missing = sorted(file for file in files if not os.path.isfile(file))
+    if missing:
+        raise SERError(
+            f"{len(missing)} of {len(files)} recordings are missing: {', '.join(missing[:3])}. "
+            "Give the folder of the corpus with --data_folder, or prepare the corpus again."
+        )
+
+
+FACTS = ("wav", "start", "stop", "duration", "emotion", "valence", "arousal")
+
+
+def make_dataset(
+    rows: Mapping[str, dict],
+    emotions: Sequence[str],
+    sample_rate_hz: int,
+    features_of: Callable[[str], Tensor] | None = None,
+) -> DynamicItemDataset:
+    """A SpeechBrain dataset of ``id``, ``signal``, ``emotion_index`` and ``valence_arousal``.
+
+    Parameters
+    ----------
+    rows : mapping
+        id -> row of :class:`ser_brain.data.labelling.CorpusData`.
+    emotions : sequence of str
+        The classes, in the order of the model's outputs.
+    sample_rate_hz : int
+        The encoder's.
+    features_of : callable, optional
+        id -> what the encoder's front end gives, (T, C). The items then have these
+        ``features`` in place of ``signal``, and no audio is read.
+    """
+    index = {emotion: place for place, emotion in enumerate(emotions)}
+
+    @sb.utils.data_pipeline.takes("wav", "start", "stop", "duration")
+    @sb.utils.data_pipeline.provides("signal")
+    def signal(wav: str, start: float | None, stop: float | None, duration: float) -> Tensor:
+        return load_signal(wav, start, stop, sample_rate_hz, duration)
+
+    @sb.utils.data_pipeline.takes("id")
+    @sb.utils.data_pipeline.provides("features")
+    def features(utterance_id: str) -> Tensor:
+        return features_of(utterance_id)
+
+    @sb.utils.data_pipeline.takes("emotion", "valence", "arousal")
+    @sb.utils.data_pipeline.provides("emotion_index", "valence_arousal")
+    def targets(emotion: str | None, valence: float | None, arousal: float | None):
+        yield index.get(emotion, NO_EMOTION)
+        point = (math.nan if value is None else value for value in (valence, arousal))
+        yield torch.tensor([*point], dtype=torch.float32)
+
+    return DynamicItemDataset(
+        {utterance_id: {key: row[key] for key in FACTS} for utterance_id, row in rows.items()},
+        [signal, features, targets],
+        ["id", "features" if features_of else "signal", "emotion_index", "valence_arousal"],
+    )
+
+
+collate = functools.partial(PaddedBatch, padded_keys=["signal", "features"])
+
+
+def evaluation_loader(
+    dataset: DynamicItemDataset, batch_size: int, rank: int, ranks: int, **options: object
+) -> SaveableDataLoader:
+    """A loader over this rank's share, in order: each utterance on exactly one rank."""
+    share = torch.utils.data.Subset(dataset, range(rank, len(dataset), ranks))
+    return SaveableDataLoader(share, batch_size=batch_size, collate_fn=collate, **options)
+
+
+def require_lengths(
+    rows: Mapping[str, dict],
+    shortest: int,
+    longest: int | None,
+    rate_hz: int,
+    max_clip_s: float = math.inf,
+) -> None:
+    """Stop if a clip does not fit the encoder, or is longer than the run's settings allow.
+
+    Parameters
+    ----------
+    rows : mapping
+        id -> row of :class:`ser_brain.data.labelling.CorpusData`.
+    shortest, longest : int
+        The encoder's receptive field and limit, in samples at ``rate_hz``; no limit is None.
+    rate_hz : int
+    max_clip_s : float
+        The setting, in seconds: the longest clip decides how much memory is needed.
+
+    Raises
+    ------
+    SERError
+        Naming how many clips, and the first five with their lengths.
+    """
+    shortest_s = shortest / rate_hz
+    longest_s = math.inf if longest is None else longest / rate_hz
+    cut = "Cut such clips, or leave them out of the corpus"
+    for what, low_s, high_s, advice in (
+        (
+            f"shorter than the encoder's receptive field ({shortest_s:.3f} s)",
+            shortest_s,
+            math.inf,
+            "Leave such clips out of the corpus",
+        ),
+        (f"longer than the encoder takes ({longest_s:g} s)", 0, longest_s, cut),
+        (
+            f"longer than max_clip_s ({max_clip_s:g} s)",
+            0,
+            max_clip_s,
+            f"{cut}; or give train.py a higher --max_clip_s for this run, if the machine has "
+            "the memory",
+        ),
+    ):
+        off = _outside(rows, low_s, high_s)
+        if off:
+            count = "1 utterance is" if len(off) == 1 else f"{len(off)} utterances are"
+            raise SERError(f"{count} {what}: {', '.join(off[:5])}. {advice}.")
+
+
+def _outside(rows: Mapping[str, dict], low_s: float, high_s: float) -> list[str]:
+    """The clips whose length is not between two, each with it."""
+    rounding_s = 1e-6  # of a manifest's durations
+    lengths_s = {utterance_id: row["duration"] for utterance_id, row in rows.items()}
+    return [
+        f"{utterance_id} ({s:.4g} s)"
+        for utterance_id, s in lengths_s.items()
+        if not low_s - rounding_s <= s <= high_s + rounding_s
+    ]

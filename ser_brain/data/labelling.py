@@ -1,0 +1,240 @@
+"""From manifests to the labelled utterances of one experiment.
+
+A manifest holds every label of every source; the experiment chooses.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ser_brain.core.errors import SERError, bad_value
+from ser_brain.data.corpora import CorpusSetting
+from ser_brain.data.labels import EMOTIONS, map_emotion, prototype, require_in_scale, rescale
+from ser_brain.data.manifest import read_card, read_manifest
+
+VAD_SOURCES = ("corpus", "prototypes")
+REQUIRED_LABELS = ("emotion", "vad")
+UNIT_RANGE = (-1.0, 1.0)
+WITHOUT_VAD = "without valence and arousal"
+NEEDED = ("name", "sources", "default_source", "vad_scale")  # of a corpus card
+CARD_FACTS = (
+    "title",
+    "version",
+    "licence",
+    "citation",
+    "languages",
+    "style",
+    "notes",
+    "synthetic",
+    "known_bad",
+    "fingerprint",
+    "manifest_sha256",
+)
+
+
+@dataclass
+class CorpusData:
+    """The utterances of one corpus setting, labelled for the experiment.
+
+    Attributes
+    ----------
+    name : str
+        The manifest's corpus, with the values of ``where``: ``demo_eng``.
+    rows : dict
+        id -> manifest entry with ``emotion`` (one of the experiment's, or None), ``valence``
+        and ``arousal`` (in ``va_range`` units, or None) and ``label_source``.
+    left_out : dict
+        Reason -> number of utterances.
+    """
+
+    name: str
+    setting: CorpusSetting
+    card: dict
+    rows: dict[str, dict]
+    left_out: dict[str, int]
+
+    def leave_out(self, reason: str, count: int) -> None:
+        """Count utterances that the protocol leaves aside."""
+        if count:
+            self.left_out[reason] = self.left_out.get(reason, 0) + count
+
+    def facts(self, heard: Collection[str] = ()) -> dict:
+        """What a report says of the corpus: what it is, and the findings of its preparation.
+
+        Parameters
+        ----------
+        heard : collection of str
+            Ids of what is trained and validated on, whose languages are named: a corpus may
+            have more. Where none of it is heard, those of all its rows are.
+        """
+        rows = [row for i, row in self.rows.items() if i in heard] or self.rows.values()
+        languages = sorted({row["language"] for row in rows if row.get("language")})
+        return {
+            **{key: self.card.get(key) for key in CARD_FACTS},
+            "languages": languages or self.card.get("languages"),
+            "use": self.setting.use,
+            "label_source": self.setting.label_source or self.card.get("default_source"),
+            "utterances": len(self.rows),
+            "left_out": self.left_out,
+            "damaged": {kind: len(p) for kind, p in self.card.get("left_out", {}).items()},
+            "same_audio": len(self.card.get("same_audio", ())),
+        }
+
+
+@dataclass(frozen=True)
+class LabelChoice:
+    """How an experiment reads labels: its classes, merging, scale and what it needs.
+
+    Attributes
+    ----------
+    emotions : sequence of str
+        The classes, in the order of the model's outputs.
+    emotion_map : dict
+        Classes to merge, e.g. ``{"excitement": "happiness"}``.
+    va_range : (float, float)
+        The scale of valence and arousal in this experiment.
+    vad_source : str
+        ``corpus`` (its ratings) or ``prototypes`` (each emotion's point on the circumplex).
+    required_label : str
+        ``emotion``: keep utterances of the classes; ``vad``: keep those with valence and
+        arousal.
+    """
+
+    emotions: Sequence[str]
+    emotion_map: Mapping[str, str]
+    va_range: tuple[float, float]
+    vad_source: str
+    required_label: str
+
+    def __post_init__(self) -> None:
+        if self.vad_source not in VAD_SOURCES:
+            raise bad_value("vad_source", self.vad_source, VAD_SOURCES)
+        if self.required_label not in REQUIRED_LABELS:
+            raise bad_value("required_label", self.required_label, REQUIRED_LABELS)
+        for emotion in [*self.emotions, *self.emotion_map, *self.emotion_map.values()]:
+            if emotion not in EMOTIONS:
+                raise bad_value("emotion", emotion, EMOTIONS)
+        twice = [e for e, count in Counter(self.emotions).items() if count > 1]
+        if twice:
+            raise SERError(f"emotions names {', '.join(twice)} more than once.")
+        if len(self.va_range) != 2 or not self.va_range[0] < self.va_range[1]:
+            raise SERError(
+                f"Bad va_range {list(self.va_range)}; expected the lowest and highest value."
+            )
+
+
+def label_corpus(
+    manifest: str | Path, data_folder: str | Path, setting: CorpusSetting, choice: LabelChoice
+) -> CorpusData:
+    """Read a manifest and give each utterance the experiment's labels.
+
+    Raises
+    ------
+    SERError
+        For a label source the corpus lacks, valence or arousal off the corpus's scale (naming
+        the utterance), or if no utterance is left.
+    """
+    card = read_card(manifest, NEEDED)
+    entries = read_manifest(manifest, data_folder)
+    source = setting.label_source or card["default_source"]
+    if source not in card["sources"]:
+        raise bad_value(f"label source of {card['name']}", source, card["sources"])
+    rows, left_out = {}, Counter()
+    for utterance_id, entry in entries.items():
+        if any(entry.get(key) != value for key, value in setting.where.items()):
+            continue
+        try:
+            row, reason = _label(entry, source, card, choice)
+        except SERError as error:
+            raise SERError(f"{utterance_id}: {error}") from None
+        if reason is None:
+            rows[utterance_id] = row
+        else:
+            left_out[reason] += 1
+    name = "_".join([card["name"], *map(str, setting.where.values())])
+    if not rows:
+        why = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
+        there = "; ".join(
+            f"{key} is {' or '.join(sorted({str(e[key]) for e in entries.values()})[:9])}"
+            for key in setting.where
+        )
+        raise SERError(
+            f"No utterance of {name} has the label this experiment needs "
+            f"({why or f'none matches {dict(setting.where)}: {there}'})."
+            f"{_way_on(left_out, choice)}"
+        )
+    return CorpusData(name, setting, card, rows, dict(left_out))
+
+
+def _way_on(left_out: Mapping[str, int], choice: LabelChoice) -> str:
+    """What works where a corpus has no valence and arousal."""
+    if set(left_out) != {WITHOUT_VAD} or choice.vad_source == "prototypes":
+        return ""
+    return (
+        " What works: hparams/classification.yaml, or --vad_source=prototypes, which gives "
+        "each emotion its point on the circumplex."
+    )
+
+
+def _label(
+    entry: dict, source: str, card: dict, choice: LabelChoice
+) -> tuple[dict, str | None]:
+    """The row of an entry, and why it must be left out (None: it need not)."""
+    label = entry["labels"].get(source)
+    if label is None:
+        return {}, f"without {source} label"
+    emotion = map_emotion(label["emotion"], choice.emotion_map)
+    valence, arousal = _valence_arousal(emotion, label, card, choice)
+    row = {
+        **entry,
+        "label_source": source,
+        "emotion": emotion if emotion in choice.emotions else None,
+        "valence": valence,
+        "arousal": arousal,
+    }
+    if choice.required_label == "emotion" and row["emotion"] is None:
+        return row, "without agreement" if emotion is None else f"labelled {emotion}"
+    if choice.required_label == "vad" and None in (valence, arousal):
+        return row, WITHOUT_VAD
+    return row, None
+
+
+def _valence_arousal(
+    emotion: str | None, label: dict, card: dict, choice: LabelChoice
+) -> tuple[float | None, float | None]:
+    """The utterance's point, in the experiment's units."""
+    if choice.vad_source == "prototypes":
+        point = prototype(emotion) if emotion is not None else None
+        scale = UNIT_RANGE
+    else:
+        point = label.get("vad")
+        scale = card["vad_scale"]
+    if point is None:
+        return None, None
+    return tuple(
+        None
+        if point.get(name) is None
+        else rescale(require_in_scale(point[name], scale, name), scale, choice.va_range)
+        for name in ("valence", "arousal")
+    )
+
+
+def require_every_emotion(rows: Mapping[str, dict], emotions: Sequence[str]) -> None:
+    """Stop if a class of the experiment has no utterance to learn from.
+
+    Raises
+    ------
+    SERError
+        Naming the classes and the counts of those that have some.
+    """
+    counts = Counter(row["emotion"] for row in rows.values())
+    absent = [emotion for emotion in emotions if not counts[emotion]]
+    if absent:
+        found = ", ".join(f"{emotion} {counts[emotion]}" for emotion in emotions)
+        raise SERError(
+            f"No utterance to train on is labelled {', '.join(absent)} (found: {found}). "
+            "Mend `emotions`, `emotion_map` or the label source."
+        )

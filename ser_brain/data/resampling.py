@@ -1,0 +1,56 @@
+"""The one resampler: training, inference and every exported model use it, by this name.
+
+Resamplers differ by enough to change a decision, so a model's folder says which it was made
+with.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import numpy as np
+import torch
+import torchaudio
+
+from ser_brain.core.errors import SERError
+
+RESAMPLER = "torchaudio.transforms.Resample(sinc_interp_hann, width 6, rolloff 0.99)"
+
+# Numbers of the filter that rates without a common divisor need, such as 44099 Hz.
+LARGEST_FILTER = 2**24
+
+
+@functools.lru_cache(maxsize=8)
+def resampler(from_hz: int, to_hz: int) -> torchaudio.transforms.Resample:
+    """The project's one resampler, its kernel made once per pair of rates.
+
+    Raises
+    ------
+    SERError
+        If the rates have so small a common divisor that the filter would not fit into memory.
+    """
+    common_hz = math.gcd(from_hz, to_hz)
+    size = (to_hz // common_hz) * (from_hz // common_hz)
+    if size > LARGEST_FILTER:
+        raise SERError(
+            f"No filter from {from_hz} Hz to {to_hz} Hz: the rates share only a factor of "
+            f"{common_hz}. Convert the recording to a usual rate, such as 16000 or 48000 Hz."
+        )
+    return torchaudio.transforms.Resample(
+        from_hz, to_hz, "sinc_interp_hann", lowpass_filter_width=6, rolloff=0.99
+    )
+
+
+def resample(samples_S: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:
+    """Bring mono float32 samples to another rate.
+
+    Examples
+    --------
+    >>> resample(np.zeros(441, dtype="float32"), 44_100, 16_000).shape
+    (160,)
+    """
+    if from_hz == to_hz:
+        return samples_S
+    with torch.inference_mode():
+        return resampler(from_hz, to_hz)(torch.from_numpy(samples_S)).numpy()

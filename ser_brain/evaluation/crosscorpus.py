@@ -1,0 +1,153 @@
+"""Cross-corpus matrix: every model on every test set, the best of a row, and what may be luck.
+
+No torch. The layout is that of study 1's table 5.5 (rows are test sets), with intervals and a
+paired test. Models are tested against the first one, which is chosen before the results are
+seen; against the best, chosen by the results, a test would find too much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+
+from ser_brain.evaluation.compare import (
+    PRIMARY,
+    SEEN,
+    compare,
+    correct_primaries,
+    full_name,
+    pair,
+    run_facts,
+)
+from ser_brain.evaluation.evaluate import RESAMPLES, score
+from ser_brain.evaluation.predictions import Predictions
+from ser_brain.evaluation.runs import Run, label_runs
+from ser_brain.evaluation.significance import LEVEL
+
+SHOWN = ("wa", "uar", "macro_f1", "valence ccc", "arousal ccc")
+TESTED = {full_name(task, metric): (task, metric) for task, metric in PRIMARY.items()}
+
+# Values that are written alike are equally good.
+DECIMALS = 3
+
+
+def cross(runs: Sequence[Run], resamples: int = RESAMPLES) -> dict:
+    """Judge every run on every test set it predicted.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        The first is what the others are tested against.
+    resamples : int
+
+    Returns
+    -------
+    dict
+        ``models``: label -> folder, protocol, ...; ``metrics``: those that any model has;
+        ``test_sets``: name -> ``synthetic``, ``same_utterances`` (of all models), ``chance``
+        and ``cells``: label -> role, utterances, speakers, metrics, ``best`` (metrics in which
+        no other model is better; never of a model that was trained on the set) and
+        ``against_first``: tested metric -> ``n``, ``drawn``, ``difference`` to the first model,
+        ``p`` and ``p_holm``, corrected for all tests of the matrix.
+
+    Raises
+    ------
+    SERError
+        If models were judged by different labels or classes on a test set of one name.
+    """
+    labels = label_runs(runs)
+    by_label = dict(zip(labels, runs, strict=True))
+    names = list(dict.fromkeys(name for run in runs for name in run.test_sets))
+    test_sets, comparisons = {}, {}
+    for name in names:
+        judged = {
+            label: run.pooled(name) for label, run in by_label.items() if name in run.test_sets
+        }
+        test_sets[name], compared = _row(judged, labels[0], resamples)
+        comparisons |= {(name, label): found for label, found in compared.items()}
+    correct_primaries(list(comparisons.values()))
+    for (name, label), comparison in comparisons.items():
+        test_sets[name]["cells"][label]["against_first"] = _tested(comparison)
+    cells = [cell for row in test_sets.values() for cell in row["cells"].values()]
+    known = {metric for cell in cells for metric in cell["metrics"]}
+    return {
+        "models": {label: run_facts(run, label) for label, run in by_label.items()},
+        "metrics": [metric for metric in SHOWN if metric in known],
+        "bootstrap": {"resamples": resamples, "level": LEVEL},
+        "tests": sum(len(comparison["tasks"]) for comparison in comparisons.values()),
+        "test_sets": test_sets,
+    }
+
+
+def _row(
+    judged: Mapping[str, Predictions], first: str, resamples: int
+) -> tuple[dict, dict[str, dict]]:
+    """All models on one test set, and the comparisons of them with the first."""
+    ids = {label: set(predictions.ids) for label, predictions in judged.items()}
+    cells = {label: _cell(predictions, resamples) for label, predictions in judged.items()}
+    comparisons = {}
+    for one, other in combinations(judged, 2):
+        if ids[one] & ids[other]:
+            both = pair(judged[one], judged[other], (one, other))
+            if one == first and SEEN not in (cells[one]["role"], cells[other]["role"]):
+                comparisons[other] = compare(both, resamples)
+    same = all(found == ids[next(iter(judged))] for found in ids.values())
+    if same:
+        _mark_best(cells)
+    classes = {cell["classes_present"] for cell in cells.values()} - {0}
+    row = {
+        "synthetic": any(bool(p.card.get("synthetic")) for p in judged.values()),
+        "same_utterances": same,
+        "chance": [1 / count for count in sorted(classes, reverse=True)],
+        "cells": cells,
+    }
+    return row, comparisons
+
+
+def _cell(predictions: Predictions, resamples: int) -> dict:
+    scores = score(predictions, resamples, np.random.default_rng(predictions.card["seed"]))
+    values = scores.values()
+    classification = scores.classification or {"classes_present": 0, "confusion": None}
+    judged = [
+        part for part in (scores.classification, *(scores.regression or {}).values()) if part
+    ]
+    return {
+        "role": predictions.card["role"],
+        "protocol": predictions.card["protocol"],
+        "utterances": len(set(predictions.utterances)),
+        "speakers": len({row.get("speaker") for row in predictions.rows} - {None}),
+        "classes_present": classification["classes_present"],
+        "emotions": predictions.emotions,
+        "confusion": classification["confusion"],
+        "metrics": {
+            metric: values[metric]
+            for metric in SHOWN
+            if metric in values and values[metric]["value"] is not None
+        },
+        "notes": list(dict.fromkeys(part["drawn"]["note"] for part in judged if part["n"])),
+        "best": [],
+        "against_first": {},
+    }
+
+
+def _mark_best(cells: Mapping[str, dict]) -> None:
+    unseen = [cell for cell in cells.values() if cell["role"] != SEEN]
+    for metric in SHOWN:
+        rivals = [cell for cell in unseen if metric in cell["metrics"]]
+        values = [round(cell["metrics"][metric]["value"], DECIMALS) for cell in rivals]
+        for cell, value in zip(rivals, values, strict=True):
+            if len(rivals) > 1 and value == max(values):
+                cell["best"].append(metric)
+
+
+def _tested(comparison: Mapping) -> dict[str, dict]:
+    """The primary metrics of a comparison with the first model."""
+    tasks = comparison["tasks"]
+    return {
+        name: {"n": tasks[task]["n"], "drawn": tasks[task]["drawn"]}
+        | tasks[task]["metrics"][metric]
+        for name, (task, metric) in TESTED.items()
+        if task in tasks
+    }

@@ -1,0 +1,355 @@
+"""Runs: every prediction of one model, or of the models of all folds taken together. No torch.
+
+A run folder holds ``predictions/``. A folds folder holds ``folds.json``, which names the run
+folders of its parts (folds or seeds); their predictions are judged together.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from ser_brain.core.errors import SERError
+from ser_brain.core.files import read_json
+from ser_brain.core.log import get_logger
+from ser_brain.core.tables import Table
+from ser_brain.evaluation.predictions import (
+    ROW_FIELDS,
+    Predictions,
+    card_path,
+    read_predictions,
+)
+
+logger = get_logger(__name__)
+FOLDS = "folds.json"
+
+# What ser evaluate notes in a card of what was tested on: the same for every part.
+SAME_TEST = ("manifest_sha256", "label_source", "where", "balanced")
+PREDICT_AGAIN = (
+    "Put the predictions back or make them again: by ser evaluate, or of a run's own test sets "
+    "by its command."
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What was predicted on every test set.
+
+    Attributes
+    ----------
+    folder : Path
+        Of the run, or of the folds.
+    parts : dict
+        Part (``fold 1``, ``seed 2``; ``run`` where there is but one) -> its run folder.
+    test_sets : dict
+        Test set -> (part -> Predictions). Held-out sets come first, in the order of the
+        settings; those the model has seen (role ``train``) last. The validation set (role
+        ``valid``), on which checkpoint and temperature were chosen, is none of them.
+    record : dict
+        ``run.json`` of the run, or ``folds.json``; {} where there is none.
+    incomplete : dict
+        Test set that is left out, because not every part predicted it -> why, in words.
+    """
+
+    folder: Path
+    parts: dict[str, Path]
+    test_sets: dict[str, dict[str, Predictions]]
+    record: dict
+    incomplete: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def first(self) -> Predictions:
+        """Predictions of the first part on the first test set, for what all share."""
+        return next(iter(next(iter(self.test_sets.values())).values()))
+
+    @property
+    def protocol(self) -> str:
+        """The protocol of all parts in one line."""
+        return self.pooled(self.first.card["test_set"]).card["protocol"]
+
+    def is_further(self, test_set: str) -> bool:
+        """Whether ``ser evaluate`` tested on it, later than the run itself on its own sets."""
+        cards = [predictions.card for predictions in self.test_sets[test_set].values()]
+        return all("checkpoint" in card for card in cards)
+
+    def pooled(self, test_set: str) -> Predictions:
+        """The predictions of all parts on a test set as one; see :func:`pool`."""
+        return pool(self.test_sets[test_set])
+
+
+def read_run(folder: str | Path, embeddings: bool = False, scores: bool = True) -> Run:
+    """Read the predictions of a run folder or of a folds folder.
+
+    Parameters
+    ----------
+    folder : str or Path
+    embeddings : bool
+        Also read what the encoder made of every utterance.
+    scores : bool
+        Refuse predictions in which no model says anything, and leave out test sets that not
+        every part predicted; ``ser embed`` writes such.
+
+    Raises
+    ------
+    SERError
+        If there are none, one of them is bad, or no test set is predicted by every part.
+    """
+    folder = Path(folder)
+    parts, record = parts_of(folder)
+    found: dict[str, dict[str, Predictions]] = {}
+    for name, part in parts.items():
+        for test_set, predictions in _read_part(part, embeddings, scores).items():
+            found.setdefault(test_set, {})
+            if predictions is not None:
+                found[test_set][name] = predictions
+    incomplete = {
+        test_set: why
+        for test_set, of_parts in found.items()
+        if (why := _why_incomplete(of_parts, parts if scores else of_parts))
+    }
+    said = "; ".join(f"{test_set} ({why})" for test_set, why in incomplete.items())
+    if incomplete and len(incomplete) == len(found):
+        lacks = f"No test set of {folder} is predicted to the end"
+        raise SERError(f"{lacks}: {said}. {PREDICT_AGAIN}")
+    if said:
+        logger.warning(f"{folder}: left out {said}. {PREDICT_AGAIN}")
+    whole = {name: of_parts for name, of_parts in found.items() if name not in incomplete}
+    return Run(folder, parts, whole, record, incomplete)
+
+
+def _why_incomplete(of_parts: Mapping[str, Predictions], parts: Collection[str]) -> str | None:
+    """Why the predictions on a test set cannot be judged together, in words."""
+    missing = [name for name in parts if name not in of_parts]
+    if not of_parts:
+        return "not predicted to the end"
+    if missing:
+        return f"not predicted to the end by {', '.join(missing)}"
+    first, *others = (predictions.card for predictions in of_parts.values())
+    differ = [k for k in SAME_TEST if any(card.get(k) != first.get(k) for card in others)]
+    return f"{', '.join(differ)} not the same for all parts" if differ else None
+
+
+def parts_of(folder: Path) -> tuple[dict[str, Path], dict]:
+    """The run folders of a run or folds folder, and its record; see :class:`Run`."""
+    if not os.path.isdir(folder):
+        raise SERError(f"No run folder {folder}; name one that train.py or ser folds wrote.")
+    if (folder / FOLDS).is_file():
+        record = read_json(folder / FOLDS, "list of folds")
+        parts = record.get("parts")
+        if not isinstance(parts, dict) or not all(isinstance(p, str) for p in parts.values()):
+            raise SERError(f"Bad list of folds {folder / FOLDS}: it names no parts.")
+        if not parts:
+            raise SERError(f"{folder} is not finished; repeat the ser folds that wrote it.")
+        return {name: folder / part for name, part in parts.items()}, record
+    path = folder / "run.json"
+    return {"run": folder}, read_json(path, "run description") if path.exists() else {}
+
+
+def _read_part(folder: Path, embeddings: bool, scores: bool) -> dict[str, Predictions | None]:
+    """Test set -> its predictions; None where they are missing or were never finished."""
+    # os.path, since a name that no file can have is an error of pathlib's.
+    there = os.path.isdir(folder / "predictions")
+    paths = sorted((folder / "predictions").glob("*.jsonl")) if there else []
+    if not paths:
+        raise SERError(f"No predictions/*.jsonl in {folder}; train or evaluate first.")
+    # The card is written last: without it, a test set is not finished.
+    finished = [path for path in paths if card_path(path).is_file()]
+    found = [read_predictions(path, embeddings, scores) for path in finished]
+    found = [predictions for predictions in found if predictions.card["role"] != "valid"]
+    splits = folder / "splits.json"
+    tests = read_json(splits, "split").get("tests", {}) if splits.is_file() else {}
+    if not isinstance(tests, dict):
+        raise SERError(f"Bad split {splits}: tests is no mapping of test sets.")
+    place = {name: n for n, name in enumerate(tests)}
+
+    def order(predictions: Predictions) -> tuple:
+        role, name = str(predictions.card["role"]), predictions.card["test_set"]
+        return role != "test", role, place.get(name, len(place)), name
+
+    in_order = {p.card["test_set"]: p for p in sorted(found, key=order)}
+    begun = [path.name.removesuffix(".jsonl") for path in paths if path not in finished]
+    missing = dict.fromkeys(name for name in [*tests, *begun] if name not in in_order)
+    missing.pop("valid", None)
+    return in_order | missing
+
+
+def pool(parts: Mapping[str, Predictions]) -> Predictions:
+    """Put the predictions of several models on one test set together.
+
+    Folds that part a corpus give every utterance once. Where models predict the same
+    utterances (a test set of another corpus), each prediction counts, and its id says whose
+    it is: ``<id> (fold 2)``; ``utterance`` of its row keeps the id itself. Embeddings of
+    different models have no common space and are left out.
+
+    Parameters
+    ----------
+    parts : mapping
+        Part -> Predictions on test sets of one name.
+
+    Returns
+    -------
+    Predictions
+        Its card has the protocol of all parts.
+
+    Raises
+    ------
+    SERError
+        If the parts differ in classes, scale, role or in what they predict.
+    """
+    all_parts = list(parts.values())
+    first = all_parts[0]
+    if len(all_parts) == 1:
+        return first
+    for name, other in parts.items():
+        for key in ("emotions", "va_range", "role", "experiment"):
+            if other.card[key] != first.card[key]:
+                raise SERError(
+                    f"The predictions on {first.card['test_set']} cannot be pooled: {key} of "
+                    f"{name} is {other.card[key]!r}, of the first {first.card[key]!r}."
+                )
+    repeated = len({i for p in all_parts for i in p.ids}) < sum(len(p.ids) for p in all_parts)
+    ids = [f"{i} ({name})" if repeated else i for name, part in parts.items() for i in part.ids]
+    card = {
+        **first.card,
+        "protocol": merge_protocols([part.card["protocol"] for part in all_parts]),
+    }
+    return replace(
+        first,
+        card=card,
+        ids=ids,
+        rows=[
+            {**row, "id": utterance_id, "utterance": row["id"]}
+            for utterance_id, row in zip(
+                ids, (row for part in all_parts for row in part.rows), strict=True
+            )
+        ],
+        embeddings_ND=None,
+        **{name: _joined(all_parts, name) for name in ROW_FIELDS},
+    )
+
+
+def _joined(parts: Sequence[Predictions], name: str) -> np.ndarray | None:
+    columns = [getattr(part, name) for part in parts]
+    if all(column is None for column in columns):
+        return None
+    if name == "true_va_N2":  # Ratings may be absent from one fold and not from another.
+        unrated = [np.full((len(part.ids), 2), np.nan) for part in parts]
+        columns = [u if c is None else c for c, u in zip(columns, unrated, strict=True)]
+    if any(column is None for column in columns):
+        raise SERError(f"Some parts have {name}, others have not; run them again.")
+    return np.concatenate(columns)
+
+
+def merge_protocols(protocols: Sequence[str]) -> str:
+    """One protocol string for several folds or seeds.
+
+    Examples
+    --------
+    >>> merge_protocols(["emodb/group-fold1/seed 1", "emodb/group-fold2/seed 1"])
+    'emodb/group/seed 1'
+    >>> merge_protocols(["demo/random/seed 1", "demo/random/seed 2", "demo/random/seed 3"])
+    'demo/random/seed 1-3'
+    """
+    whole = [re.sub(r"-fold\d+(?=/|$)", "", protocol) for protocol in protocols]
+    cut = [re.split(r"(?<=/seed )(\d+)(?= on |$)", protocol) for protocol in whole]
+    if len({(parts[0], parts[-1]) for parts in cut}) > 1 or len(cut[0]) != 3:
+        return " + ".join(dict.fromkeys(whole))
+    before, _, after = cut[0]
+    seeds = sorted({int(parts[1]) for parts in cut})
+    numbers = ",".join(map(str, seeds))
+    if len(seeds) > 2 and seeds == list(range(seeds[0], seeds[-1] + 1)):
+        numbers = f"{seeds[0]}-{seeds[-1]}"
+    return f"{before}{numbers}{after}"
+
+
+def label_runs(runs: Sequence[Run]) -> list[str]:
+    """Name every run by its experiment and, where that is not enough, by what differs.
+
+    What differs is sought in the protocol first, then in the folder.
+
+    Raises
+    ------
+    SERError
+        If a folder is given twice.
+    """
+    folders = [run.folder.resolve() for run in runs]
+    for run, folder in zip(runs, folders, strict=True):
+        if folders.count(folder) > 1:
+            raise SERError(f"{run.folder} is given twice; name each run once.")
+    labels = [run.first.card["experiment"] for run in runs]
+    for name in [name for name, count in Counter(labels).items() if count > 1]:
+        same = [n for n, label in enumerate(labels) if label == name]
+        protocols = [runs[n].protocol.split("/") for n in same]
+        bits = differing(protocols)
+        if len(set(bits)) < len(same):
+            bits = differing([list(folders[n].parts) for n in same])
+        for n, bit in zip(same, bits, strict=True):
+            labels[n] = f"{name} ({bit})"
+    return labels
+
+
+def differing(parts: Sequence[Sequence[str]]) -> list[str]:
+    """What is left of each sequence without the beginning and the end that all share.
+
+    Examples
+    --------
+    >>> differing([["emodb", "speaker", "seed 1"], ["emodb", "random", "seed 1"]])
+    ['speaker', 'random']
+    >>> differing([["runs", "a"], ["runs", "a", "2"]])
+    ['a', 'a/2']
+    """
+    parts = [list(part) for part in parts]
+    while len({part[0] for part in parts}) == 1 and min(map(len, parts)) > 1:
+        parts = [part[1:] for part in parts]
+    while len({part[-1] for part in parts}) == 1 and min(map(len, parts)) > 1:
+        parts = [part[:-1] for part in parts]
+    return ["/".join(part) for part in parts]
+
+
+def origin_of(run: Run, page_folder: Path) -> dict:
+    """How a run was made, and where it lies as seen from a page.
+
+    Returns
+    -------
+    dict
+        ``protocol``, ``encoder``, ``folder`` and ``report`` (relative to ``page_folder``; None
+        where it was not written), ``commands`` and ``versions`` (part -> what its run.json
+        says), ``commits`` (of all parts).
+    """
+    records = {
+        name: read_json(part / "run.json", "run description")
+        for name, part in run.parts.items()
+        if (part / "run.json").is_file()
+    }
+    report = run.folder / "report" / "index.html"
+    return {
+        "protocol": run.protocol,
+        "encoder": run.first.card.get("encoder"),
+        "folder": os.path.relpath(run.folder, page_folder),
+        "report": os.path.relpath(report, page_folder) if report.is_file() else None,
+        "commands": {name: record.get("command") for name, record in records.items()},
+        "commits": sorted({r["commit"] for r in records.values() if r.get("commit")}),
+        "versions": {name: record.get("versions") or {} for name, record in records.items()},
+    }
+
+
+def versions(origins: Mapping[str, Mapping]) -> Table:
+    """A row per package, a column per run; several versions where its parts differ."""
+    by_run = {label: list(origin["versions"].values()) for label, origin in origins.items()}
+    packages = dict.fromkeys(
+        name for parts in by_run.values() for part in parts for name in part
+    )
+    table = Table("versions", "What each run was made with.", ["Package", *by_run])
+    for package in packages:
+        found = [
+            dict.fromkeys(str(part[package]) for part in parts if package in part)
+            for parts in by_run.values()
+        ]
+        table.rows.append([package, *[", ".join(each) or None for each in found]])
+    return table

@@ -1,0 +1,322 @@
+"""What every encoder is: a front end that may be frozen and cached, and the rest.
+
+Shapes: B clips, S samples, T frames, C front-end channels, D frame size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from ser_brain.core.errors import SERError, bad_value
+from ser_brain.models.encoders.masking import at_least_float32, mask_from_lengths, zero_padding
+
+FREEZE = ("all", "cnn", "none")
+
+
+class Encoder(nn.Module):
+    """Waveforms to frames, one clip at a time as far as any number can tell.
+
+    ``forward`` is ``encode(*front(waveforms, lengths))``. The front end of a frozen
+    encoder gives the same features in every epoch, so they can be cached and only
+    ``encode`` be called on them.
+
+    Parameters
+    ----------
+    name : str
+        Name for reports.
+    dim : int
+        Size D of a frame.
+    min_samples : int
+        Samples that give exactly one frame; a shorter clip is an error.
+    max_samples : int or None
+        Longest clip, or None where there is no limit.
+    freeze : {"all", "cnn", "none"}
+        ``"cnn"`` freezes ``front_modules()``, ``"all"`` freezes everything (but learned
+        layer weights, which are no part of the pretrained model). What is frozen gets
+        no gradient, stays in evaluation mode and runs without recording a graph.
+    """
+
+    sample_rate_hz = 16_000
+    dropouts: tuple[
+        str, ...
+    ] = ()  # names in config.json that the setting of this name may change
+
+    def __init__(
+        self,
+        name: str,
+        dim: int,
+        min_samples: int,
+        max_samples: int | None = None,
+        freeze: str = "cnn",
+    ):
+        super().__init__()
+        if freeze not in FREEZE:
+            raise bad_value("freeze", freeze, FREEZE)
+        self.name = name
+        self.dim = dim
+        self.min_samples = min_samples
+        self.max_samples = max_samples
+        self.freeze = freeze
+
+    def front(self, waveforms_BS: Tensor, lengths_B: Tensor) -> tuple[Tensor, Tensor]:
+        """Features (B, T, C) before anything that ``freeze="cnn"`` trains, and lengths.
+
+        Raises
+        ------
+        SERError
+            A clip is shorter than ``min_samples`` or longer than ``max_samples``.
+        """
+        self._check(waveforms_BS, lengths_B)
+        waveforms_BS = zero_padding(waveforms_BS, lengths_B)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.trains_front):
+            features_BTC = self._front(waveforms_BS, lengths_B)
+        return features_BTC, self.frame_lengths(lengths_B)
+
+    def encode(self, features_BTC: Tensor, frame_lengths_B: Tensor) -> Tensor:
+        """Frames (B, T, D) of what ``front`` gave, zero behind each clip's end."""
+        # A cache may hold features as float16.
+        features_BTC = at_least_float32(zero_padding(features_BTC, frame_lengths_B))
+        frames_BTD = self._encode(features_BTC, frame_lengths_B)
+        return at_least_float32(zero_padding(frames_BTD, frame_lengths_B))
+
+    def forward(self, inputs: Tensor, lengths_B: Tensor) -> tuple[Tensor, Tensor]:
+        """Encode a padded batch.
+
+        Parameters
+        ----------
+        inputs : torch.Tensor
+            float32 waveforms at ``sample_rate_hz``, (B, S), or what ``front`` made of them,
+            (B, T, C); padding may be anything.
+        lengths_B : torch.Tensor
+            int64 samples, or frames, of every clip.
+
+        Returns
+        -------
+        frames_BTD : torch.Tensor
+            (B, T, D), zero in padded frames.
+        frame_lengths_B : torch.Tensor
+            int64 frames of every clip.
+        """
+        if inputs.dim() == 2:
+            inputs, lengths_B = self.front(inputs, lengths_B)
+        return self.encode(inputs, lengths_B), lengths_B
+
+    def frame_lengths(self, lengths_B: Tensor) -> Tensor:
+        """Frames that clips of so many samples give."""
+        raise NotImplementedError
+
+    def front_modules(self) -> Iterator[nn.Module]:
+        """Modules that ``freeze="cnn"`` freezes."""
+        raise NotImplementedError
+
+    def _front(self, waveforms_BS: Tensor, lengths_B: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def _encode(self, features_BTC: Tensor, frame_lengths_B: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def settings(self) -> dict:
+        """JSON-able description from which ``build_encoder`` makes the same module."""
+        raise NotImplementedError
+
+    @property
+    def trains_front(self) -> bool:
+        """Whether the front end is trained (a cache of its output needs False)."""
+        return self.freeze == "none"
+
+    def apply_freeze(self) -> None:
+        """Take gradients from what is frozen; a subclass calls it once it is built."""
+        frozen = {"all": [self], "cnn": self.front_modules(), "none": []}[self.freeze]
+        for module in frozen:
+            module.requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Encoder:
+        """Switch mode; frozen parts stay in evaluation mode."""
+        super().train(mode and self.freeze != "all")
+        if self.freeze == "cnn":
+            for module in self.front_modules():
+                module.eval()
+        return self
+
+    def _check(self, waveforms_BS: Tensor, lengths_B: Tensor) -> None:
+        """Refuse lengths that no frame, or no position, exists for."""
+        if torch.compiler.is_exporting():
+            return  # a graph computes; it cannot refuse
+        shortest, longest = (int(n) for n in torch.aminmax(lengths_B))
+        if shortest < self.min_samples:
+            raise SERError(
+                f"A clip of {shortest} samples is too short for {self.name}; it needs "
+                f"at least {self.min_samples} ({self._seconds(self.min_samples)}). "
+                "Pad it with silence or leave it out of the manifest."
+            )
+        if self.max_samples is not None and longest > self.max_samples:
+            raise SERError(
+                f"A clip of {longest} samples ({self._seconds(longest)}) is too long "
+                f"for {self.name}, which has positions for {self.max_samples} "
+                f"({self._seconds(self.max_samples)}). Cut it into shorter clips."
+            )
+        if longest > waveforms_BS.shape[1]:
+            raise SERError(
+                f"A length of {longest} samples in a batch of {waveforms_BS.shape[1]}; "
+                "lengths are int64 samples, not fractions of the longest clip."
+            )
+
+    def _seconds(self, samples: int) -> str:
+        return f"{samples / self.sample_rate_hz:.3g} s"
+
+
+LAYER_WEIGHTS = "layer_weights"  # of Hugging Face's classifiers that mix layers
+
+
+class TransformerEncoder(Encoder):
+    """A convolutional front end and a stack of transformer layers.
+
+    Its modules are Hugging Face's, with their parameter names, but run from here: what
+    decides whether padding leaks is then in one place and tested.
+
+    Parameters
+    ----------
+    name, dim, min_samples, max_samples, freeze
+        See ``Encoder``.
+    config : dict
+        The checkpoint's ``config.json``.
+    count : int
+        Transformer layers of the checkpoint.
+    layer : "last", "mix" or int
+        ``"last"``: output of the model, after its final layer norm where it has one.
+        ``n``: hidden state after the n-th transformer layer, before any final norm, 0
+        being the input of the first; layers above are not built. ``"mix"``: softmax-
+        weighted mean of states 0 to last, one learned weight each, equal at the start
+        (SUPERB, Yang et al. 2021, sec. 3), or as a classifier of Hugging Face's that has such
+        weights left them; the topmost state is the one of ``"last"``.
+    layerdrop : float
+        Probability of skipping a layer in training, as in the checkpoint.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        config: dict,
+        dim: int,
+        count: int,
+        layer: str | int,
+        layerdrop: float,
+        min_samples: int,
+        max_samples: int | None,
+        freeze: str,
+    ):
+        super().__init__(name, dim, min_samples, max_samples, freeze)
+        number = isinstance(layer, int) and not isinstance(layer, bool)
+        if not number and layer not in ("last", "mix"):
+            raise bad_value("layer", layer, ["last", "mix", f"0 to {count}"])
+        if number and not 0 <= layer <= count:
+            raise SERError(
+                f"Layer {layer} asked of {name}, which has {count} transformer layers; "
+                f"expected 0 (their input) to {count}, 'last' or 'mix'."
+            )
+        self.config = config
+        self.layer = layer
+        self.depth = layer if number else count
+        self.layerdrop = layerdrop
+        if layer == "mix":
+            self.layer_logits = nn.Parameter(torch.zeros(count + 1))
+
+    def settings(self) -> dict:
+        """See ``Encoder.settings``."""
+        return {
+            "family": self.config["model_type"],
+            "name": self.name,
+            "config": self.config,
+            "freeze": self.freeze,
+            "layer": self.layer,
+        }
+
+    def apply_freeze(self) -> None:
+        """See ``Encoder.apply_freeze``; the weights of ``"mix"`` stay trainable."""
+        super().apply_freeze()
+        if self.layer == "mix":
+            self.layer_logits.requires_grad_(True)
+
+    def _take_mix(self, weights: Mapping[str, Tensor]) -> None:
+        """Begin a mix with the weights of a checkpoint that was tuned with one."""
+        found = weights.get(LAYER_WEIGHTS)
+        if self.layer != "mix" or found is None:
+            return
+        if found.shape != self.layer_logits.shape:
+            raise SERError(
+                f"The weights of {self.name} do not fit its config.json: {LAYER_WEIGHTS} "
+                f"{tuple(found.shape)} instead of {tuple(self.layer_logits.shape)}."
+            )
+        with torch.no_grad():
+            self.layer_logits.copy_(found)
+
+    def _encode(self, features_BTC: Tensor, frame_lengths_B: Tensor) -> Tensor:
+        valid_BT = mask_from_lengths(frame_lengths_B, features_BTC.shape[1])
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.freeze != "all"):
+            states = self._states(features_BTC, valid_BT)
+        if self.layer != "mix":
+            return states[-1]
+        weights = torch.softmax(self.layer_logits, dim=0)
+        return sum(
+            weight * state_BTD for weight, state_BTD in zip(weights, states, strict=True)
+        )
+
+    def _states(self, features_BTC: Tensor, valid_BT: Tensor) -> list[Tensor]:
+        """The hidden states that are read: all of them for "mix", else the topmost."""
+        hidden_BTD = self._embed(features_BTC, valid_BT)
+        states = [hidden_BTD]
+        # No mask at all where nothing is padded: that lets the fastest kernel run. A graph
+        # that is exported has but one path, the one with a mask.
+        whole = not torch.compiler.is_exporting() and bool(valid_BT.all())
+        context = self._context(None if whole else valid_BT)
+        for index, block in enumerate(self._blocks()):
+            if self._skips(index):
+                hidden_BTD = _touch(hidden_BTD, block)
+            else:
+                hidden_BTD = self._run(block, hidden_BTD, context)
+            states = [*states, hidden_BTD] if self.layer == "mix" else [hidden_BTD]
+        if self.layer in ("last", "mix"):
+            states[-1] = self._final_norm(states[-1])
+        return states
+
+    def _skips(self, index: int) -> bool:
+        return self.training and float(torch.rand(())) < self.layerdrop
+
+    def _blocks(self) -> nn.ModuleList:
+        """Transformer layers, ``depth`` of them."""
+        raise NotImplementedError
+
+    def _embed(self, features_BTC: Tensor, valid_BT: Tensor) -> Tensor:
+        """Front-end features to hidden state 0."""
+        raise NotImplementedError
+
+    def _context(self, valid_BT: Tensor | None) -> dict:
+        """Keyword arguments of a layer's call; None where no frame is padded."""
+        if valid_BT is None:
+            return {"attention_mask": None}
+        return {"attention_mask": valid_BT[:, None, None, :]}
+
+    def _run(self, block: nn.Module, hidden_BTD: Tensor, context: dict) -> Tensor:
+        return block(hidden_BTD, **context)
+
+    def _final_norm(self, hidden_BTD: Tensor) -> Tensor:
+        """The norm behind the last layer, where the architecture has one."""
+        raise NotImplementedError
+
+
+def _touch(hidden_BTD: Tensor, block: nn.Module) -> Tensor:
+    """Tie a skipped layer to the graph with weight zero, if processes share gradients.
+
+    ``DistributedDataParallel`` waits for every parameter's gradient, and processes draw
+    different layers. A zero gradient is not quite none: Adam's momentum still moves the
+    layer. So a single process leaves skipped layers out, as Hugging Face does.
+    """
+    distributed = torch.distributed.is_available()
+    if not (distributed and torch.distributed.is_initialized()):
+        return hidden_BTD
+    links = [p.flatten()[0] for p in block.parameters() if p.requires_grad]
+    return hidden_BTD + 0 * torch.stack(links).sum() if links else hidden_BTD

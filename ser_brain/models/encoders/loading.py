@@ -1,0 +1,148 @@
+"""Which encoder a name, a hub id or a folder means.
+
+A new encoder is one class and one line of ``FAMILIES``.
+"""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+from ser_brain.core.errors import SERError, bad_value
+from ser_brain.models.encoders.base import Encoder
+from ser_brain.models.encoders.compact import CompactEncoder
+from ser_brain.models.encoders.pretrained import Checkpoint, read_weights
+from ser_brain.models.encoders.wav2vec2 import (
+    Data2VecAudioEncoder,
+    Wav2Vec2Encoder,
+    WavLMEncoder,
+)
+from ser_brain.models.encoders.whisper import WhisperEncoder
+
+# Name of the family: "model_type" of a checkpoint's config.json, or our own.
+FAMILIES = {
+    "compact": CompactEncoder,
+    "wav2vec2": Wav2Vec2Encoder,  # XLS-R, too
+    "hubert": Wav2Vec2Encoder,
+    "wavlm": WavLMEncoder,
+    "data2vec-audio": Data2VecAudioEncoder,
+    "whisper": WhisperEncoder,
+}
+ATTENTION = "attention_dropout"
+
+
+def load_encoder(
+    source: str | Path,
+    freeze: str = "cnn",
+    layer: str | int = "last",
+    pretrained: bool = True,
+    revision: str | None = None,
+    dropouts: dict[str, float] | None = None,
+    **options,
+) -> Encoder:
+    """Build an encoder and load its weights.
+
+    Parameters
+    ----------
+    source : str or pathlib.Path
+        ``"compact"`` (trained from scratch), a local folder, or a hub id. A file that
+        the hub's cache holds is taken from there without asking the hub.
+    freeze : {"cnn", "all", "none"}
+        What is not trained; see ``Encoder``.
+    layer : "last", "mix" or int
+        Which hidden state is read; see ``TransformerEncoder``.
+    pretrained : bool
+        False builds the architecture of the checkpoint with random weights.
+    revision : str or None
+        Branch, tag or commit of a hub id.
+    dropouts : dict or None
+        Dropout probabilities that differ from the checkpoint's, by their names in its
+        config.json: ``{"attention_dropout": 0.0}`` lets a faster kernel run.
+    **options
+        Further arguments of the encoder's class: ``normalize`` (wav2vec 2.0 and
+        relatives; taken from the checkpoint's preprocessor_config.json by default),
+        ``channels``, ``dilations``, ``dropout`` (compact).
+
+    Returns
+    -------
+    Encoder
+        In training mode.
+
+    Raises
+    ------
+    SERError
+        The source does not exist or cannot be reached, is of an unknown family, or its
+        weights do not fit.
+
+    Examples
+    --------
+    >>> load_encoder("compact", channels=64).dim
+    64
+    """
+    if str(source) == "compact":
+        # It has neither of the two: an error, rather than a wish forgotten. Where there is no
+        # attention, there is no dropout in it.
+        wished = {k: p for k, p in (dropouts or {}).items() if (k, p) != (ATTENTION, 0)}
+        extra = {"revision": revision, "dropouts": wished}
+        options.update({key: value for key, value in extra.items() if value})
+        return _make(CompactEncoder, {"freeze": freeze, "layer": layer, **options})
+    checkpoint = Checkpoint(str(source), revision)
+    config = checkpoint.config()
+    family = config.get("model_type")
+    known = [name for name in FAMILIES if name != "compact"]
+    if family not in known:
+        raise bad_value(f"model_type of the encoder {source}", family, known)
+    made = FAMILIES[family]
+    config = _with_dropouts(config, dropouts or {}, made.dropouts)
+    if issubclass(made, Wav2Vec2Encoder) and options.get("normalize") is None:
+        options["normalize"] = _normalize(checkpoint)
+    arguments = {"freeze": freeze, "layer": layer, "config": config, **options}
+    if pretrained:
+        arguments["weights"] = read_weights(checkpoint.weight_files())
+    return _make(made, {"name": checkpoint.name, **arguments})
+
+
+def build_encoder(settings: dict) -> Encoder:
+    """Build the encoder that ``Encoder.settings`` describes, with random weights.
+
+    For reloading a trained model: its state dict replaces the weights, and neither the
+    hub nor the base checkpoint is needed.
+
+    Examples
+    --------
+    >>> first = load_encoder("compact", channels=64)
+    >>> again = build_encoder(first.settings())
+    >>> str(again.load_state_dict(first.state_dict()))
+    '<All keys matched successfully>'
+    """
+    arguments = dict(settings)
+    family = arguments.pop("family", None)
+    if family not in FAMILIES:
+        raise bad_value("encoder family", family, FAMILIES)
+    return _make(FAMILIES[family], arguments)
+
+
+def _make(made: type[Encoder], arguments: dict) -> Encoder:
+    names = list(inspect.signature(made).parameters)
+    for name in arguments:
+        if name not in names:
+            raise bad_value(f"option of {made.__name__}", name, names)
+    return made(**arguments)
+
+
+def _with_dropouts(config: dict, dropouts: dict, names: tuple[str, ...]) -> dict:
+    for name in dropouts:
+        if name not in names:
+            raise bad_value("dropout of the encoder", name, names)
+    return {**config, **dropouts}
+
+
+def _normalize(checkpoint: Checkpoint) -> bool:
+    preprocessor = checkpoint.preprocessor()
+    if preprocessor is None or "do_normalize" not in preprocessor:
+        raise SERError(
+            f"{checkpoint.source} does not say (do_normalize in "
+            "preprocessor_config.json) whether it was trained on clips of zero mean "
+            "and unit variance. Add that file, or give normalize=True or False."
+        )
+    return bool(preprocessor["do_normalize"])

@@ -1,0 +1,250 @@
+"""Reading checkpoint files safely, and loading them strictly."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import NoReturn
+
+import torch
+from torch import Tensor, nn
+
+from ser_brain.core.errors import SERError, redacted
+from ser_brain.core.files import read_json
+from ser_brain.core.log import take_over
+
+SHOWN = 3
+
+
+def read_weights(paths: Iterable[Path]) -> dict[str, Tensor]:
+    """Tensors of one checkpoint, from one file or from several shards.
+
+    Parameters
+    ----------
+    paths : iterable of pathlib.Path
+        ``.safetensors`` files, or ``.bin`` files, of which only tensors are unpickled.
+
+    Returns
+    -------
+    dict
+        Name to tensor, in the file's dtype.
+
+    Raises
+    ------
+    SERError
+        A file is damaged or holds anything but tensors.
+    """
+    state: dict[str, Tensor] = {}
+    for path in paths:
+        try:
+            state.update(_read(path))
+        except Exception as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise SERError(
+                f"Cannot read the weights {path}: {reason} Download the file again; "
+                "it may be cut short, or a git-LFS stub."
+            ) from error
+    return state
+
+
+def _read(path: Path) -> Mapping[str, Tensor]:
+    if path.suffix == ".safetensors":
+        from safetensors.torch import load_file
+
+        return load_file(path)
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def load_strictly(
+    module: nn.Module,
+    weights: Mapping[str, Tensor],
+    name: str,
+    prefixes: Iterable[str] = (),
+    ignored: Iterable[str] = (),
+    renames: Mapping[str, str] | None = None,
+) -> None:
+    """Copy weights into a module; every name and every shape has to agree.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Gets the weights, converted to its own dtype.
+    weights : mapping
+        State dict of the checkpoint.
+    name : str
+        The checkpoint, for the error.
+    prefixes : iterable of str
+        Stripped off a name, where a checkpoint wraps the encoder in a larger model.
+    ignored : iterable of str
+        Regular expressions of names, after stripping, that are no part of the encoder.
+    renames : mapping
+        Older name endings to present ones.
+
+    Raises
+    ------
+    SERError
+        Names the first few missing and unexpected keys and wrong shapes.
+    """
+    found: dict[str, Tensor] = {}
+    for key, tensor in weights.items():
+        key = next((key[len(p) :] for p in prefixes if key.startswith(p)), key)
+        for old, new in (renames or {}).items():
+            key = key.removesuffix(old) + new if key.endswith(old) else key
+        if not any(re.match(pattern, key) for pattern in ignored):
+            found[key] = tensor
+    expected = module.state_dict()
+    faults = {
+        "missing": [key for key in expected if key not in found],
+        "unexpected": [key for key in found if key not in expected],
+        "of another shape": [
+            f"{key} {tuple(found[key].shape)} instead of {tuple(tensor.shape)}"
+            for key, tensor in expected.items()
+            if key in found and found[key].shape != tensor.shape
+        ],
+    }
+    if any(faults.values()):
+        said = "; ".join(f"{what}: {_few(keys)}" for what, keys in faults.items() if keys)
+        raise SERError(
+            f"The weights of {name} do not fit the model of its config.json ({said}). "
+            "Check that both files come from the same download."
+        )
+    module.load_state_dict(found)
+
+
+def _few(keys: list[str]) -> str:
+    more = len(keys) - SHOWN
+    return ", ".join(keys[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+HUB_TIMEOUT_S = 5
+
+# Safetensors first: they hold nothing but tensors.
+WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+
+
+class Checkpoint:
+    """Files of one Hugging Face checkpoint, fetched when they are asked for.
+
+    Parameters
+    ----------
+    source : str
+        Local folder, or hub id such as ``facebook/wav2vec2-base``.
+    revision : str or None
+        Branch, tag or commit of a hub id.
+
+    Raises
+    ------
+    SERError
+        The source is neither; or, from the methods, a file is missing or unreachable.
+    """
+
+    def __init__(self, source: str, revision: str | None = None):
+        self.folder = Path(source).expanduser()
+        self.local = self.folder.is_dir()
+        self.source = str(source)
+        self.revision = revision
+        self.name = self.folder.resolve().name if self.local else self.source
+        if not self.local and not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", self.source):
+            raise SERError(
+                f"Bad encoder {self.source!r}; expected 'compact', a hub id such as "
+                "facebook/wav2vec2-base, or an existing local folder."
+            )
+
+    def config(self) -> dict:
+        """``config.json``."""
+        return self._json("config.json") or self._lacks("config.json")
+
+    def preprocessor(self) -> dict | None:
+        """``preprocessor_config.json``, or None where there is none."""
+        return self._json("preprocessor_config.json")
+
+    def weight_files(self) -> list[Path]:
+        """The file, or shards, that hold the weights."""
+        # All forms are looked for in the cache first: it must do without the hub.
+        for online in (False, True):
+            for name in WEIGHTS:
+                single = self._file(name, online)
+                if single is not None:
+                    return [single]
+                index = self._file(f"{name}.index.json", online)
+                if index is not None:
+                    shards = _shard_names(index)
+                    return [self._file(s) or self._lacks(s) for s in shards]
+        return self._lacks(" or ".join(WEIGHTS))
+
+    def _json(self, name: str) -> dict | None:
+        path = self._file(name)
+        return None if path is None else read_json(path, "description of the encoder")
+
+    def _lacks(self, name: str) -> NoReturn:
+        raise SERError(
+            f"The encoder {self.source} lacks {name}; a folder needs config.json, "
+            f"preprocessor_config.json and {' or '.join(WEIGHTS)}. {self._advice()}"
+        )
+
+    def _advice(self) -> str:
+        repo = "ID" if self.local else self.source
+        return (
+            f"Where the hub can be reached, run: hf download {repo} --local-dir DIR, "
+            "and give the folder DIR as the encoder."
+        )
+
+    def _file(self, name: str, online: bool = True) -> Path | None:
+        """Path of a file, None where the checkpoint has none (or not in the cache)."""
+        if self.local:
+            path = self.folder / name
+            return path if path.is_file() else None
+        import huggingface_hub as hub
+
+        cached = hub.try_to_load_from_cache(self.source, name, revision=self.revision or "main")
+        if isinstance(cached, str):
+            return Path(cached)
+        return self._download(name) if online else None
+
+    def _download(self, name: str) -> Path | None:
+        import huggingface_hub as hub
+        from huggingface_hub import errors
+
+        take_over("huggingface_hub")
+        url = hub.hf_hub_url(self.source, name, revision=self.revision)
+        try:
+            # Downloading retries for half a minute where there is no network; asking
+            # for the header does not.
+            hub.get_hf_file_metadata(url, timeout=HUB_TIMEOUT_S)
+            return Path(hub.hf_hub_download(self.source, name, revision=self.revision))
+        except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as error:
+            at = f" at revision {self.revision}" if self.revision else ""
+            raise SERError(
+                f"Neither a local folder nor a public model of the hub{at}: "
+                f"{self.source!r}. Check its name, and log in with 'hf auth login' if "
+                "it is private or gated."
+            ) from error
+        except errors.LocalEntryNotFoundError as error:
+            raise self._unreachable(error) from error
+        except errors.EntryNotFoundError:
+            return None
+        except Exception as error:
+            raise self._unreachable(error) from error
+
+    def _unreachable(self, error: Exception) -> SERError:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        return SERError(
+            f"{self.source!r} is no local folder, is not in the hub's cache, and the "
+            f"hub cannot be reached ({redacted(reason[0])}). {self._advice()}"
+        )
+
+
+def _shard_names(index: Path) -> list[str]:
+    """File names that a ``*.index.json`` lists.
+
+    Raises
+    ------
+    SERError
+        If it lists none, or names of files elsewhere.
+    """
+    listed = read_json(index, "index of weights").get("weight_map")
+    names = set(listed.values()) if isinstance(listed, dict) else set()
+    if not names or not all(isinstance(n, str) and Path(n).name == n for n in names):
+        raise SERError(f"Bad index of weights {index}: expected names of files beside it.")
+    return sorted(names)

@@ -1,0 +1,307 @@
+"""From a run folder to a model folder that stands alone."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+import re
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+from torch import nn
+
+from ser_brain import __version__
+from ser_brain.core.errors import SERError
+from ser_brain.core.files import (
+    PARTIAL,
+    atomic_path,
+    read_json,
+    sync_folder,
+    write_checksums,
+    write_json,
+    write_text,
+)
+from ser_brain.evaluation.runs import FOLDS
+from ser_brain.inference.architecture import describe_encoder
+from ser_brain.inference.model_config import ModelConfig
+from ser_brain.inference.model_folder import CONFIG, WEIGHTS, load_model
+from ser_brain.inference.onnx import NEEDED, ONNX, require_onnx, write_onnx
+from ser_brain.inference.transformers_layout import (
+    preprocessor_config,
+    projector,
+    published_config,
+    stored_name,
+)
+from ser_brain.models.model import EmotionModel, require_finite, score_exactly
+from ser_brain.publishing.card import write_card
+from ser_brain.publishing.card_facts import gather
+from ser_brain.publishing.card_metadata import OTHER, require_licence
+from ser_brain.publishing.speechbrain_export import speechbrain_files
+from ser_brain.training.brain import SERBrain
+from ser_brain.training.predict_corpus import load_run, temperature_of
+from ser_brain.training.run import RECORD
+
+PACKAGES = ("torch", "torchaudio", "speechbrain", "transformers", "safetensors", "numpy")
+HEADS = {"emotion": "emotion_head", "valence_arousal": "va_head"}
+
+
+def read_trained(run: Path, name: str | None = None) -> tuple[EmotionModel, ModelConfig]:
+    """Build the model of a run's best checkpoint as it is used.
+
+    Of its heads, those that some utterance was there to train; the emotion head's weights
+    divided by the temperature, so that whatever reads them gives calibrated probabilities.
+
+    Parameters
+    ----------
+    run : Path
+        A run folder.
+    name : str, optional
+        Of the model; by default its training corpora and its encoder.
+
+    Raises
+    ------
+    SERError
+        If the folder holds no trained run, or one that goes on: its checkpoint would be newer
+        than its results and its temperature.
+    """
+    if (run / FOLDS).is_file():
+        parts = ", ".join(read_json(run / FOLDS, "folds description")["parts"].values())
+        raise SERError(f"{run} holds several models; export one of its parts: {parts}.")
+    _require_finished(run)
+    brain, hparams = load_run(run, "cpu")
+    checkpoint = brain.checkpointer.recover_if_possible(min_key=hparams["validation_metric"])
+    if checkpoint is None:
+        raise SERError(f"No trained checkpoint in {run}; train first.")
+    splits = read_json(run / "splits.json", "split")
+    protocol = splits["protocol"]
+    temperature = temperature_of(run).get("temperature")
+    tasks = _trained_tasks(protocol) or brain.tasks
+    for task in tasks:
+        if not hasattr(dict(brain.modules.items()).get(HEADS[task]), "linear"):
+            raise SERError(
+                f"{run} cannot be exported: a model folder holds heads of one linear layer, "
+                f"and its {task} does not come from such a module named {HEADS[task]}."
+            )
+    encoder = brain.modules["encoder"]
+    config = ModelConfig(
+        name=name or f"{protocol.split('/')[0]}-{encoder.name.split('/')[-1]}",
+        encoder=describe_encoder(encoder),
+        emotions=list(hparams["emotions"]) if "emotion" in tasks else [],
+        va_range=[*map(float, hparams["va_range"])] if "valence_arousal" in tasks else None,
+        card={
+            "protocol": protocol,
+            "experiment": hparams["experiment"],
+            "seed": hparams["seed"],
+            "emotion_map": hparams["emotion_map"],
+            "vad_source": hparams["vad_source"],
+            "temperature": temperature,
+            "base_encoder": encoder.name,
+            "checkpoint": checkpoint.path.name,
+            "training_data": training_data(splits),
+            "test_sets": list(splits["tests"]),
+            **_origin(run),
+        },
+    )
+    return _used_model(brain, config, temperature or 1.0), config
+
+
+def _trained_tasks(protocol: str) -> list[str]:
+    """What some training utterance had a label for; nothing in some earlier runs."""
+    named = {"emotion": r"/\d+-class", "valence_arousal": "valence-arousal"}
+    return [task for task, words in named.items() if re.search(words, protocol)]
+
+
+def _require_finished(run: Path) -> None:
+    record = run / RECORD
+    if record.is_file() and read_json(record, "run description").get("finished") is False:
+        raise SERError(
+            f"{run} has not come to its end, so its results are not those of its checkpoint. "
+            "The command that trains it goes on with it."
+        )
+
+
+def training_data(splits: dict) -> dict:
+    """What a model was trained and validated on, from ``splits.json``.
+
+    Returns
+    -------
+    dict
+        ``train`` and ``valid`` (utterances), ``sha256`` of the sorted ids of both, and
+        ``corpora``: name -> title, licence, languages, fingerprint ...; {} of runs that are
+        too old to say.
+    """
+    ids = sorted([*splits["train"], *splits["valid"]])
+    used = {
+        name: facts
+        for name, facts in splits.get("corpora", {}).items()
+        if facts["use"] == "train"
+    }
+    return {
+        "train": len(splits["train"]),
+        "valid": len(splits["valid"]),
+        "sha256": hashlib.sha256("\n".join(ids).encode()).hexdigest(),
+        "corpora": used,
+    }
+
+
+def _origin(run: Path) -> dict:
+    record = read_json(run / RECORD, "run description")
+    installed = {package: importlib.metadata.version(package) for package in PACKAGES}
+    return {
+        "commit": record.get("commit"),
+        "versions": {
+            "trained_with": record.get("versions", {}),
+            "exported_with": {"ser-recipes": __version__, **installed},
+        },
+    }
+
+
+def _used_model(brain: SERBrain, config: ModelConfig, temperature: float) -> EmotionModel:
+    model = EmotionModel(brain.modules["encoder"], config.emotions, config.va_range)
+    if model.emotion_head is not None:
+        _copy_linear(brain.modules["emotion_head"], model.emotion_head, temperature)
+    if model.va_head is not None:
+        _copy_linear(brain.modules["va_head"], model.va_head)
+    return model.eval().requires_grad_(False)
+
+
+def _copy_linear(trained: nn.Module, used: nn.Module, divisor: float = 1.0) -> None:
+    """Copy a head, whose bias is zero where it was trained without one."""
+    with torch.no_grad():
+        used.linear.weight.copy_(trained.linear.weight / divisor)
+        bias = trained.linear.bias
+        used.linear.bias.copy_(torch.zeros(()) if bias is None else bias / divisor)
+
+
+LARGEST_DIFFERENCE = 1e-5
+
+
+@dataclass(frozen=True)
+class Export:
+    """A model folder that was written.
+
+    Attributes
+    ----------
+    config : ModelConfig
+    files : dict
+        Path in the folder -> bytes.
+    difference : float
+        Largest, between any score of the run's model and of the folder's.
+    onnx_difference : float or None
+        The same of ``model.onnx``; None where it was not asked for.
+    """
+
+    config: ModelConfig
+    files: dict[str, int]
+    difference: float
+    onnx_difference: float | None = None
+
+
+def export(
+    run: str | Path,
+    folder: str | Path,
+    name: str | None = None,
+    results: Sequence[Path] = (),
+    licence: str = OTHER,
+    onnx: bool = False,
+) -> Export:
+    """Write the model folder of a run's best checkpoint, load it again and compare.
+
+    Parameters
+    ----------
+    run : str or Path
+        A run folder.
+    folder : str or Path
+        Must be missing or empty; it is either written whole or not at all.
+    name : str, optional
+        Of the model.
+    results : sequence of Path
+        Run folders or folds folders of the same recipe, whose results the card shows too.
+    licence : str
+        Of the model, as the hub names it.
+    onnx : bool
+        Write ``model.onnx`` too.
+
+    Raises
+    ------
+    SERError
+        If there is no trained run, the folder holds something, results are of another recipe,
+        what was written does not score as the run does, or ONNX is asked for and missing.
+    """
+    require_licence(licence)
+    if onnx:
+        require_onnx(NEEDED)
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise SERError(f"{folder} is a file; name a folder to write the model into.")
+    if folder.exists() and any(folder.iterdir()):
+        raise SERError(f"{folder} is there and not empty; choose another, or remove it.")
+    model, config = read_trained(Path(run), name)
+    facts = gather(Path(run), config, results)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        prefix = f"{PARTIAL}{folder.name}-"
+        with tempfile.TemporaryDirectory(prefix=prefix, dir=folder.parent) as temporary:
+            made = Path(temporary) / "model"
+            write_folder(made, model, config)
+            difference = largest_difference(model, made)
+            onnx_difference = write_onnx(made / ONNX, model, config) if onnx else None
+            write_card(made, facts, licence)
+            write_checksums(made)
+            if folder.exists():
+                folder.rmdir()
+            os.rename(made, folder)
+            sync_folder(folder.parent)
+    except OSError as error:
+        raise SERError(f"Cannot write {folder}: {error.strerror or error}.") from error
+    except SafetensorError as error:  # a full disk, among others
+        raise SERError(f"Cannot write {folder}: {error}.") from error
+    files = {
+        path.relative_to(folder).as_posix(): path.stat().st_size
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+    return Export(config, files, difference, onnx_difference)
+
+
+def write_folder(folder: Path, model: EmotionModel, config: ModelConfig) -> None:
+    """Write every file of a model folder but its card."""
+    write_json(folder / CONFIG, published_config(config))
+    write_json(folder / "preprocessor_config.json", preprocessor_config(config))
+    for name, text in speechbrain_files(config).items():
+        write_text(folder / name, text)
+    weights = {stored_name(n, config): t.contiguous() for n, t in model.state_dict().items()}
+    with atomic_path(folder / WEIGHTS) as temporary:
+        save_file({**weights, **projector(config)}, temporary, {"format": "pt"})
+
+
+def largest_difference(model: EmotionModel, folder: Path) -> float:
+    """Load a folder and score noise with it and with the model it was made of.
+
+    Raises
+    ------
+    SERError
+        If they differ by more than rounding, or are not finite.
+    """
+    generator = torch.Generator().manual_seed(0)
+    rate_hz = model.encoder.sample_rate_hz
+    waveforms_BS = 0.1 * torch.randn(2, 2 * rate_hz, generator=generator)
+    lengths_B = torch.tensor([2 * rate_hz, rate_hz])
+    trained = score_exactly(model, waveforms_BS, lengths_B)
+    config, again = load_model(folder)
+    loaded = score_exactly(again, waveforms_BS, lengths_B)
+    for scores in (trained, loaded):  # of NaN and a number, max() may give either
+        require_finite(scores, config.name)
+    difference = max(float((trained[key] - loaded[key]).abs().max()) for key in trained)
+    if not difference <= LARGEST_DIFFERENCE:
+        raise SERError(
+            f"The exported model's scores differ from the run's by {difference:.1e}; nothing "
+            "was written. Please report this with the run's hyperparams.yaml."
+        )
+    return difference

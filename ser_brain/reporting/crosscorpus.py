@@ -1,0 +1,289 @@
+"""The files of a cross-corpus matrix: tables for papers and machines, and heat maps."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+
+from ser_brain.core.files import write_json, write_text
+from ser_brain.core.tables import Table, to_csv, to_latex, to_markdown, to_text, value_text
+from ser_brain.evaluation.compare import SEEN
+from ser_brain.evaluation.crosscorpus import TESTED
+from ser_brain.evaluation.metrics import LABEL_METRICS
+from ser_brain.evaluation.significance import ALPHA
+from ser_brain.reporting.html import SAYS_NOTHING
+from ser_brain.reporting.plots.classification import heat_map
+from ser_brain.reporting.report_tables import metric_title
+
+DIFFERS, TRAINED_ON, SYNTHETIC = "*", "†", "‡"
+
+
+def legend(matrix: Mapping) -> list[str]:
+    """What the marks mean, as far as the matrix has them, and the protocol."""
+    rows = matrix["test_sets"]
+    cells = [cell for row in rows.values() for cell in row["cells"].values()]
+    found = []
+    if matrix["tests"]:
+        found.append(_on_tests(matrix, cells))
+    if any(cell["role"] == SEEN for cell in cells):
+        found.append(
+            f"{TRAINED_ON} trained on utterances of this set; neither bold nor tested."
+        )
+    if any(row["synthetic"] for row in rows.values()):
+        found.append(f"{SYNTHETIC} synthetic speech: {SAYS_NOTHING}")
+    return [*found, protocols(matrix)]
+
+
+def on_bold(matrix: Mapping) -> str:
+    """What bold type means, where there is any."""
+    rows = matrix["test_sets"].values()
+    any_best = any(cell["best"] for row in rows for cell in row["cells"].values())
+    return " Bold: best of a row." if any_best else ""
+
+
+def _on_tests(matrix: Mapping, cells: list[Mapping]) -> str:
+    tests = {metric: test for cell in cells for metric, test in cell["against_first"].items()}
+    names = ", ".join(metric_title(metric) for metric in tests)
+    any_differs = any(
+        differs(test) for cell in cells for test in cell["against_first"].values()
+    )
+    says = f"{DIFFERS} differs" if any_differs else "No model differs"
+    return (
+        f"{says} from {next(iter(matrix['models']))} in {names} (p < {ALPHA}; whole speakers "
+        f"swapped; {matrix['tests']} tests, Holm's correction)."
+    )
+
+
+def differs(test: Mapping) -> bool:
+    """Whether a model's test against the first one is significant."""
+    return test["p_holm"] is not None and test["p_holm"] < ALPHA
+
+
+def protocols(matrix: Mapping) -> str:
+    """The protocol of all models, or of each."""
+    found = defaultdict(list)
+    for label, model in matrix["models"].items():
+        found[model["protocol"]].append(label)
+    if len(found) == 1:
+        return f"Protocol: {next(iter(found))}."
+    each = [f"{', '.join(labels)}: {protocol}" for protocol, labels in found.items()]
+    return f"Protocols: {'; '.join(each)}."
+
+
+def warnings(matrix: Mapping) -> list[str]:
+    """What to keep in mind when reading the matrix."""
+    found = [
+        f"{name} of {label} is left out: {why}."
+        for label, model in matrix["models"].items()
+        for name, why in model["incomplete"].items()
+    ]
+    for name, row in matrix["test_sets"].items():
+        if not row["same_utterances"]:
+            found.append(f"{name}: not the same utterances for all models, so none is best.")
+        for cell in row["cells"].values():
+            of_tests = [
+                n for test in cell["against_first"].values() for n in test["drawn"]["notes"]
+            ]
+            found += [f"{name}: {note}" for note in [*cell["notes"], *of_tests] if note]
+    return list(dict.fromkeys(found))
+
+
+def wide(matrix: Mapping) -> list[Table]:
+    """A row per test set, every model's metrics side by side, as in study 1's table 5.5.
+
+    Returns
+    -------
+    list of Table
+        One for emotion classes and one for valence and arousal, as far as there are any.
+    """
+    caption = f"Models on test sets, with 95 % intervals.{on_bold(matrix)}"
+    caption = " ".join([caption, *legend(matrix)])
+    found = []
+    for name, of_classes in (("crosscorpus_emotions", True), ("crosscorpus_values", False)):
+        metrics = [m for m in matrix["metrics"] if (m in LABEL_METRICS) == of_classes]
+        columns = [
+            (label, metric)
+            for label in matrix["models"]
+            for metric in metrics
+            if any(metric in _metrics(row, label) for row in matrix["test_sets"].values())
+        ]
+        rows = [
+            [
+                row_name(test_set, row),
+                *_chances(row, of_classes),
+                *[cell_of(row, *c) for c in columns],
+            ]
+            for test_set, row in matrix["test_sets"].items()
+        ]
+        first = ["Test set", "Chance"] if of_classes else ["Test set"]
+        head = [*first, *[metric_title(metric) for _, metric in columns]]
+        over = [*[""] * len(first), *[label for label, _ in columns]]
+        if columns:
+            found.append(Table(name, caption, head, rows, over=over))
+    return found
+
+
+def by_metric(matrix: Mapping, metric: str) -> Table:
+    """One metric: a row per test set, a column per model, and which is best."""
+    classes = metric in LABEL_METRICS
+    rows = {
+        name: row
+        for name, row in matrix["test_sets"].items()
+        if any(metric in cell["metrics"] for cell in row["cells"].values())
+    }
+    best = {
+        name: ", ".join(label for label, c in row["cells"].items() if metric in c["best"])
+        for name, row in rows.items()
+    }
+    any_best = ["Best"] if any(best.values()) else []
+    first = ["Test set", "Chance"] if classes else ["Test set"]
+    head = [*first, *matrix["models"], *any_best]
+    table = Table(
+        metric.replace(" ", "_"), f"{metric_title(metric)}, with 95 % intervals.", head
+    )
+    table.rows = [
+        [
+            row_name(name, row),
+            *_chances(row, classes),
+            *[cell_of(row, label, metric) for label in matrix["models"]],
+            *[best[name] or None for _ in any_best],
+        ]
+        for name, row in rows.items()
+    ]
+    return table
+
+
+def long(matrix: Mapping) -> Table:
+    """A row per test set, model and metric: everything, for a machine."""
+    head = (
+        "Test set,Model,Protocol,Role,Synthetic,Utterances,Speakers,Chance,Metric,Value,Best,"
+        "Difference to first model,p,p (Holm)"
+    )
+    table = Table("crosscorpus", "", head.split(","))
+    for name, row in matrix["test_sets"].items():
+        for label, cell in row["cells"].items():
+            facts = [cell["protocol"], cell["role"], row["synthetic"], cell["utterances"]]
+            chance = 1 / cell["classes_present"] if cell["classes_present"] else None
+            for metric, value in cell["metrics"].items():
+                test = cell["against_first"].get(metric, {})
+                table.rows.append(
+                    [
+                        *[name, label, *facts, cell["speakers"]],
+                        chance if metric in LABEL_METRICS else 0.0,
+                        *[metric_title(metric), value, metric in cell["best"]],
+                        *[test.get("difference"), test.get("p"), test.get("p_holm")],
+                    ]
+                )
+    return table
+
+
+def to_lines(matrix: Mapping) -> str:
+    """The matrix for a terminal, a table per metric."""
+    parts = []
+    for metric in matrix["metrics"]:
+        table = by_metric(matrix, metric)
+        parts.append(f"{table.caption}\n\n{to_text(table)}")
+    return "\n\n".join([*parts, "\n".join([*legend(matrix), *warnings(matrix)])])
+
+
+def _metrics(row: Mapping, label: str) -> Mapping:
+    return row["cells"][label]["metrics"] if label in row["cells"] else {}
+
+
+def row_name(name: str, row: Mapping) -> str:
+    """A test set's name with its mark."""
+    return f"{name}{SYNTHETIC}" if row["synthetic"] else name
+
+
+def _chances(row: Mapping, of_classes: bool) -> list:
+    """The cell for chance, if any; several where models were judged on different classes."""
+    if not of_classes:
+        return []
+    if len(row["chance"]) > 1:
+        return [", ".join(value_text(chance) for chance in row["chance"])]
+    return row["chance"] or [None]
+
+
+def cell_of(row: Mapping, label: str, metric: str) -> dict | None:
+    """A result as a table shows it, with its marks."""
+    value = _metrics(row, label).get(metric)
+    if value is None:
+        return None
+    cell = row["cells"][label]
+    test = cell["against_first"].get(metric)
+    marks = DIFFERS if test and differs(test) else ""
+    if cell["role"] == SEEN:
+        marks += TRAINED_ON
+    return {**value, "best": metric in cell["best"], "marks": marks}
+
+
+def write_matrix(folder: Path, matrix: Mapping) -> dict[str, list[str]]:
+    """Write ``crosscorpus.json``, ``.csv`` (every digit), ``.md``, ``.tex`` and heat maps.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to write.
+    matrix : mapping
+        See :func:`ser_brain.evaluation.crosscorpus.cross`.
+
+    Returns
+    -------
+    dict
+        Heat map (file name without suffix) -> the metrics it shows: one of emotion classes
+        (UAR) and one of values (CCC), as far as there are any.
+    """
+    stem = folder / "crosscorpus"
+    tables = wide(matrix)
+    write_json(f"{stem}.json", matrix)
+    write_text(f"{stem}.csv", to_csv(long(matrix)))
+    write_text(f"{stem}.md", "\n".join(map(to_markdown, tables)))
+    write_text(f"{stem}.tex", "\n".join(map(to_latex, tables)))
+    tested = [metric for metric in matrix["metrics"] if metric in TESTED]
+    drawn = {
+        "crosscorpus_emotions": [metric for metric in tested if metric == "uar"],
+        "crosscorpus_values": [metric for metric in tested if metric != "uar"],
+    }
+    drawn = {name: metrics for name, metrics in drawn.items() if metrics}
+    for name, metrics in drawn.items():
+        _draw(folder / name, matrix, metrics)
+    return drawn
+
+
+def _draw(stem: Path, matrix: Mapping, metrics: list[str]) -> None:
+    """A heat map of the models and test sets that have one of the metrics."""
+
+    def has(row: Mapping, label: str) -> bool:
+        return label in row["cells"] and any(
+            m in row["cells"][label]["metrics"] for m in metrics
+        )
+
+    rows = {
+        name: row
+        for name, row in matrix["test_sets"].items()
+        if any(has(row, label) for label in matrix["models"])
+    }
+    models = [m for m in matrix["models"] if any(has(row, m) for row in rows.values())]
+    names = [row_name(name, row) for name, row in rows.items()]
+    chances, white, what = [0.0] * len(rows), "0", "CCC"
+    if metrics == ["uar"]:
+        chances, white, what = [max(row["chance"]) for row in rows.values()], "chance", "UAR"
+        names = [
+            f"{name}\nchance {value_text(chance)}"
+            for name, chance in zip(names, chances, strict=True)
+        ]
+    heat_map(
+        stem,
+        {
+            metric_title(metric): [
+                [cell_of(row, m, metric) for m in models] for row in rows.values()
+            ]
+            for metric in metrics
+        },
+        names,
+        models,
+        chances,
+        f"{what} of models on test sets",
+        " ".join([f"White: {white} or below; darkest: 1.{on_bold(matrix)}", *legend(matrix)]),
+    )

@@ -1,0 +1,120 @@
+"""True and predicted valence and arousal: scatter, distributions, errors.
+
+Axes: N utterances.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+
+from ser_brain.reporting.plots.frame import ABOVE, BLUE, GREY, INK, VERMILLION, panels
+
+MOST_POINTS = 5_000
+
+
+def scatter(
+    stem: str | Path,
+    pairs: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    va_range: Sequence[float],
+    notes: Mapping[str, str],
+    title: str,
+    subtitle: str,
+) -> None:
+    """Predicted against true values, one panel per dimension, with the line of identity.
+
+    Parameters
+    ----------
+    pairs : mapping
+        Dimension -> (true_N, predicted_N) in the units of ``va_range``.
+    notes : mapping
+        Dimension -> text in the corner (correlation, CCC).
+    """
+    low, high = va_range
+    with panels(stem, len(pairs), (3.3, 3.2), title, subtitle) as grid:
+        for axes, (name, (true_N, predicted_N)) in zip(grid, pairs.items(), strict=True):
+            ends = [min(low, np.min(predicted_N)), max(high, np.max(predicted_N))]
+            margin = 0.04 * (ends[1] - ends[0])
+            ends = [ends[0] - margin, ends[1] + margin]
+            axes.plot(ends, ends, color=GREY, linewidth=1, linestyle="--", label="identity")
+            _points(axes, true_N, predicted_N, va_range)
+            axes.set(xlim=ends, ylim=ends, aspect="equal")
+            axes.set(xlabel=f"True {name} ({low:g} to {high:g})", ylabel=f"Predicted {name}")
+            axes.set_title(notes[name], loc="left", size=9, color=INK)
+
+
+def _points(
+    axes: Axes, true_N: np.ndarray, predicted_N: np.ndarray, va_range: Sequence[float]
+) -> None:
+    """Points, or where they would cover each other, how many lie in each place."""
+    if len(true_N) <= MOST_POINTS:
+        alpha = float(np.clip(300 / len(true_N), 0.15, 0.6))
+        look = {"s": 9, "alpha": alpha, "color": BLUE, "linewidths": 0}
+        axes.scatter(true_N, predicted_N, rasterized=True, **look)
+        return
+    width = (va_range[1] - va_range[0]) / 40
+    bins = [_bins(values_N, width) for values_N in (true_N, predicted_N)]
+    look = {"cmap": "Blues", "norm": LogNorm(vmin=0.5), "rasterized": True}
+    *_, places = axes.hist2d(true_N, predicted_N, bins, cmin=1, **look)
+    scale = axes.inset_axes([0.6, 0.17, 0.36, 0.03])  # Where few points lie.
+    axes.figure.colorbar(places, cax=scale, orientation="horizontal")
+    scale.tick_params(labelsize=7)
+    scale.set_xlabel("Count", size=7, labelpad=1)
+
+
+def distribution(
+    stem: str | Path,
+    pairs: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    va_range: Sequence[float],
+    title: str,
+    subtitle: str,
+) -> None:
+    """Distributions of true and predicted values, one panel per dimension."""
+    low, high = va_range
+    with panels(stem, len(pairs), (3.3, 2.5), title, subtitle) as grid:
+        for axes, (name, (true_N, predicted_N)) in zip(grid, pairs.items(), strict=True):
+            # Ratings lie on a grid (IEMOCAP: halves); each bin is centred on one of its points.
+            bins = _bins(np.concatenate([true_N, predicted_N, [low, high]]), (high - low) / 16)
+            axes.hist(true_N, bins, color="#BDBDBD", label="true")
+            axes.hist(
+                predicted_N, bins, histtype="step", color=BLUE, linewidth=1.8, label="predicted"
+            )
+            axes.set(xlabel=f"{name.capitalize()} ({low:g} to {high:g})", ylabel="Count")
+            axes.legend(**ABOVE)
+
+
+def errors(
+    stem: str | Path,
+    pairs: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    va_range: Sequence[float],
+    title: str,
+    subtitle: str,
+) -> None:
+    """Histograms of predicted - true, one panel per dimension, with zero and the mean."""
+    low, high = va_range
+    with panels(stem, len(pairs), (3.3, 2.5), title, subtitle) as grid:
+        for axes, (name, (true_N, predicted_N)) in zip(grid, pairs.items(), strict=True):
+            error_N = predicted_N - true_N
+            reach = max(np.abs(error_N).max(), (high - low) / 16)
+            axes.hist(error_N, _bins(np.array([-reach, reach]), (high - low) / 20), color=BLUE)
+            axes.axvline(0, color=INK, linewidth=1, label="no error")
+            mean = error_N.mean()
+            axes.axvline(
+                mean,
+                color=VERMILLION,
+                linewidth=1.5,
+                linestyle="--",
+                label=f"mean {mean:+.3f}".replace("-", "−"),
+            )
+            axes.set(xlabel=f"Error of {name} (predicted − true)", ylabel="Count")
+            axes.legend(**ABOVE)
+
+
+def _bins(values: np.ndarray, width: float) -> np.ndarray:
+    """Edges of bins centred on the multiples of ``width``, around every value."""
+    first, last = np.round(values.min() / width), np.round(values.max() / width)
+    return width * (np.arange(first, last + 1.5) - 0.5)

@@ -1,0 +1,154 @@
+"""Results of each speaker.
+
+Axes: S speakers, s some of them, 3 = value, low, high.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from ser_brain.reporting.plots.frame import BLUE, GREEN, GREY, INK, PURPLE, cut, panels
+
+# More names than this are not written beside the marks.
+NAMED_SPEAKERS = 40
+GENDERS = {
+    "female": ("o", PURPLE),
+    "male": ("^", BLUE),
+    "other": ("D", GREEN),
+    None: ("s", GREY),
+}
+
+
+@dataclass(frozen=True)
+class Speakers:
+    """Speakers in the order in which they are drawn, the last on top.
+
+    Attributes
+    ----------
+    names : list of str
+    genders : list of str or None
+        ``female``, ``male``, ``other`` or None.
+    utterances : list of int
+    """
+
+    names: Sequence[str]
+    genders: Sequence[str | None]
+    utterances: Sequence[int]
+
+
+@dataclass(frozen=True)
+class SpeakerResults:
+    """One metric of every speaker.
+
+    Attributes
+    ----------
+    values_S3 : ndarray
+        Value and the ends of its interval; NaN where undefined.
+    overall : float
+        Of the whole set.
+    limits : (float, float) or None
+        Ends of the axis, where the metric has them.
+    """
+
+    values_S3: np.ndarray
+    overall: float
+    limits: tuple[float, float] | None
+
+
+def speaker_strip(
+    stem: str | Path,
+    speakers: Speakers,
+    results: Mapping[str, SpeakerResults],
+    title: str,
+    subtitle: str,
+) -> None:
+    """Each speaker's results, a panel for each metric.
+
+    Up to 40 speakers have a line each, with name and interval; more of them share a strip for
+    each gender.
+
+    Parameters
+    ----------
+    stem : str or Path
+        Output path without suffix.
+    speakers : Speakers
+    results : mapping
+        Metric -> what each speaker has of it.
+    title, subtitle : str
+    """
+    count = len(speakers.names)
+    named = count <= NAMED_SPEAKERS
+    size_in = (3.0, 1.0 + 0.19 * count if named else 2.9)
+    with panels(stem, len(results), size_in, title, subtitle) as grid:
+        for axes, (metric, found) in zip(grid, results.items(), strict=True):
+            (_lines if named else _strips)(axes, speakers, found, first=axes is grid[0])
+            _overall_line(axes, found)
+            axes.set_xlabel(metric)
+            axes.tick_params(axis="y", length=0)
+
+
+def _lines(axes: Axes, speakers: Speakers, found: SpeakerResults, first: bool) -> None:
+    value_S, low_S, high_S = found.values_S3.T
+    count = len(value_S)
+    axes.hlines(range(count), low_S, high_S, color="#C4C4C4", linewidth=0.8)
+    for gender, of_S in _by_gender(speakers).items():
+        label = (gender or "gender unknown") if first else None
+        share_s = _share(speakers)[of_S]
+        _marks(axes, gender, value_S[of_S], np.flatnonzero(of_S), share_s, label)
+    names = zip(speakers.names, speakers.utterances, strict=True)
+    labels = [f"{cut(name)} (n = {utterances:,})" for name, utterances in names]
+    axes.set_yticks(range(count) if first else [], labels if first else [], parse_math=False)
+    axes.tick_params(axis="y", labelsize=8)
+    axes.set_ylim(-1, count)
+
+
+def _strips(axes: Axes, speakers: Speakers, found: SpeakerResults, first: bool) -> None:
+    strips = _by_gender(speakers)
+    for place, (gender, of_S) in enumerate(strips.items()):
+        # Steps of the golden ratio spread neighbours evenly, and the same way each time.
+        height_s = place + 0.7 * ((np.arange(of_S.sum()) * 0.618034) % 1 - 0.5)
+        _marks(axes, gender, found.values_S3[of_S, 0], height_s, 0.2 * _share(speakers)[of_S])
+    words = [f"{gender or 'unknown'}\n({of_S.sum():,})" for gender, of_S in strips.items()]
+    axes.set_yticks(range(len(strips)) if first else [], words if first else [])
+    axes.set_ylim(-0.6, len(strips) - 0.4)
+
+
+def _by_gender(speakers: Speakers) -> dict[str | None, np.ndarray]:
+    """Gender -> who is of it, of those that occur."""
+    who = {gender: np.array([g == gender for g in speakers.genders]) for gender in GENDERS}
+    return {gender: of_S for gender, of_S in who.items() if of_S.any()}
+
+
+def _share(speakers: Speakers) -> np.ndarray:
+    """Utterances of each speaker, of the most that one has."""
+    return np.array(speakers.utterances) / max(speakers.utterances)
+
+
+def _marks(
+    axes: Axes,
+    gender: str | None,
+    x_s: np.ndarray,
+    y_s: np.ndarray,
+    share_s: np.ndarray,
+    label: str | None = None,
+) -> None:
+    marker, colour = GENDERS[gender]
+    look = {"marker": marker, "color": colour, "linewidths": 0, "label": label, "zorder": 3}
+    many = len(x_s) > NAMED_SPEAKERS
+    axes.scatter(x_s, y_s, 8 + 36 * share_s, alpha=0.6 if many else 1, rasterized=many, **look)
+
+
+def _overall_line(axes: Axes, found: SpeakerResults) -> None:
+    label = f"all {found.overall:.3f}".replace("-", "−")
+    axes.axvline(found.overall, color=INK, linewidth=1, linestyle="--", label=label, zorder=4)
+    if found.limits:
+        axes.set_xlim(found.limits)
+    else:
+        axes.set_xlim(left=0)
+    spacing = {"columnspacing": 1, "handletextpad": 0.3}
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 0.98), ncols=3, fontsize=7.5, **spacing)

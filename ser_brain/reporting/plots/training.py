@@ -1,0 +1,136 @@
+"""Training curves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from matplotlib.axes import Axes
+
+from ser_brain.core.errors import SERError
+from ser_brain.core.files import parse_json_line, require_text
+from ser_brain.reporting.plots.frame import ABOVE, LINES, panels
+
+
+def training(
+    stem: str | Path,
+    curves: Mapping[str, Mapping[str, Sequence[Sequence]]],
+    title: str,
+    subtitle: str,
+) -> None:
+    """Losses, scores and learning rates over the epochs, a panel for each quantity.
+
+    Parameters
+    ----------
+    stem : str or Path
+        Output path without suffix.
+    curves : mapping
+        Panel -> line -> points (epoch, value) of each part (fold, seed); see
+        ``training_curves``. Several parts are thin lines of one colour.
+    title, subtitle : str
+    """
+    with panels(stem, len(curves), (2.7, 2.3), title, subtitle) as grid:
+        for axes, (name, lines) in zip(grid, curves.items(), strict=True):
+            _training_panel(axes, name, lines)
+
+
+def _training_panel(axes: Axes, name: str, lines: Mapping[str, Sequence[Sequence]]) -> None:
+    for (label, parts), (colour, dashes) in zip(lines.items(), LINES, strict=False):
+        thin = {"linewidth": 0.8, "alpha": 0.7} if len(parts) > 1 else {}
+        for number, points in enumerate(parts):
+            epochs, values = zip(*points, strict=True)
+            marker = "o" if len(points) < 10 and not thin else ""
+            axes.plot(epochs, values, dashes, color=colour, marker=marker, markersize=3, **thin)
+            if number == 0:
+                axes.lines[-1].set_label(label)
+    axes.set(xlabel="Epoch", ylabel=name)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    epochs = {epoch for parts in lines.values() for points in parts for epoch, _ in points}
+    if len(epochs) == 1:  # no room between whole numbers for an axis to choose from
+        axes.set_xticks([*epochs])
+    values = [value for parts in lines.values() for p in parts for _, value in p]
+    if name == "Learning rate" and min(values) > 0:
+        axes.set_yscale("log")
+    axes.legend(**ABOVE)
+
+
+TITLES = {
+    "loss": "Loss",
+    "nll": "NLL (nats)",
+    "mse": "MSE",
+    "uar": "UAR",
+    "error_rate": "Error rate",
+    "lr": "Learning rate",
+}
+PARTS = {"train": "training", "valid": "validation"}
+Curves = dict[str, dict[str, list[tuple[int, float]]]]
+
+
+def read_train_log(path: str | Path) -> list[dict]:
+    """Read the epochs of a run; none where nothing was logged.
+
+    Raises
+    ------
+    SERError
+        Naming the line that is no epoch.
+    """
+    path = Path(path)
+    if not path.exists():
+        return []
+    log = []
+    for number, line in enumerate(require_text(path, "training log").splitlines(), start=1):
+        epoch = parse_json_line(line, path, number)
+        if not isinstance(epoch.get("epoch"), int):
+            raise SERError(f"{path}, line {number}: expected an object with a whole 'epoch'.")
+        log.append(epoch)
+    return log
+
+
+def curves_of(log: Sequence[Mapping]) -> Curves:
+    """Quantity -> line (training, validation, encoder ...) -> points (epoch, value).
+
+    Values that are not finite leave a gap. A loss that is the only one is shown once.
+
+    Examples
+    --------
+    >>> curves_of([{"epoch": 1, "train": {"nll": 1.5}, "lr": {"heads": 0.1}}])
+    {'NLL (nats)': {'training': [(1, 1.5)]}, 'Learning rate': {'heads': [(1, 0.1)]}}
+    """
+    found: Curves = {}
+    for part in ("valid", "train", "lr"):
+        for key in dict.fromkeys(key for epoch in log for key in epoch.get(part) or {}):
+            values = [(epoch["epoch"], (epoch.get(part) or {}).get(key)) for epoch in log]
+            points = [
+                (number, value)
+                for number, value in values
+                if isinstance(value, int | float) and math.isfinite(value)
+            ]
+            title = TITLES["lr"] if part == "lr" else _title(key)
+            if points:
+                found.setdefault(title, {})[PARTS.get(part, key)] = points
+    losses = {key for epoch in log for key in epoch.get("train") or {}} - {"loss"}
+    if len(losses) == 1 and found.get(TITLES["loss"]) == found.get(_title(*losses)):
+        del found[TITLES["loss"]]
+    order = [*TITLES.values(), *found]
+    return dict(sorted(found.items(), key=lambda item: order.index(item[0])))
+
+
+def _title(key: str) -> str:
+    return TITLES.get(key, key.replace("_", " "))
+
+
+def together(parts: Sequence[Curves]) -> dict[str, dict[str, list]]:
+    """The curves of several parts (folds, seeds): quantity -> line -> points of each part.
+
+    Examples
+    --------
+    >>> together([{"UAR": {"validation": [(1, 0.5)]}}, {"UAR": {"validation": [(1, 0.6)]}}])
+    {'UAR': {'validation': [[(1, 0.5)], [(1, 0.6)]]}}
+    """
+    found: dict[str, dict[str, list]] = {}
+    for curves in parts:
+        for quantity, lines in curves.items():
+            for line, points in lines.items():
+                found.setdefault(quantity, {}).setdefault(line, []).append(points)
+    return found

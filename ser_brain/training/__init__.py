@@ -1,0 +1,1 @@
+"""Settings, the Brain, loaders, checkpoints, the run folder and cross-validation."""

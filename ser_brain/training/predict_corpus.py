@@ -1,0 +1,421 @@
+"""From what the model said to a predictions file."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from speechbrain.utils.distributed import infer_device
+from torch import nn
+
+from ser_brain.core.errors import SERError
+from ser_brain.core.files import inside, read_json, remove_partial, sha256_of
+from ser_brain.core.lock import NAME, held
+from ser_brain.core.log import get_logger
+from ser_brain.data.corpora import CorpusSetting, Target
+from ser_brain.data.dataset import require_files, require_lengths
+from ser_brain.data.experiment import ExperimentData, label_choice
+from ser_brain.data.labelling import NEEDED as NEEDED_OF_CARD
+from ser_brain.data.labelling import CorpusData, label_corpus
+from ser_brain.data.manifest import SHA256, data_folder_of, read_card
+from ser_brain.data.splits import balanced_ids
+from ser_brain.evaluation.calibration import fit_temperature
+from ser_brain.evaluation.predictions import card_path, read_predictions, write_predictions
+from ser_brain.evaluation.runs import parts_of
+from ser_brain.models.encoders import load_encoder
+from ser_brain.training.brain import SERBrain
+from ser_brain.training.checkpoints import AtomicCheckpointer
+from ser_brain.training.command_line import require_device
+from ser_brain.training.config import (
+    GETATTR,
+    UNBUILT,
+    Tagged,
+    check_kinds,
+    plain_settings,
+    read_settings,
+)
+from ser_brain.training.device import is_cpu, use_fast_products
+from ser_brain.training.run import RECORD, SETTINGS, recorded_options, require_run
+
+logger = get_logger(__name__)
+VALIDATION = "valid"
+FACTS = ("corpus", "speaker", "gender", "language", "text", "duration", "label_source")
+
+
+def model_facts(hparams: Mapping) -> dict:
+    """What the card of every predictions file of a model says."""
+    facts = {key: hparams[key] for key in ("experiment", "seed", "emotions", "va_range")}
+    return {"encoder": hparams["encoder"].name, **facts}
+
+
+def write_validation(
+    folder: Path, outputs: Sequence[Mapping], data: ExperimentData, hparams: Mapping
+) -> None:
+    """Write the predictions on the validation set, and the temperature they call for.
+
+    Checkpoints and temperature are chosen on them: they judge nothing.
+
+    Parameters
+    ----------
+    folder : Path
+        The run folder.
+    outputs : sequence of mapping
+        Of :meth:`ser_brain.training.brain.SERBrain.run_on`.
+    data : ExperimentData
+    hparams : mapping
+        The experiment's settings.
+    """
+    card = {**model_facts(hparams), "role": VALIDATION, "protocol": data.protocol}
+    path = write_outputs(folder, VALIDATION, outputs, data.valid, card)
+    predictions = read_predictions(path, embeddings=False)
+    if predictions.log_probs_NC is None:
+        return
+    temperature = fit_temperature(predictions.log_probs_NC, predictions.true_N)
+    if temperature is not None:
+        logger.info(f"temperature {temperature:.2f}, fitted on the validation set")
+        card["temperature"] = temperature
+        write_outputs(folder, VALIDATION, outputs, data.valid, card)
+
+
+def temperature_of(folder: Path) -> dict:
+    """The temperature of a run as its cards say it: ``{"temperature": 1.3}`` or ``{}``."""
+    path = card_path(folder / "predictions" / f"{VALIDATION}.jsonl")
+    card = read_json(path, "prediction card") if path.is_file() else {}
+    return {"temperature": card["temperature"]} if "temperature" in card else {}
+
+
+def write_test_set(
+    folder: Path, name: str, outputs: Sequence[Mapping], data: ExperimentData, hparams: Mapping
+) -> Path:
+    """Write the predictions on one test set; parameters as :func:`write_validation`."""
+    card = {
+        **model_facts(hparams),
+        **temperature_of(folder),
+        "role": "test",
+        "protocol": data.protocol,
+        "synthetic": data.synthetic(name),
+    }
+    return write_outputs(folder, name, outputs, data.tests[name], card)
+
+
+def write_outputs(
+    folder: Path,
+    name: str,
+    outputs: Sequence[Mapping],
+    rows: Mapping[str, dict],
+    card: Mapping,
+) -> Path:
+    """Write what a model said of some utterances, with embeddings.
+
+    Parameters
+    ----------
+    folder : Path
+        The run folder.
+    name : str
+        Of the set.
+    outputs : sequence of mapping
+        Of :meth:`ser_brain.training.brain.SERBrain.run_on`.
+    rows : mapping
+        id -> row.
+    card : mapping
+        See :class:`ser_brain.evaluation.predictions.Predictions`.
+    """
+    joined = prediction_rows(outputs, rows, card["emotions"])
+    embeddings_ND = np.stack([output["embedding"] for output in outputs])
+    return write_predictions(inside(folder, "predictions"), name, joined, embeddings_ND, card)
+
+
+def prediction_rows(
+    outputs: Sequence[Mapping], rows: Mapping[str, dict], emotions: Sequence[str]
+) -> list[dict]:
+    """Join what a corpus says of each utterance with what the model said.
+
+    Parameters
+    ----------
+    outputs : sequence of mapping
+        Of :meth:`ser_brain.training.brain.SERBrain.run_on`.
+    rows : mapping
+        id -> row.
+    emotions : sequence of str
+        The classes, in the order of the model's outputs.
+
+    Returns
+    -------
+    list of dict
+        Rows for :func:`ser_brain.evaluation.predictions.write_predictions`.
+    """
+    return [_prediction_row(output, rows[output["id"]], emotions) for output in outputs]
+
+
+def _prediction_row(output: Mapping, row: Mapping, emotions: Sequence[str]) -> dict:
+    joined = {
+        "id": output["id"],
+        **{key: row[key] for key in FACTS},
+        "emotion": row["emotion"],
+        "valence": row["valence"],
+        "arousal": row["arousal"],
+    }
+    if "log_probabilities" in output:
+        log_probs = [float(value) for value in output["log_probabilities"]]
+        joined["log_probabilities"] = dict(zip(emotions, log_probs, strict=True))
+        joined["predicted_emotion"] = emotions[log_probs.index(max(log_probs))]
+    if "valence_arousal" in output:
+        valence, arousal = (float(value) for value in output["valence_arousal"])
+        joined["predicted_valence"], joined["predicted_arousal"] = valence, arousal
+    return joined
+
+
+NEEDED = ("experiment", "seed", "brain", "modules", "emotions", "emotion_map", "va_range")
+NEEDED += ("vad_source", "required_label", "batch_size", "loss_weights", "validation_metric")
+LOAD_ENCODER = "!apply:ser_brain.models.encoders.load_encoder"
+OURS = re.compile(r"!(new|name):((?:ser_brain|recipes)(?:\.[a-z]\w*)*)\.([A-Z]\w*)")
+
+
+def load_run(folder: str | Path, device: str | None = None) -> tuple[SERBrain, dict]:
+    """Build the model of a run folder; its best checkpoint is loaded when it is first run.
+
+    The folder's settings are read, not run: built are encoder, heads and Brain alone, and
+    these only where they are classes of this project (:func:`plain_settings`).
+
+    Parameters
+    ----------
+    folder : str or Path
+    device : str, optional
+        Such as ``cuda:0``; a GPU if there is one otherwise.
+
+    Returns
+    -------
+    brain : SERBrain
+    hparams : dict
+        The run's settings: plain values, ``encoder``, ``modules`` and what these hold.
+
+    Raises
+    ------
+    SERError
+        If the folder holds no run, its model is made of code from elsewhere, or the machine
+        lacks the device.
+    """
+    require_run(folder)
+    settings = Path(folder) / SETTINGS
+    if device is not None:
+        require_device(device)
+    found = plain_settings(read_settings(settings, [("output_folder", str(folder))]))
+    check_kinds(found)
+    lacking = [key for key in NEEDED if key not in found]
+    if lacking:
+        raise SERError(f"{settings} is no run's settings: it lacks {', '.join(lacking)}.")
+    builder = _Builder(settings)
+    modules = {name: builder.module(value) for name, value in found["modules"].items()}
+    hparams = {key: value for key, value in found.items() if not isinstance(value, Tagged)}
+    hparams |= {"encoder": modules["encoder"], "modules": modules}
+    hparams |= {key: builder.module(found[key]) for key in modules if key in found}
+    device = device or infer_device()
+    use_fast_products(device)
+    brain = builder.class_of(found["brain"], SERBrain)(
+        modules=modules,
+        hparams=hparams,
+        run_opts={"device": device, "eval_precision": _precision_of(Path(folder), device)},
+        checkpointer=AtomicCheckpointer(
+            Path(folder) / "save", recoverables={"modules": nn.ModuleDict(modules)}
+        ),
+    )
+    return brain, hparams
+
+
+class _Builder:
+    """Builds the modules that settings describe, where they are this project's.
+
+    Parameters
+    ----------
+    settings : Path
+        For errors.
+    """
+
+    def __init__(self, settings: Path) -> None:
+        self._settings = settings
+        self._built: dict[int, nn.Module] = {}  # what is named twice is one
+
+    def module(self, value: object) -> nn.Module:
+        """The module that a setting describes.
+
+        Raises
+        ------
+        SERError
+            If it is none of ``ser_brain`` or ``recipes``, or cannot be built.
+        """
+        if not isinstance(value, Tagged):
+            raise self._foreign(value)
+        if id(value) not in self._built:
+            known = value.tag == LOAD_ENCODER
+            made = load_encoder if known else self.class_of(value, nn.Module)
+            given = self._arguments(value.value) or ()
+            try:
+                self._built[id(value)] = (
+                    made(**given) if isinstance(given, dict) else made(*given)
+                )
+            except (*UNBUILT, RuntimeError) as error:
+                raise SERError(
+                    f"Cannot build {value.tag} of {self._settings}: {error}."
+                ) from error
+        return self._built[id(value)]
+
+    def class_of(self, value: object, base: type) -> type:
+        """The class that a setting names.
+
+        Raises
+        ------
+        SERError
+            If it is no class of that kind in ``ser_brain`` or ``recipes``.
+        """
+        named = OURS.fullmatch(value.tag) if isinstance(value, Tagged) else None
+        if named is not None:
+            try:
+                found = getattr(importlib.import_module(named[2]), named[3], None)
+            except ImportError:
+                found = None
+            if isinstance(found, type) and issubclass(found, base):
+                return found
+        raise self._foreign(value)
+
+    def _arguments(self, value: object) -> object:
+        if isinstance(value, dict):
+            return {key: self._arguments(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self._arguments(item) for item in value]
+        if not isinstance(value, Tagged):
+            return value
+        if value.tag == GETATTR and isinstance(value.value, list) and len(value.value) == 2:
+            owner, name = value.value  # such as <encoder.dim>
+            size = getattr(self.module(owner), str(name), None)
+            if isinstance(size, int | float):
+                return size
+        return self.module(value)
+
+    def _foreign(self, value: object) -> SERError:
+        said = value.tag if isinstance(value, Tagged) else repr(value)
+        return SERError(
+            f"{self._settings} makes its model of {said}, which is no part of ser_brain or "
+            "recipes; code that a run folder names is not run. Put it into recipes/."
+        )
+
+
+def _precision_of(folder: Path, device: str) -> str:
+    """The precision that a run was tested in: its further test sets are, too."""
+    precision = recorded_options(folder).get("eval_precision", "fp32")
+    if precision == "fp16" and is_cpu(device):
+        logger.warning(f"{folder} was tested in fp16, which needs a GPU; this is fp32.")
+        precision = "fp32"
+    if precision not in ("fp32", "bf16", "fp16"):
+        raise SERError(f"{folder / RECORD} is damaged: its eval_precision is {precision!r}.")
+    return precision
+
+
+def predict_on(
+    folder: str | Path, targets: Sequence[Target], device: str | None = None
+) -> list[str]:
+    """Run the best checkpoint on further corpora, unless their predictions are there.
+
+    Parameters
+    ----------
+    folder : str or Path
+        A run folder, or a folds folder, whose parts each predict.
+    targets : sequence of Target
+    device : str, optional
+        See :func:`load_run`.
+
+    Returns
+    -------
+    list of str
+        The test set that each target became; its predictions lie in the run folder. Where it
+        holds utterances the run was trained or validated on, its role says ``train``.
+
+    Raises
+    ------
+    SERError
+        If the run, a manifest or its audio cannot be used, or another process writes to the
+        run folder.
+    """
+    folder = Path(folder)
+    parts, _ = parts_of(folder)
+    names = []
+    for part in parts.values():
+        if part != folder:
+            inside(folder, os.path.relpath(part, folder))
+        inside(part, "predictions")
+        brain, hparams = load_run(part, device)
+        with held(part / NAME, part):
+            remove_partial(part / "predictions")
+            names = [_predict(part, brain, hparams, target) for target in targets]
+    return names
+
+
+def _predict(folder: Path, brain: SERBrain, hparams: dict, target: Target) -> str:
+    corpus_card = read_card(target.manifest, NEEDED_OF_CARD)
+    setting = CorpusSetting(
+        corpus_card["name"], "test", None, target.label_source, target.where
+    )
+    data_folder = data_folder_of(target.manifest, target.data_folder)
+    data = label_corpus(target.manifest, data_folder, setting, label_choice(hparams))
+    if target.balanced:
+        drawn = balanced_ids(data.rows, hparams["emotions"], hparams["seed"])
+        data = replace(data, rows={i: data.rows[i] for i in drawn})
+    name = _name(data, target)
+    checkpoint = brain.checkpointer.find_checkpoint(min_key=hparams["validation_metric"])
+    facts = {
+        SHA256: corpus_card.get(SHA256) or sha256_of(target.manifest),
+        "checkpoint": checkpoint and checkpoint.path.name,
+        "label_source": target.label_source or corpus_card["default_source"],
+        "where": dict(target.where),
+        "balanced": target.balanced,
+    }
+    if _is_done(folder, name, facts):
+        logger.info(f"{folder}: the predictions on {name} are up to date.")
+        return name
+    encoder = hparams["encoder"]
+    lengths = (encoder.min_samples, encoder.max_samples, encoder.sample_rate_hz)
+    require_files(data.rows)
+    require_lengths(data.rows, *lengths, hparams.get("max_clip_s", math.inf))
+    card = {
+        **model_facts(hparams),
+        **temperature_of(folder),
+        **_origin(folder, data, facts),
+        **facts,
+        "synthetic": bool(corpus_card.get("synthetic")),
+    }
+    logger.info(f"{folder}: scoring {len(data.rows):,} utterances of {name}")
+    write_outputs(folder, name, brain.run_on(data.rows), data.rows, card)
+    return name
+
+
+def _name(data: CorpusData, target: Target) -> str:
+    """The corpus, with what of it is not as a corpus is usually tested."""
+    source = target.label_source
+    own_source = [source] if source not in (None, data.card["default_source"]) else []
+    return "-".join([data.name, *own_source, *(["balanced"] if target.balanced else [])])
+
+
+def _is_done(folder: Path, name: str, facts: dict) -> bool:
+    path = card_path(folder / "predictions" / f"{name}.jsonl")
+    card = read_json(path, "prediction card") if path.is_file() else {}
+    return all(key in card and card[key] == value for key, value in facts.items())
+
+
+def _origin(folder: Path, data: CorpusData, facts: dict) -> dict:
+    """Role and protocol: what the run was trained on, and what it is tested on here."""
+    splits = read_json(folder / "splits.json", "split")
+    seen = data.rows.keys() & {*splits["train"], *splits["valid"]}
+    tested = "/".join(
+        [data.name, facts["label_source"], *(["balanced"] if facts["balanced"] else [])]
+    )
+    origin = {"role": "test", "protocol": f"{splits['protocol']} on {tested}"}
+    if not seen:
+        return origin
+    note = f"{len(seen)} of {len(data.rows)} utterances were trained or validated on."
+    logger.warning(f"{data.name}: {note}")
+    return {**origin, "role": "train", "notes": note}

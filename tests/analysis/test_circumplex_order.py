@@ -1,0 +1,192 @@
+"""."""
+
+import numpy as np
+import pytest
+
+from ser_brain.analysis.circumplex import order
+from ser_brain.analysis.circumplex.angles import circular_correlation, order_violations
+from ser_brain.analysis.circumplex.bootstrap import draw
+from ser_brain.analysis.circumplex.distances import moments, moments_by, moments_of_labels
+from ser_brain.analysis.circumplex.order import name_orders, p_value, permuted_labels
+from tests.analysis.planted import FOUR, SEVEN, circle, cloud, points
+
+
+def arranged(means_E2, emotions, parts=1, noise=0.5, seed=0):
+    """Moments, arrangements, permuted arrangements and draws of planted clusters."""
+    rng = np.random.default_rng(seed)
+    of_part, resampled, permuted, clouds = {}, {}, {}, {}
+    for n in range(parts):
+        found = points(means_E2, 4, 8, size=2, noise=noise, seed=seed + n)
+        clouds[f"fold {n}"] = cloud(*found, prefix=f"{n}-")
+    draws = draw(clouds.values(), 200, rng)
+    for part, one in clouds.items():
+        points_ND, emotion_N = one.points_ND, one.emotion_N
+        of_part[part] = moments(points_ND, emotion_N, len(emotions))
+        resampled[part] = moments_by(
+            points_ND, emotion_N, len(emotions), draws.of(one), draws.clusters.count
+        ).weighed(draws.counts_BS)
+        labels_PN = permuted_labels(emotion_N, one.speakers, 300, rng)
+        permuted[part] = order.arrange(moments_of_labels(points_ND, labels_PN, len(emotions)))
+    found = {part: order.arrange(m) for part, m in of_part.items()}
+    return of_part, resampled, found, permuted, draws
+
+
+def order_test(means_E2, emotions, as_calm=False, **options):
+    _, _, found, permuted, _ = arranged(means_E2, emotions, **options)
+    rng = np.random.default_rng(1)
+    return order.order_test(emotions, found, permuted, as_calm, rng)
+
+
+def test_a_planted_circle_is_found_whatever_way_it_is_turned():
+    """Three folds, each with a plane of its own, of which some are reflected."""
+    result = order_test(circle(SEVEN), SEVEN, parts=3)
+    assert result["distinct_orders"] == 360
+    assert result["violations"]["value"] == 0
+    assert result["correlation"]["value"] > 0.97
+    assert result["correspondence"]["value"] > 0.9
+    for name in order.STATISTICS:
+        assert result[name]["p_labels"] == pytest.approx(1 / 301), name
+        assert result[name]["p_names"] < 0.01, name
+        assert set(result[name]["parts"]) == {"fold 0", "fold 1", "fold 2"}
+
+
+def test_planted_violations_are_counted():
+    means_E2 = circle(SEVEN)
+    excitement, fear = SEVEN.index("excitement"), SEVEN.index("fear")
+    means_E2[[excitement, fear]] = means_E2[[fear, excitement]]
+    # Excitement 49, anger 99, fear 116: exchanged over one neighbour, three exchanges.
+    assert order_test(means_E2, SEVEN)["violations"]["value"] == 3
+
+
+def test_clusters_in_a_wrong_order_are_no_circumplex():
+    wrong = circle(SEVEN)[[3, 0, 5, 1, 6, 2, 4]]
+    result = order_test(wrong, SEVEN)
+    assert result["violations"]["value"] >= 3
+    assert result["correlation"]["p_names"] > 0.05
+    assert result["violations"]["p_names"] > 0.05
+
+
+def test_chance_is_what_theory_says():
+    """Of the three orders of four emotions one is right, two need one exchange: 2/3."""
+    result = order_test(circle(FOUR), FOUR, as_calm=True)
+    assert result["placed"] == FOUR
+    assert result["distinct_orders"] == 3
+    assert result["violations"]["chance_names"] == pytest.approx(2 / 3)
+    assert result["violations"]["chance_labels"] == pytest.approx(2 / 3, abs=0.12)
+    assert result["correspondence"]["chance_names"] == pytest.approx(0, abs=1e-9)
+
+
+def test_four_emotions_in_the_right_order_give_a_p_of_one_third():
+    means_E2 = circle(FOUR)
+    means_E2[3] = 3 * np.array([np.cos(np.radians(316)), np.sin(np.radians(316))])
+    assert order_test(means_E2, FOUR, as_calm=True)["violations"]["p_names"] == 1 / 3
+
+
+def test_neutral_takes_no_part_wherever_it_stands():
+    """Five words have twelve orders."""
+    emotions = ["neutral", "anger", "happiness", "sadness", "boredom", "calm"]
+    result = order_test(circle(emotions), emotions)
+    assert result["placed"] == emotions[1:]
+    assert result["violations"]["value"] == 0
+    assert result["violations"]["p_names"] == pytest.approx(1 / 12)
+    # The naming that was found is itself among those it is compared with.
+    assert result["correlation"]["p_names"] == pytest.approx(1 / 120)
+
+
+def test_three_emotions_have_no_order_to_violate():
+    result = order_test(circle(FOUR), FOUR)
+    assert result["placed"] == ["anger", "happiness", "sadness"]
+    assert result["distinct_orders"] == 1
+    assert result["violations"] is None
+    assert result["correlation"]["value"] > 0.9
+
+
+def test_two_emotions_have_no_test():
+    assert order_test(circle(["anger", "sadness"]), ["anger", "sadness"]) is None
+    assert order_test(circle(SEVEN), SEVEN, as_calm=True) is None
+
+
+def test_centroids_come_back_at_their_planted_angles():
+    of_part, resampled, _, _, draws = arranged(circle(SEVEN), SEVEN, parts=4)
+    found = order.centroids(SEVEN, of_part, resampled, draws)
+    for centroid in found:
+        angle, expected = centroid["angle"], centroid["reference_deg"]
+        # The mean of the seven words is not the circle's centre: angles about it differ some.
+        assert abs((angle["value"] - expected + 180) % 360 - 180) < 25, centroid
+        assert angle["low"] < angle["value"] < angle["high"]
+        assert centroid["spread_deg"] < 8
+        assert len(centroid["parts"]) == 4
+
+
+def test_an_emotion_at_the_centre_has_no_angle_to_speak_of():
+    means_E2 = circle(FOUR)
+    means_E2[3] = means_E2[:3].mean(axis=0)
+    of_part, resampled, _, _, draws = arranged(means_E2, FOUR, noise=1.5)
+    neutral = order.centroids(FOUR, of_part, resampled, draws)[3]
+    assert neutral["source"] == "centre"
+    assert neutral["reference_deg"] is None
+    low, high = neutral["angle"]["low"], neutral["angle"]["high"]
+    assert low is None or high - low > 120
+
+
+def test_centroids_of_two_emotions_are_not_aligned():
+    pair = ["anger", "sadness"]
+    of_part, resampled, _, _, draws = arranged(circle(pair), pair)
+    for centroid in order.centroids(pair, of_part, resampled, draws):
+        assert centroid["angle"]["value"] is None
+        assert centroid["parts"]["fold 0"] >= 0
+
+
+def test_labels_stay_with_their_speaker():
+    rng = np.random.default_rng(0)
+    emotion_U = np.array([0, 1, 2, 0, 0, 1, 3, 3])
+    speakers = ["a", "a", "a", "b", "b", "b", "c", "c"]
+    found = permuted_labels(emotion_U, speakers, 500, rng)
+    for group in (slice(0, 3), slice(3, 6), slice(6, 8)):
+        expected = np.sort(emotion_U[group])
+        np.testing.assert_array_equal(
+            np.sort(found[:, group], axis=1), np.tile(expected, (500, 1))
+        )
+    orders = {tuple(row) for row in found[:, :3]}
+    assert len(orders) == 6
+
+
+@pytest.mark.parametrize("speakers", [["a", "a", "b", "b"], [None] * 4])
+def test_labels_of_all_where_no_speaker_has_two(speakers):
+    found = permuted_labels(np.array([0, 0, 1, 1]), speakers, 200, np.random.default_rng(0))
+    assert len({tuple(row) for row in found}) == 6
+
+
+def test_names_in_every_order_the_given_one_first():
+    orders = name_orders(4, np.random.default_rng(0))
+    assert orders.shape == (24, 4)
+    assert orders[0].tolist() == [0, 1, 2, 3]
+    assert len({tuple(order) for order in orders}) == 24
+
+
+def test_orders_of_many_names_are_drawn():
+    orders = name_orders(9, np.random.default_rng(0))
+    assert orders.shape == (5000, 9)
+    assert orders[0].tolist() == list(range(9))
+    assert (np.sort(orders, axis=1) == np.arange(9)).all()
+
+
+def test_p_values_by_hand():
+    null = np.array([1.0, 2.0, 3.0, 3.0, np.nan])
+    assert p_value(3.0, null, exact=True) == 2 / 4
+    assert p_value(3.0, null, exact=False) == 3 / 5
+    assert p_value(9.0, null, exact=False) == 1 / 5
+    assert p_value(np.nan, null, exact=True) is None
+    assert p_value(1.0, np.array([np.nan]), exact=True) is None
+
+
+def test_study_2_table_1_as_the_documentation_has_it():
+    """Sad, disgust, fear, happy, anger, boredom on Emo-DB; every naming of six centroids."""
+    found = np.array([51.65, 67.37, 172.78, 183.12, 185.23, 353.36])
+    russell = np.array([207.5, 150.0, 116.0, 7.8, 99.0, 242.0])
+    named = found[name_orders(6, np.random.default_rng(0))]
+    fewer = -np.array([order_violations(angles, russell) for angles in named])
+    assert p_value(fewer[0], fewer, exact=True) == pytest.approx(7 / 60)
+    correlation = np.abs(circular_correlation(named, russell))
+    assert correlation[0] == pytest.approx(0.663, abs=0.001)
+    assert p_value(correlation[0], correlation, exact=True) == pytest.approx(0.0375, abs=1e-4)

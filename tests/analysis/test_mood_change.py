@@ -1,0 +1,170 @@
+"""."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from ser_brain.analysis.mood.change import compare, outcomes_of, permute, splits_of
+from ser_brain.analysis.mood.description import NOTHING_SAID, Affect, span
+from ser_brain.core.errors import SERError
+
+DAYS = np.arange("2026-03-02", "2026-03-30", dtype="datetime64[D]")
+WEEKS = span("2026-03-02..2026-03-08"), span("2026-03-09..2026-03-15")
+
+
+def day(valence=0.0, arousal=0.0, area=0.5, neutral=0.5, pieces=50):
+    """A day as the description has it; a range from 10 pieces on."""
+    area = area if pieces >= 10 else None
+    return Affect(pieces, float(pieces), 100.0, valence, arousal, None, area, neutral)
+
+
+def days(values_D4):
+    return [day(*map(float, row)) for row in values_D4]
+
+
+def noise(count, seed=0):
+    return np.random.default_rng(seed).normal(0, 0.1, (count, 4)) + [0, 0, 0.5, 0.5]
+
+
+def test_what_is_compared():
+    values_D4 = noise(14)
+    values_D4[7:, :2] += [0.3, -0.4]
+    found = compare(DAYS[:14], days(values_D4), WEEKS).facts
+    a, b = values_D4[:7].mean(0), values_D4[7:].mean(0)
+    for m, name in enumerate(("valence", "arousal", "range", "neutral")):
+        measure = found["measures"][name]
+        assert measure["a"] == pytest.approx(a[m])
+        assert measure["difference"]["value"] == pytest.approx(b[m] - a[m])
+        low, high = measure["difference"]["low"], measure["difference"]["high"]
+        assert low < b[m] - a[m] < high
+    centroid = found["outcomes"]["centroid"]
+    assert centroid["difference"] == pytest.approx(np.hypot(*(b - a)[:2]))
+    assert centroid["p"] == pytest.approx(2 / 3432)
+    assert centroid["p_adjusted"] == pytest.approx(6 / 3432) == found["smallest_p"]
+    assert found["outcomes"]["range"]["p_adjusted"] > 0.05
+    assert (found["units"], found["splits"], found["exact"]) == ([7, 7], 3432, True)
+
+
+def test_the_order_of_the_periods_turns_the_sign_only():
+    values_D4 = noise(14)
+    one = compare(DAYS[:14], days(values_D4), WEEKS).facts
+    other = compare(DAYS[:14], days(values_D4), WEEKS[::-1]).facts
+    for name, outcome in one["outcomes"].items():
+        assert other["outcomes"][name]["p"] == pytest.approx(outcome["p"])
+    for name, measure in one["measures"].items():
+        turned = other["measures"][name]["difference"]["value"]
+        assert turned == pytest.approx(-measure["difference"]["value"])
+
+
+def test_a_day_counts_once_however_much_was_said():
+    values_D4 = noise(14)
+    short = [day(*row, pieces=20) for row in values_D4.tolist()]
+    uneven = [day(*row, pieces=20 + 500 * (d == 3)) for d, row in enumerate(values_D4.tolist())]
+    assert compare(DAYS[:14], short, WEEKS).facts == compare(DAYS[:14], uneven, WEEKS).facts
+
+
+def test_a_centroid_that_moves_is_no_change_of_range():
+    values_D4 = noise(14)
+    before = compare(DAYS[:14], days(values_D4), WEEKS).facts["outcomes"]["range"]["p"]
+    values_D4[7:, 0] += 1
+    after = compare(DAYS[:14], days(values_D4), WEEKS).facts["outcomes"]["range"]["p"]
+    assert after == before
+
+
+def test_days_without_enough_speech_are_counted():
+    affects = days(noise(14))
+    affects[2], affects[3], affects[9] = NOTHING_SAID, day(pieces=9), NOTHING_SAID
+    found = compare(DAYS[:14], affects, WEEKS).facts
+    kept = {name: found["a"][name] for name in ("days", "too_short", "silent")}
+    assert kept == {"days": 5, "too_short": 1, "silent": 1}
+    assert (found["b"]["days"], found["b"]["silent"]) == (6, 1)
+    # A span may reach beyond the table.
+    longer = span("2026-02-27..2026-03-08"), WEEKS[1]
+    assert compare(DAYS[:14], affects, longer).facts["a"]["silent"] == 4
+
+
+def test_blocks_stay_together():
+    values_D4 = noise(28)
+    spans = span("2026-03-02..2026-03-15"), span("2026-03-16..2026-03-29")
+    found = compare(DAYS, days(values_D4), spans, block_days=7).facts
+    assert (found["units"], found["splits"], found["smallest_p"]) == ([2, 2], 6, 1.0)
+    blocks_44 = values_D4.reshape(4, 7, 4).mean(axis=1)
+    p_K, _ = permute(outcomes_of(blocks_44[:2]), outcomes_of(blocks_44[2:]), None)
+    assert [one["p"] for one in found["outcomes"].values()] == pytest.approx(p_K.tolist())
+
+
+def test_a_last_block_may_be_shorter():
+    found = compare(DAYS[:14], days(noise(14)), WEEKS, block_days=3).facts
+    assert found["units"] == [3, 3]
+
+
+def test_without_classes_there_is_no_neutral():
+    affects = [day(*row[:3], neutral=None) for row in noise(14).tolist()]
+    found = compare(DAYS[:14], affects, WEEKS)
+    assert list(found.facts["outcomes"]) == ["centroid", "range"] == list(found.differences)
+    assert list(found.facts["measures"]) == ["valence", "arousal", "range"]
+    assert found.facts["smallest_p"] == pytest.approx(2 * 2 / 3432)
+
+
+def test_the_same_numbers_each_time():
+    affects = days(noise(28))
+    spans = span("2026-03-02..2026-03-15"), span("2026-03-16..2026-03-29")
+    one, other = (compare(DAYS, affects, spans).facts for _ in range(2))
+    assert one == other and not one["exact"]
+
+
+@pytest.mark.parametrize(
+    "spans, block_days, message",
+    [
+        (("2026-03-02..2026-03-08", "2026-03-08..2026-03-12"), 1, "share days"),
+        (
+            ("2026-03-02..2026-03-02", "2026-03-08..2026-03-12"),
+            1,
+            r"10 pieces a day\): 1; a",
+        ),
+        (("2026-03-02..2026-03-04", "2025-03-08..2025-03-12"), 1, r"pieces a day\): 0; a"),
+        (
+            ("2026-03-02..2026-03-08", "2026-03-09..2026-03-15"),
+            7,
+            r"blocks of 7 days .*: 1; a",
+        ),
+        (("2026-03-02..2026-03-08", "2026-03-09..2026-03-15"), 0, "Bad --block_days 0"),
+    ],
+)
+def test_periods_that_cannot_be_compared(spans, block_days, message):
+    with pytest.raises(SERError, match=message):
+        compare(DAYS[:14], days(noise(14)), tuple(map(span, spans)), block_days)
+
+
+def test_p_is_the_share_of_splits_that_differ_as_much():
+    """Against every split by hand, four days and three."""
+    values_D4 = np.random.default_rng(0).normal(size=(7, 4))
+    a, b = outcomes_of(values_D4[:4]), outcomes_of(values_D4[4:])
+    p_K, differences_SK = permute(a, b, None)
+    observed, by_hand = [], []
+    for chosen in itertools.combinations(range(7), 4):
+        others = [d for d in range(7) if d not in chosen]
+        apart_4 = values_D4[list(chosen)].mean(0) - values_D4[others].mean(0)
+        sizes = [np.hypot(*apart_4[:2]), abs(apart_4[2]), abs(apart_4[3])]
+        by_hand.append(sizes)
+        if chosen == (0, 1, 2, 3):
+            observed = sizes
+    expected = (np.array(by_hand) >= np.array(observed) - 1e-12).mean(axis=0)
+    assert p_K == pytest.approx(expected)
+    assert np.sort(differences_SK, axis=0) == pytest.approx(np.sort(by_hand, axis=0))
+
+
+def test_the_smallest_p_is_reached_where_no_day_overlaps():
+    for units in ((3, 3), (4, 3), (8, 8)):
+        a, b = np.zeros((units[0], 1)), np.ones((units[1], 1))
+        p_K, _ = permute(a + np.arange(units[0])[:, None] / 100, b, np.random.default_rng(0))
+        assert p_K[0] == pytest.approx(splits_of(*units)[2])
+
+
+def test_many_days_are_drawn_not_enumerated():
+    a, b = np.zeros((20, 1)), np.ones((20, 1))
+    p_K, differences_SK = permute(a, b, np.random.default_rng(0))
+    assert splits_of(20, 20) == (9_999, False, 1e-4)
+    assert p_K[0] == pytest.approx(1e-4)
+    assert len(differences_SK) == 9_999

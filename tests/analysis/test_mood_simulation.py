@@ -1,0 +1,79 @@
+"""."""
+
+import numpy as np
+import pytest
+
+from ser_brain.analysis.mood.analysis import analyse
+from ser_brain.analysis.mood.description import span
+from ser_brain.analysis.mood.simulation import SPANS, planted, simulate
+from ser_brain.analysis.mood.timeline import read_timeline
+from ser_brain.core.files import write_text
+from ser_brain.core.tables import to_csv
+from tests.analysis.error_rates import _series, rejection_rates
+
+
+def found(path, seed, changed=True):
+    write_text(path, to_csv(simulate(seed, changed)))
+    return analyse(read_timeline(path), "week", tuple(map(span, SPANS))).change.facts
+
+
+def test_two_weeks_less_a_day():
+    table = simulate()
+    times = np.array([row[0][:10] for row in table.rows], "datetime64[D]")
+    assert len(np.unique(times)) == 13
+    assert np.datetime64("2026-03-12") not in times
+    numbers = np.array([row[1:] for row in table.rows])
+    assert np.abs(numbers[:, 1:3]).max() <= 1
+    assert numbers[:, 3:].sum(axis=1) == pytest.approx(1, abs=1e-3)
+    assert simulate().rows == table.rows != simulate(1).rows
+
+
+def test_what_was_planted_is_found_on_average(tmp_path):
+    """Twenty persons: the mean estimate is the planted change, within three standard errors."""
+    facts = [found(tmp_path / "s.csv", seed) for seed in range(20)]
+    for name in ("valence", "arousal", "range"):
+        estimates = [one["measures"][name]["difference"]["value"] for one in facts]
+        error = np.std(estimates, ddof=1) / np.sqrt(len(estimates))
+        assert np.mean(estimates) == pytest.approx(planted()[name], abs=3 * error)
+        assert error < 0.02
+    called = [
+        {name for name, outcome in one["outcomes"].items() if outcome["p_adjusted"] <= 0.05}
+        for one in facts
+    ]
+    assert sum("centroid" in names for names in called) >= 12
+    assert sum("range" in names for names in called) <= 3
+
+
+def test_nothing_is_found_where_nothing_was_planted(tmp_path):
+    facts = [found(tmp_path / "s.csv", seed, changed=False) for seed in range(20)]
+    called = [
+        any(outcome["p_adjusted"] <= 0.05 for outcome in one["outcomes"].values())
+        for one in facts
+    ]
+    assert sum(called) <= 4
+
+
+def test_days_that_are_alike_are_called_changed_in_one_of_twenty():
+    rates = rejection_rates(5, repetitions=600)
+    assert 0.03 <= rates["any"] <= 0.07
+    assert rates["centroid"] < rates["any"]
+
+
+def test_a_large_change_is_found_and_a_small_one_is_not():
+    assert rejection_rates(7, shift=3.0, repetitions=100)["centroid"] > 0.9
+    assert rejection_rates(7, shift=0.2, repetitions=100)["centroid"] < 0.2
+
+
+def test_days_that_resemble_their_neighbours_are_called_changed_too_often():
+    assert rejection_rates(7, correlation=0.6, repetitions=200)["any"] > 0.12
+
+
+def test_two_days_prove_nothing():
+    assert rejection_rates(2, shift=9.0, repetitions=20) == {"centroid": 0.0, "any": 0.0}
+
+
+def test_the_series_is_stationary_and_correlated_as_asked():
+    series_DRM = _series(50, 500, 0.6, np.random.default_rng(0))
+    assert series_DRM.std(axis=(1, 2)) == pytest.approx(1, abs=0.07)
+    pairs = series_DRM[:-1].ravel(), series_DRM[1:].ravel()
+    assert np.corrcoef(*pairs)[0, 1] == pytest.approx(0.6, abs=0.02)

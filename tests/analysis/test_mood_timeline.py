@@ -1,0 +1,208 @@
+"""."""
+
+import json
+
+import numpy as np
+import pytest
+
+from ser_brain.analysis.mood.table import read_rows
+from ser_brain.analysis.mood.timeline import read_clock, read_timeline
+from ser_brain.core.errors import SERError
+
+
+def clock(table, times, zone=None):
+    return read_clock(read_rows(table(len(times), time=list(times))), zone)
+
+
+def local(clock):
+    return [str(moment)[:16] for moment in clock.local_N]
+
+
+def test_times_without_a_zone_are_taken_as_they_are(table):
+    found = clock(table, ["2026-03-02 08:00", "2026-03-02T08:00:30.5"])
+    assert local(found) == ["2026-03-02T08:00", "2026-03-02T08:00"]
+    assert found.local_N[1] - found.local_N[0] == np.timedelta64(30_500_000, "us")
+    assert "names no zone" in found.note
+
+
+def test_times_with_a_zone_keep_their_own_clock(table):
+    # The clock goes forward on 29 March: 9:00 is an hour after 7:00, not two.
+    found = clock(table, ["2026-03-29T01:30:00+01:00", "2026-03-29T03:30:00+02:00"])
+    assert local(found) == ["2026-03-29T01:30", "2026-03-29T03:30"]
+    assert np.diff(found.instant_N) == np.timedelta64(1, "h")
+    assert "(UTC+01:00, UTC+02:00)" in found.note
+
+
+def test_the_hour_that_comes_twice_is_in_order_where_zones_are_given(table):
+    found = clock(table, ["2026-10-25T02:30:00+02:00", "2026-10-25T02:10:00+01:00"])
+    assert local(found) == ["2026-10-25T02:30", "2026-10-25T02:10"]
+    with pytest.raises(SERError, match="line 3 is earlier than the row before it.*autumn"):
+        clock(table, ["2026-10-25T02:30:00", "2026-10-25T02:10:00"])
+
+
+def test_a_zone_decides_which_day_it_is(table):
+    times = ["2026-03-02T23:30:00Z", "2026-07-02T22:30:00Z"]
+    assert local(clock(table, times)) == ["2026-03-02T23:30", "2026-07-02T22:30"]
+    berlin = clock(table, times, "Europe/Berlin")
+    assert local(berlin) == ["2026-03-03T00:30", "2026-07-03T00:30"]
+    assert berlin.note == "Hours and days are those of Europe/Berlin."
+
+
+@pytest.mark.parametrize(
+    "times, zone, message",
+    [
+        (["2026-03-02T08:00"] * 2, None, "line 3 has the same time as the row before"),
+        (["2026-03-02T08:00", "2026-03-01T08:00"], None, "line 3 is earlier .* Sort the table"),
+        (
+            ["2026-03-02T08:00", "2026-03-02T08:00Z"],
+            None,
+            "line 3 has a time with a zone, .*2 one",
+        ),
+        (["2026-03-02", "2026-03-03"], None, "line 2: time is '2026-03-02'; expected one like"),
+        (["2026-03-02T08:00", "yesterday at eight"], None, "line 3: time is 'yesterday"),
+        (["2026-02-30T08:00", "x"], None, "line 2: time is '2026-02-30T08:00'"),
+        (["", ""], None, "time is ''"),
+        (["2026-03-02T08:00", "2026-03-03T08:00"], "Europe/Berlin", "--zone sets times that"),
+        (["2026-03-02T08:00Z", "2026-03-03T08:00Z"], "Berlin", "No time zone 'Berlin'"),
+        (["2026-03-02T08:00Z", "2026-03-03T08:00Z"], "../x", "No time zone '../x'"),
+        (["2026-03-02T08:00Z", "9999-12-31T23:00-08:00"], None, "outside the calendar"),
+    ],
+)
+def test_times_that_cannot_be(table, times, zone, message):
+    with pytest.raises(SERError, match=message):
+        clock(table, times, zone)
+
+
+def test_seconds_after_a_beginning(table):
+    rows = read_rows(table(2, time=None, start=[0.5, 7200]))
+    found = read_clock(rows, recorded_at="2026-03-02T23:00+01:00")
+    assert local(found) == ["2026-03-02T23:00", "2026-03-03T01:00"]
+    with pytest.raises(SERError, match="has start in seconds but no time; say when the rec"):
+        read_clock(rows)
+    with pytest.raises(SERError, match="--recorded_at: time is 'today'"):
+        read_clock(rows, recorded_at="today")
+
+
+def test_a_beginning_of_several_recordings(table):
+    rows = read_rows(table(2, time=None, start=[0, 0], file=["a.wav", "b.wav"]))
+    with pytest.raises(SERError, match="has pieces of 2 files, .* Give every row a time"):
+        read_clock(rows, recorded_at="2026-03-02T23:00")
+
+
+def test_a_beginning_for_a_table_that_has_times(table):
+    with pytest.raises(SERError, match="has a column time; --recorded_at is for"):
+        read_clock(read_rows(table()), recorded_at="2026-03-02T23:00")
+
+
+def test_no_times_at_all(table):
+    with pytest.raises(SERError, match="has no column time .* and no column start"):
+        read_clock(read_rows(table(time=None)))
+
+
+def test_seconds_beyond_the_calendar(table):
+    with pytest.raises(SERError, match="A start of anna.csv is outside the calendar"):
+        read_clock(read_rows(table(time=None, start=1e300)), recorded_at="2026-03-02T23:00")
+
+
+def test_a_table_becomes_a_timeline(table):
+    found = read_timeline(table(3, p_anger=0.4, p_neutral=0.6, speaker="anna"))
+    assert (found.name, found.speaker) == ("anna.csv", "anna")
+    assert found.va_N2 == pytest.approx(np.array([[0.1, -0.2]] * 3))
+    assert found.seconds_N.tolist() == [2, 2, 2]
+    assert found.neutral_N.all()
+    assert str(found.local_N[1]).startswith("2026-03-02T08:01:00")
+    assert len(found.notes) == 2
+
+
+def test_our_own_predictions_with_times(tmp_path):
+    """Rows as a predictions file has them; what raters said stays out."""
+    path = tmp_path / "anna.jsonl"
+    rows = [
+        {
+            "id": f"a{i}",
+            "speaker": "anna",
+            "duration": 1.5,
+            "emotion": "anger",
+            "valence": 5.0,
+            "arousal": 5.0,
+            "log_probabilities": {"anger": -9.0, "neutral": 0.0},
+            "predicted_emotion": "neutral",
+            "predicted_valence": 2.0,
+            "predicted_arousal": 3.0,
+            "time": f"2026-03-02T08:00:0{2 * i}Z",
+        }
+        for i in range(3)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    found = read_timeline(path, va_range=(1, 5))
+    assert found.va_N2.tolist() == [[-0.5, 0.0]] * 3
+    assert found.neutral_N.all()
+
+
+def test_no_second_counts_twice(table):
+    """Windows of 4 s every second: 13 s of speech, not 40."""
+    times = [f"2026-03-02T08:00:{i:02d}" for i in range(10)]
+    found = read_timeline(table(10, time=times, duration=4.0))
+    assert found.seconds_N.tolist() == [1.0] * 9 + [4.0]
+    assert "9 of 10 pieces run into the next" in found.notes[-1]
+
+
+def test_windows_of_one_recording_as_ser_predict_writes_them(tmp_path):
+    path = tmp_path / "recording.csv"
+    path.write_text(
+        "file,start,stop,emotion,p_anger,p_neutral,valence,arousal,warnings\n"
+        "r.wav,0.0,4.0,anger,0.7,0.3,2.0,4.0,\n"
+        "r.wav,1.0,5.0,neutral,0.2,0.8,3.0,3.0,\n"
+        "r.wav,9.5,10.0,neutral,0.4,0.6,3.0,3.0,shorter than 1 s\n",
+        encoding="utf-8",
+    )
+    found = read_timeline(path, (1, 5), recorded_at="2026-03-02T08:00:00")
+    assert found.seconds_N.tolist() == [1, 4, 0.5]
+    assert found.neutral_N.tolist() == [False, True, True]
+    assert found.va_N2.tolist() == [[-0.5, 0.5], [0, 0], [0, 0]]
+    assert str(found.local_N[2]) == "2026-03-02T08:00:09.500000"
+
+
+def test_one_speaker_of_several(table):
+    path = table(5, speaker=["a", "b", "a", "", "a"])
+    found = read_timeline(path, speaker="a")
+    assert (len(found.seconds_N), found.speaker) == (3, "a")
+    assert found.notes[-1] == "2 rows of others or of nobody are left out."
+    with pytest.raises(SERError, match="has rows of a, b and of nobody; .* --speaker NAME"):
+        read_timeline(path)
+    with pytest.raises(SERError, match="Bad speaker 'c'; expected one of: a, b"):
+        read_timeline(path, speaker="c")
+
+
+def test_no_speaker_is_one_speaker(table):
+    assert read_timeline(table(speaker="")).speaker is None
+    with pytest.raises(SERError, match="has no column speaker to find 'a' in"):
+        read_timeline(table(), speaker="a")
+
+
+@pytest.mark.parametrize(
+    "count, changes, message",
+    [
+        (1, {}, "has one row; a course over time needs two or more"),
+        (
+            3,
+            {"duration": [1, -1, 1]},
+            "line 3: the piece lasts -1 s; expected seconds",
+        ),
+        (3, {"duration": [1, 1, 0]}, r"line 4: the piece lasts 0 s"),
+        (3, {"duration": [2, 4200, 3]}, r"line 3: the piece lasts 4200 s; .* milliseconds\?"),
+        (3, {"duration": ["1", "", "1"]}, "line 3: duration is empty"),
+        (3, {"duration": None}, "has no column duration"),
+        (3, {"valence": None, "arousal": None}, "has neither valence and arousal nor class"),
+    ],
+)
+def test_tables_that_cannot_be(table, count, changes, message):
+    with pytest.raises(SERError, match=message):
+        read_timeline(table(count, **changes))
+
+
+def test_points_come_from_classes_where_there_is_nothing_else(table):
+    path = table(2, valence=None, arousal=None, p_happiness=1.0, p_neutral=0.0)
+    found = read_timeline(path)
+    assert found.va_N2 == pytest.approx(np.array([[0.991, 0.136]] * 2), abs=1e-3)
+    assert "points are the places of the classes" in found.notes[0]

@@ -1,0 +1,201 @@
+"""``ser predict`` as it is typed."""
+
+import csv
+import io
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from ser_brain.__main__ import main
+from ser_brain.analysis.mood.timeline import read_timeline
+from ser_brain.core.lock import held
+from ser_brain.inference import predict as predicting
+from ser_brain.inference.recognizer import EmotionRecognizer
+from tests.inference.stand_in import RATE_HZ, StandIn, noise, stand_in_model, write
+
+
+@pytest.fixture
+def model(tmp_path, monkeypatch):
+    """The working folder is empty but for a model folder, which loads as the stand-in."""
+    return stand_in_model(tmp_path, monkeypatch)
+
+
+def ser_predict(*arguments):
+    return main(["predict", *arguments, "--model", "model"])
+
+
+def read(path):
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_without_out_a_table_is_printed(model, capsys):
+    write(model / "clips/a.wav", noise(2))
+    write(model / "clips/b.ogg", noise(0.4, level=0.9))
+    write(model / "clips/c.flac", np.zeros(RATE_HZ))
+    assert ser_predict("clips", "absent.wav") == 1
+    said = capsys.readouterr().out
+    head = "file         start  stop   emotion  probability  valence  arousal  warnings"
+    assert said.startswith(head)
+    assert "very short: 0.40 s" in said
+    assert said.endswith("could not be used:\n  clips/c.flac: silent\n  absent.wav: missing\n")
+    assert ser_predict("clips/a.wav", "--json") == 0
+    (row,) = json.loads(capsys.readouterr().out)["predictions"]
+    assert (row["file"], row["start"], row["stop"]) == ("clips/a.wav", 0.0, 2.0)
+    assert sum(row[f"p_{emotion}"] for emotion in StandIn.emotions) == pytest.approx(
+        1, abs=3e-6
+    )
+    assert sorted(path.name for path in model.iterdir()) == ["clips", "model"]
+
+
+def test_silence_within_a_recording_is_listed_and_no_mistake(model, capsys):
+    write(model / "a.wav", np.concatenate([noise(4), np.zeros(8 * RATE_HZ), noise(4)]))
+    assert ser_predict("a.wav", "--window", "4", "--hop", "1") == 0
+    said = capsys.readouterr().out
+    assert said.endswith("without a score:\n  a.wav, 4.000 s to 12.000 s: silent\n")
+
+
+def test_paths_on_standard_input(model, capsys, monkeypatch):
+    write(model / "my clip.wav", noise(1))
+    monkeypatch.setattr(sys, "stdin", io.StringIO("my clip.wav\n"))
+    assert ser_predict("-", "--out", "out.csv") == 0
+    assert [row["file"] for row in read("out.csv")] == ["my clip.wav"]
+
+
+def test_with_out_rows_and_what_is_left_out_are_written(model, capsys):
+    write(model / "a.wav", noise(2))
+    (model / "b.wav").write_text("no sound")
+    assert ser_predict("*.wav", "--out", "out.csv") == 1
+    said = capsys.readouterr().out
+    assert said == (
+        "new rows: 1; files done before: 0\ncould not be used:\n  b.wav: unreadable\n"
+        "left out: 1, listed in out.left_out.csv\nscale of valence and arousal: 1 to 5\n"
+        "predictions: out.csv\n"
+    )
+    assert [row["reason"] for row in read("out.left_out.csv")] == ["unreadable"]
+    write(model / "b.wav", noise(3))  # mended
+    assert ser_predict("*.wav", "--out", "out.csv") == 0
+    assert capsys.readouterr().out.startswith("new rows: 1; files done before: 1\n")
+    assert [row["file"] for row in read("out.csv")] == ["a.wav", "b.wav"]
+    assert not (model / "out.left_out.csv").exists()
+
+
+class Stopped(StandIn):
+    """Is interrupted in one of its batches."""
+
+    def __init__(self, batches):
+        super().__init__()
+        self.left = batches
+
+    def score(self, waveforms):
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
+        return super().score(waveforms)
+
+
+@pytest.mark.parametrize("batches", [0, 1, 3, 5])
+def test_a_rerun_goes_on_within_a_recording(model, monkeypatch, capsys, batches):
+    monkeypatch.setattr(predicting, "CHUNK_S", 20.0)
+    for n, seconds in enumerate([3, 33.3, 2]):
+        write(model / f"clips/{n}.flac", noise(seconds, n))
+    windows = ["clips", "--window", "4", "--hop", "1"]
+    assert ser_predict(*windows, "--out", "whole.csv") == 0
+    stopped, again = Stopped(batches), StandIn()
+    stopped.device = again.device = "cuda:0"
+    monkeypatch.setattr(EmotionRecognizer, "from_pretrained", lambda *_: stopped)
+    assert ser_predict(*windows, "--out", "out.csv") == 130
+    assert not (model / "out.csv").exists()
+    monkeypatch.setattr(EmotionRecognizer, "from_pretrained", lambda *_: again)
+    assert ser_predict(*windows, "--out", "out.csv") == 0
+    assert (model / "out.csv").read_text() == (model / "whole.csv").read_text()
+    assert len(read("out.csv")) == 1 + 31 + 1
+    # CHUNK_S makes each chunk one batch.
+    assert sum(map(len, stopped.batches[:batches] + again.batches)) == 33
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_ser_mood_takes_the_table_of_a_recording(model, capsys, suffix):
+    silence = np.zeros(20 * RATE_HZ)
+    write(model / "a.flac", np.concatenate([noise(50, level=0.02), silence, noise(41.2)]))
+    assert ser_predict("a.flac", "--window", "4", "--hop", "1", "--out", f"out.{suffix}") == 0
+    began = "2026-03-02T08:15:30+01:00"
+    timeline = read_timeline(f"out.{suffix}", StandIn.va_range, recorded_at=began)
+    # One second each but for those before the silence and at the end, 4 s, and the last hop.
+    assert timeline.seconds_N.sum() == pytest.approx(49 + 4 + 40 + 0.2 + 4)
+    assert timeline.local_N[-1] == np.datetime64("2026-03-02T08:17:17.2")
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["a.wav", "--hop", "1"], "--hop is the step between windows; give --window too"),
+        (["a.wav", "--window", "90"], "Bad --window 90; expected 0.1 to 30 seconds"),
+        (["*.ogg"], "No audio in the pattern '*.ogg'"),
+        (["a.wav", "--out", "a.wav"], "Bad --out suffix '.wav'; expected one of: .csv"),
+        (["a.wav", "--out", "absent/folder.csv/x.csv"], "Cannot write"),
+    ],
+)
+def test_mistakes_are_one_line(model, capsys, arguments, message):
+    write(model / "a.wav", noise(1))
+    (model / "absent").write_text("a file where a folder should be")
+    assert ser_predict(*arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and message in error and "Traceback" not in error
+
+
+def test_another_model_does_not_write_into_the_same_table(model, capsys):
+    write(model / "a.wav", noise(1))
+    assert ser_predict("a.wav", "--out", "out.csv") == 0
+    (model / "model/model.safetensors").write_text("trained again")
+    assert ser_predict("a.wav", "--out", "out.csv") == 2
+    said = capsys.readouterr().err
+    assert "out.csv was made with other settings: model.safetensors '" in said
+
+
+@pytest.fixture
+def real_model(folder, monkeypatch):
+    """A tiny wav2vec 2.0, whose scores differ much from clip to clip, in the working folder."""
+    monkeypatch.chdir(folder.parent)
+    return EmotionRecognizer.from_pretrained("model")
+
+
+SCORES = ["p_anger", "p_sadness", "p_neutral", "valence", "arousal"]
+
+
+def test_a_real_model_scores_every_clip_as_if_it_were_alone(real_model, tmp_path, capsys):
+    for n, seconds in enumerate([0.4, 7, 2.5, 1, 3]):
+        rate_hz = [RATE_HZ, 44_100][n % 2]
+        write(tmp_path / f"clips/{n}.wav", noise(seconds, n, 0.2, rate_hz), rate_hz)
+    assert ser_predict("clips", "--out", "out.csv") == 0
+    rows = read("out.csv")
+    assert len(rows) == 5
+    for row in rows:
+        alone = real_model.predict(row["file"])
+        assert row["emotion"] == alone["emotion"]
+        said = [row[name] for name in SCORES]
+        expected = [*alone["probabilities"].values(), alone["valence"], alone["arousal"]]
+        assert [*map(float, said)] == pytest.approx(expected, abs=1e-5)
+
+
+def test_windows_of_a_real_model_are_those_of_a_stream(real_model, tmp_path, capsys):
+    samples = noise(11)
+    write(tmp_path / "a.wav", samples, subtype="FLOAT")
+    assert ser_predict("a.wav", "--window", "4", "--hop", "1", "--out", "out.csv") == 0
+    rows, stream = read("out.csv"), real_model.stream(RATE_HZ, 4, 1)
+    live = [*stream.feed(samples[:70_000]), *stream.feed(samples[70_000:]), *stream.finish()]
+    assert len(rows) == len(live) == 8
+    for row, now in zip(rows, live, strict=True):
+        assert float(row["start"]) == now["start_s"] and float(row["stop"]) == now["stop_s"]
+        expected = [*now["probabilities"].values(), now["valence"], now["arousal"]]
+        assert [float(row[name]) for name in SCORES] == pytest.approx(expected, abs=1e-5)
+
+
+def test_two_at_once(model, capsys):
+    write(model / "a.wav", noise(1))
+    with held(model / ".out.csv.lock", "it"):
+        assert ser_predict("a.wav", "--out", "out.csv") == 2
+    assert "error: out.csv is in use by process" in capsys.readouterr().err
+    assert not list(model.glob("out.csv*"))

@@ -1,0 +1,88 @@
+"""."""
+
+import logging
+
+import pytest
+
+from ser_brain.core import log
+from ser_brain.core.log import get_logger, show_progress, told
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was():
+    root = logging.getLogger()
+    names = ("speechbrain", "ser_brain", "data_prep", "recipes", "train")
+    before = root.handlers[:], root.level, {n: logging.getLogger(n).level for n in names}
+    yield
+    root.handlers[:], level, levels = before
+    root.setLevel(level)
+    for name, old in levels.items():
+        logging.getLogger(name).setLevel(old)
+
+
+def test_our_lines_to_standard_error_with_warnings_marked(capsys):
+    show_progress()
+    get_logger("ser_brain.data.corpora").info("read 3 files")
+    get_logger("train").warning("one is odd")
+    get_logger("data_prep.demo").error("no folder")
+    get_logger("ser_brain").debug("too much")
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == "read 3 files\nwarning: one is odd\nerror: no folder\n"
+
+
+def test_other_libraries_are_heard_from_warnings_on(capsys):
+    show_progress()
+    for name in ("speechbrain.core", "matplotlib"):
+        get_logger(name).info("chatter")
+        get_logger(name).warning("heard")
+    assert capsys.readouterr().err == "warning: heard\n" * 2
+
+
+def test_once_however_often_it_is_called(capsys):
+    show_progress()
+    show_progress()
+    get_logger("train").info("once")
+    assert capsys.readouterr().err == "once\n"
+
+
+def test_the_file_gets_the_lines_too_and_keeps_what_it_has(tmp_path):
+    file = tmp_path / "train_log.txt"
+    file.write_text("epoch 1\n", encoding="utf-8")
+    show_progress(file)
+    get_logger("train").info("época 2")
+    assert file.read_text(encoding="utf-8") == "epoch 1\népoca 2\n"
+
+
+def test_a_replaced_log_file_is_closed(tmp_path):
+    show_progress(tmp_path / "one.txt")
+    first = logging.getLogger().handlers[-1]
+    show_progress(tmp_path / "two.txt")
+    get_logger("train").info("second")
+    assert first.stream is None
+    assert (tmp_path / "one.txt").read_text() == ""
+
+
+def test_a_traceback_is_kept(capsys):
+    show_progress()
+    try:
+        raise ValueError("what went wrong")
+    except ValueError:
+        get_logger("train").exception("stopped")
+    err = capsys.readouterr().err
+    assert err.startswith("error: stopped\nTraceback")
+    assert "ValueError: what went wrong" in err
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_long_work_without_a_bar_says_how_far_it_is(monkeypatch, capsys, terminal):
+    show_progress()
+    clock = iter(range(0, 30 * 2000, 30))  # each look at the clock is half a minute later
+    monkeypatch.setattr(log.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal, raising=False)
+    assert list(told(range(1100), "front end", "clips", 1100)) == list(range(1100))
+    lines = capsys.readouterr().err.splitlines()
+    assert bool(lines) != terminal
+    if lines:
+        assert lines[0] == "front end: 2 of 1,100 clips"
+        assert lines[-1] == "front end: 1,100 of 1,100 clips"

@@ -1,0 +1,197 @@
+"""Text of CSV files that a spreadsheet does not run, and that comes back as it was."""
+
+import csv
+import io
+
+import pytest
+
+from data_prep.common.table_file import read_table
+from ser_brain.analysis.mood.table import read_rows
+from ser_brain.core.tables import (
+    Table,
+    as_said,
+    cell_text,
+    csv_text,
+    escape,
+    is_best,
+    p_value,
+    stack,
+    to_csv,
+    to_latex,
+    to_markdown,
+    to_text,
+    value_text,
+)
+
+FORMULAS = ["=1+1.wav", "+a", "-rf", "@SUM(A1)", "\tx", "\rx", '=HYPERLINK("http://x","y")']
+PLAIN = ["a.wav", "", "'", "'a'", "a=b", "\n=1", "שלום", "–"]
+
+
+def read(text):
+    return list(csv.reader(io.StringIO(text, newline="")))
+
+
+@pytest.mark.parametrize("text", [*FORMULAS, *["'" + f for f in FORMULAS], *PLAIN])
+def test_text_comes_back_as_it_was(text):
+    ((cell,),) = read(csv_text([[text]])) or [[""]]
+    assert as_said(cell) == text
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_no_cell_begins_as_a_formula(text):
+    assert read(csv_text([[text]])) == [[f"'{text}"]]
+
+
+@pytest.mark.parametrize("text", PLAIN[2:])
+def test_other_text_is_left_alone(text):
+    assert read(csv_text([[text]])) == [[text]]
+
+
+@pytest.mark.parametrize("number", [-0.5, -1, "-0.5", "+3", "-1e-3", "-inf"])
+def test_numbers_stay_numbers(number):
+    assert read(csv_text([[number]])) == [[str(number)]]
+
+
+def test_tables_are_written_so():
+    table = Table("t", "", ["@file", "x"], [["=a", {"value": -0.5, "low": -1.0, "high": 0.0}]])
+    assert to_csv(table) == "'@file,x,x low,x high\n'=a,-0.5,-1.0,0.0\n"
+
+
+def test_mood_reads_what_was_written(tmp_path):
+    rows = [["file", "speaker", "valence"], ["=1+1.wav", "-x", -0.5]]
+    (tmp_path / "t.csv").write_text(csv_text(rows), encoding="utf-8")
+    found = read_rows(tmp_path / "t.csv")
+    assert found.cells == [{"file": "=1+1.wav", "speaker": "-x", "valence": "-0.5"}]
+    assert found.numbers("valence").tolist() == [-0.5]
+
+
+@pytest.mark.parametrize("name", ['a,"b', "a;;;;;b", "two\nlines", "a|||b\t\t\tc", "=1+1"])
+def test_any_name_heads_a_column_and_comes_back(tmp_path, name):
+    """Issue 13, S9: an emotion named ``a,"b`` broke the header."""
+    rows = [["file", f"p_{name}", name], ["x.wav", 0.5, name]]
+    (tmp_path / "t.csv").write_text(csv_text(rows), encoding="utf-8", newline="")
+    expected = {"file": "x.wav", f"p_{name}": "0.5", name: name}
+    assert read_rows(tmp_path / "t.csv").cells == [expected]
+    columns, found = read_table(tmp_path / "t.csv")
+    assert columns == list(expected) and list(found.values()) == [expected]
+
+
+BEST = {"value": 0.5, "low": 0.4, "high": 0.6, "best": True, "marks": "*"}
+PLAIN_latex = {"value": 0.25, "low": None, "high": None}
+
+
+def test_a_table():
+    table = Table(
+        "t",
+        "95 % of a_b.",
+        ["Set", "WA", "F1", "WA"],
+        [["emo_db", BEST, PLAIN_latex, None], ["x‡", PLAIN_latex, PLAIN_latex, 1200]],
+        over=["", "one & two", "one & two", "b"],
+    )
+    assert to_latex(table).splitlines() == [
+        r"% Needs \usepackage{booktabs}.",
+        r"\begin{table}",
+        r"\centering\footnotesize\setlength{\tabcolsep}{4pt}",
+        r"\caption{95 \% of a\_b.}",
+        r"\label{tab:t}",
+        r"\begin{tabular}{lrrr}",
+        r"\toprule",
+        r"\multicolumn{1}{c}{} & \multicolumn{2}{c}{one \& two} & \multicolumn{1}{c}{b} \\",
+        r"\cmidrule(lr){2-3} \cmidrule(lr){4-4}",
+        r"Set & WA & F1 & WA \\",
+        r"\midrule",
+        r"emo\_db & \textbf{0.500\textsuperscript{*}} & 0.250 & -- \\",
+        r" & {\scriptsize [0.400, 0.600]} &  &  \\",
+        r"x\textsuperscript{\textdaggerdbl} & 0.250 & 0.250 & 1,200 \\",
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table}",
+    ]
+
+
+def test_a_table_without_headings_over_others():
+    lines = to_latex(Table("t", "c", ["a"], [[-0.5]])).splitlines()
+    assert lines[7:9] == [r"a \\", r"\midrule"]
+
+
+def test_what_latex_would_read_is_escaped():
+    assert escape("a\\b{c}$d^e~f#g&h\n%i_j<k>") == (
+        r"a\textbackslash{}b\{c\}\$d\textasciicircum{}e\textasciitilde{}f\#g\&h \%i\_j"
+        r"\textless{}k\textgreater{}"
+    )
+    assert escape("B − A × 2 – 3") == r"B $-$ A $\times$ 2 -- 3"
+
+
+ESTIMATE = {"value": 0.123456, "low": 0.1, "high": 0.2}
+TABLE = Table(
+    "t", "A | caption.", ["Name", "UAR", "n"], [["a,b", ESTIMATE, 1200], ["c", None, 3]]
+)
+
+
+def test_text_is_aligned():
+    assert to_text(TABLE).splitlines() == [
+        "Name  UAR                   n",
+        "----  --------------------  -----",
+        "a,b   0.123 [0.100, 0.200]  1,200",
+        "c     –                     3",
+    ]
+
+
+def test_markdown():
+    assert to_markdown(TABLE).splitlines() == [
+        r"A \| caption.",
+        "",
+        "| Name | UAR | n |",
+        "|---|---:|---:|",
+        "| a,b | 0.123 [0.100, 0.200] | 1,200 |",
+        "| c | – | 3 |",
+    ]
+
+
+def test_markdown_escapes_what_it_would_read():
+    hostile = Table("t", "", ["a"], [["<b>|`x`\n\n# y"]])
+    assert to_markdown(hostile).splitlines()[-1] == r"| \<b\>\|\`x\` # y |"
+
+
+def test_csv_keeps_every_digit():
+    rows = list(csv.reader(io.StringIO(to_csv(TABLE))))
+    assert rows[0] == ["Name", "UAR", "UAR low", "UAR high", "n"]
+    assert rows[1] == ["a,b", "0.123456", "0.1", "0.2", "1200"]
+    assert rows[2] == ["c", "", "", "", "3"]
+
+
+def test_stacking_keeps_what_holds_for_all():
+    TABLE.detail = "47 of 50."
+    whole = stack({"x": TABLE, "y": TABLE}, "Test set")
+    assert whole.head == ["Test set", *TABLE.head]
+    assert [row[0] for row in whole.rows] == ["x", "x", "y", "y"]
+    assert whole.detail == ""
+
+
+def test_the_best_of_a_row_is_bold_and_marked():
+    best = {**ESTIMATE, "best": True, "marks": "*†"}
+    assert is_best(best) and not is_best(ESTIMATE) and not is_best("best")
+    table = Table("t", "", ["a", "b"], [[best, ESTIMATE]])
+    assert to_markdown(table).splitlines()[-1] == (
+        r"| **0.123\*†** [0.100, 0.200] | 0.123 [0.100, 0.200] |"
+    )
+    assert cell_text(best) == "0.123*† [0.100, 0.200]"
+    assert to_csv(table).splitlines()[1] == "0.123456,0.1,0.2,0.123456,0.1,0.2"
+
+
+def test_headings_over_others():
+    table = Table("t", "", ["Set", "WA", "WA"], [["x", ESTIMATE, 1]], over=["", "m", "n"])
+    assert to_text(table).splitlines()[0].split() == ["Set", "m", "WA", "n", "WA"]
+    assert "| Set | m WA | n WA |" in to_markdown(table)
+    assert to_csv(table).splitlines()[0] == "Set,m WA,m WA low,m WA high,n WA"
+
+
+def test_small_numbers():
+    assert [value_text(p_value(p)) for p in (0.0004, 0.0006, 1.0)] == [
+        "<0.001",
+        "0.001",
+        "1.000",
+    ]
+    assert p_value(None) is None
+    assert value_text(-0.0001) == "0.000" and value_text(-0.001) == "-0.001"
+    assert to_csv(Table("t", "", ["p"], [[p_value(0.0004)]])) == "p\n0.0004\n"

@@ -1,0 +1,144 @@
+"""What headers and first samples say of an audio file."""
+
+import struct
+
+import numpy as np
+import pytest
+import soundfile
+
+from ser_brain.data import audio
+
+
+@pytest.fixture
+def noise():
+    return np.random.default_rng(0).normal(0, 0.1, 8000)
+
+
+@pytest.mark.parametrize("ending", ["wav", "flac", "ogg", "mp3"])
+def test_length_and_rate(tmp_path, noise, ending):
+    path = tmp_path / f"a.{ending}"
+    soundfile.write(path, noise, 16000)
+    facts = audio.inspect(path)
+    assert facts.sample_rate_hz == 16000
+    assert facts.duration_s == pytest.approx(0.5, abs=0.08)  # mp3 pads
+
+
+def test_of_a_longer_file_the_header_alone_is_read(tmp_path):
+    soundfile.write(tmp_path / "a.flac", np.zeros(16000), 16000)
+    assert audio.inspect(tmp_path / "a.flac", longest_s=0.9).duration_s == 1.0
+    with pytest.raises(audio.AudioProblem, match="^silent$"):
+        audio.inspect(tmp_path / "a.flac", longest_s=1.0)
+
+
+def test_the_mark_tells_files_apart(tmp_path, noise):
+    for name, samples in {"a": noise, "b": noise, "c": noise[::-1], "d": noise[:-1]}.items():
+        soundfile.write(tmp_path / f"{name}.wav", samples, 16000)
+    a, b, c, d = (audio.inspect(tmp_path / f"{name}.wav").mark for name in "abcd")
+    assert a == b and len({a, c, d}) == 3
+
+
+@pytest.mark.parametrize("length", audio.UNKNOWN_LENGTH[1:])
+def test_streamed_wav_without_a_length(tmp_path, noise, length):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, noise, 16000)
+    content = bytearray(path.read_bytes())
+    at = content.index(b"data") + 4
+    content[at : at + 4] = struct.pack("<I", length)
+    path.write_bytes(content)
+    assert audio.inspect(path).frames == 8000
+
+
+def test_speech_that_starts_late_is_not_silent(tmp_path, noise):
+    late = np.concatenate([np.zeros(3 * audio.BLOCK_FRAMES), noise])
+    soundfile.write(tmp_path / "a.wav", late, 16000)
+    assert audio.inspect(tmp_path / "a.wav").frames == len(late)
+    quiet = np.full(8000, audio.SILENCE_PEAK / 2)
+    soundfile.write(tmp_path / "b.wav", quiet, 16000, subtype="FLOAT")
+    with pytest.raises(audio.AudioProblem, match="^silent$"):
+        audio.inspect(tmp_path / "b.wav")
+
+
+def test_a_number_that_is_none_after_sound(tmp_path, noise):
+    late = np.concatenate([np.resize(noise, 2 * audio.BLOCK_FRAMES), [np.nan]])
+    soundfile.write(tmp_path / "a.wav", late, 16000, subtype="FLOAT")
+    with pytest.raises(audio.AudioProblem, match="^not a number$"):
+        audio.inspect(tmp_path / "a.wav")
+
+
+def test_a_folder_is_unreadable(tmp_path):
+    with pytest.raises(audio.AudioProblem, match="^unreadable$"):
+        audio.inspect(tmp_path)
+
+
+def test_read_averages_channels(tmp_path, noise):
+    stereo = np.stack([noise, -noise / 2], axis=1)
+    soundfile.write(tmp_path / "a.wav", stereo, 16000, subtype="FLOAT")
+    samples, rate_hz = audio.read(tmp_path / "a.wav")
+    assert rate_hz == 16000 and samples.dtype == np.float32 and samples.shape == (8000,)
+    np.testing.assert_allclose(samples, noise / 4, atol=1e-6)
+
+
+def test_read_a_part(tmp_path, noise):
+    soundfile.write(tmp_path / "a.wav", noise, 16000, subtype="FLOAT")
+    part, _ = audio.read(tmp_path / "a.wav", 0.1, 0.3)
+    np.testing.assert_allclose(part, noise[1600:4800], atol=1e-6)
+    tail, _ = audio.read(tmp_path / "a.wav", start_s=0.4)
+    assert len(tail) == 1600
+
+
+def test_read_what_is_not_there(tmp_path):
+    with pytest.raises(audio.AudioProblem, match="unreadable"):
+        audio.read(tmp_path / "a.wav")
+
+
+@pytest.mark.parametrize(
+    "kind, subtype",
+    [("WAV", "GSM610"), ("WAV", "G721_32"), ("AU", "G723_24"), ("PAF", "PCM_24")],
+)
+def test_codings_that_cannot_seek_are_read(tmp_path, noise, kind, subtype):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, noise, 8000, format=kind, subtype=subtype)
+    whole, rate_hz = audio.read(path)
+    assert (audio.inspect(path).frames, rate_hz) == (len(whole), 8000)
+    assert 0 <= len(whole) - len(noise) < 400  # the last block is filled up
+    part, _ = audio.read(path, 0.1, 0.3)
+    np.testing.assert_array_equal(part, whole[800:2400])
+
+
+def test_a_cut_file_whose_coding_cannot_seek_is_truncated(tmp_path, noise):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, noise, 8000, subtype="GSM610")
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(audio.AudioProblem, match="^truncated$"):
+        audio.inspect(path)
+
+
+@pytest.mark.parametrize("name", ["a.raw", "a.pcm", "a.sd2", "a", "a.mp3"])
+def test_the_content_says_the_format_and_not_the_name(tmp_path, noise, name):
+    soundfile.write(tmp_path / "a.wav", noise, 8000)
+    (tmp_path / "a.wav").rename(tmp_path / name)
+    assert audio.inspect(tmp_path / name).frames == len(noise)
+    assert len(audio.read(tmp_path / name)[0]) == len(noise)
+
+
+@pytest.mark.parametrize(
+    "name, content, message",
+    [
+        ("a.m4a", b"\0\0\0 ftypM4A ", "unreadable: an MP4 file .*; ffmpeg -i X X.wav converts"),
+        ("a.wav", b"\0\0\0 ftypisom", "unreadable: an MP4 file"),
+        ("a.webm", b"\x1aE\xdf\xa3", "unreadable: a WebM or Matroska file; ffmpeg -i X X.wav"),
+        ("a.amr", b"#!AMR-WB\n", "unreadable: an AMR file; ffmpeg -i X X.wav"),
+        ("a.aac", b"\xff\xf1P\x80", "unreadable: an AAC file; ffmpeg -i X X.wav"),
+        (
+            "a.raw",
+            bytes(range(256)),
+            "unreadable: samples without a header; .* -f s16le -ar 8000",
+        ),
+        ("a.mp3", b"<!DOCTYPE html>", "unreadable: a page of the web"),
+        ("a.wav", b"no audio", "unreadable$"),
+    ],
+)
+def test_what_is_not_decoded_is_named_with_what_converts_it(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content + bytes(5000))
+    with pytest.raises(audio.AudioProblem, match=f"^{message}"):
+        audio.inspect(tmp_path / name)

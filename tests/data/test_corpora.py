@@ -1,0 +1,291 @@
+"""."""
+
+import argparse
+import math
+from pathlib import Path
+
+import pytest
+
+from ser_brain.core.errors import SERError
+from ser_brain.data.corpora import (
+    CorpusSetting,
+    Target,
+    add_on_arguments,
+    parse_corpora,
+    parse_manifest,
+    parse_pair,
+    targets,
+)
+from ser_brain.data.labelling import LabelChoice, label_corpus, require_every_emotion
+from ser_brain.data.labels import annotation
+from ser_brain.data.manifest import CorpusCard, Utterance, entry_of, write_manifest
+
+EMOTIONS = ["anger", "happiness", "sadness", "neutral"]
+
+
+def choice(**changes):
+    settings = {
+        "emotions": EMOTIONS,
+        "emotion_map": {"excitement": "happiness"},
+        "va_range": (1.0, 5.0),
+        "vad_source": "corpus",
+        "required_label": "emotion",
+    }
+    return LabelChoice(**{**settings, **changes})
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    """Write a manifest of some labels; gives the function that labels it."""
+
+    def corpus(labels, vad_scale=(1, 5), **facts):
+        card = CorpusCard(
+            name="made", title="", version="1", licence="", citation="", languages=("eng",),
+            style="", emotions={}, sources=("intended", "rated_voice"), layout="",
+            vad_scale=vad_scale,
+        )  # fmt: skip
+        entries = {}
+        for n, label in enumerate(labels):
+            own = {key: value[n] for key, value in facts.items()}
+            utterance = Utterance(f"u{n}", f"u{n}.wav", label, **own)
+            entries[f"made_u{n}"] = entry_of(utterance, card, 1.0, 16000)
+        manifest = write_manifest(tmp_path, "made", entries, card.as_dict())
+
+        def label(setting=None, **changes):
+            settings = {"corpus": "made", **(setting or {})}
+            return label_corpus(
+                manifest, tmp_path / "data", CorpusSetting(**settings), choice(**changes)
+            )
+
+        return label
+
+    return corpus
+
+
+def intended(emotion=None, valence=None, arousal=None):
+    vad = None if valence is arousal is None else {"valence": valence, "arousal": arousal}
+    return {"intended": annotation(emotion, vad=vad)}
+
+
+def emotions_of(data):
+    return {i.removeprefix("made_"): row["emotion"] for i, row in data.rows.items()}
+
+
+def test_the_cards_default_source_or_the_chosen_one(corpus):
+    labels = {
+        "intended": annotation("anger"),
+        "rated_voice": annotation("neutral"),
+    }
+    label = corpus([labels, intended("sadness")])
+    data = label()
+    assert emotions_of(data) == {"u0": "anger", "u1": "sadness"}
+    assert {row["label_source"] for row in data.rows.values()} == {"intended"}
+    data = label({"label_source": "rated_voice"})
+    assert emotions_of(data) == {"u0": "neutral"}
+    assert data.left_out == {"without rated_voice label": 1}
+    assert data.rows["made_u0"]["label_source"] == "rated_voice"
+
+
+def test_an_unknown_source(corpus):
+    match = "Bad label source of made 'rated_face'; expected one of: rated_voice, intended"
+    with pytest.raises(SERError, match=match):
+        corpus([intended("anger")])({"label_source": "rated_face"})
+
+
+def test_where_keeps_and_names(corpus):
+    label = corpus([intended("anger")] * 3, gender=["male", "female", "female"])
+    data = label({"where": {"gender": "female"}})
+    assert data.name == "made_female"
+    assert list(data.rows) == ["made_u1", "made_u2"]
+    assert data.left_out == {}
+    with pytest.raises(SERError, match="made_other .*none .*other.*gender is female or"):
+        label({"where": {"gender": "other"}})
+
+
+def test_where_knows_the_manifests_fields():
+    with pytest.raises(SERError, match="Bad field in where 'langauge'; .*: language"):
+        CorpusSetting("made", where={"langauge": "eng"})
+
+
+def test_classes_are_merged_and_the_rest_counted(corpus):
+    found = ["anger", "excitement", "happiness", "fear", "fear", "boredom", None]
+    data = corpus([intended(emotion) for emotion in found])()
+    assert emotions_of(data) == {"u0": "anger", "u1": "happiness", "u2": "happiness"}
+    assert data.left_out == {"labelled fear": 2, "labelled boredom": 1, "without agreement": 1}
+    assert len(data.rows) + sum(data.left_out.values()) == len(found)
+
+
+def test_nothing_left_says_why(corpus):
+    match = r"No utterance of made has the label .* \(2 labelled fear, 1 without agreement\)"
+    with pytest.raises(SERError, match=match):
+        corpus([intended("fear"), intended("fear"), intended()])()
+
+
+@pytest.mark.parametrize(
+    "scale, valence, expected",
+    [
+        ((1, 5), 2.5, 2.5),
+        ((-1, 1), -1, 1.0),
+        ((-1, 1), 0.5, 4.0),
+        ((0, 100), 100, 5.0),
+        ((1, 7), 4, 3.0),
+    ],
+)
+def test_ratings_are_put_on_the_experiments_scale(corpus, scale, valence, expected):
+    label = corpus([intended("anger", valence, scale[1])], vad_scale=scale)
+    (row,) = label().rows.values()
+    assert (row["valence"], row["arousal"]) == (pytest.approx(expected), 5.0)
+    (row,) = label(va_range=(-1, 1)).rows.values()
+    assert row["valence"] == pytest.approx((expected - 3) / 2)
+
+
+def test_a_rating_off_the_scale(corpus):
+    with pytest.raises(SERError, match="valence is 5.5, outside the scale 1 to 5"):
+        corpus([intended("anger", 5.5, 1)])()
+
+
+def test_prototypes_stand_in_for_ratings(corpus):
+    found = ["happiness", "excitement", "neutral", "sadness"]
+    rows = corpus([intended(e, 1, 1) for e in found])(vad_source="prototypes").rows
+    points = [(row["valence"], row["arousal"]) for row in rows.values()]
+    angle = math.radians(7.8)
+    assert points[0] == pytest.approx((3 + 2 * math.cos(angle), 3 + 2 * math.sin(angle)))
+    assert points[1] == points[0]  # Merged first.
+    assert points[2] == (3.0, 3.0)
+    assert points[3][0] < 3 and points[3][1] < 3
+
+
+def test_vad_required_keeps_every_rated_utterance(corpus):
+    label = corpus(
+        [
+            intended("anger", 2, 4),
+            intended("fear", 1, 5),  # No class of the experiment's, yet rated.
+            intended(None, 3, 3),
+            intended("anger"),
+            intended("anger", 2, None),
+        ]
+    )
+    data = label(required_label="vad")
+    assert emotions_of(data) == {"u0": "anger", "u1": None, "u2": None}
+    assert data.left_out == {"without valence and arousal": 2}
+    rows = label().rows
+    assert (rows["made_u3"]["valence"], rows["made_u3"]["arousal"]) == (None, None)
+    assert (rows["made_u4"]["valence"], rows["made_u4"]["arousal"]) == (2.0, None)
+
+
+def test_vad_required_of_prototypes_needs_a_point(corpus):
+    label = corpus([intended("other"), intended("fear"), intended()])
+    data = label(vad_source="prototypes", required_label="vad")
+    assert list(data.rows) == ["made_u1"]
+    assert data.left_out == {"without valence and arousal": 2}
+
+
+def test_rows_keep_the_manifests_facts(corpus, tmp_path):
+    (row,) = corpus([intended("anger")], speaker=["07"])().rows.values()
+    assert row["speaker"] == "made_07"
+    assert row["wav"] == str(tmp_path / "data" / "u0.wav")
+
+
+@pytest.mark.parametrize(
+    "changes, match",
+    [
+        ({"vad_source": "corpora"}, "Bad vad_source 'corpora'; expected one of: corpus"),
+        ({"required_label": "va"}, "Bad required_label 'va'; expected one of: vad"),
+        ({"emotions": ["angry"]}, "Bad emotion 'angry'; expected one of: anger"),
+        ({"emotions": ["anger", "fear", "anger"]}, "emotions names anger more than once"),
+        ({"emotion_map": {"excitment": "anger"}}, "Bad emotion 'excitment'; .*: excitement"),
+        ({"emotion_map": {"excitement": "joy"}}, "Bad emotion 'joy'"),
+        ({"va_range": (5, 1)}, r"Bad va_range \[5, 1\]; expected the lowest and highest"),
+        ({"va_range": (1, 3, 5)}, r"Bad va_range \[1, 3, 5\]"),
+    ],
+)
+def test_a_label_choice_is_checked(changes, match):
+    with pytest.raises(SERError, match=match):
+        choice(**changes)
+
+
+def test_parse_corpora():
+    settings = parse_corpora(
+        [
+            {"corpus": "emodb", "data_folder": "there"},
+            {"corpus": "demo", "use": "test", "where": {"language": "deu"}},
+        ]
+    )
+    assert [s.use for s in settings] == ["train", "test"]
+    assert settings[0] == CorpusSetting("emodb", "train", "there", None, {}, {})
+    assert settings[1].where == {"language": "deu"}
+
+
+@pytest.mark.parametrize(
+    "lines, match",
+    [
+        ([{"corpus": "emodb", "folder": "x"}], "Bad key in corpora 'folder'; .*: data_folder"),
+        ([{"use": "train"}], r"A line of corpora names no corpus: \{'use': 'train'\}"),
+        ([{"corpus": "emodb", "use": "valid"}], "Bad use of a corpus 'valid'; .*train"),
+        ([{"corpus": "emodb", "use": "test"}], "No corpus in corpora has use: train"),
+        ([], "No corpus in corpora has use: train"),
+        (None, "Bad corpora None; expected a list of lines like {corpus: demo}"),
+        ("demo", "Bad corpora 'demo'; expected a list"),
+        ({"corpus": "demo"}, "Bad corpora {'corpus': 'demo'}; expected a list"),
+        (["demo"], r"Bad corpora \['demo'\]; expected a list"),
+        ([{"corpus": "demo", "where": "eng"}], "Bad where 'eng'; expected a mapping"),
+        ([{"corpus": "demo", "options": ["a"]}], r"Bad options \['a'\]; expected a mapping"),
+    ],
+)
+def test_a_corpora_setting_is_checked(lines, match):
+    with pytest.raises(SERError, match=match):
+        parse_corpora(lines)
+
+
+def test_require_every_emotion():
+    rows = {str(n): {"emotion": e} for n, e in enumerate(["anger", "anger", "neutral", None])}
+    require_every_emotion(rows, ["anger", "neutral"])
+    match = (
+        r"No utterance to train on is labelled happiness, sadness \(found: anger 2, "
+        r"happiness 0, sadness 0, neutral 1\)\. Mend `emotions`"
+    )
+    with pytest.raises(SERError, match=match):
+        require_every_emotion(rows, EMOTIONS)
+
+
+def parsed(*arguments):
+    parser = argparse.ArgumentParser()
+    add_on_arguments(parser, required=False)
+    return targets(parser.parse_args([str(a) for a in arguments]))
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    path = tmp_path / "odd:name.json"
+    path.write_text("{}")
+    return path
+
+
+def test_targets(manifest):
+    found = parsed("--on", manifest, f"{manifest}:rated", "--where", "language=deu=x")
+    assert found == [
+        Target(manifest, None, None, {"language": "deu=x"}),
+        Target(manifest, "rated", None, {"language": "deu=x"}),
+    ]
+    assert parsed() == []
+    folder = Path("a")
+    assert parsed("--on", manifest, "--data_folder", "a", "--balanced") == [
+        Target(manifest, None, folder, {}, True)
+    ]
+
+
+def test_folders_for_other_manifests(manifest):
+    with pytest.raises(SERError, match="names 2 folders for 1 manifests"):
+        parsed("--on", manifest, "--data_folder", "a", "b")
+
+
+@pytest.mark.parametrize("text", ["nowhere.json", "nowhere.json:rated"])
+def test_a_manifest_that_is_not_there(text):
+    with pytest.raises(SERError, match="No manifest at nowhere.json; write it first"):
+        parse_manifest(text)
+
+
+@pytest.mark.parametrize("text", ["language", "language=", "=deu"])
+def test_a_condition_without_a_value(text):
+    with pytest.raises(SERError, match=f"Bad --where '{text}'; expected KEY=VALUE"):
+        parse_pair("--where", text)

@@ -1,0 +1,132 @@
+"""."""
+
+import math
+
+import numpy as np
+import pytest
+
+from ser_brain.core.errors import SERError
+from ser_brain.data import labels
+from ser_brain.data.labels import RUSSELL_ANGLE_DEG, WORD_ANGLE_DEG, spread
+
+
+def test_the_words_are_those_of_the_labels():
+    same = {
+        "happiness": "happy",
+        "excitement": "excited",
+        "surprise": "astonished",
+        "anger": "angry",
+        "fear": "afraid",
+        "frustration": "frustrated",
+        "sadness": "sad",
+        "boredom": "bored",
+        "calm": "calm",
+    }
+    assert len(WORD_ANGLE_DEG) == 28
+    assert {e: WORD_ANGLE_DEG[same[e]] for e in RUSSELL_ANGLE_DEG} == RUSSELL_ANGLE_DEG
+    angles = list(WORD_ANGLE_DEG.values())
+    assert angles == sorted(angles)
+
+
+def test_labels_keep_their_distance_and_else_their_place():
+    heights = np.sort(np.random.default_rng(0).uniform(-1, 1, 14))
+    moved = spread(heights, 0.1)
+    assert np.diff(moved).min() == pytest.approx(0.1)
+    assert moved.mean() == pytest.approx(heights.mean())
+    assert spread([0.0, 1.0, 2.0], 0.5) == pytest.approx([0, 1, 2])
+
+
+def test_every_emotion_has_a_place_on_the_circumplex_or_none():
+    angles = labels.RUSSELL_ANGLE_DEG | labels.ASSIGNED_ANGLE_DEG
+    assert set(angles) <= set(labels.EMOTIONS)
+    assert set(labels.EMOTIONS) - set(angles) == {"neutral", "other"}
+
+
+@pytest.mark.parametrize(
+    ("emotion", "valence", "arousal"),
+    [  # Russell (1980), figure 2: cosine and sine of the angle
+        ("happiness", 0.991, 0.136),
+        ("anger", -0.156, 0.988),
+        ("fear", -0.438, 0.899),
+        ("sadness", -0.887, -0.462),
+        ("calm", 0.722, -0.692),
+        ("neutral", 0.0, 0.0),
+    ],
+)
+def test_prototype(emotion, valence, arousal):
+    point = labels.prototype(emotion)
+    assert point["valence"] == pytest.approx(valence, abs=1e-3)
+    assert point["arousal"] == pytest.approx(arousal, abs=1e-3)
+
+
+def test_prototype_of_what_is_no_place_and_no_emotion():
+    assert labels.prototype("other") is None
+    with pytest.raises(SERError, match="Bad emotion 'angry'; expected one of: anger"):
+        labels.prototype("angry")
+
+
+@pytest.mark.parametrize("scale", [(-9, -8.9), (0, 1), (1, 7), (5, 1)])
+def test_rescale_and_back(scale):
+    for value in (-5, -0.3, 0, 5):
+        there = labels.rescale(value, (-5, 5), scale)
+        assert min(scale) <= there <= max(scale)
+        assert labels.rescale(there, scale, (-5, 5)) == pytest.approx(value)
+
+
+@pytest.mark.parametrize(("value", "expected"), [(1, -1), (3, 0), (5, 1), (2, -0.5)])
+def test_rescale(value, expected):
+    assert labels.rescale(value, (1, 5), (-1, 1)) == expected
+
+
+@pytest.mark.parametrize(
+    ("votes", "expected"),
+    [
+        ({}, None),
+        ({"anger": 1}, "anger"),
+        ({"anger": 2, "fear": 3}, "fear"),
+        ({"anger": 2, "fear": 2, "calm": 1}, None),
+    ],
+)
+def test_majority(votes, expected):
+    assert labels.majority(votes) == expected
+
+
+def test_map_emotion():
+    assert labels.map_emotion("excitement", {"excitement": "happiness"}) == "happiness"
+    assert labels.map_emotion("anger", {"excitement": "happiness"}) == "anger"
+    assert labels.map_emotion(None, {"excitement": "happiness"}) is None
+
+
+def test_annotation_keeps_what_is_given_and_nothing_else():
+    assert labels.annotation("anger", "A") == {"emotion": "anger", "raw": "A"}
+    full = labels.annotation(
+        None, "A:N", intensity="low", votes={"anger": 1}, vad={"valence": None}, level=3
+    )
+    assert full == {
+        "emotion": None,
+        "raw": "A:N",
+        "intensity": "low",
+        "votes": {"anger": 1},
+        "vad": {"valence": None},
+        "level": 3,
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"emotion": "angry"}, "Bad emotion 'angry'"),
+        ({"votes": {"joy": 1}}, "Bad emotion 'joy'"),
+        ({"vad": {"activation": 1}}, "Bad dimension 'activation'"),
+    ],
+)
+def test_annotation_refuses_other_names(arguments, message):
+    with pytest.raises(SERError, match=message):
+        labels.annotation(**arguments)
+
+
+def test_require_in_scale():
+    assert labels.require_in_scale(5, (1, 5), "valence") == 5
+    for value in (0.99, 5.01, math.nan, math.inf):
+        with pytest.raises(SERError, match="valence of x is .*, outside the scale 1 to 5"):
+            labels.require_in_scale(value, (1, 5), "valence of x")

@@ -1,0 +1,267 @@
+"""Manifests: written for SpeechBrain, read back as they were."""
+
+import copy
+import json
+
+import pytest
+
+from ser_brain.core.errors import SERError
+from ser_brain.data import manifest
+from ser_brain.data.corpora import CorpusSetting
+from ser_brain.data.labelling import LabelChoice, label_corpus
+from ser_brain.data.labels import annotation
+from ser_brain.data.manifest import (
+    ENTRY,
+    CorpusCard,
+    Utterance,
+    check_entry,
+    read_card,
+    read_manifest,
+)
+
+
+def card(**changes):
+    facts = {
+        "name": "mine",
+        "title": "Mine",
+        "version": "1",
+        "licence": "none",
+        "citation": "none",
+        "languages": ("eng",),
+        "style": "acted",
+        "emotions": {"A": "anger"},
+        "sources": ("consensus", "intended"),
+        "layout": "*.wav",
+    }
+    return CorpusCard(**{**facts, **changes})
+
+
+def entry(**facts):
+    utterance = Utterance("x", "a/x.wav", {"intended": annotation("anger", "A")}, **facts)
+    return manifest.entry_of(utterance, card(), 1.23456789, 16000)
+
+
+def test_an_entry_has_every_key_and_null_for_the_unknown():
+    found = entry()
+    assert tuple(found) == manifest.ENTRY_KEYS
+    assert found["wav"] == "{data_root}/a/x.wav" and found["duration"] == 1.234568
+    assert [key for key, value in found.items() if value is None] == [
+        "start",
+        "stop",
+        "speaker",
+        "gender",
+        "group",
+        "split",
+        "text",
+    ]
+
+
+def test_speakers_and_groups_are_unique_over_corpora():
+    found = entry(speaker="01", group="s1", gender="female")
+    assert (found["speaker"], found["group"]) == ("mine_01", "mine_s1")
+
+
+def test_the_language_is_the_cards_only_one():
+    assert entry()["language"] == "eng" and entry(language="deu")["language"] == "deu"
+    two = card(languages=("eng", "deu"))
+    assert manifest.entry_of(Utterance("x", "x.wav", {}), two, 1, 16000)["language"] is None
+
+
+NASTY = ["", "{}", "{a} {0}", "}{", "{{", "}}}", "{data_root}", "{x!r:>9}", "غم {1}"]
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_braces_survive_our_reader_and_speechbrains(tmp_path, text):
+    dataio = pytest.importorskip("speechbrain.dataio.dataio")
+    labels = {"intended": {**annotation("anger", text), "raters": {text: [text]}}}
+    utterance = Utterance(text, f"{text}.wav", labels, text=text)
+    written = manifest.write_manifest(
+        tmp_path, "mine", {f"mine_{text}": manifest.entry_of(utterance, card(), 1, 16000)}, {}
+    )
+    theirs = dataio.load_data_json(written, replacements={"data_root": "/data"})
+    ours = manifest.read_manifest(written, "/data")
+    for found in (theirs, ours):
+        (one_id, one), *_ = found.items()
+        assert one_id == f"mine_{text}"
+        assert one["text"] == text and one["labels"] == labels
+        assert one["wav"] == f"/data/{text}.wav"
+
+
+def test_the_card_goes_with_the_manifest(tmp_path):
+    content = card(vad_scale=(1.0, 5.0)).as_dict()
+    path = manifest.write_manifest(tmp_path, "mine", {"mine_x": entry()}, content)
+    assert path == tmp_path / "mine.json"
+    found = manifest.read_card(path)
+    assert found["default_source"] == "consensus" and found["vad_scale"] == [1.0, 5.0]
+    assert found["manifest_sha256"] == manifest.sha256_of(path)
+
+
+def test_one_line_per_utterance_and_no_nan(tmp_path):
+    entries = {"mine_x": entry(), "mine_y": entry(text="a\nb")}
+    path = manifest.write_manifest(tmp_path, "mine", entries, {})
+    assert len(path.read_text().splitlines()) == 4
+    assert json.loads(path.read_text()) == entries
+    manifest.write_manifest(tmp_path, "mine", {}, {})
+    assert manifest.read_manifest(path, "/data") == {}
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        manifest.write_manifest(tmp_path, "mine", {"mine_x": {"duration": float("nan")}}, {})
+
+
+def test_a_manifest_that_cannot_be_finished_has_no_card(tmp_path, monkeypatch):
+    manifest.write_manifest(tmp_path, "mine", {"mine_x": entry()}, {})
+
+    def full(*_):
+        raise SERError("Cannot write: No space left on device.")
+
+    monkeypatch.setattr(manifest, "write_json", full)
+    with pytest.raises(SERError, match="No space"):
+        manifest.write_manifest(tmp_path, "mine", {}, {})
+    assert [p.name for p in tmp_path.iterdir()] == ["mine.json"]
+
+
+def test_known_codes():
+    assert card().emotion("A") == "anger"
+    with pytest.raises(SERError, match="Bad emotion code in mine 'B'; expected one of: A"):
+        card().emotion("B")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"x": {"wav": "a.wav"}}, "entry 'x' lacks start, stop, .*Prepare the corpus again"),
+        ({"x": 3}, "entry 'x' lacks wav"),
+        ([], "expected a JSON object"),
+    ],
+)
+def test_what_is_no_manifest(tmp_path, content, message):
+    (tmp_path / "m.json").write_text(json.dumps(content))
+    with pytest.raises(SERError, match=message):
+        manifest.read_manifest(tmp_path / "m.json", "/data")
+
+
+def test_the_card_notes_where_the_audio_lies(tmp_path):
+    path = tmp_path / "a.json"
+    (tmp_path / "a.card.json").write_text('{"name": "a"}')
+    with pytest.raises(SERError, match="does not say where the audio lies; give --data_folder"):
+        manifest.data_folder_of(path)
+    manifest.note_data_folder(path, tmp_path)
+    assert manifest.data_folder_of(path) == tmp_path.resolve()
+    (tmp_path / "other").mkdir()
+    assert manifest.data_folder_of(path, tmp_path / "other") == tmp_path / "other"
+    with pytest.raises(SERError, match="No folder .*gone with the audio of"):
+        manifest.data_folder_of(path, tmp_path / "gone")
+    assert manifest.read_card(path)["name"] == "a"
+
+
+SOUND = {
+    "wav": "{data_root}/a.wav",
+    "start": None,
+    "stop": 1.5,
+    "duration": 1.5,
+    "sample_rate": 16000,
+    "corpus": "made",
+    "speaker": "made_1",
+    "gender": None,
+    "language": "deu",
+    "group": None,
+    "split": None,
+    "text": None,
+    "labels": {
+        "intended": {"emotion": "anger", "raw": "W", "vad": {"valence": 2, "arousal": None}}
+    },
+}
+CARD = {
+    "name": "made",
+    "sources": ["intended"],
+    "default_source": "intended",
+    "vad_scale": [1, 5],
+}
+NAN, INFINITE = float("nan"), float("inf")
+HUGE = 10**400  # Python makes no float of it
+
+
+def written(folder, entry=SOUND, card=CARD):
+    (folder / "made.json").write_text(json.dumps({"made_1": entry}))
+    (folder / "made.card.json").write_text(json.dumps(card))
+    return folder / "made.json"
+
+
+def test_a_sound_entry(tmp_path):
+    assert tuple(ENTRY) == tuple(SOUND)
+    assert read_manifest(written(tmp_path), tmp_path)["made_1"]["duration"] == 1.5
+    assert read_card(tmp_path / "made.json") == CARD
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("wav", bad) for bad in (None, 1, ["a"])),
+        *(("start", bad) for bad in ("0", -1, NAN, True, {})),
+        *(("duration", bad) for bad in (None, "1", 0, -1, NAN, INFINITE, HUGE, [1])),
+        *(("sample_rate", bad) for bad in (0, 16000.0, "16000", None)),
+        *(("speaker", bad) for bad in (1, ["a"], {"a": 1})),
+        *(("text", bad) for bad in (0, False)),
+        *(("labels", bad) for bad in (None, [], {"intended": None}, {"intended": {}})),
+        ("labels", {"intended": {"emotion": "joy"}}),
+        ("labels", {"intended": {"emotion": ["anger"]}}),
+        ("labels", {"intended": {"emotion": None, "vad": [1, 2]}}),
+        ("labels", {"intended": {"emotion": None, "vad": {"valence": "2"}}}),
+        ("labels", {"intended": {"emotion": None, "vad": {"valence": NAN}}}),
+    ],
+)
+def test_a_value_of_another_kind(tmp_path, key, value):
+    path = written(tmp_path, {**SOUND, key: value})
+    with pytest.raises(
+        SERError, match=f"{key} of 'made_1' is .*; expected .*Prepare the corpus"
+    ):
+        read_manifest(path, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "entry", [None, [], "a", {}, {k: v for k, v in SOUND.items() if k != "wav"}]
+)
+def test_a_key_is_missing(tmp_path, entry):
+    with pytest.raises(SERError, match="entry 'made_1' lacks .*wav"):
+        read_manifest(written(tmp_path, entry), tmp_path)
+
+
+def test_a_long_value_is_cut_in_the_error():
+    with pytest.raises(SERError) as raised:
+        check_entry({**SOUND, "wav": ["x" * 10_000]}, "made_1", "m.json")
+    assert len(str(raised.value)) < 250
+
+
+def test_nesting_without_end(tmp_path):
+    deep = copy.deepcopy(SOUND)
+    nested = {}
+    for _ in range(600):
+        nested = {"a": nested}
+    deep["labels"]["intended"]["more"] = nested
+    with pytest.raises(SERError, match="nested too deep|Cannot read the manifest"):
+        read_manifest(written(tmp_path, deep), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("sources", "intended"),
+        ("default_source", None),
+        ("vad_scale", [5, 1]),
+        ("vad_scale", [1, NAN]),
+        ("left_out", {"silent": 3}),
+        ("same_audio", [[1]]),
+        ("data_folder", 5),
+        ("name", {}),
+    ],
+)
+def test_a_card_with_a_value_of_another_kind(tmp_path, key, value):
+    with pytest.raises(SERError, match=f"Bad corpus card .*: {key} is .*; expected"):
+        read_card(written(tmp_path, card={**CARD, key: value}))
+
+
+@pytest.mark.parametrize("key", ["name", "sources", "default_source", "vad_scale"])
+def test_labelling_needs_more_of_the_card(tmp_path, key):
+    path = written(tmp_path, card={k: v for k, v in CARD.items() if k != key})
+    choice = LabelChoice(["anger"], {}, (-1, 1), "corpus", "emotion")
+    with pytest.raises(SERError, match=f"Bad corpus card .*: it lacks {key}"):
+        label_corpus(path, tmp_path, CorpusSetting("made"), choice)

@@ -1,0 +1,158 @@
+"""."""
+
+import json
+
+import numpy as np
+import pytest
+
+from ser_brain.core.errors import SERError
+from ser_brain.core.files import write_json
+from ser_brain.evaluation.crosscorpus import cross
+from ser_brain.evaluation.evaluate import evaluate
+from ser_brain.evaluation.runs import read_run
+from tests import fake_run
+
+
+def said_by(rows, right):
+    """Rows of a model that is right of the given share of every speaker's utterances."""
+    found = []
+    for n, row in enumerate(rows):
+        true = fake_run.EMOTIONS.index(row["emotion"])
+        said = true if n % 10 < 10 * right else (true + 1) % 4
+        log_probs = np.log(np.where(np.arange(4) == said, 0.7, 0.1)).tolist()
+        found.append(
+            {
+                **row,
+                "speaker": f"fake_{n // 10}",
+                "log_probabilities": dict(zip(fake_run.EMOTIONS, log_probs, strict=True)),
+                "predicted_emotion": fake_run.EMOTIONS[said],
+            }
+        )
+    return found
+
+
+def of_kind(kind, count=40):
+    """The same truth, and of the same answers those that a kind of model gives."""
+    emotions, values = (
+        ("log_probabilities", "predicted_emotion"),
+        (
+            "predicted_valence",
+            "predicted_arousal",
+        ),
+    )
+    hidden = {"regression": emotions, "classification": values, "multiobjective": ()}[kind]
+    return [
+        {key: value for key, value in row.items() if key not in hidden}
+        for row in fake_run.rows(count)
+    ]
+
+
+def run_of(folder, sets):
+    """A run; sets: test set -> (share right, changes of its card)."""
+    for name, (right, changes) in sets.items():
+        rows = said_by(fake_run.rows(120, "classification"), right)
+        fake_run.write(folder, name, rows, **{"experiment": folder.name, **changes})
+    return read_run(folder)
+
+
+def test_the_numbers_are_those_of_the_evaluation(tmp_path):
+    run = run_of(tmp_path / "m", {"fake": (0.6, {})})
+    matrix = cross([run], 20)
+    cell = matrix["test_sets"]["fake"]["cells"]["m"]
+    expected = evaluate(run.pooled("fake"), 1, 20)["classification"]
+    for metric in ("wa", "uar", "macro_f1"):
+        assert cell["metrics"][metric] == expected["metrics"][metric]
+    assert cell["confusion"] == expected["confusion"]
+    assert matrix["metrics"] == ["wa", "uar", "macro_f1"]
+    assert matrix["test_sets"]["fake"]["chance"] == [0.25]
+    assert cell["best"] == [] and matrix["tests"] == 0
+    json.dumps(matrix, allow_nan=False)
+
+
+def test_best_and_significant(tmp_path):
+    good, poor, same = (
+        run_of(tmp_path / name, {"x": (right, {}), "y": (right, {})})
+        for name, right in (("good", 0.8), ("poor", 0.3), ("same", 0.8))
+    )
+    matrix = cross([good, poor, same], 10)
+    assert matrix["tests"] == 4
+    for row in matrix["test_sets"].values():
+        best = {label: "uar" in cell["best"] for label, cell in row["cells"].items()}
+        assert best == {"good": True, "poor": False, "same": True}
+        assert row["cells"]["good"]["against_first"] == {}
+        tested = row["cells"]["poor"]["against_first"]["uar"]
+        # 12 speakers who all agree: 2 of 4,096 sets of swaps are as extreme; 4 tests.
+        assert tested["p"] == 2 / 4096 and tested["p_holm"] == 4 * tested["p"]
+        assert tested["difference"]["value"] == pytest.approx(
+            row["cells"]["poor"]["metrics"]["uar"]["value"]
+            - row["cells"]["good"]["metrics"]["uar"]["value"]
+        )
+        assert row["cells"]["same"]["against_first"]["uar"]["p_holm"] == 1.0
+
+
+def test_a_set_that_a_model_was_trained_on(tmp_path):
+    runs = [
+        run_of(tmp_path / "seen", {"x": (1.0, {"role": "train"})}),
+        run_of(tmp_path / "a", {"x": (0.5, {})}),
+        run_of(tmp_path / "b", {"x": (0.4, {})}),
+    ]
+    matrix = cross(runs, 5)
+    cells = matrix["test_sets"]["x"]["cells"]
+    assert [cell["best"] != [] for cell in cells.values()] == [False, True, False]
+    assert matrix["tests"] == 0
+
+
+def test_values_of_a_regression_model(tmp_path):
+    for name, kind in (("r", "regression"), ("m", "multiobjective"), ("c", "classification")):
+        fake_run.write(tmp_path / name, "x", of_kind(kind), experiment=name)
+    matrix = cross([read_run(tmp_path / name) for name in "rmc"], 5)
+    row = matrix["test_sets"]["x"]
+    assert matrix["metrics"] == ["wa", "uar", "macro_f1", "valence ccc", "arousal ccc"]
+    assert list(row["cells"]["r"]["metrics"]) == ["valence ccc", "arousal ccc"]
+    assert list(row["cells"]["m"]["against_first"]) == ["valence ccc", "arousal ccc"]
+    assert row["cells"]["c"]["against_first"] == {}
+    assert row["chance"] == [0.25]
+
+
+def test_a_model_without_some_test_set(tmp_path):
+    one = run_of(tmp_path / "a", {"x": (0.5, {})})
+    other = run_of(tmp_path / "b", {"y": (0.5, {})})
+    matrix = cross([one, other], 5)
+    assert {n: list(row["cells"]) for n, row in matrix["test_sets"].items()} == {
+        "x": ["a"],
+        "y": ["b"],
+    }
+
+
+def test_other_utterances_of_one_test_set(tmp_path):
+    rows = said_by(fake_run.rows(60, "classification"), 0.5)
+    for name, part in (("a", rows[:30]), ("b", rows[30:]), ("c", rows[20:])):
+        fake_run.write(tmp_path / name, "x", part, experiment=name)
+    matrix = cross([read_run(tmp_path / name) for name in "abc"], 5)
+    row = matrix["test_sets"]["x"]
+    assert row["same_utterances"] is False
+    assert all(cell["best"] == [] for cell in row["cells"].values())
+    assert row["cells"]["b"]["against_first"] == {}
+    assert row["cells"]["c"]["against_first"]["uar"]["n"] == 10
+
+
+def test_other_labels_of_one_test_set(tmp_path):
+    rows = fake_run.rows(10, "classification")
+    other = [{**rows[0], "emotion": None}, *rows[1:]]
+    fake_run.write(tmp_path / "a", "x", fake_run.rows(10, "regression"), experiment="a")
+    for name, each in (("b", rows), ("c", other)):
+        fake_run.write(tmp_path / name, "x", each, experiment=name)
+    with pytest.raises(SERError, match="true emotion of 1 of 10 .* differs between b and c"):
+        cross([read_run(tmp_path / name) for name in "abc"], 5)
+
+
+def test_folds_are_pooled(tmp_path):
+    rows = said_by(fake_run.rows(40, "classification"), 0.5)
+    for number in (1, 2):
+        protocol = f"fake/speaker-2fold-fold{number}/seed 1"
+        fake_run.write(tmp_path / str(number), "x", rows[20 * number - 20 : 20 * number],
+                       protocol=protocol)  # fmt: skip
+    write_json(tmp_path / "folds.json", {"parts": {"fold 1": "1", "fold 2": "2"}})
+    matrix = cross([read_run(tmp_path)], 5)
+    (cell,) = matrix["test_sets"]["x"]["cells"].values()
+    assert cell["utterances"] == 40 and cell["protocol"] == "fake/speaker-2fold/seed 1"

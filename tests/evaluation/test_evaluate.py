@@ -1,0 +1,273 @@
+"""."""
+
+import json
+
+import numpy as np
+import pytest
+from sklearn import metrics as sk
+
+from ser_brain.core.errors import SERError
+from ser_brain.core.files import write_json
+from ser_brain.evaluation.evaluate import evaluate, evaluate_run
+from ser_brain.evaluation.metrics import LABEL_METRICS, SCORE_METRICS, VALUE_METRICS
+from ser_brain.evaluation.predictions import read_predictions
+from ser_brain.evaluation.runs import read_run
+from tests import fake_run
+
+
+def evaluation_of(tmp_path, rows, seed=1, resamples=100, **card):
+    predictions = read_predictions(fake_run.write(tmp_path, some_rows=rows, **card))
+    results = evaluate(predictions, seed, resamples)
+    json.dumps(results, allow_nan=False)  # Plain and without NaN.
+    return results
+
+
+def test_every_metric_with_its_interval(tmp_path):
+    rows = fake_run.rows(200, speakers=12)
+    results = evaluation_of(tmp_path, rows)
+    assert results["kind"] == "multiobjective"
+    found = results["classification"]["metrics"]
+    assert list(found) == [*LABEL_METRICS, *SCORE_METRICS]
+    true, said = [r["emotion"] for r in rows], [r["predicted_emotion"] for r in rows]
+    assert found["uar"]["value"] == pytest.approx(sk.balanced_accuracy_score(true, said))
+    assert (
+        results["classification"]["confusion"]
+        == sk.confusion_matrix(true, said, labels=fake_run.EMOTIONS).tolist()
+    )
+    for dimension in ("valence", "arousal"):
+        result = results["regression"][dimension]
+        assert list(result["metrics"]) == list(VALUE_METRICS)
+        error = sk.mean_absolute_error(
+            [r[dimension] for r in rows], [r[f"predicted_{dimension}"] for r in rows]
+        )
+        assert result["metrics"]["mae"]["value"] == pytest.approx(error)
+        assert result["unit_scale_metrics"]["mae"]["value"] == pytest.approx(error / 2)
+        assert result["unit_scale_metrics"]["mse"]["value"] == pytest.approx(
+            result["metrics"]["mse"]["value"] / 4
+        )
+        assert "ccc" not in result["unit_scale_metrics"]
+    tables = [found, *[r["metrics"] for r in results["regression"].values()]]
+    for name, metric in ((n, m) for table in tables for n, m in table.items()):
+        if name in ("ece", "max_abs_error"):
+            assert metric["low"] is None
+        else:
+            assert metric["low"] <= metric["value"] <= metric["high"]
+
+
+@pytest.mark.parametrize("speakers", [1, 6, None])
+def test_the_order_of_rows_changes_no_number(tmp_path, speakers):
+    """Issue 13, no. 33: where utterances were drawn, the ends of intervals moved."""
+    rows = fake_run.rows(80, speakers=speakers or 2)
+    if speakers is None:
+        rows[3]["speaker"] = None
+    shuffled = [rows[n] for n in np.random.default_rng(5).permutation(len(rows))]
+    one = evaluation_of(tmp_path / "one", rows, temperature=1.7)
+    assert evaluation_of(tmp_path / "other", shuffled, temperature=1.7) == one
+
+
+def test_the_unit_scale_is_what_rescaled_ratings_give(tmp_path):
+    rows = fake_run.rows(50, "regression")
+    as_rated = evaluation_of(tmp_path, rows)["regression"]["valence"]["unit_scale_metrics"]
+    for row in rows:
+        for key in ("valence", "arousal", "predicted_valence", "predicted_arousal"):
+            row[key] = (row[key] - 3) / 2
+    rescaled = evaluation_of(tmp_path, rows, va_range=[-1, 1])["regression"]["valence"]
+    for name, metric in as_rated.items():
+        assert metric == pytest.approx(rescaled["metrics"][name], abs=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["classification", "regression"])
+def test_a_model_of_one_task(tmp_path, kind):
+    results = evaluation_of(tmp_path, fake_run.rows(40, kind))
+    assert results["kind"] == kind
+    assert (results["classification"] is None) == (kind == "regression")
+    assert (results["regression"] is None) == (kind == "classification")
+
+
+def test_a_test_set_without_labels(tmp_path):
+    results = evaluation_of(tmp_path, fake_run.rows(40, rated=False, labelled=False))
+    assert results["classification"]["n"] == 0
+    assert results["classification"]["metrics"]["uar"]["value"] is None
+    assert results["regression"]["valence"]["n"] == 0
+    assert results["regression"]["valence"]["metrics"]["ccc"] == {
+        "value": None,
+        "low": None,
+        "high": None,
+    }
+    assert results["interval_notes"] == []
+
+
+def test_what_is_left_out_is_counted(tmp_path):
+    rows = fake_run.rows(50)
+    rows[0]["emotion"] = None
+    rows[1]["emotion"] = rows[2]["emotion"] = "fear"
+    rows[3]["valence"] = None
+    rows[4]["arousal"] = 5.5
+    rows[5]["duration"] = None
+    results = evaluation_of(tmp_path, rows)
+    counts = results["counts"]
+    assert counts["with_emotion"] == results["classification"]["n"] == 47
+    assert counts["without_emotion"] == 1
+    assert counts["outside_classes"] == {"fear": 2}
+    assert (counts["with_valence"], counts["with_arousal"]) == (49, 50)
+    assert results["regression"]["arousal"]["outside_range"] == 1
+    assert counts["without_duration"] == 1
+    assert counts["duration_s"] == pytest.approx(49 * 1.5)
+    assert counts["label_sources"] == {"intended": 50}
+
+
+def test_intervals_depend_on_the_seed_alone(tmp_path):
+    rows = fake_run.rows(60)
+    one, same, other = (
+        evaluation_of(tmp_path, rows, seed)["classification"] for seed in (1, 1, 2)
+    )
+    assert one == same
+    assert one["metrics"]["uar"]["value"] == other["metrics"]["uar"]["value"]
+    assert one["metrics"]["uar"] != other["metrics"]["uar"]
+
+
+def test_unknown_speakers_are_said(tmp_path):
+    rows = fake_run.rows(30)
+    rows[3]["speaker"] = None
+    results = evaluation_of(tmp_path, rows)
+    assert results["classification"]["drawn"]["unit"] == "utterance"
+    (note,) = results["interval_notes"]
+    assert "the speaker of 1 of 30 utterances is unknown" in note
+    assert results["counts"]["without_speaker"] == 1
+
+
+def test_groups_and_their_gap(tmp_path):
+    rows = fake_run.rows(120, "classification", speakers=10)
+    for row in rows:  # Always right on women, never on men.
+        said = row["emotion"]
+        if row["gender"] == "male":
+            said = fake_run.EMOTIONS[fake_run.EMOTIONS.index(said) - 1]
+        scores = dict.fromkeys(fake_run.EMOTIONS, float(np.log(0.1)))
+        row["log_probabilities"] = scores | {said: float(np.log(0.7))}
+        row["predicted_emotion"] = said
+    rows[0]["gender"] = None
+    groups = evaluation_of(tmp_path, rows)["groups"]
+    assert list(groups) == ["gender", "speaker"]  # One language and corpus: nothing to compare.
+    assert groups["gender"]["unknown"] == 1
+    levels = groups["gender"]["levels"]
+    assert levels["female"]["metrics"]["uar"]["value"] == 1.0
+    assert levels["male"]["metrics"]["uar"]["value"] == 0.0
+    assert levels["female"]["speakers"] == 5
+    assert groups["gender"]["gaps"]["uar"] == {
+        "highest": "female",
+        "lowest": "male",
+        "value": 1.0,
+        "low": 1.0,
+        "high": 1.0,
+    }
+
+
+@pytest.mark.parametrize("speakers", [2, 4, 8])
+def test_groups_of_fewer_than_five_speakers_have_no_interval(tmp_path, speakers):
+    groups = evaluation_of(tmp_path, fake_run.rows(160, speakers=speakers))["groups"]
+    for level in groups["gender"]["levels"].values():
+        assert level["metrics"]["uar"]["low"] is None
+    for grouping in ("gender", "speaker"):
+        assert groups[grouping]["gaps"]["uar"]["low"] is None
+    # Of one speaker by himself the interval says how far other clips of his would move it.
+    assert all(s["metrics"]["uar"]["low"] for s in groups["speaker"]["levels"].values())
+
+
+def test_the_gap_of_like_groups_holds_zero(tmp_path):
+    groups = evaluation_of(tmp_path, fake_run.rows(400, speakers=20))["groups"]
+    gap = groups["gender"]["gaps"]["wa"]
+    assert gap["low"] < 0 < gap["high"]
+
+
+def test_every_metric_of_every_group(tmp_path):
+    rows = fake_run.rows(120, speakers=4)
+    results = evaluation_of(tmp_path, rows)
+    for found in results["groups"].values():
+        for level in found["levels"].values():
+            assert level["metrics"].keys() == {
+                *LABEL_METRICS,
+                *SCORE_METRICS,
+                *(f"{d} {name}" for d in ("valence", "arousal") for name in VALUE_METRICS),
+            }
+            assert found["gaps"].keys() == level["metrics"].keys()
+    assert results["groups"]["gender"]["gaps"]["ece"]["low"] is None
+    women = [r for r in rows if r["gender"] == "female"]
+    level = results["groups"]["gender"]["levels"]["female"]
+    anger = next(line for line in level["per_class"] if line["emotion"] == "anger")
+    assert anger["predicted"] == sum(r["predicted_emotion"] == "anger" for r in women)
+
+
+def test_each_speaker_is_judged_alone(tmp_path):
+    rows = fake_run.rows(90, "classification", speakers=3)
+    rows[0]["speaker"] = None
+    speakers = evaluation_of(tmp_path, rows)["groups"]["speaker"]
+    assert speakers["unknown"] == 1
+    assert list(speakers["levels"]) == ["fake_0", "fake_1", "fake_2"]
+    for name, level in speakers["levels"].items():
+        own = [r for r in rows if r["speaker"] == name]
+        true, said = [r["emotion"] for r in own], [r["predicted_emotion"] for r in own]
+        uar = level["metrics"]["uar"]
+        assert uar["value"] == pytest.approx(sk.balanced_accuracy_score(true, said))
+        assert uar["low"] <= uar["value"] <= uar["high"]
+        assert (level["utterances"], level["speakers"]) == (len(own), 1)
+        assert level["gender"] == own[0]["gender"]
+    values = [level["metrics"]["uar"]["value"] for level in speakers["levels"].values()]
+    assert speakers["gaps"]["uar"]["value"] == pytest.approx(max(values) - min(values))
+
+
+def test_a_temperature_moves_probabilities_and_no_decision(tmp_path):
+    rows = fake_run.rows(80, "classification")
+    plain = evaluation_of(tmp_path, rows)["classification"]
+    found = evaluation_of(tmp_path, rows, temperature=2.0)["classification"]
+    calibrated = found.pop("calibrated")
+    assert found == plain and "calibrated" not in plain
+    assert calibrated["temperature"] == 2.0
+    scores_NC = np.array([[r["log_probabilities"][e] for e in fake_run.EMOTIONS] for r in rows])
+    probs_NC = np.exp(scores_NC / 2) / np.exp(scores_NC / 2).sum(1, keepdims=True)
+    nll = calibrated["metrics"]["nll"]
+    labels = [r["emotion"] for r in rows]
+    columns = np.argsort(fake_run.EMOTIONS)
+    expected = sk.log_loss(labels, probs_NC[:, columns], labels=sorted(fake_run.EMOTIONS))
+    assert nll["value"] == pytest.approx(expected)
+    assert nll["low"] < nll["value"] < nll["high"]
+    assert list(calibrated["metrics"]) == list(SCORE_METRICS)
+
+
+def test_folds_have_a_range_of_temperatures(tmp_path):
+    rows = fake_run.rows(40, "classification")
+    for number in (1, 2):
+        part = rows[20 * (number - 1) : 20 * number]
+        fake_run.write(tmp_path / f"{number}", some_rows=part, temperature=float(number))
+    write_json(tmp_path / "folds.json", {"parts": {"fold 1": "1", "fold 2": "2"}})
+    results = evaluate_run(read_run(tmp_path), resamples=20)["test_sets"]["fake"]
+    assert results["classification"]["calibrated"]["temperature"] == [1.0, 2.0]
+
+
+def test_an_utterance_that_several_models_predict_counts_once(tmp_path):
+    rows = [
+        {**row, "id": f"{row['id']} ({model})", "utterance": row["id"]}
+        for model in ("a", "b")
+        for row in fake_run.rows(20)
+    ]
+    results = evaluation_of(tmp_path, rows)
+    counts = results["counts"]
+    assert (counts["predictions"], counts["utterances"]) == (40, 20)
+    assert (counts["with_emotion"], counts["with_valence"]) == (20, 20)
+    assert counts["duration_s"] == pytest.approx(20 * 1.5)
+    assert results["classification"]["n"] == 40
+    levels = results["groups"]["gender"]["levels"]
+    assert sum(level["utterances"] for level in levels.values()) == 20
+
+
+def test_a_run(tmp_path):
+    (tmp_path / "run.json").write_text('{"command": "python train.py"}')
+    fake_run.write(tmp_path, "a", role="train")
+    fake_run.write(tmp_path, "b")
+    results = evaluate_run(read_run(tmp_path), resamples=20)
+    assert list(results["test_sets"]) == ["b", "a"]
+    assert results["run"] == {"command": "python train.py"}
+
+
+def test_a_run_without_predictions(tmp_path):
+    with pytest.raises(SERError, match="No predictions/.* train or evaluate first"):
+        read_run(tmp_path)

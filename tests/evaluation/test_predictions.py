@@ -1,0 +1,220 @@
+"""."""
+
+import json
+
+import numpy as np
+import pytest
+
+from ser_brain.core.errors import SERError
+from ser_brain.evaluation.predictions import read_predictions, write_predictions
+from tests import fake_run
+
+
+def edit_line(path, number, **changes):
+    """Change keys of one row; a value of ... removes the key."""
+    lines = path.read_text().splitlines()
+    row = json.loads(lines[number - 1]) | changes
+    row = {key: value for key, value in row.items() if value is not ...}
+    lines[number - 1] = json.dumps(row)
+    path.write_text("\n".join(lines) + "\n")
+
+
+def edit_card(path, **changes):
+    card_path = path.with_name(path.name.replace(".jsonl", ".card.json"))
+    card_path.write_text(json.dumps(json.loads(card_path.read_text()) | changes))
+
+
+def test_what_is_written_is_read(tmp_path):
+    rows = fake_run.rows(5)
+    rows[1]["emotion"], rows[2]["emotion"], rows[3]["valence"] = None, "fear", None
+    embeddings_ND = np.arange(10).reshape(5, 2)
+    path = write_predictions(tmp_path, "a b", rows, embeddings_ND, fake_run.card())
+    found = read_predictions(path)
+    assert found.card["test_set"] == "a b"
+    assert found.ids == [row["id"] for row in rows]
+    assert found.rows == rows
+    assert found.true_N[0] == fake_run.EMOTIONS.index(rows[0]["emotion"])
+    assert found.true_N[1:3].tolist() == [-1, -1]
+    assert np.isnan(found.true_va_N2[3, 0]) and np.isfinite(found.true_va_N2[3, 1])
+    assert found.predicted_va_N2[4].tolist() == [
+        rows[4]["predicted_valence"],
+        rows[4]["predicted_arousal"],
+    ]
+    assert found.embeddings_ND.dtype == np.float32
+    np.testing.assert_array_equal(found.embeddings_ND, embeddings_ND)
+    assert read_predictions(path, embeddings=False).embeddings_ND is None
+    scores = found.log_probs_NC[np.arange(5), found.predicted_N]
+    np.testing.assert_array_equal(scores, found.log_probs_NC.max(1))
+
+
+@pytest.mark.parametrize("kind", ["classification", "regression"])
+def test_a_model_of_one_task(tmp_path, kind):
+    found = read_predictions(fake_run.write(tmp_path, some_rows=fake_run.rows(4, kind)))
+    assert (found.log_probs_NC is None) == (kind == "regression")
+    assert (found.predicted_N is None) == (kind == "regression")
+    assert (found.predicted_va_N2 is None) == (kind == "classification")
+
+
+def test_no_embeddings_removes_the_old_ones(tmp_path):
+    path = fake_run.write(tmp_path)
+    write_predictions(path.parent, "fake", fake_run.rows(3), None, fake_run.card())
+    assert read_predictions(path).embeddings_ND is None
+
+
+def test_nothing_rated(tmp_path):
+    path = fake_run.write(tmp_path, some_rows=fake_run.rows(3, rated=False, labelled=False))
+    found = read_predictions(path)
+    assert found.true_va_N2 is None
+    assert (found.true_N == -1).all()
+
+
+def test_numpy_numbers_are_written(tmp_path):
+    rows = fake_run.rows(2)
+    rows[0]["predicted_valence"] = np.float32(2.5)
+    path = fake_run.write(tmp_path, some_rows=rows)
+    assert read_predictions(path).predicted_va_N2[0, 0] == 2.5
+
+
+def test_a_tie_follows_the_row(tmp_path):
+    rows = fake_run.rows(1)
+    rows[0]["log_probabilities"] = dict.fromkeys(fake_run.EMOTIONS, float(np.log(0.25)))
+    rows[0]["predicted_emotion"] = "sadness"
+    found = read_predictions(fake_run.write(tmp_path, some_rows=rows))
+    assert found.predicted_N.tolist() == [2]
+    rows[0]["predicted_emotion"] = None
+    found = read_predictions(fake_run.write(tmp_path, some_rows=rows))
+    assert found.predicted_N.tolist() == [0]
+
+
+BAD_ROWS = [
+    ({"id": "fake_0000"}, "line 3: id 'fake_0000' was already on line 1"),
+    ({"id": 7}, "line 3: id 7 is no string"),
+    ({"id": ...}, "line 3: lacks 'id'"),
+    ({"emotion": ...}, "line 3: lacks 'emotion'"),
+    ({"emotion": 2}, "line 3: emotion 2 is neither a name nor null"),
+    ({"log_probabilities": ...}, "line 3: has no log_probabilities, other lines do"),
+    (
+        {"log_probabilities": dict.fromkeys(reversed(fake_run.EMOTIONS), -1.386294)},
+        r"line 3: has scores for \['neutral', .*the card's class order is \['anger'",
+    ),
+    (
+        {"log_probabilities": dict.fromkeys(fake_run.EMOTIONS, float("nan"))},
+        "line 3: has a log-probability that is NaN or infinite",
+    ),
+    (
+        {"log_probabilities": dict.fromkeys(fake_run.EMOTIONS, "-1.4")},
+        "line 3: has log_probabilities '-1.4', which is no number",
+    ),
+    (
+        {"log_probabilities": dict.fromkeys(fake_run.EMOTIONS, 0.25)},
+        "line 3: has probabilities that sum to 5.136, not 1",
+    ),
+    (
+        {"predicted_emotion": "joy"},
+        "line 3: says predicted_emotion 'joy', its scores say",
+    ),
+    ({"valence": float("inf")}, "line 3: has valence or arousal that is NaN or infinite"),
+    ({"arousal": "high"}, "line 3: has valence or arousal 'high', which is no number"),
+    ({"predicted_valence": ...}, "line 3: lacks predicted_valence or predicted_arousal"),
+    ({"predicted_arousal": float("nan")}, "line 3: has predicted_valence or predicted_ar"),
+]
+
+
+@pytest.mark.parametrize("changes, message", BAD_ROWS)
+def test_a_bad_row_is_named(tmp_path, changes, message):
+    path = fake_run.write(tmp_path)
+    edit_line(path, 3, **changes)
+    with pytest.raises(SERError, match=message):
+        read_predictions(path)
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"emotions": ["anger", "anger"]}, "emotions is .* expected a list without repeats"),
+        ({"va_range": [5, 1]}, r"va_range is \[5, 1\], expected \[low, high\]"),
+        ({"va_range": ["a", "b"]}, "expected .low, high."),
+        ({"seed": None}, "seed is None, expected a whole number"),
+        ({"test_set": "other"}, "it is of test set 'other'. Rename the file back"),
+    ],
+)
+def test_a_bad_card_is_named(tmp_path, changes, message):
+    path = fake_run.write(tmp_path)
+    edit_card(path, **changes)
+    with pytest.raises(SERError, match=message):
+        read_predictions(path)
+
+
+def test_a_card_that_lacks_a_key(tmp_path):
+    card = {key: value for key, value in fake_run.card().items() if key != "va_range"}
+    with pytest.raises(SERError, match="it lacks va_range"):
+        write_predictions(tmp_path, "fake", fake_run.rows(2), None, card)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("line, message", [("{", "no JSON"), ("[1]", "expected a JSON object")])
+def test_a_line_that_is_no_row(tmp_path, line, message):
+    path = fake_run.write(tmp_path)
+    lines = path.read_text().splitlines()
+    lines[4] = line
+    path.write_text("\n".join(lines))
+    with pytest.raises(SERError, match=f"line 5: {message}"):
+        read_predictions(path)
+
+
+def test_missing_files(tmp_path):
+    with pytest.raises(SERError, match="No prediction card at"):
+        read_predictions(tmp_path / "fake.jsonl")
+    path = fake_run.write(tmp_path)
+    path.unlink()
+    with pytest.raises(SERError, match="No predictions at"):
+        read_predictions(path)
+
+
+def test_no_rows(tmp_path):
+    with pytest.raises(SERError, match="it has no line"):
+        fake_run.write(tmp_path, some_rows=[])
+
+
+def test_neither_task(tmp_path):
+    rows = fake_run.rows(2, "regression")
+    for row in rows:
+        del row["predicted_valence"], row["predicted_arousal"]
+    with pytest.raises(SERError, match="neither log_probabilities nor predicted_valence"):
+        fake_run.write(tmp_path, some_rows=rows)
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "../a", ".a", ".."])
+def test_a_test_set_is_a_plain_file_name(tmp_path, name):
+    with pytest.raises(SERError, match="expected a plain file name"):
+        fake_run.write(tmp_path, name)
+
+
+def test_bad_embeddings(tmp_path):
+    rows = fake_run.rows(3)
+    for array, message in [
+        (np.zeros((2, 4)), r"found shape \(2, 4\), expected 3 rows"),
+        (np.full((3, 4), np.nan), "NaN or infinite"),
+    ]:
+        with pytest.raises(SERError, match=message):
+            write_predictions(tmp_path, "fake", rows, array, fake_run.card())
+    path = write_predictions(tmp_path, "fake", rows, np.zeros((3, 4)), fake_run.card())
+    np.savez(tmp_path / "fake.npz", ids=np.array(["x", "y", "z"]), embeddings=np.zeros((3, 4)))
+    with pytest.raises(SERError, match="its ids are not those of the .jsonl in order"):
+        read_predictions(path)
+    (tmp_path / "fake.npz").write_bytes(b"PK broken")
+    with pytest.raises(SERError, match="Cannot read the embeddings"):
+        read_predictions(path)
+    np.savez(tmp_path / "fake.npz", ids=np.array([{}], dtype=object), embeddings=0)
+    with pytest.raises(SERError, match="Cannot read the embeddings"):
+        read_predictions(path)
+
+
+def test_a_failed_write_leaves_no_card(tmp_path):
+    path = fake_run.write(tmp_path)
+    rows = fake_run.rows(2)
+    rows[1]["text"] = object()
+    with pytest.raises(TypeError, match="object has no place in a prediction"):
+        fake_run.write(tmp_path, some_rows=rows)
+    with pytest.raises(SERError, match="No prediction card"):
+        read_predictions(path)

@@ -1,0 +1,221 @@
+"""."""
+
+import numpy as np
+import pytest
+from scipy.special import log_softmax
+
+from ser_brain.core.errors import SERError
+from ser_brain.core.files import write_json, write_text
+from ser_brain.evaluation.evaluate import evaluate_run
+from ser_brain.evaluation.runs import label_runs, merge_protocols, origin_of, read_run, versions
+from tests import fake_run
+
+
+def labels(tmp_path, *runs):
+    found = []
+    for folder, changes in runs:
+        fake_run.write(tmp_path / folder, **changes)
+        found.append(read_run(tmp_path / folder))
+    return label_runs(found)
+
+
+@pytest.mark.parametrize(
+    "runs, expected",
+    [
+        (
+            [("a", {"experiment": "one"}), ("b", {"experiment": "two"})],
+            ["one", "two"],
+        ),
+        (
+            [("a", {"protocol": "x/random/s"}), ("b", {"protocol": "x/speaker/s"})],
+            ["multiobjective (random)", "multiobjective (speaker)"],
+        ),
+        (
+            [("a/emodb/1", {}), ("b/emodb/1", {}), ("c", {"experiment": "one"})],
+            ["multiobjective (a)", "multiobjective (b)", "one"],
+        ),
+        (
+            [("x/1", {}), ("x/1/2", {})],
+            ["multiobjective (1)", "multiobjective (1/2)"],
+        ),
+        (  # The protocol tells only two of the three apart, the folder all.
+            [
+                ("a", {"protocol": "x/1"}),
+                ("b", {"protocol": "x/1"}),
+                ("c", {"protocol": "x/2"}),
+            ],
+            ["multiobjective (a)", "multiobjective (b)", "multiobjective (c)"],
+        ),
+    ],
+)
+def test_runs_are_told_apart(tmp_path, runs, expected):
+    assert labels(tmp_path, *runs) == expected
+
+
+def test_the_same_run_twice(tmp_path):
+    with pytest.raises(SERError, match="a is given twice"):
+        labels(tmp_path, ("a", {}), ("b/../a", {}))
+
+
+def record(**changes):
+    return {
+        "command": "python train.py",
+        "commit": "abc+",
+        "versions": {"torch": "2"},
+        **changes,
+    }
+
+
+def test_a_single_run(tmp_path):
+    fake_run.write(tmp_path / "runs" / "a")
+    write_json(tmp_path / "runs" / "a" / "run.json", record())
+    write_text(tmp_path / "runs" / "a" / "report" / "index.html", "")
+    assert origin_of(read_run(tmp_path / "runs" / "a"), tmp_path / "pages" / "p") == {
+        "protocol": "fake/speaker-5fold/intended/4-class/seed 1",
+        "encoder": "tiny",
+        "folder": "../../runs/a",
+        "report": "../../runs/a/report/index.html",
+        "commands": {"run": "python train.py"},
+        "commits": ["abc+"],
+        "versions": {"run": {"torch": "2"}},
+    }
+
+
+def test_parts_that_were_made_with_other_versions(tmp_path):
+    for number in (1, 2):
+        fake_run.write(tmp_path / str(number))
+        facts = {"commit": None, "versions": {"torch": "2", "numpy": f"{number}.0"}}
+        write_json(tmp_path / str(number) / "run.json", record(**facts))
+    write_json(tmp_path / "folds.json", {"parts": {"fold 1": "1", "fold 2": "2"}})
+    found = origin_of(read_run(tmp_path), tmp_path)
+    assert list(found["commands"]) == ["fold 1", "fold 2"]
+    assert found["commits"] == [] and found["report"] is None and found["folder"] == "."
+    table = versions({"a": found, "b": {"versions": {}}})
+    assert table.head == ["Package", "a", "b"]
+    assert table.rows == [["torch", "2", None], ["numpy", "1.0, 2.0", None]]
+
+
+def test_a_run_without_a_record(tmp_path):
+    fake_run.write(tmp_path)
+    found = origin_of(read_run(tmp_path), tmp_path)
+    assert found["commands"] == found["versions"] == {}
+    assert versions({"a": found}).rows == []
+
+
+PROTOCOL = "fake/speaker-2fold-fold{}/intended/4-class/seed 1"
+
+
+def folds(tmp_path, second=None, **changes):
+    """Two folds of one corpus, and a set that both predict."""
+    rows = fake_run.rows(60)
+    for number, part in ((1, rows[:25]), (2, rows[25:] if second is None else second)):
+        facts = {"protocol": PROTOCOL.format(number)} | (changes if number == 2 else {})
+        fake_run.write(tmp_path / f"fold-{number}", "fake", part, **facts)
+        fake_run.write(tmp_path / f"fold-{number}", "other", rows[:10], **facts)
+    write_json(tmp_path / "folds.json", {"parts": {"fold 1": "fold-1", "fold 2": "fold-2"}})
+    return rows
+
+
+def test_a_single_run_runs(tmp_path):
+    fake_run.write(tmp_path)
+    fake_run.write(tmp_path, "valid", role="valid")
+    run = read_run(tmp_path)
+    assert list(run.parts) == ["run"] and list(run.test_sets) == ["fake"]
+    assert run.pooled("fake") is run.test_sets["fake"]["run"]
+    assert run.pooled("fake").embeddings_ND is None
+    assert read_run(tmp_path, embeddings=True).pooled("fake").embeddings_ND.shape == (60, 3)
+
+
+def test_folds_are_judged_together(tmp_path):
+    rows = folds(tmp_path)
+    run = read_run(tmp_path)
+    pooled = run.pooled("fake")
+    assert pooled.ids == [row["id"] for row in rows]
+    assert (
+        run.protocol == pooled.card["protocol"] == "fake/speaker-2fold/intended/4-class/seed 1"
+    )
+    assert pooled.log_probs_NC.shape == (60, 4) and pooled.true_va_N2.shape == (60, 2)
+    results = evaluate_run(run, resamples=20)["test_sets"]["fake"]
+    assert np.sum(results["classification"]["confusion"]) == 60
+    uars = [found["uar"] for found in results["parts"].values()]
+    assert results["spread"]["uar"] == {
+        "mean": pytest.approx(np.mean(uars)),
+        "std": pytest.approx(np.std(uars, ddof=1)),
+        "parts": 2,
+    }
+
+
+def test_each_prediction_of_the_same_utterance_counts(tmp_path):
+    folds(tmp_path)
+    pooled = read_run(tmp_path).pooled("other")
+    assert len(pooled.ids) == 20 and pooled.ids[0] == "fake_0000 (fold 1)"
+    assert [row["id"] for row in pooled.rows] == pooled.ids
+    assert [row["utterance"] for row in pooled.rows[::10]] == ["fake_0000", "fake_0000"]
+    counts = evaluate_run(read_run(tmp_path), resamples=20)["test_sets"]["other"]["counts"]
+    assert (counts["predictions"], counts["utterances"]) == (20, 10)
+
+
+def test_each_fold_has_its_temperature(tmp_path):
+    folds(tmp_path, temperature=2.0)
+    with pytest.raises(SERError, match="Some parts have temperature_N, others have not"):
+        read_run(tmp_path).pooled("fake")
+    for number in (1, 2):
+        path = tmp_path / f"fold-{number}" / "predictions" / "fake.card.json"
+        write_json(path, fake_run.card(test_set="fake", temperature=float(number)))
+    pooled = read_run(tmp_path).pooled("fake")
+    expected = log_softmax(pooled.log_probs_NC[25:] / 2, axis=1)
+    assert pooled.calibrated_NC[25:] == pytest.approx(expected)
+    assert pooled.calibrated_NC[:25] == pytest.approx(pooled.log_probs_NC[:25])
+
+
+def test_ratings_may_be_absent_from_one_fold(tmp_path):
+    folds(tmp_path, second=fake_run.rows(30, seed=1, rated=False))
+    true_N2 = read_run(tmp_path).pooled("fake").true_va_N2
+    assert np.isfinite(true_N2[:25]).all() and np.isnan(true_N2[25:]).all()
+
+
+@pytest.mark.parametrize("change", [{"va_range": [0, 5]}, {"experiment": "classification"}])
+def test_what_differs_is_not_pooled(tmp_path, change):
+    folds(tmp_path, **change)
+    with pytest.raises(SERError, match=f"cannot be pooled: {next(iter(change))} of fold 2"):
+        read_run(tmp_path).pooled("fake")
+
+
+def test_a_list_of_folds_without_parts(tmp_path):
+    write_json(tmp_path / "folds.json", {"parts": ["fold-1"]})
+    with pytest.raises(SERError, match="names no parts"):
+        read_run(tmp_path)
+
+
+def test_a_bad_temperature(tmp_path):
+    with pytest.raises(SERError, match="temperature is 0, expected a number above 0"):
+        fake_run.write(tmp_path, temperature=0)
+
+
+@pytest.mark.parametrize(
+    "protocols, merged",
+    [
+        (["a/group-fold1/seed 1", "a/group-fold2/seed 1"], "a/group/seed 1"),
+        (["a/random/seed 1", "a/random/seed 3"], "a/random/seed 1,3"),
+        (["a/random/seed 2"], "a/random/seed 2"),
+        (["a/x", "b/x"], "a/x + b/x"),
+        (["a/seed 1 on b/x", "a/seed 2 on b/x"], "a/seed 1,2 on b/x"),
+        (["a/seed 1 on b/x", "a/seed 2 on c/x"], "a/seed 1 on b/x + a/seed 2 on c/x"),
+        (["a/speaker/seed 1", "b/speaker/seed 2"], "a/speaker/seed 1 + b/speaker/seed 2"),
+    ],
+)
+def test_protocols_of_several_parts(protocols, merged):
+    assert merge_protocols(protocols) == merged
+
+
+@pytest.mark.parametrize("part", ["gone", "a" * 9000])
+def test_a_fold_that_is_not_there(tmp_path, part):
+    write_json(tmp_path / "folds.json", {"parts": {"fold 1": part}})
+    with pytest.raises(SERError, match=r"No predictions/\*.jsonl in"):
+        read_run(tmp_path)
+
+
+def test_folds_that_are_not_finished(tmp_path):
+    (tmp_path / "folds.json").write_text('{"parts": {}, "finished": false}')
+    with pytest.raises(SERError, match="is not finished; repeat the ser folds that wrote it"):
+        read_run(tmp_path)

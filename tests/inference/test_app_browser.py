@@ -1,0 +1,138 @@
+"""The page as a person meets it: in a browser, with a file in its file dialogue.
+
+The server runs as ``ser app`` in a process that tells of every address it turns to; the browser
+tells of every request of the page.
+"""
+
+import base64
+import contextlib
+import importlib.util
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+
+from ser_brain.__main__ import main
+from ser_brain.inference.recognizer import EmotionRecognizer
+from tests.inference import chromium
+from tests.inference.stand_in import noise, write
+from tests.inference.tiny_models import write_model
+
+pytestmark = [
+    pytest.mark.skipif(
+        importlib.util.find_spec("gradio") is None, reason="the page needs the extra 'app'"
+    ),
+    pytest.mark.skipif(chromium.find() is None, reason="no Chromium on this machine"),
+]
+SER_APP = """
+import signal, sys
+
+def tell(event, arguments):
+    if event in ("socket.connect", "socket.getaddrinfo"):
+        asked = arguments[1][0] if event == "socket.connect" else arguments[0]
+        if asked not in ("127.0.0.1", "localhost", None):
+            print("turned to", asked, file=sys.stderr, flush=True)
+
+sys.addaudithook(tell)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell ignores it
+from ser_brain.__main__ import main
+sys.exit(main(["app", sys.argv[1], "--port", "0"]))
+"""
+START_S, STOP_S = 120, 60
+INSIDE = ("data:", "blob:", "about:")  # addresses that ask nobody
+FILE = "input[type=file]"
+ROWS = (
+    "[...document.querySelectorAll('#result tr')].map(r => [r.dataset.emotion, +r.dataset.p])"
+)
+DRAWN = "[...document.querySelectorAll('#result img')].map(image => image.naturalWidth > 0)"
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("app") / "model"
+    write_model(folder)
+    return folder
+
+
+@contextlib.contextmanager
+def ser_app(model, temporary):
+    """``ser app`` with temporary files of its own; its process and its address."""
+    temporary.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-c", SER_APP, str(model)],
+        env={**os.environ, "TMPDIR": str(temporary)},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    try:
+        ready, *_ = select.select([process.stderr], [], [], START_S)
+        said = process.stderr.readline().decode() if ready else ""
+        address = re.search(r"Page: (http://127\.0\.0\.1:\d+) ", said)
+        assert address, said
+        yield process, address[1]
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def hand_in(tab, path, shown):
+    """Choose a file, and wait for what the result then shows."""
+    tab.until(f"document.querySelector('{FILE}') !== null")
+    tab.choose(FILE, path)
+    tab.until(f"document.querySelector('#result {shown}') !== null")
+
+
+def table(tab):
+    """What the link downloads."""
+    address = tab.say("document.querySelector('#result .ser-download').href")
+    return base64.b64decode(address.partition(",")[2]).decode()
+
+
+def test_a_recording_goes_in_and_its_scores_come_out(model, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    clip = write(tmp_path / "clip.wav", noise(3))
+    silent = write(tmp_path / "silent.wav", np.zeros(16_000))
+    temporary = tmp_path / "temporary"
+    with ser_app(model, temporary) as (server, address), chromium.tab(tmp_path / "c") as tab:
+        tab.open(address)
+        hand_in(tab, clip, ".ser-download")
+        alone = EmotionRecognizer.from_pretrained(model).predict(clip)
+        shown = {emotion: float(p) for emotion, p in tab.say(ROWS)}
+        assert shown == pytest.approx(alone["probabilities"], abs=1e-5)
+        for name in ("valence", "arousal"):
+            said = tab.say(f"+document.querySelector('[data-{name}]').dataset.{name}")
+            assert said == pytest.approx(alone[name], abs=1e-5)
+        tab.until(f"{DRAWN}.join() === 'true'")
+
+        tab.say("document.querySelectorAll('input[type=radio]')[1].click()")
+        tab.until("document.querySelector('#result').innerText.includes('--window 2 --hop 1')")
+        windows = ["--model", str(model), "--window", "2", "--hop", "1"]
+        assert main(["predict", "clip.wav", "--out", "out.csv", *windows]) == 0
+        assert table(tab) == (tmp_path / "out.csv").read_text()
+        tab.until(f"{DRAWN}.join() === 'true,true'")
+
+        tab.say("document.querySelector('button[aria-label=Clear]').click()")
+        tab.until("document.querySelector('#result .ser') === null")
+        hand_in(tab, silent, "[role=alert]")
+        told = tab.say("document.querySelector('#result').innerText")
+        assert told.startswith("The recording is silent: ")
+
+        assert tab.console == []
+        asked = {urlsplit(url).netloc for url in tab.requests if not url.startswith(INSIDE)}
+        assert asked == {urlsplit(address).netloc}
+        assert tab.say("fetch('http://192.0.2.1/').catch(error => 'refused')") == "refused"
+        assert "Content Security Policy" in tab.console[0]
+
+        assert len(list(temporary.rglob("*.wav"))) == 2
+        server.send_signal(signal.SIGINT)
+        said, told = server.communicate(timeout=STOP_S)
+    assert server.returncode == 0
+    assert told.decode() == ""  # no warning, no traceback, no address outside
+    assert said.decode() == "The page is closed; recordings are deleted.\n"
+    assert list(temporary.iterdir()) == []

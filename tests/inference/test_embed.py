@@ -1,0 +1,206 @@
+"""Embeddings of corpora: by an encoder, untrained, or of a trained run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import train
+from data_prep.common.run import prepare
+from ser_brain.__main__ import main
+from ser_brain.core.errors import SERError
+from ser_brain.core.files import read_json
+from ser_brain.evaluation.predictions import read_predictions
+from ser_brain.inference.embed import at_layer, of_run
+from ser_brain.models.encoders import load_encoder, masked_mean
+from tests.models.test_encoders import clips
+from tests.models.test_encoders_loading import saved
+from tests.tiny_corpus import settings, write_corpus
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Path:
+    """A trained run, its corpus's manifest, another corpus's, and a tiny Whisper."""
+    home = tmp_path_factory.mktemp("embedding")
+    corpus = write_corpus(home / "tiny")
+    other = write_corpus(home / "other", speakers=2, seed=1)
+    recipe = str(ROOT / "hparams" / "classification.yaml")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["train.py", recipe, *settings(corpus, home / "run")])
+        assert train.main() == 0
+    options = {"csv": "labels.csv", "vad_scale": [1, 5]}
+    prepare("table", other, home / "manifests", name="other", **options)
+    saved(home / "whisper", "whisper")
+    weights = load_file(home / "whisper" / "model.safetensors")
+    trained = {name: 1.5 * weight for name, weight in weights.items()}  # as if it had learned
+    save_file(trained, home / "whisper" / "model.safetensors")
+    return home
+
+
+def embed(home: Path, out: Path, *arguments: object, manifests: tuple = ("other",)) -> int:
+    paths = [str(home / "manifests" / f"{name}.json") for name in manifests]
+    return main(["embed", *paths, *map(str, arguments), "--out", str(out)])
+
+
+def read(folder: Path, name: str):
+    path = folder / "predictions" / f"{name}.jsonl"
+    return read_predictions(path, scores=False)
+
+
+def test_an_embedding_is_the_mean_over_the_frames_of_its_clip(home, tmp_path, capsys):
+    assert embed(home, tmp_path / "out", "--encoder", home / "whisper", "--layer", 2) == 0
+    assert "layer 2  other  16" in capsys.readouterr().out
+    found = read(tmp_path / "out", "other")
+    encoder = load_encoder(home / "whisper", layer=2).eval()
+    manifest = read_json(home / "manifests" / "other.json", "manifest")
+    assert found.ids == list(manifest)
+    for n in (0, 7, 15):
+        wav = home / "other" / manifest[found.ids[n]]["wav"].removeprefix("{data_root}/")
+        wave_S = torch.from_numpy(_read(wav))
+        with torch.no_grad():
+            frames = encoder(wave_S[None], torch.tensor([len(wave_S)]))
+            alone_D = masked_mean(*frames)[0].numpy()
+        np.testing.assert_allclose(found.embeddings_ND[n], alone_D, atol=1e-5)
+
+
+def _read(wav: Path) -> np.ndarray:
+    import soundfile
+
+    return soundfile.read(wav, dtype="float32")[0]
+
+
+def test_rows_say_what_the_corpus_says_and_no_model(home, tmp_path):
+    embed(home, tmp_path / "out", "--encoder", home / "whisper")
+    found = read(tmp_path / "out", "other")
+    row = found.rows[0]
+    assert row["emotion"] == "anger" and row["speaker"] == "other_s0"
+    # Rated 1.5 and 4.5 on 1 to 5.
+    assert (row["valence"], row["arousal"]) == (-0.75, 0.75)
+    assert found.log_probs_NC is None and found.predicted_va_N2 is None
+    card = found.card
+    assert card["role"] == "test" and card["experiment"] == "untuned"
+    assert card["layer"] == "layer last" and card["protocol"] == "untuned/layer last on other"
+    assert read_json(tmp_path / "out" / "run.json", "run")["finished"] is True
+
+
+def test_several_layers_and_corpora_are_parts_and_sets(home, tmp_path):
+    arguments = ["--encoder", home / "whisper", "--layer", 0, "last"]
+    assert embed(home, tmp_path / "out", *arguments, manifests=("other", "tiny")) == 0
+    parts = read_json(tmp_path / "out" / "folds.json", "folds")["parts"]
+    assert parts == {"layer 0": "layer-0", "layer last": "layer-last"}
+    for folder in parts.values():
+        for name in ("other", "tiny"):
+            assert read(tmp_path / "out" / folder, name).embeddings_ND.shape[1] == 32
+
+
+def test_an_untrained_encoder_is_another_and_always_the_same(home, tmp_path):
+    for name, more in (("untuned", []), ("one", ["--untrained"]), ("two", ["--untrained"])):
+        embed(home, tmp_path / name, "--encoder", home / "whisper", *more)
+    untuned, one, two = (
+        read(tmp_path / name, "other").embeddings_ND for name in ("untuned", "one", "two")
+    )
+    np.testing.assert_array_equal(one, two)
+    assert np.abs(one - untuned).max() > 0.01
+    assert read(tmp_path / "one", "other").card["experiment"] == "untrained"
+
+
+def test_a_run_embeds_what_it_has_heard_apart(home, tmp_path):
+    """And what it has not heard as it did when it was tested."""
+    assert embed(home, tmp_path / "out", "--run", home / "run", manifests=("tiny",)) == 0
+    splits = read_json(home / "run" / "splits.json", "split")
+    heard, new = read(tmp_path / "out", "tiny-train"), read(tmp_path / "out", "tiny")
+    assert set(heard.ids) == {*splits["train"], *splits["valid"]}
+    assert heard.card["role"] == "train" and new.card["role"] == "test"
+    tested = read_predictions(home / "run" / "predictions" / "tiny.jsonl")
+    assert set(new.ids) == set(tested.ids)
+    place = {i: n for n, i in enumerate(tested.ids)}
+    expected_ND = tested.embeddings_ND[[place[i] for i in new.ids]]
+    np.testing.assert_allclose(new.embeddings_ND, expected_ND, atol=1e-5)
+
+
+def test_every_fold_is_a_part(home, tmp_path):
+    for fold in ("1", "2"):
+        shutil.copytree(home / "run", tmp_path / "folds" / fold)
+    folds = {"parts": {"fold 1": "1", "fold 2": "2"}}
+    (tmp_path / "folds" / "folds.json").write_text(json.dumps(folds))
+    assert embed(home, tmp_path / "out", "--run", tmp_path / "folds") == 0
+    parts = read_json(tmp_path / "out" / "folds.json", "folds")["parts"]
+    assert parts == {"fold 1": "fold-1", "fold 2": "fold-2"}
+    with_layers = of_run(tmp_path / "folds", [1, "last"])
+    assert [e.part for e in with_layers][:2] == ["fold 1, layer 1", "fold 1, layer last"]
+
+
+@pytest.mark.parametrize("family", ["whisper", "wav2vec2-base", "wavlm-large"])
+def test_a_trained_encoder_at_a_lower_layer(family, tmp_path):
+    saved(tmp_path, family)
+    whole = load_encoder(tmp_path, layer="last").eval()
+    expected = load_encoder(tmp_path, layer=1).eval()
+    (wave_S,) = clips([8000])
+    lengths = torch.tensor([8000])
+    with torch.no_grad():
+        found = at_layer(whole, 1).eval()(wave_S[None], lengths)[0]
+        torch.testing.assert_close(found, expected(wave_S[None], lengths)[0])
+
+
+def test_a_layer_that_was_never_built(tmp_path):
+    saved(tmp_path, "whisper")
+    with pytest.raises(SERError, match="Layer 3 of .* was not trained: the run reads layer 2"):
+        at_layer(load_encoder(tmp_path, layer=2), 3)
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        ([], "Give either --encoder or --run."),
+        (["--encoder", "compact", "--run", "x"], "Give either --encoder or --run."),
+        (["--run", "x", "--untrained"], "--untrained needs --encoder: a run is trained."),
+        (["--encoder", "compact", "--layer", "5"], "Bad layer"),
+        (["--encoder", "compact", "--device", "cuda:99"], "No device 'cuda:99'"),
+        (
+            ["--encoder", "compact", "--data_folder", "a", "b"],
+            "names 2 folders for 1 manifests",
+        ),
+        (["--run", "nowhere"], "No run folder nowhere"),
+    ],
+)
+def test_mistakes_are_told_in_one_line(home, tmp_path, capsys, arguments, said):
+    assert embed(home, tmp_path / "out", *arguments) == 2
+    err = capsys.readouterr().err.strip().splitlines()[-1]
+    assert err.startswith("error: ") and said in err
+
+
+def test_a_corpus_named_twice(home, tmp_path, capsys):
+    assert embed(home, tmp_path / "out", "--encoder", "compact", manifests=("other",) * 2) == 2
+    assert "A corpus is named twice (other, other)" in capsys.readouterr().err
+
+
+def test_nothing_is_written_over(home, tmp_path, capsys):
+    arguments = ["--encoder", "compact"]
+    assert embed(home, tmp_path / "out", *arguments) == 0
+    assert embed(home, tmp_path / "out", *arguments) == 2
+    assert "holds results already; choose another --out" in capsys.readouterr().err
+
+
+def test_a_run_without_a_checkpoint(home, tmp_path, capsys):
+    shutil.copytree(home / "run", tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "save")
+    assert embed(home, tmp_path / "out", "--run", tmp_path / "run") == 2
+    assert "No trained checkpoint in" in capsys.readouterr().err
+
+
+def test_embeddings_are_no_predictions(home, tmp_path, capsys):
+    """What judges a model refuses a file in which none says anything."""
+    embed(home, tmp_path / "out", "--encoder", "compact")
+    with pytest.raises(SERError, match="holds neither log_probabilities nor predicted_valence"):
+        read_predictions(tmp_path / "out" / "predictions" / "other.jsonl")
+    assert main(["report", str(tmp_path / "out")]) == 2
+    assert "holds neither log_probabilities" in capsys.readouterr().err

@@ -1,0 +1,263 @@
+"""Which files are meant by what is typed."""
+
+import os
+import threading
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from ser_brain.core.errors import SERError
+from ser_brain.inference import predict as predicting
+from ser_brain.inference.predict import (
+    BATCH_S,
+    audio_files,
+    batches,
+    chunks,
+    columns,
+    predict,
+    score_all,
+)
+from ser_brain.inference.segments import Cutting, LeftOut, Piece
+from tests.inference.stand_in import RATE_HZ, StandIn, noise, write
+
+
+@pytest.fixture
+def clips(tmp_path, monkeypatch):
+    """A working folder with clips, one below another folder, and files that are no audio."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("b.wav", "a.FLAC", "deep/c.mp3", "deep/d.opus", "labels.csv", "._a.wav"):
+        path = tmp_path / "clips" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return tmp_path
+
+
+def names(*inputs, stdin=()):
+    return [path.as_posix() for path in audio_files(inputs, stdin)]
+
+
+ALL = ["clips/a.FLAC", "clips/b.wav", "clips/deep/c.mp3", "clips/deep/d.opus"]
+
+
+def test_a_folder_is_all_audio_below_it(clips, caplog):
+    with caplog.at_level("INFO"):
+        assert names("clips") == ALL
+    assert "passed over by their suffix: 1 .csv" in caplog.text
+
+
+def test_patterns(clips):
+    assert names("clips/*") == ALL  # deep is a folder that it matches
+    assert names("clips/*.wav") == ["clips/b.wav"]
+    assert names("clips/**/*.[mo]*") == ["clips/deep/c.mp3", "clips/deep/d.opus"]
+    assert names("clips/**") == ALL
+
+
+def test_a_file_is_taken_whatever_its_name(clips):
+    assert names("clips/labels.csv", "absent.wav") == ["clips/labels.csv", "absent.wav"]
+    odd = Path("take[1].wav")
+    odd.touch()
+    assert names("take[1].wav") == ["take[1].wav"]
+
+
+def test_each_once_in_the_order_given(clips):
+    given = names("clips/deep", "./clips/b.wav", "clips")
+    assert given == ["clips/deep/c.mp3", "clips/deep/d.opus", "clips/b.wav", "clips/a.FLAC"]
+
+
+def test_paths_on_standard_input(clips):
+    lines = ["clips/b.wav\n", "\n", "clips/deep\r\n", "with space *.wav"]
+    expected = ["clips/b.wav", "clips/deep/c.mp3", "clips/deep/d.opus", "with space *.wav"]
+    assert names("-", stdin=lines) == expected
+
+
+@pytest.mark.parametrize(
+    "inputs, message",
+    [
+        (["empty"], "No audio in the folder empty: Expected files with .wav, .flac"),
+        (["*.wav"], r"No audio in the pattern '\*.wav'"),
+        (["clips/*.csv"], "No audio in the pattern"),
+        (["-"], "No path on standard input; expected one a line"),
+    ],
+)
+def test_nothing_found(clips, inputs, message):
+    os.mkdir("empty")
+    with pytest.raises(SERError, match=message):
+        audio_files(inputs)
+
+
+def test_each_clip_is_in_one_batch_of_like_lengths():
+    lengths = np.random.default_rng(0).integers(1, 100, 200).tolist()
+    found = batches(lengths, most=300)
+    assert sorted(place for batch in found for place in batch) == list(range(200))
+    for batch in found:
+        assert len(batch) == 1 or max(lengths[i] for i in batch) * len(batch) <= 300
+    longest_first = [lengths[place] for batch in found for place in batch]
+    assert longest_first == sorted(lengths, reverse=True)
+
+
+def test_a_clip_beyond_the_limit_is_a_batch_of_its_own():
+    assert batches([5, 50, 6, 40], most=12) == [[1], [3], [2, 0]]
+    assert batches([], most=12) == []
+
+
+def test_a_gpu_gets_batches_and_scores_come_in_the_order_of_the_clips():
+    recognizer = StandIn()
+    recognizer.device = "cuda:0"
+    clips = [noise(s, seed) for seed, s in enumerate([0.5, 20, 1, 25, 24, 0.5, 2])]
+    found = score_all(recognizer, clips)
+    assert len(recognizer.batches) > 1
+    for lengths in recognizer.batches:
+        assert max(lengths) * len(lengths) <= BATCH_S * RATE_HZ
+    for clip, scores in zip(clips, found, strict=True):
+        alone = recognizer.score([clip])[0]
+        assert scores.log_probabilities == pytest.approx(alone.log_probabilities)
+
+
+def test_a_cpu_scores_clips_one_by_one_on_each_core(monkeypatch):
+    """As many at once as there are threads, each on one; the longest first."""
+    both = threading.Barrier(2, timeout=10)
+
+    class Waiting(StandIn):
+        def score(self, waveforms):
+            both.wait()
+            return super().score(waveforms)
+
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    recognizer = Waiting()
+    clips = [noise(s, seed) for seed, s in enumerate([0.5, 3, 1, 2])]
+    found = score_all(recognizer, clips)
+    assert sorted(recognizer.batches) == [[8000], [16_000], [32_000], [48_000]]
+    assert {*map(tuple, recognizer.batches[:2])} == {(48_000,), (32_000,)}
+    for clip, scores in zip(clips, found, strict=True):
+        alone = StandIn().score([clip])[0]
+        assert scores.log_probabilities == pytest.approx(alone.log_probabilities)
+
+
+def test_after_an_error_the_clips_that_wait_are_not_scored():
+    class Broken(StandIn):
+        def score(self, waveforms):
+            super().score(waveforms)
+            raise SERError("a defect")
+
+    recognizer = Broken()
+    with pytest.raises(SERError, match="a defect"):
+        score_all(recognizer, [noise(s) for s in (2, *[1] * 500)])
+    assert len(recognizer.batches) < 400
+
+
+def piece(name, at):
+    return Piece(str(name), float(at), at + 1.0, np.zeros(8, "float32"), [], (at + 1) / 4)
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Three files of ten bytes and one that is missing; each is four pieces, or one."""
+    paths = [tmp_path / name for name in ("a", "b", "c")]
+    for path in paths:
+        path.write_bytes(bytes(10))
+    return [*paths[:2], tmp_path / "missing", paths[2]]
+
+
+def read(path):
+    if path.name == "missing":
+        yield LeftOut(str(path), None, None, "missing")
+        return
+    for at in range(4):
+        yield piece(path, at) if at != 1 else LeftOut(str(path), 1.0, 2.0, "silent")
+
+
+def test_chunks_say_how_far_they_reach(files, monkeypatch):
+    monkeypatch.setattr(predicting, "CHUNK_ITEMS", 3)
+    a, b, missing, c = files
+    found = list(chunks(dict.fromkeys(files, 0), read))
+    assert [len(chunk.items) for chunk in found] == [3, 3, 3, 3, 1]
+    assert [chunk.finished for chunk in found] == [[], [a], [b], [], [c]]
+    ends = [(a, 3), (b, 2), None, (c, 3), None]
+    assert [chunk.unfinished for chunk in found] == ends
+    assert [chunk.bytes_read for chunk in found] == pytest.approx([7.5, 12.5, 20, 27.5, 30])
+    assert [len(chunk.left_out) for chunk in found] == [1, 1, 1, 1, 0]
+
+
+def test_a_chunk_is_bounded_in_seconds(files, monkeypatch):
+    monkeypatch.setattr(predicting, "CHUNK_S", 2.0)
+    found = list(chunks(dict.fromkeys(files[:2], 0), read))
+    assert [chunk.seconds for chunk in found] == [2.0, 2.0, 2.0, 0]
+    assert found[-1].finished == [files[1]]
+
+
+@pytest.mark.parametrize("stopped_after", range(5))
+def test_what_is_done_is_passed_over(files, monkeypatch, stopped_after):
+    monkeypatch.setattr(predicting, "CHUNK_ITEMS", 3)
+    todo, items = dict.fromkeys(files, 0), []
+    for chunk in list(chunks(todo, read))[:stopped_after]:
+        items += chunk.items
+        for path in chunk.finished:
+            del todo[path]
+        if chunk.unfinished:
+            todo[chunk.unfinished[0]] = chunk.unfinished[1]
+    for chunk in chunks(todo, read):
+        items += [item for item in chunk.items if item not in items]
+    whole = [item for path in files for item in read(path)]
+    assert [(i.file, i.start_s) for i in items] == [(i.file, i.start_s) for i in whole]
+
+
+def test_rows_are_in_order_and_equal_those_of_single_clips(tmp_path):
+    recognizer, paths = StandIn(), []
+    recognizer.device = "cuda:0"
+    for n, seconds in enumerate([2, 9, 1, 5, 0.4]):
+        paths.append(write(tmp_path / f"{n}.flac", noise(seconds, n, level=0.1 + 0.1 * n)))
+    ((chunk, rows),) = predict(recognizer, dict.fromkeys(paths, 0), Cutting())
+    assert chunk.finished == paths
+    assert [row["file"] for row in rows] == list(map(str, paths))
+    assert recognizer.batches == [[144000, 80000, 32000, 16000, 6400]]
+    for path, row in zip(paths, rows, strict=True):
+        ((_, (alone,)),) = predict(StandIn(), {path: 0}, Cutting())
+        assert alone == row
+        samples, _ = soundfile.read(path, dtype="float32")
+        scores = recognizer.score([samples])[0]
+        assert list(row) == columns(recognizer)
+        assert row["p_sadness"] == pytest.approx(np.exp(scores.log_probabilities[2]), abs=1e-6)
+        assert [row["valence"], row["arousal"]] == pytest.approx(
+            scores.valence_arousal.tolist(), abs=1e-6
+        )
+    assert rows[1]["stop"] == 9.0 and rows[4]["warnings"] == "very short: 0.40 s"
+
+
+def test_columns_are_what_the_model_says():
+    recognizer = StandIn()
+    of_classes = ["emotion", "p_anger", "p_neutral", "p_sadness"]
+    assert columns(recognizer)[3:] == [*of_classes, "valence", "arousal", "warnings"]
+    recognizer.va_range = None
+    assert columns(recognizer)[3:] == [*of_classes, "warnings"]
+    recognizer.va_range, recognizer.emotions = (0, 1), []
+    assert columns(recognizer) == ["file", "start", "stop", "valence", "arousal", "warnings"]
+
+
+def test_an_error_while_reading_ahead_is_not_lost(tmp_path, monkeypatch):
+    def broken(*_):
+        raise KeyError("a defect")
+
+    monkeypatch.setattr(predicting, "pieces", broken)
+    with pytest.raises(KeyError, match="a defect"):
+        list(predict(StandIn(), {Path("a.wav"): 0}, Cutting()))
+
+
+def test_long_recordings_need_no_more_memory_than_short_ones(tmp_path, monkeypatch):
+    monkeypatch.setattr(predicting, "CHUNK_S", 30.0)
+    peaks, half_a_minute = {}, noise(30)
+    for minutes in (2, 8):
+        path = tmp_path / f"{minutes}.wav"
+        with soundfile.SoundFile(path, "w", RATE_HZ, 1, "PCM_16") as file:
+            for _ in range(2 * minutes):
+                file.write(half_a_minute)
+        tracemalloc.start()
+        count = sum(len(rows) for _, rows in predict(StandIn(), {path: 0}, Cutting(6, 6)))
+        peaks[minutes] = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert count == minutes * 10
+    # Eight minutes are 31 MB of samples; how far the reader is ahead is left to chance.
+    assert peaks[8] < 15e6, peaks

@@ -1,0 +1,256 @@
+"""Files become pieces, or are left out with a reason."""
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from ser_brain.core.errors import SERError
+from ser_brain.inference.segments import (
+    FRAME,
+    Cutting,
+    LeftOut,
+    Piece,
+    Speech,
+    check_windows,
+    load_speech,
+    pieces,
+)
+from ser_brain.inference.segments import RATE_HZ as SPEECH_RATE_HZ
+from tests.inference.stand_in import RATE_HZ, StandIn, noise, write
+
+
+def cut(path, *cutting):
+    return list(pieces(path, StandIn(), Cutting(*cutting)))
+
+
+def times(items):
+    return [(item.start_s, item.stop_s) for item in items]
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".opus", ".mp3"])
+def test_a_clip_is_one_piece_in_every_format(tmp_path, suffix):
+    path = write(tmp_path / f"a{suffix}", noise(3))
+    (piece,) = cut(path)
+    assert piece.file == str(path) and piece.start_s == 0 and piece.warnings == []
+    assert piece.stop_s == pytest.approx(3, abs=0.1)  # mp3 pads
+    assert piece.waveform_S.dtype == np.float32 and piece.share == 1
+
+
+def test_windows_of_a_recording_are_its_clips(tmp_path):
+    samples = noise(41.5)
+    path = write(tmp_path / "a.wav", samples, subtype="FLOAT")
+    found = cut(path, 4, 2)
+    assert times(found[:2]) == [(0, 4), (2, 6)]
+    assert times(found[-2:]) == [(36, 40), (37.5, 41.5)]
+    assert found[-1].share == 1 and 0.1 < found[1].share < 0.2
+    for piece in found:
+        start, stop = round(piece.start_s * RATE_HZ), round(piece.stop_s * RATE_HZ)
+        np.testing.assert_array_equal(piece.waveform_S, samples[start:stop])
+
+
+def test_without_a_hop_windows_do_not_overlap(tmp_path):
+    path = write(tmp_path / "a.wav", noise(10))
+    assert times(cut(path, 4, None)) == [(0, 4), (4, 8), (6, 10)]
+    assert times(cut(write(tmp_path / "b.wav", noise(3)), 4, None)) == [(0, 3)]
+
+
+def test_windows_are_cut_at_the_files_rate_and_channels_are_averaged(tmp_path):
+    left, right = noise(9, 1, rate_hz=44_100), noise(9, 2, rate_hz=44_100)
+    path = write(tmp_path / "a.wav", np.stack([left, right], axis=1), 44_100, subtype="FLOAT")
+    found = cut(path, 4, 4)
+    assert times(found) == [(0, 4), (4, 8), (5, 9)]
+    alone, _ = StandIn().prepare((left + right)[4 * 44_100 : 8 * 44_100] / 2, 44_100)
+    np.testing.assert_allclose(found[1].waveform_S, alone, atol=1e-6)
+
+
+def test_silence_within_a_recording_has_no_piece(tmp_path):
+    samples = np.concatenate([np.zeros(8 * RATE_HZ, "float32"), noise(4), 1e-5 * noise(4)])
+    found = cut(write(tmp_path / "a.wav", samples), 4, None)
+    assert [type(item) for item in found] == [LeftOut, LeftOut, Piece, LeftOut]
+    assert times(found) == [(0, 4), (4, 8), (8, 12), (12, 16)]
+    assert found[0].reason == "silent" and not found[0].is_problem
+
+
+def write_cut(path):
+    path.write_bytes(write(path, noise(1)).read_bytes()[:9000])
+
+
+def write_float(path, samples):
+    write(path, samples, subtype="FLOAT")
+
+
+def broken(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 4000] = bytes(4000)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "name, make, reason",
+    [
+        ("absent.wav", lambda path: None, "missing"),
+        ("empty.wav", lambda path: path.touch(), "empty"),
+        ("text.mp3", lambda path: path.write_text("no audio"), "unreadable"),
+        ("stub.wav", lambda p: p.write_text("version https://git-lfs..."), "git-LFS stub"),
+        ("cut.wav", write_cut, "truncated"),
+        ("silent.flac", lambda path: write(path, np.zeros(RATE_HZ)), "silent"),
+        ("short.ogg", lambda path: write(path, noise(0.05)), "too short"),
+        ("nan.wav", lambda path: write_float(path, noise(1) * np.nan), "not a number"),
+        ("loud.wav", lambda path: write_float(path, noise(1) * 1e4), "full scale"),
+        ("long.wav", lambda path: write(path, noise(31)), "31.0 s is too long to be scored as"),
+        ("wide.wav", lambda path: write(path, np.ones((RATE_HZ, 40))), "at most 32 channels"),
+        ("n\udcffme.wav", lambda path: None, "its name is no UTF-8; rename it"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_left_out_with_a_reason(tmp_path, name, make, reason):
+    make(tmp_path / name)
+    (item,) = cut(tmp_path / name)
+    assert item.is_whole and item.is_problem and item.stop_s is None
+    assert reason in item.reason
+    item.file.encode()  # can be printed and written
+
+
+def test_a_rate_at_which_a_window_would_have_no_sample(tmp_path):
+    path = write(tmp_path / "slow.wav", noise(1), rate_hz=1)
+    (item,) = cut(path, 0.2, 0.1)
+    assert item.is_whole and item.reason.startswith("Bad sampling rate 1; expected 1000 to")
+
+
+def test_a_file_that_breaks_off_keeps_what_came_before(tmp_path, monkeypatch):
+    path = write(tmp_path / "a.flac", noise(60))
+    broken(path)
+    *found, last = cut(path, 4, None)
+    assert len(found) >= 2 and all(isinstance(item, Piece) for item in found)
+    assert last.start_s == found[-1].stop_s < 40
+    assert last.is_problem and not last.is_whole
+
+
+def halves(blocks, rate_hz, longest_s):
+    """Speech in the second half of one block."""
+    (samples,) = blocks
+    yield len(samples) // 2, samples[len(samples) // 2 :]
+
+
+def test_only_speech_is_scored_with_a_detector(tmp_path, monkeypatch):
+    speech = Speech(None)
+    monkeypatch.setattr(speech, "stretches", halves)
+    path = write(tmp_path / "a.wav", noise(10))
+    assert times(cut(path, None, None, speech)) == [(5, 10)]
+    assert times(cut(path, 4, 1, speech)) == [(5, 9), (6, 10)]
+    monkeypatch.setattr(speech, "stretches", lambda *_: [])
+    (item,) = cut(path, None, None, speech)
+    assert item.is_whole and item.reason == "no speech found"
+
+
+@pytest.mark.parametrize(
+    "window_s, hop_s, message",
+    [
+        (None, 1, "give --window too"),
+        (31, 1, "Bad --window 31; expected 0.1 to 30 seconds"),
+        (0.05, None, "Bad --window 0.05"),
+        (float("nan"), None, "Bad --window nan"),
+        (4, 5, "Bad --hop 5; expected 0.01 seconds or more and"),
+        (4, 0, "Bad --hop 0"),
+        (4, float("nan"), "Bad --hop nan"),
+    ],
+)
+def test_windows_that_cannot_be(window_s, hop_s, message):
+    with pytest.raises(SERError, match=message):
+        check_windows(window_s, hop_s, StandIn())
+
+
+def test_windows_that_can_be():
+    for window_s, hop_s in [(None, None), (4, None), (4, 4), (30, 0.5)]:
+        check_windows(window_s, hop_s, StandIn())
+
+
+def by_level(pause=4):
+    """A detector: speech is what is loud, and ends after ``pause`` quiet frames."""
+    state = {"heard": 0, "on": False, "quiet": 0}
+
+    def detect(frame_V):
+        assert len(frame_V) == FRAME
+        loud = frame_V.abs().max() > 0.5
+        state["heard"] += FRAME
+        state["quiet"] = 0 if loud else state["quiet"] + 1
+        if loud and not state["on"]:
+            state["on"] = True
+            return {"start": state["heard"] - FRAME}
+        if state["on"] and state["quiet"] == pause:
+            state["on"] = False
+            return {"end": state["heard"] - pause * FRAME}
+        return None
+
+    return detect
+
+
+def recording(*spans, seconds, rate_hz=SPEECH_RATE_HZ, channels=1):
+    """Silence but for ones in the spans (seconds); the second column counts the samples."""
+    samples = np.zeros((seconds * rate_hz, channels), np.float32)
+    for start, stop in spans:
+        samples[round(start * rate_hz) : round(stop * rate_hz)] = 1
+    return samples
+
+
+def stretches(samples, rate_hz=SPEECH_RATE_HZ, block_s=2, longest_s=30.0):
+    size = block_s * rate_hz
+    blocks = [samples[at : at + size] for at in range(0, len(samples), size)]
+    found = list(Speech(by_level).stretches(blocks, rate_hz, longest_s))
+    for start, part in found:
+        np.testing.assert_array_equal(part, samples[start : start + len(part)])
+    return [(start / rate_hz, (start + len(part)) / rate_hz) for start, part in found]
+
+
+FRAME_S = FRAME / SPEECH_RATE_HZ
+
+
+@pytest.mark.parametrize("rate_hz", [SPEECH_RATE_HZ, 8000, 44_100])
+def test_stretches_begin_and_end_where_the_detector_says(rate_hz):
+    samples = recording((1, 3), (5.5, 9), seconds=11, rate_hz=rate_hz, channels=2)
+    found = stretches(samples, rate_hz)
+    assert np.ravel(found) == pytest.approx([1, 3, 5.5, 9], abs=FRAME_S)
+
+
+def test_speech_to_the_very_end():
+    assert stretches(recording((1, 3), seconds=3)) == [pytest.approx((1, 3), abs=FRAME_S)]
+
+
+def test_a_click_is_no_speech():
+    assert stretches(recording((1, 1.1), (2, 3), seconds=5)) == [
+        pytest.approx((2, 3), abs=FRAME_S)
+    ]
+    assert stretches(recording(seconds=4)) == []
+
+
+def test_a_long_stretch_is_cut_and_none_of_it_lost():
+    found = stretches(recording((1, 12), seconds=14), longest_s=4.0)
+    assert [stop - start for start, stop in found[:-1]] == pytest.approx([4.0, 4.0])
+    assert [stop for _, stop in found[:-1]] == [start for start, _ in found[1:]]
+    assert (found[0][0], found[-1][1]) == pytest.approx((1, 12), abs=FRAME_S)
+
+
+def test_each_recording_has_a_detector_of_its_own():
+    speech, samples = Speech(by_level), recording((0, 2), seconds=2)
+    first, second = (list(speech.stretches([samples], SPEECH_RATE_HZ, 30.0)) for _ in range(2))
+    assert [start for start, _ in first] == [start for start, _ in second] == [0]
+
+
+def test_without_the_package(monkeypatch):
+    monkeypatch.setitem(sys.modules, "silero_vad", None)
+    with pytest.raises(SERError, match="--vad needs the package silero-vad: pip install"):
+        load_speech()
+
+
+def test_silero_tells_silence_from_no_silence():
+    pytest.importorskip("silero_vad")
+    threads = torch.get_num_threads()
+    speech = load_speech()
+    assert torch.get_num_threads() == threads
+    assert (
+        list(
+            speech.stretches([np.zeros((SPEECH_RATE_HZ, 1), np.float32)], SPEECH_RATE_HZ, 30.0)
+        )
+        == []
+    )

@@ -1,0 +1,412 @@
+"""ser verify: a run that is what it was, and every way in which it can be otherwise."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+import train
+from ser_brain.__main__ import main
+from ser_brain.core.errors import SERError
+from ser_brain.core.files import write_checksums, write_text
+from ser_brain.publishing.verify import (
+    Check,
+    read_splits,
+    verify,
+    verify_audits,
+    verify_manifests,
+)
+from ser_brain.reporting.html import rewritten
+from tests.inference.tiny_models import write_model
+from tests.tiny_corpus import settings, write_corpus
+
+MANIFESTS = "folds/manifests"
+LOST = "the manifest of tiny is not in {}/none; say where: --manifest_folder"
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A corpus, its manifest, and a run in a folder as of folds."""
+    home = tmp_path_factory.mktemp("made")
+    chosen = settings(write_corpus(home / "tiny"), home / "folds" / "one", number_of_epochs=1)
+    recipe = str(ROOT / "hparams" / "classification.yaml")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["train.py", recipe, *chosen])
+        assert train.main() == 0
+    return home
+
+
+@pytest.fixture
+def home(made, tmp_path):
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+def checks(home: Path, folder: str = "folds/one") -> dict[str, Check]:
+    return {found.item: found for found in verify(home / folder, home / MANIFESTS)}
+
+
+def edit(path: Path, change) -> None:
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def test_all_is_as_it_was(home, capsys):
+    found = checks(home)
+    assert {check.state for check in found.values()} == {"OK"}
+    (checkpoint,) = (home / "folds/one/save").iterdir()
+    assert list(found) == [
+        "run.json",
+        "settings, split and log",
+        f"save/{checkpoint.name}",
+        "splits.json",
+        "predictions/tiny.jsonl",
+        "predictions/valid.jsonl",
+        "manifests",
+        "audits",
+        "report, files",
+        "report, numbers",
+    ]
+    arguments = ["verify", str(home / "folds/one"), "--manifest_folder"]
+    arguments.append(str(home / MANIFESTS))
+    assert main(arguments) == 0
+    said = capsys.readouterr().out
+    assert "OK  audits\n" in said and said.endswith("10 items; 0 differ, 0 not checked\n")
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def other_score(home: Path) -> None:
+    """Change a prediction and hide the trace."""
+    path = home / "folds/one/predictions/tiny.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    rows[0]["emotion"] = "anger" if rows[0]["emotion"] != "anger" else "sadness"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    edit(path.with_name("tiny.card.json"), lambda card: card.pop("sha256"))
+
+
+def move_to_test(splits: dict) -> None:
+    splits["tests"]["tiny"].append(splits["train"].pop())
+
+
+def change(name: str, old: str, new: str):
+    """Replace words in a file of the run."""
+
+    def harm(home: Path) -> None:
+        path = home / "folds/one" / name
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new, 1))
+
+    return harm
+
+
+def take_out(folder: Path, name: str) -> None:
+    """Take the line of a file out of the list of checksums."""
+    sums = folder / "SHA256SUMS"
+    lines = sums.read_text().splitlines(keepends=True)
+    kept = [line for line in lines if not line.endswith(f"  {name}\n")]
+    assert len(kept) == len(lines) - 1
+    sums.write_text("".join(kept))
+
+
+FILES = "settings, split and log"
+HARM = {
+    "run not finished": (
+        lambda home: edit(home / "folds/one/run.json", lambda run: run.update(finished=False)),
+        {"run.json": "did not come to its end", FILES: "not as written: run.json"},
+    ),
+    "seed": (
+        change("run.json", '"seed": 1', '"seed": 2'),
+        {FILES: "run.json (repeat the command of the run)"},
+    ),
+    "settings": (
+        change("hyperparams.yaml", "seed: 1", "seed: 2"),
+        {FILES: "run; or, to accept an edit, take hyperparams.yaml out of SHA256SUMS)"},
+    ),
+    "log": (change("train_log.jsonl", '"epoch"', '"Epoch"'), {FILES: "train_log.jsonl"}),
+    "checkpoint": (
+        lambda home: flip(next(home.glob("**/modules.ckpt"))),
+        {
+            "save/CKPT": "not as written: modules.ckpt (put a copy back, or remove it: "
+            "training goes on from the one before)"
+        },
+    ),
+    "predictions": (
+        change("predictions/tiny.jsonl", "-0.", "-1."),
+        {"predictions/tiny.jsonl": "tiny.jsonl", "report, numbers": "tiny.jsonl"},
+    ),
+    "embeddings": (
+        lambda home: flip(home / "folds/one/predictions/tiny.npz"),
+        {"predictions/tiny.jsonl": "tiny.npz"},
+    ),
+    "a score": (other_score, {"report, numbers": "the predictions say otherwise: /tiny/"}),
+    "protocol": (
+        change("predictions/tiny.card.json", "/speaker/", "/random/"),
+        {"report, numbers": "/tiny/protocol is 'tiny/speaker/"},
+    ),
+    "split": (
+        lambda home: edit(home / "folds/one/splits.json", move_to_test),
+        {
+            FILES: "not as written: splits.json",
+            "predictions/tiny.jsonl": "1 ids stand in only one",
+            "audits": "The speaker split shares 1 speakers between train and tiny",
+        },
+    ),
+    "manifest": (
+        lambda home: flip(home / MANIFESTS / "tiny.json"),
+        {"manifests": "tiny.json is not as it was written"},
+    ),
+    "results": (
+        lambda home: edit(
+            home / "folds/one/report/results.json",
+            lambda results: results["test_sets"]["tiny"]["counts"].update(speakers=99),
+        ),
+        {
+            "report, files": "not as written: results.json",
+            "report, numbers": "/tiny/counts/speakers is 99, not 2",
+        },
+    ),
+    "table": (change("report/summary.csv", "0", "1"), {"report, files": "summary.csv"}),
+    "page": (
+        change("report/index.html", "tiny", "tidy"),
+        {"report, files": "index.html (write it again; or"},
+    ),
+    "figure": (
+        lambda home: (home / "folds/one/report/tiny-confusion.png").unlink(),
+        {"report, files": "tiny-confusion.png"},
+    ),
+}
+
+
+@pytest.mark.parametrize("harm, expected", HARM.values(), ids=HARM)
+def test_what_differs_is_named(home, harm, expected):
+    harm(home)
+    bad = {item: found for item, found in checks(home).items() if found.state == "DIFFERS"}
+    assert len(bad) == len(expected)
+    for item, message in expected.items():
+        (found,) = [found for name, found in bad.items() if name.startswith(item)]
+        assert message in found.reason
+
+
+def test_what_was_taken_out_of_a_list_is_not_checked(home):
+    run = home / "folds/one"
+    (checkpoint,) = (run / "save").iterdir()
+    takes = [(run, "run.json"), (run / "report", "summary.csv"), (checkpoint, "modules.ckpt")]
+    for folder, name in takes:
+        take_out(folder, name)
+        (folder / name).write_bytes((folder / name).read_bytes() + b" ")
+    found = {i: c.reason for i, c in checks(home).items() if c.state == "not checked"}
+    assert found == {
+        "settings, split and log (run.json)": "not in SHA256SUMS",
+        "report, files (summary.csv)": "not in SHA256SUMS",
+        f"save/{checkpoint.name} (modules.ckpt)": "not in SHA256SUMS",
+    }
+    assert not any(check.state == "DIFFERS" for check in checks(home).values())
+
+
+def test_damaged_lists(home):
+    run = home / "folds/one"
+    (checkpoint,) = (run / "save").iterdir()
+    for folder in (run, run / "report", checkpoint):
+        (folder / "SHA256SUMS").write_text("damaged")
+    found = {i: c.reason for i, c in checks(home).items() if c.state != "OK"}
+    again = "put a copy back, or remove it: training goes on from the one before"
+    assert found == {
+        FILES: "SHA256SUMS is damaged (repeat the command of the run)",
+        f"save/{checkpoint.name}": f"SHA256SUMS is damaged ({again})",
+        "report, files": "SHA256SUMS is damaged (write it again)",
+    }
+    assert main(["report", str(run)]) == 0
+    assert checks(home)["report, files"].state == "OK"
+
+
+def test_folds_are_checked_part_by_part(home, capsys):
+    (home / "folds/folds.json").write_text('{"parts": {"fold 1": "one", "fold 2": "two"}}')
+    assert main(["verify", str(home / "folds")]) == 1
+    said = capsys.readouterr().out
+    assert "one/predictions/tiny.jsonl\n" in said
+    assert f"DIFFERS      two/: No folder {home}/folds/two." in said
+
+
+def test_what_cannot_be_checked_says_so(home):
+    for path in home.glob("**/SHA256SUMS"):
+        path.unlink()
+    edit(
+        home / "folds/one/predictions/tiny.card.json",
+        lambda card: card.pop("sha256"),
+    )
+    shutil.rmtree(home / "folds/one/report")
+    found = {c.item.partition("+")[0]: c for c in verify(home / "folds/one", home / "none")}
+    assert {item: c.reason for item, c in found.items() if c.state == "not checked"} == {
+        "settings, split and log": "written without SHA256SUMS",
+        "save/CKPT": "written without SHA256SUMS",
+        "predictions/tiny.jsonl": "sound, but written without checksums",
+        "manifests": LOST.format(home),
+        "audits": LOST.format(home),
+        "report": "there is none",
+    }
+
+
+def test_a_model_without_checksums_says_so(tmp_path, capsys):
+    write_model(tmp_path / "model")
+    assert main(["verify", str(tmp_path / "model")]) == 0
+    said = capsys.readouterr().out
+    assert said == (
+        "OK           loading\n"
+        "not checked  files: written without SHA256SUMS\n"
+        "2 items; 0 differ, 1 not checked\n"
+    )
+
+
+@pytest.fixture
+def model(tmp_path):
+    folder = tmp_path / "model"
+    write_model(folder)
+    for name in ("README.md", ".eval_results/tiny.yaml", "figures/confusion.png"):
+        write_text(folder / name, "a voice")
+    write_checksums(folder)
+    return folder
+
+
+def states(folder: Path) -> dict[str, tuple[str, str]]:
+    return {found.item: (found.state, found.reason) for found in verify(folder)}
+
+
+def test_a_model_as_it_was_exported(model):
+    assert states(model) == {"loading": ("OK", ""), "files": ("OK", "")}
+
+
+@pytest.mark.parametrize(
+    ("name", "is_of_card"),
+    [
+        ("README.md", True),
+        (".eval_results/tiny.yaml", True),
+        ("figures/confusion.png", True),
+        ("hyperparams.yaml", False),
+    ],
+)
+def test_any_file_of_a_model(model, name, is_of_card):
+    (model / name).write_text("another voice")
+    accept = f"; or, to accept an edit, take {name} out of SHA256SUMS" if is_of_card else ""
+    assert states(model)["files"] == (
+        "DIFFERS",
+        f"not as written: {name} (export the model again{accept})",
+    )
+    assert states(model)["loading"] == ("OK", "")
+    (model / name).unlink()
+    assert states(model)["files"][0] == "DIFFERS"
+
+
+def test_an_edit_that_is_accepted(model):
+    (model / "README.md").write_text("another voice")
+    take_out(model, "README.md")
+    assert states(model) == {
+        "loading": ("OK", ""),
+        "files": ("OK", ""),
+        "files (README.md)": ("not checked", "not in SHA256SUMS"),
+    }
+
+
+@pytest.mark.parametrize("content", ["", "words", f"{'0' * 64}  ../../x", "-" * (2**20 + 1)])
+def test_a_list_that_is_damaged(model, content):
+    (model / "SHA256SUMS").write_text(content)
+    found = states(model)
+    assert found["loading"][0] == "DIFFERS" and len(found) == 2
+    assert found["files"] == ("DIFFERS", "SHA256SUMS is damaged (export the model again)")
+
+
+def test_any_folder_with_a_list(tmp_path):
+    with rewritten(tmp_path) as new:
+        (new / "index.html").write_text("page")
+    assert states(tmp_path) == {"files": ("OK", "")}
+    (tmp_path / "index.html").write_text("another")
+    assert "to accept an edit, take index.html out" in states(tmp_path)["files"][1]
+
+
+def test_a_list_that_no_report_wrote_promises_nothing_of_edits(tmp_path):
+    (tmp_path / "model.ckpt").write_text("weights")
+    write_checksums(tmp_path)
+    (tmp_path / "model.ckpt").write_text("other")
+    found = states(tmp_path)["files"]
+    assert found == ("DIFFERS", "not as written: model.ckpt (write it again)")
+
+
+def test_what_is_no_run(tmp_path, capsys):
+    assert main(["verify", str(tmp_path)]) == 2
+    assert "no run, no folds, no exported model and no SHA256SUMS" in capsys.readouterr().err
+
+
+def test_predictions_that_are_gone(home):
+    (home / "folds/one/predictions/valid.jsonl").unlink()
+    found = checks(home)["splits.json"]
+    assert (found.state, found.reason) == ("DIFFERS", "no predictions on valid")
+
+
+def test_embeddings_that_are_gone(home):
+    (home / "folds/one/predictions/tiny.npz").unlink()
+    found = checks(home)["predictions/tiny.jsonl"]
+    assert found.state == "DIFFERS" and "tiny.npz, which is gone" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("file", "item", "reason"),
+    [
+        ("splits.json", "splits.json", "splits.json"),
+        ("report/results.json", "report, numbers", "damaged: it holds no results of test sets"),
+    ],
+)
+def test_damaged_files_are_no_tracebacks(home, file, item, reason):
+    (home / "folds/one" / file).write_text('{"test_sets": {"tiny": 3}}')
+    found = checks(home)[item]
+    assert found.state == "DIFFERS" and reason in found.reason
+
+
+WHOLE = {
+    "train": ["a"],
+    "valid": ["b"],
+    "tests": {"mine": ["c"]},
+    "audit": {},
+    "corpora": {"mine": {"title": "Mine", "fingerprint": "0"}},
+}
+DAMAGE = {
+    "no training part": {"train": None},
+    "ids that are no text": {"valid": [["b"]]},
+    "tests without names": {"tests": ["c"]},
+    "a test set that is no list": {"tests": {"mine": "c"}},
+    "no audit": {"audit": None},
+    "corpora without names": {"corpora": ["mine"]},
+    "a corpus without a mark": {"corpora": {"mine": {"title": "Mine"}}},
+}
+
+
+def write(folder, **changes):
+    (folder / "splits.json").write_text(json.dumps({**WHOLE, **changes}))
+
+
+def test_a_whole_split(tmp_path):
+    write(tmp_path)
+    assert read_splits(tmp_path) == WHOLE
+
+
+@pytest.mark.parametrize("changes", DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_split(tmp_path, changes):
+    write(tmp_path, **changes)
+    for check in (verify_manifests, verify_audits):
+        with pytest.raises(SERError, match=r"splits.json is damaged"):
+            check(tmp_path, tmp_path)
+
+
+def test_settings_that_were_cut(tmp_path):
+    write(tmp_path)
+    (tmp_path / "hyperparams.yaml").write_text("seed: 1\n")
+    with pytest.raises(SERError, match=r"yaml is damaged: it does not say manifest_folder"):
+        verify_manifests(tmp_path, None)

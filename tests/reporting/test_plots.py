@@ -1,0 +1,223 @@
+"""."""
+
+import re
+import subprocess
+import sys
+
+import matplotlib.axes
+import numpy as np
+import pytest
+
+from ser_brain.core.errors import SERError
+from ser_brain.evaluation.calibration import reliability
+from ser_brain.reporting.plots.classification import (
+    confusion,
+    heat_map,
+    over_prediction,
+    reliability_diagram,
+)
+from ser_brain.reporting.plots.frame import new_figure
+from ser_brain.reporting.plots.regression import distribution, errors, scatter
+from ser_brain.reporting.plots.speakers import SpeakerResults, Speakers, speaker_strip
+from ser_brain.reporting.plots.training import curves_of, read_train_log, together, training
+
+RNG = np.random.default_rng(0)
+TRUE_N = RNG.uniform(1, 5, 50)
+PAIRS = {"valence": (TRUE_N, TRUE_N + 0.3), "arousal": (TRUE_N, np.full(50, 3.0))}
+COUNTS_CC = np.array([[5, 1], [0, 0]])  # The second class never occurs.
+WORDS = ("A $title", "a/protocol with {braces}, $x$ and <tags>")
+MANY_N = RNG.uniform(-1, 1, 6_000)
+BINS = reliability(np.array([0, 1, 0]), np.log([[0.6, 0.4], [0.3, 0.7], [0.1, 0.9]]))
+CLASSES = [  # Too often, too seldom, never predicted, never true.
+    {"emotion": "x" * 60, "support": 2, "predicted": 5, "over_prediction": 2.5},
+    {"emotion": "y$", "support": 900, "predicted": 1, "over_prediction": 1 / 900},
+    {"emotion": "z", "support": 3, "predicted": 0, "over_prediction": 0.0},
+    {"emotion": "w", "support": 0, "predicted": 7, "over_prediction": None},
+]
+
+
+def speakers(stem, count):
+    names = [f"speaker ${i}" for i in range(count)]
+    genders = [("female", "male", "other", None)[i % 4] for i in range(count)]
+    values_S3 = np.linspace([0.4, 0.3, 0.5], [0.8, 0.7, 0.9], count)
+    values_S3[0] = np.nan
+    results = {
+        "UAR": SpeakerResults(values_S3, 0.6, (0, 1)),
+        "MAE": SpeakerResults(values_S3, 0.5, None),
+    }
+    speaker_strip(stem, Speakers(names, genders, [10] * count), results, *WORDS)
+
+
+FIGURES = {
+    "confusion": lambda stem: confusion(stem, {"a": COUNTS_CC}, ["x$", "y"], *WORDS),
+    "panels": lambda stem: confusion(
+        stem, {"a": COUNTS_CC, "$b": COUNTS_CC, "c": COUNTS_CC}, ["x", "y"], *WORDS
+    ),
+    "scatter": lambda stem: scatter(
+        stem, PAIRS, [1, 5], {"valence": "r = 1", "arousal": "r = –"}, *WORDS
+    ),
+    "distribution": lambda stem: distribution(stem, PAIRS, [1, 5], *WORDS),
+    "errors": lambda stem: errors(stem, PAIRS, [-1, 1], *WORDS),
+    "one value": lambda stem: errors(
+        stem, {"valence": (np.ones(1), np.ones(1))}, [1, 5], "", ""
+    ),
+    "training": lambda stem: training(
+        stem,
+        {"Loss": {"training": [[(1, 2.0)]]}, "Learning rate": {"heads": [[(1, 0.0)]]}},
+        *WORDS,
+    ),
+    "training of folds": lambda stem: training(
+        stem, {"Loss": {"training": [[(1, 2.0), (2, 1.0)], [(1, 3.0)]]}}, *WORDS
+    ),
+    "density": lambda stem: scatter(
+        stem, {"valence": (MANY_N, MANY_N**2)}, [-1, 1], {"valence": ""}, *WORDS
+    ),
+    "reliability": lambda stem: reliability_diagram(
+        stem, {"as trained": BINS, "calibrated": BINS}, *WORDS
+    ),
+    "over-prediction": lambda stem: over_prediction(
+        stem, {"$a, deu": CLASSES, "b": CLASSES[:1]}, *WORDS
+    ),
+    "speakers": lambda stem: speakers(stem, 3),
+    "many speakers": lambda stem: speakers(stem, 100),
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_both_files_are_written(tmp_path, name):
+    FIGURES[name](tmp_path / "x.y")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.y.png", "x.y.svg"]
+    assert (tmp_path / "x.y.png").read_bytes().startswith(b"\x89PNG")
+    svg = (tmp_path / "x.y.svg").read_text()
+    assert "</svg>" in svg and "dc:date" not in svg
+
+
+def test_a_figure_is_the_same_each_time(tmp_path):
+    for stem in ("a", "b"):
+        FIGURES["confusion"](tmp_path / stem)
+    for suffix in ("svg", "png"):
+        one, other = (tmp_path / f"{stem}.{suffix}" for stem in "ab")
+        assert one.read_bytes() == other.read_bytes()
+
+
+def test_many_predictions_make_no_large_file(tmp_path):
+    for name in ("density", "many speakers"):
+        FIGURES[name](tmp_path / name)
+        assert (tmp_path / f"{name}.svg").stat().st_size < 300_000
+
+
+@pytest.mark.filterwarnings("error")
+def test_long_names_leave_room_for_the_panel(tmp_path):
+    name = "n" * 200
+    confusion(tmp_path / "c", {name: COUNTS_CC, "b": COUNTS_CC}, [name, "y"], *WORDS)
+    over_prediction(tmp_path / "o", {name: CLASSES}, *WORDS)
+
+
+def test_words_are_broken_to_the_width():
+    figure = new_figure(3, 2, "T" * 10 + " word" * 20, "p/" * 100)
+    title, subtitle = (text.get_text() for text in figure.texts)
+    assert len(title) == 30 and title.endswith("…")
+    assert subtitle.count("\n") == 4
+    assert figure.get_figheight() > 2 + 4 * 0.14
+
+
+def test_no_pyplot():
+    code = "import sys, ser_brain.reporting.report; print('matplotlib.pyplot' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert found.stdout.strip() == "False", found.stderr
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SERError, match="Cannot write"):
+        FIGURES["errors"](tmp_path / "file" / "x")
+
+
+@pytest.mark.parametrize("epochs, ticks", [([1], ["1"]), ([3], ["3"]), ([1, 2], ["1", "2"])])
+def test_epochs_are_whole_numbers(tmp_path, epochs, ticks):
+    points = [(epoch, 1.5) for epoch in epochs]
+    training(tmp_path / "x", {"Loss": {"training": [points]}}, *WORDS)
+    svg = (tmp_path / "x.svg").read_text()
+    found = re.findall(r'id="xtick_\d+">.*?<!-- (.*?) -->', svg, re.DOTALL)
+    assert found == ticks
+
+
+WORDS_plot_matrix = ("A $title", "a/protocol, $x$ and <tags>")
+
+
+def cell(value, **more):
+    return {"value": value, "low": None, "high": None, **more}
+
+
+@pytest.mark.parametrize("rows, columns", [(1, 1), (8, 12)])
+def test_both_files_are_written_plot_matrix(tmp_path, rows, columns):
+    cells = [[cell((r + c) / 24) for c in range(columns)] for r in range(rows)]
+    cells[0][0] = None
+    names = [f"a_long_test_set_name_$that$_is_broken {r}\nchance 0.250" for r in range(rows)]
+    models = [f"model ${c}" for c in range(columns)]
+    heat_map(tmp_path / "x", {"UAR": cells}, names, models, [0.25] * rows, *WORDS_plot_matrix)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.png", "x.svg"]
+    assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_numbers_marks_and_bold(tmp_path, monkeypatch):
+    said = {}
+    monkeypatch.setattr(
+        matplotlib.axes.Axes,
+        "text",
+        lambda self, x, y, s, **how: said.update({(y, x): (s, how["weight"], how["color"])}),
+    )
+    row = [cell(0.9, best=True, marks="*"), cell(0.1, marks="†"), None]
+    heat_map(tmp_path / "x", {"CCC": [row]}, ["s"], ["a", "b", "c"], [0.0], *WORDS_plot_matrix)
+    assert said[0, 0] == ("0.900*", "bold", "white")
+    assert said[0, 1][:2] == ("0.100†", "normal")
+    assert said[0, 2][0] == "–"
+
+
+def test_colour_is_what_lies_above_chance(tmp_path, monkeypatch):
+    shown = []
+    monkeypatch.setattr(
+        matplotlib.axes.Axes,
+        "imshow",
+        lambda self, values, **how: shown.append(values.tolist()),
+    )
+    rows = [[cell(0.25), cell(1.0)], [cell(0.2), cell(0.75)], [cell(1.0), cell(1.0)]]
+    chance = [0.25, 0.5, 1.0]
+    heat_map(tmp_path / "x", {"UAR": rows}, list("abc"), list("de"), chance, *WORDS_plot_matrix)
+    assert shown == [[[0.0, 1.0], [0.0, 0.5], [0.0, 0.0]]]
+
+
+def test_curves():
+    log = [
+        {"epoch": e, "train": {"loss": 2.0, "nll": 1.0, "mse": 1.0}, "valid": {"uar": v}}
+        for e, v in [(1, 0.5), (2, float("nan")), (3, None)]
+    ]
+    found = curves_of(log)
+    assert list(found) == ["Loss", "NLL (nats)", "MSE", "UAR"]
+    assert found["UAR"] == {"validation": [(1, 0.5)]}
+
+
+def test_a_single_loss_is_shown_once():
+    found = curves_of([{"epoch": 1, "train": {"loss": 1.0, "nll": 1.0}}])
+    assert list(found) == ["NLL (nats)"]
+
+
+def test_a_quantity_that_one_part_lacks():
+    one = {"UAR": {"validation": [(1, 0.5)]}}
+    other = {"UAR": {"validation": [(1, 0.6)], "training": [(1, 0.7)]}, "MSE": {}}
+    assert together([one, other]) == {
+        "UAR": {"validation": [[(1, 0.5)], [(1, 0.6)]], "training": [[(1, 0.7)]]}
+    }
+
+
+def test_no_log(tmp_path):
+    assert read_train_log(tmp_path / "train_log.jsonl") == []
+    assert curves_of([]) == {}
+
+
+@pytest.mark.parametrize("line, message", [("{", "no JSON"), ("{}", "a whole 'epoch'")])
+def test_a_bad_line_is_named(tmp_path, line, message):
+    path = tmp_path / "train_log.jsonl"
+    path.write_text(f'{{"epoch": 1}}\n{line}\n')
+    with pytest.raises(SERError, match=f"line 2: .*{message}"):
+        read_train_log(path)

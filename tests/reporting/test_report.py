@@ -1,0 +1,314 @@
+"""."""
+
+import base64
+import csv
+import hashlib
+import html.parser
+import json
+import re
+
+import pytest
+
+from ser_brain.core.files import read_json, write_text
+from ser_brain.evaluation.evaluate import evaluate_run
+from ser_brain.evaluation.runs import read_run
+from ser_brain.reporting.plots import frame
+from ser_brain.reporting.report import summary_table, write_report
+from tests import fake_run
+
+HOSTILE = "<script>alert(1)</script>\"'&{{ 7*7 }}"
+VOID = {"meta", "img", "br", "link", "input", "hr"}
+
+
+class Page(html.parser.HTMLParser):
+    """Collects what the tests ask of a page; fails on tags that do not match."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.open, self.tags, self.ids, self.links = [], [], [], []
+        self.text = self.script = ""
+        self.feed(path.read_text(encoding="utf-8"))
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        self.tags.append((tag, attributes))
+        if tag not in VOID:
+            self.open.append(tag)
+        if "id" in attributes:
+            self.ids.append(attributes["id"])
+        if tag == "a":
+            self.links.append(attributes["href"])
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] == "script":
+            self.script += data
+        elif self.open and self.open[-1] != "style":
+            self.text += data
+
+    def count(self, tag):
+        return sum(tag == found for found, _ in self.tags)
+
+
+CSV = "data:text/csv;charset=utf-8;base64,"
+
+
+def sober(page):
+    """What must hold of every report."""
+    assert len(page.ids) == len(set(page.ids))
+    for link in page.links:
+        assert link.startswith(CSV) or link.startswith("#") and link[1:] in page.ids
+    assert sum(link.startswith(CSV) for link in page.links) == page.count("table")
+    (policy,) = [a["content"] for _, a in page.tags if a.get("http-equiv")]
+    digest = base64.b64encode(hashlib.sha256(page.script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in policy and page.count("script") == 1
+    for tag, attributes in page.tags:
+        assert tag not in ("link", "iframe", "object")
+        assert tag != "script" or not attributes
+        assert not any(name.startswith("on") for name in attributes)
+        if tag == "img":
+            assert attributes["src"].startswith("data:image/svg+xml;base64,")
+            assert attributes["alt"]
+        if "aria-labelledby" in attributes:
+            assert attributes["aria-labelledby"] in page.ids
+        assert "://" not in json.dumps({k: v for k, v in attributes.items() if k != "src"})
+    assert page.count("h1") == 1 and page.count("main") == 1
+    assert page.count("caption") == page.count("table")
+    assert "nan" not in re.findall(r"\w+", page.text.lower())
+
+
+@pytest.fixture
+def sketched(monkeypatch):
+    """Figures are set up and written, but not drawn, where a test does not look at them."""
+
+    def save(figure, stem):
+        for suffix in ("svg", "png"):
+            write_text(f"{stem}.{suffix}", "<svg></svg>")
+
+    monkeypatch.setattr(frame, "save", save)
+
+
+def csv_of(link):
+    return base64.b64decode(link.removeprefix(CSV)).decode()
+
+
+def full_run(folder):
+    (folder / "run.json").write_text(
+        json.dumps(
+            {
+                "command": "python train.py hparams/x.yaml --seed=1",
+                "commit": "abc123",
+                "versions": {"numpy": "2.0"},
+                "wall_time_s": 75.2,
+                "started": "2026-01-01T00:00:00+0000",
+                "finished": True,
+            }
+        )
+    )
+    shared = {"speakers": {"count": 3, "examples": ["a"]}, "audio": {"count": 0}}
+    splits = {
+        "train": ["a", "b"],
+        "valid": ["c"],
+        "tests": {"fake": ["d"]},
+        "audit": {"train-valid": shared, "train-fake": shared},
+        "left_out": {"fake": {"without an emotion": 1234}},
+    }
+    (folder / "splits.json").write_text(json.dumps(splits))
+    (folder / "train_log.jsonl").write_text(
+        json.dumps({"epoch": 1, "train": {"loss": 1.0}, "valid": {"uar": 0.5}}) + "\n"
+    )
+
+
+@pytest.mark.parametrize("kind", ["multiobjective", "classification", "regression"])
+def test_every_kind_of_model(tmp_path, kind, sketched):
+    full_run(tmp_path)
+    fake_run.write(tmp_path, "fake", fake_run.rows(40, kind), experiment=kind)
+    path = write_report(tmp_path, resamples=50)
+    page = Page(path)
+    sober(page)
+    images = [attributes["alt"] for tag, attributes in page.tags if tag == "img"]
+    # Over-prediction, confusion, reliability; three of values; speakers and training.
+    expected = {"multiobjective": 8, "classification": 5, "regression": 5}
+    assert len(images) == expected[kind]
+    for text in ("python train.py hparams/x.yaml", "abc123", "1 min 15 s", "1,234 without an"):
+        assert text in page.text
+    assert "trained on speakers of fake" in page.text
+    assert "Synthetic" not in page.text
+    results = read_json(path.parent / "results.json", "results")
+    assert results["test_sets"]["fake"]["kind"] == kind
+    with open(path.parent / "summary.csv", newline="") as file:
+        (row,) = csv.DictReader(file)
+    if kind != "regression":
+        uar = results["test_sets"]["fake"]["classification"]["metrics"]["uar"]
+        assert float(row["UAR"]) == uar["value"] and float(row["UAR low"]) == uar["low"]
+        assert f"{uar['value']:.3f}" in page.text
+    assert ("CCC valence" in row) == (kind != "classification")
+    assert ("CCC: concordance" in page.text) == (kind != "classification")
+    assert ("UAR: recall averaged" in page.text) == (kind != "regression")
+
+
+def test_test_sets_that_lack_labels(tmp_path, sketched):
+    fake_run.write(tmp_path, "none", fake_run.rows(20, rated=False, labelled=False))
+    fake_run.write(tmp_path, "unrated", fake_run.rows(20, rated=False), role="train")
+    page = Page(write_report(tmp_path, resamples=20))
+    sober(page)
+    assert "None is rated for valence or arousal" in page.text
+    assert "The model has seen utterances of this set" in page.text
+    assert "no record of its command" in page.text
+
+
+def test_what_a_reader_must_know_comes_first(tmp_path, sketched):
+    fake_run.write(tmp_path, some_rows=fake_run.rows(20, "classification"), synthetic=True)
+    (tmp_path / "run.json").write_text('{"finished": false, "wall_time_s": null}')
+    path = write_report(tmp_path, resamples=20)
+    text = Page(path).text
+    for words in ("it says nothing about accuracy on people", "had not finished"):
+        assert text.index(words) < text.index("WA")
+    results = read_json(path.parent / "results.json", "results")
+    assert "it says nothing about accuracy on people" in summary_table(results)
+    assert {path.name for path in tmp_path.iterdir()} == {"predictions", "report", "run.json"}
+    names = {path.name for path in (tmp_path / "report").iterdir()}
+    assert {"index.html", "results.json", "summary.md", "per_class.csv"} <= names
+    assert not any(name.startswith(".") for name in names)
+
+
+def test_hostile_words_stay_words(tmp_path):
+    rows = fake_run.rows(30, "classification")
+    for row in rows:
+        row["id"] += HOSTILE
+        row["label_source"] = HOSTILE
+        row["language"] = HOSTILE + str(row["gender"])
+        row["speaker"] += HOSTILE
+    rows[0]["emotion"] = HOSTILE
+    run = {"command": HOSTILE, "commit": HOSTILE, "versions": {HOSTILE: HOSTILE}}
+    (tmp_path / "run.json").write_text(json.dumps(run))
+    audit = {f"train-{HOSTILE}": {HOSTILE: 1, "speakers": 2}}
+    splits = {"tests": {HOSTILE: []}, "audit": audit, "left_out": {HOSTILE: {HOSTILE: 1}}}
+    facts = dict.fromkeys(("title", "licence", "citation", "style", "notes"), HOSTILE)
+    facts |= {"languages": [HOSTILE], "known_bad": {HOSTILE: HOSTILE}, "damaged": {HOSTILE: 1}}
+    splits["corpora"] = {HOSTILE: facts}
+    (tmp_path / "splits.json").write_text(json.dumps(splits))
+    log = {"epoch": 1, "train": {HOSTILE: 1.0}}
+    (tmp_path / "train_log.jsonl").write_text(json.dumps(log))
+    name = HOSTILE.replace("/", "")
+    words = dict.fromkeys(("protocol", "experiment", "encoder", "notes", "role"), HOSTILE)
+    fake_run.write(tmp_path, name, rows, **words)
+    path = write_report(tmp_path, resamples=20)
+    page = Page(path)
+    sober(page)
+    assert path.read_text().count("<script") == 1
+    assert f"Known to be broken in every copy: {HOSTILE} ({HOSTILE})." in page.text
+    quoted = HOSTILE.replace('"', '""')
+    assert any(quoted in csv_of(link) for link in page.links if link.startswith(CSV))
+    assert (path.parent / f"{name}-confusion.svg").exists()
+
+
+def folds_run(folder):
+    """Two folds of one corpus, each with its split, log and temperature."""
+    rows = fake_run.rows(60)
+    for number, part in ((1, rows[:30]), (2, rows[30:])):
+        fold = folder / f"fold-{number}"
+        facts = {"protocol": f"fake/speaker-2fold-fold{number}/intended/4-class/seed 1"}
+        fake_run.write(fold, "fake", part, temperature=1.0 + number, **facts)
+        full_run(fold)
+    parts = {"parts": {"fold 1": "fold-1", "fold 2": "fold-2"}, "command": "ser folds x.yaml"}
+    (folder / "folds.json").write_text(json.dumps(parts))
+
+
+def test_folds_have_one_page(tmp_path, sketched):
+    folds_run(tmp_path)
+    path = write_report(tmp_path, resamples=20)
+    page = Page(path)
+    sober(page)
+    protocol = "fake/speaker-2fold/intended/4-class/seed 1"
+    for words in (protocol, "ser folds x.yaml", "Added up over 2 folds", "2.00 to 3.00"):
+        assert words in page.text
+    results = read_json(path.parent / "results.json", "results")
+    spread = results["test_sets"]["fake"]["spread"]["uar"]
+    with open(path.parent / "parts.csv", newline="") as file:
+        row = next(row for row in csv.DictReader(file) if row["Metric"] == "UAR")
+    assert float(row["Mean"]) == pytest.approx(spread["mean"])
+    assert float(row["Mean"]) == pytest.approx(
+        (float(row["fold 1"]) + float(row["fold 2"])) / 2
+    )
+    assert float(row["SD"]) == pytest.approx(spread["std"])
+
+
+def test_the_protocol_stands_with_every_table_and_figure(tmp_path, monkeypatch, sketched):
+    subtitles = []
+    new_figure = frame.new_figure
+
+    def listened(width_in, height_in, title, subtitle):
+        subtitles.append(subtitle)
+        return new_figure(width_in, height_in, title, subtitle)
+
+    monkeypatch.setattr(frame, "new_figure", listened)
+    full_run(tmp_path)
+    fake_run.write(tmp_path, "fake", temperature=2.0)
+    fake_run.write(tmp_path, "other")
+    path = write_report(tmp_path, resamples=20)
+    protocol = fake_run.card()["protocol"]
+    assert len(subtitles) == 2 * 6 + 3  # Of each set; confusions, over-prediction, training.
+    assert all(protocol in subtitle for subtitle in subtitles)
+    for table in path.parent.glob("*.md"):
+        assert f"Protocol: {protocol}." in table.read_text(), table
+    for section in ("set-1", "set-2", "data"):
+        text = path.read_text().partition(f'<h2 id="{section}"')[2]
+        assert protocol in text.partition("<table")[0]
+
+
+def test_a_download_holds_every_digit_of_its_table(tmp_path, sketched):
+    fake_run.write(tmp_path)
+    path = write_report(tmp_path, resamples=20)
+    page = Page(path)
+    links = {a["download"]: a["href"] for tag, a in page.tags if "download" in a}
+    assert {"summary.csv", "fake-classification.csv", "fake-by_speaker.csv"} <= links.keys()
+    assert csv_of(links["summary.csv"]) == (path.parent / "summary.csv").read_text()
+    value = read_json(path.parent / "results.json", "")["test_sets"]["fake"]["classification"]
+    value = value["metrics"]["uar"]["value"]
+    assert f"UAR,{value}," in csv_of(links["fake-classification.csv"])
+    assert {"data-value": str(value), "class": "number"} in [a for _, a in page.tags]
+
+
+def test_figures_of_an_earlier_report_go(tmp_path, sketched):
+    fake_run.write(tmp_path, "one")
+    fake_run.write(tmp_path, "two")
+    write_report(tmp_path, resamples=20)
+    report = tmp_path / "report"
+    (report / "mine.txt").write_text("")
+    assert (report / "two-confusion.svg").exists() and (report / "confusion.png").exists()
+    for path in (tmp_path / "predictions").glob("two.*"):
+        path.unlink()
+    write_report(tmp_path, resamples=20)
+    names = {path.name for path in report.iterdir()}
+    assert not any(name.startswith(("two-", "confusion.p")) for name in names)
+    assert {"one-confusion.svg", "mine.txt", "confusion.csv"} <= names
+
+
+def test_where_there_is_no_label_there_is_no_number(tmp_path, sketched):
+    rows = fake_run.rows(20, labelled=False)
+    for row in rows:
+        row["arousal"] = None
+    fake_run.write(tmp_path, some_rows=rows, temperature=2.0)
+    path = write_report(tmp_path, resamples=20)
+    page = Page(path)
+    sober(page)
+    assert not list(path.parent.glob("*reliability*")) + list(path.parent.glob("over_*"))
+    with open(path.parent / "regression.csv", newline="") as file:
+        for row in csv.DictReader(file):
+            assert row["Valence"] and not row["Arousal"] and not row["Arousal on [-1, 1]"]
+    assert "MAE arousal" not in page.text and "MAE valence" in page.text
+
+
+def test_the_summary_for_a_terminal(tmp_path):
+    fake_run.write(tmp_path, "one")
+    fake_run.write(tmp_path, "two", fake_run.rows(30, rated=False))
+    text = summary_table(evaluate_run(read_run(tmp_path), resamples=20))
+    lines = text.splitlines()
+    assert lines[0] == fake_run.card()["protocol"]
+    assert lines[2].split() == ["Test", "set", "one", "two"]
+    assert re.fullmatch(r"UAR +0\.\d{3} \[0\.\d{3}, .*\] +0\.\d{3} \[0\.\d{3}, .*\]", lines[5])
+    assert re.fullmatch(r"CCC valence +0\.\d{3} \[.*\]  +–", lines[7])

@@ -1,0 +1,205 @@
+"""What the Brain refuses; its training is tested end to end in test_train and test_golden."""
+
+from __future__ import annotations
+
+import functools
+import random
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from speechbrain.nnet.schedulers import NewBobScheduler
+
+from ser_brain.core.errors import SERError
+from ser_brain.training import device
+from ser_brain.training.brain import FiniteBrain, SERBrain, anneal, make_optimizers, seed_epoch
+
+
+@pytest.fixture
+def brain():
+    """A Brain with settings and nothing else built."""
+    brain = object.__new__(SERBrain)
+    brain.hparams = SimpleNamespace(validation_metric="loss", nonfinite_batches="stop")
+    return brain
+
+
+@pytest.mark.parametrize(
+    "meta, test_only, filled",
+    [
+        (None, False, [None]),
+        (None, True, []),
+        ({"epoch": 1, "cached_features": True}, False, [True]),
+        ({"epoch": 1, "cached_features": False}, False, [False]),
+        ({"epoch": 1}, False, [None]),  # of an earlier version
+        ({"epoch": 2, "cached_features": True}, False, []),
+    ],
+)
+def test_the_cache_is_filled_for_epochs_that_are_left_as_for_those_before(
+    brain, meta, test_only, filled
+):
+    found = []
+    latest = SimpleNamespace(meta=meta) if meta else None
+    brain.hparams.number_of_epochs = 2
+    brain.test_only = test_only
+    brain.precision = "fp32"
+    brain.noprogressbar = True
+    brain.checkpointer = SimpleNamespace(find_latest=lambda: latest)
+    brain.loaders = SimpleNamespace(fill_cache=lambda rows, bar, began: found.append(began))
+    brain._go_on({})
+    assert found == filled
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_loss_that_is_not_finite_names_its_batch(brain, value):
+    brain.batch_ids = ["demo_a", "demo_b"]
+    with pytest.raises(SERError, match=f"The loss is {value} in the batch of demo_a, demo_b"):
+        brain.check_loss_isfinite(torch.tensor(value))
+    brain.check_loss_isfinite(torch.tensor(1.0))
+
+
+NAN, INF = float("nan"), float("inf")
+
+
+class Small(FiniteBrain):
+    """A linear model whose loss is scaled by what the batch says."""
+
+    def compute_forward(self, batch, stage):
+        self.batch_ids = batch["id"]
+        return self.modules.model(batch["x"])
+
+    def compute_objectives(self, predictions, batch, stage):
+        return predictions.mean() * batch["scale"]
+
+
+def small(nonfinite_batches):
+    torch.manual_seed(0)
+    return Small(
+        {"model": torch.nn.Linear(3, 1)},
+        lambda parameters: torch.optim.Adam(parameters, lr=0.1),
+        {"nonfinite_batches": nonfinite_batches},
+    )
+
+
+def fit(brain, scales):
+    x = torch.arange(6.0).reshape(2, 3)
+    batches = [{"id": f"clip_{n}", "x": x, "scale": scale} for n, scale in enumerate(scales)]
+    brain.fit([1], batches, progressbar=False)
+
+
+def trained(scales, nonfinite_batches):
+    brain = small(nonfinite_batches)
+    fit(brain, scales)
+    return brain.modules.model.weight.detach(), brain.steps_left_out()
+
+
+# The fourth loss is finite, and so is every gradient, but not the sum of their squares.
+@pytest.mark.parametrize("scale", [NAN, INF, -INF, 3e37])
+def test_skipped_batches_leave_no_trace_but_in_the_count(scale, caplog):
+    weight, skipped = trained([1.0, scale, 2.0, scale], "skip")
+    expected, _ = trained([1.0, 2.0], "stop")
+    assert torch.equal(weight, expected) and skipped == {"skipped_batches": 2}
+    assert "skipped a batch whose loss or gradients are not finite: clip_1" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "scale, message",
+    [
+        (NAN, "The loss is nan in the batch of clip_1. The last checkpoint is sound"),
+        (INF, "The loss is -?inf in the batch of clip_1."),
+        (3e37, "A gradient is not finite in the batch of clip_1.*--nonfinite_batches=skip"),
+    ],
+)
+def test_it_stops_and_names_the_batch(scale, message):
+    with pytest.raises(SERError, match=message):
+        trained([1.0, scale, 2.0], "stop")
+
+
+@pytest.mark.parametrize("nonfinite_batches", ["stop", "skip"])
+def test_steps_that_a_scaler_leaves_out_are_counted_as_its_own(nonfinite_batches):
+    brain = small(nonfinite_batches)
+    # Gradients of up to 14 are finite from 2 ** 124 on; a power of two rounds nothing.
+    brain.scaler = torch.GradScaler("cpu", init_scale=2.0**127)
+    fit(brain, [4.0] * 5)
+    assert brain.steps_left_out() == {"steps_skipped_by_scaler": 3}
+    expected, nothing = trained([4.0] * 2, "stop")
+    assert torch.equal(brain.modules.model.weight, expected) and nothing == {}
+
+
+def drawn(seed, epoch):
+    seed_epoch(seed, epoch)
+    return random.random(), np.random.rand(), torch.rand(1).item()
+
+
+@pytest.fixture(autouse=True)
+def untouched():
+    """What other tests draw."""
+    before = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    yield
+    random.setstate(before[0])
+    np.random.set_state(before[1])
+    torch.set_rng_state(before[2])
+
+
+def test_the_same_whatever_ran_before():
+    first = drawn(1, 2)
+    torch.rand(3)
+    assert drawn(1, 2) == first
+
+
+@pytest.mark.parametrize("seed, epoch, rank", [(2, 2, 0), (1, 3, 0), (1, 2, 1), (2, 1, 0)])
+def test_seed_epoch_and_rank_decide(seed, epoch, rank, monkeypatch):
+    first = drawn(1, 2)
+    monkeypatch.setattr(device, "rank", lambda: rank)
+    assert not set(drawn(seed, epoch)) & set(first)
+
+
+RATES = {"encoder": 0.5, "heads": 0.25}
+
+
+@pytest.fixture
+def hparams():
+    made = {}
+    for part, rate in RATES.items():
+        made[f"{part}_optimizer"] = functools.partial(torch.optim.SGD, lr=rate)
+        made[f"{part}_annealing"] = NewBobScheduler(rate, annealing_factor=0.1)
+    return SimpleNamespace(**made)
+
+
+@pytest.fixture
+def modules():
+    names = ("encoder", "emotion_head", "va_head")
+    return torch.nn.ModuleDict({name: torch.nn.Linear(2, 3) for name in names})
+
+
+def trained_two_optimizers(optimizer):
+    return {p for group in optimizer.param_groups for p in group["params"]}
+
+
+def rates(optimizers):
+    return {part: optimizer.param_groups[0]["lr"] for part, optimizer in optimizers.items()}
+
+
+def test_each_parameter_is_in_one(modules, hparams):
+    made = make_optimizers(modules, hparams)
+    heads = {*modules["emotion_head"].parameters(), *modules["va_head"].parameters()}
+    assert trained_two_optimizers(made["encoder"]) == set(modules["encoder"].parameters())
+    assert trained_two_optimizers(made["heads"]) == heads
+    assert rates(made) == RATES
+
+
+def test_what_is_frozen_has_none(modules, hparams):
+    modules["encoder"].requires_grad_(False)
+    modules["va_head"].requires_grad_(False)
+    made = make_optimizers(modules, hparams)
+    assert trained_two_optimizers(made.pop("heads")) == set(
+        modules["emotion_head"].parameters()
+    )
+    assert not made
+
+
+def test_rates_fall_when_the_metric_does_not(modules, hparams):
+    made = make_optimizers(modules, hparams)
+    assert anneal(made, hparams, 1.0) == anneal(made, hparams, 0.5) == RATES
+    assert anneal(made, hparams, 0.5) == RATES  # those of the epoch that ended
+    assert rates(made) == pytest.approx({"encoder": 0.05, "heads": 0.025})
