@@ -90,7 +90,7 @@ def run_in(folder: Path, settings: str, hparams: dict, run_opts) -> None:
     )
     require_room(folder, brain.modules, 0 if brain.test_only else hparams["number_of_epochs"])
 
-    facts = {"protocol": data.protocol, "seed": hparams["seed"]}
+    facts = {"protocol": str(data.protocol), "seed": hparams["seed"]}
     facts |= {"run_options": brain.run_options}
     record = run_on_main(begin, [folder, settings], facts)
     run_on_main(write_json, [folder / "splits.json", data.as_dict()])
