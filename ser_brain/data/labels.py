@@ -1,7 +1,6 @@
 """The vocabulary of labels: emotions, label sources, scales and the circumplex.
 
-Standard library only. Every corpus maps its raw codes onto these names; every experiment
-chooses among them.
+Every corpus maps its raw codes onto these names; every experiment chooses among them.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-from scipy.optimize import isotonic_regression
 
 from ser_brain.core.errors import SERError, bad_value
 
@@ -55,18 +53,13 @@ RUSSELL_ANGLE_DEG = {
     "calm": 316.2,
 }
 
-# Words that Russell's circle does not hold; neutral is its centre by convention.
-# Disgust lies between distress (135) and misery (180); contempt beside it.
+# Words that are not on Russell's circle; neutral is its centre by convention. Disgust is put
+# between distress (135) and misery (180), contempt beside it.
 ASSIGNED_ANGLE_DEG = {"disgust": 150.0, "contempt": 150.0}
 
 
 def prototype(emotion: str) -> dict[str, float] | None:
     """Valence and arousal of an emotion word on Russell's circumplex, in [-1, 1].
-
-    Parameters
-    ----------
-    emotion : str
-        A canonical emotion name.
 
     Returns
     -------
@@ -76,7 +69,7 @@ def prototype(emotion: str) -> dict[str, float] | None:
     Raises
     ------
     SERError
-        If ``emotion`` is no canonical name.
+        If ``emotion`` is not a canonical name.
 
     Examples
     --------
@@ -151,22 +144,17 @@ def annotation(
     Parameters
     ----------
     emotion : str, optional
-        Canonical name, or None where the raters do not agree or nothing was asked.
+        Canonical name, or None where raters disagree or were not asked.
     raw : str, optional
         The corpus's own code.
     intensity : str, optional
         ``low``, ``medium``, ``high`` where the corpus has it.
     votes : mapping, optional
-        Canonical emotion -> number of raters; keeps ties and soft labels.
+        Canonical emotion -> number of raters, from which ties and soft labels can be read.
     vad : mapping, optional
         Valence, arousal, dominance in the corpus's own units.
     **more
         Further facts of this corpus (e.g. ``recognition_rate``), kept as they are.
-
-    Returns
-    -------
-    dict
-        With keys emotion and raw, and the others where given.
 
     Raises
     ------
@@ -191,12 +179,12 @@ def annotation(
 
 
 def require_in_scale(value: float, scale: Iterable[float], what: str) -> float:
-    """Return ``value`` if it lies on the scale.
+    """Return ``value`` if it is on the scale; ``what`` names it in the error.
 
     Raises
     ------
     SERError
-        Naming what was off, the value and the scale.
+        If it is not.
     """
     low, high = scale
     if not low <= value <= high:
@@ -204,9 +192,8 @@ def require_in_scale(value: float, scale: Iterable[float], what: str) -> float:
     return value
 
 
-# Degrees anticlockwise from pleasure. Russell (1980), J. Pers. Soc. Psychol. 39(6), figure 2:
-# direct circular scaling of 28 words. Those that labels.RUSSELL_ANGLE_DEG holds are the same
-# there; the others were not checked against the paper and may be off by a few degrees.
+# All 28 words of the same figure. Those of RUSSELL_ANGLE_DEG agree with it; the others were not
+# checked against the paper and may be off by a few degrees.
 WORD_ANGLE_DEG = {
     "happy": 7.8,
     "delighted": 24.9,
@@ -240,25 +227,27 @@ WORD_ANGLE_DEG = {
 
 
 def spread(heights: Sequence[float], apart: float) -> np.ndarray:
-    """Move the heights of labels as little as possible until none covers another.
+    """Move the heights of text labels as little as possible until none covers another.
 
     Parameters
     ----------
     heights : sequence of float
         Rising.
     apart : float
-        How far neighbours must lie from each other.
+        Smallest distance of neighbours.
 
     Returns
     -------
     ndarray
-        Least squares from ``heights`` under that constraint: an isotonic regression of the
-        heights less what the labels below take up.
+        The least-squares solution under that constraint: an isotonic regression of the heights
+        minus the room that the labels below take.
 
     Examples
     --------
     >>> spread([0.0, 0.0, 5.0], apart=1.0).tolist()
     [-0.5, 0.5, 5.0]
     """
+    from scipy.optimize import isotonic_regression  # slow to import, and only plots need it
+
     taken = apart * np.arange(len(heights))
     return isotonic_regression(np.asarray(heights) - taken).x + taken

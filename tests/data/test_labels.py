@@ -1,4 +1,4 @@
-"""."""
+"""The vocabulary of labels."""
 
 import math
 

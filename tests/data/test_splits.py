@@ -1,4 +1,4 @@
-"""."""
+"""Splits by every protocol."""
 
 import warnings
 from collections import Counter
@@ -301,7 +301,7 @@ def test_bad_folds(folds):
 
 
 def test_a_fold_without_folds_would_go_unnoticed():
-    with pytest.raises(SERError, match="fold: 2 means nothing without folds"):
+    with pytest.raises(SERError, match="fold: 2 needs folds"):
         SplitSetting("speaker", 1, fold=2)
     assert SplitSetting("group", 1, fold=2).describe() == "group-fold2"
 
