@@ -50,7 +50,7 @@ def run(arguments: list[str]) -> None:
     from ser_brain.training import device
 
     run_opts = command_line.parse(arguments)[-1]
-    device.join(run_opts)
+    device.init_process_group(run_opts)
     folder = Path(plain["output_folder"])
     with contextlib.ExitStack() as stack:
         if if_main_process():

@@ -28,9 +28,8 @@ from ser_brain.data.experiment import TASKS, require_tasks
 from ser_brain.models.encoders.masking import masked_mean
 from ser_brain.models.heads import MaskedLoss
 from ser_brain.training import device
-from ser_brain.training import device as computing
-from ser_brain.training import device as ranks
 from ser_brain.training.loaders import Loaders
+from ser_brain.training.run_options import options_of
 from ser_brain.training.stage_stats import (
     StageRecord,
     class_statistics,
@@ -216,7 +215,7 @@ class SERBrain(FiniteBrain):
         super().__init__(*args, **kwargs)
         weights, metric = self.hparams.loss_weights, self.hparams.validation_metric
         require_metrics(self.loss_names, weights, metric, require_tasks(type(self)))
-        self.run_options = computing.options_of(self)
+        self.run_options = options_of(self)
         if self.max_grad_norm < 0:  # disables clipping; SpeechBrain would turn gradients round
             self.max_grad_norm = math.inf
         for name in self.compile_module_keys or ():
@@ -306,7 +305,7 @@ class SERBrain(FiniteBrain):
         latest = self.checkpointer.find_latest()
         meta = latest.meta if latest else {"epoch": 0}
         if meta["epoch"] < self.hparams.number_of_epochs and not self.test_only:
-            computing.warn_of_change(meta.get("precision", self.precision), self.precision)
+            device.warn_of_change(meta.get("precision", self.precision), self.precision)
             self.loaders.fill_cache(rows, self._bars, meta.get("cached_features"))
 
     @property
@@ -398,7 +397,7 @@ class SERBrain(FiniteBrain):
         what = {Stage.TRAIN: "training", Stage.VALID: "validation", Stage.TEST: "scoring"}
         which = f"epoch {epoch}, " if epoch else ""
         share = math.ceil(
-            self.sizes.get(stage, 0) / ranks.count()
+            self.sizes.get(stage, 0) / device.world_size()
         )  # of this process, which tells
         self.progress = Progress(which + what[stage], "utterances", share)
         if stage == Stage.TRAIN:

@@ -15,8 +15,7 @@ from speechbrain.utils.distributed import if_main_process
 from ser_brain.core.errors import SERError
 from ser_brain.core.log import get_logger
 from ser_brain.data.dataset import collate, evaluation_loader, make_dataset
-from ser_brain.training import device as ranks
-from ser_brain.training.cross_validation import processors
+from ser_brain.training.device import available_cpus, rank, world_size
 from ser_brain.training.feature_cache import FeatureCache, NoRoom, can_cache
 
 BUCKETS = 60  # of lengths; more pad less, and leave more batches short at their ends
@@ -169,8 +168,8 @@ class Loaders:
         return evaluation_loader(
             self.dataset(by_length, cached),
             self.hparams.batch_size,
-            ranks.rank(),
-            ranks.count(),
+            rank(),
+            world_size(),
             **self.device_options(),
         )
 
@@ -180,7 +179,7 @@ class Loaders:
             return {}
         if "fork" not in multiprocessing.get_all_start_methods():  # Windows
             return {"pin_memory": True}
-        share = processors() // torch.cuda.device_count()
+        share = available_cpus() // torch.cuda.device_count()
         # A dataset's functions cannot be pickled, as the other ways to start a worker do.
         return {
             "num_workers": max(1, min(MOST_WORKERS, share)),
@@ -191,9 +190,9 @@ class Loaders:
 
 def _say_what_repeats(count: int, what: str) -> None:
     """Torch's distributed sampler repeats the first until every process has as many."""
-    repeated = -count % ranks.count()
+    repeated = -count % world_size()
     if repeated and if_main_process():
         logger.info(
             f"{repeated} of {count} {what} are trained on twice in an epoch, so that "
-            f"{ranks.count()} processes take as many steps."
+            f"{world_size()} processes take as many steps."
         )
