@@ -55,7 +55,7 @@ def run(arguments: list[str]) -> None:
     with contextlib.ExitStack() as stack:
         if if_main_process():
             stack.enter_context(held(folder / NAME, folder))
-            stack.enter_context(run_folder.nothing_left(folder))
+            stack.enter_context(run_folder.undone_unless_begun(folder))
         run_in(folder, settings, config.load_settings(settings), run_opts)
 
 
