@@ -6,20 +6,16 @@ Torch is imported where it is needed: the help and the report of a typing error 
 from __future__ import annotations
 
 import contextlib
-import errno
 import io
-import os
 import re
 import shutil
-import sys
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ser_brain.core.errors import SERError
 from ser_brain.core.log import get_logger
-from ser_brain.core.process import exit_code, sigterm_raises
 from ser_brain.training.config import find_settings, read_settings, split_keys
 from ser_brain.training.run_options import FLAGS, HELP, RUN_OPTIONS, require_options
 
@@ -27,46 +23,8 @@ if TYPE_CHECKING:
     from speechbrain.utils.run_opts import RunOptions
 
 logger = get_logger(__name__)
-CONTINUES = "The same command continues after the last finished epoch"
-DONE, LOST_PROCESS, USER_ERROR = 0, 1, 2
-
-
-def exit_code_of(train: Callable[[], None]) -> int:
-    """Train, and report what ended it.
-
-    Returns
-    -------
-    int
-        0 when done, 1 if another process of the run ended, 2 for an error the user can fix,
-        130 or 143 when stopped. Any other exception is raised.
-    """
-    try:
-        with sigterm_raises():
-            train()
-    except SERError as error:
-        logger.error(error)
-        return USER_ERROR
-    except BrokenPipeError:  # the reader (head, less) has closed the pipe
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        logger.error(f"No space left on the disk ({error.filename or 'while writing'}).")
-        return USER_ERROR
-    except RuntimeError as error:
-        from ser_brain.training.device import is_lost_process
-
-        if not is_lost_process(error):
-            raise
-        logger.error(
-            f"Another process of this run has ended, so this one ends too. {CONTINUES}, with "
-            "any number of processes."
-        )
-        return LOST_PROCESS
-    except KeyboardInterrupt as stop:
-        logger.error(f"Interrupted. {CONTINUES}.")
-        return exit_code(stop)
-    return DONE
+NEXT_STEP = "The same command continues after the last finished epoch."
+LOST_PROCESS = 1  # exit code
 
 
 def read(arguments: Sequence[str]) -> tuple[str, list[tuple[str, str]]]:
@@ -177,6 +135,24 @@ def _split_arguments(
             value = waiting.pop(0)
         overrides.append((key, value))
     return file, overrides, rest
+
+
+def explain(error: Exception) -> int | None:
+    """Log that another process of the run has ended, if that caused an error.
+
+    Passed to :func:`ser_brain.core.process.exit_code_of`.
+    """
+    if not isinstance(error, RuntimeError):
+        return None
+    from ser_brain.training.device import is_lost_process
+
+    if not is_lost_process(error):
+        return None
+    logger.error(
+        "Another process of this run has ended, so this one stops too. "
+        f"{NEXT_STEP} It may use any number of processes."
+    )
+    return LOST_PROCESS
 
 
 # -- help

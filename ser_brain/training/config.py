@@ -1,8 +1,8 @@
 """Settings files: plain HyperPyYAML plus one key, ``extends``.
 
 Settings come in layers: a root file, the files that extend it, and the command line. A later
-layer replaces whole top-level keys of an earlier one. A file may add a key that no earlier layer
-has, provided that another setting or the experiment's Brain reads it. The merged text is
+layer replaces whole top-level keys of an earlier one. A file may add a key that no earlier
+layer has, provided that another setting or the experiment's Brain reads it. The merged text is
 ordinary HyperPyYAML again and is kept in the run folder.
 
 Loading settings runs code, since tags name classes to build and functions to call. What only

@@ -174,7 +174,7 @@ def load_run(folder: str | Path, device: str | None = None) -> tuple[SERBrain, d
     """Build the model of a run folder; its best checkpoint is loaded when it is first run.
 
     The folder's settings are read, not run: built are encoder, heads and Brain alone, and
-    these only where they are classes of this project (:func:`ser_brain.training.setting_values.plain_settings`).
+    these only where they are classes of this project.
 
     Parameters
     ----------
