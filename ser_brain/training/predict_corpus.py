@@ -19,7 +19,7 @@ from ser_brain.core.files import inside, read_json, remove_partial, sha256_of
 from ser_brain.core.lock import NAME, held
 from ser_brain.core.log import get_logger
 from ser_brain.data.corpora import CorpusSetting, Target
-from ser_brain.data.dataset import require_files, require_lengths
+from ser_brain.data.dataset import make_dataset, require_files, require_lengths
 from ser_brain.data.experiment import ExperimentData, label_choice
 from ser_brain.data.labelling import NEEDED as NEEDED_OF_CARD
 from ser_brain.data.labelling import CorpusData, label_corpus
@@ -59,7 +59,7 @@ def write_validation(
     folder : Path
         The run folder.
     outputs : sequence of mapping
-        Of :meth:`ser_brain.training.brain.SERBrain.run_on`.
+        Of :attr:`ser_brain.training.brain.SERBrain.outputs`.
     data : ExperimentData
     hparams : mapping
         The experiment's settings.
@@ -113,7 +113,7 @@ def write_outputs(
     name : str
         Of the set.
     outputs : sequence of mapping
-        Of :meth:`ser_brain.training.brain.SERBrain.run_on`.
+        Of :attr:`ser_brain.training.brain.SERBrain.outputs`.
     rows : mapping
         id -> row.
     card : mapping
@@ -132,7 +132,7 @@ def prediction_rows(
     Parameters
     ----------
     outputs : sequence of mapping
-        Of :meth:`ser_brain.training.brain.SERBrain.run_on`.
+        Of :attr:`ser_brain.training.brain.SERBrain.outputs`.
     rows : mapping
         id -> row.
     emotions : sequence of str
@@ -381,7 +381,9 @@ def _predict(folder: Path, brain: SERBrain, hparams: dict, target: Target) -> st
         "synthetic": bool(corpus_card.get("synthetic")),
     }
     logger.info(f"{folder}: scoring {len(data.rows):,} utterances of {name}")
-    write_outputs(folder, name, brain.run_on(data.rows), data.rows, card)
+    test_set = make_dataset(data.rows, hparams["emotions"], encoder.sample_rate_hz)
+    brain.evaluate(test_set, min_key=hparams["validation_metric"])
+    write_outputs(folder, name, brain.outputs, data.rows, card)
     return name
 
 
