@@ -23,8 +23,8 @@ NEEDED = (
 class ExperimentConfig:
     """What an experiment learns, from which labels, on which split.
 
-    Made once from the settings, which are checked on the way. What only the Brain needs (losses,
-    optimisers, batches) stays in its ``hparams``, as SpeechBrain has it.
+    Made once from the settings, which are checked on the way. What only the Brain needs
+    (losses, optimisers, batches) stays in its ``hparams``, as SpeechBrain has it.
 
     Attributes
     ----------
