@@ -114,9 +114,12 @@ def test_the_modules_are_found():
     )
     assert "ser_brain.evaluation.evaluate" in analysis()
     assert imports("recipes.regression") == {
+        "speechbrain",
+        "speechbrain.dataio.batch",
         "torch",
-        "ser_brain.training.brain",
         "ser_brain.models.heads",
+        "ser_brain.training.brain",
+        "ser_brain.training.loaders",
     }
     assert {"ser_brain.models.heads", "ser_brain.models.encoders"} <= closure(
         "recipes.regression"

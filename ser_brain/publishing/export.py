@@ -83,12 +83,12 @@ def read_trained(run: Path, name: str | None = None) -> tuple[EmotionModel, Mode
     temperature = temperature_of(run).get("temperature")
     tasks = list(protocol.tasks) or brain.tasks  # old runs do not name them
     for task in tasks:
-        if not hasattr(dict(brain.modules.items()).get(HEADS[task]), "linear"):
+        if not hasattr(getattr(brain.model, HEADS[task]), "linear"):
             raise SERError(
                 f"{run} cannot be exported: a model folder holds heads of one linear layer, "
                 f"and its {task} does not come from such a module named {HEADS[task]}."
             )
-    encoder = brain.modules["encoder"]
+    encoder = brain.model.encoder
     config = ModelConfig(
         name=name or f"{'+'.join(protocol.corpora)}-{encoder.name.split('/')[-1]}",
         encoder=describe_encoder(encoder),
@@ -157,11 +157,11 @@ def _origin(run: Path) -> dict:
 
 
 def _used_model(brain: SERBrain, config: ModelConfig, temperature: float) -> EmotionModel:
-    model = EmotionModel(brain.modules["encoder"], config.emotions, config.va_range)
+    model = EmotionModel(brain.model.encoder, config.emotions, config.va_range)
     if model.emotion_head is not None:
-        _copy_linear(brain.modules["emotion_head"], model.emotion_head, temperature)
+        _copy_linear(brain.model.emotion_head, model.emotion_head, temperature)
     if model.va_head is not None:
-        _copy_linear(brain.modules["va_head"], model.va_head)
+        _copy_linear(brain.model.va_head, model.va_head)
     return model.eval().requires_grad_(False)
 
 

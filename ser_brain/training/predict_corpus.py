@@ -19,7 +19,7 @@ from ser_brain.core.files import inside, read_json, remove_partial
 from ser_brain.core.lock import NAME, held
 from ser_brain.core.log import get_logger
 from ser_brain.data.corpora import CorpusSetting, Target
-from ser_brain.data.dataset import require_files, require_lengths
+from ser_brain.data.dataset import make_dataset, require_files, require_lengths
 from ser_brain.data.experiment import ExperimentData, label_choice
 from ser_brain.data.labelling import NEEDED as NEEDED_OF_CARD
 from ser_brain.data.labelling import CorpusData, label_corpus
@@ -31,17 +31,10 @@ from ser_brain.evaluation.runs import parts_of
 from ser_brain.models.encoders import load_encoder
 from ser_brain.training.brain import SERBrain
 from ser_brain.training.checkpoints import AtomicCheckpointer
-from ser_brain.training.command_line import require_device
-from ser_brain.training.config import (
-    GETATTR,
-    UNBUILT,
-    Tagged,
-    check_kinds,
-    plain_settings,
-    read_settings,
-)
-from ser_brain.training.device import is_cpu, use_fast_products
+from ser_brain.training.config import checked_settings, read_settings
+from ser_brain.training.device import is_cpu, require_device, use_fast_products
 from ser_brain.training.run import RECORD, SETTINGS, recorded_options, require_run
+from ser_brain.training.setting_values import BUILD_ERRORS, GETATTR, Tagged
 
 logger = get_logger(__name__)
 VALIDATION = "valid"
@@ -66,7 +59,7 @@ def write_validation(
     folder : Path
         The run folder.
     outputs : sequence of mapping
-        Of :meth:`ser_brain.training.brain.SERBrain.run_on`.
+        Of :attr:`ser_brain.training.brain.SERBrain.outputs`.
     data : ExperimentData
     hparams : mapping
         The experiment's settings.
@@ -120,7 +113,7 @@ def write_outputs(
     name : str
         Of the set.
     outputs : sequence of mapping
-        Of :meth:`ser_brain.training.brain.SERBrain.run_on`.
+        Of :attr:`ser_brain.training.brain.SERBrain.outputs`.
     rows : mapping
         id -> row.
     card : mapping
@@ -139,7 +132,7 @@ def prediction_rows(
     Parameters
     ----------
     outputs : sequence of mapping
-        Of :meth:`ser_brain.training.brain.SERBrain.run_on`.
+        Of :attr:`ser_brain.training.brain.SERBrain.outputs`.
     rows : mapping
         id -> row.
     emotions : sequence of str
@@ -181,7 +174,7 @@ def load_run(folder: str | Path, device: str | None = None) -> tuple[SERBrain, d
     """Build the model of a run folder; its best checkpoint is loaded when it is first run.
 
     The folder's settings are read, not run: built are encoder, heads and Brain alone, and
-    these only where they are classes of this project (:func:`plain_settings`).
+    these only where they are classes of this project.
 
     Parameters
     ----------
@@ -205,8 +198,7 @@ def load_run(folder: str | Path, device: str | None = None) -> tuple[SERBrain, d
     settings = Path(folder) / SETTINGS
     if device is not None:
         require_device(device)
-    found = plain_settings(read_settings(settings, [("output_folder", str(folder))]))
-    check_kinds(found)
+    found = checked_settings(read_settings(settings, [("output_folder", str(folder))]))
     lacking = [key for key in NEEDED if key not in found]
     if lacking:
         raise SERError(f"{settings} is no run's settings: it lacks {', '.join(lacking)}.")
@@ -259,7 +251,7 @@ class _Builder:
                 self._built[id(value)] = (
                     made(**given) if isinstance(given, dict) else made(*given)
                 )
-            except (*UNBUILT, RuntimeError) as error:
+            except (*BUILD_ERRORS, RuntimeError) as error:
                 raise SERError(
                     f"Cannot build {value.tag} of {self._settings}: {error}."
                 ) from error
@@ -390,7 +382,9 @@ def _predict(folder: Path, brain: SERBrain, hparams: dict, target: Target) -> st
         "synthetic": bool(corpus_card.get("synthetic")),
     }
     logger.info(f"{folder}: scoring {len(data.rows):,} utterances of {name}")
-    write_outputs(folder, name, brain.run_on(data.rows), data.rows, card)
+    test_set = make_dataset(data.rows, hparams["emotions"], encoder.sample_rate_hz)
+    brain.evaluate(test_set, min_key=hparams["validation_metric"])
+    write_outputs(folder, name, brain.outputs, data.rows, card)
     return name
 
 

@@ -147,7 +147,7 @@ def test_without_room_a_new_run_does_without_the_cache(loaders, rows, caplog):
 def test_without_room_a_run_that_began_with_the_cache_stops(loaders, rows):
     match = (
         r"^The epochs so far were trained on cached features, which are rounded, and there is "
-        r"no room to cache 5 of 5 clips: .* feature_cache_gb is 1e-09 .*, 0\.01 would do; .*\. "
+        r"no room to cache 5 of 5 clips: .* feature_cache_gb is 1e-09 .*, 0\.01 would be .*\. "
         r"Free the disk, raise --feature_cache_gb, or begin anew in another --output_folder\.$"
     )
     with pytest.raises(SERError, match=match):
