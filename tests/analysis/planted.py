@@ -6,19 +6,20 @@ from pathlib import Path
 
 import numpy as np
 
+from ser_brain.analysis.circumplex.angles import reference_points
+from ser_brain.analysis.circumplex.components import ReducedSet, reduce_sets
 from ser_brain.analysis.circumplex.data import Cloud, EmbeddingSet
 from ser_brain.core.files import write_json
-from ser_brain.data.labels import prototype
 from ser_brain.evaluation.predictions import write_predictions
 
 FOUR = ["anger", "happiness", "sadness", "neutral"]
+FIVE = ["anger", "happiness", "sadness", "boredom", "calm"]
 SEVEN = ["anger", "happiness", "excitement", "fear", "sadness", "boredom", "calm"]
 
 
 def circle(emotions: list[str], radius: float = 3.0) -> np.ndarray:
     """The emotions' words on Russell's circle, shape (E, 2)."""
-    points = [prototype(emotion) for emotion in emotions]
-    return radius * np.array([[point["valence"], point["arousal"]] for point in points])
+    return radius * reference_points(emotions)
 
 
 def rotation(size: int, seed: int = 0) -> np.ndarray:
@@ -37,7 +38,7 @@ def points(
     seed: int = 0,
     turn_DD: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Gaussian clusters about given means, in a turned space of more dimensions.
+    """Gaussian clusters about given means, in a rotated space of more dimensions.
 
     Returns
     -------
@@ -56,13 +57,14 @@ def points(
 
 
 def cloud(
-    *of_points,
+    points_ND: np.ndarray,
+    emotion_N: np.ndarray,
+    speakers: list[str],
     prefix: str = "",
     true_va_N2: np.ndarray | None = None,
     duration_N: np.ndarray | None = None,
 ) -> Cloud:
-    """A cloud of what :func:`points` gives."""
-    points_ND, emotion_N, speakers = of_points
+    """A cloud of what :func:`points` returns."""
     speakers = [f"{prefix}{speaker}" for speaker in speakers]
     ids = [f"{prefix}{n}" for n in range(len(points_ND))]
     duration_N = np.full(len(ids), np.nan) if duration_N is None else duration_N
@@ -74,6 +76,13 @@ def embedding_set(
 ) -> EmbeddingSet:
     """A set of clouds."""
     return EmbeddingSet(name, role, f"{name}/seed 1", False, emotions, clouds, {})
+
+
+def reduced(
+    clouds: dict[str, Cloud], emotions: list[str], space: str = "embedding"
+) -> ReducedSet:
+    """A set of clouds in three components, fitted on itself."""
+    return reduce_sets({"planted": embedding_set(clouds, emotions)}, space, 3)["planted"]
 
 
 def write_run(

@@ -1,4 +1,4 @@
-"""."""
+"""The whole analysis of planted spaces."""
 
 import json
 
@@ -20,7 +20,10 @@ from tests.analysis.planted import (
     write_run,
 )
 
-FEW = {"resamples": 100, "permutations": 100}
+
+def analysed(planted, space="embedding", components=3):
+    found = analyse({"planted": planted}, space, components, resamples=100, permutations=100)
+    return found["planted"]
 
 
 def a_set(emotions=SEVEN, name="planted", role="test", parts=("fold 1", "fold 2"), **options):
@@ -34,9 +37,12 @@ def a_set(emotions=SEVEN, name="planted", role="test", parts=("fold 1", "fold 2"
     return embedding_set(clouds, emotions, name, role)
 
 
+def of_one(*of_points, **options):
+    return embedding_set({"run": cloud(*of_points, **options)}, FOUR)
+
+
 def test_a_planted_circle_from_end_to_end():
-    found = analyse({"planted": a_set(noise=0.6)}, "embedding", 3, **FEW)["planted"]
-    results = found.results
+    results = analysed(a_set(noise=0.6)).results
     json.dumps(results, allow_nan=False)
     assert results["utterances"] == 350 and results["speakers"] == 10
     assert results["points"] == dict.fromkeys(SEVEN, 50)
@@ -49,23 +55,20 @@ def test_a_planted_circle_from_end_to_end():
         assert results["separability"]["map"][axis]["auc"]["value"] > 0.8
     assert results["variance"]["fold 1"]["components"] == 3
     pairs = results["distances"]["pairs"]
-    assert len(pairs) == 21
-    assert [p["shared"]["value"] for p in pairs] == sorted(
-        (p["shared"]["value"] for p in pairs), reverse=True
-    )
+    values = [pair["shared"]["value"] for pair in pairs]
+    assert len(pairs) == 21 and values == sorted(values, reverse=True)
     # Fear and anger are the nearest words, 17 degrees apart.
     assert set(pairs[-1]["between"]) == {"anger", "fear"}
 
 
-def test_distances_are_far_above_those_of_labels_that_mean_nothing():
-    results = analyse({"a": a_set(FOUR)}, "embedding", 3, **FEW)["a"].results["distances"]
+def test_distances_are_far_above_those_under_permuted_labels():
+    results = analysed(a_set(FOUR)).results["distances"]
     assert results["mean"]["low"] > 2 * results["chance"]
     assert results["parts"]["fold 1"] == pytest.approx(results["mean"]["value"], rel=0.3)
 
 
-def test_what_is_random_is_drawn_alike_for_every_model():
-    sets = {"planted": a_set(FOUR)}
-    first, second = (analyse(sets, "embedding", 3, **FEW)["planted"] for _ in range(2))
+def test_random_draws_are_the_same_for_every_model():
+    first, second = (analysed(a_set(FOUR)) for _ in range(2))
     assert first.results == second.results
     np.testing.assert_array_equal(first.draws.counts_BS, second.draws.counts_BS)
 
@@ -81,20 +84,12 @@ def test_the_order_of_rows_changes_no_number(tmp_path, speakers):
     for folder, some, ids in (("a", of_points, None), ("b", shuffled, names)):
         write_run(tmp_path / folder, some, FOUR, ids=ids)
         sets = read_sets(read_run(tmp_path / folder, True, False), {"run": "run"}, "embedding")
-        found.append(analyse(sets, "embedding", 3, **FEW)["planted"].results)
+        found.append(analysed(sets["planted"]).results)
     assert found[0] == found[1]
 
 
-def test_components_come_from_what_the_model_was_trained_on():
-    sets = {"new": a_set(FOUR, "new"), "new-train": a_set(FOUR, "new-train", "train")}
-    found = analyse(sets, "embedding", 2, **FEW)
-    assert list(found) == ["new"]
-    assert found["new"].results["fitted_on"] == "new-train"
-
-
 def test_two_emotions_have_distances_and_no_order():
-    two = ["anger", "sadness"]
-    results = analyse({"a": a_set(two)}, "embedding", 2, **FEW)["a"].results
+    results = analysed(a_set(["anger", "sadness"]), components=2).results
     json.dumps(results, allow_nan=False)
     assert len(results["distances"]["pairs"]) == 1
     assert results["order"] == {"words": None, "neutral_as_calm": None}
@@ -104,43 +99,37 @@ def test_two_emotions_have_distances_and_no_order():
     assert results["separability"]["map"]["valence"] is None
 
 
-def test_an_emotion_that_is_one_point_is_named():
+def test_an_emotion_whose_points_coincide_is_named():
     planted = a_set(FOUR, parts=("run",))
     one = planted.clouds["run"]
     one.points_ND[one.emotion_N == 1] = 3.0
-    message = "Singular covariance on planted, run: the points of happiness are all one point"
+    message = "Singular covariance on planted, run: all points of happiness coincide"
     with pytest.raises(SERError, match=message):
-        analyse({"planted": planted}, "embedding", 3, **FEW)
+        analysed(planted)
 
 
-def test_one_speaker_is_drawn_by_utterance_and_says_so():
-    clouds = {"run": cloud(*points(circle(FOUR), 20, 1))}
-    results = analyse({"a": embedding_set(clouds, FOUR)}, "embedding", 3, **FEW)["a"].results
+def test_one_speaker_is_drawn_by_utterance_with_a_note():
+    results = analysed(of_one(*points(circle(FOUR), 20, 1))).results
     assert results["speakers"] is None
     assert "there is only one speaker" in results["interval_note"]
     assert results["placement"]["mean_error"]["value"] < 20
 
 
-def test_predicted_valence_and_arousal_are_judged_as_they_are():
-    clouds = {
-        "run": cloud(*points(circle(FOUR, 1.0), 5, 6, size=2, noise=0.2, turn_DD=np.eye(2)))
-    }
-    results = analyse({"a": embedding_set(clouds, FOUR)}, "va", 3, **FEW)["a"].results
+def test_predicted_valence_and_arousal_are_not_placed():
+    plane = points(circle(FOUR, 1.0), 5, 6, size=2, noise=0.2, turn_DD=np.eye(2))
+    results = analysed(of_one(*plane), "va").results
     assert results["variance"]["run"]["components"] == 2
     assert results["placement"]["mean_error"]["value"] < 8
     assert results["placement"]["emotions"][0]["left_out_error"] is None
 
 
-def test_a_space_of_lengths_is_told_from_one_of_emotions():
+def test_a_space_of_lengths_is_distinguished_from_one_of_emotions():
     """The widest direction is how long a clip is."""
     points_ND, emotion_N, speakers = points(circle(FOUR), 5, 6, turn_DD=np.eye(8))
     duration_N = np.random.default_rng(0).uniform(1, 5, len(points_ND))
     points_ND[:, 7] += 20 * duration_N
     duration_N[0] = np.nan
-    one = cloud(points_ND, emotion_N, speakers, duration_N=duration_N)
-    results = analyse({"a": embedding_set({"run": one}, FOUR)}, "embedding", 3, **FEW)[
-        "a"
-    ].results
+    results = analysed(of_one(points_ND, emotion_N, speakers, duration_N=duration_N)).results
     assert results["variance"]["run"]["length_correlation"] > 0.99
-    unknown = analyse({"a": a_set(FOUR)}, "embedding", 3, **FEW)["a"].results["variance"]
+    unknown = analysed(a_set(FOUR)).results["variance"]
     assert unknown["fold 1"]["length_correlation"] is None

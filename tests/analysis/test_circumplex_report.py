@@ -14,29 +14,25 @@ from ser_brain.analysis.circumplex import analysis
 from ser_brain.core.files import read_json
 from tests.analysis.planted import FOUR, circle, points, write_run
 
+ODD = "z<b>other"  # a set whose name must be escaped
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A run, an untrained baseline, and the report of both."""
     home = tmp_path_factory.mktemp("circumplex")
-    write_run(home / "run", points(circle(FOUR), 5, 6), FOUR, experiment="tuned")
-    write_run(
-        home / "run",
-        points(circle(FOUR), 5, 5, seed=1),
-        FOUR,
-        "z<b>other",
-        experiment="tuned",
-        synthetic=True,
-    )
+    run, untrained = home / "run", home / "untrained"
+    tuned = {"experiment": "tuned"}
+    write_run(run, points(circle(FOUR), 5, 6), FOUR, **tuned)
+    write_run(run, points(circle(FOUR), 5, 5, seed=1), FOUR, ODD, **tuned, synthetic=True)
     nothing = np.zeros((4, 2))
     facts = {"experiment": "untrained", "layer": "layer 1"}
-    write_run(home / "untrained", points(nothing, 5, 6, seed=2), FOUR, **facts)
-    write_run(home / "untrained", points(nothing, 5, 5, seed=3), FOUR, "z<b>other", **facts)
+    write_run(untrained, points(nothing, 5, 6, seed=2), FOUR, **facts)
+    write_run(untrained, points(nothing, 5, 5, seed=3), FOUR, ODD, **facts)
     with pytest.MonkeyPatch.context() as patch:
         for name in ("RESAMPLES", "PERMUTATIONS"):
             patch.setattr(analysis, name, 60)
-        command = ["circumplex", str(home / "run"), "--baseline", str(home / "untrained")]
-        assert main(command) == 0
+        assert main(["circumplex", str(run), "--baseline", str(untrained)]) == 0
     return home
 
 
@@ -44,22 +40,30 @@ def page_of(home):
     return (home / "run" / "circumplex" / "index.html").read_text(encoding="utf-8")
 
 
-def test_the_page_is_one_file_that_asks_for_nothing(made):
+def rows_of(home, name):
+    with open(home / "run" / "circumplex" / f"{name}.csv", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_page_is_one_file_that_loads_nothing_and_runs_only_our_scripts(made):
     page = page_of(made)
     assert not re.search(r"(src|href)=[\"'](?!data:|#)", page)
     assert page.count('<img src="data:image/svg+xml;base64,') == 14
-    assert "z<b>other" not in page and "&lt;b&gt;other" in page
-
-
-def test_both_scripts_run_under_the_policy_and_no_other(made):
-    page = page_of(made)
+    assert ODD not in page and "&lt;b&gt;other" in page
     (script,) = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
     assert "scatter3d" in script and "aria-sort" in script
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     assert f"script-src 'sha256-{digest}'\"" in page
 
 
-def test_the_turnable_picture_holds_every_point(made):
+def test_the_page_states_what_readers_must_know(made):
+    page = page_of(made)
+    assert "Synthetic speech (z&lt;b&gt;other): it says nothing about accuracy" in page
+    assert "3 emotions (anger, happiness, sadness) have only one circular order" in page
+    assert "4 emotions (anger, happiness, sadness, neutral) have 3 circular orders" in page
+
+
+def test_the_interactive_scatter_plot_holds_every_point(made):
     found = re.findall(r"data-points='([^']*)'", page_of(made))
     assert len(found) == 2
     data = json.loads(found[0])
@@ -69,47 +73,23 @@ def test_the_turnable_picture_holds_every_point(made):
     assert max(abs(value) for point in data["points"] for value in point[:3]) == 1
 
 
-def test_synthetic_speech_is_marked(made):
-    page = page_of(made)
-    assert "Synthetic speech (z&lt;b&gt;other): it says nothing about accuracy" in page
-
-
-def test_what_few_emotions_can_say_is_said(made):
-    page = page_of(made)
-    assert "3 emotions (anger, happiness, sadness) have only one circular order" in page
-    assert "4 emotions (anger, happiness, sadness, neutral) have 3 circular orders" in page
-
-
 def test_results_hold_every_model_and_set(made):
     results = read_json(made / "run" / "circumplex" / "results.json", "results")
     assert {label: list(of) for label, of in results["models"].items()} == {
-        "tiny, tuned": ["planted", "z<b>other"],
-        "tiny, untrained, layer 1": ["planted", "z<b>other"],
+        "tiny, tuned": ["planted", ODD],
+        "tiny, untrained, layer 1": ["planted", ODD],
     }
     assert results["permutations"] == 60 and results["bootstrap"]["resamples"] == 60
 
 
-def rows_of(home, name):
-    with open(home / "run" / "circumplex" / f"{name}.csv", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def test_stability_has_a_line_for_every_model_and_the_chance_of_every_set(made):
+def test_stability_has_a_row_for_every_model_and_for_chance(made):
     rows = rows_of(made, "stability")
-    assert [(row["Test set"], row["Model"]) for row in rows] == [
-        ("planted", "tiny, tuned"),
-        ("planted", "tiny, untrained, layer 1"),
-        ("planted", "chance"),
-        ("z<b>other", "tiny, tuned"),
-        ("z<b>other", "tiny, untrained, layer 1"),
-        ("z<b>other", "chance"),
-    ]
-    tuned, untrained, chance = rows[:3]
-    assert float(tuned["Mahalanobis"]) > 2 * float(untrained["Mahalanobis"])
-    assert float(untrained["Mahalanobis"]) == pytest.approx(
-        float(chance["Mahalanobis"]), rel=0.6
-    )
-    assert chance["Angular error"] == "90.0" and chance["AUC valence, map"] == "0.5"
+    models = ["tiny, tuned", "tiny, untrained, layer 1", "chance"]
+    expected = [(name, model) for name in ("planted", ODD) for model in models]
+    assert [(row["Test set"], row["Model"]) for row in rows] == expected
+    tuned, untrained, chance = (float(row["Mahalanobis"]) for row in rows[:3])
+    assert tuned > 2 * untrained
+    assert untrained == pytest.approx(chance, rel=0.6)
 
 
 def test_the_comparison_is_paired(made):
@@ -124,46 +104,36 @@ def test_the_comparison_is_paired(made):
     assert float(distance["Difference low"]) > 0
 
 
-def test_every_figure_is_there_for_a_paper(made):
+def test_every_figure_is_written_for_papers(made):
     names = {path.name for path in (made / "run" / "circumplex").glob("planted-*")}
     expected = ("scree", "parts", "models", "distances", "circle", "placed", "separability")
     assert names == {f"planted-{what}.{kind}" for what in expected for kind in ("svg", "png")}
 
 
-def test_the_command_says_it_in_words(made, capsys, monkeypatch):
+def test_the_command_prints_the_main_numbers(made, capsys, monkeypatch):
     for name in ("RESAMPLES", "PERMUTATIONS"):
         monkeypatch.setattr(analysis, name, 20)
     out = made / "elsewhere"
-    run = str(made / "run")
-    command = [
-        "circumplex",
-        run,
-        "--test_set",
-        "planted",
-        "--components",
-        "2",
-        "--out",
-        str(out),
-    ]
-    assert main(command) == 0
-    said = capsys.readouterr().out
-    assert said.splitlines()[0].startswith("Test set  Model")
-    assert "Order violations" in said and f"report: {out / 'index.html'}" in said
+    options = ["--test_set", "planted", "--components", "2", "--out", str(out)]
+    assert main(["circumplex", str(made / "run"), *options]) == 0
+    printed = capsys.readouterr().out
+    assert printed.splitlines()[0].startswith("Test set  Model")
+    assert "Order violations" in printed and f"report: {out / 'index.html'}" in printed
     assert not list(out.glob("*other*"))
-    # Two components have no third one to turn.
-    assert "data-points" not in (out / "index.html").read_text()
+    # Two components are too few for a plot in three.
+    assert "<canvas" not in (out / "index.html").read_text()
 
 
 @pytest.mark.parametrize(
-    "arguments, said",
+    "arguments, message",
     [
         (["--components", "0"], "Bad --components 0; expected 1 or more."),
-        (["--components", "99"], "99 components asked of 120 points in 8 dimensions"),
+        (["--components", "99"], "Cannot fit 99 components: 120 points in 8 dimensions span"),
         (["--test_set", "planned"], "Bad test set 'planned'; expected one of: planted, "),
         (["--space", "va"], "holds neither log_probabilities nor predicted_valence"),
         (["--baseline", "nowhere"], "No run folder nowhere"),
     ],
 )
-def test_mistakes_are_told_in_one_line(made, capsys, arguments, said):
+def test_user_errors(made, capsys, arguments, message):
     assert main(["circumplex", str(made / "run"), *arguments]) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""."""
+"""Tables over models, sets and parts; the others are read in the report's tests."""
 
 from types import SimpleNamespace
 
@@ -76,8 +76,9 @@ def test_mean_and_standard_deviation_over_parts():
 
 
 def test_chance_is_known_or_drawn():
-    (_, chance) = tables.stability({"run": {"set": results(2.0, 0.8)}}).rows
-    known = dict(zip(tables.COLUMNS, chance[3:], strict=True))
+    table = tables.stability({"run": {"set": results(2.0, 0.8)}})
+    chance = table.rows[-1]
+    known = dict(zip(table.head[3:], chance[3:], strict=True))
     assert chance[:3] == ["set", "chance", None]
     assert known["Mahalanobis"] == 0.5 and known["Circular correlation"] == 0.6
     assert known["Angular error"] == 90 and known["AUC arousal, best"] == 0.5

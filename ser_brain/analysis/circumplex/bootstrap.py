@@ -1,7 +1,8 @@
 """Speakers drawn with replacement, over all parts of a run at once.
 
-A speaker who is drawn counts in every part that holds utterances of theirs, so that folds (one
-part each) and models that judge the same people (every part) are treated alike.
+A drawn speaker counts in every part that holds utterances of theirs. This treats folds (each
+speaker in one part) and models that are tested on the same people (each speaker in every part)
+alike.
 
 Axes: B resamples, S clusters (speakers), N utterances.
 """
@@ -16,8 +17,10 @@ import numpy as np
 from ser_brain.analysis.circumplex.data import Cloud
 from ser_brain.evaluation.significance import Clusters, clusters_of, interval, resample
 
-# More clusters than this change no interval, and every pair of them is held.
+# More clusters change no interval, and separability holds a number for every pair of them.
 MOST_CLUSTERS = 2_000
+
+Estimate = dict[str, float | None]  # value, low, high: a cell of a table
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,8 @@ class Draws:
     Attributes
     ----------
     clusters : Clusters
-        Of all utterances of a set; says why utterances are drawn where speakers cannot be.
+        Of all utterances of a set. Its note explains why utterances are drawn where speakers
+        cannot be.
     number : dict
         Utterance id -> its cluster.
     counts_BS : ndarray
@@ -37,13 +41,16 @@ class Draws:
     number: dict[str, int]
     counts_BS: np.ndarray
 
-    def of(self, cloud: Cloud) -> np.ndarray:
+    def clusters_of(self, cloud: Cloud) -> np.ndarray:
         """Cluster of every utterance of a part, shape (N,)."""
         return np.array([self.number[i] for i in cloud.ids])
 
 
 def draw(clouds: Iterable[Cloud], resamples: int, rng: np.random.Generator) -> Draws:
-    """Draw the speakers of a set; of very many utterances without speakers, random groups."""
+    """Draw the speakers of a set.
+
+    Where speakers are unknown and utterances are very many, random groups of these are drawn.
+    """
     speakers = {
         i: s for cloud in clouds for i, s in zip(cloud.ids, cloud.speakers, strict=True)
     }
@@ -52,9 +59,8 @@ def draw(clouds: Iterable[Cloud], resamples: int, rng: np.random.Generator) -> D
         index_N = rng.permutation(clusters.index_N % MOST_CLUSTERS)
         clusters = replace(clusters, index_N=index_N, count=MOST_CLUSTERS)
     number = dict(zip(speakers, clusters.index_N.tolist(), strict=True))
-    each = Clusters(np.arange(clusters.count), clusters.count, "speaker", "")
-    counts_BS = resample(np.eye(clusters.count), each, resamples, rng)
-    return Draws(clusters, number, counts_BS)
+    each = replace(clusters, index_N=np.arange(clusters.count))
+    return Draws(clusters, number, resample(np.eye(clusters.count), each, resamples, rng))
 
 
 def mean_over_parts(values: Iterable[np.ndarray]) -> np.ndarray:
@@ -66,22 +72,22 @@ def mean_over_parts(values: Iterable[np.ndarray]) -> np.ndarray:
     return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
 
 
-def estimate(value: float, draws_B: np.ndarray, draws: Draws) -> dict[str, float | None]:
-    """A value with its percentile interval, as tables take it."""
+def percentile_estimate(value: float, draws_B: np.ndarray, draws: Draws) -> Estimate:
+    """A value with its percentile interval."""
     if not np.isfinite(value):
         return {"value": None, "low": None, "high": None}
     low, high = interval(draws_B, draws.clusters.count)
     return {"value": float(value), "low": low, "high": high}
 
 
-def mirrored(value: float, draws_B: np.ndarray, draws: Draws) -> dict[str, float | None]:
-    """A value with its basic interval (Davison and Hinkley 1997, section 5.2).
+def basic_estimate(value: float, draws_B: np.ndarray, draws: Draws) -> Estimate:
+    """A value with its basic interval (Davison and Hinkley 1997, section 5.2), for distances.
 
-    For distances: a speaker drawn twice makes clusters look tighter and distances larger, in
-    resamples as in small samples. The percentiles then lie above the truth; mirrored at the
-    value, they hold it (docs/circumplex.md).
+    A speaker who is drawn twice makes clusters look tighter and distances larger, so that the
+    percentiles of a distance are too high. Mirrored at the value, they cover the truth
+    (docs/circumplex.md).
     """
-    found = estimate(value, draws_B, draws)
+    found = percentile_estimate(value, draws_B, draws)
     if found["low"] is not None:
         low, high = 2 * found["value"] - found["high"], 2 * found["value"] - found["low"]
         found = {**found, "low": low, "high": high}

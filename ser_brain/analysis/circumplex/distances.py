@@ -1,7 +1,7 @@
-"""One Gaussian per emotion, and how far the emotions lie apart.
+"""One Gaussian per emotion, and the distances between them.
 
 Everything is a function of moments (counts, sums, sums of products), so that a resample of
-speakers or a permutation of labels is only another weighing of the same utterances.
+speakers or a permutation of labels only weights the same utterances differently.
 
 Axes: N utterances, E emotions, k components, X any leading axes (resamples, permutations).
 """
@@ -13,12 +13,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ser_brain.analysis.circumplex.bootstrap import Draws, mean_over_parts, mirrored
-from ser_brain.analysis.circumplex.components import SetMap
+from ser_brain.analysis.circumplex.bootstrap import (
+    Draws,
+    Estimate,
+    basic_estimate,
+    mean_over_parts,
+)
+from ser_brain.analysis.circumplex.components import ReducedSet
 from ser_brain.core.errors import SERError
 
-# A variance this small beside the mean square is what rounding leaves of none.
-FLAT = 1e-12
+KINDS = ("shared", "own", "bhattacharyya")
+FLAT = 1e-12  # a variance this small, relative to the mean square, is rounding error
 
 
 @dataclass(frozen=True)
@@ -27,12 +32,8 @@ class Moments:
 
     Attributes
     ----------
-    n_XE : ndarray
-        Utterances.
-    sum_XEk : ndarray
-        Sum of their points.
-    product_XEkk : ndarray
-        Sum of the outer products.
+    n_XE, sum_XEk, product_XEkk : ndarray
+        Number of utterances, sum of their points, sum of the outer products.
     """
 
     n_XE: np.ndarray
@@ -48,29 +49,25 @@ class Moments:
     def __getitem__(self, index) -> Moments:
         return Moments(self.n_XE[index], self.sum_XEk[index], self.product_XEkk[index])
 
-    def weighed(self, counts_BS: np.ndarray) -> Moments:
-        """Moments of resamples, where X is the speaker and each was drawn so often."""
-        return Moments(
-            *(
-                np.tensordot(counts_BS, sums, axes=1)
-                for sums in (self.n_XE, self.sum_XEk, self.product_XEkk)
-            )
-        )
+    def resampled(self, counts_BS: np.ndarray) -> Moments:
+        """Moments of resamples, where X is the speaker, from how often each was drawn."""
+        sums = (self.n_XE, self.sum_XEk, self.product_XEkk)
+        return Moments(*(np.tensordot(counts_BS, one, axes=1) for one in sums))
 
 
 def moments(points_Nk: np.ndarray, emotion_N: np.ndarray, emotions: int) -> Moments:
     """Moments of the points of each emotion."""
-    return moments_by(points_Nk, emotion_N, emotions, np.zeros_like(emotion_N), 1)[0]
+    return moments_by_speaker(points_Nk, emotion_N, emotions, np.zeros_like(emotion_N), 1)[0]
 
 
-def moments_by(
+def moments_by_speaker(
     points_Nk: np.ndarray,
     emotion_N: np.ndarray,
     emotions: int,
     speaker_N: np.ndarray,
     speakers: int,
 ) -> Moments:
-    """Moments of the points of each speaker's each emotion; X is the speaker."""
+    """Moments of each speaker's points of each emotion; X is the speaker."""
     group_N = speaker_N * emotions + emotion_N
     products_Nkk = points_Nk[:, :, None] * points_Nk[:, None, :]
     sums = []
@@ -92,67 +89,78 @@ def moments_of_labels(points_Nk: np.ndarray, emotion_PN: np.ndarray, emotions: i
     return Moments(sums_PEK[..., 0], sums_PEK[..., 1 : 1 + size], product_PEkk)
 
 
+def moments_of_parts(reduced: ReducedSet) -> dict[str, Moments]:
+    """Moments of every part.
+
+    Raises
+    ------
+    SERError
+        If an emotion has no Gaussian in some part.
+    """
+    found = {}
+    for part, cloud in reduced.test.clouds.items():
+        found[part] = moments(reduced.points(part), cloud.emotion_N, len(reduced.emotions))
+        require_gaussians(found[part], reduced.emotions, f"{reduced.test.name}, {part}")
+    return found
+
+
+def resampled_moments(reduced: ReducedSet, draws: Draws) -> dict[str, Moments]:
+    """Moments of every part; X is the resample."""
+    size, count = len(reduced.emotions), draws.clusters.count
+    return {
+        part: moments_by_speaker(
+            reduced.points(part), cloud.emotion_N, size, draws.clusters_of(cloud), count
+        ).resampled(draws.counts_BS)
+        for part, cloud in reduced.test.clouds.items()
+    }
+
+
+def require_gaussians(found: Moments, emotions: Sequence[str], where: str) -> None:
+    """Stop where the points of an emotion coincide, naming the emotion."""
+    own_Ekk, _ = covariances(found)
+    flat = [e for e, own_kk in zip(emotions, own_Ekk, strict=True) if np.isnan(own_kk).any()]
+    if flat:
+        raise SERError(
+            f"Singular covariance on {where}: all points of {', '.join(flat)} coincide. "
+            "Exclude the emotion, or check its embeddings."
+        )
+
+
 def covariances(found: Moments) -> tuple[np.ndarray, np.ndarray]:
-    """Shrunk covariance of every emotion, and the one that all share about their centroids.
+    """Shrunk covariance of every emotion, and the one they share about their centroids.
 
     Oracle-approximating shrinkage (Chen, Wiesel, Eldar and Hero 2010, IEEE Trans. Signal
-    Process. 58(10), equation 23 without its terms in 2/p, as ``sklearn.covariance.oas`` has
-    it, but for any number of resamples at once): towards the multiple of the identity with the
-    same trace, so that few utterances in many dimensions still give an invertible matrix.
+    Process. 58(10), equation 23 without its terms in 2/p, like ``sklearn.covariance.oas``, but
+    for many resamples at once). It shrinks towards the multiple of the identity with the same
+    trace, so that few utterances in many dimensions still give an invertible matrix.
 
     Returns
     -------
     own_XEkk, shared_Xkk : ndarray
-        NaN where an emotion has fewer than two utterances, or none of them varies.
+        NaN where an emotion has fewer than two utterances, or no variance.
     """
     means_XEk = np.nan_to_num(found.means_XEk)
     squares_XEkk = means_XEk[..., :, None] * means_XEk[..., None, :]
     scatter_XEkk = found.product_XEkk - found.n_XE[..., None, None] * squares_XEkk
-    own_XEkk = _shrunk(scatter_XEkk, found.product_XEkk, found.n_XE)
+    own_XEkk = _shrink(scatter_XEkk, found.product_XEkk, found.n_XE)
     sums = scatter_XEkk.sum(axis=-3), found.product_XEkk.sum(axis=-3), found.n_XE.sum(axis=-1)
-    return own_XEkk, _shrunk(*sums)
+    return own_XEkk, _shrink(*sums)
 
 
-def _shrunk(scatter_Xkk: np.ndarray, product_Xkk: np.ndarray, n_X: np.ndarray) -> np.ndarray:
+def _shrink(scatter_Xkk: np.ndarray, product_Xkk: np.ndarray, n_X: np.ndarray) -> np.ndarray:
     size = scatter_Xkk.shape[-1]
     covariance_Xkk = scatter_Xkk / np.maximum(n_X, 1)[..., None, None]
     mean_square_X = (covariance_Xkk**2).mean(axis=(-2, -1))
     variance_X = np.trace(covariance_Xkk, axis1=-2, axis2=-1) / size
     above_X = mean_square_X + variance_X**2
     below_X = (n_X + 1) * (mean_square_X - variance_X**2 / size)
-    towards_X = np.divide(above_X, below_X, out=np.ones_like(above_X), where=below_X > 0)
-    towards_X11 = np.minimum(towards_X, 1)[..., None, None]
+    weight_X = np.divide(above_X, below_X, out=np.ones_like(above_X), where=below_X > 0)
+    weight_X11 = np.minimum(weight_X, 1)[..., None, None]
     target_Xkk = variance_X[..., None, None] * np.eye(size)
-    shrunk_Xkk = (1 - towards_X11) * covariance_Xkk + towards_X11 * target_Xkk
+    shrunk_Xkk = (1 - weight_X11) * covariance_Xkk + weight_X11 * target_Xkk
     level_X = np.trace(product_Xkk, axis1=-2, axis2=-1) / np.maximum(n_X, 1) / size
     shrunk_Xkk[variance_X <= FLAT * level_X] = np.nan
     return shrunk_Xkk
-
-
-def require_spread(found: Moments, emotions: Sequence[str], where: str) -> None:
-    """Stop where an emotion's points are all one point, or too few for a Gaussian.
-
-    Raises
-    ------
-    SERError
-        Naming the emotions.
-    """
-    own_Ekk, _ = covariances(found)
-    flat = [e for e, own_kk in zip(emotions, own_Ekk, strict=True) if np.isnan(own_kk).any()]
-    if flat:
-        raise SERError(
-            f"Singular covariance on {where}: the points of {', '.join(flat)} are all one "
-            "point, or a single one. Leave that emotion out, or look at its embeddings."
-        )
-
-
-def shared_distances(found: Moments) -> np.ndarray:
-    """Mahalanobis distances under the covariance that all emotions share, (X, E, E)."""
-    _, shared_Xkk = covariances(found)
-    apart_XEEk = _apart(found)
-    shape = (*apart_XEEk.shape, apart_XEEk.shape[-1])
-    shared_XEEkk = np.broadcast_to(shared_Xkk[..., None, None, :, :], shape)
-    return np.sqrt(_squared_lengths(apart_XEEk, shared_XEEkk))
 
 
 def distances(found: Moments) -> dict[str, np.ndarray]:
@@ -163,13 +171,13 @@ def distances(found: Moments) -> dict[str, np.ndarray]:
     dict
         ``shared``: Mahalanobis distance under the covariance that all emotions share.
         ``own``: under the mean of the two emotions' own covariances, which makes it
-        symmetric. ``bhattacharyya``: Bhattacharyya distance, which also tells Gaussians of one
-        centre and different shapes apart (Fukunaga 1990, Introduction to Statistical Pattern
-        Recognition, equation 3.152). Each of shape (X, E, E); NaN where undefined.
+        symmetric. ``bhattacharyya``: Bhattacharyya distance, which also separates Gaussians
+        with one centre and different shapes (Fukunaga 1990, Introduction to Statistical
+        Pattern Recognition, equation 3.152). Each of shape (X, E, E); NaN where undefined.
     """
     own_XEkk, _ = covariances(found)
     between_XEEkk = (own_XEkk[..., :, None, :, :] + own_XEkk[..., None, :, :, :]) / 2
-    squared_XEE = _squared_lengths(_apart(found), between_XEEkk)
+    squared_XEE = _squared_distances(found, between_XEEkk)
     with np.errstate(invalid="ignore"):  # NaN where a Gaussian is undefined
         log_det_XE = np.linalg.slogdet(own_XEkk)[1]
         log_det_XEE = np.linalg.slogdet(between_XEEkk)[1]
@@ -181,93 +189,63 @@ def distances(found: Moments) -> dict[str, np.ndarray]:
     }
 
 
-def _apart(found: Moments) -> np.ndarray:
+def shared_distances(found: Moments) -> np.ndarray:
+    """Mahalanobis distances under the covariance that all emotions share, (X, E, E)."""
+    _, shared_Xkk = covariances(found)
+    return np.sqrt(_squared_distances(found, shared_Xkk[..., None, None, :, :]))
+
+
+def _squared_distances(found: Moments, covariance_XEEkk: np.ndarray) -> np.ndarray:
     means_XEk = found.means_XEk
-    return means_XEk[..., :, None, :] - means_XEk[..., None, :, :]
-
-
-def _squared_lengths(apart_Xk: np.ndarray, covariance_Xkk: np.ndarray) -> np.ndarray:
+    difference_XEEk = means_XEk[..., :, None, :] - means_XEk[..., None, :, :]
+    shape = (*difference_XEEk.shape, difference_XEEk.shape[-1])
+    covariance_XEEkk = np.broadcast_to(covariance_XEEkk, shape)
     with np.errstate(invalid="ignore"):
-        solved_Xk = np.linalg.solve(covariance_Xkk, apart_Xk[..., None])[..., 0]
-    return np.maximum((apart_Xk * solved_Xk).sum(axis=-1), 0)
+        solved_XEEk = np.linalg.solve(covariance_XEEkk, difference_XEEk[..., None])[..., 0]
+    # Rounding can make the square of a distance of 0 negative.
+    return np.maximum((difference_XEEk * solved_XEEk).sum(axis=-1), 0)
 
 
-KINDS = ("shared", "own", "bhattacharyya")
-
-
-def of_parts(found: SetMap) -> dict[str, Moments]:
-    """Moments of every part.
-
-    Raises
-    ------
-    SERError
-        If an emotion has no Gaussian in some part.
-    """
-    moments_of = {}
-    for part, cloud in found.judged.clouds.items():
-        moments_of[part] = moments(found.reduced(part), cloud.emotion_N, len(found.emotions))
-        require_spread(moments_of[part], found.emotions, f"{found.judged.name}, {part}")
-    return moments_of
-
-
-def of_resamples(found: SetMap, draws: Draws) -> dict[str, Moments]:
-    """Moments of every part, X the resample."""
-    count = draws.clusters.count
-    return {
-        part: moments_by(
-            found.reduced(part), cloud.emotion_N, len(found.emotions), draws.of(cloud), count
-        ).weighed(draws.counts_BS)
-        for part, cloud in found.judged.clouds.items()
-    }
-
-
-def pairwise(
+def pairwise_distances(
     emotions: list[str],
-    of_part: Mapping[str, Moments],
+    of_parts: Mapping[str, Moments],
     resampled: Mapping[str, Moments],
     draws: Draws,
-) -> tuple[dict, dict[str, np.ndarray], np.ndarray]:
+) -> tuple[dict, np.ndarray]:
     """Distances between all emotions, as means over the parts.
 
     Returns
     -------
     results : dict
-        ``pairs``, the farthest first: ``between``, and for each kind of distance its estimate;
-        ``mean``: the mean shared distance over the pairs.
-    per_part : dict
-        Part -> its mean shared distance.
-    draws_B : ndarray
+        ``pairs``, the farthest first: ``between``, and an estimate for each kind of distance;
+        ``mean``: mean shared distance over the pairs; ``parts``: the same in every part.
+    mean_B : ndarray
         The mean on every resample.
     """
     first, second = np.triu_indices(len(emotions), 1)
-    of_parts_found = {part: distances(m) for part, m in of_part.items()}
-    values = {
-        kind: mean_over_parts(d[kind] for d in of_parts_found.values())[first, second]
-        for kind in KINDS
-    }
-    drawn = [distances(m) for m in resampled.values()]
-    drawn_of = {
-        kind: mean_over_parts(d[kind] for d in drawn)[:, first, second] for kind in KINDS
-    }
+    found = {part: distances(one) for part, one in of_parts.items()}
+    drawn = [distances(one) for one in resampled.values()]
+    values, draws_of = (
+        {kind: mean_over_parts(d[kind] for d in each)[..., first, second] for kind in KINDS}
+        for each in (found.values(), drawn)
+    )
     pairs = [
         {
             "between": [emotions[i], emotions[j]],
-            **{kind: _distance(values[kind][n], drawn_of[kind][:, n], draws) for kind in KINDS},
+            **{k: _distance(values[k][n], draws_of[k][:, n], draws) for k in KINDS},
         }
         for n, (i, j) in enumerate(zip(first, second, strict=True))
     ]
     pairs.sort(key=lambda pair: -pair["shared"]["value"])
-    mean_B = drawn_of["shared"].mean(axis=1)
-    per_part = {
-        part: float(d["shared"][first, second].mean()) for part, d in of_parts_found.items()
+    mean_B = draws_of["shared"].mean(axis=1)
+    results = {
+        "pairs": pairs,
+        "mean": _distance(values["shared"].mean(), mean_B, draws),
+        "parts": {part: float(d["shared"][first, second].mean()) for part, d in found.items()},
     }
-    return (
-        {"pairs": pairs, "mean": _distance(values["shared"].mean(), mean_B, draws)},
-        per_part,
-        mean_B,
-    )
+    return results, mean_B
 
 
-def _distance(value: float, draws_B: np.ndarray, draws: Draws) -> dict[str, float | None]:
-    found = mirrored(value, draws_B, draws)
+def _distance(value: float, draws_B: np.ndarray, draws: Draws) -> Estimate:
+    found = basic_estimate(value, draws_B, draws)
     return found if found["low"] is None else {**found, "low": max(found["low"], 0.0)}

@@ -1,11 +1,11 @@
-"""Putting a model's points onto Russell's plane of valence and arousal.
+"""Placing a model's points on Russell's plane of valence and arousal, and the error of that.
 
 Orthogonal Procrustes with scale and shift (Schönemann and Carroll 1970, Psychometrika 35(2)):
-one rotation, which may reflect, one scale and one shift take the emotions' centroids as near
-as can be to their words on the circle, neutral to its centre. Nothing is stretched or bent, so
-that a space that is no circumplex cannot be made one.
+one rotation, which may reflect, one scale and one shift bring the emotions' centroids as near
+as possible to their words on the circle, neutral to its centre. Nothing is stretched or bent,
+so that a space that is no circumplex cannot be made into one.
 
-Axes: N utterances, E emotions, k components, 2 = valence and arousal.
+Axes: N utterances, E emotions, M points to fit, k components, 2 = valence and arousal.
 """
 
 from __future__ import annotations
@@ -17,19 +17,21 @@ import numpy as np
 from scipy.linalg import orthogonal_procrustes
 from sklearn.model_selection import GroupKFold
 
-from ser_brain.analysis.circumplex import angles
-from ser_brain.analysis.circumplex.angles import turn
-from ser_brain.analysis.circumplex.bootstrap import Draws, estimate
-from ser_brain.analysis.circumplex.components import SetMap
+from ser_brain.analysis.circumplex.angles import (
+    AXES,
+    angle_difference,
+    reference_angles,
+    reference_points,
+)
+from ser_brain.analysis.circumplex.bootstrap import Draws, Estimate, percentile_estimate
+from ser_brain.analysis.circumplex.components import ReducedSet
 from ser_brain.analysis.circumplex.data import Cloud
-from ser_brain.analysis.circumplex.distances import moments, moments_by
+from ser_brain.analysis.circumplex.distances import moments, moments_by_speaker
 from ser_brain.evaluation.metrics import ccc, number, value_statistics
 from ser_brain.evaluation.significance import clusters_of
 
 MOST_FOLDS = 10
-
-# Two points leave it open whether the plane is reflected.
-LEAST_POINTS = 3
+LEAST_POINTS = 3  # two points do not decide whether the plane is reflected
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,8 @@ class Placement:
 def fit(points_Mk: np.ndarray, targets_M2: np.ndarray) -> Placement:
     """Fit a placement of points (centroids, or rated utterances) onto targets.
 
-    With more than two components the targets lie in a plane of the larger space: what the
-    points do outside it counts as misfit, and is then left away.
+    With more than two components the targets are a plane of the larger space. What the points
+    do outside it counts as misfit, and is then dropped.
 
     Examples
     --------
@@ -68,144 +70,131 @@ def fit(points_Mk: np.ndarray, targets_M2: np.ndarray) -> Placement:
     >>> fit(turned, square).place(turned).round(6).tolist() == square.tolist()
     True
     """
-    size = points_Mk.shape[1]
     origin_k, shift_2 = points_Mk.mean(axis=0), targets_M2.mean(axis=0)
     centred_Mk = points_Mk - origin_k
-    padded_Mk = np.zeros((len(targets_M2), max(size, 2)))
+    padded_Mk = np.zeros((len(targets_M2), max(points_Mk.shape[1], 2)))
     padded_Mk[:, :2] = targets_M2 - shift_2
-    spread = (centred_Mk**2).sum()
     rotation_kk, singular = orthogonal_procrustes(centred_Mk, padded_Mk)
-    return Placement(
-        origin_k, rotation_kk[:, :2], singular / spread if spread else 0.0, shift_2
-    )
-
-
-def fit_emotions(
-    points_Nk: np.ndarray, emotion_N: np.ndarray, targets_E2: np.ndarray
-) -> Placement | None:
-    """Fit the centroids of the emotions that occur; None where they are too few."""
-    present = np.unique(emotion_N)
-    if len(present) < LEAST_POINTS:
-        return None
-    centroids = np.stack([points_Nk[emotion_N == e].mean(axis=0) for e in present])
-    return fit(centroids, targets_E2[present])
-
-
-def speaker_folds(speakers: Sequence[str | None]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Rows to fit on and rows to judge on: each speaker is judged once, by a fit on others."""
-    clusters = clusters_of(list(speakers))
-    cutter = GroupKFold(min(MOST_FOLDS, clusters.count))
-    yield from cutter.split(np.zeros(len(speakers)), groups=clusters.index_N)
-
-
-def angular_errors(placed_E2: np.ndarray, angle_E: np.ndarray) -> np.ndarray:
-    """Angle between placed centroids and their words, seen from the circle's centre.
-
-    Returns
-    -------
-    ndarray
-        Degrees in [0, 180], shape (..., E); chance is 90.
-    """
-    placed_deg = np.degrees(np.arctan2(placed_E2[..., 1], placed_E2[..., 0]))
-    return np.abs(turn(placed_deg, angle_E))
+    square_sum = (centred_Mk**2).sum()
+    scale = singular / square_sum if square_sum else 0.0
+    return Placement(origin_k, rotation_kk[:, :2], scale, shift_2)
 
 
 Fit = Callable[[Cloud], Placement | None]
 
 
 def on_words(emotions: list[str], without: int = -1) -> Fit:
-    """A fit of the emotions' centroids onto their words, one emotion perhaps left out."""
-    targets_E2 = angles.targets(emotions)
+    """A fit of the emotions' centroids onto their words; one emotion may be excluded.
 
-    def fit(cloud: Cloud) -> Placement | None:
+    It is None for a cloud with fewer than three emotions.
+    """
+    targets_E2 = reference_points(emotions)
+
+    def fit_words(cloud: Cloud) -> Placement | None:
         kept = cloud.take(cloud.emotion_N != without)
-        return fit_emotions(kept.points_ND, kept.emotion_N, targets_E2)
+        present = np.unique(kept.emotion_N)
+        if len(present) < LEAST_POINTS:
+            return None
+        means = [kept.points_ND[kept.emotion_N == e].mean(axis=0) for e in present]
+        return fit(np.stack(means), targets_E2[present])
 
-    return fit
+    return fit_words
 
 
 def on_ratings(cloud: Cloud) -> Placement | None:
-    """A fit of rated utterances onto their ratings; None where too few are rated."""
+    """A fit of rated utterances onto their ratings; None with too few of them."""
     rated_N = np.isfinite(cloud.true_va_N2).all(axis=1)
     if rated_N.sum() < LEAST_POINTS:
         return None
     return fit(cloud.points_ND[rated_N], cloud.true_va_N2[rated_N])
 
 
-def place(found: SetMap, fit: Fit, recentred: bool = False) -> dict[str, np.ndarray]:
-    """Place the utterances of every part.
+def place(reduced: ReducedSet, fit: Fit, recentred: bool = False) -> dict[str, np.ndarray]:
+    """Place the test utterances of every part, each speaker by a fit on others.
 
     Parameters
     ----------
-    found : SetMap
+    reduced : ReducedSet
     fit : callable
     recentred : bool
-        First shift the set, whose labels are not looked at, so that its mean is that of what
-        is fitted on: another microphone or language shifts all points alike. It takes for
-        granted that both hold the emotions in like shares.
+        First shift the test set, without using its labels, so that its mean is that of the
+        fitted set: another microphone or language shifts all points alike. This assumes that
+        both hold the emotions in similar shares.
 
     Returns
     -------
     dict
         Part -> points (N, 2); NaN where a fit is impossible.
     """
-    return {part: _place_part(found, part, fit, recentred) for part in found.judged.clouds}
+    return {part: _place_part(reduced, part, fit, recentred) for part in reduced.test.clouds}
 
 
-def _place_part(found: SetMap, part: str, fit: Fit, recentred: bool) -> np.ndarray:
-    points_Nk, fitting = found.reduced(part), found.fitting(part)
+def _place_part(reduced: ReducedSet, part: str, fit: Fit, recentred: bool) -> np.ndarray:
+    points_Nk, to_fit = reduced.points(part), reduced.fit_cloud(part)
     if recentred:
-        points_Nk = points_Nk - points_Nk.mean(axis=0) + fitting.points_ND.mean(axis=0)
-    everyone = np.arange(len(points_Nk))
-    folds = [(np.arange(len(fitting.ids)), everyone)]
-    if found.same:
-        folds = speaker_folds(fitting.speakers)
+        points_Nk = points_Nk - points_Nk.mean(axis=0) + to_fit.points_ND.mean(axis=0)
     placed_N2 = np.full((len(points_Nk), 2), np.nan)
-    for heard, judged in folds:
-        fitted = fit(fitting.take(heard))
+    for train, test in train_test_rows(reduced, to_fit, len(points_Nk)):
+        fitted = fit(to_fit.take(train))
         if fitted is not None:
-            placed_N2[judged] = fitted.place(points_Nk[judged])
+            placed_N2[test] = fitted.place(points_Nk[test])
     return placed_N2
 
 
-def as_placed(found: SetMap, space: str) -> dict[str, np.ndarray]:
-    """Every part on the map: placed on the words, or as predicted where that is the map."""
+def train_test_rows(
+    reduced: ReducedSet, to_fit: Cloud, tested: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Rows to fit on and rows to test; no speaker is tested by a fit that includes them."""
+    if reduced.fitted_on_itself:
+        return speaker_folds(to_fit.speakers)
+    return iter([(np.arange(len(to_fit.ids)), np.arange(tested))])
+
+
+def speaker_folds(speakers: Sequence[str | None]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Speaker-disjoint folds: rows to fit on and rows to test, which hold each speaker once."""
+    clusters = clusters_of(list(speakers))
+    folds = GroupKFold(min(MOST_FOLDS, clusters.count))
+    return folds.split(np.zeros(len(speakers)), groups=clusters.index_N)
+
+
+def place_points(reduced: ReducedSet, space: str) -> dict[str, np.ndarray]:
+    """Every part on the map: placed on the words, or as predicted for ``space="va"``."""
     if space == "va":
-        return {part: found.reduced(part) for part in found.judged.clouds}
-    return place(found, on_words(found.emotions))
-
-
-NOTHING = {"emotions": [], "mean_error": None, "parts": {}, "ratings": {}}
+        return {part: reduced.points(part) for part in reduced.test.clouds}
+    return place(reduced, on_words(reduced.emotions))
 
 
 @dataclass(frozen=True)
 class Placed:
-    """Placed utterances.
+    """Placed utterances of several parts.
 
     Attributes
     ----------
     points_N2 : ndarray
-    emotion_N : ndarray of int
-    speaker_N : ndarray of int
-        Cluster of the bootstrap.
+    emotion_N, cluster_N : ndarray of int
+        The cluster is that of the bootstrap.
     true_va_N2 : ndarray
         Ratings, NaN where there are none.
     """
 
     points_N2: np.ndarray
     emotion_N: np.ndarray
-    speaker_N: np.ndarray
+    cluster_N: np.ndarray
     true_va_N2: np.ndarray
 
+    def centroids(self, emotions: int) -> np.ndarray:
+        """Mean point of every emotion, shape (E, 2)."""
+        return moments(self.points_N2, self.emotion_N, emotions).means_XEk
 
-def together(
-    found: SetMap,
+
+def _pool(
+    reduced: ReducedSet,
     placed: Mapping[str, np.ndarray],
     draws: Draws,
-    parts: list[str] | None = None,
+    parts: Sequence[str] = (),
 ) -> Placed:
-    """The placed utterances of all parts, or of some."""
-    clouds = {part: found.judged.clouds[part] for part in parts or found.judged.clouds}
+    """The placed utterances of some parts, or of all: on the map, parts share a space."""
+    clouds = {part: reduced.test.clouds[part] for part in parts or reduced.test.clouds}
     points_N2 = np.concatenate([placed[part] for part in clouds])
     known_N = np.isfinite(points_N2).all(axis=1)
     ratings = [
@@ -214,124 +203,121 @@ def together(
     ]
     return Placed(
         points_N2[known_N],
-        np.concatenate([c.emotion_N for c in clouds.values()])[known_N],
-        np.concatenate([draws.of(c) for c in clouds.values()])[known_N],
+        np.concatenate([cloud.emotion_N for cloud in clouds.values()])[known_N],
+        np.concatenate([draws.clusters_of(cloud) for cloud in clouds.values()])[known_N],
         np.concatenate(ratings)[known_N],
     )
 
 
-def judge(found: SetMap, placed: Mapping[str, np.ndarray], space: str, draws: Draws) -> dict:
-    """How near the placed centroids come to their words, and points to their ratings.
+def placement_error(
+    reduced: ReducedSet, placed: Mapping[str, np.ndarray], space: str, draws: Draws
+) -> dict:
+    """Compare placed centroids with their words, and points with their ratings.
 
     Returns
     -------
     dict
         ``emotions``: per emotion the placed centroid (``valence``, ``arousal``) with
-        intervals, its ``error`` in degrees (None for neutral, whose word is the centre) and
-        ``left_out_error``, where its own word had no part in the fit, and
+        intervals, its ``error`` in degrees (None for neutral, whose word is the centre),
+        ``left_out_error``, from a fit without the emotion's own word, and
         ``recentred_error``, where another set than the fitted one is first shifted onto it;
         ``mean_error`` over the emotions and ``parts``, the same in every part; ``ratings``:
-        CCC with rated values.
+        CCC with rated values. Empty where nothing can be placed.
     """
-    emotions = found.emotions
-    known = angles.angles_deg(emotions)
-    everyone = together(found, placed, draws)
-    if not len(everyone.points_N2) or not known:
-        return NOTHING
-    centre_E2 = _centroids(everyone, len(emotions))
-    by_speaker = moments_by(
-        everyone.points_N2,
-        everyone.emotion_N,
+    emotions = reduced.emotions
+    known = reference_angles(emotions)
+    pooled = _pool(reduced, placed, draws)
+    if not len(pooled.points_N2) or not known:
+        return {"emotions": [], "mean_error": None, "parts": {}, "ratings": {}}
+    centre_E2 = pooled.centroids(len(emotions))
+    by_speaker = moments_by_speaker(
+        pooled.points_N2,
+        pooled.emotion_N,
         len(emotions),
-        everyone.speaker_N,
+        pooled.cluster_N,
         draws.clusters.count,
     )
-    centre_BE2 = by_speaker.weighed(draws.counts_BS).means_XEk
-    error_E, error_BE = _errors(centre_E2, emotions), _errors(centre_BE2, emotions)
-    alone, recentred = {}, {}
+    centre_BE2 = by_speaker.resampled(draws.counts_BS).means_XEk
+    error_E, error_BE = (angular_errors(c, emotions) for c in (centre_E2, centre_BE2))
+    unseen, recentred = {}, {}
     if space == "embedding":
-        alone = _left_out_errors(found, draws)
-        recentred = {} if found.same else _recentred_errors(found, draws)
-    on_circle = [n for n, emotion in enumerate(emotions) if emotion in known]
+        unseen = _unseen_errors(reduced, draws)
+        recentred = {} if reduced.fitted_on_itself else _recentred_errors(reduced, draws)
+    rows = []
+    for n, emotion in enumerate(emotions):
+        row: dict = {"emotion": emotion}
+        for a, axis in enumerate(AXES):
+            row[axis] = percentile_estimate(centre_E2[n, a], centre_BE2[:, n, a], draws)
+        error = percentile_estimate(error_E[n], error_BE[:, n], draws)
+        row["error"] = error if emotion in known else None
+        row["left_out_error"] = unseen.get(emotion)
+        row["recentred_error"] = recentred.get(emotion)
+        rows.append(row)
+    with_angle = [n for n, emotion in enumerate(emotions) if emotion in known]
+    mean_B = error_BE[:, with_angle].mean(axis=1)
+    part_errors = {}
+    for part in reduced.test.clouds:
+        centre_of_part_E2 = _pool(reduced, placed, draws, [part]).centroids(len(emotions))
+        error_of_part_E = angular_errors(centre_of_part_E2, emotions)
+        part_errors[part] = number(error_of_part_E[with_angle].mean())
     return {
-        "emotions": [
-            {
-                "emotion": emotion,
-                **{
-                    axis: estimate(centre_E2[n, a], centre_BE2[:, n, a], draws)
-                    for a, axis in enumerate(angles.AXES)
-                },
-                "error": estimate(error_E[n], error_BE[:, n], draws)
-                if emotion in known
-                else None,
-                "left_out_error": alone.get(emotion),
-                "recentred_error": recentred.get(emotion),
-            }
-            for n, emotion in enumerate(emotions)
-        ],
-        "mean_error": estimate(
-            error_E[on_circle].mean(), error_BE[:, on_circle].mean(axis=1), draws
-        ),
-        "parts": {
-            part: _mean_error(together(found, placed, draws, [part]), emotions)
-            for part in found.judged.clouds
-        },
-        "ratings": _with_ratings(found, everyone, space, draws),
+        "emotions": rows,
+        "mean_error": percentile_estimate(error_E[with_angle].mean(), mean_B, draws),
+        "parts": part_errors,
+        "ratings": _rating_agreement(reduced, pooled, space, draws),
     }
 
 
-def _centroids(placed: Placed, emotions: int) -> np.ndarray:
-    return moments(placed.points_N2, placed.emotion_N, emotions).means_XEk
+def angular_errors(placed_XE2: np.ndarray, emotions: Sequence[str]) -> np.ndarray:
+    """Angle between placed centroids and their words, seen from the circle's centre.
+
+    Returns
+    -------
+    ndarray
+        Degrees in [0, 180], shape (X, E); chance is 90. NaN for an emotion without an angle.
+    """
+    known = reference_angles(emotions)
+    angle_E = np.array([known.get(emotion, np.nan) for emotion in emotions])
+    placed_deg = np.degrees(np.arctan2(placed_XE2[..., 1], placed_XE2[..., 0]))
+    return np.abs(angle_difference(placed_deg, angle_E))
 
 
-def _errors(centre_XE2: np.ndarray, emotions: list[str]) -> np.ndarray:
-    """Angular error of every emotion; NaN for one without an angle."""
-    known = angles.angles_deg(emotions)
-    return angular_errors(centre_XE2, np.array([known.get(e, np.nan) for e in emotions]))
-
-
-def _mean_error(placed: Placed, emotions: list[str]) -> float | None:
-    error_E = _errors(_centroids(placed, len(emotions)), emotions)
-    return number(error_E[[e in angles.angles_deg(emotions) for e in emotions]].mean())
-
-
-def _left_out_errors(found: SetMap, draws: Draws) -> dict[str, float]:
-    """Error of every emotion where the fit did not know its word."""
-    errors = {}
-    for n, emotion in enumerate(found.emotions):
-        if emotion in angles.angles_deg([emotion]):
-            placed = together(found, place(found, on_words(found.emotions, without=n)), draws)
-            if len(placed.points_N2):
-                centre_E2 = _centroids(placed, len(found.emotions))
-                errors[emotion] = float(_errors(centre_E2, found.emotions)[n])
+def _unseen_errors(reduced: ReducedSet, draws: Draws) -> dict[str, float]:
+    """Error of every emotion under a fit without its word."""
+    emotions, errors = reduced.emotions, {}
+    for emotion in reference_angles(emotions):
+        n = emotions.index(emotion)
+        pooled = _pool(reduced, place(reduced, on_words(emotions, without=n)), draws)
+        if len(pooled.points_N2):
+            error_E = angular_errors(pooled.centroids(len(emotions)), emotions)
+            errors[emotion] = float(error_E[n])
     return errors
 
 
-def _recentred_errors(found: SetMap, draws: Draws) -> dict[str, float]:
-    placed = together(found, place(found, on_words(found.emotions), recentred=True), draws)
-    error_E = _errors(_centroids(placed, len(found.emotions)), found.emotions)
-    errors = dict(zip(found.emotions, error_E.tolist(), strict=True))
-    return {emotion: errors[emotion] for emotion in angles.angles_deg(found.emotions)}
+def _recentred_errors(reduced: ReducedSet, draws: Draws) -> dict[str, float]:
+    emotions = reduced.emotions
+    pooled = _pool(reduced, place(reduced, on_words(emotions), recentred=True), draws)
+    error_E = angular_errors(pooled.centroids(len(emotions)), emotions).tolist()
+    return {e: error_E[emotions.index(e)] for e in reference_angles(emotions)}
 
 
-def _with_ratings(found: SetMap, placed: Placed, space: str, draws: Draws) -> dict[str, dict]:
+def _rating_agreement(
+    reduced: ReducedSet, pooled: Placed, space: str, draws: Draws
+) -> dict[str, dict]:
     """CCC of placed points with rated valence and arousal, for each way to place them."""
-    if not np.isfinite(placed.true_va_N2).any():
+    if not np.isfinite(pooled.true_va_N2).any():
         return {}
-    if space == "va":
-        ways = {"predicted": placed}
-    else:
-        ways = {"words": placed}
-        fitted_on = found.fitted_on.clouds
-        if all(fitted_on[part].true_va_N2 is not None for part in found.judged.clouds):
-            ways["ratings"] = together(found, place(found, on_ratings), draws)
+    ways = {"predicted" if space == "va" else "words": pooled}
+    rated = all(reduced.fitted_on.clouds[p].true_va_N2 is not None for p in reduced.test.clouds)
+    if space == "embedding" and rated:
+        ways["ratings"] = _pool(reduced, place(reduced, on_ratings), draws)
     return {
-        way: {axis: _agreement(of_way, a, draws) for a, axis in enumerate(angles.AXES)}
-        for way, of_way in ways.items()
+        way: {axis: _agreement(placed, a, draws) for a, axis in enumerate(AXES)}
+        for way, placed in ways.items()
     }
 
 
-def _agreement(placed: Placed, axis: int, draws: Draws) -> dict[str, float | None]:
+def _agreement(placed: Placed, axis: int, draws: Draws) -> Estimate:
     rated_N = np.isfinite(placed.true_va_N2[:, axis])
     if not rated_N.any():
         return {"value": None, "low": None, "high": None}
@@ -339,6 +325,6 @@ def _agreement(placed: Placed, axis: int, draws: Draws) -> dict[str, float | Non
         placed.true_va_N2[rated_N, axis], placed.points_N2[rated_N, axis]
     )
     sums_SK = np.zeros((draws.clusters.count, statistics_NK.shape[1]))
-    np.add.at(sums_SK, placed.speaker_N[rated_N], statistics_NK)
+    np.add.at(sums_SK, placed.cluster_N[rated_N], statistics_NK)
     value = float(ccc(statistics_NK.sum(axis=0)))
-    return estimate(value, ccc(draws.counts_BS @ sums_SK), draws)
+    return percentile_estimate(value, ccc(draws.counts_BS @ sums_SK), draws)

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
-from ser_brain.analysis.mood.plots import draw_plane
+from ser_brain.analysis.plane import draw_plane
 from ser_brain.inference.app.result import Scored, nearest_words, on_plane
 from ser_brain.reporting.html import ReportFigure, inlined
 from ser_brain.reporting.plots.frame import GAP, GREY, INK, VERMILLION, panels

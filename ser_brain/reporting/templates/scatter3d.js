@@ -1,7 +1,7 @@
-// Turns points in three components: drag or arrow keys; plus and minus zoom, 0 as it was.
-// Reads {"emotions": [{name, colour, marker}], "points": [[x, y, z, emotion], ...]}.
+// A 3D scatter plot on a canvas. Drag or arrow keys rotate it, + and - zoom, 0 resets the view.
+// Its data-points: {"emotions": [{name, colour, marker}], "points": [[x, y, z, emotion], ...]}.
 {
-  // Marker -> corners, turn in degrees, how far in the corners between them lie.
+  // Marker -> corners, angle of the first in degrees, radius between corners (1: no star).
   const shapes = {
     o: [24, 0, 1], s: [4, 45, 1], D: [4, 0, 1], "^": [3, -90, 1], v: [3, 90, 1], "<": [3, 180, 1],
     ">": [3, 0, 1], p: [5, -90, 1], h: [6, 0, 1], "*": [5, -90, 0.45], X: [4, 45, 0.35], P: [4, 0, 0.35],
@@ -11,11 +11,11 @@
   const mean = rows => [0, 1, 2].map(k => rows.reduce((sum, row) => sum + row[k], 0) / rows.length);
 
   const outline = (context, marker, x, y, size) => {
-    const [corners, turn, inner] = shapes[marker];
+    const [corners, first, inner] = shapes[marker];
     context.beginPath();
     for (let n = 0; n < 2 * corners; n++) {
       if (n % 2 && inner === 1) continue;
-      const angle = (turn * Math.PI) / 180 + (n * Math.PI) / corners;
+      const angle = (first * Math.PI) / 180 + (n * Math.PI) / corners;
       const radius = n % 2 ? size * inner : size;
       context.lineTo(x + radius * Math.cos(angle), y + radius * Math.sin(angle));
     }
@@ -61,10 +61,11 @@
       context.clearRect(0, 0, canvas.width, canvas.height);
       axes(style.color);
       const shown = [...centred, ...centroids].filter(p => !hidden.has(p[3]));
-      const placed = shown.map(p => [...project(p), p[3], p[4]]).sort((p, q) => q[2] - p[2]);
-      for (const [x, y, near, n, size] of placed) {
+      // Far points first, so that near ones cover them.
+      const projected = shown.map(p => [...project(p), p[3], p[4]]).sort((p, q) => q[2] - p[2]);
+      for (const [x, y, near, n, size] of projected) {
         const scale = (canvas.width / 640) * (1 - 0.2 * near);
-        if (size > 4) {
+        if (size > 4) {  // a centroid, with a rim in the colour of the page
           context.globalAlpha = 1;
           context.fillStyle = style.backgroundColor;
           outline(context, emotions[n].marker, x, y, (size + 2) * scale);
@@ -75,19 +76,19 @@
       }
     };
 
-    const turned = (across, up) => {
+    const rotate = (across, up) => {
       view.across += across;
       view.up = Math.max(-1.5, Math.min(1.5, view.up + up));
       draw();
     };
-    const zoomed = by => {
+    const zoom = by => {
       view.zoom = Math.max(0.3, Math.min(8, view.zoom * by));
       draw();
     };
     const keys = {
-      ArrowLeft: () => turned(-0.1, 0), ArrowRight: () => turned(0.1, 0),
-      ArrowUp: () => turned(0, 0.1), ArrowDown: () => turned(0, -0.1),
-      "+": () => zoomed(1.15), "-": () => zoomed(1 / 1.15),
+      ArrowLeft: () => rotate(-0.1, 0), ArrowRight: () => rotate(0.1, 0),
+      ArrowUp: () => rotate(0, 0.1), ArrowDown: () => rotate(0, -0.1),
+      "+": () => zoom(1.15), "-": () => zoom(1 / 1.15),
       0: () => { view = { ...start }; draw(); },
     };
     canvas.addEventListener("keydown", event => {
@@ -97,7 +98,7 @@
     });
     canvas.addEventListener("pointerdown", event => canvas.setPointerCapture(event.pointerId));
     canvas.addEventListener("pointermove", event => {
-      if (canvas.hasPointerCapture(event.pointerId)) turned(event.movementX / 150, event.movementY / 150);
+      if (canvas.hasPointerCapture(event.pointerId)) rotate(event.movementX / 150, event.movementY / 150);
     });
     for (const box of canvas.parentElement.querySelectorAll("input")) {
       box.addEventListener("change", () => {
