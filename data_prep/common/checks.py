@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
-from typing import TYPE_CHECKING
 
 from ser_brain.core.errors import SERError, bad_value
 from ser_brain.core.files import sha256_of
