@@ -15,7 +15,7 @@ from ser_brain.evaluation.runs import Run, parts_of, read_run
 from ser_brain.inference.model_config import ModelConfig
 from ser_brain.reporting.report_tables import noun_of
 from ser_brain.training.predict_corpus import VALIDATION
-from ser_brain.training.run import RECORD, SETTINGS, differing
+from ser_brain.training.run import RECORD, SETTINGS, differing_settings
 
 # From the worst to the best; "not checked" where no audit has compared the two, or none could.
 CLIPS, SPEAKERS, UNKNOWN, NOTHING = "CLIPS", "speakers", "not checked", "no"
@@ -281,7 +281,7 @@ def _require_same_recipe(run: Path, splits: Mapping, part: Path) -> None:
     theirs = part / SETTINGS
     if not theirs.is_file():
         raise SERError(f"{part} holds no {SETTINGS}; --results takes run or folds folders.")
-    differ = differing(theirs, require_text(run / SETTINGS, "settings"), MAY_DIFFER)
+    differ = differing_settings(theirs, require_text(run / SETTINGS, "settings"), MAY_DIFFER)
     if trained_corpora(splits) != trained_corpora(read_json(part / "splits.json", "split")):
         differ.append("training corpora")
     if differ:

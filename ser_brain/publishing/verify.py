@@ -21,8 +21,9 @@ from ser_brain.evaluation.runs import FOLDS, parts_of, read_run
 from ser_brain.inference.model_folder import load_model
 from ser_brain.publishing.contents import is_of_card, known_files
 from ser_brain.reporting.html import written_files
-from ser_brain.training.config import plain_settings, read_settings
+from ser_brain.training.config import read_settings
 from ser_brain.training.run import ENDED, RECORD, SETTINGS, differing_options
+from ser_brain.training.setting_values import plain_settings
 
 OK, DIFFERS, UNCHECKED = "OK", "DIFFERS", "not checked"
 SHOWN = 3  # of many things that differ in the same way

@@ -38,6 +38,7 @@ from ser_brain.training.loaders import (
     with_features,
 )
 from ser_brain.training.nonfinite_guard import NonfiniteGuard
+from ser_brain.training.run_options import options_of
 from ser_brain.training.stage_stats import StageRecord, epoch_line, require_metrics, watched
 
 logger = get_logger(__name__)
@@ -133,7 +134,7 @@ class SERBrain(NonfiniteGuard):
         super().__init__(modules, opt_class, hparams, run_opts, checkpointer)
         weights, metric = self.hparams.loss_weights, self.hparams.validation_metric
         require_metrics(self.loss_names, weights, metric, require_tasks(type(self)))
-        self.run_options = device.options_of(self)
+        self.run_options = options_of(self)
         if self.max_grad_norm < 0:  # means no clipping; SpeechBrain would negate the gradients
             self.max_grad_norm = math.inf
         for name in self.compile_module_keys or ():
@@ -357,7 +358,7 @@ class SERBrain(NonfiniteGuard):
         super().on_stage_start(stage, epoch)
         self.record = StageRecord(stage)
         which = f"epoch {epoch}, " if epoch else ""
-        share = math.ceil(self.sizes.get(stage, 0) / device.count())  # of this process
+        share = math.ceil(self.sizes.get(stage, 0) / device.world_size())  # of this process
         self.progress = Progress(which + ACTIVITY[stage], "utterances", share)
         if stage == Stage.TRAIN:
             self.epoch_began = time.monotonic()

@@ -27,8 +27,7 @@ from ser_brain.data.dataset import (
 )
 from ser_brain.data.experiment import ExperimentData
 from ser_brain.models.encoders import Encoder
-from ser_brain.training import device as distributed
-from ser_brain.training.cross_validation import processors
+from ser_brain.training.device import available_cpus, rank, world_size
 from ser_brain.training.feature_cache import FeatureCache, NoRoom, can_cache
 
 logger = get_logger(__name__)
@@ -98,8 +97,8 @@ def evaluation_loader_of(
     return evaluation_loader(
         dataset.filtered_sorted(sort_key="duration"),
         batch_size,
-        distributed.rank(),
-        distributed.count(),
+        rank(),
+        world_size(),
         **device_options(device),
     )
 
@@ -110,7 +109,7 @@ def device_options(device: str) -> dict:
         return {}
     if "fork" not in multiprocessing.get_all_start_methods():  # Windows
         return {"pin_memory": True}
-    share = processors() // torch.cuda.device_count()
+    share = available_cpus() // torch.cuda.device_count()
     # Only a forked worker gets the dataset's functions, which cannot be pickled.
     return {
         "num_workers": max(1, min(MOST_WORKERS, share)),
@@ -121,11 +120,11 @@ def device_options(device: str) -> dict:
 
 def _log_repeated(count: int, what: str) -> None:
     """Torch's distributed sampler repeats the first items until every process has as many."""
-    repeated = -count % distributed.count()
+    repeated = -count % world_size()
     if repeated and if_main_process():
         logger.info(
             f"{repeated} of {count} {what} are trained on twice in an epoch, so that "
-            f"{distributed.count()} processes take as many steps."
+            f"{world_size()} processes take as many steps."
         )
 
 

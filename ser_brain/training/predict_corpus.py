@@ -31,17 +31,10 @@ from ser_brain.evaluation.runs import parts_of
 from ser_brain.models.encoders import load_encoder
 from ser_brain.training.brain import SERBrain
 from ser_brain.training.checkpoints import AtomicCheckpointer
-from ser_brain.training.command_line import require_device
-from ser_brain.training.config import (
-    GETATTR,
-    UNBUILT,
-    Tagged,
-    check_kinds,
-    plain_settings,
-    read_settings,
-)
-from ser_brain.training.device import is_cpu, use_fast_products
+from ser_brain.training.config import checked_settings, read_settings
+from ser_brain.training.device import is_cpu, require_device, use_fast_products
 from ser_brain.training.run import RECORD, SETTINGS, recorded_options, require_run
+from ser_brain.training.setting_values import BUILD_ERRORS, GETATTR, Tagged
 
 logger = get_logger(__name__)
 VALIDATION = "valid"
@@ -181,7 +174,7 @@ def load_run(folder: str | Path, device: str | None = None) -> tuple[SERBrain, d
     """Build the model of a run folder; its best checkpoint is loaded when it is first run.
 
     The folder's settings are read, not run: built are encoder, heads and Brain alone, and
-    these only where they are classes of this project (:func:`plain_settings`).
+    these only where they are classes of this project.
 
     Parameters
     ----------
@@ -205,8 +198,7 @@ def load_run(folder: str | Path, device: str | None = None) -> tuple[SERBrain, d
     settings = Path(folder) / SETTINGS
     if device is not None:
         require_device(device)
-    found = plain_settings(read_settings(settings, [("output_folder", str(folder))]))
-    check_kinds(found)
+    found = checked_settings(read_settings(settings, [("output_folder", str(folder))]))
     lacking = [key for key in NEEDED if key not in found]
     if lacking:
         raise SERError(f"{settings} is no run's settings: it lacks {', '.join(lacking)}.")
@@ -259,7 +251,7 @@ class _Builder:
                 self._built[id(value)] = (
                     made(**given) if isinstance(given, dict) else made(*given)
                 )
-            except (*UNBUILT, RuntimeError) as error:
+            except (*BUILD_ERRORS, RuntimeError) as error:
                 raise SERError(
                     f"Cannot build {value.tag} of {self._settings}: {error}."
                 ) from error

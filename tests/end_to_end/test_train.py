@@ -196,7 +196,10 @@ def test_mixed_precision_runs(corpus, tmp_path, monkeypatch):
             {"lr_heads": 1e30, "lr_encoder": 1e30},
             r"The loss is (nan|inf) in the batch of tiny",
         ),
-        ({"batch_size": "four"}, r"Bad batch_size 'four'; expected a whole number from 1\."),
+        (
+            {"batch_size": "four"},
+            r"Bad batch_size 'four'; expected a whole number, at least 1\.",
+        ),
         ({"device": "gpu"}, r"Bad device 'gpu'; this machine has: cpu"),
     ],
 )
@@ -236,7 +239,7 @@ def test_a_run_that_never_began_leaves_no_folder(change, corpus, tmp_path, monke
     [
         (["none.yaml"], "Bad settings file 'none.yaml'"),
         (["--seed=3"], "No settings file; name one first"),
-        (["hparams/base.yaml"], "names no experiment"),
+        (["hparams/base.yaml"], "is not an experiment"),
         (["hparams/classification.yaml", "--sed=3"], "Unknown setting 'sed'"),
         (["hparams/classification.yaml", "--seed=x"], "Bad seed 'x'"),
         (["hparams/classification.yaml", "--corpus=emodbb"], "Bad corpus 'emodbb'"),
@@ -333,7 +336,7 @@ def test_ctrl_c_says_how_to_go_on(corpus, tmp_path, monkeypatch, capsys):
     assert run(monkeypatch, "classification.yaml", settings(corpus, tmp_path / "run")) == 130
     error = capsys.readouterr().err
     assert error.endswith(
-        "error: Interrupted. The same command goes on after the last finished epoch.\n"
+        "error: Interrupted. The same command continues after the last finished epoch.\n"
     )
     assert "Traceback" not in error
 

@@ -217,7 +217,7 @@ def test_a_run_too_old_to_describe_its_corpora():
 
 
 def test_a_folder_that_is_no_run(tmp_path):
-    with pytest.raises(SERError, match="is no run folder"):
+    with pytest.raises(SERError, match="is not a run folder"):
         read_trained(tmp_path)
 
 

@@ -165,7 +165,7 @@ def test_evaluation_goes_from_short_to_long(dataset):
 def test_a_gpu_has_workers_and_pinned_memory(monkeypatch):
     assert device_options("cpu") == {}
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    monkeypatch.setattr("ser_brain.training.loaders.processors", lambda: 32)
+    monkeypatch.setattr("ser_brain.training.loaders.available_cpus", lambda: 32)
     forked = {"num_workers": 8, "multiprocessing_context": "fork", "pin_memory": True}
     assert device_options("cuda:0") == forked
     monkeypatch.setattr("multiprocessing.get_all_start_methods", lambda: ["spawn"])
@@ -175,7 +175,7 @@ def test_a_gpu_has_workers_and_pinned_memory(monkeypatch):
 def test_workers_read_whatever_the_systems_own_way_to_start_them(dataset, monkeypatch):
     """Python 3.14 on Linux, and every Python on Windows, starts processes by pickling."""
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    monkeypatch.setattr("ser_brain.training.loaders.processors", lambda: 1)
+    monkeypatch.setattr("ser_brain.training.loaders.available_cpus", lambda: 1)
     options = device_options("cuda:0") | {"pin_memory": False}
     before = torch.multiprocessing.get_start_method()
     torch.multiprocessing.set_start_method("spawn", force=True)

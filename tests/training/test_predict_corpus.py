@@ -156,7 +156,7 @@ def test_every_fold_predicts(run, tmp_path):
 
 def test_mistakes(run, tmp_path, capsys):
     folder, manifest = run
-    with pytest.raises(SERError, match="is no run folder: it holds no hyperparams.yaml"):
+    with pytest.raises(SERError, match="is not a run folder: it contains no hyperparams.yaml"):
         load_run(tmp_path)
     with pytest.raises(SERError, match="No device 'cuda:7'"):
         load_run(folder, "cuda:7")
