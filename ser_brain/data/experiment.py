@@ -231,13 +231,7 @@ def label_choice(hparams: Mapping) -> LabelChoice:
 
 
 def require_tasks(brain: type) -> tuple[str, ...]:
-    """What an experiment learns, as its Brain declares it in ``tasks``.
-
-    Raises
-    ------
-    SERError
-        If it declares nothing, or something that is not a task.
-    """
+    """What an experiment learns, as its Brain declares it in ``tasks``; checked."""
     brain = getattr(brain, "func", brain)  # of a !name: with arguments
     tasks = tuple(getattr(brain, "tasks", ()))
     if not tasks or set(tasks) - set(TASKS):
@@ -317,13 +311,7 @@ def audit_all(
     tests: Mapping[str, dict[str, dict]],
     protocol: str,
 ) -> dict[str, dict]:
-    """Audit training against validation, and both against each test set.
-
-    Raises
-    ------
-    SERError
-        See :func:`ser_brain.data.audit.require_disjoint`.
-    """
+    """Audit training against validation, and both against each test set; stop at an overlap."""
     hashes: dict[tuple, str] = {}  # shared, so that no recording is read twice
     audits = audit_parts({"train": train, "valid": valid}, hashes)
     for name, rows in tests.items():
