@@ -50,13 +50,7 @@ def audit(
 
 
 def unknown_in(audits: Mapping[str, Mapping]) -> dict[str, int]:
-    """How many utterances were not compared by speaker, group or text.
-
-    Parameters
-    ----------
-    audits : mapping
-        Pair of parts, such as ``train-test`` -> audit.
-    """
+    """How many utterances were not compared, in all audits of pairs of parts."""
     of_part: dict[str, dict[str, int]] = {what: {} for what in FIELDS}
     for pair, result in audits.items():
         for what in FIELDS:
@@ -133,11 +127,6 @@ def require_disjoint(audits: Mapping[str, dict], protocol: str) -> None:
 
     Every protocol keeps utterances apart; ``speaker``, ``group`` and ``speaker+text`` keep the
     speakers, groups or texts of the test sets out of training.
-
-    Raises
-    ------
-    SERError
-        With the pair, the count and the first five examples.
     """
     fields = DISJOINT.get(protocol, ())
     for pair, result in audits.items():

@@ -159,13 +159,7 @@ def add_on_arguments(parser: argparse.ArgumentParser, required: bool) -> None:
 
 
 def targets(arguments: argparse.Namespace) -> list[Target]:
-    """The corpora that a command line tests on.
-
-    Raises
-    ------
-    SERError
-        If a manifest is missing, a ``--where`` has no value, or the data folders do not match.
-    """
+    """The corpora that a command line tests on."""
     folders = arguments.data_folder or [None] * len(arguments.on)
     if len(folders) != len(arguments.on):
         raise SERError(
@@ -180,13 +174,7 @@ def targets(arguments: argparse.Namespace) -> list[Target]:
 
 
 def parse_pair(option: str, text: str) -> tuple[str, str]:
-    """Split ``KEY=VALUE``.
-
-    Examples
-    --------
-    >>> parse_pair("--where", "language=deu")
-    ('language', 'deu')
-    """
+    """Split ``KEY=VALUE``; ``option`` is for the error."""
     key, _, value = text.partition("=")
     if not (key and value):
         raise SERError(f"Bad {option} {text!r}; expected KEY=VALUE.")
@@ -194,13 +182,7 @@ def parse_pair(option: str, text: str) -> tuple[str, str]:
 
 
 def parse_manifest(text: str) -> tuple[Path, str | None]:
-    """Split ``MANIFEST[:LABEL_SOURCE]``.
-
-    Raises
-    ------
-    SERError
-        If there is no such manifest.
-    """
+    """Split ``MANIFEST[:LABEL_SOURCE]``; stop if there is no such manifest."""
     if Path(text).is_file():
         return Path(text), None
     path, _, source = text.rpartition(":")

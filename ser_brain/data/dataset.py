@@ -73,13 +73,7 @@ def load_signal(
 
 
 def require_files(rows: Mapping[str, dict]) -> None:
-    """Stop before a model runs if recordings are missing.
-
-    Raises
-    ------
-    SERError
-        With their number and the first three.
-    """
+    """Stop before a model runs if recordings are missing."""
     files = {row["wav"] for row in rows.values()}
     missing = sorted(file for file in files if not os.path.isfile(file))
     if missing:

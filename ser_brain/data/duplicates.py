@@ -77,13 +77,7 @@ def same_samples(
 
 
 def audio_hash(entry: Mapping) -> str:
-    """SHA-256 of an utterance's samples as 16-bit mono PCM.
-
-    Raises
-    ------
-    SERError
-        If they cannot be read.
-    """
+    """SHA-256 of an utterance's samples as 16-bit mono PCM."""
     try:
         samples, _ = audio.read(entry["wav"], entry["start"], entry["stop"])
     except audio.AudioProblem as problem:

@@ -110,10 +110,10 @@ class Protocol:
         ('demo', 'emodb')
         """
         corpora, *parts = line.partition(" on ")[0].split("/")
-        split, sources, *rest = [*parts, "", ""]
-        task = next((p for p in rest if re.match(r"\d+-class|valence-arousal", p)), "")
+        split, sources = [*parts, "", ""][:2]
+        task = next((p for p in parts if re.match(r"\d+-class|valence-arousal", p)), "")
         classes = re.match(r"(\d+)-class", task)
-        seed = next(filter(None, (re.fullmatch(r"seed (\d+)", p) for p in rest)), None)
+        seed = next(filter(None, (re.fullmatch(r"seed (\d+)", p) for p in parts)), None)
         learned = {"emotion": classes, "valence_arousal": "valence-arousal" in task}
         return cls(
             tuple(corpora.split("+")),
@@ -122,7 +122,7 @@ class Protocol:
             tuple(name for name, found in learned.items() if found),
             int(classes[1]) if classes else 0,
             "(prototypes)" in task,
-            "balanced" in rest,
+            "balanced" in parts,
             int(seed[1]) if seed else None,
         )
 
@@ -239,13 +239,7 @@ def label_choice(hparams: Mapping) -> LabelChoice:
 
 
 def require_tasks(brain: type) -> tuple[str, ...]:
-    """What an experiment learns, as its Brain declares it in ``tasks``.
-
-    Raises
-    ------
-    SERError
-        If it declares nothing, or something that is not a task.
-    """
+    """What an experiment learns, as its Brain declares it in ``tasks``; checked."""
     brain = getattr(brain, "func", brain)  # of a !name: with arguments
     tasks = tuple(getattr(brain, "tasks", ()))
     if not tasks or set(tasks) - set(TASKS):
@@ -325,13 +319,7 @@ def audit_all(
     tests: Mapping[str, dict[str, dict]],
     protocol: str,
 ) -> dict[str, dict]:
-    """Audit training against validation, and both against each test set.
-
-    Raises
-    ------
-    SERError
-        See :func:`ser_brain.data.audit.require_disjoint`.
-    """
+    """Audit training against validation, and both against each test set; stop at an overlap."""
     hashes: dict[tuple, str] = {}  # shared, so that no recording is read twice
     audits = audit_parts({"train": train, "valid": valid}, hashes)
     for name, rows in tests.items():

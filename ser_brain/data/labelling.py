@@ -218,13 +218,7 @@ def _nothing_left(
 
 
 def require_every_emotion(rows: Mapping[str, dict], emotions: Sequence[str]) -> None:
-    """Stop if a class of the experiment has no utterance to train on.
-
-    Raises
-    ------
-    SERError
-        Naming those classes, and the counts of all.
-    """
+    """Stop if a class of the experiment has no utterance to train on."""
     counts = Counter(row["emotion"] for row in rows.values())
     absent = [emotion for emotion in emotions if not counts[emotion]]
     if absent:

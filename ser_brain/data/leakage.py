@@ -12,6 +12,9 @@ from ser_brain.data.audit import FIELDS, SHOWN, not_compared, nothing_shared, sh
 from ser_brain.data.manifest import DATA_FOLDER, read_manifest
 from ser_brain.data.near_duplicates import read_recordings, same_recordings
 
+NAMED = 5  # ids in an error
+COMMENT = "#"
+
 # What may be shared -> in words.
 KINDS = {
     "utterances": "utterances",
@@ -116,10 +119,6 @@ def _verdict(facts: Mapping) -> list[str]:
         return [*lines, f"verdict: overlap ({found})"]
     but = f" except {', '.join(counts.values())}, which are allowed" if counts else ""
     return [*lines, f"verdict: {nothing_shared(not lines)}{but}"]
-
-
-NAMED = 5  # ids in an error
-COMMENT = "#"
 
 
 def read_ids(source: str) -> list[str]:

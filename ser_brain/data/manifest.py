@@ -129,13 +129,7 @@ def card_path(manifest: str | Path) -> Path:
 
 
 def read_card(manifest: str | Path, needed: Iterable[str] = ()) -> dict:
-    """Read the card of a manifest; ``needed`` are the keys that it must have.
-
-    Raises
-    ------
-    SERError
-        If it is missing or damaged, or a value is of the wrong kind.
-    """
+    """Read and check the card of a manifest; ``needed`` are the keys that it must have."""
     path = card_path(manifest)
     card = read_json(path, "corpus card")
     optional = CARD.keys() - set(needed)
@@ -144,13 +138,7 @@ def read_card(manifest: str | Path, needed: Iterable[str] = ()) -> dict:
 
 
 def require_as_written(manifest: str | Path, card: Mapping) -> None:
-    """Stop if a manifest was damaged or edited since its card was written.
-
-    Raises
-    ------
-    SERError
-        The error says how to accept an edit that was intended.
-    """
+    """Stop if a manifest was damaged or edited since its card was written."""
     if SHA256 in card and Path(manifest).is_file():
         _require_hash(manifest, card, sha256_of(manifest))
 
@@ -351,13 +339,7 @@ class CorpusCard:
     notes: str = ""
 
     def emotion(self, raw: str) -> str:
-        """The canonical emotion of one of the corpus's codes.
-
-        Raises
-        ------
-        SERError
-            If the card does not know the code.
-        """
+        """The canonical emotion of one of the corpus's codes; stop at an unknown code."""
         if raw not in self.emotions:
             raise bad_value(f"emotion code in {self.name}", raw, self.emotions)
         return self.emotions[raw]
@@ -419,12 +401,7 @@ CARD: Mapping[str, Bound] = {
 
 
 def check_entry(entry: object, name: str, manifest: str | Path) -> None:
-    """Stop at an entry that lacks a key, or has a value of the wrong kind.
-
-    Raises
-    ------
-    SERError
-    """
+    """Stop at an entry that lacks a key, or has a value of the wrong kind."""
     where = f"entry {name!r} of the manifest {manifest}"
     check(entry, ENTRY, where, others=True, advice=PREPARE_AGAIN)
     start, stop = entry["start"] or 0, entry["stop"]
