@@ -39,7 +39,12 @@ from ser_brain.training.loaders import (
 )
 from ser_brain.training.nonfinite_guard import NonfiniteGuard
 from ser_brain.training.run_options import options_of
-from ser_brain.training.stage_stats import StageRecord, epoch_line, require_metrics, watched
+from ser_brain.training.stage_stats import (
+    StageRecord,
+    epoch_line,
+    require_metrics,
+    validation_value,
+)
 
 logger = get_logger(__name__)
 ACTIVITY = {Stage.TRAIN: "training", Stage.VALID: "validation", Stage.TEST: "scoring"}
@@ -376,7 +381,7 @@ class SERBrain(NonfiniteGuard):
             Statistics by name; ``valid`` holds the validation metric.
         """
         metric = self.hparams.validation_metric
-        value = watched(valid, metric, epoch)
+        value = validation_value(valid, metric, epoch)
         rates = anneal(self.optimizers_dict, self.hparams, value)
         seconds = time.monotonic() - self.epoch_began
         statistics = {"train": dict(train), "valid": dict(valid)}
