@@ -21,18 +21,20 @@ from data_prep.common.run import prepare_all, require_folder
 from ser_brain.core.errors import shown
 from ser_brain.core.files import read_json, write_json
 from ser_brain.core.lock import NAME, held
-from ser_brain.core.log import get_logger, show_progress
+from ser_brain.core.log import show_progress
 from ser_brain.core.process import exit_code_of
 from ser_brain.data.corpora import CorpusSetting, parse_corpora
-from ser_brain.data.splits import absence
 from ser_brain.training import command_line, config, run
+from ser_brain.training.command_line import NEXT_STEP, explain
 
 HOME = Path(__file__).parent
-logger = get_logger("train")
 
 
 def start(arguments: list[str]) -> None:
     """Check the command, lock the output folder, and run the experiment in it."""
+    if not arguments or {"-h", "--help"} & set(arguments):
+        print(command_line.help_text(__doc__, arguments, HOME), flush=True)
+        return
     path, overrides = command_line.read(arguments)
     file = config.find_settings(path, HOME)
     settings = config.read_settings(file, overrides, command_line.RUN_OPTIONS)
@@ -60,7 +62,6 @@ def run_experiment(folder: Path, settings: str, hparams: dict, run_opts) -> None
     """Corpora -> split -> datasets -> Brain -> fit -> evaluate -> report."""
     from speechbrain.utils.distributed import if_main_process, run_on_main
 
-    from ser_brain.data import audit
     from ser_brain.data.experiment import load_experiment
     from ser_brain.reporting.report import summary_table, write_report
     from ser_brain.training import device
@@ -71,10 +72,8 @@ def run_experiment(folder: Path, settings: str, hparams: dict, run_opts) -> None
     run_on_main(run.claim, [folder, settings])
     if if_main_process():
         show_progress(folder / run.LOG)
-
     where = (hparams["manifest_folder"], hparams["allow_partial"])
-    prepared = run_on_main(prepare_all, [corpora_of(hparams), *where])
-    data = load_experiment(hparams, prepared)
+    data = load_experiment(hparams, run_on_main(prepare_all, [corpora_of(hparams), *where]))
     datasets = dataio_prep(data, hparams)
 
     brain = hparams["brain"](
@@ -86,18 +85,11 @@ def run_experiment(folder: Path, settings: str, hparams: dict, run_opts) -> None
     require_room(folder, brain.modules, 0 if brain.test_only else hparams["number_of_epochs"])
 
     # Nothing of the folder has changed so far; from here on the run has begun.
-    facts = {
-        "protocol": data.protocol,
-        "seed": hparams["seed"],
-        "run_options": brain.run_options,
-    }
+    facts = dict(protocol=data.protocol, seed=hparams["seed"], run_options=brain.run_options)
     record = run_on_main(run.begin, [folder, settings], facts)
     run_on_main(write_json, [folder / "splits.json", data.as_dict()])
     if if_main_process():
-        logger.info(f"protocol: {data.protocol}")
-        audit.log(data.audits)
-        for part, classes in data.absent.items():
-            logger.warning(absence(part, classes))
+        data.log_findings()
 
     brain.fit(hparams["epoch_counter"], datasets["train"], datasets["valid"])
     # The best checkpoint scores every set. The validation set fits the temperature.
@@ -109,29 +101,20 @@ def run_experiment(folder: Path, settings: str, hparams: dict, run_opts) -> None
     run_on_main(record.finish)
     if if_main_process():
         page = write_report(folder)
-        results = read_json(page.parent / "results.json", "results")
+        results = read_json(page.with_name("results.json"), "results")
         print(shown(f"{summary_table(results)}\nreport: {page}"))
 
 
 def corpora_of(hparams: dict) -> list[CorpusSetting]:
     """Read the corpora that the settings name."""
-    named = (hparams[key] for key in ("corpora", "corpus", "data_folder"))
-    return parse_corpora(lines_of(*named))
-
-
-def show_help(arguments: list[str]) -> None:
-    """Print the settings, with the values of the settings file that is named."""
-    print(command_line.help_text(__doc__, arguments, HOME), flush=True)
+    corpora, corpus = hparams["corpora"], hparams["corpus"]
+    return parse_corpora(lines_of(corpora, corpus, hparams["data_folder"]))
 
 
 def main() -> int:
     """Run the command; return its exit code."""
-    arguments = sys.argv[1:]
     show_progress()
-    command = show_help if not arguments or {"-h", "--help"} & set(arguments) else start
-    return exit_code_of(
-        lambda: command(arguments), command_line.NEXT_STEP, command_line.explain
-    )
+    return exit_code_of(lambda: start(sys.argv[1:]), NEXT_STEP, explain)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ser_brain.core.errors import SERError
 from ser_brain.core.log import get_logger
+from ser_brain.data import audit
 from ser_brain.data.audit import audit_parts, require_disjoint
 from ser_brain.data.corpora import CorpusSetting
 from ser_brain.data.labelling import (
@@ -17,7 +18,7 @@ from ser_brain.data.labelling import (
     label_corpus,
     require_every_emotion,
 )
-from ser_brain.data.splits import SplitSetting, balanced_ids, split
+from ser_brain.data.splits import SplitSetting, absence, balanced_ids, split
 
 logger = get_logger(__name__)
 
@@ -70,6 +71,13 @@ class ExperimentData:
             "left_out": {data.name: data.left_out for data in self.corpora},
             "corpora": {data.name: data.facts(heard) for data in self.corpora},
         }
+
+    def log_findings(self) -> None:
+        """Log the protocol, what the parts share, and the classes that a part lacks."""
+        logger.info(f"protocol: {self.protocol}")
+        audit.log(self.audits)
+        for part, classes in self.absent.items():
+            logger.warning(absence(part, classes))
 
     def synthetic(self, test_set: str) -> bool:
         """Whether a test set holds no person's speech."""
