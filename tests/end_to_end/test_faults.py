@@ -694,8 +694,8 @@ def test_a_stop_before_its_start_is_refused_wherever_it_stands(talk, capsys):
     manifest = talk / "m" / "mine.json"
     (talk / "m" / "mine.card.json").unlink()
     manifest.write_text(manifest.read_text().replace('"stop": 2.0', '"stop": 0.5'))
-    with pytest.raises(SERError, match="stop of 'mine_talk_1.000_2.000' is 0.5"):
-        read_manifest(manifest, talk)
+    with pytest.raises(SERError, match="Bad stop in entry 'mine_talk_1.000_2.000' .*: found 0.5"):
+        read_manifest(manifest)
 
 
 def test_an_explicit_map_goes_before_the_words_for_nothing(talk):
@@ -1166,7 +1166,7 @@ def home(unknown_speakers, tmp_path):
 
 
 UNKNOWN = (
-    "not compared: speakers of 48, groups of 48, texts of 48 utterances, which are not known"
+    "not compared: speakers of 48, groups of 48, texts of 48 utterances, which are unknown"
 )
 
 
