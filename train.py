@@ -24,6 +24,7 @@ from ser_brain.core.lock import NAME, held
 from ser_brain.core.log import show_progress
 from ser_brain.core.process import exit_code_of
 from ser_brain.data.corpora import CorpusSetting, parse_corpora
+from ser_brain.data.experiment_config import ExperimentConfig
 from ser_brain.training import command_line, config, run
 from ser_brain.training.command_line import NEXT_STEP, explain
 
@@ -62,7 +63,7 @@ def run_experiment(folder: Path, settings: str, hparams: dict, run_opts) -> None
     """Corpora -> split -> datasets -> Brain -> fit -> evaluate -> report."""
     from speechbrain.utils.distributed import if_main_process, run_on_main
 
-    from ser_brain.data.experiment import load_experiment
+    from ser_brain.data.experiment import load_experiment, require_tasks
     from ser_brain.reporting.report import summary_table, write_report
     from ser_brain.training import device
     from ser_brain.training.checkpoints import require_room
@@ -73,7 +74,9 @@ def run_experiment(folder: Path, settings: str, hparams: dict, run_opts) -> None
     if if_main_process():
         show_progress(folder / run.LOG)
     where = (hparams["manifest_folder"], hparams["allow_partial"])
-    data = load_experiment(hparams, run_on_main(prepare_all, [corpora_of(hparams), *where]))
+    prepared = run_on_main(prepare_all, [corpora_of(hparams), *where])
+    experiment = ExperimentConfig.from_settings(hparams, require_tasks(hparams["brain"]))
+    data = load_experiment(experiment, prepared)
     datasets = dataio_prep(data, hparams)
 
     brain = hparams["brain"](
@@ -85,7 +88,7 @@ def run_experiment(folder: Path, settings: str, hparams: dict, run_opts) -> None
     require_room(folder, brain.modules, 0 if brain.test_only else hparams["number_of_epochs"])
 
     # Nothing of the folder has changed so far; from here on the run has begun.
-    facts = {"protocol": str(data.protocol), "seed": hparams["seed"]}
+    facts = {"protocol": str(data.protocol), "seed": experiment.seed}
     facts |= {"run_options": brain.run_options}
     record = run_on_main(run.begin, [folder, settings], facts)
     run_on_main(write_json, [folder / "splits.json", data.as_dict()])
@@ -94,11 +97,12 @@ def run_experiment(folder: Path, settings: str, hparams: dict, run_opts) -> None
 
     brain.fit(hparams["epoch_counter"], datasets["train"], datasets["valid"])
     # The best checkpoint scores every set. The validation set fits the temperature.
+    encoder = hparams["encoder"].name
     brain.evaluate(datasets["valid"], min_key=hparams["validation_metric"])
-    run_on_main(write_validation, [folder, brain.outputs, data, hparams])
+    run_on_main(write_validation, [folder, brain.outputs, data, encoder])
     for name, test_set in datasets["tests"].items():
         brain.evaluate(test_set, min_key=hparams["validation_metric"])
-        run_on_main(write_test_set, [folder, name, brain.outputs, data, hparams])
+        run_on_main(write_test_set, [folder, name, brain.outputs, data, encoder])
     run_on_main(record.finish)
     if if_main_process():
         page = write_report(folder)

@@ -16,7 +16,8 @@ from speechbrain import Stage
 
 import train
 from data_prep.common.run import prepare_all
-from ser_brain.data.experiment import load_experiment
+from ser_brain.data.experiment import load_experiment, require_tasks
+from ser_brain.data.experiment_config import ExperimentConfig
 from ser_brain.training import config
 from ser_brain.training.loaders import dataio_prep
 
@@ -42,7 +43,8 @@ def first_losses(experiment: str, folder: str | Path) -> list[float]:
     hparams = config.load_settings(settings)
     corpora = train.corpora_of(hparams)
     prepared = prepare_all(corpora, hparams["manifest_folder"], hparams["allow_partial"])
-    data = load_experiment(hparams, prepared)
+    experiment = ExperimentConfig.from_settings(hparams, require_tasks(hparams["brain"]))
+    data = load_experiment(experiment, prepared)
     brain = hparams["brain"](
         modules=hparams["modules"],
         hparams=hparams,

@@ -14,6 +14,7 @@ from ser_brain.core.log import get_logger
 from ser_brain.data import audit
 from ser_brain.data.audit import audit_parts, require_disjoint
 from ser_brain.data.corpora import CorpusSetting
+from ser_brain.data.experiment_config import ExperimentConfig
 from ser_brain.data.labelling import (
     NEEDED,
     CorpusData,
@@ -146,6 +147,8 @@ class ExperimentData:
         ``valid`` or test set -> classes of which it has no utterance, where there are any.
     protocol : Protocol, optional
         None until :func:`load_experiment` knows what is learned.
+    config : ExperimentConfig, optional
+        The settings, of data that :func:`load_experiment` gives.
     """
 
     train: dict[str, dict]
@@ -156,6 +159,7 @@ class ExperimentData:
     folds: int
     absent: dict[str, list[str]]
     protocol: Protocol | None = None
+    config: ExperimentConfig | None = None
 
     def as_dict(self) -> dict:
         """The content of ``splits.json``: ids, audit, classes and excluded utterances."""
@@ -186,38 +190,29 @@ class ExperimentData:
 
 
 def load_experiment(
-    hparams: Mapping, prepared: Sequence[tuple[CorpusSetting, str, str]]
+    config: ExperimentConfig, prepared: Sequence[tuple[CorpusSetting, str, str]]
 ) -> ExperimentData:
     """Label, split and audit the corpora of an experiment.
 
     Parameters
     ----------
-    hparams : mapping
-        The experiment's settings.
+    config : ExperimentConfig
     prepared : sequence of (CorpusSetting, manifest, data folder)
 
     Raises
     ------
     SERError
-        If settings, labels or splits are wrong.
+        If labels or splits are wrong.
     """
-    choice = label_choice(hparams)
-    setting = SplitSetting(
-        protocol=hparams["split"],
-        seed=hparams["seed"],
-        fractions=hparams["split_fractions"],
-        folds=hparams["folds"],
-        fold=hparams["fold"],
-    )
-    tasks, balanced = require_tasks(hparams["brain"]), hparams["balanced"]
+    tasks, balanced = config.tasks, config.balanced
     labelled = [
-        label_corpus(read_manifest(manifest, NEEDED), folder, line, choice)
+        label_corpus(read_manifest(manifest, NEEDED), folder, line, config.labels)
         for line, manifest, folder in prepared
     ]
-    data = assemble(
-        labelled, setting, choice.emotions if "emotion" in tasks else None, balanced
-    )
-    data.protocol = protocol_of(data, setting, tasks, choice, balanced)
+    classes = config.labels.emotions if "emotion" in tasks else None
+    data = assemble(labelled, config.split, classes, balanced)
+    data.config = config
+    data.protocol = protocol_of(data, config.split, tasks, config.labels, balanced)
     learned = data.protocol.tasks
     if not learned:
         raise SERError(
@@ -230,12 +225,6 @@ def load_experiment(
             "--vad_source=prototypes gives each emotion its point on the circumplex."
         )
     return data
-
-
-def label_choice(hparams: Mapping) -> LabelChoice:
-    """How an experiment's settings read labels."""
-    fields = dataclasses.fields(LabelChoice)
-    return LabelChoice(**{field.name: hparams[field.name] for field in fields})
 
 
 def require_tasks(brain: type) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import math
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -20,7 +19,9 @@ from ser_brain.core.lock import NAME, held
 from ser_brain.core.log import get_logger
 from ser_brain.data.corpora import CorpusSetting, Target
 from ser_brain.data.dataset import make_dataset, require_files, require_lengths
-from ser_brain.data.experiment import ExperimentData, label_choice
+from ser_brain.data.experiment import ExperimentData
+from ser_brain.data.experiment_config import NEEDED as NEEDED_SETTINGS
+from ser_brain.data.experiment_config import ExperimentConfig
 from ser_brain.data.labelling import NEEDED as NEEDED_OF_CARD
 from ser_brain.data.labelling import CorpusData, label_corpus
 from ser_brain.data.manifest import SHA256, read_manifest
@@ -42,8 +43,7 @@ VALIDATION = "valid"
 COPIED = ("corpus", "speaker", "gender", "language", "text", "duration", "label_source")
 COPIED += ("emotion", "valence", "arousal")
 
-NEEDED = ("experiment", "seed", "brain", "modules", "emotions", "emotion_map", "va_range")
-NEEDED += ("vad_source", "required_label", "batch_size", "loss_weights", "validation_metric")
+NEEDED = (*NEEDED_SETTINGS, "brain", "modules", "batch_size", "loss_weights")
 LOAD_ENCODER = "!apply:ser_brain.models.encoders.load_encoder"
 OURS = re.compile(r"!(new|name):((?:ser_brain|recipes)(?:\.[a-z]\w*)*)\.([A-Z]\w*)")
 
@@ -94,12 +94,13 @@ def _predict(folder: Path, brain: SERBrain, hparams: dict, target: Target) -> st
         corpus_card["name"], "test", None, target.label_source, target.where
     )
     data_folder = manifest.data_folder(target.data_folder)
-    data = label_corpus(manifest, data_folder, setting, label_choice(hparams))
+    config = ExperimentConfig.from_settings(hparams, brain.tasks)
+    data = label_corpus(manifest, data_folder, setting, config.labels)
     if target.balanced:
-        drawn = balanced_ids(data.rows, hparams["emotions"], hparams["seed"])
+        drawn = balanced_ids(data.rows, config.labels.emotions, config.seed)
         data = replace(data, rows={i: data.rows[i] for i in drawn})
     name = _name(data, target)
-    checkpoint = brain.checkpointer.find_checkpoint(min_key=hparams["validation_metric"])
+    checkpoint = brain.checkpointer.find_checkpoint(min_key=config.validation_metric)
     facts = {
         SHA256: manifest.sha256,
         "checkpoint": checkpoint and checkpoint.path.name,
@@ -113,17 +114,17 @@ def _predict(folder: Path, brain: SERBrain, hparams: dict, target: Target) -> st
     encoder = hparams["encoder"]
     lengths = (encoder.min_samples, encoder.max_samples, encoder.sample_rate_hz)
     require_files(data.rows)
-    require_lengths(data.rows, *lengths, hparams.get("max_clip_s", math.inf))
+    require_lengths(data.rows, *lengths, config.max_clip_s)
     card = {
-        **model_facts(hparams),
+        **model_facts(config, encoder.name),
         **temperature_of(folder),
         **_origin(folder, data, facts),
         **facts,
         "synthetic": bool(corpus_card.get("synthetic")),
     }
     logger.info(f"{folder}: scoring {len(data.rows):,} utterances of {name}")
-    test_set = make_dataset(data.rows, hparams["emotions"], encoder.sample_rate_hz)
-    brain.evaluate(test_set, min_key=hparams["validation_metric"])
+    test_set = make_dataset(data.rows, config.labels.emotions, encoder.sample_rate_hz)
+    brain.evaluate(test_set, min_key=config.validation_metric)
     write_outputs(folder, name, brain.outputs, data.rows, card)
     return name
 
@@ -160,7 +161,7 @@ def _origin(folder: Path, data: CorpusData, facts: dict) -> dict:
 
 
 def write_validation(
-    folder: Path, outputs: Sequence[Mapping], data: ExperimentData, hparams: Mapping
+    folder: Path, outputs: Sequence[Mapping], data: ExperimentData, encoder: str
 ) -> None:
     """Write the predictions on the validation set, and the temperature that fits them best.
 
@@ -173,10 +174,10 @@ def write_validation(
     outputs : sequence of mapping
         :attr:`ser_brain.training.brain.SERBrain.outputs`.
     data : ExperimentData
-    hparams : mapping
-        The experiment's settings.
+    encoder : str
+        The encoder's name.
     """
-    card = {**model_facts(hparams), "role": VALIDATION, **data.protocol.as_dict()}
+    card = {**model_facts(data.config, encoder), "role": VALIDATION, **data.protocol.as_dict()}
     path = write_outputs(folder, VALIDATION, outputs, data.valid, card)
     predictions = read_predictions(path, embeddings=False)
     if predictions.log_probs_NC is None:
@@ -189,11 +190,11 @@ def write_validation(
 
 
 def write_test_set(
-    folder: Path, name: str, outputs: Sequence[Mapping], data: ExperimentData, hparams: Mapping
+    folder: Path, name: str, outputs: Sequence[Mapping], data: ExperimentData, encoder: str
 ) -> Path:
     """Write the predictions on one test set; parameters as :func:`write_validation`."""
     card = {
-        **model_facts(hparams),
+        **model_facts(data.config, encoder),
         **temperature_of(folder),
         "role": "test",
         **data.protocol.as_dict(),
@@ -209,10 +210,15 @@ def temperature_of(folder: Path) -> dict:
     return {"temperature": card["temperature"]} if "temperature" in card else {}
 
 
-def model_facts(hparams: Mapping) -> dict:
+def model_facts(config: ExperimentConfig, encoder: str) -> dict:
     """What the card of every predictions file of a model contains."""
-    facts = {key: hparams[key] for key in ("experiment", "seed", "emotions", "va_range")}
-    return {"encoder": hparams["encoder"].name, **facts}
+    return {
+        "encoder": encoder,
+        "experiment": config.experiment,
+        "seed": config.seed,
+        "emotions": config.labels.emotions,
+        "va_range": config.labels.va_range,
+    }
 
 
 def write_outputs(
