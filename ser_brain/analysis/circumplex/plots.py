@@ -59,23 +59,13 @@ AXIS_MARKS = {"arousal": (BLUE, "o", 0.16), "valence": (ORANGE, "s", -0.16)}
 
 @dataclass(frozen=True)
 class Scatter:
-    """The points of one panel.
-
-    Attributes
-    ----------
-    points_N2 : ndarray
-    emotion_N : ndarray of int
-    means_E2, covariances_E22 : ndarray
-        Of each emotion's Gaussian.
-    shares : (float, float)
-        Of the fitted set's variance, explained by the two components.
-    """
+    """The points of one panel."""
 
     points_N2: np.ndarray
     emotion_N: np.ndarray
-    means_E2: np.ndarray
+    means_E2: np.ndarray  # of each emotion's Gaussian
     covariances_E22: np.ndarray
-    shares: tuple[float, float]
+    shares: tuple[float, float]  # of the fitted set's variance, explained by the two components
 
 
 def plot_components(

@@ -36,19 +36,10 @@ LEAST_POINTS = 3  # two points do not decide whether the plane is reflected
 
 @dataclass(frozen=True)
 class Placement:
-    """A fitted placement: ``(points - origin) @ rotation * scale + shift``.
-
-    Attributes
-    ----------
-    origin_k : ndarray
-    rotation_k2 : ndarray
-        The first two columns of an orthogonal matrix.
-    scale : float
-    shift_2 : ndarray
-    """
+    """A fitted placement: ``(points - origin) @ rotation * scale + shift``."""
 
     origin_k: np.ndarray
-    rotation_k2: np.ndarray
+    rotation_k2: np.ndarray  # the first two columns of an orthogonal matrix
     scale: float
     shift_2: np.ndarray
 
@@ -166,21 +157,12 @@ def place_points(reduced: ReducedSet, space: str) -> dict[str, np.ndarray]:
 
 @dataclass(frozen=True)
 class Placed:
-    """Placed utterances of several parts.
-
-    Attributes
-    ----------
-    points_N2 : ndarray
-    emotion_N, cluster_N : ndarray of int
-        The cluster is that of the bootstrap.
-    true_va_N2 : ndarray
-        Ratings, NaN where there are none.
-    """
+    """Placed utterances of several parts."""
 
     points_N2: np.ndarray
     emotion_N: np.ndarray
-    cluster_N: np.ndarray
-    true_va_N2: np.ndarray
+    cluster_N: np.ndarray  # of the bootstrap
+    true_va_N2: np.ndarray  # ratings, NaN where there are none
 
     def centroids(self, emotions: int) -> np.ndarray:
         """Mean point of every emotion, shape (E, 2)."""

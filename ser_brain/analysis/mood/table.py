@@ -1,4 +1,7 @@
-"""The rows of a table of predictions as they stand in the file: CSV or JSON lines."""
+"""A table of predictions, CSV or JSON lines: its rows, its points and its probabilities.
+
+Axes: N pieces of speech, C classes, 2 = valence and arousal.
+"""
 
 from __future__ import annotations
 
@@ -15,66 +18,53 @@ import numpy as np
 from ser_brain.core.errors import SERError, bad_value
 from ser_brain.core.files import parse_json_line, read_text
 from ser_brain.core.tables import as_said, delimiter_of
-from ser_brain.data.labels import EMOTIONS, prototype
+from ser_brain.data.labelling import UNIT_RANGE
+from ser_brain.data.labels import EMOTIONS, prototype, rescale
 
-DELIMITERS = ",;\t"
+PREDICTED = ("predicted_valence", "predicted_arousal")
+
+# With two decimals, a dozen rounded probabilities still sum to one within this.
+SUM_TOLERANCE = 0.06
+
+# A linear head overshoots the scale a little; beyond this share of its width, the scale is
+# probably another one.
+OVERSHOOT = 0.1
 
 
 @dataclass(frozen=True)
 class Rows:
-    """A table's rows.
-
-    Attributes
-    ----------
-    path : Path
-    cells : list of dict
-        Column -> cell: text in a CSV file, any JSON type in a file of JSON lines.
-    lines : list of int
-        Line in the file.
-    decimal_comma : bool
-        Whether 0,5 is a number: where the delimiter is no comma.
-    """
+    """A table's rows."""
 
     path: Path
-    cells: list[dict]
-    lines: list[int]
-    decimal_comma: bool
+    cells: list[dict]  # column -> cell: text in a CSV file, any JSON type in JSON lines
+    lines: list[int]  # line of each row in the file
+    decimal_comma: bool  # whether 0,5 is a number: where the delimiter is no comma
 
     def has(self, column: str) -> bool:
-        """Whether the table has a column; of JSON lines the first decides."""
+        """Whether the table has a column; in JSON lines the first row decides."""
         return column in self.cells[0]
 
     def where(self, i: int) -> str:
-        """A row, for an error."""
+        """A row as an error names it."""
         name = self.cells[i].get("id")
         return f"{self.path.name}, line {self.lines[i]}" + (f" (id {name})" if name else "")
 
-    def chosen(self, kept: list[int]) -> Rows:
+    def take(self, kept: list[int]) -> Rows:
         """Some of the rows."""
-        return Rows(
-            self.path,
-            [self.cells[i] for i in kept],
-            [self.lines[i] for i in kept],
-            self.decimal_comma,
-        )
+        cells, lines = ([column[i] for i in kept] for column in (self.cells, self.lines))
+        return Rows(self.path, cells, lines, self.decimal_comma)
 
     def numbers(self, column: str) -> np.ndarray:
-        """A column of finite numbers.
-
-        Raises
-        ------
-        SERError
-            Naming the first cell that is none.
-        """
+        """A column of finite numbers; an error names the first cell that is not one."""
         cells = [row.get(column) for row in self.cells]
         values_N = np.array([self._number(cell) for cell in cells])
         bad = np.flatnonzero(~np.isfinite(values_N))
         if len(bad):
             found = cells[bad[0]]
-            said = "empty" if found in (None, "") else repr(found)
+            shown = "empty" if found in (None, "") else repr(found)
             raise SERError(
-                f"{self.where(bad[0])}: {column} is {said}; expected a number. Mend the row or "
-                "leave it out."
+                f"{self.where(bad[0])}: {column} is {shown}; expected a number. Correct or "
+                "remove the row."
             )
         return values_N
 
@@ -89,14 +79,10 @@ class Rows:
 
 
 def read_rows(path: str | Path) -> Rows:
-    """Read a table.
+    """Read a table of UTF-8 text, with or without a byte order mark.
 
-    Parameters
-    ----------
-    path : str or Path
-        UTF-8, with or without a byte order mark. JSON lines where the first character is a
-        brace; otherwise CSV with a header, its delimiter the one of comma, semicolon and tab
-        that the header holds most of.
+    It is read as JSON lines where the first character is a brace, otherwise as CSV with a
+    header, delimited by comma, semicolon or tab.
 
     Raises
     ------
@@ -109,84 +95,67 @@ def read_rows(path: str | Path) -> Rows:
     except OSError as error:
         raise SERError(f"Cannot read {path}: {error.strerror or error}.") from error
     except UnicodeDecodeError as error:
-        raise SERError(f"{path} is no UTF-8 text; save the table as UTF-8 CSV.") from error
+        raise SERError(f"{path} is not UTF-8 text; save the table as UTF-8 CSV.") from error
     rows = _json_lines(path, text) if text.lstrip().startswith("{") else _csv(path, text)
     if not rows.cells:
-        raise SERError(f"{path} has no row; expected one for each piece of speech.")
+        raise SERError(f"{path} has no rows; expected one for each piece of speech.")
     return rows
 
 
 def _json_lines(path: Path, text: str) -> Rows:
-    cells, lines = [], []
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        cells.append(parse_json_line(line, path, number))
-        lines.append(number)
-    return Rows(path, cells, lines, decimal_comma=False)
+    lines = {n: line for n, line in enumerate(text.split("\n"), start=1) if line.strip()}
+    cells = [parse_json_line(line, path, n) for n, line in lines.items()]
+    return Rows(path, cells, list(lines), decimal_comma=False)
 
 
 def _csv(path: Path, text: str) -> Rows:
-    delimiter = delimiter_of(text, DELIMITERS)
+    delimiter = delimiter_of(text, ",;\t")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     cells, lines, columns = [], [], None
     try:
         for row in reader:
             if not any(row):
                 continue
+            row = [as_said(cell.strip()) for cell in row]
             if columns is None:
-                columns = [as_said(name.strip()) for name in row]
+                columns = row
                 if len(set(columns)) < len(columns):
-                    raise SERError(f"{path} names a column twice: {', '.join(columns)}.")
+                    raise SERError(f"{path} has a column twice: {', '.join(columns)}.")
             elif len(row) != len(columns):
                 raise SERError(
                     f"{path}, line {reader.line_num}: {len(row)} cells where the header has "
                     f"{len(columns)} ({', '.join(columns)})."
                 )
             else:
-                said = (as_said(cell.strip()) for cell in row)
-                cells.append(dict(zip(columns, said, strict=True)))
+                cells.append(dict(zip(columns, row, strict=True)))
                 lines.append(reader.line_num)
     except csv.Error as error:
         raise SERError(f"{path}, line {reader.line_num}: {error}.") from error
     return Rows(path, cells, lines, decimal_comma=delimiter != ",")
 
 
-MODEL_SAYS = ("predicted_valence", "predicted_arousal", "log_probabilities")
-
-# Rounded to two decimals, a dozen probabilities still sum to one within this.
-SUM_TOLERANCE = 0.06
-
-# A linear head overshoots the scale a little; beyond this share of its width, it is another.
-OVERSHOOT = 0.1
-
-
 def points(rows: Rows, va_range: Sequence[float]) -> tuple[np.ndarray, list[str]] | None:
-    """Predicted valence and arousal, brought to [-1, 1].
+    """Predicted valence and arousal, rescaled to [-1, 1]; None where the table has neither.
 
-    Parameters
-    ----------
-    rows : Rows
-    va_range : (float, float)
-        Scale of the table.
+    In a predictions file of this project ``valence`` and ``arousal`` are ratings: there, only
+    ``predicted_valence`` and ``predicted_arousal`` are read.
 
     Returns
     -------
     va_N2 : ndarray
     notes : list of str
         What a reader should know of them.
-        None instead of both where the table has neither.
 
     Raises
     ------
     SERError
-        If only one of them is there, a cell is no number or lies off the scale.
+        If one of them is missing, or a cell is no number or far outside the scale.
     """
     low, high = va_range
     if not low < high:
         raise SERError(f"Bad --va_range {low:g} {high:g}; expected LOW below HIGH.")
-    of_model = any(map(rows.has, MODEL_SAYS))
-    names = ("predicted_valence", "predicted_arousal") if of_model else ("valence", "arousal")
+    own_file = any(map(rows.has, (*PREDICTED, "log_probabilities")))
+    names = PREDICTED if own_file else ("valence", "arousal")
     there = [rows.has(name) for name in names]
     if not any(there):
         return None
@@ -202,14 +171,13 @@ def points(rows: Rows, va_range: Sequence[float]) -> tuple[np.ndarray, list[str]
         i, axis = far[0]
         raise SERError(
             f"{rows.where(i)}: {names[axis]} is {va_N2[i, axis]:g}, far outside the scale "
-            f"{low:g} to {high:g}. Give the model's scale with --va_range, such as "
-            "--va_range 1 5."
+            f"{low:g} to {high:g}. Give the model's scale, for example --va_range 1 5."
         )
     notes = [f"Points are the model's {names[0]} and {names[1]}, scale {low:g} to {high:g}."]
     outside = int((off_N2 > 0).any(axis=1).sum())
     if outside:
-        notes.append(f"Points just outside the scale, kept as they are: {outside:,}.")
-    return (va_N2 - low) / (high - low) * 2 - 1, notes
+        notes.append(f"Points slightly outside the scale, kept unchanged: {outside:,}.")
+    return rescale(va_N2, va_range, UNIT_RANGE), notes
 
 
 def probabilities(rows: Rows) -> tuple[list[str], np.ndarray] | None:
@@ -225,24 +193,22 @@ def probabilities(rows: Rows) -> tuple[list[str], np.ndarray] | None:
     Raises
     ------
     SERError
-        For an unknown class, a class that one row has and another lacks, a value outside 0
-        to 1, or a sum that is not 1.
+        For an unknown class, classes that differ between rows, a value outside 0 to 1, or a
+        sum that is not 1.
     """
-    for key in ("log_probabilities", "probabilities"):
-        if rows.has(key):
-            classes, table = _unpacked(rows, key)
-            break
-    else:
-        classes = [name for name in rows.cells[0] if name.startswith("p_")]
-        table = rows
+    key = next(filter(rows.has, ("log_probabilities", "probabilities")), None)
+    table = rows if key is None else _unpacked(rows, key)
+    columns = [name for name in table.cells[0] if name.startswith("p_")]
+    classes = [name.removeprefix("p_") for name in columns]
     if not classes:
         return None
     for name in classes:
-        if name.removeprefix("p_") not in EMOTIONS:
-            raise bad_value(f"class in {rows.path.name}", name.removeprefix("p_"), EMOTIONS)
-    probs_NC = np.stack([table.numbers(name) for name in classes], axis=1)
-    if rows.has("log_probabilities"):
-        probs_NC = np.exp(np.minimum(probs_NC, 1.0))  # Above 0 is refused below; no overflow.
+        if name not in EMOTIONS:
+            raise bad_value(f"class in {rows.path.name}", name, EMOTIONS)
+    probs_NC = np.stack([table.numbers(name) for name in columns], axis=1)
+    if key == "log_probabilities":
+        # A log above 0 is refused below; capped, it cannot overflow.
+        probs_NC = np.exp(np.minimum(probs_NC, 1.0))
     sum_N = probs_NC.sum(axis=1)
     bad = np.flatnonzero((probs_NC < 0).any(axis=1) | (np.abs(sum_N - 1) > SUM_TOLERANCE))
     if len(bad):
@@ -250,39 +216,30 @@ def probabilities(rows: Rows) -> tuple[list[str], np.ndarray] | None:
             f"{rows.where(bad[0])}: class probabilities sum to {sum_N[bad[0]]:.3g} or one is "
             "negative; expected values from 0 to 1 that sum to 1."
         )
-    return [name.removeprefix("p_") for name in classes], probs_NC / sum_N[:, None]
+    return classes, probs_NC / sum_N[:, None]
 
 
-def _unpacked(rows: Rows, key: str) -> tuple[list[str], Rows]:
-    """A column of mappings as a table with a column for each class."""
+def _unpacked(rows: Rows, key: str) -> Rows:
+    """A column of mappings as a table with a column ``p_<class>`` for each class."""
     cells = [row.get(key) for row in rows.cells]
     for i, cell in enumerate(cells):
         if not isinstance(cell, dict) or cell.keys() != cells[0].keys():
-            raise SERError(
-                f"{rows.where(i)}: {key} is not the same set of classes as in the first row."
-            )
+            raise SERError(f"{rows.where(i)}: {key} has other classes than in the first row.")
     named = [
         {f"p_{name}": value for name, value in cell.items()} | {"id": row.get("id")}
         for row, cell in zip(rows.cells, cells, strict=True)
     ]
-    classes = [name for name in named[0] if name != "id"]
-    return classes, Rows(rows.path, named, rows.lines, rows.decimal_comma)
+    return Rows(rows.path, named, rows.lines, rows.decimal_comma)
 
 
 def prototype_points(
     classes: Sequence[str], probs_NC: np.ndarray
 ) -> tuple[np.ndarray, list[str]]:
-    """Points from class probabilities: the places of the classes, weighted.
-
-    Parameters
-    ----------
-    classes : sequence of str
-    probs_NC : ndarray
+    """Points from class probabilities: the weighted mean of the classes' prototypes.
 
     Returns
     -------
     va_N2 : ndarray
-        Sum over the classes of probability x :func:`ser_brain.data.labels.prototype`.
     notes : list of str
 
     Raises
@@ -299,14 +256,14 @@ def prototype_points(
     places = [prototype(name) for name in classes]
     if None in places:
         raise SERError(
-            f"Class {classes[places.index(None)]!r} has no place on the circumplex, so no "
-            "point can be made of probabilities. Give valence and arousal, or leave it out."
+            f"Class {classes[places.index(None)]!r} has no place on the circumplex, so there "
+            "is no point for its probability. Add valence and arousal, or remove the class."
         )
     places_C2 = np.array([[place["valence"], place["arousal"]] for place in places])
     notes = [
         "The table has no valence and arousal: points are the places of the classes "
-        f"({', '.join(classes)}) on Russell's circle, neutral in its middle, weighted by "
-        "their probability. They lie between those places and say no more than the classes."
+        f"({', '.join(classes)}) on Russell's circle, neutral at its centre, weighted by their "
+        "probability. They are between those places and add nothing to the classes."
     ]
     return probs_NC @ places_C2, notes
 
