@@ -29,7 +29,7 @@ from ser_brain.data.dataset import (
 )
 from ser_brain.data.labelling import NEEDED, UNIT_RANGE, CorpusData, LabelChoice, label_corpus
 from ser_brain.data.labels import EMOTIONS
-from ser_brain.data.manifest import data_folder_of, read_card
+from ser_brain.data.manifest import read_manifest
 from ser_brain.evaluation.predictions import write_predictions
 from ser_brain.evaluation.runs import FOLDS, parts_of
 from ser_brain.models.encoders import build_encoder, load_encoder
@@ -206,10 +206,10 @@ def embed(
 
 
 def _read(target: Target) -> CorpusData:
-    card = read_card(target.manifest, NEEDED)
-    setting = CorpusSetting(card["name"], "test", None, target.label_source)
-    data_folder = data_folder_of(target.manifest, target.data_folder)
-    data = label_corpus(target.manifest, data_folder, setting, ALL_LABELS)
+    manifest = read_manifest(target.manifest, NEEDED)
+    setting = CorpusSetting(manifest.card["name"], "test", None, target.label_source)
+    data_folder = manifest.data_folder(target.data_folder)
+    data = label_corpus(manifest, data_folder, setting, ALL_LABELS)
     for reason, count in data.left_out.items():
         logger.warning(f"{data.name}: left out {count} utterances {reason}")
     return data

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import os
-import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from ser_brain.core.files import (
     write_json,
     write_text,
 )
+from ser_brain.data.experiment import Protocol
 from ser_brain.evaluation.runs import FOLDS
 from ser_brain.inference.architecture import describe_encoder
 from ser_brain.inference.model_config import ModelConfig
@@ -79,9 +79,9 @@ def read_trained(run: Path, name: str | None = None) -> tuple[EmotionModel, Mode
     if checkpoint is None:
         raise SERError(f"No trained checkpoint in {run}; train first.")
     splits = read_json(run / "splits.json", "split")
-    protocol = splits["protocol"]
+    protocol = Protocol.of(splits)
     temperature = temperature_of(run).get("temperature")
-    tasks = _trained_tasks(protocol) or brain.tasks
+    tasks = list(protocol.tasks) or brain.tasks  # old runs do not name them
     for task in tasks:
         if not hasattr(dict(brain.modules.items()).get(HEADS[task]), "linear"):
             raise SERError(
@@ -90,12 +90,12 @@ def read_trained(run: Path, name: str | None = None) -> tuple[EmotionModel, Mode
             )
     encoder = brain.modules["encoder"]
     config = ModelConfig(
-        name=name or f"{protocol.split('/')[0]}-{encoder.name.split('/')[-1]}",
+        name=name or f"{'+'.join(protocol.corpora)}-{encoder.name.split('/')[-1]}",
         encoder=describe_encoder(encoder),
         emotions=list(hparams["emotions"]) if "emotion" in tasks else [],
         va_range=[*map(float, hparams["va_range"])] if "valence_arousal" in tasks else None,
         card={
-            "protocol": protocol,
+            "protocol": splits["protocol"],
             "experiment": hparams["experiment"],
             "seed": hparams["seed"],
             "emotion_map": hparams["emotion_map"],
@@ -109,12 +109,6 @@ def read_trained(run: Path, name: str | None = None) -> tuple[EmotionModel, Mode
         },
     )
     return _used_model(brain, config, temperature or 1.0), config
-
-
-def _trained_tasks(protocol: str) -> list[str]:
-    """What some training utterance had a label for; nothing in some earlier runs."""
-    named = {"emotion": r"/\d+-class", "valence_arousal": "valence-arousal"}
-    return [task for task, words in named.items() if re.search(words, protocol)]
 
 
 def _require_finished(run: Path) -> None:

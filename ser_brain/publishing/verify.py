@@ -13,7 +13,7 @@ from ser_brain.core.errors import SERError
 from ser_brain.core.files import SUMS, changed_files, noted_files, read_json
 from ser_brain.data.corpora import is_of
 from ser_brain.data.experiment import audit_all
-from ser_brain.data.manifest import SHA256, data_folder_of, read_card, read_manifest
+from ser_brain.data.manifest import SHA256, read_card, read_manifest
 from ser_brain.evaluation.evaluate import evaluate_run
 from ser_brain.evaluation.predictions import SHA256 as RUN_SHA256
 from ser_brain.evaluation.predictions import read_predictions
@@ -117,7 +117,7 @@ def verify_manifests(part: Path, manifest_folder: str | Path | None) -> str | No
     manifests, reason = _manifests(part, splits, manifest_folder)
     if reason is not None:
         return reason
-    known = {i for path in manifests for i in read_manifest(path, part)}
+    known = {i for path in manifests for i in read_manifest(path).entries}
     lost = sorted({i for ids in _ids(splits).values() for i in ids} - known)
     if lost:
         raise SERError(f"{len(lost)} utterances are in no manifest ({', '.join(lost[:SHOWN])})")
@@ -137,7 +137,8 @@ def verify_audits(part: Path, manifest_folder: str | Path | None) -> str | None:
     try:
         manifests, reason = _manifests(part, splits, manifest_folder)
         for path in manifests:
-            entries |= read_manifest(path, data_folder_of(path))
+            manifest = read_manifest(path)
+            entries |= manifest.located(manifest.data_folder())
     except SERError as error:
         reason = str(error)
     if reason is not None:

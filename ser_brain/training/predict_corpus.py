@@ -15,7 +15,7 @@ from speechbrain.utils.distributed import infer_device
 from torch import nn
 
 from ser_brain.core.errors import SERError
-from ser_brain.core.files import inside, read_json, remove_partial, sha256_of
+from ser_brain.core.files import inside, read_json, remove_partial
 from ser_brain.core.lock import NAME, held
 from ser_brain.core.log import get_logger
 from ser_brain.data.corpora import CorpusSetting, Target
@@ -23,7 +23,7 @@ from ser_brain.data.dataset import require_files, require_lengths
 from ser_brain.data.experiment import ExperimentData, label_choice
 from ser_brain.data.labelling import NEEDED as NEEDED_OF_CARD
 from ser_brain.data.labelling import CorpusData, label_corpus
-from ser_brain.data.manifest import SHA256, data_folder_of, read_card
+from ser_brain.data.manifest import SHA256, read_manifest
 from ser_brain.data.splits import balanced_ids
 from ser_brain.evaluation.calibration import fit_temperature
 from ser_brain.evaluation.predictions import card_path, read_predictions, write_predictions
@@ -71,7 +71,7 @@ def write_validation(
     hparams : mapping
         The experiment's settings.
     """
-    card = {**model_facts(hparams), "role": VALIDATION, "protocol": data.protocol}
+    card = {**model_facts(hparams), "role": VALIDATION, **data.protocol.as_dict()}
     path = write_outputs(folder, VALIDATION, outputs, data.valid, card)
     predictions = read_predictions(path, embeddings=False)
     if predictions.log_probs_NC is None:
@@ -98,7 +98,7 @@ def write_test_set(
         **model_facts(hparams),
         **temperature_of(folder),
         "role": "test",
-        "protocol": data.protocol,
+        **data.protocol.as_dict(),
         "synthetic": data.synthetic(name),
     }
     return write_outputs(folder, name, outputs, data.tests[name], card)
@@ -356,19 +356,20 @@ def predict_on(
 
 
 def _predict(folder: Path, brain: SERBrain, hparams: dict, target: Target) -> str:
-    corpus_card = read_card(target.manifest, NEEDED_OF_CARD)
+    manifest = read_manifest(target.manifest, NEEDED_OF_CARD)
+    corpus_card = manifest.card
     setting = CorpusSetting(
         corpus_card["name"], "test", None, target.label_source, target.where
     )
-    data_folder = data_folder_of(target.manifest, target.data_folder)
-    data = label_corpus(target.manifest, data_folder, setting, label_choice(hparams))
+    data_folder = manifest.data_folder(target.data_folder)
+    data = label_corpus(manifest, data_folder, setting, label_choice(hparams))
     if target.balanced:
         drawn = balanced_ids(data.rows, hparams["emotions"], hparams["seed"])
         data = replace(data, rows={i: data.rows[i] for i in drawn})
     name = _name(data, target)
     checkpoint = brain.checkpointer.find_checkpoint(min_key=hparams["validation_metric"])
     facts = {
-        SHA256: corpus_card.get(SHA256) or sha256_of(target.manifest),
+        SHA256: manifest.sha256,
         "checkpoint": checkpoint and checkpoint.path.name,
         "label_source": target.label_source or corpus_card["default_source"],
         "where": dict(target.where),

@@ -159,12 +159,12 @@ def test_values_that_are_no_number_in_json(tmp_path, cell):
 @pytest.mark.parametrize(
     "text, message",
     [
-        ("", "has no rows"),
+        ("", "is empty; expected a header"),
         ("a,b\n", "has no rows"),
         ("a,b\n1\n", r"line 2: 1 cells where the header has 2 \(a, b\)"),
-        ("a,a\n1,2\n", "has a column twice: a, a"),
+        ("a,a\n1,2\n", "names a column twice: a, a"),
         ('{"a": 1}\n[1]\n', "line 2: expected a JSON object"),
-        ('{"a": 1}\n{"a": \n', "line 2: no JSON"),
+        ('{"a": 1}\n{"a": \n', "line 2: not JSON"),
         ("a,b\n" + "1" * 200_000 + ",2\n", "line 2: field larger"),
     ],
 )
@@ -174,8 +174,8 @@ def test_malformed_tables(tmp_path, text, message):
 
 
 def test_unreadable_files(tmp_path):
-    with pytest.raises(SERError, match="is not UTF-8 text; save the table as UTF-8 CSV"):
-        read_rows(written(tmp_path, "a,b\n1,2\n", "utf-16"))
+    with pytest.raises(SERError, match="line 1 is not UTF-8; save the table as UTF-8"):
+        read_rows(written(tmp_path, "\u00e4,b\n1,2\n", "latin-1"))
     with pytest.raises(SERError, match="Cannot read .*absent.csv: No such file"):
         read_rows(tmp_path / "absent.csv")
     with pytest.raises(SERError, match="Is a directory"):

@@ -392,7 +392,7 @@ def emodb(tmp_path_factory) -> Path:
             "regression.yaml",
             [],
             2,
-            "(48 without valence and arousal). What works: hparams/classification.yaml, or "
+            "(48 without valence and arousal). Use hparams/classification.yaml instead, or "
             "--vad_source=prototypes",
         ),
         ("regression.yaml", ["--vad_source=prototypes"], 0, "/valence-arousal(prototypes)/"),

@@ -5,8 +5,6 @@ Axes: N pieces of speech, C classes, 2 = valence and arousal.
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import sys
 from collections.abc import Sequence
@@ -16,8 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ser_brain.core.errors import SERError, bad_value
-from ser_brain.core.files import parse_json_line, read_text
-from ser_brain.core.tables import as_said, delimiter_of
+from ser_brain.core.tables import read_table
 from ser_brain.data.labelling import UNIT_RANGE
 from ser_brain.data.labels import EMOTIONS, prototype, rescale
 
@@ -79,59 +76,18 @@ class Rows:
 
 
 def read_rows(path: str | Path) -> Rows:
-    """Read a table of UTF-8 text, with or without a byte order mark.
-
-    It is read as JSON lines where the first character is a brace, otherwise as CSV with a
-    header, delimited by comma, semicolon or tab.
+    """Read a table of predictions.
 
     Raises
     ------
     SERError
-        If it cannot be read, has no row, or a row does not have the header's columns.
+        If it has no rows, or as for :func:`ser_brain.core.tables.read_table`.
     """
-    path = Path(path)
-    try:
-        text = read_text(path, "utf-8-sig")
-    except OSError as error:
-        raise SERError(f"Cannot read {path}: {error.strerror or error}.") from error
-    except UnicodeDecodeError as error:
-        raise SERError(f"{path} is not UTF-8 text; save the table as UTF-8 CSV.") from error
-    rows = _json_lines(path, text) if text.lstrip().startswith("{") else _csv(path, text)
-    if not rows.cells:
+    table = read_table(path)
+    if not table.rows:
         raise SERError(f"{path} has no rows; expected one for each piece of speech.")
-    return rows
-
-
-def _json_lines(path: Path, text: str) -> Rows:
-    lines = {n: line for n, line in enumerate(text.split("\n"), start=1) if line.strip()}
-    cells = [parse_json_line(line, path, n) for n, line in lines.items()]
-    return Rows(path, cells, list(lines), decimal_comma=False)
-
-
-def _csv(path: Path, text: str) -> Rows:
-    delimiter = delimiter_of(text, ",;\t")
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    cells, lines, columns = [], [], None
-    try:
-        for row in reader:
-            if not any(row):
-                continue
-            row = [as_said(cell.strip()) for cell in row]
-            if columns is None:
-                columns = row
-                if len(set(columns)) < len(columns):
-                    raise SERError(f"{path} has a column twice: {', '.join(columns)}.")
-            elif len(row) != len(columns):
-                raise SERError(
-                    f"{path}, line {reader.line_num}: {len(row)} cells where the header has "
-                    f"{len(columns)} ({', '.join(columns)})."
-                )
-            else:
-                cells.append(dict(zip(columns, row, strict=True)))
-                lines.append(reader.line_num)
-    except csv.Error as error:
-        raise SERError(f"{path}, line {reader.line_num}: {error}.") from error
-    return Rows(path, cells, lines, decimal_comma=delimiter != ",")
+    decimal_comma = table.delimiter not in (",", None)
+    return Rows(Path(path), list(table.rows.values()), list(table.rows), decimal_comma)
 
 
 def points(rows: Rows, va_range: Sequence[float]) -> tuple[np.ndarray, list[str]] | None:
