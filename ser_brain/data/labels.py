@@ -6,9 +6,7 @@ Every corpus maps its raw codes onto these names; every experiment chooses among
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-
-import numpy as np
+from collections.abc import Iterable, Mapping
 
 from ser_brain.core.errors import SERError, bad_value
 
@@ -169,30 +167,3 @@ def require_in_scale(value: float, scale: Iterable[float], what: str) -> float:
     if not low <= value <= high:
         raise SERError(f"{what} is {value}, outside the scale {low} to {high}.")
     return value
-
-
-def spread(heights: Sequence[float], apart: float) -> np.ndarray:
-    """Move the heights of text labels as little as possible until none covers another.
-
-    Parameters
-    ----------
-    heights : sequence of float
-        Rising.
-    apart : float
-        Smallest distance of neighbours.
-
-    Returns
-    -------
-    ndarray
-        The least-squares solution under that constraint: an isotonic regression of the heights
-        minus the room that the labels below take.
-
-    Examples
-    --------
-    >>> spread([0.0, 0.0, 5.0], apart=1.0).tolist()
-    [-0.5, 0.5, 5.0]
-    """
-    from scipy.optimize import isotonic_regression  # slow to import, and only plots need it
-
-    taken = apart * np.arange(len(heights))
-    return isotonic_regression(np.asarray(heights) - taken).x + taken

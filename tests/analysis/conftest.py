@@ -15,7 +15,7 @@ COLUMNS = {"time": "2026-03-02T08:{:02d}:00", "duration": 2.0, "valence": 0.1, "
 def table(tmp_path):
     """Write a table of ``count`` rows, one a minute; a keyword replaces a column's cells.
 
-    A list gives each row its cell, anything else is every row's; None leaves the column out.
+    A list has a cell for each row, anything else is in every row; None removes the column.
     """
 
     def write(count=4, suffix="csv", **changes):
@@ -50,20 +50,9 @@ def timeline():
         if local_N is None:
             minute_N = np.arange(len(va_N2)) * np.timedelta64(60, "s")
             local_N = np.datetime64("2026-03-02T08:00", "us") + minute_N
-        if seconds_N is None:
-            seconds_N = np.ones(len(va_N2))
-        return Timeline(
-            name="anna.csv",
-            speaker=None,
-            local_N=np.datetime64("2026-03-02T08:00", "us") + minute_N
-            if local_N is None
-            else np.array(local_N, "datetime64[us]"),
-            seconds_N=np.ones(len(va_N2))
-            if seconds_N is None
-            else np.asarray(seconds_N, float),
-            va_N2=va_N2,
-            neutral_N=None if neutral_N is None else np.asarray(neutral_N),
-            notes=[],
-        )
+        seconds_N = np.ones(len(va_N2)) if seconds_N is None else np.array(seconds_N, float)
+        neutral_N = None if neutral_N is None else np.array(neutral_N)
+        local_N = np.array(local_N, "datetime64[us]")
+        return Timeline("anna.csv", None, local_N, seconds_N, va_N2, neutral_N, [])
 
     return build

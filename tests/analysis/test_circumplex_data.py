@@ -173,7 +173,7 @@ def test_a_run_that_lacks_the_space_is_refused(tmp_path):
 
 
 def test_prototypes_are_no_ratings(tmp_path):
-    write_run(tmp_path, ALL, FOUR, protocol="p/valence-arousal")
+    write_run(tmp_path, ALL, FOUR, protocol="p/speaker/rated/valence-arousal/seed 1")
     path = tmp_path / "predictions" / "planted.jsonl"
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     text = "".join(json.dumps({**row, "valence": 0.5, "arousal": -1.0}) + "\n" for row in rows)
@@ -181,7 +181,7 @@ def test_prototypes_are_no_ratings(tmp_path):
     rated = read(tmp_path)["planted"].clouds["run"].true_va_N2
     np.testing.assert_allclose(rated[0], [0.5, -1.0])
     card = path.with_name("planted.card.json")
-    protocol = "p/valence-arousal(prototypes)"
+    protocol = "p/speaker/rated/valence-arousal(prototypes)/seed 1"
     card.write_text(json.dumps({**json.loads(card.read_text()), "protocol": protocol}))
     assert read(tmp_path)["planted"].clouds["run"].true_va_N2 is None
 

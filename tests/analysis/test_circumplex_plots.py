@@ -15,6 +15,7 @@ from ser_brain.analysis.circumplex.plots import (
 )
 from ser_brain.analysis.circumplex.separability import WAYS
 from ser_brain.reporting.html import TEMPLATES
+from tests.analysis.planted import cloud
 
 
 def test_every_emotion_has_a_mark_of_its_own_that_the_page_can_draw():
@@ -38,8 +39,8 @@ def test_borderline_content_is_drawn(tmp_path):
     auc = {"auc": {"value": 0.9, "low": None, "high": None}}
     results = {"a": {way: {"arousal": auc, "valence": None} for way in WAYS}}
     plot_separability(tmp_path / "auc", results, WAYS, *titles)
-    points = {name: (9 * np.eye(2), np.arange(2)) for name in "abcd"}
-    plot_placed(tmp_path / "placed", points, ["anger", "sadness"], np.zeros((2, 2)), *titles)
+    clouds = dict.fromkeys("abcd", cloud(9 * np.eye(2), np.arange(2), ["s", "t"]))
+    plot_placed(tmp_path / "placed", clouds, ["anger", "sadness"], np.zeros((2, 2)), *titles)
     names = {"circle", "distances", "scree", "auc", "placed"}
     written = {path.name for path in tmp_path.iterdir() if path.stat().st_size > 1000}
     assert written == {f"{name}.{kind}" for name in names for kind in ("svg", "png")}

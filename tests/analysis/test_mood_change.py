@@ -1,4 +1,4 @@
-"""."""
+"""The test of change between two periods."""
 
 import itertools
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ser_brain.analysis.mood.change import compare, outcomes_of, permute, splits_of
-from ser_brain.analysis.mood.description import NOTHING_SAID, Affect, span
+from ser_brain.analysis.mood.description import NO_SPEECH, Affect, span
 from ser_brain.core.errors import SERError
 
 DAYS = np.arange("2026-03-02", "2026-03-30", dtype="datetime64[D]")
@@ -74,7 +74,7 @@ def test_a_centroid_that_moves_is_no_change_of_range():
 
 def test_days_without_enough_speech_are_counted():
     affects = days(noise(14))
-    affects[2], affects[3], affects[9] = NOTHING_SAID, day(pieces=9), NOTHING_SAID
+    affects[2], affects[3], affects[9] = NO_SPEECH, day(pieces=9), NO_SPEECH
     found = compare(DAYS[:14], affects, WEEKS).facts
     kept = {name: found["a"][name] for name in ("days", "too_short", "silent")}
     assert kept == {"days": 5, "too_short": 1, "silent": 1}
@@ -85,6 +85,8 @@ def test_days_without_enough_speech_are_counted():
 
 
 def test_blocks_stay_together():
+    # A last block may be shorter.
+    assert compare(DAYS[:14], days(noise(14)), WEEKS, block_days=3).facts["units"] == [3, 3]
     values_D4 = noise(28)
     spans = span("2026-03-02..2026-03-15"), span("2026-03-16..2026-03-29")
     found = compare(DAYS, days(values_D4), spans, block_days=7).facts
@@ -92,11 +94,6 @@ def test_blocks_stay_together():
     blocks_44 = values_D4.reshape(4, 7, 4).mean(axis=1)
     p_K, _ = permute(outcomes_of(blocks_44[:2]), outcomes_of(blocks_44[2:]), None)
     assert [one["p"] for one in found["outcomes"].values()] == pytest.approx(p_K.tolist())
-
-
-def test_a_last_block_may_be_shorter():
-    found = compare(DAYS[:14], days(noise(14)), WEEKS, block_days=3).facts
-    assert found["units"] == [3, 3]
 
 
 def test_without_classes_there_is_no_neutral():
@@ -117,24 +114,17 @@ def test_the_same_numbers_each_time():
 @pytest.mark.parametrize(
     "spans, block_days, message",
     [
-        (("2026-03-02..2026-03-08", "2026-03-08..2026-03-12"), 1, "share days"),
-        (
-            ("2026-03-02..2026-03-02", "2026-03-08..2026-03-12"),
-            1,
-            r"10 pieces a day\): 1; a",
-        ),
-        (("2026-03-02..2026-03-04", "2025-03-08..2025-03-12"), 1, r"pieces a day\): 0; a"),
-        (
-            ("2026-03-02..2026-03-08", "2026-03-09..2026-03-15"),
-            7,
-            r"blocks of 7 days .*: 1; a",
-        ),
-        (("2026-03-02..2026-03-08", "2026-03-09..2026-03-15"), 0, "Bad --block_days 0"),
+        ("03-02..2026-03-08 2026-03-08..2026-03-12", 1, "overlap; expected no common day"),
+        ("03-02..2026-03-02 2026-03-08..2026-03-12", 1, r"10 pieces a day\): 1; a"),
+        ("03-02..2026-03-04 2025-03-08..2025-03-12", 1, r"pieces a day\): 0; a"),
+        ("03-02..2026-03-08 2026-03-09..2026-03-15", 7, r"blocks of 7 days .*: 1; a"),
+        ("03-02..2026-03-08 2026-03-09..2026-03-15", 0, "Bad --block_days 0"),
     ],
 )
 def test_periods_that_cannot_be_compared(spans, block_days, message):
+    spans = tuple(map(span, f"2026-{spans}".split()))
     with pytest.raises(SERError, match=message):
-        compare(DAYS[:14], days(noise(14)), tuple(map(span, spans)), block_days)
+        compare(DAYS[:14], days(noise(14)), spans, block_days)
 
 
 def test_p_is_the_share_of_splits_that_differ_as_much():

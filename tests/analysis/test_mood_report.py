@@ -1,4 +1,4 @@
-"""."""
+"""The page and its files, of the simulated person and of odd tables."""
 
 import csv
 import json
@@ -14,7 +14,6 @@ from ser_brain.analysis.mood.report import summary, write_report
 from ser_brain.analysis.mood.simulation import SPANS, planted, simulate
 from ser_brain.analysis.mood.timeline import read_timeline
 from ser_brain.core.tables import to_csv
-from ser_brain.reporting.html import ReportFigure
 
 
 @pytest.fixture(scope="module")
@@ -28,23 +27,19 @@ def demo(tmp_path_factory):
     return folder, page.read_text(encoding="utf-8"), mood.facts()
 
 
-def test_the_page_says_what_it_is_before_anything_else(demo):
+def test_the_page_states_what_it_is_first(demo):
     _, page, _ = demo
     main = page.partition("<main")[2]
     first = re.search(r"<p[^>]*>(.*?)</p>", main, re.S).group(1)
     assert first.replace("&#39;", "'") == WHAT_IT_IS
     assert "no diagnosis" in WHAT_IT_IS and "errors" in WHAT_IT_IS
-    assert "Simulated: nobody spoke" in main
-
-
-def test_the_page_holds_everything(demo):
-    _, page, _ = demo
+    assert "Simulated data: nobody spoke" in main
     assert page.count("data:image/svg+xml;base64,") == 6
     assert not re.findall(r'(?:src|href)="(?!data:|#)[^"]*"', page)
     assert "ser mood --demo" in page
 
 
-def test_the_numbers_lie_beside_it(demo):
+def test_the_numbers_are_next_to_it(demo):
     folder, _, facts = demo
     assert json.loads((folder / "mood.json").read_text(encoding="utf-8")) == facts
     with open(folder / "days.csv", encoding="utf-8") as file:
@@ -64,7 +59,7 @@ def test_the_numbers_lie_beside_it(demo):
     assert float(change["Centroid (distance)"]["p, corrected"]) == p
 
 
-def test_every_figure_is_there_twice(demo):
+def test_every_figure_is_written_twice(demo):
     folder, _, _ = demo
     names = {"map", "periods", "course", "track", "change_maps", "change_splits"}
     for suffix in ("svg", "png"):
@@ -91,16 +86,10 @@ def test_a_short_table_with_odd_names(timeline, tmp_path):
     assert "Neutral" not in (tmp_path / "hours.csv").read_text(encoding="utf-8")
 
 
-def test_too_few_days_are_called_that(timeline, tmp_path, monkeypatch):
-    nothing = ReportFigure("", "", "")  # Figures are not looked at here.
-    drawn = {"whole": nothing, "by_period": nothing, "courses": [], "of_change": []}
-    for name, found in drawn.items():
-        monkeypatch.setattr(
-            f"ser_brain.analysis.mood.figures.{name}", lambda *_, found=found: found
-        )
+def test_too_few_days_are_reported(timeline, tmp_path):
     starts = [f"2026-03-{d:02d}T08:{m:02d}" for d in range(2, 8) for m in range(12)]
     rng = np.random.default_rng(0)
     one = timeline(rng.normal(0, 0.2, (72, 2)), local_N=starts)
     spans = span("2026-03-02..2026-03-04"), span("2026-03-05..2026-03-07")
     page = write_report(analyse(one, "day", spans), tmp_path).read_text(encoding="utf-8")
-    assert "With so few days no change, however large, can reach 0.05." in page
+    assert "With so few days, no change can reach 0.05, however large it is." in page

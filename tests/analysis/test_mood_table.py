@@ -1,4 +1,4 @@
-"""."""
+"""Rows, points and probabilities of a table."""
 
 import numpy as np
 import pytest
@@ -20,12 +20,9 @@ def test_points_are_brought_to_one_scale(table):
     assert notes == ["Points are the model's valence and arousal, scale 1 to 5."]
 
 
-def test_what_raters_said_is_never_taken_for_a_prediction(table):
-    rows = read_rows(
-        table(
-            valence=5, arousal=5, predicted_valence=0.5, predicted_arousal=-0.5, suffix="jsonl"
-        )
-    )
+def test_ratings_are_never_taken_for_predictions(table):
+    predicted = {"predicted_valence": 0.5, "predicted_arousal": -0.5}
+    rows = read_rows(table(valence=5, arousal=5, suffix="jsonl", **predicted))
     va_N2, notes = points(rows, (-1, 1))
     assert va_N2.tolist() == [[0.5, -0.5]] * 4
     assert "predicted_valence and predicted_arousal" in notes[0]
@@ -33,10 +30,10 @@ def test_what_raters_said_is_never_taken_for_a_prediction(table):
     assert points(read_rows(table(suffix="jsonl", log_probabilities=says)), (-1, 1)) is None
 
 
-def test_a_little_outside_the_scale_is_kept_and_said(table):
+def test_points_slightly_outside_the_scale_are_kept_with_a_note(table):
     va_N2, notes = points(read_rows(table(2, valence=[5.2, 3], arousal=3)), (1, 5))
     assert va_N2[0, 0] == pytest.approx(1.1)
-    assert notes[1] == "Points just outside the scale, kept as they are: 1."
+    assert notes[1] == "Points slightly outside the scale, kept unchanged: 1."
 
 
 @pytest.mark.parametrize(
@@ -49,7 +46,7 @@ def test_a_little_outside_the_scale_is_kept_and_said(table):
         ({}, (1, -1), "Bad --va_range 1 -1; expected LOW below HIGH"),
     ],
 )
-def test_points_that_cannot_be(table, changes, va_range, message):
+def test_bad_points(table, changes, va_range, message):
     columns = {"valence": 2.0, "arousal": 2.0} if va_range == (1, 5) else {}
     with pytest.raises(SERError, match=message):
         points(read_rows(table(2, **{**columns, "id": ["a", "b"], **changes})), va_range)
@@ -83,20 +80,17 @@ def test_probabilities_in_every_form(table, columns):
         ({"p_anger": ["0.5", ""], "p_neutral": 0.5}, "line 3: p_anger is empty"),
     ],
 )
-def test_probabilities_that_cannot_be(table, columns, message):
+def test_bad_probabilities(table, columns, message):
     with pytest.raises(SERError, match=message):
         probabilities(read_rows(table(2, **columns)))
 
 
 def test_classes_that_change_from_row_to_row(table):
+    assert probabilities(read_rows(table())) is None
     cells = [{"anger": 0.0}, {"neutral": 0.0}]
     rows = read_rows(table(2, suffix="jsonl", log_probabilities=cells))
-    with pytest.raises(SERError, match="line 2: log_probabilities is not the same set"):
+    with pytest.raises(SERError, match="line 2: log_probabilities has other classes"):
         probabilities(rows)
-
-
-def test_no_probabilities(table):
-    assert probabilities(read_rows(table())) is None
 
 
 def test_points_from_prototypes():
@@ -111,7 +105,7 @@ def test_points_from_prototypes():
         prototype_points(["anger", "other"], np.ones((1, 2)) / 2)
 
 
-def test_neutral_is_what_is_most_probable():
+def test_neutral_is_the_most_probable_class():
     probs_NC = np.array([[0.4, 0.6], [0.6, 0.4]])
     assert is_neutral(["anger", "neutral"], probs_NC).tolist() == [True, False]
     assert is_neutral(["anger", "sadness"], probs_NC) is None
@@ -140,21 +134,23 @@ def test_tables_as_they_are_found(tmp_path, text):
     assert rows.cells[0]["b"] == "x"
 
 
-def test_a_decimal_comma_is_none_where_commas_divide(tmp_path):
+def test_a_decimal_comma_is_refused_where_commas_delimit(tmp_path):
     rows = read_rows(written(tmp_path, 'a,b\n"1,5",x\n'))
     with pytest.raises(SERError, match="t.csv, line 2: a is '1,5'; expected a number"):
         rows.numbers("a")
 
 
 @pytest.mark.parametrize("cell", ["", "nan", "inf", "-", "1e999", "null"])
-def test_what_is_no_number(tmp_path, cell):
+def test_cells_that_are_no_number(tmp_path, cell):
     rows = read_rows(written(tmp_path, f"id,a\nu1,1\n\nu2,{cell}\n"))
-    with pytest.raises(SERError, match=r"line 4 \(id u2\): a is .*; expected a number. Mend"):
+    with pytest.raises(
+        SERError, match=r"line 4 \(id u2\): a is .*; expected a number. Correct"
+    ):
         rows.numbers("a")
 
 
 @pytest.mark.parametrize("cell", ["null", "true", "[1]", "NaN", '"x"'])
-def test_what_is_no_number_in_json(tmp_path, cell):
+def test_values_that_are_no_number_in_json(tmp_path, cell):
     rows = read_rows(written(tmp_path, f'{{"a": 1}}\n{{"a": {cell}}}\n'))
     with pytest.raises(SERError, match="line 2: a is "):
         rows.numbers("a")
@@ -164,7 +160,7 @@ def test_what_is_no_number_in_json(tmp_path, cell):
     "text, message",
     [
         ("", "is empty; expected a header"),
-        ("a,b\n", "has no row"),
+        ("a,b\n", "has no rows"),
         ("a,b\n1\n", r"line 2: 1 cells where the header has 2 \(a, b\)"),
         ("a,a\n1,2\n", "names a column twice: a, a"),
         ('{"a": 1}\n[1]\n', "line 2: expected a JSON object"),
@@ -172,12 +168,12 @@ def test_what_is_no_number_in_json(tmp_path, cell):
         ("a,b\n" + "1" * 200_000 + ",2\n", "line 2: field larger"),
     ],
 )
-def test_tables_that_are_none(tmp_path, text, message):
+def test_malformed_tables(tmp_path, text, message):
     with pytest.raises(SERError, match=message):
         read_rows(written(tmp_path, text))
 
 
-def test_files_that_are_no_text(tmp_path):
+def test_unreadable_files(tmp_path):
     with pytest.raises(SERError, match="line 1 is not UTF-8; save the table as UTF-8"):
         read_rows(written(tmp_path, "\u00e4,b\n1,2\n", "latin-1"))
     with pytest.raises(SERError, match="Cannot read .*absent.csv: No such file"):
@@ -187,7 +183,7 @@ def test_files_that_are_no_text(tmp_path):
 
 
 def test_some_of_the_rows(tmp_path):
-    rows = read_rows(written(tmp_path, "id,a\nx,1\ny,2\nz,3\n")).chosen([0, 2])
+    rows = read_rows(written(tmp_path, "id,a\nx,1\ny,2\nz,3\n")).take([0, 2])
     assert rows.numbers("a").tolist() == [1, 3]
     assert rows.where(1) == "t.csv, line 4 (id z)"
     assert rows.has("a") and not rows.has("b")

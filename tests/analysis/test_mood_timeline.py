@@ -1,4 +1,4 @@
-"""."""
+"""Times, zones, speakers and speaking time."""
 
 import json
 
@@ -18,11 +18,11 @@ def local(clock):
     return [str(moment)[:16] for moment in clock.local_N]
 
 
-def test_times_without_a_zone_are_taken_as_they_are(table):
+def test_times_without_a_zone_are_used_as_given(table):
     found = clock(table, ["2026-03-02 08:00", "2026-03-02T08:00:30.5"])
     assert local(found) == ["2026-03-02T08:00", "2026-03-02T08:00"]
     assert found.local_N[1] - found.local_N[0] == np.timedelta64(30_500_000, "us")
-    assert "names no zone" in found.note
+    assert "the table has no zone" in found.note
 
 
 def test_times_with_a_zone_keep_their_own_clock(table):
@@ -62,13 +62,13 @@ def test_a_zone_decides_which_day_it_is(table):
         (["2026-03-02T08:00", "yesterday at eight"], None, "line 3: time is 'yesterday"),
         (["2026-02-30T08:00", "x"], None, "line 2: time is '2026-02-30T08:00'"),
         (["", ""], None, "time is ''"),
-        (["2026-03-02T08:00", "2026-03-03T08:00"], "Europe/Berlin", "--zone sets times that"),
-        (["2026-03-02T08:00Z", "2026-03-03T08:00Z"], "Berlin", "No time zone 'Berlin'"),
-        (["2026-03-02T08:00Z", "2026-03-03T08:00Z"], "../x", "No time zone '../x'"),
+        (["2026-03-02T08:00", "2026-03-03T08:00"], "Europe/Berlin", "--zone converts times"),
+        (["2026-03-02T08:00Z", "2026-03-03T08:00Z"], "Berlin", "Unknown time zone 'Berlin'"),
+        (["2026-03-02T08:00Z", "2026-03-03T08:00Z"], "../x", "Unknown time zone '../x'"),
         (["2026-03-02T08:00Z", "9999-12-31T23:00-08:00"], None, "outside the calendar"),
     ],
 )
-def test_times_that_cannot_be(table, times, zone, message):
+def test_bad_times(table, times, zone, message):
     with pytest.raises(SERError, match=message):
         clock(table, times, zone)
 
@@ -77,7 +77,7 @@ def test_seconds_after_a_beginning(table):
     rows = read_rows(table(2, time=None, start=[0.5, 7200]))
     found = read_clock(rows, recorded_at="2026-03-02T23:00+01:00")
     assert local(found) == ["2026-03-02T23:00", "2026-03-03T01:00"]
-    with pytest.raises(SERError, match="has start in seconds but no time; say when the rec"):
+    with pytest.raises(SERError, match="has start in seconds but no time; give the beginning"):
         read_clock(rows)
     with pytest.raises(SERError, match="--recorded_at: time is 'today'"):
         read_clock(rows, recorded_at="today")
@@ -85,7 +85,7 @@ def test_seconds_after_a_beginning(table):
 
 def test_a_beginning_of_several_recordings(table):
     rows = read_rows(table(2, time=None, start=[0, 0], file=["a.wav", "b.wav"]))
-    with pytest.raises(SERError, match="has pieces of 2 files, .* Give every row a time"):
+    with pytest.raises(SERError, match="has pieces of 2 files, .* Add a column time"):
         read_clock(rows, recorded_at="2026-03-02T23:00")
 
 
@@ -115,7 +115,7 @@ def test_a_table_becomes_a_timeline(table):
 
 
 def test_our_own_predictions_with_times(tmp_path):
-    """Rows as a predictions file has them; what raters said stays out."""
+    """Rows as a predictions file has them; ratings are ignored."""
     path = tmp_path / "anna.jsonl"
     rows = [
         {
@@ -144,7 +144,7 @@ def test_no_second_counts_twice(table):
     times = [f"2026-03-02T08:00:{i:02d}" for i in range(10)]
     found = read_timeline(table(10, time=times, duration=4.0))
     assert found.seconds_N.tolist() == [1.0] * 9 + [4.0]
-    assert "9 of 10 pieces run into the next" in found.notes[-1]
+    assert "9 of 10 pieces overlap the next" in found.notes[-1]
 
 
 def test_windows_of_one_recording_as_ser_predict_writes_them(tmp_path):
@@ -167,8 +167,10 @@ def test_one_speaker_of_several(table):
     path = table(5, speaker=["a", "b", "a", "", "a"])
     found = read_timeline(path, speaker="a")
     assert (len(found.seconds_N), found.speaker) == (3, "a")
-    assert found.notes[-1] == "2 rows of others or of nobody are left out."
-    with pytest.raises(SERError, match="has rows of a, b and of nobody; .* --speaker NAME"):
+    assert found.notes[-1] == "2 rows of other or unknown speakers are skipped."
+    with pytest.raises(
+        SERError, match="has rows of a, b and rows without a speaker; .* --speaker"
+    ):
         read_timeline(path)
     with pytest.raises(SERError, match="Bad speaker 'c'; expected one of: a, b"):
         read_timeline(path, speaker="c")
@@ -192,11 +194,11 @@ def test_no_speaker_is_one_speaker(table):
         (3, {"duration": [1, 1, 0]}, r"line 4: the piece lasts 0 s"),
         (3, {"duration": [2, 4200, 3]}, r"line 3: the piece lasts 4200 s; .* milliseconds\?"),
         (3, {"duration": ["1", "", "1"]}, "line 3: duration is empty"),
-        (3, {"duration": None}, "has no column duration"),
+        (3, {"duration": None}, "has neither a column duration"),
         (3, {"valence": None, "arousal": None}, "has neither valence and arousal nor class"),
     ],
 )
-def test_tables_that_cannot_be(table, count, changes, message):
+def test_bad_tables(table, count, changes, message):
     with pytest.raises(SERError, match=message):
         read_timeline(table(count, **changes))
 

@@ -2,25 +2,16 @@
 
 import math
 
-import numpy as np
 import pytest
 
 from ser_brain.core.errors import SERError
 from ser_brain.data import labels
-from ser_brain.data.labels import WORD_ANGLE_DEG, spread
+from ser_brain.data.labels import WORD_ANGLE_DEG
 
 
 def test_the_words_go_round_the_circle():
     angles = list(WORD_ANGLE_DEG.values())
     assert angles == sorted(angles) and len(angles) == 28
-
-
-def test_labels_keep_their_distance_and_else_their_place():
-    heights = np.sort(np.random.default_rng(0).uniform(-1, 1, 14))
-    moved = spread(heights, 0.1)
-    assert np.diff(moved).min() == pytest.approx(0.1)
-    assert moved.mean() == pytest.approx(heights.mean())
-    assert spread([0.0, 1.0, 2.0], 0.5) == pytest.approx([0, 1, 2])
 
 
 def test_every_emotion_has_a_place_on_the_circumplex_or_none():

@@ -38,26 +38,13 @@ SEED = 1
 
 @dataclass(frozen=True)
 class Analysis:
-    """The analysis of one model on one test set.
-
-    Attributes
-    ----------
-    reduced : ReducedSet
-    results : dict
-        JSON types.
-    placed : dict
-        Part -> placed points (N, 2).
-    draws : Draws
-        The same for every model of a set.
-    drawn : dict
-        Headline -> its value on every resample.
-    """
+    """The analysis of one model on one test set."""
 
     reduced: ReducedSet
-    results: dict
-    placed: dict[str, np.ndarray]
-    draws: Draws
-    drawn: dict[str, np.ndarray]
+    results: dict  # JSON types
+    placed: dict[str, np.ndarray]  # part -> placed points (N, 2)
+    draws: Draws  # the same for every model of a set
+    drawn: dict[str, np.ndarray]  # headline -> its value on every resample
 
 
 def analyse(

@@ -74,12 +74,6 @@ def polar(means_XE2: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Angle in [0, 360) and radius of centroids about their own mean, each of shape (X, E).
 
     The mean of the centroids counts every emotion once, however many clips it has.
-
-    Examples
-    --------
-    >>> angle, radius = polar(np.array([[2.0, 1.0], [0.0, 1.0]]))
-    >>> angle.tolist(), radius.tolist()
-    ([0.0, 180.0], [1.0, 1.0])
     """
     centred_XE2 = means_XE2 - means_XE2.mean(axis=-2, keepdims=True)
     angle_XE = np.degrees(np.arctan2(centred_XE2[..., 1], centred_XE2[..., 0])) % 360
@@ -118,13 +112,6 @@ def align(angle_XE: np.ndarray, reference_E: np.ndarray) -> tuple[np.ndarray, np
     sign_X, shift_X : ndarray
         ``sign * angle + shift`` has the largest mean cosine to the reference. The sign is -1
         where the angles are reflected.
-
-    Examples
-    --------
-    >>> angle, reference = np.array([0.0, 270.0, 170.0]), np.array([5.0, 95.0, 195.0])
-    >>> sign, shift = align(angle, reference)
-    >>> ((sign * angle + shift) % 360).round(6).tolist()
-    [5.0, 95.0, 195.0]
     """
     plain_X, mirrored_X = (
         np.exp(1j * np.radians(reference_E - sign * angle_XE)).mean(axis=-1) for sign in (1, -1)
@@ -141,14 +128,6 @@ def circular_correlation(angle_XE: np.ndarray, reference_XE: np.ndarray) -> np.n
     coefficient of Jammalamadaka and Sarma (1988) it needs no mean directions, which emotions
     all round the circle do not have. A reflection of one set only changes its sign. It is NaN
     for fewer than three angles, which always correlate perfectly.
-
-    Examples
-    --------
-    >>> angles = np.array([10.0, 100.0, 200.0])
-    >>> float(circular_correlation(angles, angles + 77).round(6))
-    1.0
-    >>> float(circular_correlation(angles, -angles).round(6))
-    -1.0
     """
     sine_XEE, reference_XEE = (
         np.sin(np.radians(a[..., :, None] - a[..., None, :])) for a in (angle_XE, reference_XE)
@@ -173,13 +152,6 @@ def correspondence_index(distance_XEE: np.ndarray, reference_E: np.ndarray) -> n
     -------
     ndarray
         Shape X, in [-1, 1]; NaN where the circle orders nothing.
-
-    Examples
-    --------
-    >>> line = np.array([0.0, 1.0, 3.0])
-    >>> distance_EE = np.abs(line[:, None] - line)
-    >>> float(correspondence_index(distance_EE, np.array([0.0, 20.0, 90.0])))
-    1.0
     """
     first, second = np.triu_indices(len(reference_E), 1)
     circle = np.abs(angle_difference(reference_E[first], reference_E[second]))

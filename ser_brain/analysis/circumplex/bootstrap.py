@@ -25,20 +25,10 @@ Estimate = dict[str, float | None]  # value, low, high: a cell of a table
 
 @dataclass(frozen=True)
 class Draws:
-    """How often each speaker is drawn.
+    """How often each speaker is drawn."""
 
-    Attributes
-    ----------
-    clusters : Clusters
-        Of all utterances of a set. Its note explains why utterances are drawn where speakers
-        cannot be.
-    number : dict
-        Utterance id -> its cluster.
-    counts_BS : ndarray
-    """
-
-    clusters: Clusters
-    number: dict[str, int]
+    clusters: Clusters  # of all utterances of a set
+    number: dict[str, int]  # utterance id -> its cluster
     counts_BS: np.ndarray
 
     def clusters_of(self, cloud: Cloud) -> np.ndarray:

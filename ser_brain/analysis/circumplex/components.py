@@ -19,20 +19,11 @@ SHARES = (0.6, 0.8, 0.95)
 
 @dataclass(frozen=True)
 class Reduction:
-    """A fitted reduction.
-
-    Attributes
-    ----------
-    mean_D : ndarray
-    components_kD : ndarray
-        Orthonormal rows.
-    ratio_R : ndarray
-        Share of the variance of the fitted set that each component explains.
-    """
+    """A fitted reduction."""
 
     mean_D: np.ndarray
-    components_kD: np.ndarray
-    ratio_R: np.ndarray
+    components_kD: np.ndarray  # orthonormal rows
+    ratio_R: np.ndarray  # share of the fitted set's variance explained by each component
 
     def project(self, points_ND: np.ndarray) -> np.ndarray:
         """Points in the coordinates of the components, shape (N, k)."""
@@ -46,21 +37,13 @@ class Reduction:
 
 @dataclass(frozen=True)
 class ReducedSet:
-    """One test set of one model in components.
-
-    Attributes
-    ----------
-    test : EmbeddingSet
-    fitted_on : EmbeddingSet
-        The set that components and placement are fitted on: the model's training set where
-        its embeddings are there, otherwise the first test set.
-    reductions : dict
-        Part -> Reduction.
-    """
+    """One test set of one model in components."""
 
     test: EmbeddingSet
+    # The set that components and placement are fitted on: the model's training set where its
+    # embeddings are there, otherwise the first test set.
     fitted_on: EmbeddingSet
-    reductions: dict[str, Reduction]
+    reductions: dict[str, Reduction]  # by part
 
     @property
     def fitted_on_itself(self) -> bool:

@@ -31,28 +31,14 @@ MAPPED = tuple(emotion for emotion in EMOTIONS if emotion != "other")
 
 @dataclass(frozen=True)
 class Cloud:
-    """The utterances of one set as one model represents them.
+    """The utterances of one set as one model represents them."""
 
-    Attributes
-    ----------
-    points_ND : ndarray
-        Embeddings, or predicted valence and arousal on [-1, 1].
-    emotion_N : ndarray of int
-        Index into the set's emotions.
-    ids : list of str
-    speakers : list of str or None
-    true_va_N2 : ndarray or None
-        Ratings on [-1, 1], NaN where missing; None without any.
-    duration_N : ndarray
-        Seconds, NaN where unknown.
-    """
-
-    points_ND: np.ndarray
-    emotion_N: np.ndarray
+    points_ND: np.ndarray  # embeddings, or predicted valence and arousal on [-1, 1]
+    emotion_N: np.ndarray  # index into the set's emotions
     ids: list[str]
     speakers: list[str | None]
-    true_va_N2: np.ndarray | None
-    duration_N: np.ndarray
+    true_va_N2: np.ndarray | None  # ratings on [-1, 1], NaN where missing; None without any
+    duration_N: np.ndarray  # seconds, NaN where unknown
 
     def take(self, rows: np.ndarray) -> Cloud:
         """Some of the utterances, by index or by a mask."""
@@ -69,43 +55,23 @@ class Cloud:
 
 @dataclass(frozen=True)
 class EmbeddingSet:
-    """One set of utterances, as every part of a run represents it.
-
-    Attributes
-    ----------
-    name, role, protocol : str
-    synthetic : bool
-    emotions : list of str
-        Those with at least ``MIN_CLIPS`` clips in every part.
-    clouds : dict
-        Part -> Cloud.
-    skipped : dict
-        Reason -> number of skipped utterances, over all parts.
-    """
+    """One set of utterances, as every part of a run represents it."""
 
     name: str
     role: str
     protocol: str
     synthetic: bool
-    emotions: list[str]
-    clouds: dict[str, Cloud]
-    skipped: dict[str, int]
+    emotions: list[str]  # those with at least MIN_CLIPS clips in every part
+    clouds: dict[str, Cloud]  # by part
+    skipped: dict[str, int]  # reason -> number of skipped utterances, over all parts
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model and its spaces.
+    """A model and its spaces."""
 
-    Attributes
-    ----------
-    label : str
-        Such as ``whisper-base, untuned, layer 3``.
-    sets : dict
-        Name -> EmbeddingSet, test sets first.
-    """
-
-    label: str
-    sets: dict[str, EmbeddingSet]
+    label: str  # such as ``whisper-base, untuned, layer 3``
+    sets: dict[str, EmbeddingSet]  # by name, test sets first
 
 
 def read_models(run: Run, space: str, names: Sequence[str] = ()) -> list[Model]:

@@ -28,17 +28,11 @@ FLAT = 1e-12  # a variance this small, relative to the mean square, is rounding 
 
 @dataclass(frozen=True)
 class Moments:
-    """Sums over the utterances of each emotion.
+    """Sums over the utterances of each emotion."""
 
-    Attributes
-    ----------
-    n_XE, sum_XEk, product_XEkk : ndarray
-        Number of utterances, sum of their points, sum of the outer products.
-    """
-
-    n_XE: np.ndarray
-    sum_XEk: np.ndarray
-    product_XEkk: np.ndarray
+    n_XE: np.ndarray  # number of utterances
+    sum_XEk: np.ndarray  # sum of their points
+    product_XEkk: np.ndarray  # sum of the outer products
 
     @property
     def means_XEk(self) -> np.ndarray:

@@ -23,6 +23,7 @@ from ser_brain.analysis.circumplex.plots import (
     plot_scree,
     plot_separability,
 )
+from ser_brain.analysis.circumplex.procrustes import pool
 from ser_brain.analysis.circumplex.separability import WAYS
 from ser_brain.core.tables import cell_text
 from ser_brain.reporting.html import ReportFigure, inlined
@@ -122,8 +123,8 @@ class _Figures:
     def placed(self) -> list[ReportFigure]:
         """Placed points of every model; none where a model cannot be placed."""
         emotions = self.run.reduced.emotions
-        points = {model: _all_placed(analysis) for model, analysis in self.analyses.items()}
-        if any(len(set(emotion_N)) < len(emotions) for _, emotion_N in points.values()):
+        points = {model: pool(a.reduced, a.placed) for model, a in self.analyses.items()}
+        if any(len(set(cloud.emotion_N)) < len(emotions) for cloud in points.values()):
             return []
         error = cell_text(self.results["placement"]["mean_error"])
         figure = self.write(
@@ -197,14 +198,6 @@ def _scatter(analysis: Analysis, part: str) -> Scatter:
     first, second = reduced.reductions[part].ratio_R[:2].tolist()
     gaussians = of_plane.means_XEk, covariances(of_plane)[0]
     return Scatter(points_N2, emotion_N, *gaussians, (first, second))
-
-
-def _all_placed(analysis: Analysis) -> tuple[np.ndarray, np.ndarray]:
-    clouds = analysis.reduced.test.clouds
-    points_N2 = np.concatenate([analysis.placed[part] for part in clouds])
-    emotion_N = np.concatenate([cloud.emotion_N for cloud in clouds.values()])
-    known_N = np.isfinite(points_N2).all(axis=1)
-    return points_N2[known_N], emotion_N[known_N]
 
 
 def _mean_ratio(analysis: Analysis) -> np.ndarray:

@@ -39,18 +39,10 @@ SAMPLED = 5_000  # orders drawn for more
 
 @dataclass(frozen=True)
 class Arrangement:
-    """The emotions of one part in the plane, and the distances between them.
+    """The emotions of one part in the plane, and the distances between them."""
 
-    Attributes
-    ----------
-    angle_XE : ndarray
-        Degrees.
-    distance_XEE : ndarray
-        Mahalanobis distances under the shared covariance, in all k components.
-    """
-
-    angle_XE: np.ndarray
-    distance_XEE: np.ndarray
+    angle_XE: np.ndarray  # degrees
+    distance_XEE: np.ndarray  # Mahalanobis, under the shared covariance, in all k components
 
 
 def arrange(found: Moments) -> Arrangement:

@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from scipy.stats import chi2
 
+from ser_brain.analysis.circumplex.data import Cloud
 from ser_brain.analysis.plane import draw_circle, ellipse
 from ser_brain.reporting.plots.frame import (
     ABOVE,
@@ -59,23 +60,13 @@ AXIS_MARKS = {"arousal": (BLUE, "o", 0.16), "valence": (ORANGE, "s", -0.16)}
 
 @dataclass(frozen=True)
 class Scatter:
-    """The points of one panel.
-
-    Attributes
-    ----------
-    points_N2 : ndarray
-    emotion_N : ndarray of int
-    means_E2, covariances_E22 : ndarray
-        Of each emotion's Gaussian.
-    shares : (float, float)
-        Of the fitted set's variance, explained by the two components.
-    """
+    """The points of one panel."""
 
     points_N2: np.ndarray
     emotion_N: np.ndarray
-    means_E2: np.ndarray
+    means_E2: np.ndarray  # of each emotion's Gaussian
     covariances_E22: np.ndarray
-    shares: tuple[float, float]
+    shares: tuple[float, float]  # of the fitted set's variance, explained by the two components
 
 
 def plot_components(
@@ -103,18 +94,16 @@ def plot_components(
 
 def plot_placed(
     stem: Path,
-    points: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    clouds: Mapping[str, Cloud],
     emotions: Sequence[str],
     targets_E2: np.ndarray,
     *titles: str,
 ) -> None:
-    """Points placed on Russell's plane; a line ties each centroid to its word's place.
-
-    ``points`` maps the head of a panel to ``points_N2`` and ``emotion_N``.
-    """
+    """Points placed on Russell's plane; a line ties each centroid to its word's place."""
     size_in = (PANEL_IN + 0.1, PANEL_IN)
-    with panels(stem, len(points), size_in, *titles, _per_row(points)) as grid:
-        for axes, (name, (points_N2, emotion_N)) in zip(grid, points.items(), strict=True):
+    with panels(stem, len(clouds), size_in, *titles, _per_row(clouds)) as grid:
+        for axes, (name, cloud) in zip(grid, clouds.items(), strict=True):
+            points_N2, emotion_N = cloud.points_ND, cloud.emotion_N
             draw_circle(axes, zorder=2)
             _draw_points(axes, points_N2, emotion_N, emotions)
             means_E2 = np.stack(

@@ -11,7 +11,7 @@ Axes: N utterances, E emotions, M points to fit, k components, 2 = valence and a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import orthogonal_procrustes
@@ -36,19 +36,10 @@ LEAST_POINTS = 3  # two points do not decide whether the plane is reflected
 
 @dataclass(frozen=True)
 class Placement:
-    """A fitted placement: ``(points - origin) @ rotation * scale + shift``.
-
-    Attributes
-    ----------
-    origin_k : ndarray
-    rotation_k2 : ndarray
-        The first two columns of an orthogonal matrix.
-    scale : float
-    shift_2 : ndarray
-    """
+    """A fitted placement: ``(points - origin) @ rotation * scale + shift``."""
 
     origin_k: np.ndarray
-    rotation_k2: np.ndarray
+    rotation_k2: np.ndarray  # the first two columns of an orthogonal matrix
     scale: float
     shift_2: np.ndarray
 
@@ -62,13 +53,6 @@ def fit(points_Mk: np.ndarray, targets_M2: np.ndarray) -> Placement:
 
     With more than two components the targets are a plane of the larger space. What the points
     do outside it counts as misfit, and is then dropped.
-
-    Examples
-    --------
-    >>> square = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
-    >>> turned = 3 * square[:, ::-1] + 7
-    >>> fit(turned, square).place(turned).round(6).tolist() == square.tolist()
-    True
     """
     origin_k, shift_2 = points_Mk.mean(axis=0), targets_M2.mean(axis=0)
     centred_Mk = points_Mk - origin_k
@@ -164,49 +148,33 @@ def place_points(reduced: ReducedSet, space: str) -> dict[str, np.ndarray]:
     return place(reduced, on_words(reduced.emotions))
 
 
-@dataclass(frozen=True)
-class Placed:
-    """Placed utterances of several parts.
+def pool(
+    reduced: ReducedSet, placed: Mapping[str, np.ndarray], parts: Sequence[str] = ()
+) -> Cloud:
+    """The placed utterances of some parts, or of all: on the map, parts share a space.
 
-    Attributes
-    ----------
-    points_N2 : ndarray
-    emotion_N, cluster_N : ndarray of int
-        The cluster is that of the bootstrap.
-    true_va_N2 : ndarray
-        Ratings, NaN where there are none.
+    Utterances that could not be placed are dropped.
     """
-
-    points_N2: np.ndarray
-    emotion_N: np.ndarray
-    cluster_N: np.ndarray
-    true_va_N2: np.ndarray
-
-    def centroids(self, emotions: int) -> np.ndarray:
-        """Mean point of every emotion, shape (E, 2)."""
-        return moments(self.points_N2, self.emotion_N, emotions).means_XEk
-
-
-def _pool(
-    reduced: ReducedSet,
-    placed: Mapping[str, np.ndarray],
-    draws: Draws,
-    parts: Sequence[str] = (),
-) -> Placed:
-    """The placed utterances of some parts, or of all: on the map, parts share a space."""
-    clouds = {part: reduced.test.clouds[part] for part in parts or reduced.test.clouds}
-    points_N2 = np.concatenate([placed[part] for part in clouds])
-    known_N = np.isfinite(points_N2).all(axis=1)
+    clouds = []
+    for part in parts or reduced.test.clouds:
+        cloud = replace(reduced.test.clouds[part], points_ND=placed[part])
+        clouds.append(cloud.take(np.isfinite(cloud.points_ND).all(axis=1)))
     ratings = [
         np.full((len(c.ids), 2), np.nan) if c.true_va_N2 is None else c.true_va_N2
-        for c in clouds.values()
+        for c in clouds
     ]
-    return Placed(
-        points_N2[known_N],
-        np.concatenate([cloud.emotion_N for cloud in clouds.values()])[known_N],
-        np.concatenate([draws.clusters_of(cloud) for cloud in clouds.values()])[known_N],
-        np.concatenate(ratings)[known_N],
+    return Cloud(
+        points_ND=np.concatenate([c.points_ND for c in clouds]),
+        emotion_N=np.concatenate([c.emotion_N for c in clouds]),
+        ids=[i for c in clouds for i in c.ids],
+        speakers=[speaker for c in clouds for speaker in c.speakers],
+        true_va_N2=np.concatenate(ratings),
+        duration_N=np.concatenate([c.duration_N for c in clouds]),
     )
+
+
+def _centroids(pooled: Cloud, emotions: Sequence[str]) -> np.ndarray:
+    return moments(pooled.points_ND, pooled.emotion_N, len(emotions)).means_XEk
 
 
 def placement_error(
@@ -226,23 +194,23 @@ def placement_error(
     """
     emotions = reduced.emotions
     known = reference_angles(emotions)
-    pooled = _pool(reduced, placed, draws)
-    if not len(pooled.points_N2) or not known:
+    pooled = pool(reduced, placed)
+    if not len(pooled.ids) or not known:
         return {"emotions": [], "mean_error": None, "parts": {}, "ratings": {}}
-    centre_E2 = pooled.centroids(len(emotions))
+    centre_E2 = _centroids(pooled, emotions)
     by_speaker = moments_by_speaker(
-        pooled.points_N2,
+        pooled.points_ND,
         pooled.emotion_N,
         len(emotions),
-        pooled.cluster_N,
+        draws.clusters_of(pooled),
         draws.clusters.count,
     )
     centre_BE2 = by_speaker.resampled(draws.counts_BS).means_XEk
     error_E, error_BE = (angular_errors(c, emotions) for c in (centre_E2, centre_BE2))
     unseen, recentred = {}, {}
     if space == "embedding":
-        unseen = _unseen_errors(reduced, draws)
-        recentred = {} if reduced.fitted_on_itself else _recentred_errors(reduced, draws)
+        unseen = _unseen_errors(reduced)
+        recentred = {} if reduced.fitted_on_itself else _recentred_errors(reduced)
     rows = []
     for n, emotion in enumerate(emotions):
         row: dict = {"emotion": emotion}
@@ -257,7 +225,7 @@ def placement_error(
     mean_B = error_BE[:, with_angle].mean(axis=1)
     part_errors = {}
     for part in reduced.test.clouds:
-        centre_of_part_E2 = _pool(reduced, placed, draws, [part]).centroids(len(emotions))
+        centre_of_part_E2 = _centroids(pool(reduced, placed, [part]), emotions)
         error_of_part_E = angular_errors(centre_of_part_E2, emotions)
         part_errors[part] = number(error_of_part_E[with_angle].mean())
     return {
@@ -282,27 +250,27 @@ def angular_errors(placed_XE2: np.ndarray, emotions: Sequence[str]) -> np.ndarra
     return np.abs(angle_difference(placed_deg, angle_E))
 
 
-def _unseen_errors(reduced: ReducedSet, draws: Draws) -> dict[str, float]:
+def _unseen_errors(reduced: ReducedSet) -> dict[str, float]:
     """Error of every emotion under a fit without its word."""
     emotions, errors = reduced.emotions, {}
     for emotion in reference_angles(emotions):
         n = emotions.index(emotion)
-        pooled = _pool(reduced, place(reduced, on_words(emotions, without=n)), draws)
-        if len(pooled.points_N2):
-            error_E = angular_errors(pooled.centroids(len(emotions)), emotions)
+        pooled = pool(reduced, place(reduced, on_words(emotions, without=n)))
+        if len(pooled.ids):
+            error_E = angular_errors(_centroids(pooled, emotions), emotions)
             errors[emotion] = float(error_E[n])
     return errors
 
 
-def _recentred_errors(reduced: ReducedSet, draws: Draws) -> dict[str, float]:
+def _recentred_errors(reduced: ReducedSet) -> dict[str, float]:
     emotions = reduced.emotions
-    pooled = _pool(reduced, place(reduced, on_words(emotions), recentred=True), draws)
-    error_E = angular_errors(pooled.centroids(len(emotions)), emotions).tolist()
+    pooled = pool(reduced, place(reduced, on_words(emotions), recentred=True))
+    error_E = angular_errors(_centroids(pooled, emotions), emotions).tolist()
     return {e: error_E[emotions.index(e)] for e in reference_angles(emotions)}
 
 
 def _rating_agreement(
-    reduced: ReducedSet, pooled: Placed, space: str, draws: Draws
+    reduced: ReducedSet, pooled: Cloud, space: str, draws: Draws
 ) -> dict[str, dict]:
     """CCC of placed points with rated valence and arousal, for each way to place them."""
     if not np.isfinite(pooled.true_va_N2).any():
@@ -310,21 +278,21 @@ def _rating_agreement(
     ways = {"predicted" if space == "va" else "words": pooled}
     rated = all(reduced.fitted_on.clouds[p].true_va_N2 is not None for p in reduced.test.clouds)
     if space == "embedding" and rated:
-        ways["ratings"] = _pool(reduced, place(reduced, on_ratings), draws)
+        ways["ratings"] = pool(reduced, place(reduced, on_ratings))
     return {
         way: {axis: _agreement(placed, a, draws) for a, axis in enumerate(AXES)}
         for way, placed in ways.items()
     }
 
 
-def _agreement(placed: Placed, axis: int, draws: Draws) -> Estimate:
+def _agreement(placed: Cloud, axis: int, draws: Draws) -> Estimate:
     rated_N = np.isfinite(placed.true_va_N2[:, axis])
     if not rated_N.any():
         return {"value": None, "low": None, "high": None}
     statistics_NK = value_statistics(
-        placed.true_va_N2[rated_N, axis], placed.points_N2[rated_N, axis]
+        placed.true_va_N2[rated_N, axis], placed.points_ND[rated_N, axis]
     )
     sums_SK = np.zeros((draws.clusters.count, statistics_NK.shape[1]))
-    np.add.at(sums_SK, placed.cluster_N[rated_N], statistics_NK)
+    np.add.at(sums_SK, draws.clusters_of(placed)[rated_N], statistics_NK)
     value = float(ccc(statistics_NK.sum(axis=0)))
     return percentile_estimate(value, ccc(draws.counts_BS @ sums_SK), draws)

@@ -112,20 +112,13 @@ def _axis_auc(
 
 @dataclass(frozen=True)
 class Pair:
-    """Comparisons of the utterances of two emotions, by their speakers.
+    """Comparisons of the utterances of two emotions, by their speakers."""
 
-    Attributes
-    ----------
-    won_SS : ndarray
-        How often a high utterance of the row speaker scores above a low one of the column
-        speaker; a tie counts half.
-    high_S, low_S : ndarray
-        Number of utterances of the emotion on either side.
-    """
-
+    # How often a high utterance of the row speaker scores above a low one of the column
+    # speaker; a tie counts half.
     won_SS: np.ndarray
-    high_S: np.ndarray
-    low_S: np.ndarray
+    high_S: np.ndarray  # number of utterances of the emotion on the high side
+    low_S: np.ndarray  # and on the low side
 
     def auc(self, counts_XS: np.ndarray) -> np.ndarray:
         """AUC where each speaker counts so often; NaN without an utterance on either side."""

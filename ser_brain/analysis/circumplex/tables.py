@@ -271,42 +271,42 @@ def reference(emotions: Sequence[str]) -> Table:
     )
 
 
+def _order_statistic(results: Results, reference: str, name: str) -> dict | None:
+    tested = results["order"][reference]
+    return tested and tested[name]
+
+
 def _part_statistics(results: Results, part: str) -> dict[str, float | None]:
     """The columns of :func:`stability` for one part; None where undefined."""
-    order, auc = results["order"], {}
-    for name in ("arousal map", "valence map", "arousal best", "valence best"):
-        axis, way = name.split()
-        found = results["separability"][way][axis]
-        auc[f"AUC {axis}, {way}"] = found["parts"][part] if found else None
-
-    def of_order(reference: str, name: str) -> float | None:
-        tested = order[reference]
-        return tested[name]["parts"][part] if tested and tested[name] else None
-
-    return {
-        "Length": results["variance"][part]["length_correlation"],
-        "Components for 80 %": results["variance"][part]["components_for"][SHARES.index(0.8)],
+    correlation = _order_statistic(results, "words", "correlation")
+    violations = _order_statistic(results, "neutral_as_calm", "violations")
+    variance = results["variance"][part]
+    columns = {
+        "Length": variance["length_correlation"],
+        "Components for 80 %": variance["components_for"][SHARES.index(0.8)],
         "Mahalanobis": results["distances"]["parts"][part],
-        "Circular correlation": of_order("words", "correlation"),
-        "Violations, neutral as calm": of_order("neutral_as_calm", "violations"),
+        "Circular correlation": correlation and correlation["parts"][part],
+        "Violations, neutral as calm": violations and violations["parts"][part],
         "Angular error": results["placement"]["parts"].get(part),
-        **auc,
     }
+    for way in WAYS:
+        for axis in ("arousal", "valence"):
+            found = results["separability"][way][axis]
+            columns[f"AUC {axis}, {way}"] = found and found["parts"][part]
+    return columns
 
 
-def _chance(results: Results) -> dict[str, float | None]:
-    """What the columns of :func:`stability` are by chance, where that is known."""
-
-    def of_order(reference: str, name: str) -> float | None:
-        tested = results["order"][reference]
-        return tested[name]["chance_labels"] if tested and tested[name] else None
-
-    return {
+def _chance(results: Results, column: str) -> float | None:
+    """What a column of :func:`stability` is by chance, where that is known."""
+    correlation = _order_statistic(results, "words", "correlation")
+    violations = _order_statistic(results, "neutral_as_calm", "violations")
+    known = {
         "Mahalanobis": results["distances"]["chance"],
-        "Circular correlation": of_order("words", "correlation"),
-        "Violations, neutral as calm": of_order("neutral_as_calm", "violations"),
+        "Circular correlation": correlation and correlation["chance_labels"],
+        "Violations, neutral as calm": violations and violations["chance_labels"],
         "Angular error": 90.0,
     }
+    return 0.5 if column.startswith("AUC") else known.get(column)
 
 
 def stability(models: OfModels) -> Table:
@@ -330,9 +330,8 @@ def stability(models: OfModels) -> Table:
             if len(rows) > 1:
                 rows += _mean_and_deviation([row[1:] for row in rows])
             table.rows += [[name, label, *row] for row in rows]
-        chance = _chance(results)
-        cells = [0.5 if title.startswith("AUC") else chance.get(title) for title in columns]
-        table.rows.append([name, "chance", None, *cells])
+        chance = [_chance(results, column) for column in columns]
+        table.rows.append([name, "chance", None, *chance])
     return table
 
 

@@ -2,8 +2,8 @@
 
 Pieces of speech of one day resemble each other, so days are compared, not pieces: each day
 counts once, as its centroid, its range and its share of neutral, and days are dealt out anew
-(``permutation``). Neighbouring days resemble each other, which makes p too small; whole blocks
-of consecutive days can be dealt out instead.
+to the two periods. Neighbouring days also resemble each other, which makes p too small; blocks
+of consecutive days can be kept together instead.
 
 Axes: D days, U units (days or blocks), S splits, K outcomes, M measures.
 """
@@ -23,102 +23,22 @@ from ser_brain.evaluation.significance import Clusters, holm, interval, resample
 
 MEASURES = ("valence", "arousal", "range", "neutral")
 OUTCOMES = ("centroid", "range", "neutral")
+RESAMPLES = 2_000
+SEED = 0  # of the intervals, and of the splits where there are too many to try all
 
-# Up to here every way to deal the units out is tried; eight days against eight make 12,870.
+# Up to here all splits are tried; eight days against eight make 12,870.
 EXACT_UP_TO = 20_000
 DRAWN = 9_999
 
-
-def outcomes_of(values_UM: np.ndarray) -> np.ndarray:
-    """The tested outcomes of each unit, from its measures.
-
-    A centroid is the complex number valence + i arousal, so that the size of a difference is
-    the distance on the plane. Any axes may stand between the first and the last.
-
-    Examples
-    --------
-    >>> outcomes_of(np.array([[0.3, 0.4, 1.0, 0.5]])).tolist()
-    [[(0.3+0.4j), (1+0j), (0.5+0j)]]
-    """
-    centroid_U = values_UM[..., 0] + 1j * values_UM[..., 1]
-    return np.concatenate([centroid_U[..., None], values_UM[..., 2:]], axis=-1)
-
-
-def permute(
-    a_UK: np.ndarray, b_UK: np.ndarray, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Deal the units of two periods out anew.
-
-    Parameters
-    ----------
-    a_UK, b_UK : ndarray of complex
-        Any axes after the first are tested each by itself.
-    rng : numpy.random.Generator
-        Draws the splits where there are more than EXACT_UP_TO; then
-        p = (1 + as extreme) / (1 + drawn) (Phipson and Smyth 2010, equation 2).
-
-    Returns
-    -------
-    p_K : ndarray
-    differences_SK : ndarray
-        Size of the difference of means under every split.
-
-    Examples
-    --------
-    >>> p_K, differences_SK = permute(np.zeros((3, 1)), np.ones((3, 1)), None)
-    >>> p_K.tolist(), len(differences_SK)
-    ([0.1], 20)
-    """
-    found = permutation_test(
-        (a_UK, b_UK),
-        lambda a, b, axis: np.abs(a.mean(axis=axis) - b.mean(axis=axis)),
-        vectorized=True,
-        n_resamples=EXACT_UP_TO if splits_of(len(a_UK), len(b_UK))[1] else DRAWN,
-        batch=1_000,
-        alternative="greater",
-        axis=0,
-        random_state=rng,
-    )
-    return np.real(found.pvalue), found.null_distribution  # scipy types p like the data.
-
-
-def splits_of(units_a: int, units_b: int) -> tuple[int, bool, float]:
-    """How many splits are tried, whether these are all, and the smallest p they can give.
-
-    With as many units in either period a split and its mirror image differ by the same.
-
-    Examples
-    --------
-    >>> splits_of(4, 4), splits_of(30, 30)
-    ((70, True, 0.02857142857142857), (9999, False, 0.0001))
-    """
-    every = math.comb(units_a + units_b, units_a)
-    if every > EXACT_UP_TO:
-        return DRAWN, False, 1 / (1 + DRAWN)
-    return every, True, (2 if units_a == units_b else 1) / every
-
-
-RESAMPLES = 2_000
-SEED = 0  # Of the intervals, and of the splits where there are too many to try all.
-Span = tuple[np.datetime64, np.datetime64]
+Span = tuple[np.datetime64, np.datetime64]  # first and last day
 
 
 @dataclass(frozen=True)
 class Change:
-    """What the test found.
+    """The result of the test."""
 
-    Attributes
-    ----------
-    facts : dict
-        JSON types: ``a`` and ``b`` (first, last, days, too_short, silent), ``block_days``,
-        ``units``, ``splits``, ``exact``, ``smallest_p`` (that can come out, corrected),
-        ``seed``, ``measures`` (a, b and their difference b - a with its interval) and
-        ``outcomes`` (difference, p, p_adjusted).
-    differences : dict
-        Outcome -> size of the difference under every split, shape (S,).
-    """
-
-    facts: dict
+    facts: dict  # JSON types; see :func:`compare`
+    # outcome -> size of the difference under every split, shape (S,)
     differences: dict[str, np.ndarray]
 
 
@@ -134,12 +54,20 @@ def compare(
     ----------
     days_D : ndarray of datetime64[D]
     affects : sequence of Affect
-        Of these days. Those with fewer than FEWEST effective pieces are left out and counted.
+        Of these days. Those with fewer than FEWEST effective pieces are skipped and counted.
     spans : pair of (first, last)
         Without a common day.
     block_days : int
-        How many consecutive days, counted from the first of the span, are dealt out as one;
-        a block counts once, as the mean of its days.
+        How many consecutive days, from the first of the span, stay together. A block counts
+        once, as the mean of its days.
+
+    Returns
+    -------
+    Change
+        Its facts: ``a`` and ``b`` (first, last, days, too_short, silent), ``block_days``,
+        ``units``, ``splits``, ``exact``, ``smallest_p`` (possible, corrected), ``seed``,
+        ``measures`` (a, b and their difference b - a with its interval) and ``outcomes``
+        (difference, p, p_adjusted).
 
     Raises
     ------
@@ -148,41 +76,41 @@ def compare(
     """
     (first_a, last_a), (first_b, last_b) = spans
     if first_a <= last_b and first_b <= last_a:
-        raise SERError("The two periods of --compare share days; expected none in common.")
+        raise SERError("The two periods of --compare overlap; expected no common day.")
     if block_days < 1:
         raise SERError(f"Bad --block_days {block_days}; expected 1 or more.")
-    parts = [_part(days_D, affects, span, block_days) for span in spans]
-    a_UM, b_UM = (part[1] for part in parts)
+    facts_of, values = zip(
+        *(_units(days_D, affects, span, block_days) for span in spans), strict=True
+    )
+    a_UK, b_UK = (outcomes_of(values_UM) for values_UM in values)
     rng = np.random.default_rng(SEED)
-    p_K, differences_SK = permute(outcomes_of(a_UM), outcomes_of(b_UM), rng)
+    p_K, differences_SK = permute(a_UK, b_UK, rng)
     names = OUTCOMES[: len(p_K)]
-    adjusted = holm(p_K.tolist())
-    sizes_K = np.abs(outcomes_of(b_UM).mean(0) - outcomes_of(a_UM).mean(0)).tolist()
-    splits, exact, smallest = splits_of(len(a_UM), len(b_UM))
+    splits, exact, smallest = splits_of(len(a_UK), len(b_UK))
+    sizes_K = np.abs(b_UK.mean(axis=0) - a_UK.mean(axis=0))
+    outcomes = zip(names, sizes_K.tolist(), p_K.tolist(), holm(p_K.tolist()), strict=True)
     facts = {
-        "a": parts[0][0],
-        "b": parts[1][0],
+        "a": facts_of[0],
+        "b": facts_of[1],
         "block_days": block_days,
-        "units": [len(a_UM), len(b_UM)],
+        "units": [len(a_UK), len(b_UK)],
         "splits": splits,
         "exact": exact,
         "smallest_p": min(1.0, smallest * len(names)),
         "seed": SEED,
-        "measures": _measures(a_UM, b_UM, rng),
+        "measures": _measures(*values, rng),
         "outcomes": {
             name: {"difference": size, "p": p, "p_adjusted": p_adjusted}
-            for name, size, p, p_adjusted in zip(
-                names, sizes_K, p_K.tolist(), adjusted, strict=True
-            )
+            for name, size, p, p_adjusted in outcomes
         },
     }
     return Change(facts, dict(zip(names, differences_SK.T, strict=True)))
 
 
-def _part(
+def _units(
     days_D: np.ndarray, affects: Sequence[Affect], span: Span, block_days: int
 ) -> tuple[dict, np.ndarray]:
-    """What a period consists of, and the measures of its units, shape (U, M)."""
+    """Facts about a period, and the measures of its units, shape (U, M)."""
     first, last = span
     inside = np.flatnonzero((days_D >= first) & (days_D <= last))
     spoken = [d for d in inside if affects[d].pieces]
@@ -209,19 +137,88 @@ def _part(
     return facts, np.array([np.mean(block, axis=0) for block in blocks.values()])
 
 
+def outcomes_of(values_UM: np.ndarray) -> np.ndarray:
+    """The tested outcomes of each unit, from its measures.
+
+    A centroid is the complex number valence + i arousal, so that the size of a difference is
+    the distance on the plane. There may be further axes between the first and the last.
+
+    Examples
+    --------
+    >>> outcomes_of(np.array([[0.3, 0.4, 1.0, 0.5]])).tolist()
+    [[(0.3+0.4j), (1+0j), (0.5+0j)]]
+    """
+    centroid_U = values_UM[..., 0] + 1j * values_UM[..., 1]
+    return np.concatenate([centroid_U[..., None], values_UM[..., 2:]], axis=-1)
+
+
+def permute(
+    a_UK: np.ndarray, b_UK: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Deal the units of two periods out anew.
+
+    Parameters
+    ----------
+    a_UK, b_UK : ndarray of complex
+        Every column is tested separately.
+    rng : numpy.random.Generator
+        Draws the splits where there are more than EXACT_UP_TO; then
+        p = (1 + as extreme) / (1 + drawn) (Phipson and Smyth 2010, equation 2).
+
+    Returns
+    -------
+    p_K : ndarray
+    differences_SK : ndarray
+        Size of the difference of means under every split.
+
+    Examples
+    --------
+    >>> p_K, differences_SK = permute(np.zeros((3, 1)), np.ones((3, 1)), None)
+    >>> p_K.tolist(), len(differences_SK)
+    ([0.1], 20)
+    """
+    found = permutation_test(
+        (a_UK, b_UK),
+        lambda a, b, axis: np.abs(a.mean(axis=axis) - b.mean(axis=axis)),
+        vectorized=True,
+        n_resamples=EXACT_UP_TO if splits_of(len(a_UK), len(b_UK))[1] else DRAWN,
+        batch=1_000,
+        alternative="greater",
+        axis=0,
+        random_state=rng,
+    )
+    return np.real(found.pvalue), found.null_distribution  # scipy types p like the data
+
+
+def splits_of(units_a: int, units_b: int) -> tuple[int, bool, float]:
+    """How many splits are tried, whether these are all, and the smallest p they can give.
+
+    With equally many units in both periods, a split and its mirror image have the same
+    difference.
+
+    Examples
+    --------
+    >>> splits_of(4, 4), splits_of(30, 30)
+    ((70, True, 0.02857142857142857), (9999, False, 0.0001))
+    """
+    every = math.comb(units_a + units_b, units_a)
+    if every > EXACT_UP_TO:
+        return DRAWN, False, 1 / (1 + DRAWN)
+    return every, True, (2 if units_a == units_b else 1) / every
+
+
 def _measures(a_UM: np.ndarray, b_UM: np.ndarray, rng: np.random.Generator) -> dict[str, dict]:
-    """Means of either period and their difference, with an interval from drawing units."""
-    drawn = [_drawn_means(values_UM, rng) for values_UM in (a_UM, b_UM)]
-    fewest = min(len(a_UM), len(b_UM))
+    """Means of both periods and their difference, with an interval from drawing units."""
+    a_BM, b_BM = (_drawn_means(values_UM, rng) for values_UM in (a_UM, b_UM))
     found = {}
     for m, name in enumerate(MEASURES[: a_UM.shape[1]]):
         a, b = float(a_UM[:, m].mean()), float(b_UM[:, m].mean())
-        low, high = interval(drawn[1][:, m] - drawn[0][:, m], fewest)
+        low, high = interval(b_BM[:, m] - a_BM[:, m], min(len(a_UM), len(b_UM)))
         difference = {"value": b - a, "low": low, "high": high}
         found[name] = {"a": a, "b": b, "difference": difference}
     return found
 
 
 def _drawn_means(values_UM: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    each = Clusters(np.arange(len(values_UM)), len(values_UM), "day", "")
-    return resample(values_UM, each, RESAMPLES, rng) / len(values_UM)
+    units = Clusters(np.arange(len(values_UM)), len(values_UM), "day", "")
+    return resample(values_UM, units, RESAMPLES, rng) / len(values_UM)

@@ -1,6 +1,6 @@
-"""Hours, days and weeks of the calendar, and spans of days.
+"""A timeline in numbers: calendar periods, centroid and range, and density on the plane.
 
-Axes: N pieces of speech, P periods.
+Axes: N pieces of speech, P periods, G cells of the grid per side, 2 = valence and arousal.
 """
 
 from __future__ import annotations
@@ -14,36 +14,30 @@ from scipy.ndimage import gaussian_filter
 from scipy.stats import chi2
 
 from ser_brain.analysis.mood.timeline import Timeline
+from ser_brain.analysis.plane import ellipse
 from ser_brain.core.errors import SERError, bad_value
 
 BY = ("hour", "day", "week")
-
-# More panels than this no reader compares.
-MOST = 120
 DAY = np.timedelta64(1, "D")
+MOST_PERIODS = 120  # nobody compares more panels
+RANGE_SHARE = 0.8
+
+# With fewer pieces, the area of an ellipse is known to no better than a third (coefficient of
+# variation 1 / sqrt(n - 2)), and a day's mean does not represent the day.
+FEWEST = 10.0
 
 
 @dataclass(frozen=True)
 class Periods:
-    """The calendar from the first to the last piece of speech, without holes.
+    """The calendar from the first to the last piece of speech, without gaps."""
 
-    Attributes
-    ----------
-    by : str
-        ``hour``, ``day`` or ``week`` (Monday to Sunday).
-    starts_P : ndarray of datetime64
-        Hours, or days.
-    index_N : ndarray of int
-        Period of each piece: the one it begins in.
-    """
-
-    by: str
-    starts_P: np.ndarray
-    index_N: np.ndarray
+    by: str  # ``hour``, ``day`` or ``week`` (Monday to Sunday)
+    starts_P: np.ndarray  # datetime64[h] or datetime64[D]
+    index_N: np.ndarray  # period of each piece: the one it begins in
 
     @property
     def labels(self) -> list[str]:
-        """What each period is called.
+        """Names of the periods.
 
         Examples
         --------
@@ -58,24 +52,13 @@ class Periods:
 
 
 def periods_of(local_N: np.ndarray, by: str) -> Periods:
-    """Lay the calendar over starts.
-
-    Parameters
-    ----------
-    local_N : ndarray of datetime64
-        By the wall clock.
-    by : str
-    """
+    """Divide wall-clock times into hours, days or weeks."""
     if by not in BY:
         raise bad_value("period", by, BY)
-    if by == "hour":
-        start_N = local_N.astype("datetime64[h]")
-        step = np.timedelta64(1, "h")
-    else:
-        start_N = local_N.astype("datetime64[D]")
-        step = DAY
+    unit, step = ("h", np.timedelta64(1, "h")) if by == "hour" else ("D", DAY)
+    start_N = local_N.astype(f"datetime64[{unit}]")
     if by == "week":
-        # Weeks of numpy begin on Thursdays, as 1970 did; 3 days on, Mondays are Thursdays.
+        # numpy's weeks begin on Thursdays, like 1970. Shifted by 3 days, Mondays are Thursdays.
         start_N = (start_N + 3 * DAY).astype("datetime64[W]").astype("datetime64[D]") - 3 * DAY
         step = 7 * DAY
     first = start_N.min()
@@ -84,25 +67,19 @@ def periods_of(local_N: np.ndarray, by: str) -> Periods:
 
 
 def default_by(local_N: np.ndarray) -> str:
-    """Hours of one day, days of less than two weeks, otherwise weeks."""
+    """Hours for one day, days for less than two weeks, otherwise weeks."""
     days = local_N.astype("datetime64[D]")
-    span = (days.max() - days.min()) // DAY + 1
-    return "hour" if span == 1 else "day" if span < 14 else "week"
+    count = (days.max() - days.min()) // DAY + 1
+    return "hour" if count == 1 else "day" if count < 14 else "week"
 
 
 def check_count(periods: Periods) -> None:
-    """Stop at more periods than a reader compares.
-
-    Raises
-    ------
-    SERError
-        Naming the next coarser kind.
-    """
-    if len(periods.starts_P) > MOST:
+    """Stop at too many periods; the error names the next coarser kind."""
+    if len(periods.starts_P) > MOST_PERIODS:
         coarser = {"hour": "use --by day", "day": "use --by week"}
         raise SERError(
             f"From first to last row there are {len(periods.starts_P):,} {periods.by}s, more "
-            f"than {MOST}; {coarser.get(periods.by, 'split the table')}."
+            f"than {MOST_PERIODS}; {coarser.get(periods.by, 'split the table')}."
         )
 
 
@@ -134,95 +111,50 @@ def span(text: str) -> tuple[np.datetime64, np.datetime64]:
     return first, last
 
 
-RANGE_SHARE = 0.8
-
-# Of fewer pieces than this, the area of an ellipse is known to no better than a third
-# (coefficient of variation 1 / sqrt(n - 2)), and a day's mean says little of the day.
-FEWEST = 10.0
-
-
 @dataclass(frozen=True)
 class Affect:
-    """A stretch of speech in numbers, weighted by speaking time.
-
-    Attributes
-    ----------
-    pieces : int
-    effective : float
-        (sum w)^2 / sum w^2: as many pieces of equal length would say as much (Kish 1965,
-        Survey Sampling, section 11.7).
-    seconds : float
-        Speaking time.
-    valence, arousal : float or None
-        The centroid; None where nothing was said.
-    covariance : list or None
-        2 x 2; None with fewer than FEWEST effective pieces.
-    range : float or None
-        Area of the 80 % ellipse; see :func:`ellipse_area`.
-    neutral : float or None
-        Share of speaking time whose most probable class is neutral.
-    """
+    """A stretch of speech in numbers, weighted by speaking time."""
 
     pieces: int
+    # Effective number of pieces, (sum w)^2 / sum w^2: so many pieces of equal length would be
+    # as informative (Kish 1965, Survey Sampling, section 11.7).
     effective: float
-    seconds: float
-    valence: float | None
+    seconds: float  # speaking time
+    valence: float | None  # the centroid; None without speech
     arousal: float | None
-    covariance: list[list[float]] | None
-    range: float | None
-    neutral: float | None
+    covariance: list[list[float]] | None  # 2 x 2; None with fewer than FEWEST effective pieces
+    range: float | None  # area of the 80 % ellipse, see ellipse_area
+    neutral: float | None  # share of speaking time with neutral as the most probable class
 
 
-NOTHING_SAID = Affect(0, 0.0, 0.0, None, None, None, None, None)
+NO_SPEECH = Affect(0, 0.0, 0.0, None, None, None, None, None)
 
 
 def describe(timeline: Timeline, chosen: np.ndarray | slice = slice(None)) -> Affect:
-    """Sum up some pieces of speech.
-
-    Parameters
-    ----------
-    timeline : Timeline
-    chosen : ndarray or slice
-        Indices or mask; all by default.
-    """
+    """Summarise the chosen pieces of speech (indices or a mask), all by default."""
     seconds_N, va_N2 = timeline.seconds_N[chosen], timeline.va_N2[chosen]
     if not len(seconds_N):
-        return NOTHING_SAID
+        return NO_SPEECH
     effective = float(seconds_N.sum() ** 2 / (seconds_N**2).sum())
-    valence, arousal = np.average(va_N2, axis=0, weights=seconds_N)
-    covariance, area = None, None
+    valence, arousal = np.average(va_N2, axis=0, weights=seconds_N).tolist()
+    covariance, area, neutral = None, None, None
     if effective >= FEWEST:
         covariance_22 = np.cov(va_N2.T, aweights=seconds_N)
         covariance = covariance_22.tolist()
         area = ellipse_area(covariance_22, effective)
-    neutral = None
     if timeline.neutral_N is not None:
         neutral = float(np.average(timeline.neutral_N[chosen], weights=seconds_N))
+    seconds = float(seconds_N.sum())
     return Affect(
-        pieces=len(seconds_N),
-        effective=effective,
-        seconds=float(seconds_N.sum()),
-        valence=float(valence),
-        arousal=float(arousal),
-        covariance=covariance,
-        range=area,
-        neutral=neutral,
+        len(seconds_N), effective, seconds, valence, arousal, covariance, area, neutral
     )
 
 
-def describe_each(timeline: Timeline, index_N: np.ndarray, count: int) -> list[Affect]:
-    """Sum up every period.
-
-    Parameters
-    ----------
-    timeline : Timeline
-    index_N : ndarray of int
-        Period of each piece.
-    count : int
-        How many periods there are.
-    """
-    order = np.argsort(index_N, kind="stable")
-    ends = np.searchsorted(index_N[order], np.arange(count + 1))
+def describe_each(timeline: Timeline, periods: Periods) -> list[Affect]:
+    """Summarise every period."""
+    order = np.argsort(periods.index_N, kind="stable")
+    count = len(periods.starts_P)
+    ends = np.searchsorted(periods.index_N[order], np.arange(count + 1))
     return [describe(timeline, order[ends[p] : ends[p + 1]]) for p in range(count)]
 
 
@@ -231,16 +163,9 @@ def ellipse_area(covariance_22: np.ndarray, effective: float) -> float:
 
     ``pi q sqrt(det S)`` with q the 80 % quantile of chi-squared with 2 degrees of freedom
     (Anderson 2003, An Introduction to Multivariate Statistical Analysis, section 2.3). The
-    root of the determinant of a sample covariance is too small by (n - 2) / (n - 1) on
-    average (ibid., theorem 7.5.3), which would make days with little speech look narrow; it
-    is divided out.
-
-    Parameters
-    ----------
-    covariance_22 : ndarray
-        Unbiased.
-    effective : float
-        n.
+    root of the determinant of an unbiased sample covariance is too small by (n - 2) / (n - 1)
+    on average (ibid., theorem 7.5.3), which would make days with little speech look narrow; it
+    is divided out. n is the effective number of pieces.
 
     Examples
     --------
@@ -248,57 +173,37 @@ def ellipse_area(covariance_22: np.ndarray, effective: float) -> float:
     10.112
     """
     determinant = max(0.0, float(np.linalg.det(covariance_22)))
-    return math.pi * _quantile(effective) * math.sqrt(determinant)
+    return math.pi * _squared_radius(effective) * math.sqrt(determinant)
 
 
-def ellipse(affect: Affect, points: int = 100) -> np.ndarray:
-    """The ellipse of that area, as a closed curve.
-
-    Returns
-    -------
-    ndarray
-        Shape (K, 2).
-    """
-    variances_2, axes_22 = np.linalg.eigh(affect.covariance)
-    radii_2 = np.sqrt(np.maximum(variances_2, 0) * _quantile(affect.effective))
-    angles_K = np.linspace(0, 2 * np.pi, points)
-    circle_K2 = np.stack([np.cos(angles_K), np.sin(angles_K)], axis=1)
-    return (circle_K2 * radii_2) @ axes_22.T + [affect.valence, affect.arousal]
+def range_ellipse(affect: Affect, points: int = 100) -> np.ndarray:
+    """The ellipse of that area as a closed curve, shape (points, 2)."""
+    mean_2 = np.array([affect.valence, affect.arousal])
+    return ellipse(mean_2, affect.covariance, _squared_radius(affect.effective), points)
 
 
-def _quantile(effective: float) -> float:
-    """Squared radius of the ellipse, with the correction of :func:`ellipse_area`."""
+def _squared_radius(effective: float) -> float:
     inflation = 1.0 if math.isinf(effective) else (effective - 1) / (effective - 2)
     return float(chi2.ppf(RANGE_SHARE, 2)) * inflation
 
 
-# One bandwidth for every picture, so that pictures can be compared: about Scott's rule for 200
-# pieces that scatter by 0.35.
+# One bandwidth for every map, so that maps can be compared: about Scott's rule for 200 pieces
+# with a standard deviation of 0.35.
 BANDWIDTH = 0.15
-STEP = 0.04
+STEP = 0.04  # side of a cell
 
-# Points overshoot the scale by 0.2 at most; four bandwidths further nothing is left.
+# Points overshoot the scale by 0.2 at most; four bandwidths beyond, the density is 0.
 REACH = 1.8
 EDGES = np.linspace(-REACH, REACH, round(2 * REACH / STEP) + 1)
 CENTRES = (EDGES[:-1] + EDGES[1:]) / 2
 
 
 def density(va_N2: np.ndarray, seconds_N: np.ndarray) -> np.ndarray:
-    """Kernel density of speaking time: Gaussian kernel, standard deviation BANDWIDTH.
+    """Density of speaking time, shape (G, G), rows are arousal; it integrates to 1.
 
-    Points are first counted in cells of STEP and then blurred, which makes 100,000 points as
-    cheap as 100 and moves each by at most half a cell (Silverman 1982, AS 176).
-
-    Parameters
-    ----------
-    va_N2 : ndarray
-    seconds_N : ndarray
-        Weights.
-
-    Returns
-    -------
-    ndarray
-        Shape (G, G), per unit of area; sums to 1 over the plane.
+    A kernel density estimate with a Gaussian kernel of standard deviation BANDWIDTH. Points
+    are first counted in cells and then blurred, which makes 100,000 points as cheap as 100 and
+    moves each by at most half a cell (Silverman 1982, AS 176).
 
     Examples
     --------

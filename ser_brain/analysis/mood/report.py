@@ -1,4 +1,4 @@
-"""The report of a mood: one page, and its numbers as JSON, CSV, Markdown and pictures."""
+"""The mood report: one page, and its numbers as JSON, CSV, Markdown and figures."""
 
 from __future__ import annotations
 
@@ -6,9 +6,15 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ser_brain.analysis.mood import analysis as tables
-from ser_brain.analysis.mood import figures
 from ser_brain.analysis.mood.analysis import Mood
+from ser_brain.analysis.mood.description import FEWEST
+from ser_brain.analysis.mood.figures import (
+    TITLES,
+    draw_change,
+    draw_courses,
+    draw_map,
+    draw_periods,
+)
 from ser_brain.core.files import write_json, write_text
 from ser_brain.core.tables import Table, to_csv, to_markdown, to_text
 from ser_brain.evaluation.significance import ALPHA
@@ -22,79 +28,103 @@ def write_report(
     planted: Mapping[str, float] | None = None,
     copied: Sequence[Path] = (),
 ) -> Path:
-    """Write the page, and beside it the tables and figures.
+    """Write the page, the tables and the figures.
 
     Parameters
     ----------
     mood : Mood
     folder : Path
     command : str
-        Which command writes this, for the page.
+        The command that reproduces the report, for the page.
     planted : mapping, optional
-        True change of each measure, where the predictions are simulated.
+        True change of each measure, for simulated predictions.
     copied : sequence of Path
-        Files to lay beside the page, such as the table that was simulated.
+        Files to copy into the folder, such as the simulated table.
 
     Returns
     -------
     Path
-        ``index.html``: self-contained, works offline. Beside it ``mood.json``, the tables
-        (``.csv``, ``.md``) and the figures (``.svg``, ``.png``).
+        ``index.html``, which is self-contained and works offline. Next to it are
+        ``mood.json``, the tables (``.csv``, ``.md``) and the figures (``.svg``, ``.png``).
 
     Raises
     ------
     SERError
         See :func:`ser_brain.reporting.html.rewritten`.
     """
+    facts = mood.facts()
+    tables = _tables(facts, planted)
+    steps = _periods(f"{facts['step']}s", facts["step"].capitalize(), facts["steps"])
     with rewritten(folder) as new:
-        _write(new, mood, command, planted)
+        for table in [*tables.values(), steps]:
+            write_text(new / f"{table.name}.csv", to_csv(table))
+            write_text(new / f"{table.name}.md", to_markdown(table))
+        write_json(new / "mood.json", facts)
+        page = render(
+            "mood.html",
+            facts=facts,
+            simulated=planted is not None,
+            tables=tables,
+            alpha=ALPHA,
+            command=command,
+            figures={
+                "map": draw_map(new, mood),
+                "periods": draw_periods(new, mood),
+                "courses": draw_courses(new, mood),
+                "change": draw_change(new, mood),
+            },
+        )
+        write_text(new / "index.html", page)
         for path in copied:
             shutil.copy(path, new)
     return folder / "index.html"
 
 
-def _write(folder: Path, mood: Mood, command: str, planted: Mapping[str, float] | None) -> None:
-    facts = mood.facts()
-    shown = tables_of(facts, planted)
-    steps = tables.periods(f"{facts['step']}s", facts["step"].capitalize(), facts["steps"])
-    for table in [*shown.values(), steps]:
-        write_text(folder / f"{table.name}.csv", to_csv(table))
-        write_text(folder / f"{table.name}.md", to_markdown(table))
-    write_json(folder / "mood.json", facts)
-    page = render(
-        "mood.html",
-        facts=facts,
-        simulated=planted is not None,
-        tables=shown,
-        alpha=ALPHA,
-        command=command,
-        figures={
-            "map": figures.whole(folder, mood),
-            "periods": figures.by_period(folder, mood),
-            "courses": figures.courses(folder, mood),
-            "change": figures.of_change(folder, mood),
-        },
-    )
-    write_text(folder / "index.html", page)
-
-
-def tables_of(facts: Mapping, planted: Mapping[str, float] | None = None) -> dict[str, Table]:
-    """The tables of the page, by section.
-
-    Parameters
-    ----------
-    facts : mapping
-        See :meth:`ser_brain.analysis.mood.analysis.Mood.facts`.
-    planted : mapping, optional
-    """
-    found = {"periods": tables.periods("periods", facts["by"].capitalize(), facts["periods"])}
-    if facts["change"]:
-        found["change"] = tables.change(facts["change"], planted or {})
-    return found
-
-
 def summary(facts: Mapping, planted: Mapping[str, float] | None = None) -> str:
-    """The numbers as text for a terminal."""
-    parts = [facts["who"], facts["what_it_is"], *facts["notes"]]
-    shown = [to_text(table) for table in tables_of(facts, planted).values()]
-    return "\n\n".join(["\n".join(parts), *shown])
+    """The numbers as text for a terminal; the arguments are those of the report."""
+    lines = [facts["who"], facts["what_it_is"], *facts["notes"]]
+    return "\n\n".join(["\n".join(lines), *map(to_text, _tables(facts, planted).values())])
+
+
+def _tables(facts: Mapping, planted: Mapping[str, float] | None) -> dict[str, Table]:
+    """The tables of the page, by section."""
+    tables = {"periods": _periods("periods", facts["by"].capitalize(), facts["periods"])}
+    if facts["change"]:
+        tables["change"] = _change(facts["change"], planted or {})
+    return tables
+
+
+def _periods(name: str, first: str, rows: Sequence[Mapping]) -> Table:
+    """A row for each of the facts' periods or steps; ``first`` heads the first column."""
+    keys = ["valence", "arousal", "range"]
+    keys += ["neutral"] if any(row["neutral"] is not None for row in rows) else []
+    return Table(
+        name,
+        "Weighted by speaking time, valence and arousal on −1 to 1. Range: area of the 80 % "
+        f"ellipse (the whole plane is 4), from {FEWEST:g} pieces on.",
+        [first, "Speech (s)", "Pieces", *map(str.capitalize, keys)],
+        [
+            [row["period"], round(row["seconds"]), row["pieces"], *(row[key] for key in keys)]
+            for row in rows
+        ],
+    )
+
+
+def _change(facts: Mapping, planted: Mapping[str, float]) -> Table:
+    """Means of days of the compared periods, their differences, and p."""
+    a, b = (f"{facts[part]['first']} to {facts[part]['last']}" for part in ("a", "b"))
+    table = Table(
+        "change",
+        f"A: {a}. B: {b}. Below B − A, 95 % bootstrap intervals over days. p is corrected for "
+        "the number of tests by Holm's method.",
+        ["Mean of days", "A", "B", "B − A", "p", "p, corrected", *["Planted"][: len(planted)]],
+    )
+    for name, title in TITLES.items():
+        measure, outcome = facts["measures"].get(name, {}), facts["outcomes"].get(name, {})
+        if not (measure or outcome):
+            continue
+        difference = measure.get("difference", outcome.get("difference"))
+        row = [title, measure.get("a"), measure.get("b"), difference]
+        row += [outcome.get("p"), outcome.get("p_adjusted")]
+        table.rows.append([*row, planted.get(name)] if planted else row)
+    return table

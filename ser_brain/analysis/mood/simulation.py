@@ -1,13 +1,13 @@
-"""A simulated person: two weeks of predictions with a change planted between them.
+"""A simulated person: two weeks of predictions with a known change between them.
 
-Nobody spoke. It shows what a page looks like and that a change of known size is found.
+Nobody spoke. It shows what a page looks like, and that a change of known size is found.
 
 Axes: N pieces of speech, C classes, 2 = valence and arousal on [-1, 1].
 """
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 from scipy.special import softmax
@@ -15,35 +15,24 @@ from scipy.special import softmax
 from ser_brain.core.tables import Table
 from ser_brain.data.labels import prototype
 
-FIRST_DAY = date(2026, 3, 2)  # A Monday.
+FIRST_DAY = datetime(2026, 3, 2)  # a Monday
+SPANS = ("2026-03-02..2026-03-08", "2026-03-09..2026-03-15")
 UTC_OFFSET = "+01:00"
 DAYS = 14
 CHANGE_ON_DAY = 7
-SILENT_DAY = 10  # The recorder was off.
+SILENT_DAY = 10  # the recorder was off
 CENTROID = {"before": (0.22, 0.12), "after": (0.02, 0.0)}
-SCATTER = 0.32  # Standard deviation within a day, either axis: unchanged.
-DAY_TO_DAY = 0.10  # Standard deviation of a day's centroid, either axis.
+SCATTER = 0.32  # standard deviation within a day, either axis: unchanged
+DAY_TO_DAY = 0.10  # standard deviation of a day's centroid, either axis
 CLASSES = ("anger", "happiness", "sadness", "neutral")
-SHARPNESS = 4.0  # Of the class probabilities.
-SPANS = ("2026-03-02..2026-03-08", "2026-03-09..2026-03-15")
+SHARPNESS = 4.0  # of the class probabilities
 
 
 def simulate(seed: int = 0, changed: bool = True) -> Table:
-    """Draw the predictions of two weeks, less one day.
+    """Draw the predictions of two weeks, without one day; the second week may differ.
 
     Each day's centroid scatters around that of its week, each piece around the centroid of its
     day; class probabilities follow from the distance to the place of each class.
-
-    Parameters
-    ----------
-    seed : int
-    changed : bool
-        Whether the second week differs from the first.
-
-    Returns
-    -------
-    Table
-        time, duration, valence, arousal, p_anger ...
 
     Examples
     --------
@@ -60,16 +49,15 @@ def simulate(seed: int = 0, changed: bool = True) -> Table:
         # Between 8 and 22 o'clock, at least 30 seconds apart.
         second_N = 8 * 3600 + 30 * np.sort(rng.choice(14 * 120, count, replace=False))
         duration_N = rng.lognormal(np.log(3.0), 0.5, count).clip(0.5, 20.0)
-        if day != SILENT_DAY:
-            rows += _rows(day, second_N, duration_N, va_N2)
+        if day != SILENT_DAY:  # drawn all the same, so that other days do not depend on it
+            rows += _rows(FIRST_DAY + timedelta(days=day), second_N, duration_N, va_N2)
     head = ["time", "duration", "valence", "arousal", *[f"p_{name}" for name in CLASSES]]
     return Table("simulated", "Simulated predictions of one person.", head, rows)
 
 
 def _rows(
-    day: int, second_N: np.ndarray, duration_N: np.ndarray, va_N2: np.ndarray
+    midnight: datetime, second_N: np.ndarray, duration_N: np.ndarray, va_N2: np.ndarray
 ) -> list[list]:
-    midnight = datetime.combine(FIRST_DAY + timedelta(days=day), datetime.min.time())
     times = [
         (midnight + timedelta(seconds=second)).isoformat() + UTC_OFFSET
         for second in second_N.tolist()
