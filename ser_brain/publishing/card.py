@@ -37,6 +37,7 @@ from ser_brain.publishing.card_metadata import (
     write_eval_results,
 )
 from ser_brain.publishing.card_text import limits
+from ser_brain.publishing.speechbrain_export import why_no_speechbrain
 from ser_brain.reporting.html import SAYS_NOTHING, TEMPLATES, subtitle
 from ser_brain.reporting.plots.classification import confusion
 from ser_brain.reporting.report_tables import corpora, metric_title
@@ -365,6 +366,7 @@ def write_card(folder: Path, facts: CardFacts, licence: str = OTHER) -> None:
         command=published_command(facts.record),
         versions=card_text.versions(facts),
         why_not_transformers=why_not(config),
+        why_no_speechbrain=why_no_speechbrain(config),
     )
     header = metadata(facts, licence, onnx).to_yaml()
     write_text(folder / CARD, f"---\n{header}\n---\n\n{text}")
