@@ -19,7 +19,7 @@ from pathlib import Path
 from data_prep import lines_of
 from data_prep.common.run import prepare, require_folder
 from ser_brain.core.errors import shown
-from ser_brain.core.files import read_json, write_json
+from ser_brain.core.files import write_json
 from ser_brain.core.lock import NAME, held
 from ser_brain.core.log import get_logger, show_progress
 from ser_brain.data.corpora import CorpusSetting, parse_corpora
@@ -66,7 +66,8 @@ def run_in(folder: Path, settings: str, hparams: dict, run_opts) -> None:
     from ser_brain.data import audit
     from ser_brain.data.dataset import require_lengths
     from ser_brain.data.experiment import load_experiment
-    from ser_brain.reporting.report import summary_table, write_report
+    from ser_brain.reporting.report import write_report
+    from ser_brain.reporting.summary import summary_text
     from ser_brain.training import device
     from ser_brain.training.checkpoints import require_room
     from ser_brain.training.predict_corpus import write_test_set, write_validation
@@ -106,9 +107,8 @@ def run_in(folder: Path, settings: str, hparams: dict, run_opts) -> None:
         run_on_main(write_test_set, [folder, name, brain.run_on(rows), data, hparams])
     run_on_main(record.finish)
     if if_main_process():
-        page = write_report(folder)
-        results = read_json(page.parent / "results.json", "results")
-        print(shown(f"{summary_table(results)}\nreport: {page}"))
+        page, results = write_report(folder)
+        print(shown(f"{summary_text(results)}\nreport: {page}"))
 
 
 def prepare_all(hparams: dict) -> list[tuple[CorpusSetting, Path, Path]]:
