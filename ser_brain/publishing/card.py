@@ -40,7 +40,8 @@ from ser_brain.publishing.card_text import limits
 from ser_brain.publishing.speechbrain_export import why_no_speechbrain
 from ser_brain.reporting.html import SAYS_NOTHING, TEMPLATES, subtitle
 from ser_brain.reporting.plots.classification import confusion
-from ser_brain.reporting.report_tables import corpora, metric_title
+from ser_brain.reporting.report_data import corpora
+from ser_brain.reporting.report_tables import metric_title
 
 SPECIAL = re.compile(r"([\\`*_\[\]<>|$&#!~])")
 

@@ -18,6 +18,7 @@ from ser_brain.reporting.plots.frame import GAP, GREY, INK, VERMILLION, panels
 ROW_IN, LINE_IN = 0.27, 1.15
 TICKS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600)
 MOST_TICKS = 9
+FORMATS = ("svg", "png")  # a person waits for the page, which needs no PDF
 
 
 def affect_course(
@@ -54,7 +55,7 @@ def affect_course(
     heights += [LINE_IN] * len(values)
     size_in = (7.0, sum(heights) / len(heights) + 0.1)
     every_s = next((t for t in TICKS_S if duration_s <= MOST_TICKS * t), TICKS_S[-1])
-    with panels(stem, len(heights), size_in, title, subtitle, per_row=1) as grid:
+    with panels(stem, len(heights), size_in, title, subtitle, 1, FORMATS) as grid:
         grid[0].get_gridspec().set_height_ratios(heights)
         lines = list(grid)
         if probs_NC is not None:
@@ -167,7 +168,7 @@ def affect_point(
         The model's scale, for the axes.
     title, subtitle : str
     """
-    with panels(stem, 1, (5.0, 4.1), title, subtitle) as (axes,):
+    with panels(stem, 1, (5.0, 4.1), title, subtitle, formats=FORMATS) as (axes,):
         draw_plane(axes, words=True)
         if len(points_N2) > 1:
             _way(axes, points_N2)
