@@ -83,7 +83,6 @@ def run_experiment(folder: Path, settings: str, hparams: dict, run_opts) -> None
         checkpointer=hparams["checkpointer"],
     )
     require_room(folder, brain.modules, 0 if brain.test_only else hparams["number_of_epochs"])
-
     # Nothing of the folder has changed so far; from here on the run has begun.
     facts = dict(protocol=data.protocol, seed=hparams["seed"], run_options=brain.run_options)
     record = run_on_main(run.begin, [folder, settings], facts)
