@@ -135,8 +135,8 @@ class SERBrain(NonfiniteGuard):
     ) -> None:
         if type(self).compute_forward is sb.Brain.compute_forward:
             raise SERError(
-                f"{type(self).__name__} does not define compute_forward(). Recipes now define it "
-                "and compute_objectives() in place of predict() and losses(); see "
+                f"{type(self).__name__} does not define compute_forward(). Recipes now do, "
+                "with compute_objectives(), in place of predict() and losses(); see "
                 "docs/adding_an_experiment.md."
             )
         parts = ("encoder", "emotion_head", "va_head")
