@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import speechbrain as sb
 import torch
 from speechbrain import Stage
 from speechbrain.dataio.dataset import DynamicItemDataset
@@ -132,6 +133,12 @@ class SERBrain(NonfiniteGuard):
         run_opts: object = None,
         checkpointer: object = None,
     ) -> None:
+        if type(self).compute_forward is sb.Brain.compute_forward:
+            raise SERError(
+                f"{type(self).__name__} does not define compute_forward(). Recipes now do, "
+                "with compute_objectives(), in place of predict() and losses(); see "
+                "docs/adding_an_experiment.md."
+            )
         parts = ("encoder", "emotion_head", "va_head")
         self.model = EmotionModel.from_modules(*(modules.get(part) for part in parts))
         others = {name: module for name, module in modules.items() if name not in parts}
