@@ -23,13 +23,13 @@ from typing import TYPE_CHECKING
 from ser_brain.cli import Outcome
 from ser_brain.core.errors import one_line
 from ser_brain.core.files import remove_partial, sha256_of
+from ser_brain.core.hub import model_folder
 from ser_brain.core.lock import beside, held
 from ser_brain.core.tables import Table, to_text
-from ser_brain.inference.model_folder import require_model_name
 
 if TYPE_CHECKING:
     from ser_brain.inference.recognizer import EmotionRecognizer
-    from ser_brain.inference.segments import Cutting, LeftOut
+    from ser_brain.inference.segments import Segmentation, Skipped
 UNUSABLE = "could not be used"
 SHOWN = 20  # of those; a file has them all
 
@@ -55,11 +55,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> Outcome:
     """Score the files."""
-    require_model_name(arguments.model, arguments.revision)
+    model_folder(arguments.model, arguments.revision)  # a wrong name costs no import of torch
     # What brings torch, which the help and a mistake do without.
-    from ser_brain.inference.predict import audio_files
+    from ser_brain.inference.inputs import audio_files
     from ser_brain.inference.recognizer import EmotionRecognizer
-    from ser_brain.inference.segments import Cutting, check_windows, load_speech
+    from ser_brain.inference.segments import Segmentation, load_speech_detector
+    from ser_brain.inference.windows import check_windows
     from ser_brain.training.device import use_fast_products
 
     files = audio_files(arguments.inputs, sys.stdin)
@@ -68,23 +69,25 @@ def run(arguments: argparse.Namespace) -> Outcome:
     )
     use_fast_products(recognizer.device)
     check_windows(arguments.window, arguments.hop, recognizer)
-    speech = load_speech() if arguments.vad else None
-    cutting = Cutting(arguments.window, arguments.hop, speech)
+    speech = load_speech_detector() if arguments.vad else None
+    segmentation = Segmentation(arguments.window, arguments.hop, speech)
     if arguments.out is None:
-        return _shown(files, recognizer, cutting)
+        return _shown(files, recognizer, segmentation)
     with held(beside(arguments.out), arguments.out):
-        return _written(files, recognizer, cutting, arguments)
+        return _written(files, recognizer, segmentation, arguments)
 
 
-def _shown(files: list[Path], recognizer: EmotionRecognizer, cutting: Cutting) -> Outcome:
+def _shown(
+    files: list[Path], recognizer: EmotionRecognizer, segmentation: Segmentation
+) -> Outcome:
     """Score and print."""
     from ser_brain.inference.predict import predict
     from ser_brain.inference.segments import merged
 
     rows, left_out = [], []
-    for chunk, found in predict(recognizer, dict.fromkeys(files, 0), cutting):
+    for chunk, found in predict(recognizer, dict.fromkeys(files, 0), segmentation):
         rows += found
-        left_out += chunk.left_out
+        left_out += chunk.skipped
     left_out = merged(left_out)
     lines = [to_text(_table(rows))] if rows else []
     lines += _listed([item for item in left_out if item.is_problem], UNUSABLE)
@@ -96,28 +99,32 @@ def _shown(files: list[Path], recognizer: EmotionRecognizer, cutting: Cutting) -
 def _written(
     files: list[Path],
     recognizer: EmotionRecognizer,
-    cutting: Cutting,
+    segmentation: Segmentation,
     arguments: argparse.Namespace,
 ) -> Outcome:
     """Score and write, going on from where an earlier run stopped."""
     from ser_brain.inference.output import PredictionOutput
     from ser_brain.inference.predict import columns, predict
 
-    settings = {**_identity(arguments), "window": cutting.window_s, "hop": cutting.hop_s}
+    settings = {
+        **_identity(arguments),
+        "window": segmentation.window_s,
+        "hop": segmentation.hop_s,
+    }
     settings |= {"vad": arguments.vad, "precision": arguments.precision}
     output = PredictionOutput(arguments.out, columns(recognizer), settings)
     remove_partial(arguments.out.parent, *output.names)
     remaining = output.remaining(files)
     count = 0
-    for chunk, rows in predict(recognizer, remaining, cutting) if remaining else ():
+    for chunk, rows in predict(recognizer, remaining, segmentation) if remaining else ():
         output.add(chunk, rows)
         count += len(rows)
     output.finish()
-    left_out = output.left_out
+    left_out = output.skipped
     lines = [f"new rows: {count:,}; files done before: {len(files) - len(remaining):,}"]
     lines += _listed([item for item in left_out if item.is_problem], UNUSABLE, SHOWN)
     if left_out:
-        lines.append(f"left out: {len(left_out):,}, listed in {output.left_out_path}")
+        lines.append(f"left out: {len(left_out):,}, listed in {output.skipped_path}")
     if recognizer.va_range is not None:
         low, high = recognizer.va_range
         lines.append(f"scale of valence and arousal: {low:g} to {high:g}")
@@ -150,7 +157,7 @@ def _table(rows: list[dict]) -> Table:
     return Table("predictions", "", head, [[row[name] for name in head] for row in rows])
 
 
-def _listed(left_out: list[LeftOut], title: str, most: int | None = None) -> list[str]:
+def _listed(left_out: list[Skipped], title: str, most: int | None = None) -> list[str]:
     if not left_out:
         return []
     lines = [
@@ -161,7 +168,7 @@ def _listed(left_out: list[LeftOut], title: str, most: int | None = None) -> lis
     return [*lines, f"  and {more:,} more"] if more else lines
 
 
-def _place(item: LeftOut) -> str:
+def _place(item: Skipped) -> str:
     if item.is_whole:
         return item.file
     if item.stop_s is None:
@@ -169,5 +176,5 @@ def _place(item: LeftOut) -> str:
     return f"{item.file}, {item.start_s:.3f} s to {item.stop_s:.3f} s"
 
 
-def _exit_code(left_out: list[LeftOut]) -> int:
+def _exit_code(left_out: list[Skipped]) -> int:
     return int(any(item.is_problem for item in left_out))

@@ -134,7 +134,7 @@ def explained(repo_id: str, endpoint: str, done: list[str]) -> Iterator[None]:
 
 
 def _reason(error: Exception, repo_id: str, endpoint: str) -> str:
-    from ser_brain.inference.model_folder import first_line, status_of
+    from ser_brain.core.hub import first_line, status_of
 
     status = status_of(error)
     owner = repo_id.partition("/")[0]

@@ -11,7 +11,7 @@ import pytest
 from ser_brain.core.errors import SERError
 from ser_brain.inference.output import Journal, PredictionOutput
 from ser_brain.inference.predict import Chunk
-from ser_brain.inference.segments import LeftOut, merged, table
+from ser_brain.inference.segments import Skipped, merged, skipped_table
 
 
 @pytest.fixture
@@ -30,12 +30,12 @@ def journal(tmp_path):
 
 
 def test_it_is_read_as_it_was_written(journal, files):
-    silent = LeftOut(str(files[1]), 0.0, 4.0, "silent")
+    silent = Skipped(str(files[1]), 0.0, 4.0, "silent")
     journal.add(120, [files[0]], (files[1], 7), [silent])
     again = Journal(journal.path)
     assert again.settings == {"model": "m"} and again.bytes_written == 120
     assert again.remaining(files) == {files[1]: 7, files[2]: 0}
-    assert again.left_out == [silent]
+    assert again.skipped == [silent]
     again.add(300, [files[1]])
     for known in (again, Journal(journal.path)):
         assert known.remaining(files) == {files[2]: 0} and known.bytes_written == 300
@@ -74,17 +74,17 @@ def test_what_is_no_journal(tmp_path, content):
 
 def test_neighbours_are_put_together_only_where_they_touch():
     kept = [
-        LeftOut("a.wav", 0.0, 4.0, "silent"),
-        LeftOut("a.wav", 5.0, 9.0, "silent"),
-        LeftOut("a.wav", 9.0, 13.0, "far too loud"),
-        LeftOut("b.wav", 9.0, 13.0, "far too loud"),
-        LeftOut("b.wav", 13.0, None, "unreadable"),
-        LeftOut("c.wav", None, None, "missing"),
-        LeftOut("c.wav", None, None, "missing"),
+        Skipped("a.wav", 0.0, 4.0, "silent"),
+        Skipped("a.wav", 5.0, 9.0, "silent"),
+        Skipped("a.wav", 9.0, 13.0, "far too loud"),
+        Skipped("b.wav", 9.0, 13.0, "far too loud"),
+        Skipped("b.wav", 13.0, None, "unreadable"),
+        Skipped("c.wav", None, None, "missing"),
+        Skipped("c.wav", None, None, "missing"),
     ]
     assert merged(kept) == kept
-    joined = merged([kept[1], LeftOut("a.wav", 9.0, 10.0, "silent")])
-    assert table(joined).rows == [["a.wav", 5.0, 10.0, "silent"]]
+    joined = merged([kept[1], Skipped("a.wav", 9.0, 10.0, "silent")])
+    assert skipped_table(joined).rows == [["a.wav", 5.0, 10.0, "silent"]]
 
 
 COLUMNS = ["file", "start", "stop", "emotion", "p_anger", "warnings"]
@@ -139,7 +139,7 @@ def test_rows_are_there_when_all_are(clips, suffix):
     assert not output.path.exists()
     output.finish()
     assert read(suffix) == expected(clips[:2], 2)
-    assert not output.part.exists() and not output.left_out_path.exists()
+    assert not output.part.exists() and not output.skipped_path.exists()
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
@@ -196,30 +196,30 @@ def test_nothing_to_do_leaves_the_table_as_it_is(clips, suffix):
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_no_row_at_all_is_a_table_without_rows(clips, suffix):
     output = open_output(suffix)
-    output.add(Chunk([LeftOut("a.wav", None, None, "missing")]), [])
+    output.add(Chunk([Skipped("a.wav", None, None, "missing")]), [])
     output.finish()
     assert read(suffix) == []
-    assert output.left_out_path.read_text() == "file,start,stop,reason\na.wav,,,missing\n"
+    assert output.skipped_path.read_text() == "file,start,stop,reason\na.wav,,,missing\n"
 
 
 def test_what_is_left_out_is_listed_as_long_as_it_is(clips):
-    silent = [LeftOut(str(clips[0]), n, n + 4.0, "silent") for n in (0.0, 1.0)]
-    missing = LeftOut("e.wav", None, None, "missing")
+    silent = [Skipped(str(clips[0]), n, n + 4.0, "silent") for n in (0.0, 1.0)]
+    missing = Skipped("e.wav", None, None, "missing")
     output = open_output(".csv")
     output.add(Chunk([*silent, missing], finished=clips[:1]), rows_of(clips[0]))
     output.finish()
     again = open_output(".csv")
-    assert [(item.file, item.stop_s) for item in again.left_out] == [(str(clips[0]), 5.0)]
+    assert [(item.file, item.stop_s) for item in again.skipped] == [(str(clips[0]), 5.0)]
     assert again.remaining([clips[0], Path("e.wav")]) == {Path("e.wav"): 0}  # tried again
     again.finish()
     name = '"a, ""x"".wav"'
-    assert again.left_out_path.read_text() == f"file,start,stop,reason\n{name},0.0,5.0,silent\n"
+    assert again.skipped_path.read_text() == f"file,start,stop,reason\n{name},0.0,5.0,silent\n"
     again.path.unlink()  # Who takes the table away begins anew.
     new = open_output(".csv")
-    assert new.left_out == [] and new.remaining(clips) == dict.fromkeys(clips, 0)
+    assert new.skipped == [] and new.remaining(clips) == dict.fromkeys(clips, 0)
     new.add(Chunk(finished=clips[:1]), rows_of(clips[0]))
     new.finish()
-    assert read(".csv") == expected(clips[:1]) and not new.left_out_path.exists()
+    assert read(".csv") == expected(clips[:1]) and not new.skipped_path.exists()
 
 
 def test_a_table_of_other_settings_is_left_alone(clips):
@@ -233,7 +233,7 @@ def test_a_table_of_other_settings_is_left_alone(clips):
 
 def test_a_table_of_another_origin_is_left_alone(clips):
     Path("out.csv").write_text("my own\n")
-    with pytest.raises(SERError, match="out.csv is there without out.csv.journal"):
+    with pytest.raises(SERError, match="out.csv exists without out.csv.journal"):
         open_output(".csv")
     assert Path("out.csv").read_text() == "my own\n"
 
@@ -243,7 +243,7 @@ def test_rows_that_vanished(clips):
     output.add(Chunk(finished=clips[:1]), rows_of(clips[0]))
     output.part.write_text("file")
     again = open_output(".csv")
-    with pytest.raises(SERError, match="out.csv.part holds 4 bytes where its journal says"):
+    with pytest.raises(SERError, match="out.csv.part holds 4 bytes, but its journal records"):
         again.add(Chunk(finished=clips[1:]), rows_of(clips[1]))
 
 
