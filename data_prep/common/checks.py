@@ -8,8 +8,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
-from data_prep import Corpus
 from ser_brain.core.errors import SERError, bad_value
 from ser_brain.core.files import sha256_of
 from ser_brain.core.log import get_logger
@@ -17,6 +17,9 @@ from ser_brain.data import audio
 from ser_brain.data.audio import AudioFacts
 from ser_brain.data.labels import LABEL_SOURCES, require_in_scale
 from ser_brain.data.manifest import CorpusCard, Problem, Utterance, entry_of
+
+if TYPE_CHECKING:
+    from data_prep import Corpus
 
 # First bytes, from where, of recordings that libsndfile does not read -> what they are.
 UNREAD = {

@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING
 from ser_brain.cli import Outcome
 from ser_brain.core.log import take_over
 from ser_brain.core.tables import Table, to_text
-from ser_brain.publishing.hub import choose_storage, endpoint
+from ser_brain.publishing.hub_address import choose_storage, endpoint
 
 if TYPE_CHECKING:
-    from ser_brain.publishing.contents import Plan
+    from ser_brain.publishing.contents import UploadPlan
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,9 +45,9 @@ def run(arguments: argparse.Namespace) -> Outcome:
     """Show what would be sent, or send it."""
     choose_storage()
     # What brings torch and the hub's client, which the help does without.
-    from ser_brain.publishing.contents import make_plan
+    from ser_brain.publishing.contents import plan_upload
 
-    plan = make_plan(
+    plan = plan_upload(
         arguments.folder,
         arguments.repository,
         public=arguments.public,
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
     return _sent(plan) if arguments.yes else _shown(plan)
 
 
-def _shown(plan: Plan) -> Outcome:
+def _shown(plan: UploadPlan) -> Outcome:
     """What would be sent."""
     facts = _facts(plan)
     rows = [[file.name, file.size, file.sha256[:12]] for file in plan.files]
@@ -73,12 +73,12 @@ def _shown(plan: Plan) -> Outcome:
         "",
         to_text(Table("files", "", ["file", "bytes", "sha256"], [*rows, total])),
         "Of these, what the repository has already is not sent again.",
-        *(["not sent:", *(f"  {name}" for name in plan.left)] if plan.left else []),
+        *(["not sent:", *(f"  {name}" for name in plan.skipped)] if plan.skipped else []),
     ]
     return Outcome("\n".join(lines), {**facts, "is_sent": False})
 
 
-def _sent(plan: Plan) -> Outcome:
+def _sent(plan: UploadPlan) -> Outcome:
     """Send, and say what was done."""
     from huggingface_hub.utils import disable_progress_bars
 
@@ -96,7 +96,7 @@ def _sent(plan: Plan) -> Outcome:
         if made.sent or made.removed
         else f"nothing to send: the {where} holds these files already",
         *([f"removed: {', '.join(made.removed)}"] if made.removed else []),
-        *([f"not sent: {', '.join(plan.left)}"] if plan.left else []),
+        *([f"not sent: {', '.join(plan.skipped)}"] if plan.skipped else []),
         f"repository: {made.url} ({'private' if made.private else 'public'})",
         *([f"pull request: {made.pull_request}"] if made.pull_request else []),
         f"commit: {made.commit}",
@@ -117,7 +117,7 @@ def _sent(plan: Plan) -> Outcome:
     return Outcome("\n".join(lines), facts)
 
 
-def _facts(plan: Plan) -> dict:
+def _facts(plan: UploadPlan) -> dict:
     return {
         "endpoint": endpoint(),
         "repository": plan.repo_id,
@@ -127,5 +127,5 @@ def _facts(plan: Plan) -> dict:
         "files": {
             file.name: {"bytes": file.size, "sha256": file.sha256} for file in plan.files
         },
-        "not_sent": plan.left,
+        "not_sent": plan.skipped,
     }
