@@ -1,14 +1,12 @@
-"""Publish a model folder on a model hub: what would be sent, and with --yes send it.
+"""Publish a model folder on a model hub, or show what would be published.
 
-Without --yes nothing is sent and the hub is not asked. A new repository is private unless
---public is given. All files go in one commit, and the same command goes on after a failure.
-Log in first with hf auth login, or set HF_TOKEN; HF_ENDPOINT names another hub.
+Without --yes nothing is sent and the hub is not contacted. A new repository is private
+unless --public is given. All files go into one commit, and the same command continues after
+a failure. Log in first with hf auth login, or set HF_TOKEN; HF_ENDPOINT selects another
+hub. See docs/publishing.md.
 
     ser publish emodb-whisper-base org/emodb-whisper-base
-    ser publish emodb-whisper-base org/emodb-whisper-base --pr --yes
     ser publish emodb-whisper-base org/emodb-whisper-base --tag v1.0 --yes
-
-See docs/publishing.md.
 """
 
 from __future__ import annotations
@@ -28,23 +26,27 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of ``ser publish``."""
     add = parser.add_argument
     add("folder", type=Path, metavar="DIR", help="a folder that ser export wrote")
     add("repository", metavar="ORG/NAME", help="on the hub")
     visibility = parser.add_mutually_exclusive_group()
     visibility.add_argument("--private", action="store_true", help="the default")
-    visibility.add_argument("--public", action="store_true", help="everybody may read it")
-    add("--pr", action="store_true", help="propose it in a pull request, to be reviewed")
-    add("--tag", metavar="NAME", help="of the commit, to load this very model by: v1.0")
-    add("--message", metavar="TEXT", help="of the commit [the model's name]")
-    add("--yes", action="store_true", help="send; without it, only show")
+    visibility.add_argument(
+        "--public", action="store_true", help="make a new repository public"
+    )
+    add("--pr", action="store_true", help="open a pull request instead of committing to main")
+    add(
+        "--tag",
+        metavar="NAME",
+        help="tag the commit, such as v1.0, so that exactly this model can be loaded",
+    )
+    add("--message", metavar="TEXT", help="of the commit (default: the model's name)")
+    add("--yes", action="store_true", help="publish; without it, only show")
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
-    """Show what would be sent, or send it."""
     choose_storage()
-    # What brings torch and the hub's client, which the help does without.
+    # This imports torch and the hub's client, which the help does without.
     from ser_brain.publishing.contents import plan_upload
 
     plan = plan_upload(
@@ -59,10 +61,9 @@ def run(arguments: argparse.Namespace) -> Outcome:
 
 
 def _shown(plan: UploadPlan) -> Outcome:
-    """What would be sent."""
     facts = _facts(plan)
     rows = [[file.name, file.size, file.sha256[:12]] for file in plan.files]
-    total = ["together", plan.size, ""]
+    total = ["total", plan.size, ""]
     lines = [
         "Nothing was sent. With --yes:",
         f"repository: {plan.repo_id} at {facts['endpoint']}",
@@ -72,14 +73,13 @@ def _shown(plan: UploadPlan) -> Outcome:
         f"tag:        {plan.tag or 'none'}",
         "",
         to_text(Table("files", "", ["file", "bytes", "sha256"], [*rows, total])),
-        "Of these, what the repository has already is not sent again.",
+        "Files that the repository already has are not sent again.",
         *(["not sent:", *(f"  {name}" for name in plan.skipped)] if plan.skipped else []),
     ]
     return Outcome("\n".join(lines), {**facts, "is_sent": False})
 
 
 def _sent(plan: UploadPlan) -> Outcome:
-    """Send, and say what was done."""
     from huggingface_hub.utils import disable_progress_bars
 
     from ser_brain.publishing.hub import publish
@@ -94,7 +94,7 @@ def _sent(plan: UploadPlan) -> Outcome:
         *(f"{step[0].upper()}{step[1:]}" for step in made.done),
         f"sent: {len(sizes)} files, {sum(sizes.values()):,} bytes"
         if made.sent or made.removed
-        else f"nothing to send: the {where} holds these files already",
+        else f"nothing to send: the {where} already has these files",
         *([f"removed: {', '.join(made.removed)}"] if made.removed else []),
         *([f"not sent: {', '.join(plan.skipped)}"] if plan.skipped else []),
         f"repository: {made.url} ({'private' if made.private else 'public'})",

@@ -1,9 +1,9 @@
-"""Write the report of a run, or one page that compares several: index.html with figures.
+"""Write the report of a run, or one page that compares several runs.
 
-It works on predictions and runs no model. A single page that holds everything goes to
-RUN/report/index.html, with the numbers as JSON, CSV and Markdown and the figures as SVG and
-PNG beside it. Of several runs one page goes to --out: all on all test sets, each pair tested,
-their confusions side by side.
+The command works on predictions and runs no model. The page of one run, with all figures,
+goes to RUN/report/index.html; the numbers as JSON, CSV and Markdown and the figures as SVG
+and PNG are beside it. The page of several runs goes to --out: all runs on all test sets, a
+test of each pair, and their confusion matrices side by side.
 
     ser report results/multiobjective/demo/1
     ser report results/classification/emodb/1 results/multiobjective/emodb/1 --out comparison
@@ -22,7 +22,6 @@ from ser_brain.reporting.report import summary_table, write_report
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of ``ser report``."""
     parser.add_argument(
         "runs", nargs="+", type=Path, metavar="RUN", help="run folders or folds folders"
     )
@@ -35,7 +34,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
-    """Evaluate and write the page."""
     if len(arguments.runs) > 1:
         page, results = write_comparison(arguments.runs, arguments.out or Path("comparison"))
         return Outcome(f"{comparison_text(results)}\nreport: {page}", results)

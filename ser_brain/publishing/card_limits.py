@@ -171,8 +171,8 @@ def _about_values(facts: CardFacts) -> list[str]:
     if facts.config.card["vad_source"] == "prototypes":
         sentences.append(
             "Nobody rated valence or arousal here: in training and tests each clip has the "
-            "point of its emotion on Russell's circumplex. The results measure agreement with that "
-            "point, not with human ratings."
+            "point of its emotion on Russell's circumplex. The results measure agreement with "
+            "that point, not with human ratings."
         )
     regressions = [e["regression"] for e in facts.test_sets.values() if e["regression"]]
     if not any(found["n"] for regression in regressions for found in regression.values()):
