@@ -22,11 +22,11 @@ from ser_brain.core.errors import shown
 from ser_brain.core.files import read_json, write_json
 from ser_brain.core.lock import NAME, held
 from ser_brain.core.log import get_logger, show_progress
+from ser_brain.core.process import exit_code_of
 from ser_brain.data.corpora import CorpusSetting, parse_corpora
 from ser_brain.data.splits import absence
 from ser_brain.training import command_line, config
 from ser_brain.training import run as run_folder
-from ser_brain.training.command_line import exit_code_of
 from ser_brain.training.run import begin
 
 HOME = Path(__file__).parent
@@ -129,14 +129,19 @@ def prepare_all(hparams: dict) -> list[tuple[CorpusSetting, Path, Path]]:
     return [(setting, *prepared[setting.source]) for setting in settings]
 
 
+def show_help(arguments: list[str]) -> None:
+    """Print the settings, with the values of the settings file that is named."""
+    print(command_line.help_text(__doc__, arguments, HOME), flush=True)
+
+
 def main() -> int:
-    """Run the command; 0 when done, 2 for a mistake to mend, 130 or 143 when stopped."""
+    """Run the command; 0 when done, 2 for a mistake of the user, 130 or 143 when stopped."""
     arguments = sys.argv[1:]
     show_progress()
-    if not arguments or {"-h", "--help"} & set(arguments):
-        text = command_line.help_text
-        return exit_code_of(lambda: print(text(__doc__, arguments, HOME), flush=True))
-    return exit_code_of(lambda: run(arguments))
+    command = show_help if not arguments or {"-h", "--help"} & set(arguments) else run
+    return exit_code_of(
+        lambda: command(arguments), command_line.NEXT_STEP, command_line.explain
+    )
 
 
 if __name__ == "__main__":

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import data_prep
 from data_prep.common.run import prepare
-from ser_brain.core.errors import SERError, bad_value, shown_message
+from ser_brain.core.errors import SERError, bad_value
 from ser_brain.core.log import show_progress
-from ser_brain.core.process import Parser, exit_code, sigterm_raises, title_of
+from ser_brain.core.process import Parser, exit_code_of, title_of
 
 
 def parser_for(name: str) -> Parser:
@@ -63,30 +63,25 @@ def overview() -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; 0 when done, 2 for a mistake to mend, 130 or 143 when stopped."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    """Run the command; 0 when done, 2 for a mistake of the user, 130 or 143 when stopped."""
+    given = sys.argv[1:] if arguments is None else arguments
     show_progress()
-    try:
-        if not arguments or arguments[0] in ("-h", "--help"):
-            print(overview())
-            return 0
-        name, *rest = arguments
-        if name.startswith("-"):
-            raise SERError(
-                f"No corpus before {name!r}. python -m data_prep --help lists the corpora."
-            )
-        if name not in data_prep.corpora():
-            raise bad_value("corpus", name, data_prep.corpora())
-        options = vars(parser_for(name).parse(rest))
-        with sigterm_raises():
-            prepare(name, **options)
-    except SERError as error:
-        print(f"error: {shown_message(str(error))}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt as stop:
-        print("Interrupted. The same command begins anew.", file=sys.stderr)
-        return exit_code(stop)
-    return 0
+    return exit_code_of(lambda: run(given), "The same command starts again.")
+
+
+def run(arguments: list[str]) -> None:
+    """Prepare the corpus that the arguments name."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(overview())
+        return
+    name, *rest = arguments
+    if name.startswith("-"):
+        raise SERError(
+            f"No corpus before {name!r}. python -m data_prep --help lists the corpora."
+        )
+    if name not in data_prep.corpora():
+        raise bad_value("corpus", name, data_prep.corpora())
+    prepare(name, **vars(parser_for(name).parse(rest)))
 
 
 if __name__ == "__main__":

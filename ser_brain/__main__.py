@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import sys
 
 from ser_brain import __version__, cli
-from ser_brain.core.errors import SERError, bad_value, shown, shown_json, shown_message
+from ser_brain.core.errors import SERError, bad_value, shown, shown_json
 from ser_brain.core.log import show_progress
-from ser_brain.core.process import Parser, exit_code, sigterm_raises, title_of
+from ser_brain.core.process import Parser, exit_code_of, title_of
 
 
 def overview() -> str:
@@ -44,41 +43,36 @@ def main(arguments: list[str] | None = None) -> int:
     Returns
     -------
     int
-        0 when done, 1 where a check found what it looks for, 2 for a mistake the user can
-        mend, 130 for Ctrl-C, 143 for SIGTERM.
+        0 when done, 1 where a check found what it looks for, 2 for a mistake of the user, 130
+        for Ctrl-C, 143 for SIGTERM.
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
+    given = sys.argv[1:] if arguments is None else arguments
     show_progress()
-    try:
-        if not arguments or arguments[0] in ("-h", "--help"):
-            print(overview())
-            return 0
-        if arguments[0] == "--version":
-            print(f"ser {__version__}")
-            return 0
-        name, *rest = arguments
-        if name.startswith("-"):
-            raise SERError(f"No command before {name!r}. ser --help lists the commands.")
-        if name not in cli.names():
-            raise bad_value("command", name, cli.names())
-        parsed = parser_for(name).parse(rest)
-        with sigterm_raises():
-            outcome = parsed.command(parsed)
-        if parsed.json:
-            facts = json.dumps(outcome.facts, ensure_ascii=False, indent=2, allow_nan=False)
-            print(shown_json(facts))
-        elif outcome.text:
-            print(shown(outcome.text))
-        sys.stdout.flush()
-    except SERError as error:
-        print(f"error: {shown_message(str(error))}", file=sys.stderr)
-        return 2
-    except BrokenPipeError:  # The reader (head, less) has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    next_step = "Give the same command again to go on or to start again."
+    return exit_code_of(lambda: run(given), next_step)
+
+
+def run(arguments: list[str]) -> int:
+    """Find the command, run it and print what it found."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(overview())
         return 0
-    except KeyboardInterrupt as stop:
-        print("Interrupted. The same command goes on, or begins anew.", file=sys.stderr)
-        return exit_code(stop)
+    if arguments[0] == "--version":
+        print(f"ser {__version__}")
+        return 0
+    name, *rest = arguments
+    if name.startswith("-"):
+        raise SERError(f"No command before {name!r}. ser --help lists the commands.")
+    if name not in cli.names():
+        raise bad_value("command", name, cli.names())
+    parsed = parser_for(name).parse(rest)
+    outcome = parsed.command(parsed)
+    if parsed.json:
+        facts = json.dumps(outcome.facts, ensure_ascii=False, indent=2, allow_nan=False)
+        print(shown_json(facts))
+    elif outcome.text:
+        print(shown(outcome.text))
+    sys.stdout.flush()
     return outcome.exit_code
 
 

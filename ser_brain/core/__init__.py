@@ -1,1 +1,1 @@
-"""The ground of everything, without speech: errors, files, locks, logs, tables."""
+"""What everything else rests on, with nothing about speech: errors, files, locks, tables."""

@@ -1,4 +1,4 @@
-"""The one error a user is meant to read, and the sentences it is made of."""
+"""The error that a user reads, and text that is safe to print: no secrets, no escape codes."""
 
 from __future__ import annotations
 
@@ -8,32 +8,18 @@ from collections.abc import Iterable
 
 
 class SERError(Exception):
-    """A mistake the user can mend: what was found, what was expected, what to do next.
+    """A mistake the user can correct: what was found, what was expected, what to do next.
 
     Commands print it as one line, without a traceback, and exit with code 2.
     """
 
     def __str__(self) -> str:
-        """The sentence alone: torch puts the traceback of a process that reads before it."""
+        """Only the message: torch prepends the traceback of the DataLoader worker it was in."""
         return super().__str__().rpartition(f"{__name__}.SERError: ")[2].rstrip("\n")
 
 
 def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
-    """Known names sorted with the ones most like ``name`` first.
-
-    Parameters
-    ----------
-    name : str
-        What the user typed.
-    known : iterable of str
-        Every name that would have been right.
-    count : int
-        How many close matches to put first.
-
-    Returns
-    -------
-    list of str
-        All known names, closest first, the rest in alphabetical order.
+    """All known names: up to ``count`` that resemble ``name`` first, the rest in order.
 
     Examples
     --------
@@ -53,23 +39,23 @@ def bad_value(what: str, found: object, expected: Iterable[str]) -> SERError:
     >>> str(bad_value("corpus", "emodbb", ["emodb", "demo"]))
     "Bad corpus 'emodbb'; expected one of: emodb, demo."
     >>> str(bad_value("test set", "deu", []))
-    "Bad test set 'deu'; there is none to choose from."
+    "Bad test set 'deu'; none is available."
     """
     known = nearest(found, expected)
-    choice = f"expected one of: {', '.join(known)}" if known else "there is none to choose from"
+    choice = f"expected one of: {', '.join(known)}" if known else "none is available"
     return SERError(f"Bad {what} {found!r}; {choice}.")
 
 
 HIDDEN = "***"
 SECRET = "token|password|passwd|passphrase|secret|api[_-]?key|access[_-]?key"
 
-# User and password before a host; one that is not encoded may hold @, / or ?.
+# User and password before a host. A password that is not percent-encoded may hold @, / or ?.
 LOGIN = re.compile(
     r"(?<=://)(?:[^/?#\s'\"]{0,200}|[^/?#\s'\":]{0,99}:(?!\d+[/?#])[^\s'\"]{0,200})@"
     r"|(?<![^\s'\"(<=])[^/\s:@'\"(<=]{1,99}:[^/\s'\"]{1,200}@(?=[\w\[])"
 )
 
-# Of a query, any parameter that sounds like one; elsewhere those that are nothing else.
+# In a query string any parameter whose name contains such a word; elsewhere only exact names.
 SIGNED = re.compile(
     rf"([?&#;][\w-]*(?:signature|credential|policy|key|auth|sig|pwd|{SECRET})[\w-]*=|"
     rf"\b[\w-]*(?:{SECRET})=)[^&#\s'\"]+",
@@ -80,16 +66,16 @@ HEADER = re.compile(
     r"(\bbearer\s+|\bauthorization['\"]?\s*[:=]\s*['\"]?(?:(?:bearer|basic|token)\s+)?)[^\s'\"]+",
     re.IGNORECASE,
 )
-TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{16,}")  # of the hub, wherever it stands
+TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{16,}")  # a token of the Hugging Face hub
 
-# What a terminal obeys, what turns the direction of text, and halves of characters.
+# Terminal control codes, characters that reverse the text direction, and lone surrogates.
 UNSEEN = "\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff"
 CONTROL = re.compile(f"[{UNSEEN}]")
 LINE_CONTROL = re.compile(f"[{UNSEEN}\\n\\t]")
 
 
 def redacted(text: str) -> str:
-    """A text in which addresses and headers keep no password, no token and no signature.
+    """Replace passwords, tokens and signatures in addresses and headers by ``***``.
 
     Examples
     --------
@@ -107,7 +93,7 @@ def redacted(text: str) -> str:
 
 
 def shown(text: str) -> str:
-    """A text of one or more lines as it may go to a terminal or a log.
+    """Make text of any number of lines safe for a terminal or a log.
 
     Examples
     --------
@@ -118,12 +104,12 @@ def shown(text: str) -> str:
 
 
 def shown_message(text: str) -> str:
-    """The same of an error or a log line: no line of it can pass for another message."""
+    """Like :func:`shown`, with further lines indented so that none passes for a message."""
     return re.sub(r"\n(?=\S)", "\n  ", shown(text))
 
 
 def one_line(text: str) -> str:
-    """A name as it may stand in a line of text, line ends escaped too.
+    """Make a name safe for a line of text: line ends are escaped too.
 
     Examples
     --------
@@ -134,7 +120,7 @@ def one_line(text: str) -> str:
 
 
 def shown_json(text: str) -> str:
-    """A JSON text that says the same, without what a terminal obeys."""
+    """Escape terminal control codes in JSON text, which keeps its content."""
     return CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 

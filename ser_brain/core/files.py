@@ -1,4 +1,4 @@
-"""Files that are either whole or not there, and reading those that somebody else wrote."""
+"""Files: written whole or not at all, and read with care where somebody else wrote them."""
 
 from __future__ import annotations
 
@@ -18,52 +18,18 @@ from typing import BinaryIO
 
 from ser_brain.core.errors import SERError
 
-PARTIAL = ".partial-"  # begins the name of what is not whole yet
+PARTIAL = ".partial-"  # prefix of the name of an unfinished file or folder
 LARGEST = 2**30  # bytes of a file that is read whole; a manifest of a million clips has half
 LARGEST_SETTINGS = 2**20  # bytes of a file that a person could have written
-
-
-def inside(folder: str | Path, name: str) -> Path:
-    """What lies in a folder by a name, for who writes it.
-
-    Parameters
-    ----------
-    folder : str or Path
-        Of a run, for example; somebody else may have made it.
-    name : str
-        Of a file or folder in it, which may be missing.
-
-    Raises
-    ------
-    SERError
-        If it leads out of the folder: a link, or a name with ``..``.
-    """
-    path = Path(folder) / name
-    try:
-        there = os.path.realpath(path)
-    except (OSError, ValueError) as error:  # a name that no file can have
-        raise SERError(f"Cannot write {path}: {error}.") from error
-    if there != os.path.join(os.path.realpath(folder), name):
-        raise SERError(
-            f"{path} leads to {there}, and nothing of {folder} is written elsewhere. Remove "
-            "the link, or put what it leads to in its place."
-        )
-    return path
+LFS_MAGIC = b"version https://git-lfs"  # begins the placeholder of a file that was not fetched
 
 
 @contextlib.contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Give a path of the same name, whose file takes the place of ``path`` in the end.
+    """Yield a temporary path of the same name, which replaces ``path`` when the block ends.
 
-    Parameters
-    ----------
-    path : str or Path
-        The file to write; its folder is made where missing.
-
-    Yields
-    ------
-    Path
-        Where to write. Synced and renamed at the end; removed if the block raises.
+    The temporary file is synced and renamed, or removed if the block raises. The folder of
+    ``path`` is made if it is missing.
 
     Raises
     ------
@@ -74,7 +40,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     hidden = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # In a folder of its own, where nobody finds it who looks for such files by suffix.
+        # In a folder of its own, so that a search for files of this suffix does not find it.
         hidden = Path(tempfile.mkdtemp(prefix=f"{PARTIAL}{path.name}-", dir=path.parent))
         temporary = hidden / path.name
         temporary.touch()
@@ -91,32 +57,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             shutil.rmtree(hidden, ignore_errors=True)
 
 
-def why(error: OSError) -> str:
-    """Why something cannot be written, in words."""
-    if isinstance(error, FileExistsError):  # of mkdir, which was to make it
-        return f"{error.filename} is a file, not a folder"
-    return error.strerror or str(error)
-
-
-def remove_partial(folder: str | Path, *names: str) -> None:
-    """Remove what killed processes left of files; for who alone writes to them.
-
-    Parameters
-    ----------
-    folder : str or Path
-    *names : str
-        Of the files; without, of all in the folder.
-    """
-    random = "[a-z0-9_]" * 8  # of tempfile; without it, "a" would also mean what "a-b" left
-    patterns = [f"{glob.escape(name)}-{random}" for name in names] or ["*"]
-    for pattern in patterns:
-        for left in Path(folder).glob(f"{PARTIAL}{pattern}"):
-            shutil.rmtree(left, ignore_errors=True)
-
-
 def sync_folder(folder: str | Path) -> None:
-    """Wait until the disk knows the names in a folder: a rename is lost with the power else."""
-    if os.name != "posix":  # elsewhere a folder cannot be opened
+    """Flush a folder to the disk: without this, a power failure can undo a rename."""
+    if os.name != "posix":  # Windows cannot open a folder
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
@@ -126,37 +69,24 @@ def sync_folder(folder: str | Path) -> None:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write a UTF-8 text file atomically."""
+    """Write a UTF-8 text file atomically, with ``\\n`` line ends on Windows too."""
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")  # on Windows, too
+        temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_json(path: str | Path, content: object) -> None:
-    """Write a JSON file atomically: two-space indent, names as they are, NaN refused."""
+    """Write a JSON file atomically: two-space indent, UTF-8; a NaN raises ValueError."""
     text = json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False)
     write_text(path, text + "\n")
 
 
-@contextlib.contextmanager
-def made_for(folder: str | Path) -> Iterator[None]:
-    """Remove a folder, and those above it, that the block made and left empty."""
-    folder = Path(folder)
-    made = [each for each in (folder, *folder.parents) if not each.exists()]
-    try:
-        yield
-    finally:
-        for each in made:
-            with contextlib.suppress(OSError):  # it holds something, or was not made
-                each.rmdir()
-
-
 def remove(path: str | Path) -> None:
-    """Remove a file if it is there.
+    """Remove a file if it exists.
 
     Raises
     ------
     SERError
-        If it is there and cannot be removed.
+        If it exists and cannot be removed.
     """
     try:
         Path(path).unlink(missing_ok=True)
@@ -164,54 +94,97 @@ def remove(path: str | Path) -> None:
         raise SERError(f"Cannot write {path}: {error.strerror or error}.") from error
 
 
-def open_regular(path: str | Path, largest: int | None = LARGEST) -> BinaryIO:
-    """Open a file to read; to open a pipe could wait for ever, and a device may have no end.
+def remove_partial(folder: str | Path, *names: str) -> None:
+    """Remove what killed processes left of files, or of all files without ``names``.
 
-    Parameters
-    ----------
-    path : str or Path
-    largest : int, optional
-        Bytes that it may have.
+    Only the process that holds the lock may call this: another's file may be in progress.
+    """
+    random = "[a-z0-9_]" * 8  # mkdtemp's suffix; without it, "a" would also match "a-b"
+    patterns = [f"{glob.escape(name)}-{random}" for name in names] or ["*"]
+    for pattern in patterns:
+        for left in Path(folder).glob(f"{PARTIAL}{pattern}"):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def made_for(folder: str | Path) -> Iterator[None]:
+    """Remove the folders that the block made for ``folder``, if it left them empty."""
+    folder = Path(folder)
+    made = [each for each in (folder, *folder.parents) if not each.exists()]
+    try:
+        yield
+    finally:
+        for each in made:
+            with contextlib.suppress(OSError):  # not empty, or not made
+                each.rmdir()
+
+
+def inside(folder: str | Path, name: str) -> Path:
+    """The path of a file to write in a folder that somebody else may have made.
+
+    Raises
+    ------
+    SERError
+        If the path leads out of the folder: a link, or a name with ``..``.
+    """
+    path = Path(folder) / name
+    try:
+        target = os.path.realpath(path)
+    except (OSError, ValueError) as error:  # a name that no file can have
+        raise SERError(f"Cannot write {path}: {error}.") from error
+    if target != os.path.join(os.path.realpath(folder), name):
+        raise SERError(
+            f"{path} leads to {target}, outside {folder}, so it is not written. Remove the "
+            "link, or replace it by the file or folder it points to."
+        )
+    return path
+
+
+def why(error: OSError) -> str:
+    """Why something cannot be written, in words."""
+    if isinstance(error, FileExistsError):  # from mkdir
+        return f"{error.filename} is a file, not a folder"
+    return error.strerror or str(error)
+
+
+def open_regular(path: str | Path, largest: int | None = LARGEST) -> BinaryIO:
+    """Open a regular file of at most ``largest`` bytes to read.
+
+    Opening a pipe could block for ever, and a device may have no end.
 
     Raises
     ------
     OSError
-        If there is none, it cannot be read, it is no regular file, or it is larger.
+        If it is missing, cannot be read, is not a regular file, or is larger.
     """
-    wait_for_none = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | wait_for_none))
+    flags = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    file = open(path, "rb", opener=lambda name, mode: os.open(name, mode | flags))
     found = os.fstat(file.fileno())
     if stat.S_ISREG(found.st_mode) and (largest is None or found.st_size <= largest):
         return file
     file.close()
     if stat.S_ISREG(found.st_mode):
         raise OSError(errno.EFBIG, f"it has over {largest} bytes", str(path))
-    raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    raise OSError(errno.EINVAL, "it is not a regular file", str(path))
 
 
 def read_text(
     path: str | Path, encoding: str = "utf-8", errors: str = "strict", largest: int = LARGEST
 ) -> str:
-    """Read a text file that somebody else may have written; see :func:`open_regular`.
+    """Read a text file that somebody else may have written.
 
     Raises
     ------
-    OSError, UnicodeDecodeError
+    OSError
+        See :func:`open_regular`.
+    UnicodeDecodeError
     """
     with open_regular(path, largest) as file:
         return io.TextIOWrapper(file, encoding, errors).read()
 
 
-def require_text(path: str | Path, what: str, largest: int = LARGEST) -> str:
-    """Read a UTF-8 text file or stop.
-
-    Parameters
-    ----------
-    path : str or Path
-    what : str
-        What the file is, for the error ("manifest").
-    largest : int
-        Bytes that it may have.
+def require_bytes(path: str | Path, what: str, largest: int = LARGEST) -> bytes:
+    """Read a file, or stop; ``what`` names it in the error ("manifest").
 
     Raises
     ------
@@ -219,7 +192,8 @@ def require_text(path: str | Path, what: str, largest: int = LARGEST) -> str:
         If it is missing or cannot be read.
     """
     try:
-        return read_text(path, largest=largest)
+        with open_regular(path, largest) as file:
+            return file.read()
     except FileNotFoundError:
         raise SERError(f"No {what} at {path}.") from None
     except (OSError, ValueError) as error:
@@ -227,62 +201,56 @@ def require_text(path: str | Path, what: str, largest: int = LARGEST) -> str:
         raise SERError(f"Cannot read the {what} {path}: {reason}.") from error
 
 
-def read_json(path: str | Path, what: str) -> dict:
-    """Read a JSON object.
+def require_text(path: str | Path, what: str, largest: int = LARGEST) -> str:
+    """Read a UTF-8 text file, or stop; like :func:`require_bytes`."""
+    return _decoded(require_bytes(path, what, largest), path, what)
 
-    Parameters
-    ----------
-    path : str or Path
-    what : str
-        What the file is, for the error ("manifest").
+
+def _decoded(content: bytes, path: str | Path, what: str) -> str:
+    try:
+        return io.TextIOWrapper(io.BytesIO(content), "utf-8").read()  # line ends as "\n"
+    except UnicodeDecodeError as error:
+        raise SERError(f"Cannot read the {what} {path}: {error}.") from error
+
+
+def read_json(path: str | Path, what: str) -> dict:
+    """Read a JSON object; ``what`` names the file in the error.
 
     Raises
     ------
     SERError
-        If it is missing, cannot be read or holds no JSON object.
+        If it is missing, cannot be read or holds anything else.
     """
-    text = require_text(path, what)
+    return parse_json(require_bytes(path, what), path, what)
+
+
+def parse_json(content: bytes, path: str | Path, what: str) -> dict:
+    """The JSON object in the bytes of a file; the rest as for :func:`read_json`."""
+    text = _decoded(content, path, what)
     try:
-        content = json.loads(text)
+        found = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise SERError(f"Cannot read the {what} {path}: {error}.") from error
-    if not isinstance(content, dict):
+    if not isinstance(found, dict):
         raise SERError(f"Bad {what} {path}: expected a JSON object.")
-    return content
+    return found
 
 
 def parse_json_line(line: str, path: str | Path, number: int) -> dict:
-    """Parse a line of a file of JSON lines: an object.
-
-    Parameters
-    ----------
-    line : str
-    path : str or Path
-        Of the file, and
-    number : int
-        of the line, from 1, for the error.
+    """The JSON object on a line of a file; ``path`` and ``number`` are for the error.
 
     Raises
     ------
     SERError
-        If it holds no JSON object.
+        If the line holds anything else.
     """
     try:
         content = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise SERError(f"{path}, line {number}: no JSON ({error}).") from error
+        raise SERError(f"{path}, line {number}: not JSON ({error}).") from error
     if not isinstance(content, dict):
         raise SERError(f"{path}, line {number}: expected a JSON object.")
     return content
-
-
-def sha256_of(path: str | Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
-    digest = hashlib.sha256()
-    with open_regular(path, largest=None) as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def cache_folder() -> Path:
@@ -291,7 +259,7 @@ def cache_folder() -> Path:
     Raises
     ------
     SERError
-        If neither is set and the user has no home.
+        If neither is set and the user has no home folder.
     """
     try:
         if os.environ.get("SER_CACHE"):
@@ -303,18 +271,20 @@ def cache_folder() -> Path:
 
 
 SUMS = "SHA256SUMS"
-LARGEST_checksums = 2**20  # bytes; a checkpoint's has under a thousand
+LARGEST_SUMS = 2**20  # bytes; the list of a checkpoint has under a thousand
+
+
+def sha256_of(path: str | Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    digest = hashlib.sha256()
+    with open_regular(path, largest=None) as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def write_checksums(folder: str | Path, *names: str) -> None:
-    """Note the SHA-256 of files of a folder, in the folder.
-
-    Parameters
-    ----------
-    folder : str or Path
-    *names : str
-        Those of these that are there; without, every file in it and in its folders.
-    """
+    """Write ``SHA256SUMS`` for the named files that exist, or for all files below a folder."""
     folder = Path(folder)
     paths = [folder / name for name in names] or [*folder.rglob("*")]
     paths = [path for path in paths if path.is_file() and path != folder / SUMS]
@@ -324,18 +294,9 @@ def write_checksums(folder: str | Path, *names: str) -> None:
 
 
 def changed_files(folder: str | Path, *names: str) -> list[str]:
-    """Files of a folder that are missing or not as they were written.
+    """Listed files (or those of them in ``names``) that are missing or differ from their hash.
 
-    Parameters
-    ----------
-    folder : str or Path
-    *names : str
-        Look only at these.
-
-    Returns
-    -------
-    list of str
-        Empty where all is as it was, or nothing was noted.
+    Empty where nothing has changed or there is no list; the list itself where it is damaged.
 
     Raises
     ------
@@ -345,17 +306,20 @@ def changed_files(folder: str | Path, *names: str) -> list[str]:
     folder = Path(folder)
     if not (folder / SUMS).is_file():
         return []
-    noted = _noted(folder)
-    looked_at = set(names or noted) & noted.keys()
+    listed = _checksums(folder)
     try:
-        changed = [name for name in sorted(looked_at) if _sum(folder / name) != noted[name]]
+        changed = [
+            name
+            for name in sorted(set(names or listed) & listed.keys())
+            if not (folder / name).is_file() or sha256_of(folder / name) != listed[name]
+        ]
     except OSError as error:
         raise SERError(f"Cannot read {error.filename}: {error.strerror}.") from error
-    return changed if noted else [SUMS]
+    return changed if listed else [SUMS]
 
 
 def noted_files(folder: str | Path) -> list[str]:
-    """Names of the files whose checksum a folder notes; none where there is no list.
+    """Names of the files in a folder's list of checksums; empty where there is no list.
 
     Raises
     ------
@@ -365,31 +329,24 @@ def noted_files(folder: str | Path) -> list[str]:
     folder = Path(folder)
     if not (folder / SUMS).is_file():
         return []
-    noted = _noted(folder)
-    if not noted:
+    listed = _checksums(folder)
+    if not listed:
         raise SERError(f"The list of checksums {folder / SUMS} is damaged.")
-    return sorted(noted)
+    return sorted(listed)
 
 
-def _noted(folder: Path) -> dict[str, str]:
-    """File -> its checksum; {} where the list itself is damaged."""
+def _checksums(folder: Path) -> dict[str, str]:
+    """File -> checksum; {} where the list is damaged, or names a file outside the folder."""
     sums = folder / SUMS
     try:
-        if sums.stat().st_size > LARGEST_checksums:
+        if sums.stat().st_size > LARGEST_SUMS:
             return {}
         text = read_text(sums, errors="replace")
     except OSError as error:
         raise SERError(f"Cannot read {sums}: {error.strerror}.") from error
     lines = [line.split("  ", 1) for line in text.splitlines()]
-    if any(len(line) != 2 or _leads_out(line[1]) for line in lines):
-        return {}
+    for line in lines:
+        name = PurePosixPath(line[-1])
+        if len(line) != 2 or name.is_absolute() or ".." in name.parts:
+            return {}
     return {name: digest for digest, name in lines}
-
-
-def _leads_out(name: str) -> bool:
-    """Whether a name is of no file in the folder; somebody else may have written the list."""
-    return PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts
-
-
-def _sum(path: Path) -> str | None:
-    return sha256_of(path) if path.is_file() else None

@@ -1,6 +1,6 @@
-"""One process at a time: what one of them writes to, a second one leaves alone.
+"""Locks: only one process at a time writes to a file or folder.
 
-The locks are the operating system's: they end with the process, however it ends.
+The operating system holds them, so they end with the process, however it ends.
 """
 
 from __future__ import annotations
@@ -20,32 +20,33 @@ from ser_brain.core.files import LARGEST_SETTINGS, made_for, read_text, why
 from ser_brain.core.log import get_logger
 
 logger = get_logger(__name__)
-NAME = ".lock"  # in a folder that is written to bit by bit
+NAME = ".lock"  # in a folder that is written to step by step
 
 
 def beside(path: str | Path) -> Path:
-    """The lock of a file or folder that gets its name when it is whole: a file beside it."""
+    """The lock file beside a file or folder that is written elsewhere and then renamed."""
     path = Path(path).resolve()
     return path.with_name(f".{path.name}{NAME}")
 
 
 @contextlib.contextmanager
 def held(path: str | Path, what: str | Path, wait: bool = False) -> Iterator[None]:
-    """Hold a lock for as long as the block runs.
+    """Hold a lock while the block runs.
 
     Parameters
     ----------
     path : str or Path
-        The lock file, which is removed at the end. One that a killed process left is no lock.
+        The lock file, removed at the end. A file that a killed process left does not lock.
     what : str or Path
-        What it guards, for the error.
+        What it protects, for the error.
     wait : bool
-        Wait for the process that holds it, instead of stopping.
+        Wait for the process that holds the lock, instead of stopping.
 
     Raises
     ------
     SERError
-        If another process holds it, naming that, or the folder cannot be written.
+        If another process holds it (the error names the process), or the folder cannot be
+        written.
     """
     with made_for(Path(path).parent), _locked(Path(path), what, wait):
         yield
@@ -61,34 +62,28 @@ def _locked(path: Path, what: str | Path, wait: bool) -> Iterator[None]:
         except Timeout:
             if not wait:
                 raise SERError(
-                    f"{what} is in use by {_holder(path)}. Wait for its end, or stop it; or "
-                    "write elsewhere."
+                    f"{what} is in use by {_holder(path)}. Wait until it ends, stop it, or "
+                    "choose another folder."
                 ) from None
-            logger.info(f"waiting for {_holder(path)}, which writes {what}")
+            logger.info(f"waiting for {_holder(path)}, which is writing {what}")
             lock.acquire(poll_interval=0.2)
-        with contextlib.suppress(
-            PermissionError
-        ):  # Windows keeps everybody out of a locked file
-            path.write_text(json.dumps(_this_process()), encoding="utf-8")
+        started = time.strftime("%Y-%m-%d %H:%M:%S")
+        holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": started}
+        with contextlib.suppress(PermissionError):  # on Windows nobody can open a locked file
+            path.write_text(json.dumps(holder), encoding="utf-8")
     except OSError as error:
         lock.release()
         raise SERError(f"Cannot write {what}: {why(error)}.") from error
     try:
         yield
     finally:
-        with contextlib.suppress(PermissionError):  # Windows removes it when it is released
+        with contextlib.suppress(PermissionError):  # Windows removes it on release
             path.unlink(missing_ok=True)
         lock.release()
 
 
-def _this_process() -> dict:
-    started = time.strftime("%Y-%m-%d %H:%M:%S")
-    return {"pid": os.getpid(), "host": socket.gethostname(), "since": started}
-
-
 def _holder(path: Path) -> str:
-    """Who holds a lock, in words; the file is empty for an instant after it was taken."""
-    try:
+    try:  # the file is empty for a moment after the lock was taken
         found = json.loads(read_text(path, largest=LARGEST_SETTINGS))
         return f"process {found['pid']} on {found['host']} since {found['since']}"
     except (OSError, ValueError, KeyError, TypeError):

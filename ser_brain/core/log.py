@@ -13,19 +13,14 @@ from ser_brain.core.errors import shown, shown_message
 
 T = TypeVar("T")
 get_logger = logging.getLogger
-SILENCE_S = 60.0  # the longest that long work without a bar says nothing
+SILENCE_S = 60.0  # between two progress lines
 OURS = ("ser_brain", "data_prep", "recipes", "train")
 
 
 def show_progress(file: str | Path | None = None) -> None:
-    """Let a command print its log lines: message only, warnings marked.
+    """Print log lines to standard error, and append them to a file if one is given.
 
-    Called by commands, never by the library, so that importing it changes no logging.
-
-    Parameters
-    ----------
-    file : str or Path, optional
-        Also append the lines to this file.
+    Only commands call this: importing the library must not change anybody's logging.
     """
     handlers: list[logging.Handler] = [logging.StreamHandler()]
     if file is not None:
@@ -42,33 +37,23 @@ def show_progress(file: str | Path | None = None) -> None:
 
 
 class Progress:
-    """A line a minute about long work, in the log of a command that shows no bar.
-
-    Parameters
-    ----------
-    what : str
-        Is done, and
-    unit : str
-        to what, in the plural.
-    total : float
-        How many of these there are.
-    """
+    """Logs one line a minute about long work: ``what: 20 of 100 unit``."""
 
     def __init__(self, what: str, unit: str, total: float) -> None:
         self.what, self.unit, self.total, self.done = what, unit, total, 0
-        self._told = time.monotonic()
+        self._logged_at = time.monotonic()
 
     def add(self, count: float = 1) -> None:
-        """So many more are done."""
+        """Count finished items."""
         self.done += count
-        if time.monotonic() - self._told >= SILENCE_S:
-            self._told = time.monotonic()
+        if time.monotonic() - self._logged_at >= SILENCE_S:
+            self._logged_at = time.monotonic()
             done = f"{min(self.done, self.total):,.0f} of {self.total:,.0f} {self.unit}"
             get_logger(__name__).info(f"{self.what}: {done}")
 
 
 def told(items: Iterable[T], what: str, unit: str, total: int) -> Iterator[T]:
-    """Pass items on, with the lines of :class:`Progress` where no terminal shows a bar."""
+    """Yield items; where there is no terminal to show a bar, log :class:`Progress` lines."""
     if sys.stderr.isatty():
         yield from items
         return
@@ -79,12 +64,12 @@ def told(items: Iterable[T], what: str, unit: str, total: int) -> Iterator[T]:
 
 
 def take_over(library: str) -> None:
-    """Let a library's lines come by these handlers alone, not by its own too, as they are."""
+    """Remove a library's own handlers: ours hide secrets and do not print a line twice."""
     logging.getLogger(library).handlers.clear()
 
 
 def _is_ours_or_serious(record: logging.LogRecord) -> bool:
-    """Other libraries' lines only from warnings on."""
+    # Of other libraries only warnings and errors.
     return record.levelno >= logging.WARNING or record.name.split(".")[0] in OURS
 
 
@@ -95,5 +80,6 @@ class _Formatter(logging.Formatter):
             return f"{record.levelname.lower()}: {message}"
         return message
 
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802, logging's name
-        return shown_message(super().formatMessage(record))  # a traceback below stays as it is
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        # The message alone: a traceback, which format() appends, keeps its line breaks.
+        return shown_message(super().formatMessage(record))

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: both end a command where it stands, in order."""
+"""Running a command: its arguments, its exit code, and an orderly end on Ctrl-C or SIGTERM."""
 
 from __future__ import annotations
 
@@ -6,46 +6,94 @@ import _thread
 import argparse
 import ast
 import contextlib
+import errno
 import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType, SimpleNamespace
 
 from ser_brain.core.errors import SERError, bad_value
+from ser_brain.core.log import get_logger
 
-CTRL_C, TERMINATED = 130, 143  # exit codes, as shells count them: 128 + the signal
-AGAIN_S = 0.02  # until a stop that was lost is sent again
+logger = get_logger(__name__)
+DONE, MISTAKE = 0, 2
+CTRL_C, TERMINATED = 130, 143  # as shells count them: 128 + the signal
+RESEND_S = 0.02  # wait before a lost signal is sent again
+
+
+def exit_code_of(
+    command: Callable[[], int | None],
+    next_step: str,
+    explain: Callable[[Exception], int | None] = lambda error: None,
+) -> int:
+    """Run a command and log why it stopped, as one line where the reason is known.
+
+    Parameters
+    ----------
+    command : callable
+        Returns its exit code, or None for 0.
+    next_step : str
+        The sentence that follows "Interrupted.".
+    explain : callable, optional
+        Logs an error of another kind and returns the exit code, or None: the error is raised.
+
+    Returns
+    -------
+    int
+        2 for a mistake of the user or a full disk, 130 for Ctrl-C, 143 for SIGTERM.
+    """
+    try:
+        with sigterm_raises():
+            return command() or DONE
+    except SERError as error:
+        logger.error(error)
+        return MISTAKE
+    except BrokenPipeError:  # the reader of our output (head, less) has closed it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except KeyboardInterrupt as stop:
+        logger.error(f"Interrupted. {next_step}")
+        return TERMINATED if isinstance(stop, Terminated) else CTRL_C
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            logger.error(f"No space left on the disk ({error.filename or 'while writing'}).")
+            return MISTAKE
+        code = explain(error)
+        if code is None:
+            raise
+        return code
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM: what cleans up after Ctrl-C cleans up after it."""
+    """SIGTERM; whatever cleans up after Ctrl-C also cleans up after it."""
 
 
 @contextlib.contextmanager
 def sigterm_raises() -> Iterator[None]:
-    """Let SIGTERM raise :class:`Terminated` in the block, as Ctrl-C raises KeyboardInterrupt.
+    """Raise :class:`Terminated` in the block on SIGTERM, as Ctrl-C raises KeyboardInterrupt.
 
-    Either ends the block wherever it falls: one that is lost in a destructor is sent again, and
-    an error that a library makes of one is told as what it was. What is ignored stays so.
+    Both end the block wherever they arrive: a signal that Python could not raise (in a
+    destructor) is sent again, and an error into which a library turned one is replaced by it.
+    A signal that the process ignores stays ignored.
     """
-    met: list[KeyboardInterrupt] = []
+    received: list[KeyboardInterrupt] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
-        met.append(Terminated() if number == signal.SIGTERM else KeyboardInterrupt())
-        raise met[-1]
+        received.append(Terminated() if number == signal.SIGTERM else KeyboardInterrupt())
+        raise received[-1]
 
     numbers = (signal.SIGINT, signal.SIGTERM)
-    heard = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
-    before = {number: signal.signal(number, stop) for number in heard}
+    handled = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, stop) for number in handled}
     try:
-        with _sent_again():
+        with _lost_signals_sent_again():
             yield
     except Exception:
-        if met:
-            raise met[-1] from None
+        if received:
+            raise received[-1] from None
         raise
     finally:
         for number, handler in before.items():
@@ -53,24 +101,24 @@ def sigterm_raises() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _sent_again() -> Iterator[None]:
-    """Send a stop again that Python could raise to nobody, as in ``__del__``."""
-    before, waiting = sys.unraisablehook, []
+def _lost_signals_sent_again() -> Iterator[None]:
+    """Python only prints an exception that is raised in ``__del__``: send the signal again."""
+    before, timers = sys.unraisablehook, []
 
     def hook(lost: SimpleNamespace) -> None:
         if not issubclass(lost.exc_type, KeyboardInterrupt):
             before(lost)
             return
         number = signal.SIGTERM if issubclass(lost.exc_type, Terminated) else signal.SIGINT
-        waiting.append(threading.Timer(AGAIN_S, send_here, [number]))
-        waiting[-1].start()
+        timers.append(threading.Timer(RESEND_S, send_here, [number]))
+        timers[-1].start()
 
     sys.unraisablehook = hook
     try:
         yield
     finally:
         sys.unraisablehook = before
-        for timer in waiting:
+        for timer in timers:
             timer.cancel()
 
 
@@ -78,22 +126,11 @@ def send_here(number: int) -> None:
     """Send a signal to this process, from any of its threads."""
     if os.name == "posix":
         os.kill(os.getpid(), number)
-    else:  # where os.kill ends the process at once, whoever handles the signal
+    else:  # on Windows os.kill ends the process at once, and no handler runs
         _thread.interrupt_main(number)
 
 
-def exit_code(stop: KeyboardInterrupt) -> int:
-    """What a command that was stopped ends with.
-
-    Examples
-    --------
-    >>> exit_code(Terminated()), exit_code(KeyboardInterrupt())
-    (143, 130)
-    """
-    return TERMINATED if isinstance(stop, Terminated) else CTRL_C
-
-
-# What argparse says, and what we do.
+# argparse's wording -> ours.
 PLAINER = {
     "ignored explicit argument": "it takes no value; found",
     "expected one argument": "it needs a value",
@@ -108,7 +145,7 @@ class Parser(argparse.ArgumentParser):
     Attributes
     ----------
     passes_on : bool
-        Keep unknown arguments as ``rest`` for another program, instead of refusing them.
+        Keep unknown arguments as ``rest``, for another program, instead of refusing them.
     """
 
     passes_on = False
@@ -122,17 +159,17 @@ class Parser(argparse.ArgumentParser):
         )
 
     def error(self, message: str) -> None:
-        """Raise what argparse would print, in plainer words."""
+        """Raise argparse's message in plainer words."""
         for theirs, ours in PLAINER.items():
             message = message.replace(theirs, ours)
         raise SERError(f"{message}. See {self.prog} --help.")
 
     def parse(self, arguments: list[str]) -> argparse.Namespace:
-        """Parse all arguments; an unknown one is an error that names the nearest."""
+        """Parse all arguments; the error for an unknown one suggests the most similar."""
         empty = [a for a in arguments if not a or (a.startswith("--") and a.endswith("="))]
-        if empty and not self.passes_on:  # a path that is empty would be the working folder
+        if empty and not self.passes_on:  # an empty path would mean the working folder
             named = f"{empty[0]} has no value" if empty[0] else "An argument is empty"
-            raise SERError(f"{named}; is a variable of the shell not set?")
+            raise SERError(f"{named}; is a shell variable not set?")
         parsed, unknown = self.parse_known_args(arguments)
         if self.passes_on:
             parsed.rest = unknown

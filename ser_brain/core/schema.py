@@ -1,76 +1,146 @@
-"""What a value of an untrusted file may be: kinds and sizes, checked before it is used."""
+"""Checking what was read from a file that somebody else may have written.
+
+A :class:`Bound` is a condition on one value; :func:`check` applies one to each key of a JSON
+object. Nothing from an untrusted file is used before it has passed.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from ser_brain.core.errors import SERError
 
-SHOWN = 60
+SHOWN = 60  # characters of a bad value that an error quotes
+
+
+def check(
+    found: object,
+    bounds: Mapping[str, Bound],
+    where: str,
+    optional: Collection[str] = (),
+    others: bool = False,
+    advice: str = "",
+) -> None:
+    """Stop unless an object has these keys and every value is within its bound.
+
+    Parameters
+    ----------
+    found : object
+        As read from JSON.
+    bounds : mapping
+        Key -> what its value may be.
+    where : str
+        What the object is, for the error.
+    optional : collection of str
+        Keys that may be missing.
+    others : bool
+        Accept keys that ``bounds`` does not name.
+    advice : str
+        A sentence that ends the error: what to do.
+
+    Raises
+    ------
+    SERError
+        Naming the keys that are missing, or the first that is unknown or out of bounds.
+
+    Examples
+    --------
+    >>> check({"layers": 99}, {"layers": whole(1, 96)}, "the configuration")
+    Traceback (most recent call last):
+    ser_brain.core.errors.SERError: Bad layers in the configuration: found 99, expected a \
+whole number from 1 to 96.
+    """
+    end = f" {advice}" if advice else ""
+    if not isinstance(found, dict):
+        raise SERError(f"Bad {where}: found {shown(found)}, expected a JSON object.{end}")
+    missing = [key for key in bounds if key not in found and key not in optional]
+    if missing:
+        raise SERError(f"Bad {where}: it lacks {', '.join(missing)}.{end}")
+    for key, value in found.items():
+        if key not in bounds:
+            if others:
+                continue
+            raise SERError(f"Bad {where}: unknown key {shown(key)}.{end}")
+        if not bounds[key].holds(value):
+            raise SERError(
+                f"Bad {key} in {where}: found {shown(value)}, expected {bounds[key].says}.{end}"
+            )
+
+
+def shown(value: object) -> str:
+    """A value as an error quotes it: short, whatever it is."""
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
 @dataclass(frozen=True)
 class Bound:
-    """A condition on a value, and how an error says it.
-
-    Attributes
-    ----------
-    holds : callable
-        Value -> whether it may be used.
-    says : str
-        ``a whole number from 1 to 96``.
-    """
+    """A condition on a value, and its description in an error: ``a number from 0 to 1``."""
 
     holds: Callable[[object], bool]
     says: str
 
 
 def whole(low: int, high: int) -> Bound:
-    """A whole number between two ends; True is none."""
-
-    def holds(value: object) -> bool:
-        return type(value) is int and low <= value <= high
-
-    return Bound(holds, f"a whole number from {low} to {high}")
+    """A whole number in a range; True and 1.0 are not whole numbers."""
+    return Bound(
+        lambda value: type(value) is int and low <= value <= high,
+        f"a whole number from {low} to {high}",
+    )
 
 
 def number(low: float, high: float) -> Bound:
-    """A finite number between two ends."""
-
-    def holds(value: object) -> bool:
-        # A number that is none (NaN) lies between no ends.
-        return type(value) in (int, float) and low <= value <= high
-
-    return Bound(holds, f"a number from {low:g} to {high:g}")
+    """A finite number in a range; NaN fails both comparisons."""
+    return Bound(
+        lambda value: type(value) in (int, float) and low <= value <= high,
+        f"a number from {low:g} to {high:g}",
+    )
 
 
 def one_of(*choices: object) -> Bound:
-    """One of a few values of the same kind."""
-
-    def holds(value: object) -> bool:
-        return any(type(value) is type(choice) and value == choice for choice in choices)
-
-    return Bound(holds, f"one of {', '.join(map(repr, choices))}")
+    """One of a few values, of the same type: 1 is not True."""
+    return Bound(
+        lambda value: any(type(value) is type(each) and value == each for each in choices),
+        f"one of {', '.join(map(repr, choices))}",
+    )
 
 
 def text(longest: int) -> Bound:
     """Printable text on one line."""
+    return Bound(
+        lambda value: (
+            isinstance(value, str) and 0 < len(value) <= longest and value.isprintable()
+        ),
+        f"printable text of at most {longest} characters",
+    )
 
-    def holds(value: object) -> bool:
-        return isinstance(value, str) and 0 < len(value) <= longest and value.isprintable()
 
-    return Bound(holds, f"printable text of at most {longest} characters")
+def list_of(item: Bound, shortest: int = 0, longest: int = sys.maxsize) -> Bound:
+    """A list of so many items, each within a bound."""
+    length = "" if longest == sys.maxsize else f" of {shortest} to {longest}"
+    return Bound(
+        lambda value: (
+            isinstance(value, list)
+            and shortest <= len(value) <= longest
+            and all(map(item.holds, value))
+        ),
+        f"a list{length}, each {item.says}",
+    )
 
 
-def list_of(item: Bound, shortest: int, longest: int) -> Bound:
-    """A list whose items hold a bound."""
-
-    def holds(value: object) -> bool:
-        fits = isinstance(value, list) and shortest <= len(value) <= longest
-        return fits and all(item.holds(each) for each in value)
-
-    return Bound(holds, f"a list of {shortest} to {longest}, each {item.says}")
+def mapping_of(item: Bound, keys: Collection[str] | None = None) -> Bound:
+    """An object whose values are within a bound, with any keys or some of those given."""
+    named = "" if keys is None else f" with keys among {', '.join(keys)}"
+    return Bound(
+        lambda value: (
+            isinstance(value, dict)
+            and (keys is None or all(key in keys for key in value))
+            and all(map(item.holds, value.values()))
+        ),
+        f"an object{named}, each value {item.says}",
+    )
 
 
 def nullable(bound: Bound) -> Bound:
@@ -79,7 +149,7 @@ def nullable(bound: Bound) -> Bound:
 
 
 def plain(largest: float, deep: int) -> Bound:
-    """Numbers, short texts, and lists and objects of these up to some depth."""
+    """Numbers, short texts, and lists and objects of these, nested up to some depth."""
     scalars = (number(-largest, largest), one_of(True, False), text(1000))
 
     def holds(value: object, deep: int = deep) -> bool:
@@ -96,49 +166,7 @@ def plain(largest: float, deep: int) -> Bound:
 
 
 ANY = Bound(lambda value: True, "anything")
+TEXT = Bound(lambda value: isinstance(value, str), "text")
 
-
-def check(
-    found: object, bounds: Mapping[str, Bound], where: str, optional: Collection[str] = ()
-) -> None:
-    """Stop unless an object has just these keys, each within its bound.
-
-    Parameters
-    ----------
-    found : object
-        As read from JSON.
-    bounds : mapping
-        Key -> what it may be.
-    where : str
-        What the object is, for the error.
-    optional : collection of str
-        Keys that may be missing.
-
-    Raises
-    ------
-    SERError
-        Naming the first key that is missing, unknown or out of bounds.
-
-    Examples
-    --------
-    >>> check({"layers": 99}, {"layers": whole(1, 96)}, "the configuration")
-    Traceback (most recent call last):
-    ser_brain.core.errors.SERError: Bad layers in the configuration: found 99, expected a \
-whole number from 1 to 96.
-    """
-    if not isinstance(found, dict):
-        raise SERError(f"Bad {where}: found {_shown(found)}, expected a JSON object.")
-    for key in bounds.keys() - found.keys() - set(optional):
-        raise SERError(f"Bad {where}: it lacks {key}.")
-    for key, value in found.items():
-        if key not in bounds:
-            raise SERError(f"Bad {where}: unknown key {_shown(key)}.")
-        if not bounds[key].holds(value):
-            raise SERError(
-                f"Bad {key} in {where}: found {_shown(value)}, expected {bounds[key].says}."
-            )
-
-
-def _shown(value: object) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}..."
+# Compared, not converted: Python cannot make a float of 10**400.
+FINITE = Bound(number(-sys.float_info.max, sys.float_info.max).holds, "a finite number")

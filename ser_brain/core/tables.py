@@ -1,97 +1,26 @@
-"""Tables: one model of a table, written as text, Markdown and CSV (LaTeX: ``latex.py``).
+"""Tables: one model of a table, written as text, Markdown, LaTeX and CSV; and reading CSV.
 
-A cell is text, a number, None, or an estimate ``{"value", "low", "high"}``, which may also say
-that it is the ``best`` of its row and carry ``marks`` that a caption explains. CSV keeps every
-digit and spreads an estimate over three columns; the others round to three decimals.
+A cell is text, a number, None, or an estimate ``{"value", "low", "high"}``, which may also be
+the ``best`` of its row and carry ``marks`` that the caption explains. CSV keeps every digit and
+spreads an estimate over three columns; the others round to three decimals.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
+import gzip
 import io
 import itertools
 import re
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from pathlib import Path
 
-from ser_brain.core.errors import one_line
-
-CRLF = "\r\n"
-FORMULA = re.compile(r"'*[=+\-@\t\r]")
-SNIFFED = 65536  # characters in which the delimiter shows
-
-
-def csv_text(rows: Iterable[Sequence]) -> str:
-    """Comma-separated lines.
-
-    Parameters
-    ----------
-    rows : iterable of sequence
-        Cells: text, numbers, or None for an empty one.
-
-    Examples
-    --------
-    >>> csv_text([["=1+1.wav", -0.5, None, "-0.5"]])
-    "'=1+1.wav,-0.5,,-0.5\\n"
-    """
-    text = io.StringIO(newline="")
-    # Before Python 3.13 a writer quotes only those line ends that it writes itself.
-    writer = csv.writer(text, lineterminator=CRLF)
-    lines = []
-    for row in rows:
-        writer.writerow([_as_text(cell) for cell in row])
-        lines.append(text.getvalue().removesuffix(CRLF) + "\n")
-        text.seek(text.truncate(0))
-    return "".join(lines)
-
-
-def as_said(cell: str) -> str:
-    """What a cell that :func:`csv_text` wrote stands for.
-
-    Examples
-    --------
-    >>> as_said("'=1+1.wav"), as_said("'quoted'")
-    ('=1+1.wav', "'quoted'")
-    """
-    return cell[1:] if cell.startswith("'") and FORMULA.match(cell) else cell
-
-
-def delimiter_of(text: str, delimiters: str) -> str:
-    """The delimiter that cuts header and first row into as many cells, and the most.
-
-    Where none does so, the one that cuts the header into most.
-
-    Examples
-    --------
-    >>> delimiter_of("file,a;b;c\\nx.wav,0.5", ",;")
-    ','
-    """
-
-    def cells(delimiter: str) -> tuple[bool, int]:
-        lines = csv.reader(io.StringIO(text[:SNIFFED], newline=""), delimiter=delimiter)
-        try:
-            header, first = [*itertools.islice(filter(any, lines), 2), [], []][:2]
-        except csv.Error:  # whoever reads the whole says where
-            return False, 0
-        return 1 < len(header) == len(first), len(header)
-
-    return max(delimiters, key=cells)
-
-
-def _as_text(cell: object) -> object:
-    if isinstance(cell, str) and FORMULA.match(cell) and not _is_number(cell):
-        return f"'{cell}"
-    return cell
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
+from ser_brain.core.errors import SERError, one_line
+from ser_brain.core.files import LFS_MAGIC, open_regular, parse_json_line
 
 NOTHING = "–"
 
@@ -106,13 +35,13 @@ class Table:
         File name without suffix.
     caption : str
     head : list of str
+        Column titles.
     rows : list of list
-        Cells as the module says; as many as ``head`` has.
+        Of cells, as described at the top of this module; as many as ``head`` has.
     detail : str
-        What the caption adds for this test set alone; lost where tables are stacked.
+        What the caption adds for this test set only; dropped when tables are stacked.
     over : list of str
-        Headings above ``head``, one per column or none at all; neighbours that are equal share
-        one.
+        Headings above ``head``, one per column, or none. Equal neighbours share one.
     """
 
     name: str
@@ -124,23 +53,23 @@ class Table:
 
     @property
     def titles(self) -> list[str]:
-        """``over`` and ``head`` in one line."""
+        """``over`` and ``head`` joined."""
         if not self.over:
             return self.head
         return [f"{o} {h}".strip() for o, h in zip(self.over, self.head, strict=True)]
 
 
 class PValue(float):
-    """A number that is written ``<0.001`` where three decimals would say zero."""
+    """A number that is written ``<0.001`` where three decimals would show zero."""
 
 
 def p_value(p: float | None) -> PValue | None:
-    """A cell for p."""
+    """A cell for a p value."""
     return None if p is None else PValue(p)
 
 
 def value_text(cell: object) -> str:
-    """A cell's value with its marks, without its interval.
+    """A cell's value with its marks, but without its interval.
 
     Examples
     --------
@@ -158,35 +87,29 @@ def value_text(cell: object) -> str:
     if isinstance(cell, PValue) and cell < 0.0005:
         return "<0.001"
     if isinstance(cell, float):
-        return f"{round(cell, 3) + 0.0:.3f}"  # Adding zero turns -0.0 into 0.0.
+        return f"{round(cell, 3) + 0.0:.3f}"  # + 0.0 turns -0.0 into 0.0
     return f"{cell:,}" if isinstance(cell, int) else str(cell)
 
 
 def interval_text(cell: object) -> str:
-    """A cell's interval, or nothing where it has none.
-
-    Examples
-    --------
-    >>> interval_text({"value": 0.5, "low": 0.4, "high": 0.6})
-    '[0.400, 0.600]'
-    """
+    """A cell's interval, ``[0.400, 0.600]``; empty where it has none."""
     if isinstance(cell, Mapping) and cell["low"] is not None:
         return f"[{cell['low']:.3f}, {cell['high']:.3f}]"
     return ""
 
 
 def is_best(cell: object) -> bool:
-    """Whether a cell is set in bold."""
+    """Whether a cell is printed in bold."""
     return isinstance(cell, Mapping) and cell.get("best", False)
 
 
 def is_number(cell: object) -> bool:
-    """Whether a cell is set to the right."""
+    """Whether a cell is right-aligned."""
     return cell is None or isinstance(cell, Mapping | int | float)
 
 
 def cell_text(cell: object) -> str:
-    """A cell in one line."""
+    """Value and interval of a cell on one line."""
     return f"{value_text(cell)} {interval_text(cell)}".rstrip()
 
 
@@ -229,7 +152,7 @@ def _markdown(text: str) -> str:
 
 
 def to_csv(table: Table) -> str:
-    """Comma-separated values with full digits; undefined is empty. See ``csv_text.py``."""
+    """Comma-separated values with every digit; None is an empty cell."""
     spread = [
         any(isinstance(row[i], Mapping) for row in table.rows) for i in range(len(table.head))
     ]
@@ -249,7 +172,7 @@ def to_csv(table: Table) -> str:
 
 
 def stack(tables: Mapping[str, Table], first: str) -> Table:
-    """Tables with one head as one, told apart by a first column.
+    """Join tables that have the same columns; a first column names the table of each row.
 
     Examples
     --------
@@ -269,7 +192,7 @@ ESCAPES = {
     "^": r"\textasciicircum{}",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
-    # Not in every font and not known to pdfLaTeX by themselves.
+    # Characters that pdfLaTeX or the font may lack.
     "−": "$-$",
     "–": "--",
     "×": r"$\times$",
@@ -280,7 +203,7 @@ ESCAPES = {
 
 
 def escape(text: str) -> str:
-    r"""Text that LaTeX prints as it is.
+    r"""Escape text for LaTeX.
 
     Examples
     --------
@@ -293,8 +216,8 @@ def escape(text: str) -> str:
 def to_latex(table: Table) -> str:
     r"""A ``table`` environment; needs ``\usepackage{booktabs}``.
 
-    The best cell of a row is bold, an interval stands below its value, and headings ``over``
-    others span them.
+    The best cell of a row is bold, an interval is below its value, and the headings of ``over``
+    span their columns.
     """
     columns = "".join(
         "r" if all(is_number(row[i]) for row in table.rows) else "l"
@@ -320,7 +243,6 @@ def to_latex(table: Table) -> str:
 
 
 def _heads(table: Table) -> list[str]:
-    """The line of headings, below that of the headings that span several of them."""
     below = _line([escape(title) for title in table.head])
     if not table.over:
         return [below]
@@ -341,3 +263,170 @@ def _value(cell: object) -> str:
 
 def _line(cells: list[str]) -> str:
     return " & ".join(cells) + r" \\"
+
+
+CRLF = "\r\n"
+FORMULA = re.compile(r"'*[=+\-@\t\r]")  # what a spreadsheet would run, and what escapes it
+
+
+def csv_text(rows: Iterable[Sequence]) -> str:
+    """Comma-separated lines of cells: text, numbers, or None for an empty cell.
+
+    Text that a spreadsheet would run as a formula gets an apostrophe before it, which
+    :func:`read_table` takes away.
+
+    Examples
+    --------
+    >>> csv_text([["=1+1.wav", -0.5, None, "-0.5"]])
+    "'=1+1.wav,-0.5,,-0.5\\n"
+    """
+    text = io.StringIO(newline="")
+    # Before Python 3.13 the writer quotes a line end only if it is the writer's own.
+    writer = csv.writer(text, lineterminator=CRLF)
+    lines = []
+    for row in rows:
+        writer.writerow([f"'{cell}" if _is_formula(cell) else cell for cell in row])
+        lines.append(text.getvalue().removesuffix(CRLF) + "\n")
+        text.seek(text.truncate(0))
+    return "".join(lines)
+
+
+def _is_formula(cell: object) -> bool:
+    if not isinstance(cell, str) or not FORMULA.match(cell):
+        return False
+    try:
+        float(cell)
+    except ValueError:
+        return True
+    return False
+
+
+DELIMITERS = ",;\t|"
+SNIFFED = 65536  # characters from which the delimiter is told
+GZIP = b"\x1f\x8b"
+
+# First bytes of table files that are not text -> what they are, and how to convert them.
+NOT_TEXT = {
+    b"PK\3\4": "a workbook or another zip file; save its sheet as CSV, or unzip it",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook; save its sheet as CSV",
+    b"PAR1": 'a Parquet file; write it as CSV: python -c "import pandas, sys; '
+    'pandas.read_parquet(sys.argv[1]).to_csv(sys.argv[2], index=False)" IN.parquet OUT.csv',
+    LFS_MAGIC: "a git-LFS stub, not the table; fetch it with git lfs pull",
+}
+
+
+@dataclass(frozen=True)
+class FileTable:
+    """A table as it was read.
+
+    Attributes
+    ----------
+    columns : list of str
+    rows : dict
+        Line number -> row (column -> cell). Cells of a CSV file are text; those of JSON lines
+        are of any JSON type, and a row may lack columns.
+    delimiter : str or None
+        None for JSON lines.
+    """
+
+    columns: list[str]
+    rows: dict[int, dict]
+    delimiter: str | None
+
+
+def read_table(path: str | Path) -> FileTable:
+    """Read a CSV file with a header, or JSON lines (an object per row).
+
+    Parameters
+    ----------
+    path : str or Path
+        UTF-8, or UTF-16 with a byte order mark; may be compressed by gzip. The delimiter of a
+        CSV file is found among comma, semicolon, tab and bar. Cells are stripped; blank lines
+        are skipped.
+
+    Raises
+    ------
+    SERError
+        If the file cannot be read, is not text or is empty, a column name occurs twice, or a
+        row is longer or shorter than the header.
+    """
+    text = _table_text(Path(path))
+    if text.lstrip().startswith("{"):
+        rows = {
+            number: {k.strip(): v for k, v in parse_json_line(line, path, number).items()}
+            for number, line in enumerate(text.split("\n"), start=1)
+            if line.strip()
+        }
+        return FileTable(list(dict.fromkeys(itertools.chain(*rows.values()))), rows, None)
+    delimiter = _delimiter_of(text)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    columns, rows = [], {}
+    try:
+        for line in reader:
+            cells = [_unescaped(cell.strip()) for cell in line]
+            if not any(cells):
+                continue
+            if not columns:
+                columns = cells
+                named = [column for column in columns if column]
+                if len(set(named)) < len(named):
+                    raise SERError(f"{path} names a column twice: {', '.join(columns)}.")
+            elif len(cells) != len(columns):
+                raise SERError(
+                    f"{path}, line {reader.line_num}: {len(cells)} cells where the header has "
+                    f"{len(columns)} ({', '.join(columns)})."
+                )
+            else:
+                rows[reader.line_num] = dict(zip(columns, cells, strict=True))
+    except csv.Error as error:
+        raise SERError(f"{path}, line {reader.line_num}: {error}.") from error
+    if not columns:
+        raise SERError(f"{path} is empty; expected a header line with column names.")
+    return FileTable(columns, rows, delimiter)
+
+
+def _table_text(path: Path) -> str:
+    try:
+        with open_regular(path) as file:
+            content = file.read()
+        if content.startswith(GZIP):
+            content = gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        why = getattr(error, "strerror", None) or error
+        raise SERError(f"Cannot read {path}: {why}.") from error
+    for magic, advice in NOT_TEXT.items():
+        if content.startswith(magic):
+            raise SERError(f"{path} is {advice}.")
+    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        text = content.decode("utf-16" if wide else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise SERError(f"{path}, line {line} is not UTF-8; save the table as UTF-8.") from error
+    if "\0" in text:  # Python 3.10's csv reader stops there, later ones do not
+        line = text[: text.index("\0")].count("\n") + 1
+        raise SERError(f"{path}, line {line} holds a null character; is it a text file?")
+    return text
+
+
+def _delimiter_of(text: str) -> str:
+    """The delimiter that cuts header and first row into equally many cells, and the most.
+
+    Where none does, the one that cuts the header into the most.
+    """
+
+    def fit(delimiter: str) -> tuple[bool, int]:
+        lines = csv.reader(io.StringIO(text[:SNIFFED], newline=""), delimiter=delimiter)
+        try:
+            filled = (line for line in lines if any(map(str.strip, line)))
+            header, first = [*itertools.islice(filled, 2), [], []][:2]
+        except csv.Error:  # read_table names the line
+            return False, 0
+        return 1 < len(header) == len(first), len(header)
+
+    return max(DELIMITERS, key=fit)
+
+
+def _unescaped(cell: str) -> str:
+    """A cell without the apostrophe that :func:`csv_text` put before a formula."""
+    return cell[1:] if cell.startswith("'") and FORMULA.match(cell) else cell

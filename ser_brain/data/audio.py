@@ -18,14 +18,14 @@ from typing import BinaryIO
 import numpy as np
 import soundfile
 
-from ser_brain.core.files import open_regular
+from ser_brain.core.files import LFS_MAGIC, open_regular
 
 # What libsndfile reads, by its usual endings.
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff")
 SILENCE_PEAK = 1e-4  # full scale 1: quieter than -80 dBFS from end to end is silence
 SHORTEST_S = 0.1
 LOUDEST = 16.0  # full scale 1: float samples beyond this were never scaled
-LFS_MAGIC = b"version https://git-lfs"
+
 
 # What streaming writers leave in a WAV header in place of a length; SoX the last.
 UNKNOWN_LENGTH = (0, 0xFFFFFFFF, 0x7FFFF000)

@@ -6,20 +6,16 @@ What needs torch imports it where it is used: help is shown, and a slip is told,
 from __future__ import annotations
 
 import contextlib
-import errno
 import io
-import os
 import re
 import shutil
-import sys
 import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ser_brain.core.errors import SERError
 from ser_brain.core.log import get_logger
-from ser_brain.core.process import exit_code, sigterm_raises
 from ser_brain.training.config import find_settings, read_settings, split_keys
 
 if TYPE_CHECKING:
@@ -308,43 +304,23 @@ def _wrapped(text: str, indent: str = "") -> list[str]:
 
 
 logger = get_logger(__name__)
-GO_ON = "The same command goes on after the last finished epoch"
-DONE, OTHER_ENDED, MISTAKE = 0, 1, 2
+NEXT_STEP = "The same command goes on after the last finished epoch."
+OTHER_ENDED = 1
 
 
-def exit_code_of(train: Callable[[], None]) -> int:
-    """Train, and say what ended it.
+def explain(error: Exception) -> int | None:
+    """Log that another process of the run has ended, if an error comes from that.
 
-    Returns
-    -------
-    int
-        0 when done, 1 where another process of the run has ended, 2 for a mistake to mend, 130
-        or 143 when stopped. What nobody foresaw is raised.
+    For :func:`ser_brain.core.process.exit_code_of`.
     """
-    try:
-        with sigterm_raises():
-            train()
-    except SERError as error:
-        logger.error(error)
-        return MISTAKE
-    except BrokenPipeError:  # The reader (head, less) has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        logger.error(f"No space left on the disk ({error.filename or 'while writing'}).")
-        return MISTAKE
-    except RuntimeError as error:
-        from ser_brain.training import device
+    if not isinstance(error, RuntimeError):
+        return None
+    from ser_brain.training import device
 
-        if not device.lost_another(error):
-            raise
-        logger.error(
-            f"Another process of this run has ended; so does this one. {GO_ON}, with as many "
-            "processes as you like."
-        )
-        return OTHER_ENDED
-    except KeyboardInterrupt as stop:
-        logger.error(f"Interrupted. {GO_ON}.")
-        return exit_code(stop)
-    return DONE
+    if not device.lost_another(error):
+        return None
+    logger.error(
+        "Another process of this run has ended, so this one stops too. "
+        f"{NEXT_STEP} It may use any number of processes."
+    )
+    return OTHER_ENDED

@@ -163,12 +163,12 @@ def test_what_is_no_number_in_json(tmp_path, cell):
 @pytest.mark.parametrize(
     "text, message",
     [
-        ("", "has no row"),
+        ("", "is empty; expected a header"),
         ("a,b\n", "has no row"),
         ("a,b\n1\n", r"line 2: 1 cells where the header has 2 \(a, b\)"),
         ("a,a\n1,2\n", "names a column twice: a, a"),
         ('{"a": 1}\n[1]\n', "line 2: expected a JSON object"),
-        ('{"a": 1}\n{"a": \n', "line 2: no JSON"),
+        ('{"a": 1}\n{"a": \n', "line 2: not JSON"),
         ("a,b\n" + "1" * 200_000 + ",2\n", "line 2: field larger"),
     ],
 )
@@ -178,8 +178,8 @@ def test_tables_that_are_none(tmp_path, text, message):
 
 
 def test_files_that_are_no_text(tmp_path):
-    with pytest.raises(SERError, match="is no UTF-8 text; save the table as UTF-8 CSV"):
-        read_rows(written(tmp_path, "a,b\n1,2\n", "utf-16"))
+    with pytest.raises(SERError, match="line 1 is not UTF-8; save the table as UTF-8"):
+        read_rows(written(tmp_path, "\u00e4,b\n1,2\n", "latin-1"))
     with pytest.raises(SERError, match="Cannot read .*absent.csv: No such file"):
         read_rows(tmp_path / "absent.csv")
     with pytest.raises(SERError, match="Is a directory"):

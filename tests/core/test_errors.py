@@ -1,4 +1,4 @@
-"""Errors that say what was found and what was expected."""
+"""Errors, and text that is safe to print."""
 
 import json
 import logging
@@ -10,7 +10,6 @@ from data_prep.__main__ import main as data_prep
 from ser_brain.__main__ import main as ser
 from ser_brain.core.errors import (
     SERError,
-    bad_value,
     nearest,
     one_line,
     redacted,
@@ -18,25 +17,15 @@ from ser_brain.core.errors import (
     shown_json,
     shown_message,
 )
-from ser_brain.core.log import show_progress, take_over
 from tests.inference.stand_in import noise, stand_in_model, write
 
 
-def test_nearest_puts_the_likely_one_first_and_keeps_all():
+def test_the_most_similar_name_comes_first():
     known = ["demo", "cremad", "emodb", "iemocap"]
     assert nearest("emdb", known)[0] == "emodb"
     assert sorted(nearest("emdb", known)) == sorted(known)
     assert nearest("zzz", known) == sorted(known)
-
-
-def test_nearest_takes_what_is_no_string():
     assert nearest(3, ["1", "3"]) == ["3", "1"]
-
-
-def test_bad_value_is_one_sentence():
-    assert str(bad_value("use", "tain", ["train", "test"])) == (
-        "Bad use 'tain'; expected one of: train, test."
-    )
 
 
 class Unreadable(torch.utils.data.Dataset):
@@ -47,7 +36,7 @@ class Unreadable(torch.utils.data.Dataset):
         raise SERError("Cannot use a.wav: missing.")
 
 
-def test_an_error_of_a_process_that_reads_is_one_sentence_too():
+def test_an_error_in_a_dataloader_worker_is_one_sentence_too():
     with pytest.raises(SERError) as caught:
         list(torch.utils.data.DataLoader(Unreadable(), num_workers=1))
     assert str(caught.value) == "Cannot use a.wav: missing."
@@ -81,7 +70,7 @@ def test_an_error_of_a_process_that_reads_is_one_sentence_too():
         ("C:\\data\\a.wav: a@b", "C:\\data\\a.wav: a@b"),
     ],
 )
-def test_logins_and_signatures(text, shown):
+def test_logins_and_signatures_are_hidden(text, shown):
     assert redacted(text) == shown
 
 
@@ -92,30 +81,11 @@ def test_an_error_of_a_command_is_redacted(command, capsys):
     assert said.startswith("error: Bad ") and "'https://***@hub.example'" in said
 
 
-@pytest.fixture
-def client():
-    """A library that prints its own warnings, as the client of the hub does."""
-    logger, root = logging.getLogger("a_client"), logging.getLogger()
-    kept, level = root.handlers[:], root.level
-    logger.addHandler(logging.StreamHandler())
-    yield logger
-    logger.handlers.clear()
-    root.handlers[:], root.level = kept, level
-
-
-def test_a_librarys_lines_are_redacted_and_said_once(client, capsys):
-    show_progress()
-    take_over("a_client")
-    client.warning("thrown while requesting GET https://me:s3cret@hub.example")
-    said = capsys.readouterr().err
-    assert said == "warning: thrown while requesting GET https://***@hub.example\n"
-
-
 ESCAPES = "\x1b[2J\x1b]0;title\x07\x9b31m\x7f\u202egnp\r"
 OBEYED = [c for c in map(chr, range(0xA0)) if c not in "\n\t" and not c.isprintable()]
 
 
-def test_what_a_terminal_obeys_is_written_out():
+def test_control_codes_are_escaped():
     said = shown(f"no file {ESCAPES}a\tb\nc")
     assert said == "no file \\x1b[2J\\x1b]0;title\\x07\\x9b31m\\x7f\\u202egnp\\ra\tb\nc"
     assert shown("é 中 😀 עברית \udcff") == "é 中 😀 עברית \\udcff"
@@ -125,7 +95,7 @@ def test_what_a_terminal_obeys_is_written_out():
     assert json.loads(text) == {"file": ESCAPES} and not set(OBEYED) & set(text)
 
 
-def test_no_command_obeys_a_file_name(tmp_path, monkeypatch, capsys):
+def test_no_command_prints_control_codes_of_a_file_name(tmp_path, monkeypatch, capsys):
     """Issue 13, S7."""
     stand_in_model(tmp_path, monkeypatch)
     name = f"{ESCAPES}\nerror: b"

@@ -1,4 +1,4 @@
-"""."""
+"""Locks between processes."""
 
 import os
 import signal
@@ -36,7 +36,7 @@ def other(tmp_path):
 
 
 def test_the_second_stops_and_is_told_who_is_first(tmp_path, other):
-    message = f"a folder is in use by process {other.pid} on .* since 20.*Wait for its end"
+    message = f"a folder is in use by process {other.pid} on .* since 20.*Wait until it ends"
     with pytest.raises(SERError, match=message), held(tmp_path / ".lock", "a folder"):
         pass
     assert (tmp_path / ".lock").is_file()

@@ -1,23 +1,20 @@
-"""."""
+"""Log lines of commands."""
 
 import logging
 
 import pytest
 
 from ser_brain.core import log
-from ser_brain.core.log import get_logger, show_progress, told
+from ser_brain.core.log import get_logger, show_progress, take_over, told
 
 
 @pytest.fixture(autouse=True)
 def logging_as_it_was():
     root = logging.getLogger()
-    names = ("speechbrain", "ser_brain", "data_prep", "recipes", "train")
-    before = root.handlers[:], root.level, {n: logging.getLogger(n).level for n in names}
+    handlers, level = root.handlers[:], root.level
     yield
-    root.handlers[:], level, levels = before
+    root.handlers[:] = handlers
     root.setLevel(level)
-    for name, old in levels.items():
-        logging.getLogger(name).setLevel(old)
 
 
 def test_our_lines_to_standard_error_with_warnings_marked(capsys):
@@ -39,13 +36,6 @@ def test_other_libraries_are_heard_from_warnings_on(capsys):
     assert capsys.readouterr().err == "warning: heard\n" * 2
 
 
-def test_once_however_often_it_is_called(capsys):
-    show_progress()
-    show_progress()
-    get_logger("train").info("once")
-    assert capsys.readouterr().err == "once\n"
-
-
 def test_the_file_gets_the_lines_too_and_keeps_what_it_has(tmp_path):
     file = tmp_path / "train_log.txt"
     file.write_text("epoch 1\n", encoding="utf-8")
@@ -54,13 +44,23 @@ def test_the_file_gets_the_lines_too_and_keeps_what_it_has(tmp_path):
     assert file.read_text(encoding="utf-8") == "epoch 1\népoca 2\n"
 
 
-def test_a_replaced_log_file_is_closed(tmp_path):
+def test_a_second_call_replaces_the_first(tmp_path, capsys):
     show_progress(tmp_path / "one.txt")
     first = logging.getLogger().handlers[-1]
     show_progress(tmp_path / "two.txt")
-    get_logger("train").info("second")
-    assert first.stream is None
-    assert (tmp_path / "one.txt").read_text() == ""
+    get_logger("train").info("once")
+    assert first.stream is None and (tmp_path / "one.txt").read_text() == ""
+    assert capsys.readouterr().err == "once\n"
+
+
+def test_a_librarys_lines_are_redacted_and_printed_once(capsys):
+    client = get_logger("a_client")
+    client.addHandler(logging.StreamHandler())  # as the client of the hub has
+    show_progress()
+    take_over("a_client")
+    client.warning("thrown while requesting GET https://me:s3cret@hub.example")
+    said = capsys.readouterr().err
+    assert said == "warning: thrown while requesting GET https://***@hub.example\n"
 
 
 def test_a_traceback_is_kept(capsys):

@@ -1,6 +1,7 @@
-"""."""
+"""Commands: how they end, and their arguments."""
 
 import contextlib
+import errno
 import os
 import signal
 import time
@@ -12,7 +13,7 @@ from ser_brain.core.errors import SERError
 from ser_brain.core.process import (
     Parser,
     Terminated,
-    exit_code,
+    exit_code_of,
     send_here,
     sigterm_raises,
     title_of,
@@ -27,13 +28,43 @@ def heard():
     signal.signal(signal.SIGINT, before)
 
 
-def test_sigterm_is_as_ctrl_c_and_told_apart():
+def ending(error):
+    def command():
+        raise error
+
+    return command
+
+
+@pytest.mark.parametrize(
+    "error, code, said",
+    [
+        (SERError("No data folder x."), 2, "No data folder x."),
+        (OSError(errno.ENOSPC, "full", "log"), 2, "No space left on the disk (log)."),
+        (OSError(errno.ENOSPC, "full"), 2, "No space left on the disk (while writing)."),
+        (KeyboardInterrupt(), 130, "Interrupted. Go on."),
+        (Terminated(), 143, "Interrupted. Go on."),
+    ],
+)
+def test_a_known_reason_is_one_line(error, code, said, caplog):
+    assert exit_code_of(ending(error), "Go on.") == code
+    (record,) = caplog.records
+    assert record.getMessage() == said and record.levelname == "ERROR"
+
+
+def test_other_exit_codes():
+    assert exit_code_of(lambda: None, "") == 0 and exit_code_of(lambda: 1, "") == 1
+    lost = RuntimeError("lost")
+    assert exit_code_of(ending(lost), "", {lost: 1}.get) == 1
+    for error in (ValueError("?"), OSError(errno.EIO, "broken")):
+        with pytest.raises(type(error)):
+            exit_code_of(ending(error), "", {lost: 1}.get)
+
+
+def test_sigterm_raises_and_the_handler_is_restored():
     before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(KeyboardInterrupt) as caught, sigterm_raises():
+    with pytest.raises(Terminated), sigterm_raises():
         os.kill(os.getpid(), signal.SIGTERM)
-    assert isinstance(caught.value, Terminated) and exit_code(caught.value) == 143
     assert signal.getsignal(signal.SIGTERM) == before
-    assert exit_code(KeyboardInterrupt()) == 130
 
 
 def test_a_signal_that_is_ignored_stays_ignored():
@@ -72,11 +103,6 @@ def test_an_error_that_a_library_makes_of_a_stop_is_told_as_the_stop(number, kin
     assert caught.type is kind
 
 
-def test_other_errors_stay_what_they_are():
-    with pytest.raises(SERError, match="no encoder"), sigterm_raises():
-        raise SERError("no encoder")
-
-
 def test_other_errors_of_destructors_are_told_as_ever(monkeypatch):
     class Broken:
         def __del__(self):
@@ -95,7 +121,9 @@ def test_a_command_that_is_terminated(monkeypatch, capsys):
         lambda *_: os.kill(os.getpid(), signal.SIGTERM),
     )
     assert main(["report", "run"]) == 143
-    assert capsys.readouterr().err == "Interrupted. The same command goes on, or begins anew.\n"
+    assert capsys.readouterr().err == (
+        "error: Interrupted. Give the same command again to go on or to start again.\n"
+    )
 
 
 def test_a_signal_is_sent_where_os_kill_would_end_the_process(monkeypatch):
@@ -109,17 +137,6 @@ def test_a_signal_is_sent_where_os_kill_would_end_the_process(monkeypatch):
         pytest.fail("the signal was lost")
 
 
-def test_wrong_arguments_are_one_line():
-    parser = Parser("ser x", "Do it.")
-    parser.add_argument("--folder", type=int)
-    with pytest.raises(SERError, match="Bad argument '--foldr'; expected one of: --folder"):
-        parser.parse(["--foldr=3"])
-    with pytest.raises(SERError, match="argument --folder: invalid int value: 'a'. See ser x"):
-        parser.parse(["--folder", "a"])
-    with pytest.raises(SERError, match="Bad argument '--fold'"):
-        parser.parse(["--fold=3"])  # No abbreviations.
-
-
 @pytest.mark.parametrize(
     ("line", "said"),
     [
@@ -130,15 +147,17 @@ def test_wrong_arguments_are_one_line():
             ["a", "--all=yes"],
             "argument --all: it takes no value; found 'yes'. See ser x --help.",
         ),
-        (["a", "--out="], "--out= has no value; is a variable of the shell not set?"),
-        (["a", "--out", ""], "An argument is empty; is a variable of the shell not set?"),
-        (["a", "--al"], "Bad argument '--al'; expected one of: --all, "),
+        (["a", "--out="], "--out= has no value; is a shell variable not set?"),
+        (["a", "--out", ""], "An argument is empty; is a shell variable not set?"),
+        (["a", "--al"], "Bad argument '--al'; expected one of: --all, "),  # no abbreviations
+        (["a", "--size=b"], "argument --size: invalid int value: 'b'. See ser x"),
     ],
 )
 def test_a_mistake_is_told_in_plain_words(line, said):
     parser = Parser("ser x", "Do it.")
     parser.add_argument("config")
     parser.add_argument("--out")
+    parser.add_argument("--size", type=int)
     parser.add_argument("--all", action="store_true")
     with pytest.raises(SERError) as raised:
         parser.parse(line)

@@ -5,7 +5,20 @@ import math
 import pytest
 
 from ser_brain.core.errors import SERError
-from ser_brain.core.schema import ANY, check, list_of, nullable, number, one_of, text, whole
+from ser_brain.core.schema import (
+    ANY,
+    FINITE,
+    TEXT,
+    check,
+    list_of,
+    mapping_of,
+    nullable,
+    number,
+    one_of,
+    plain,
+    text,
+    whole,
+)
 
 
 @pytest.mark.parametrize(
@@ -17,6 +30,11 @@ from ser_brain.core.schema import ANY, check, list_of, nullable, number, one_of,
         (one_of("group", "layer"), ["group"], ["batch", ["group"]]),
         (text(3), ["abc", "ä"], ["", "abcd", "a\n", "\x1b[", b"a", 1]),
         (list_of(whole(1, 9), 1, 2), [[1], [1, 9]], [[], [1, 1, 1], [0], (1,), "1"]),
+        (list_of(TEXT), [[], ["", "a\n"]], [[1], "a", None]),
+        (mapping_of(whole(1, 2)), [{}, {"a": 1}], [{"a": 3}, [1], None]),
+        (mapping_of(FINITE, ["a"]), [{}, {"a": 1}], [{"b": 1}, {"a": math.inf}]),
+        (FINITE, [-1e308, 0, 10**300], [math.nan, math.inf, 10**400, True, "0"]),
+        (plain(9, 1), [None, "", {"a": 1}, [True, 9.0]], [10, [[1]], object(), b"a"]),
         (nullable(whole(1, 2)), [None, 1], [3, "None"]),
         (ANY, [None, {}], []),
     ],
@@ -26,7 +44,7 @@ def test_bounds(bound, fits, does_not):
     assert [value for value in does_not if bound.holds(value)] == []
 
 
-def test_a_mapping_has_just_the_keys():
+def test_the_keys_of_an_object():
     bounds = {"layers": whole(1, 9), "width": whole(1, 9)}
     check({"layers": 1, "width": 2}, bounds, "the model")
     with pytest.raises(SERError, match="Bad the model: it lacks width"):
@@ -35,9 +53,12 @@ def test_a_mapping_has_just_the_keys():
         check({"layers": 1, "width": 2, "import": "os"}, bounds, "the model")
     with pytest.raises(SERError, match="found \\[1\\], expected a JSON object"):
         check([1], bounds, "the model")
+    check({"layers": 1, "more": "os"}, bounds, "the model", optional=["width"], others=True)
+    with pytest.raises(SERError, match="it lacks layers, width. Train again.$"):
+        check({}, bounds, "the model", advice="Train again.")
 
 
-def test_what_is_shown_of_a_value_is_short():
+def test_an_error_quotes_little_of_a_value():
     with pytest.raises(SERError) as error:
         check({"name": "x" * 10_000}, {"name": text(10)}, "the model")
     assert "expected printable text of at most 10 characters" in str(error.value)

@@ -1,20 +1,20 @@
-"""Text of CSV files that a spreadsheet does not run, and that comes back as it was."""
+"""Tables as text, Markdown, LaTeX and CSV, and CSV that comes back as it was."""
 
 import csv
+import gzip
 import io
 
 import pytest
 
-from data_prep.common.table_file import read_table
-from ser_brain.analysis.mood.table import read_rows
+from ser_brain.core.errors import SERError
 from ser_brain.core.tables import (
     Table,
-    as_said,
     cell_text,
     csv_text,
     escape,
     is_best,
     p_value,
+    read_table,
     stack,
     to_csv,
     to_latex,
@@ -24,32 +24,36 @@ from ser_brain.core.tables import (
 )
 
 FORMULAS = ["=1+1.wav", "+a", "-rf", "@SUM(A1)", "\tx", "\rx", '=HYPERLINK("http://x","y")']
-PLAIN = ["a.wav", "", "'", "'a'", "a=b", "\n=1", "שלום", "–"]
+PLAIN = ["a.wav", "'", "'a'", "a=b", "\n=1", "שלום", "–"]
 
 
-def read(text):
+def cells(text):
     return list(csv.reader(io.StringIO(text, newline="")))
 
 
-@pytest.mark.parametrize("text", [*FORMULAS, *["'" + f for f in FORMULAS], *PLAIN])
-def test_text_comes_back_as_it_was(text):
-    ((cell,),) = read(csv_text([[text]])) or [[""]]
-    assert as_said(cell) == text
+@pytest.fixture
+def read(tmp_path):
+    """Write a table; gives what :func:`read_table` reads."""
+
+    def read(content, name="t.csv"):
+        content = content if isinstance(content, bytes) else content.encode()
+        (tmp_path / name).write_bytes(content)
+        return read_table(tmp_path / name)
+
+    return read
 
 
 @pytest.mark.parametrize("text", FORMULAS)
-def test_no_cell_begins_as_a_formula(text):
-    assert read(csv_text([[text]])) == [[f"'{text}"]]
+def test_no_cell_begins_as_a_formula(text, read):
+    assert cells(csv_text([[text]])) == [[f"'{text}"]]
+    for each in (text, "'" + text):
+        found = read(csv_text([["a", "b"], ["x", each]])).rows
+        assert list(found.values()) == [{"a": "x", "b": each}]
 
 
-@pytest.mark.parametrize("text", PLAIN[2:])
-def test_other_text_is_left_alone(text):
-    assert read(csv_text([[text]])) == [[text]]
-
-
-@pytest.mark.parametrize("number", [-0.5, -1, "-0.5", "+3", "-1e-3", "-inf"])
-def test_numbers_stay_numbers(number):
-    assert read(csv_text([[number]])) == [[str(number)]]
+@pytest.mark.parametrize("cell", [*PLAIN, -0.5, -1, "-0.5", "+3", "-1e-3", "-inf"])
+def test_numbers_and_other_text_are_left_alone(cell):
+    assert cells(csv_text([[cell]])) == [[str(cell)]]
 
 
 def test_tables_are_written_so():
@@ -57,35 +61,71 @@ def test_tables_are_written_so():
     assert to_csv(table) == "'@file,x,x low,x high\n'=a,-0.5,-1.0,0.0\n"
 
 
-def test_mood_reads_what_was_written(tmp_path):
-    rows = [["file", "speaker", "valence"], ["=1+1.wav", "-x", -0.5]]
-    (tmp_path / "t.csv").write_text(csv_text(rows), encoding="utf-8")
-    found = read_rows(tmp_path / "t.csv")
-    assert found.cells == [{"file": "=1+1.wav", "speaker": "-x", "valence": "-0.5"}]
-    assert found.numbers("valence").tolist() == [-0.5]
-
-
 @pytest.mark.parametrize("name", ['a,"b', "a;;;;;b", "two\nlines", "a|||b\t\t\tc", "=1+1"])
-def test_any_name_heads_a_column_and_comes_back(tmp_path, name):
+def test_any_name_heads_a_column_and_comes_back(read, name):
     """Issue 13, S9: an emotion named ``a,"b`` broke the header."""
-    rows = [["file", f"p_{name}", name], ["x.wav", 0.5, name]]
-    (tmp_path / "t.csv").write_text(csv_text(rows), encoding="utf-8", newline="")
+    found = read(csv_text([["file", f"p_{name}", name], ["x.wav", 0.5, name]]))
     expected = {"file": "x.wav", f"p_{name}": "0.5", name: name}
-    assert read_rows(tmp_path / "t.csv").cells == [expected]
-    columns, found = read_table(tmp_path / "t.csv")
-    assert columns == list(expected) and list(found.values()) == [expected]
+    assert found.columns == list(expected) and list(found.rows.values()) == [expected]
+
+
+@pytest.mark.parametrize(
+    "content, delimiter",
+    [
+        ("a,b\n1.5,x\n", ","),
+        ('\n \n"a";b\n1.5;x\n', ";"),
+        ("\ufeff a \tb\r\n1.5\t x \r\n\r\n", "\t"),
+        ("a|b\n1.5|x".encode("utf-16"), "|"),
+        (gzip.compress(b"a,b\n1.5,x\n"), ","),
+        ('\n{"a": "1.5", "b ": "x"}', None),
+    ],
+)
+def test_tables_in_every_form(read, content, delimiter):
+    found = read(content)
+    assert (found.columns, found.delimiter) == (["a", "b"], delimiter)
+    assert list(found.rows.values()) == [{"a": "1.5", "b": "x"}]
+
+
+def test_rows_keep_their_line_numbers(read):
+    assert read('a,b\n\n"x\ny",2\n , \n3,4\n').rows == {
+        4: {"a": "x\ny", "b": "2"},
+        6: {"a": "3", "b": "4"},
+    }
+    found = read('{"a": 1}\n\n{"b": [2]}\n')
+    assert (found.columns, found.rows) == (["a", "b"], {1: {"a": 1}, 3: {"b": [2]}})
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        ("", "is empty; expected a header line"),
+        ("a,b\n1\n", r"line 2: 1 cells where the header has 2 \(a, b\)"),
+        ("a,a\n1,2\n", "names a column twice: a, a"),
+        ('{"a": 1}\n[1]\n', "line 2: expected a JSON object"),
+        ('{"a": 1}\n{"a": \n', "line 2: not JSON"),
+        ("a,b\n" + "1" * 200_000 + ",2\n", "line 2: field larger"),
+        (b"a,b\n\xe4,1\n", "line 2 is not UTF-8; save the table as UTF-8"),
+        ("a,b\n1,\0\n", "line 2 holds a null character"),
+        (b"PK\3\4...", "is a workbook or another zip file"),
+        (b"version https://git-lfs", "is a git-LFS stub"),
+        (gzip.compress(b"a,b\n")[:-3], "Cannot read .*: Compressed file ended"),
+    ],
+)
+def test_files_that_are_not_tables(read, content, message):
+    with pytest.raises(SERError, match=message):
+        read(content)
 
 
 BEST = {"value": 0.5, "low": 0.4, "high": 0.6, "best": True, "marks": "*"}
-PLAIN_latex = {"value": 0.25, "low": None, "high": None}
+UNSURE = {"value": 0.25, "low": None, "high": None}
 
 
-def test_a_table():
+def test_latex():
     table = Table(
         "t",
         "95 % of a_b.",
         ["Set", "WA", "F1", "WA"],
-        [["emo_db", BEST, PLAIN_latex, None], ["x‡", PLAIN_latex, PLAIN_latex, 1200]],
+        [["emo_db", BEST, UNSURE, None], ["x‡", UNSURE, UNSURE, 1200]],
         over=["", "one & two", "one & two", "b"],
     )
     assert to_latex(table).splitlines() == [
@@ -109,12 +149,12 @@ def test_a_table():
     ]
 
 
-def test_a_table_without_headings_over_others():
+def test_latex_without_headings_over_others():
     lines = to_latex(Table("t", "c", ["a"], [[-0.5]])).splitlines()
     assert lines[7:9] == [r"a \\", r"\midrule"]
 
 
-def test_what_latex_would_read_is_escaped():
+def test_latex_is_escaped():
     assert escape("a\\b{c}$d^e~f#g&h\n%i_j<k>") == (
         r"a\textbackslash{}b\{c\}\$d\textasciicircum{}e\textasciitilde{}f\#g\&h \%i\_j"
         r"\textless{}k\textgreater{}"
@@ -148,7 +188,7 @@ def test_markdown():
     ]
 
 
-def test_markdown_escapes_what_it_would_read():
+def test_markdown_is_escaped():
     hostile = Table("t", "", ["a"], [["<b>|`x`\n\n# y"]])
     assert to_markdown(hostile).splitlines()[-1] == r"| \<b\>\|\`x\` # y |"
 

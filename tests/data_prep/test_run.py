@@ -370,7 +370,7 @@ def test_the_command_itself(emodb, tmp_path):
     )
     done = command("emodb", "--data_folder=", "--manifest_folder", tmp_path / "m")
     assert done.returncode == 2
-    assert "--data_folder= has no value; is a variable of the shell not" in done.stderr
+    assert "--data_folder= has no value; is a shell variable not" in done.stderr
     done = command("emodb", "--data_folder", emodb, "--manifest_folder", tmp_path / "m")
     assert done.returncode == 0 and done.stdout == ""
     assert "emodb: 3 utterances, 0.00 h, 3 speakers." in done.stderr

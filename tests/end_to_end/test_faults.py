@@ -462,9 +462,9 @@ def endless(path):
     [
         ("save/CKPT*/modules.ckpt", pickled, "UnpicklingError: Weights only load failed"),
         ("save/CKPT*/modules.ckpt", lambda path: path.write_text("none"), "cannot be loaded"),
-        ("save/CKPT*/modules.ckpt", piped, "it is no regular file"),
+        ("save/CKPT*/modules.ckpt", piped, "it is not a regular file"),
         ("save/CKPT*/CKPT.yaml", tagged, "could not determine a constructor for the tag"),
-        ("save/CKPT*/CKPT.yaml", piped, "it is no regular file"),
+        ("save/CKPT*/CKPT.yaml", piped, "it is not a regular file"),
         ("save/CKPT*/CKPT.yaml", lambda path: path.write_text("[1]"), "expected a number"),
         ("run.json", piped, "Cannot read the run description"),
         ("splits.json", endless, "Cannot read the split"),
@@ -495,7 +495,7 @@ def test_a_manifest_that_is_no_file_is_refused(
     on = str(run_faults_b.parent / "manifests" / "tiny.json")
     assert main(["evaluate", str(run_faults_b), "--on", on, "--device", "cpu"]) == 2
     said = capsys.readouterr().err
-    assert "no regular file" in said or "No manifest at" in said or "No corpus card" in said
+    assert "not a regular file" in said or "No manifest at" in said or "No corpus card" in said
 
 
 def test_predict_and_the_stream_cut_the_same_windows(model_faults_b, capsys):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import sys
 from collections.abc import Sequence
@@ -13,11 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from ser_brain.core.errors import SERError, bad_value
-from ser_brain.core.files import parse_json_line, read_text
-from ser_brain.core.tables import as_said, delimiter_of
+from ser_brain.core.tables import read_table
 from ser_brain.data.labels import EMOTIONS, prototype
-
-DELIMITERS = ",;\t"
 
 
 @dataclass(frozen=True)
@@ -89,67 +84,18 @@ class Rows:
 
 
 def read_rows(path: str | Path) -> Rows:
-    """Read a table.
-
-    Parameters
-    ----------
-    path : str or Path
-        UTF-8, with or without a byte order mark. JSON lines where the first character is a
-        brace; otherwise CSV with a header, its delimiter the one of comma, semicolon and tab
-        that the header holds most of.
+    """Read a table of predictions.
 
     Raises
     ------
     SERError
-        If it cannot be read, has no row, or a row does not have the header's columns.
+        If it has no row, or as for :func:`ser_brain.core.tables.read_table`.
     """
-    path = Path(path)
-    try:
-        text = read_text(path, "utf-8-sig")
-    except OSError as error:
-        raise SERError(f"Cannot read {path}: {error.strerror or error}.") from error
-    except UnicodeDecodeError as error:
-        raise SERError(f"{path} is no UTF-8 text; save the table as UTF-8 CSV.") from error
-    rows = _json_lines(path, text) if text.lstrip().startswith("{") else _csv(path, text)
-    if not rows.cells:
+    table = read_table(path)
+    if not table.rows:
         raise SERError(f"{path} has no row; expected one for each piece of speech.")
-    return rows
-
-
-def _json_lines(path: Path, text: str) -> Rows:
-    cells, lines = [], []
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        cells.append(parse_json_line(line, path, number))
-        lines.append(number)
-    return Rows(path, cells, lines, decimal_comma=False)
-
-
-def _csv(path: Path, text: str) -> Rows:
-    delimiter = delimiter_of(text, DELIMITERS)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    cells, lines, columns = [], [], None
-    try:
-        for row in reader:
-            if not any(row):
-                continue
-            if columns is None:
-                columns = [as_said(name.strip()) for name in row]
-                if len(set(columns)) < len(columns):
-                    raise SERError(f"{path} names a column twice: {', '.join(columns)}.")
-            elif len(row) != len(columns):
-                raise SERError(
-                    f"{path}, line {reader.line_num}: {len(row)} cells where the header has "
-                    f"{len(columns)} ({', '.join(columns)})."
-                )
-            else:
-                said = (as_said(cell.strip()) for cell in row)
-                cells.append(dict(zip(columns, said, strict=True)))
-                lines.append(reader.line_num)
-    except csv.Error as error:
-        raise SERError(f"{path}, line {reader.line_num}: {error}.") from error
-    return Rows(path, cells, lines, decimal_comma=delimiter != ",")
+    decimal_comma = table.delimiter not in (",", None)
+    return Rows(Path(path), list(table.rows.values()), list(table.rows), decimal_comma)
 
 
 MODEL_SAYS = ("predicted_valence", "predicted_arousal", "log_probabilities")
