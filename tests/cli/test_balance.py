@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from data_prep.common.run import prepare
+from data_prep.common.prepare import prepare
 from ser_brain.__main__ import main
 from tests.tiny_corpus import write_corpus
 
