@@ -98,8 +98,9 @@ def test_where_a_locked_file_is_closed_to_all(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied", str(self))
 
     with monkeypatch.context() as patch:
-        for method in ("write_text", "read_text", "unlink"):
-            patch.setattr(Path, method, refused)
+        patch.setattr(Path, "unlink", refused)
+        for function in ("open", "read_text"):
+            patch.setattr(f"ser_brain.core.lock.{function}", refused, raising=False)
         with held(tmp_path / ".lock", "a folder"):
             with pytest.raises(SERError, match="in use by another process"):
                 held(tmp_path / ".lock", "a folder").__enter__()
