@@ -7,7 +7,7 @@ trains on the demo corpus. Every setting of the YAML file can be given as --key=
     python train.py hparams/finetune/classification.yaml --corpus=emodb --data_folder=DIR \\
         --encoder_source=facebook/wav2vec2-base --folds=5 --fold=1
 
-A run that was interrupted goes on where it stopped when the same command is given again.
+To continue an interrupted run, give the same command again.
 """
 
 from __future__ import annotations
@@ -17,131 +17,109 @@ import sys
 from pathlib import Path
 
 from data_prep import lines_of
-from data_prep.common.prepare import prepare, require_folder
+from data_prep.common.prepare import prepare_all, require_folder
 from ser_brain.core.errors import shown
 from ser_brain.core.files import read_json, write_json
 from ser_brain.core.lock import NAME, held
-from ser_brain.core.log import get_logger, show_progress
+from ser_brain.core.log import show_progress
 from ser_brain.core.process import exit_code_of
 from ser_brain.data.corpora import CorpusSetting, parse_corpora
-from ser_brain.data.splits import absence
-from ser_brain.training import command_line, config
-from ser_brain.training import run as run_folder
-from ser_brain.training.run import begin
+from ser_brain.data.experiment_config import ExperimentConfig
+from ser_brain.training import command_line, config, run
+from ser_brain.training.command_line import NEXT_STEP, explain
 
 HOME = Path(__file__).parent
-logger = get_logger("train")
 
 
-def run(arguments: list[str]) -> None:
-    """Read the settings and run them, alone in the output folder."""
+def start(arguments: list[str]) -> None:
+    """Check the command, lock the output folder, and run the experiment in it."""
+    if not arguments or {"-h", "--help"} & set(arguments):
+        print(command_line.help_text(__doc__, arguments, HOME), flush=True)
+        return
     path, overrides = command_line.read(arguments)
     file = config.find_settings(path, HOME)
     settings = config.read_settings(file, overrides, command_line.RUN_OPTIONS)
     config.require_experiment(settings, file, HOME)
     plain = config.checked_settings(settings)
-    named = lines_of(plain["corpora"], plain["corpus"], plain["data_folder"])
-    for setting in parse_corpora(named):
-        require_folder(setting.corpus, setting.data_folder, **setting.options)
+    for corpus in corpora_of(plain):
+        require_folder(corpus.corpus, corpus.data_folder, **corpus.options)
 
-    # From here on torch is needed, which takes seconds: what a user mistypes is told before.
+    # Importing torch takes seconds, so every mistake that can be found without it comes first.
     from speechbrain.utils.distributed import if_main_process
 
     from ser_brain.training import device
 
     run_opts = command_line.parse(arguments)[-1]
-    device.join(run_opts)
+    device.init_process_group(run_opts)
     folder = Path(plain["output_folder"])
     with contextlib.ExitStack() as stack:
         if if_main_process():
             stack.enter_context(held(folder / NAME, folder))
-            stack.enter_context(run_folder.nothing_left(folder))
-        run_in(folder, settings, config.load_settings(settings), run_opts)
+            stack.enter_context(run.undone_unless_begun(folder))
+        run_experiment(folder, settings, config.load_settings(settings), run_opts)
 
 
-def run_in(folder: Path, settings: str, hparams: dict, run_opts) -> None:
-    """Corpora -> split -> fit -> test -> report."""
+def run_experiment(folder: Path, settings: str, hparams: dict, run_opts) -> None:
+    """Corpora -> split -> datasets -> Brain -> fit -> evaluate -> report."""
     from speechbrain.utils.distributed import if_main_process, run_on_main
 
-    from ser_brain.data import audit
-    from ser_brain.data.dataset import require_lengths
-    from ser_brain.data.experiment import load_experiment
+    from ser_brain.data.experiment import load_experiment, require_tasks
     from ser_brain.reporting.report import summary_table, write_report
     from ser_brain.training import device
     from ser_brain.training.checkpoints import require_room
+    from ser_brain.training.loaders import dataio_prep
     from ser_brain.training.predict_corpus import write_test_set, write_validation
 
-    run_on_main(run_folder.claim, [folder, settings])
+    run_on_main(run.claim, [folder, settings])
     if if_main_process():
-        show_progress(folder / run_folder.LOG)
+        show_progress(folder / run.LOG)
+    where = (hparams["manifest_folder"], hparams["allow_partial"])
+    prepared = run_on_main(prepare_all, [corpora_of(hparams), *where])
+    experiment = ExperimentConfig.from_settings(hparams, require_tasks(hparams["brain"]))
+    data = load_experiment(experiment, prepared)
+    datasets = dataio_prep(data, hparams)
 
-    data = load_experiment(hparams, run_on_main(prepare_all, [hparams]))
-    encoder = hparams["encoder"]
-    limits = (encoder.min_samples, encoder.max_samples, encoder.sample_rate_hz)
-    for rows in (data.train, data.valid, *data.tests.values()):
-        require_lengths(rows, *limits, hparams["max_clip_s"])
-
-    run_opts = device.set_up(run_opts, hparams["fast_precision"])
     brain = hparams["brain"](
         modules=hparams["modules"],
         hparams=hparams,
-        run_opts=run_opts,
+        run_opts=device.set_up(run_opts, hparams["fast_precision"]),
         checkpointer=hparams["checkpointer"],
     )
     require_room(folder, brain.modules, 0 if brain.test_only else hparams["number_of_epochs"])
 
-    facts = {"protocol": data.protocol, "seed": hparams["seed"]}
+    # Nothing of the folder has changed so far; from here on the run has begun.
+    facts = {"protocol": str(data.protocol), "seed": experiment.seed}
     facts |= {"run_options": brain.run_options}
-    record = run_on_main(begin, [folder, settings], facts)
+    record = run_on_main(run.begin, [folder, settings], facts)
     run_on_main(write_json, [folder / "splits.json", data.as_dict()])
     if if_main_process():
-        logger.info(f"protocol: {data.protocol}")
-        audit.log(data.audits)
-        for part, classes in data.absent.items():
-            logger.warning(absence(part, classes))
+        data.log_findings()
 
-    brain.train(data.train, data.valid)
-    run_on_main(write_validation, [folder, brain.run_on(data.valid), data, hparams])
-    for name, rows in data.tests.items():
-        run_on_main(write_test_set, [folder, name, brain.run_on(rows), data, hparams])
+    brain.fit(hparams["epoch_counter"], datasets["train"], datasets["valid"])
+    # The best checkpoint scores every set. The validation set fits the temperature.
+    encoder = hparams["encoder"].name
+    brain.evaluate(datasets["valid"], min_key=hparams["validation_metric"])
+    run_on_main(write_validation, [folder, brain.outputs, data, encoder])
+    for name, test_set in datasets["tests"].items():
+        brain.evaluate(test_set, min_key=hparams["validation_metric"])
+        run_on_main(write_test_set, [folder, name, brain.outputs, data, encoder])
     run_on_main(record.finish)
     if if_main_process():
         page = write_report(folder)
-        results = read_json(page.parent / "results.json", "results")
+        results = read_json(page.with_name("results.json"), "results")
         print(shown(f"{summary_table(results)}\nreport: {page}"))
 
 
-def prepare_all(hparams: dict) -> list[tuple[CorpusSetting, Path, Path]]:
-    """Each line of ``corpora`` with its manifest and data folder."""
-    named = lines_of(hparams["corpora"], hparams["corpus"], hparams["data_folder"])
-    settings = parse_corpora(named)
-    prepared: dict[str, tuple[Path, Path]] = {}
-    for setting in settings:
-        if setting.source not in prepared:
-            prepared[setting.source] = prepare(
-                setting.corpus,
-                setting.data_folder,
-                hparams["manifest_folder"],
-                hparams["allow_partial"],
-                wait=True,
-                **setting.options,
-            )
-    return [(setting, *prepared[setting.source]) for setting in settings]
-
-
-def show_help(arguments: list[str]) -> None:
-    """Print the settings, with the values of the settings file that is named."""
-    print(command_line.help_text(__doc__, arguments, HOME), flush=True)
+def corpora_of(hparams: dict) -> list[CorpusSetting]:
+    """Read the corpora that the settings name."""
+    corpora, corpus = hparams["corpora"], hparams["corpus"]
+    return parse_corpora(lines_of(corpora, corpus, hparams["data_folder"]))
 
 
 def main() -> int:
-    """Run the command; 0 when done, 2 for a mistake of the user, 130 or 143 when stopped."""
-    arguments = sys.argv[1:]
+    """Run the command; return its exit code."""
     show_progress()
-    command = show_help if not arguments or {"-h", "--help"} & set(arguments) else run
-    return exit_code_of(
-        lambda: command(arguments), command_line.NEXT_STEP, command_line.explain
-    )
+    return exit_code_of(lambda: start(sys.argv[1:]), NEXT_STEP, explain)
 
 
 if __name__ == "__main__":

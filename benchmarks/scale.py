@@ -57,11 +57,13 @@ def prepare(folder: Path) -> None:
 
 def _labelled(folder: Path):
     from ser_brain.data.corpora import CorpusSetting
-    from ser_brain.data.labelling import LabelChoice, label_corpus
+    from ser_brain.data.labelling import NEEDED, LabelChoice, label_corpus
+    from ser_brain.data.manifest import read_manifest
 
     choice = LabelChoice(EMOTIONS, {}, (1.0, 5.0), "corpus", "emotion")
     line = CorpusSetting("made_up", "train")
-    return label_corpus(folder / "manifests" / "made_up.json", folder, line, choice)
+    manifest = read_manifest(folder / "manifests" / "made_up.json", NEEDED)
+    return label_corpus(manifest, folder, line, choice)
 
 
 def _cut(folder: Path):

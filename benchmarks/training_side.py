@@ -40,9 +40,10 @@ def build_ours(task: dict) -> tuple:
     """Our side, from the shipped settings."""
     from speechbrain.utils.run_opts import RunOptions
 
-    from ser_brain.data.dataset import collate
+    from ser_brain.data.dataset import collate, make_dataset
     from ser_brain.training import config
     from ser_brain.training import device as computing
+    from ser_brain.training.loaders import cached_features, device_options, with_features
 
     overrides = {
         "encoder_source": task["checkpoint"],
@@ -58,9 +59,13 @@ def build_ours(task: dict) -> tuple:
         run_opts=computing.set_up(options, hparams["fast_precision"]),
         checkpointer=hparams["checkpointer"],
     )
-    brain.loaders.fill_cache(task["rows"], bar=False)
-    data = brain.loaders.dataset(task["rows"], cached=True)
-    return brain, data, {"collate_fn": collate, **brain.loaders.device_options()}
+    encoder = brain.model.encoder
+    data = make_dataset(task["rows"], hparams["emotions"], encoder.sample_rate_hz)
+    limit_gb, device = hparams["feature_cache_gb"], brain.device
+    cache = cached_features(encoder, [data], limit_gb, device, bar=False)
+    if cache is not None:
+        data = with_features(data, cache, brain.hparams)
+    return brain, data, {"collate_fn": collate, **device_options(device)}
 
 
 def train_epoch(task: dict) -> dict:

@@ -12,9 +12,9 @@ import soundfile
 
 from data_prep.common.prepare import prepare
 from ser_brain.data.corpora import CorpusSetting
-from ser_brain.data.labelling import LabelChoice, label_corpus
+from ser_brain.data.labelling import NEEDED, LabelChoice, label_corpus
 from ser_brain.data.labels import EMOTIONS
-from ser_brain.data.manifest import read_card
+from ser_brain.data.manifest import read_manifest
 
 NAMES = "names.txt"  # of the audio files, a line each; damaged like any other file
 MOST_FILES = 50
@@ -55,5 +55,6 @@ def prepare_and_label(corpus: str, data: Path, **options: object) -> None:
     """Prepare a corpus as ``--allow_partial`` does, and label what came of it."""
     manifest, _ = prepare(corpus, data, data.parent / "manifests", True, **options)
     choice = LabelChoice(EMOTIONS, {}, (-1, 1), "corpus", "emotion")
-    for source in read_card(manifest)["sources"]:
-        label_corpus(manifest, data, CorpusSetting(corpus, label_source=source), choice)
+    found = read_manifest(manifest, NEEDED)
+    for source in found.card["sources"]:
+        label_corpus(found, data, CorpusSetting(corpus, label_source=source), choice)

@@ -8,8 +8,9 @@ from pathlib import Path
 from fuzz._strategies import dumped, like
 from ser_brain.data.audit import shared_facts
 from ser_brain.data.corpora import CorpusSetting
-from ser_brain.data.labelling import LabelChoice, label_corpus
+from ser_brain.data.labelling import NEEDED, LabelChoice, label_corpus
 from ser_brain.data.leakage import entries_of, read_manifests
+from ser_brain.data.manifest import read_manifest
 from ser_brain.data.splits import SplitSetting, split
 
 EMOTIONS = ("anger", "neutral")
@@ -79,7 +80,7 @@ def try_case(folder: Path) -> None:
     """Read, label and split it; compare the parts; take its ids for a list."""
     manifest = folder / "made.json"
     choice = LabelChoice(EMOTIONS, {}, (-1, 1), "corpus", "emotion")
-    data = label_corpus(manifest, folder, CorpusSetting("made"), choice)
+    data = label_corpus(read_manifest(manifest, NEEDED), folder, CorpusSetting("made"), choice)
     data.facts()
     for protocol in ("random", "group"):
         parts = split(data.rows, SplitSetting(protocol, 1))

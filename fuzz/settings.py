@@ -8,13 +8,8 @@ from pathlib import Path
 from fuzz._strategies import text_of
 from ser_brain.core.errors import SERError
 from ser_brain.data.corpora import parse_corpora
-from ser_brain.training.config import (
-    KINDS,
-    check_kinds,
-    load_settings,
-    plain_settings,
-    read_settings,
-)
+from ser_brain.training.config import checked_settings, load_settings, read_settings
+from ser_brain.training.setting_values import KINDS
 
 BASE = b"""# Settings of everything.
 seed: 1  # of all that is random
@@ -84,8 +79,7 @@ def generated():
 def try_case(folder: Path) -> None:
     """Merge, resolve and check them; build them where only values are built."""
     text = read_settings(folder / "child.yaml", _overrides(folder / "overrides.json"))
-    plain = plain_settings(text)
-    check_kinds(plain)
+    checked_settings(text)
     if any(tag in text for tag in BUILDS):
         raise SERError("left to HyperPyYAML")
     settings = load_settings(text)

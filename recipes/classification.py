@@ -1,11 +1,27 @@
-"""Classification: negative log-likelihood over emotions."""
+"""The classification experiment: the emotion of an utterance.
+
+    waveform -> encoder -> mean over the clip's frames -> emotion head -> log-probabilities
+    loss = NLL(log-probabilities, emotion)
+
+``train.py`` fits and evaluates it as any SpeechBrain Brain::
+
+    datasets = dataio_prep(data, hparams)
+    brain = ClassificationBrain(modules, hparams=hparams, checkpointer=checkpointer)
+    brain.fit(hparams["epoch_counter"], datasets["train"], datasets["valid"])
+    brain.evaluate(datasets["tests"]["demo"], min_key="error_rate")
+    brain.outputs  # the predictions for each utterance of the test set
+"""
 
 from __future__ import annotations
 
+from speechbrain import Stage
+from speechbrain.dataio.batch import PaddedBatch
 from torch import Tensor
 
-from ser_brain.models.heads import MaskedLoss, nll
+from ser_brain.models.heads import nll
 from ser_brain.training.brain import SERBrain
+from ser_brain.training.loaders import inputs_and_lengths
+from ser_brain.training.stage_stats import class_statistics
 
 
 class ClassificationBrain(SERBrain):
@@ -14,10 +30,32 @@ class ClassificationBrain(SERBrain):
     tasks = ("emotion",)
     loss_names = ("nll",)
 
-    def predict(self, embedding_BD: Tensor) -> dict[str, Tensor]:
-        """Log-probabilities of the emotions."""
-        return {"log_probabilities": self.modules.emotion_head(embedding_BD)}
+    def compute_forward(self, batch: PaddedBatch, stage: Stage) -> dict[str, Tensor]:
+        """Return ``embedding`` and ``log_probabilities`` of a batch."""
+        batch = batch.to(self.device)
+        # Exact lengths in samples, not SpeechBrain's rounded shares of the longest clip: no
+        # frame of a clip's padding may reach its mean.
+        inputs, lengths_B = inputs_and_lengths(batch)
+        return self.model_for(stage)(inputs, lengths_B)
 
-    def losses(self, predictions: dict[str, Tensor], batch) -> dict[str, MaskedLoss]:
-        """NLL of the labelled emotions."""
-        return {"nll": nll(predictions["log_probabilities"], batch.emotion_index)}
+    def compute_objectives(
+        self, predictions: dict[str, Tensor], batch: PaddedBatch, stage: Stage
+    ) -> Tensor:
+        """Return the negative log-likelihood, a mean over the labelled utterances."""
+        losses = {"nll": nll(predictions["log_probabilities"], batch.emotion_index)}
+        self.record.add(batch, predictions, losses)
+        return self.weighted_sum(losses, stage)
+
+    def on_stage_end(self, stage: Stage, stage_loss: float, epoch: int | None = None) -> None:
+        """Compute the statistics of the set; after validation, end the epoch."""
+        if stage != Stage.TRAIN:
+            self.outputs = self.record.outputs()
+        if stage == Stage.TEST:
+            return
+        # Not ``stage_loss``: a mean of batch means depends on how the set was batched.
+        statistics = self.record.losses(self.hparams.loss_weights)
+        if stage == Stage.TRAIN:
+            self.train_statistics = statistics
+        else:
+            statistics |= class_statistics(self.outputs)
+            self.end_epoch(epoch, self.train_statistics, statistics)

@@ -1,30 +1,68 @@
-"""The multi-objective model: emotion and valence/arousal from one embedding, NLL + MSE."""
+"""The multi-objective experiment: emotion, valence and arousal from one embedding.
+
+    waveform -> encoder -> mean over the clip's frames -> emotion head -> log-probabilities
+                                                       -> va head -> valence and arousal
+    loss = weight * NLL(log-probabilities, emotion)
+         + weight * MSE(valence and arousal, the ratings)      (the setting ``loss_weights``)
+
+``train.py`` fits and evaluates it as any SpeechBrain Brain::
+
+    datasets = dataio_prep(data, hparams)
+    brain = MultiObjectiveBrain(modules, hparams=hparams, checkpointer=checkpointer)
+    brain.fit(hparams["epoch_counter"], datasets["train"], datasets["valid"])
+    brain.evaluate(datasets["tests"]["demo"], min_key="loss")
+    brain.outputs  # the predictions for each utterance of the test set
+
+An utterance may lack either label. It then counts in the other loss only.
+"""
 
 from __future__ import annotations
 
+from speechbrain import Stage
+from speechbrain.dataio.batch import PaddedBatch
 from torch import Tensor
 
-from recipes.classification import ClassificationBrain
-from recipes.regression import RegressionBrain
-from ser_brain.models.heads import MaskedLoss
+from ser_brain.models.heads import mse, nll
+from ser_brain.training.brain import SERBrain
+from ser_brain.training.loaders import inputs_and_lengths
+from ser_brain.training.stage_stats import class_statistics
 
 
-class MultiObjectiveBrain(ClassificationBrain, RegressionBrain):
-    """Predicts both; an utterance without one kind of label trains the other head."""
+class MultiObjectiveBrain(SERBrain):
+    """Predicts the emotion, and valence and arousal."""
 
     tasks = ("emotion", "valence_arousal")
     loss_names = ("nll", "mse")
 
-    def predict(self, embedding_BD: Tensor) -> dict[str, Tensor]:
-        """What both experiments predict."""
-        return {
-            **ClassificationBrain.predict(self, embedding_BD),
-            **RegressionBrain.predict(self, embedding_BD),
-        }
+    def compute_forward(self, batch: PaddedBatch, stage: Stage) -> dict[str, Tensor]:
+        """Return ``embedding``, ``log_probabilities`` and ``valence_arousal`` of a batch."""
+        batch = batch.to(self.device)
+        # Exact lengths in samples, not SpeechBrain's rounded shares of the longest clip: no
+        # frame of a clip's padding may reach its mean.
+        inputs, lengths_B = inputs_and_lengths(batch)
+        return self.model_for(stage)(inputs, lengths_B)
 
-    def losses(self, predictions: dict[str, Tensor], batch) -> dict[str, MaskedLoss]:
-        """What both experiments minimise."""
-        return {
-            **ClassificationBrain.losses(self, predictions, batch),
-            **RegressionBrain.losses(self, predictions, batch),
+    def compute_objectives(
+        self, predictions: dict[str, Tensor], batch: PaddedBatch, stage: Stage
+    ) -> Tensor:
+        """Return the weighted sum of both losses, each a mean over the labelled utterances."""
+        losses = {
+            "nll": nll(predictions["log_probabilities"], batch.emotion_index),
+            "mse": mse(predictions["valence_arousal"], batch.valence_arousal),
         }
+        self.record.add(batch, predictions, losses)
+        return self.weighted_sum(losses, stage)
+
+    def on_stage_end(self, stage: Stage, stage_loss: float, epoch: int | None = None) -> None:
+        """Compute the statistics of the set; after validation, end the epoch."""
+        if stage != Stage.TRAIN:
+            self.outputs = self.record.outputs()
+        if stage == Stage.TEST:
+            return
+        # Not ``stage_loss``: a mean of batch means depends on how the set was batched.
+        statistics = self.record.losses(self.hparams.loss_weights)
+        if stage == Stage.TRAIN:
+            self.train_statistics = statistics
+        else:
+            statistics |= class_statistics(self.outputs)
+            self.end_epoch(epoch, self.train_statistics, statistics)

@@ -1,11 +1,26 @@
-"""Regression: mean squared error over valence and arousal."""
+"""The regression experiment: valence and arousal of an utterance.
+
+    waveform -> encoder -> mean over the clip's frames -> va head -> valence and arousal
+    loss = MSE(valence and arousal, the ratings)
+
+``train.py`` fits and evaluates it as any SpeechBrain Brain::
+
+    datasets = dataio_prep(data, hparams)
+    brain = RegressionBrain(modules, hparams=hparams, checkpointer=checkpointer)
+    brain.fit(hparams["epoch_counter"], datasets["train"], datasets["valid"])
+    brain.evaluate(datasets["tests"]["demo"], min_key="mse")
+    brain.outputs  # the predictions for each utterance of the test set
+"""
 
 from __future__ import annotations
 
+from speechbrain import Stage
+from speechbrain.dataio.batch import PaddedBatch
 from torch import Tensor
 
-from ser_brain.models.heads import MaskedLoss, mse
+from ser_brain.models.heads import mse
 from ser_brain.training.brain import SERBrain
+from ser_brain.training.loaders import inputs_and_lengths
 
 
 class RegressionBrain(SERBrain):
@@ -14,10 +29,31 @@ class RegressionBrain(SERBrain):
     tasks = ("valence_arousal",)
     loss_names = ("mse",)
 
-    def predict(self, embedding_BD: Tensor) -> dict[str, Tensor]:
-        """Valence and arousal on the experiment's scale."""
-        return {"valence_arousal": self.modules.va_head(embedding_BD)}
+    def compute_forward(self, batch: PaddedBatch, stage: Stage) -> dict[str, Tensor]:
+        """Return ``embedding`` and ``valence_arousal`` of a batch."""
+        batch = batch.to(self.device)
+        # Exact lengths in samples, not SpeechBrain's rounded shares of the longest clip: no
+        # frame of a clip's padding may reach its mean.
+        inputs, lengths_B = inputs_and_lengths(batch)
+        return self.model_for(stage)(inputs, lengths_B)
 
-    def losses(self, predictions: dict[str, Tensor], batch) -> dict[str, MaskedLoss]:
-        """MSE of the labelled points."""
-        return {"mse": mse(predictions["valence_arousal"], batch.valence_arousal)}
+    def compute_objectives(
+        self, predictions: dict[str, Tensor], batch: PaddedBatch, stage: Stage
+    ) -> Tensor:
+        """Return the mean squared error over the utterances with both labels."""
+        losses = {"mse": mse(predictions["valence_arousal"], batch.valence_arousal)}
+        self.record.add(batch, predictions, losses)
+        return self.weighted_sum(losses, stage)
+
+    def on_stage_end(self, stage: Stage, stage_loss: float, epoch: int | None = None) -> None:
+        """Compute the statistics of the set; after validation, end the epoch."""
+        if stage != Stage.TRAIN:
+            self.outputs = self.record.outputs()
+        if stage == Stage.TEST:
+            return
+        # Not ``stage_loss``: a mean of batch means depends on how the set was batched.
+        statistics = self.record.losses(self.hparams.loss_weights)
+        if stage == Stage.TRAIN:
+            self.train_statistics = statistics
+        else:
+            self.end_epoch(epoch, self.train_statistics, statistics)

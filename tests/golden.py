@@ -15,8 +15,11 @@ import torch
 from speechbrain import Stage
 
 import train
-from ser_brain.data.experiment import load_experiment
+from data_prep.common.prepare import prepare_all
+from ser_brain.data.experiment import load_experiment, require_tasks
+from ser_brain.data.experiment_config import ExperimentConfig
 from ser_brain.training import config
+from ser_brain.training.loaders import dataio_prep
 
 ROOT = Path(__file__).parent.parent
 FILE = Path(__file__).parent / "golden_losses.json"
@@ -38,18 +41,17 @@ def first_losses(experiment: str, folder: str | Path) -> list[float]:
     )
     torch.set_num_threads(1)
     hparams = config.load_settings(settings)
-    data = load_experiment(hparams, train.prepare_all(hparams))
+    corpora = train.corpora_of(hparams)
+    prepared = prepare_all(corpora, hparams["manifest_folder"], hparams["allow_partial"])
+    experiment = ExperimentConfig.from_settings(hparams, require_tasks(hparams["brain"]))
+    data = load_experiment(experiment, prepared)
     brain = hparams["brain"](
         modules=hparams["modules"],
         hparams=hparams,
         run_opts={"device": "cpu"},
         checkpointer=hparams["checkpointer"],
     )
-    loader = brain.make_dataloader(
-        brain.loaders.dataset(data.train, cached=False),
-        Stage.TRAIN,
-        **brain.loaders.training_options(data.train),
-    )
+    loader = brain.make_dataloader(dataio_prep(data, hparams)["train"], Stage.TRAIN)
     brain.on_fit_start()
     brain.on_stage_start(Stage.TRAIN, epoch=1)
     brain.modules.train()

@@ -8,10 +8,10 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from ser_brain.core.errors import SERError, bad_value
-from ser_brain.core.files import sha256_of
 from ser_brain.core.log import get_logger
 from ser_brain.data import audio
 from ser_brain.data.audio import AudioFacts
+from ser_brain.data.duplicates import same_files
 from ser_brain.data.labels import LABEL_SOURCES, require_in_scale
 from ser_brain.data.manifest import CorpusCard, Problem, Utterance, entry_of
 
@@ -92,23 +92,13 @@ def same_audio(sound: Mapping[str, tuple[Path, AudioFacts]]) -> list[list[str]]:
     files: dict[Path, str] = {}
     for utterance_id, (path, _) in sound.items():
         files.setdefault(path, utterance_id)
-    facts = {path: sound[utterance_id][1].mark for path, utterance_id in files.items()}
-    groups = []
-    for alike in _shared(facts):
-        groups += _shared({path: sha256_of(path) for path in alike})
-    found = [[files[path] for path in group] for group in groups]
+    marks = {path: sound[utterance_id][1].mark for path, utterance_id in files.items()}
+    found = [[files[path] for path in group] for group in same_files(marks)]
     if found:
         pairs = "; ".join(" = ".join(group) for group in found[:3])
         more = "; ..." if len(found) > 3 else ""
         logger.warning(f"recordings under several names, {len(found)}: {pairs}{more}")
     return found
-
-
-def _shared(values: Mapping[Path, object]) -> Iterable[list[Path]]:
-    groups: dict[object, list[Path]] = {}
-    for path, value in values.items():
-        groups.setdefault(value, []).append(path)
-    return [group for group in groups.values() if len(group) > 1]
 
 
 TO_CONVERT = {".m4a", ".mp4", ".m4v", ".mov", ".3gp", ".webm", ".mkv", ".wma", ".amr", ".aac"}

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from ser_brain.core.files import remove_partial, sha256_of
 from ser_brain.core.lock import beside, held
 from ser_brain.core.log import get_logger, told
 from ser_brain.data import audio
+from ser_brain.data.corpora import CorpusSetting
 from ser_brain.data.manifest import (
     CorpusCard,
     Problem,
@@ -95,6 +96,18 @@ def prepare(
                 _write(loaded, folder, manifest, arguments, mark)
             note_data_folder(manifest, folder)
     return manifest, folder
+
+
+def prepare_all(
+    corpora: Sequence[CorpusSetting], manifest_folder: str | Path, allow_partial: bool
+) -> list[tuple[CorpusSetting, Path, Path]]:
+    """Prepare the corpora of an experiment; give each with its manifest and data folder."""
+    prepared: dict[str, tuple[Path, Path]] = {}
+    for line in corpora:
+        if line.source not in prepared:  # two lines may take parts of one corpus
+            where = (line.data_folder, manifest_folder, allow_partial)
+            prepared[line.source] = prepare(line.corpus, *where, wait=True, **line.options)
+    return [(line, *prepared[line.source]) for line in corpora]
 
 
 def require_folder(corpus: str, data_folder: str | Path | None, **options: object) -> None:

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from ser_brain.cli import Outcome
 from ser_brain.core.errors import SERError, bad_value
-from ser_brain.data.leakage import KINDS, compare, entries_of, leakage_text, read_manifests
+from ser_brain.data.leakage import KINDS, entries_of, find_leakage, leakage_text, read_manifests
 from ser_brain.evaluation.label_errors import LEVEL, check_labels, labels_text
 from ser_brain.evaluation.predictions import Predictions, read_predictions
 from ser_brain.evaluation.runs import read_run
@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
         )
     known = read_manifests(arguments.manifest, arguments.data_folder)
     left, right = (entries_of(source, known) for source in arguments.lists)
-    facts = compare(tuple(arguments.lists), left, right, arguments.allow)
+    facts = find_leakage(tuple(arguments.lists), left, right, arguments.allow)
     return Outcome(leakage_text(facts), facts, exit_code=int(bool(facts["overlap"])))
 
 

@@ -19,7 +19,7 @@ from ser_brain.core.files import write_text
 from ser_brain.core.tables import Table, to_text
 from ser_brain.data.corpora import CorpusSetting, parse_manifest, parse_pair
 from ser_brain.data.labelling import NEEDED, LabelChoice, label_corpus
-from ser_brain.data.manifest import read_card
+from ser_brain.data.manifest import read_manifest
 from ser_brain.data.splits import balanced_ids
 
 
@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> Outcome:
     if arguments.seed < 0:
         raise SERError(f"Bad --seed {arguments.seed}; expected a whole number from 0.")
-    manifest, source = parse_manifest(arguments.manifest)
+    path, source = parse_manifest(arguments.manifest)
     emotions = arguments.emotions
     choice = LabelChoice(
         emotions=emotions,
@@ -67,7 +67,8 @@ def run(arguments: argparse.Namespace) -> Outcome:
         vad_source="prototypes",
         required_label="emotion",
     )
-    card = read_card(manifest, NEEDED)
+    manifest = read_manifest(path, NEEDED)
+    card = manifest.card
     where = dict(parse_pair("--where", pair) for pair in arguments.where)
     setting = CorpusSetting(card["name"], "test", None, source, where)
     data = label_corpus(manifest, "", setting, choice)

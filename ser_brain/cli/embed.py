@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
             require_run(part)
     # These import torch, which the help and the error of a mistake do without.
     from ser_brain.inference.embed import embed, of_encoder, of_run
-    from ser_brain.training.command_line import require_device
+    from ser_brain.training.device import require_device
 
     require_device(arguments.device)
     layers = [int(layer) if layer.isdecimal() else layer for layer in arguments.layer]

@@ -27,7 +27,7 @@ from ser_brain.core.log import get_logger
 from ser_brain.data.splits import PROTOCOLS
 from ser_brain.training import command_line
 from ser_brain.training.cross_validation import make_plan, run_plan
-from ser_brain.training.device import options_of
+from ser_brain.training.run_options import options_of
 
 logger = get_logger(__name__)
 
@@ -75,10 +75,11 @@ def run(arguments: argparse.Namespace) -> Outcome:
     )
     # These take seconds to import, which the help and the error of a mistake do without.
     from ser_brain.reporting.report import summary_table, write_report
+    from ser_brain.training.device import gpus, require_device
 
     for device in arguments.devices or ():
-        command_line.require_device(device)
-    slots = arguments.devices or command_line.gpus() or [None]
+        require_device(device)
+    slots = arguments.devices or gpus() or [None]
     page = write_report(run_plan(plan, slots, logger.info))
     results = read_json(page.parent / "results.json", "results")
     return Outcome(f"{summary_table(results)}\nreport: {page}", results)

@@ -109,13 +109,7 @@ def shown_message(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Make a name safe for a line of text: line ends are escaped too.
-
-    Examples
-    --------
-    >>> print(one_line("a\\nb\\x9b"))
-    a\\nb\\x9b
-    """
+    """Make a name safe for a line of text: line ends are escaped too."""
     return LINE_CONTROL.sub(_escaped, text)
 
 

@@ -81,13 +81,7 @@ def write_json(path: str | Path, content: object) -> None:
 
 
 def remove(path: str | Path) -> None:
-    """Remove a file if it exists.
-
-    Raises
-    ------
-    SERError
-        If it exists and cannot be removed.
-    """
+    """Remove a file if it exists; an SERError tells why it cannot be removed."""
     try:
         Path(path).unlink(missing_ok=True)
     except OSError as error:
@@ -171,26 +165,13 @@ def open_regular(path: str | Path, largest: int | None = LARGEST) -> BinaryIO:
 def read_text(
     path: str | Path, encoding: str = "utf-8", errors: str = "strict", largest: int = LARGEST
 ) -> str:
-    """Read a text file that somebody else may have written.
-
-    Raises
-    ------
-    OSError
-        See :func:`open_regular`.
-    UnicodeDecodeError
-    """
+    """Read a text file; raises what :func:`open_regular` does, and UnicodeDecodeError."""
     with open_regular(path, largest) as file:
         return io.TextIOWrapper(file, encoding, errors).read()
 
 
 def require_bytes(path: str | Path, what: str, largest: int = LARGEST) -> bytes:
-    """Read a file, or stop; ``what`` names it in the error ("manifest").
-
-    Raises
-    ------
-    SERError
-        If it is missing or cannot be read.
-    """
+    """Read a file, or stop; ``what`` names it in the error ("manifest")."""
     try:
         with open_regular(path, largest) as file:
             return file.read()
@@ -214,13 +195,7 @@ def _decoded(content: bytes, path: str | Path, what: str) -> str:
 
 
 def read_json(path: str | Path, what: str) -> dict:
-    """Read a JSON object; ``what`` names the file in the error.
-
-    Raises
-    ------
-    SERError
-        If it is missing, cannot be read or holds anything else.
-    """
+    """Read a JSON object, or stop; ``what`` names the file in the error."""
     return parse_json(require_bytes(path, what), path, what)
 
 
@@ -237,13 +212,7 @@ def parse_json(content: bytes, path: str | Path, what: str) -> dict:
 
 
 def parse_json_line(line: str, path: str | Path, number: int) -> dict:
-    """The JSON object on a line of a file; ``path`` and ``number`` are for the error.
-
-    Raises
-    ------
-    SERError
-        If the line holds anything else.
-    """
+    """The JSON object on a line, or stop; ``path`` and ``number`` are for the error."""
     try:
         content = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -254,13 +223,7 @@ def parse_json_line(line: str, path: str | Path, number: int) -> dict:
 
 
 def cache_folder() -> Path:
-    """``$SER_CACHE``, else ``$XDG_CACHE_HOME/ser-recipes``, else ``~/.cache/ser-recipes``.
-
-    Raises
-    ------
-    SERError
-        If neither is set and the user has no home folder.
-    """
+    """``$SER_CACHE``, else ``$XDG_CACHE_HOME/ser-recipes``, else ``~/.cache/ser-recipes``."""
     try:
         if os.environ.get("SER_CACHE"):
             return Path(os.environ["SER_CACHE"]).expanduser()
@@ -296,12 +259,7 @@ def write_checksums(folder: str | Path, *names: str) -> None:
 def changed_files(folder: str | Path, *names: str) -> list[str]:
     """Listed files (or those of them in ``names``) that are missing or differ from their hash.
 
-    Empty where nothing has changed or there is no list; the list itself where it is damaged.
-
-    Raises
-    ------
-    SERError
-        If a file cannot be read.
+    Empty if nothing has changed or there is no list; the list itself if it is damaged.
     """
     folder = Path(folder)
     if not (folder / SUMS).is_file():
@@ -319,13 +277,7 @@ def changed_files(folder: str | Path, *names: str) -> list[str]:
 
 
 def noted_files(folder: str | Path) -> list[str]:
-    """Names of the files in a folder's list of checksums; empty where there is no list.
-
-    Raises
-    ------
-    SERError
-        If the list cannot be read or is damaged.
-    """
+    """Names in a folder's list of checksums; empty if there is none, an error if damaged."""
     folder = Path(folder)
     if not (folder / SUMS).is_file():
         return []

@@ -1,7 +1,4 @@
-"""Audio files: what their headers and first samples say, and reading them.
-
-soundfile only, no torch: corpora are prepared without it.
-"""
+"""Checking and reading audio files, with soundfile only: preparing a corpus needs no torch."""
 
 from __future__ import annotations
 
@@ -20,24 +17,23 @@ import soundfile
 
 from ser_brain.core.files import LFS_MAGIC, open_regular
 
-# What libsndfile reads, by its usual endings.
+# Usual endings of what libsndfile reads.
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff")
 SILENCE_PEAK = 1e-4  # full scale 1: quieter than -80 dBFS from end to end is silence
 SHORTEST_S = 0.1
 LOUDEST = 16.0  # full scale 1: float samples beyond this were never scaled
 
-
-# What streaming writers leave in a WAV header in place of a length; SoX the last.
+# What streaming writers put into a WAV header in place of a length; the last is SoX's.
 UNKNOWN_LENGTH = (0, 0xFFFFFFFF, 0x7FFFF000)
 HEAD_BYTES = 4096
 BLOCK_FRAMES = 65536
 
-# What reading a damaged file ends in; the last two where the numbers of its header are wild.
+# Errors from reading a damaged file; the last two from absurd numbers in its header.
 DAMAGED = (soundfile.SoundFileError, OSError, ValueError, MemoryError)
 CONVERT = "ffmpeg -i X X.wav converts it"
 HEADERLESS = (".raw", ".pcm", ".sln", ".vox", ".ul", ".al")
 
-# How files begin that people have and libsndfile does not decode: place, bytes, what it is.
+# Common files that libsndfile does not decode: offset, bytes there, what the file is.
 UNDECODED = (
     (4, b"ftyp", f"an MP4 file (m4a, mp4, mov, 3gp); {CONVERT}"),
     (0, b"\x1aE\xdf\xa3", f"a WebM or Matroska file; {CONVERT}"),
@@ -49,12 +45,12 @@ UNDECODED = (
     (8, b"AVI ", f"an AVI file; {CONVERT}"),
     (0, b"PK\x03\x04", "a ZIP archive; unpack it"),
     (0, b"\x1f\x8b", "a gzip archive; unpack it"),
-    (0, b"<", "a page of the web, or other text, in place of audio; download it again"),
+    (0, b"<", "a web page or other text, not audio; download it again"),
 )
 
 
 class AudioProblem(Exception):
-    """Why a file cannot be used, in a word or two (``truncated``); part of a report."""
+    """Why a file cannot be used, in a word or two (``truncated``), for a report."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +60,7 @@ class AudioFacts:
     Attributes
     ----------
     mark : tuple of int
-        Size in bytes and a checksum of the beginning: files that differ in it differ.
+        Size in bytes and a checksum of the beginning: files with different marks differ.
     """
 
     frames: int
@@ -77,24 +73,20 @@ class AudioFacts:
 
 
 def inspect(path: str | Path, longest_s: float = math.inf) -> AudioFacts:
-    """Read a file's header and as few samples as show that it is sound.
+    """Check a file by its header and as few samples as possible.
 
     Parameters
     ----------
     path : str or Path
-        Any format libsndfile reads.
+        Of any format that libsndfile reads.
     longest_s : float
         Of a longer file only the header is read: a few megabytes can hold days of silence.
-
-    Returns
-    -------
-    AudioFacts
 
     Raises
     ------
     AudioProblem
-        ``missing``, ``empty``, ``git-LFS stub``, ``unreadable`` (with what it is, where that
-        is known, and how to convert it), ``truncated``, ``too short``, ``silent``, ``not a
+        ``missing``, ``empty``, ``git-LFS stub``, ``unreadable`` (with the format, where it is
+        known, and how to convert it), ``truncated``, ``too short``, ``silent``, ``not a
         number`` or ``not at full scale 1``.
     """
     path = Path(path)
@@ -119,7 +111,7 @@ def inspect(path: str | Path, longest_s: float = math.inf) -> AudioFacts:
             if facts.duration_s > longest_s:
                 return facts
             ends_well = _ends_well(file, facts)
-        # Some codings cannot seek, and some only think so; that is not to say that they end.
+        # Some codings cannot seek, or fail to: only reading them to the end tells.
         if not (ends_well or _is_whole(path)):
             raise AudioProblem("truncated")
         with opened(path) as file:
@@ -131,33 +123,31 @@ def inspect(path: str | Path, longest_s: float = math.inf) -> AudioFacts:
 
 @contextmanager
 def opened(path: str | Path) -> Iterator[soundfile.SoundFile]:
-    """Open an audio file by its content alone.
+    """Open an audio file whatever its name.
 
-    soundfile takes a name's ending for the format where it knows it, and ``.raw`` for a format
-    that has to be described. Read with ``frames=file.frames``, which codings that cannot seek
-    need.
+    Given a path, soundfile believes the ending, and asks for a description of ``.raw``. Read
+    with ``frames=file.frames``: codings that cannot seek need it.
 
     Raises
     ------
     OSError, soundfile.SoundFileError, ValueError, MemoryError
-        :data:`DAMAGED`.
+        Those of :data:`DAMAGED`.
     """
     with open_regular(path, largest=None) as file:
         try:
             sound = soundfile.SoundFile(file.fileno(), closefd=False)
-        except soundfile.LibsndfileError as error:  # which names the file by a number
+        except soundfile.LibsndfileError as error:  # its message has a number for a name
             raise soundfile.LibsndfileError(error.code, f"Error opening {path}: ") from None
         with sound:
             yield sound
 
 
 def _ends_well(file: soundfile.SoundFile, facts: AudioFacts) -> bool:
-    """Whether the last frame is there, by a look at it alone; too little is a problem."""
     if facts.frames == 0:
         raise AudioProblem("empty")
     if facts.duration_s < SHORTEST_S:
         raise AudioProblem("too short")
-    # A lossless file that was cut opens well; reading its last frame shows it.
+    # A lossless file that was cut opens well, but its last frame cannot be read.
     try:
         file.seek(facts.frames - 1)
         return len(file.read(1)) == 1
@@ -166,7 +156,6 @@ def _ends_well(file: soundfile.SoundFile, facts: AudioFacts) -> bool:
 
 
 def _is_whole(path: Path) -> bool:
-    """Whether all frames are there, by reading them all."""
     try:
         with opened(path) as file:
             return sum(map(len, file.blocks(BLOCK_FRAMES, frames=file.frames))) == file.frames
@@ -175,7 +164,7 @@ def _is_whole(path: Path) -> bool:
 
 
 def _inspect_samples(file: soundfile.SoundFile) -> None:
-    """Read as little as shows that the samples are not all zero, or all of floating ones."""
+    """Read up to the first sound; of floating-point samples all, for NaN can be anywhere."""
     floating = file.subtype in ("FLOAT", "DOUBLE")
     loud = False
     for block in file.blocks(BLOCK_FRAMES, frames=file.frames, dtype="float32"):
@@ -191,20 +180,20 @@ def _inspect_samples(file: soundfile.SoundFile) -> None:
 
 
 def _undecoded(path: Path, head: bytes) -> str:
-    """``unreadable``, and what a file is where its beginning or its ending tells."""
+    """``unreadable``, with the format where the first bytes or the name tell it."""
     for place, start, what in UNDECODED:
         if head[place : place + len(start)] == start:
             return f"unreadable: {what}"
     if path.suffix.lower() in HEADERLESS:
         return (
-            "unreadable: samples without a header; where they are of 16 bits at 8000 Hz, "
+            "unreadable: samples without a header; if they have 16 bits at 8000 Hz, "
             "ffmpeg -f s16le -ar 8000 -ac 1 -i X X.wav converts it"
         )
     return "unreadable"
 
 
 def _wav_is_cut(file: BinaryIO, head: bytes, size: int) -> bool:
-    """Whether a RIFF file ends before its data chunk does; libsndfile would not say."""
+    """Whether a RIFF file ends before its data chunk does; libsndfile ignores that."""
     if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
         return False
     at = 12
@@ -237,15 +226,15 @@ def read(
     Raises
     ------
     AudioProblem
-        If the file is missing or cannot be read, holds nothing there, or stops before it
-        starts.
+        If the file is missing or cannot be read, has nothing there, or the stop is before the
+        start.
     """
     try:
         with opened(path) as file:
             rate_hz = file.samplerate
             first = 0 if start_s is None else round(start_s * rate_hz)
             last = file.frames if stop_s is None else round(stop_s * rate_hz)
-            if last < first:  # A negative count would read to the end.
+            if last < first:  # a negative count would read to the end
                 raise AudioProblem("stop before its start")
             if not file.seekable():
                 samples = file.read(last, dtype="float32", always_2d=True)[first:]

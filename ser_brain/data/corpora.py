@@ -1,4 +1,4 @@
-"""The ``corpora`` setting: which corpora an experiment takes, and for what."""
+"""Which corpora to train and test on: the ``corpora`` setting and the option ``--on``."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class CorpusSetting:
     corpus : str
         Name of a prep script.
     use : str
-        ``train``: cut into train, valid and test by the split protocol; ``test``: tested on
-        whole.
+        ``train``: split into train, valid and test by the protocol; ``test``: all of it is a
+        test set.
     data_folder : str, optional
-        Where the corpus lies; None only for corpora that bring their own.
+        Where the corpus is; None only for corpora that bring their own.
     label_source : str, optional
         None takes the default of the corpus's card.
     where : dict
@@ -58,14 +58,14 @@ class CorpusSetting:
 
     @property
     def source(self) -> str:
-        """What is prepared, whatever is then taken of it; two lines may share it."""
+        """Identifies what is prepared; two lines that select from it share it."""
         return repr((self.corpus, self.data_folder, sorted(self.options.items())))
 
 
 def is_of(corpus: str, names: Collection[str]) -> bool:
-    """Whether an experiment took a corpus under any of its names there.
+    """Whether a corpus is among an experiment's, under any of its names there.
 
-    A line with ``where`` is named after both: ``demo_eng`` is of ``demo``.
+    A line with ``where`` has a longer name: ``demo_eng`` is of ``demo``.
 
     Examples
     --------
@@ -81,7 +81,7 @@ def parse_corpora(settings: Sequence[Mapping]) -> list[CorpusSetting]:
     Raises
     ------
     SERError
-        For what is no list of mappings, an unknown key, or if nothing is to be trained on.
+        If it is not a list of mappings, has an unknown key, or no line has ``use: train``.
     """
     if not isinstance(settings, list) or not all(isinstance(s, Mapping) for s in settings):
         raise SERError(
@@ -94,10 +94,10 @@ def parse_corpora(settings: Sequence[Mapping]) -> list[CorpusSetting]:
             if key not in known:
                 raise bad_value("key in corpora", key, known)
         if "corpus" not in setting:
-            raise SERError(f"A line of corpora names no corpus: {dict(setting)}.")
+            raise SERError(f"A line of corpora has no key corpus: {dict(setting)}.")
         parsed.append(CorpusSetting(**setting))
     if not any(setting.use == "train" for setting in parsed):
-        raise SERError("No corpus in corpora has use: train.")
+        raise SERError("No line of corpora has use: train.")
     return parsed
 
 
@@ -111,7 +111,7 @@ class Target:
     label_source : str, optional
         None takes the default of the corpus's card.
     data_folder : Path, optional
-        Where its audio lies; None takes what the card notes.
+        Where its audio is; None takes the folder that the card notes.
     where : dict
         Keep utterances whose manifest fields equal these.
     balanced : bool
@@ -126,7 +126,7 @@ class Target:
 
 
 def add_on_arguments(parser: argparse.ArgumentParser, required: bool) -> None:
-    """Add ``--on`` and what belongs to it."""
+    """Add ``--on`` and the options that belong to it."""
     parser.add_argument(
         "--on",
         nargs="+",
@@ -141,7 +141,7 @@ def add_on_arguments(parser: argparse.ArgumentParser, required: bool) -> None:
         default=[],
         type=Path,
         metavar="DIR",
-        help="where the audio lies, one for each --on; default: what the corpus card notes",
+        help="where the audio is, one for each --on (default: as noted in the corpus card)",
     )
     parser.add_argument(
         "--where",
@@ -159,19 +159,12 @@ def add_on_arguments(parser: argparse.ArgumentParser, required: bool) -> None:
 
 
 def targets(arguments: argparse.Namespace) -> list[Target]:
-    """The targets that a command line names.
-
-    Raises
-    ------
-    SERError
-        For a manifest that is not there, a ``--where`` without a value, or data folders that
-        do not match.
-    """
+    """The corpora that a command line tests on."""
     folders = arguments.data_folder or [None] * len(arguments.on)
     if len(folders) != len(arguments.on):
         raise SERError(
             f"--data_folder names {len(folders)} folders for {len(arguments.on)} manifests; "
-            "give one for each, in the same order."
+            "expected one for each, in the same order."
         )
     where = dict(parse_pair("--where", pair) for pair in arguments.where)
     return [
@@ -181,13 +174,7 @@ def targets(arguments: argparse.Namespace) -> list[Target]:
 
 
 def parse_pair(option: str, text: str) -> tuple[str, str]:
-    """Cut ``KEY=VALUE`` in two.
-
-    Examples
-    --------
-    >>> parse_pair("--where", "language=deu")
-    ('language', 'deu')
-    """
+    """Split ``KEY=VALUE``; ``option`` is for the error."""
     key, _, value = text.partition("=")
     if not (key and value):
         raise SERError(f"Bad {option} {text!r}; expected KEY=VALUE.")
@@ -195,13 +182,7 @@ def parse_pair(option: str, text: str) -> tuple[str, str]:
 
 
 def parse_manifest(text: str) -> tuple[Path, str | None]:
-    """Cut ``MANIFEST[:LABEL_SOURCE]`` in two.
-
-    Raises
-    ------
-    SERError
-        If there is no such manifest.
-    """
+    """Split ``MANIFEST[:LABEL_SOURCE]``; stop if there is no such manifest."""
     if Path(text).is_file():
         return Path(text), None
     path, _, source = text.rpartition(":")

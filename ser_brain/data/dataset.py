@@ -1,7 +1,4 @@
-"""From rows to batches: signals, target tensors, loaders.
-
-Shapes: S samples, T frames, C channels.
-"""
+"""From labelled rows to batches: signals, target tensors, loaders. Shapes: S samples."""
 
 from __future__ import annotations
 
@@ -22,9 +19,10 @@ from ser_brain.data import audio
 from ser_brain.data.labels import NO_EMOTION
 from ser_brain.data.resampling import resampler
 
-# Another recording of the same name rarely has the same length; the same one in another format
-# may have what an encoder pads it with.
+# Another recording under the same name rarely has the same length. The same recording in
+# another format may differ by the padding of an encoder.
 SAME_LENGTH_S = 0.1
+FACTS = ("wav", "start", "stop", "duration", "emotion", "valence", "arousal")
 
 
 def load_signal(
@@ -40,11 +38,11 @@ def load_signal(
     ----------
     wav : str
     start_s, stop_s : float or None
-        Where it lies in the file; None is its start or end.
+        Its place in the file; None is the file's start or end.
     rate_hz : int
         The encoder's.
     duration_s : float, optional
-        How long it is, as the manifest says; anything is taken without.
+        Its length in the manifest; None accepts any.
 
     Returns
     -------
@@ -53,8 +51,8 @@ def load_signal(
     Raises
     ------
     SERError
-        If the file cannot be read, is not as long as the manifest says, or holds values that
-        are not finite.
+        If the file cannot be read, has another length than in the manifest, or has samples
+        that are not finite.
     """
     try:
         samples, found_hz = audio.read(wav, start_s, stop_s)
@@ -64,9 +62,9 @@ def load_signal(
     if duration_s is not None and abs(found_s - duration_s) > SAME_LENGTH_S:
         place = "" if start_s is None else f" from {start_s:g} s on"
         raise SERError(
-            f"{wav} is not the recording that the manifest was made of: it holds {found_s:.2f} "
-            f"s{place}, and the manifest says {duration_s:.2f} s. Give the --data_folder that "
-            "the manifest was made of, or prepare the corpus again."
+            f"{wav} is not the recording that was prepared: it has {found_s:.2f} s{place}, "
+            f"expected {duration_s:.2f} s. Give the --data_folder from which the corpus was "
+            "prepared, or prepare it again."
         )
     signal_S = torch.from_numpy(samples)
     if not torch.isfinite(signal_S).all():
@@ -75,13 +73,7 @@ def load_signal(
 
 
 def require_files(rows: Mapping[str, dict]) -> None:
-    """Stop before a model runs if recordings are missing.
-
-    Raises
-    ------
-    SERError
-        Naming how many and the first three.
-    """
+    """Stop before a model runs if recordings are missing."""
     files = {row["wav"] for row in rows.values()}
     missing = sorted(file for file in files if not os.path.isfile(file))
     if missing:
@@ -89,9 +81,6 @@ def require_files(rows: Mapping[str, dict]) -> None:
             f"{len(missing)} of {len(files)} recordings are missing: {', '.join(missing[:3])}. "
             "Give the folder of the corpus with --data_folder, or prepare the corpus again."
         )
-
-
-FACTS = ("wav", "start", "stop", "duration", "emotion", "valence", "arousal")
 
 
 def make_dataset(
@@ -111,8 +100,8 @@ def make_dataset(
     sample_rate_hz : int
         The encoder's.
     features_of : callable, optional
-        id -> what the encoder's front end gives, (T, C). The items then have these
-        ``features`` in place of ``signal``, and no audio is read.
+        id -> output of the encoder's front end, (T frames, C channels). The items then have
+        ``features`` instead of ``signal``, and no audio is read.
     """
     index = {emotion: place for place, emotion in enumerate(emotions)}
 
@@ -146,7 +135,7 @@ collate = functools.partial(PaddedBatch, padded_keys=["signal", "features"])
 def evaluation_loader(
     dataset: DynamicItemDataset, batch_size: int, rank: int, ranks: int, **options: object
 ) -> SaveableDataLoader:
-    """A loader over this rank's share, in order: each utterance on exactly one rank."""
+    """A loader of this rank's share, in order; each utterance is on exactly one rank."""
     share = torch.utils.data.Subset(dataset, range(rank, len(dataset), ranks))
     return SaveableDataLoader(share, batch_size=batch_size, collate_fn=collate, **options)
 
@@ -158,40 +147,39 @@ def require_lengths(
     rate_hz: int,
     max_clip_s: float = math.inf,
 ) -> None:
-    """Stop if a clip does not fit the encoder, or is longer than the run's settings allow.
+    """Stop if a clip does not fit the encoder, or is longer than the settings allow.
 
     Parameters
     ----------
     rows : mapping
         id -> row of :class:`ser_brain.data.labelling.CorpusData`.
     shortest, longest : int
-        The encoder's receptive field and limit, in samples at ``rate_hz``; no limit is None.
+        The encoder's receptive field and limit, in samples at ``rate_hz``; None: no limit.
     rate_hz : int
     max_clip_s : float
-        The setting, in seconds: the longest clip decides how much memory is needed.
+        The setting, in seconds. The longest clip decides how much memory is needed.
 
     Raises
     ------
     SERError
-        Naming how many clips, and the first five with their lengths.
+        With the number of clips, and the first five with their lengths.
     """
     shortest_s = shortest / rate_hz
     longest_s = math.inf if longest is None else longest / rate_hz
-    cut = "Cut such clips, or leave them out of the corpus"
+    cut = "Cut such clips, or remove them from the corpus"
     for what, low_s, high_s, advice in (
         (
             f"shorter than the encoder's receptive field ({shortest_s:.3f} s)",
             shortest_s,
             math.inf,
-            "Leave such clips out of the corpus",
+            "Remove such clips from the corpus",
         ),
         (f"longer than the encoder takes ({longest_s:g} s)", 0, longest_s, cut),
         (
             f"longer than max_clip_s ({max_clip_s:g} s)",
             0,
             max_clip_s,
-            f"{cut}; or give train.py a higher --max_clip_s for this run, if the machine has "
-            "the memory",
+            f"{cut}; or give train.py a higher --max_clip_s, if the machine has the memory",
         ),
     ):
         off = _outside(rows, low_s, high_s)
@@ -201,8 +189,7 @@ def require_lengths(
 
 
 def _outside(rows: Mapping[str, dict], low_s: float, high_s: float) -> list[str]:
-    """The clips whose length is not between two, each with it."""
-    rounding_s = 1e-6  # of a manifest's durations
+    rounding_s = 1e-6  # of durations in a manifest
     lengths_s = {utterance_id: row["duration"] for utterance_id, row in rows.items()}
     return [
         f"{utterance_id} ({s:.4g} s)"

@@ -1,28 +1,131 @@
-"""What an experiment trains and tests on: labelled, cut, audited, with its protocol string."""
+"""The data of an experiment: its utterances, labelled, split and audited, and its protocol."""
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import re
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from ser_brain.core.errors import SERError
 from ser_brain.core.log import get_logger
+from ser_brain.data import audit
 from ser_brain.data.audit import audit_parts, require_disjoint
 from ser_brain.data.corpora import CorpusSetting
+from ser_brain.data.experiment_config import ExperimentConfig
 from ser_brain.data.labelling import (
+    NEEDED,
     CorpusData,
     LabelChoice,
     label_corpus,
     require_every_emotion,
 )
-from ser_brain.data.splits import SplitSetting, balanced_ids, split
+from ser_brain.data.manifest import read_manifest
+from ser_brain.data.splits import SplitSetting, absence, balanced_ids, split
 
 logger = get_logger(__name__)
 
-# What an experiment may learn, and what its Brain's `predict` gives for it.
+# What an experiment may learn -> the output of its Brain's `predict`.
 TASKS = {"emotion": "log_probabilities", "valence_arousal": "valence_arousal"}
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How a model was trained, and so what its results mean.
+
+    ``str(protocol)`` is the one line that every table and figure shows, for example
+    ``emodb/speaker-5fold-fold1/intended/4-class/seed 1``.
+
+    Attributes
+    ----------
+    corpora : tuple of str
+        Trained on.
+    split : str
+        See :meth:`ser_brain.data.splits.SplitSetting.describe`.
+    label_sources : tuple of str
+    tasks : tuple of str
+        Keys of :data:`TASKS`: only those for which some training utterance has a label. A
+        multi-objective model trained on a corpus without valence and arousal is a
+        classification model.
+    classes : int
+        How many emotions are told apart; 0 where none are.
+    prototypes : bool
+        Valence and arousal are each emotion's point on the circumplex, not ratings.
+    balanced : bool
+        Tested on as many utterances of each class as the smallest class has.
+    seed : int or None
+        None only for strings that name no single seed.
+    """
+
+    corpora: tuple[str, ...]
+    split: str
+    label_sources: tuple[str, ...]
+    tasks: tuple[str, ...]
+    classes: int
+    prototypes: bool
+    balanced: bool
+    seed: int | None
+
+    def __str__(self) -> str:
+        names = {
+            "emotion": f"{self.classes}-class",
+            "valence_arousal": f"valence-arousal{'(prototypes)' * self.prototypes}",
+        }
+        return "/".join(
+            [
+                "+".join(self.corpora),
+                self.split,
+                "+".join(self.label_sources),
+                "+".join(name for task, name in names.items() if task in self.tasks),
+                *(["balanced"] if self.balanced else []),
+                f"seed {self.seed}",
+            ]
+        )
+
+    def as_dict(self) -> dict:
+        """For a JSON file: ``protocol``, the line, and ``protocol_fields``, these fields."""
+        return {"protocol": str(self), "protocol_fields": dataclasses.asdict(self)}
+
+    @classmethod
+    def of(cls, content: Mapping) -> Protocol:
+        """The protocol in a ``splits.json`` or card; an old one has only the line."""
+        line = str(content["protocol"])
+        fields = content.get("protocol_fields")
+        if isinstance(fields, Mapping):
+            with contextlib.suppress(TypeError):  # damaged
+                lists = {k: tuple(v) for k, v in fields.items() if isinstance(v, list)}
+                found = cls(**{**fields, **lists})
+                if str(found) == line.partition(" on ")[0]:  # else folds that were pooled
+                    return found
+        return cls.parse(line)
+
+    @classmethod
+    def parse(cls, line: str) -> Protocol:
+        """Read the line of an old file; what it does not name is empty.
+
+        Examples
+        --------
+        >>> Protocol.parse("demo+emodb/speaker/intended/4-class/seed 1 on cremad/rated").corpora
+        ('demo', 'emodb')
+        """
+        corpora, *parts = line.partition(" on ")[0].split("/")
+        split, sources, *rest = [*parts, "", ""]
+        task = next((p for p in rest if re.match(r"\d+-class|valence-arousal", p)), "")
+        classes = re.match(r"(\d+)-class", task)
+        seed = next(filter(None, (re.fullmatch(r"seed (\d+)", p) for p in rest)), None)
+        learned = {"emotion": classes, "valence_arousal": "valence-arousal" in task}
+        return cls(
+            tuple(corpora.split("+")),
+            split,
+            tuple(filter(None, sources.split("+"))),
+            tuple(name for name, found in learned.items() if found),
+            int(classes[1]) if classes else 0,
+            "(prototypes)" in task,
+            "balanced" in rest,
+            int(seed[1]) if seed else None,
+        )
 
 
 @dataclass
@@ -41,10 +144,11 @@ class ExperimentData:
     folds : int
         How many folds test every utterance once; 1 where the protocol has none.
     absent : dict
-        ``valid`` or test set -> classes to learn of which it has no utterance; only where
-        there are such.
-    protocol : str
-        In one line; see :func:`protocol_string`.
+        ``valid`` or test set -> classes of which it has no utterance, where there are any.
+    protocol : Protocol, optional
+        None until :func:`load_experiment` knows what is learned.
+    config : ExperimentConfig, optional
+        The settings, of data that :func:`load_experiment` gives.
     """
 
     train: dict[str, dict]
@@ -54,13 +158,14 @@ class ExperimentData:
     corpora: list[CorpusData]
     folds: int
     absent: dict[str, list[str]]
-    protocol: str = ""
+    protocol: Protocol | None = None
+    config: ExperimentConfig | None = None
 
     def as_dict(self) -> dict:
-        """What ``splits.json`` says: ids, audit, classes and utterances that are left out."""
-        heard = {*self.train, *self.valid}
+        """The content of ``splits.json``: ids, audit, classes and excluded utterances."""
+        used = {*self.train, *self.valid}
         return {
-            "protocol": self.protocol,
+            **(self.protocol.as_dict() if self.protocol else {"protocol": ""}),
             "folds": self.folds,
             "train": list(self.train),
             "valid": list(self.valid),
@@ -68,34 +173,62 @@ class ExperimentData:
             "audit": self.audits,
             "absent": self.absent,
             "left_out": {data.name: data.left_out for data in self.corpora},
-            "corpora": {data.name: data.facts(heard) for data in self.corpora},
+            "corpora": {data.name: data.facts(used) for data in self.corpora},
         }
 
+    def log_findings(self) -> None:
+        """Log the protocol, what the parts share, and the classes that a part lacks."""
+        logger.info(f"protocol: {self.protocol}")
+        audit.log(self.audits)
+        for part, classes in self.absent.items():
+            logger.warning(absence(part, classes))
+
     def synthetic(self, test_set: str) -> bool:
-        """Whether a test set holds no person's speech."""
+        """Whether the speech of a test set is synthetic."""
         cards = {data.name: data.card for data in self.corpora}
         return bool(cards[test_set].get("synthetic"))
 
 
-def label_choice(hparams: Mapping) -> LabelChoice:
-    """How an experiment's settings read labels."""
-    return LabelChoice(
-        emotions=hparams["emotions"],
-        emotion_map=hparams["emotion_map"],
-        va_range=hparams["va_range"],
-        vad_source=hparams["vad_source"],
-        required_label=hparams["required_label"],
-    )
+def load_experiment(
+    config: ExperimentConfig, prepared: Sequence[tuple[CorpusSetting, str, str]]
+) -> ExperimentData:
+    """Label, split and audit the corpora of an experiment.
 
-
-def require_tasks(brain: type) -> tuple[str, ...]:
-    """What an experiment learns, as its Brain declares it in ``tasks``.
+    Parameters
+    ----------
+    config : ExperimentConfig
+    prepared : sequence of (CorpusSetting, manifest, data folder)
 
     Raises
     ------
     SERError
-        If it declares nothing, or something that is no task.
+        If labels or splits are wrong.
     """
+    tasks, balanced = config.tasks, config.balanced
+    labelled = [
+        label_corpus(read_manifest(manifest, NEEDED), folder, line, config.labels)
+        for line, manifest, folder in prepared
+    ]
+    classes = config.labels.emotions if "emotion" in tasks else None
+    data = assemble(labelled, config.split, classes, balanced)
+    data.config = config
+    data.protocol = protocol_of(data, config.split, tasks, config.labels, balanced)
+    learned = data.protocol.tasks
+    if not learned:
+        raise SERError(
+            "No training utterance has a label for what the experiment learns: "
+            f"{' and '.join(tasks).replace('_', ' and ')}. Choose another experiment or corpus."
+        )
+    if "valence_arousal" in tasks and "valence_arousal" not in learned:
+        logger.warning(
+            "No training utterance has valence and arousal, so only the emotion head learns. "
+            "--vad_source=prototypes gives each emotion its point on the circumplex."
+        )
+    return data
+
+
+def require_tasks(brain: type) -> tuple[str, ...]:
+    """What an experiment learns, as its Brain declares it in ``tasks``; checked."""
     brain = getattr(brain, "func", brain)  # of a !name: with arguments
     tasks = tuple(getattr(brain, "tasks", ()))
     if not tasks or set(tasks) - set(TASKS):
@@ -106,72 +239,21 @@ def require_tasks(brain: type) -> tuple[str, ...]:
     return tasks
 
 
-def load_experiment(
-    hparams: Mapping, prepared: Sequence[tuple[CorpusSetting, Path, Path]]
-) -> ExperimentData:
-    """Label, cut and audit the corpora that an experiment's settings name.
-
-    Parameters
-    ----------
-    hparams : mapping
-        The experiment's settings.
-    prepared : sequence of (CorpusSetting, manifest, data folder)
-
-    Raises
-    ------
-    SERError
-        For settings, labels or splits that do not hold.
-    """
-    choice = label_choice(hparams)
-    setting = SplitSetting(
-        protocol=hparams["split"],
-        seed=hparams["seed"],
-        fractions=hparams["split_fractions"],
-        folds=hparams["folds"],
-        fold=hparams["fold"],
-    )
-    tasks, balanced = require_tasks(hparams["brain"]), hparams["balanced"]
-    labelled = [
-        label_corpus(manifest, folder, line, choice) for line, manifest, folder in prepared
-    ]
-    classes = choice.emotions if "emotion" in tasks else None
-    data = assemble(labelled, setting, classes, balanced)
-    found = learned(tasks, data.train)
-    if not found:
-        raise SERError(
-            f"No training utterance has a label of what the experiment learns: "
-            f"{' and '.join(tasks).replace('_', ' and ')}. Choose another experiment or corpus."
-        )
-    if "valence_arousal" in tasks and "valence_arousal" not in found:
-        logger.warning(
-            "Nothing to train on has valence and arousal: the emotion head alone learns. "
-            "--vad_source=prototypes gives each emotion its point on the circumplex."
-        )
-    data.protocol = protocol_string(data, setting, tasks, choice, balanced)
-    return data
-
-
-def learned(tasks: Sequence[str], rows: Mapping[str, dict]) -> list[str]:
-    """The tasks for which some of the training utterances have a label."""
-    label = {"emotion": "emotion", "valence_arousal": "valence"}
-    return [t for t in tasks if any(row[label[t]] is not None for row in rows.values())]
-
-
 def assemble(
     corpora: Sequence[CorpusData],
     setting: SplitSetting,
     emotions: Sequence[str] | None,
     balanced: bool = False,
 ) -> ExperimentData:
-    """Cut the training corpora, collect the test sets, audit every pair of parts.
+    """Split the training corpora, collect the test sets and audit every pair of parts.
 
-    Counts in each corpus's ``left_out`` what stands in no part.
+    Utterances that end up in no part are counted in their corpus's ``left_out``.
 
     Parameters
     ----------
     corpora : sequence of CorpusData
     setting : SplitSetting
-        Applied to each training corpus by itself.
+        Applied to each training corpus separately.
     emotions : sequence of str, optional
         Classes that must each have an utterance to train on, in any of the corpora; None
         where none is learned.
@@ -181,7 +263,7 @@ def assemble(
     Raises
     ------
     SERError
-        If two corpora share a name, a class has nothing to train on, a corpus cannot be cut
+        If two corpora share a name, a class has nothing to train on, a corpus cannot be split
         or balanced, or the parts share what the protocol keeps apart.
     """
     train: dict[str, dict] = {}
@@ -190,10 +272,12 @@ def assemble(
     if emotions is not None:
         trained = [data.rows for data in corpora if data.setting.use == "train"]
         require_every_emotion(dict(ChainMap(*trained)), emotions)
+    elif balanced:
+        raise SERError("balanced: True needs an experiment that learns classes.")
     folds = 1
     for data in corpora:
         if data.name in tests:
-            raise SERError(f"corpora names {data.name} twice; tell them apart by `where`.")
+            raise SERError(f"corpora has two lines named {data.name}; use `where` to differ.")
         tested = list(data.rows)
         if data.setting.use == "train":
             parts = split(data.rows, setting, classes=emotions is not None)
@@ -203,33 +287,19 @@ def assemble(
             apart = len(data.rows) - sum(map(len, parts.values()))
             data.leave_out("sharing a speaker or text with the test set", apart)
             folds = max(folds, setting.fold_count(data.rows))
-        tests[data.name] = {i: data.rows[i] for i in tested}
+        rows = {i: data.rows[i] for i in tested}
         if balanced:
-            tests[data.name] = _balance(data, tests[data.name], emotions, setting.seed)
+            kept = balanced_ids(rows, emotions, setting.seed)
+            data.leave_out("beyond the smallest class of the test set", len(rows) - len(kept))
+            rows = {i: rows[i] for i in kept}
+        tests[data.name] = rows
     audits = audit_all(train, valid, tests, setting.protocol)
-    absent = _absent({"valid": valid, **tests}, emotions or ())
+    absent = {}
+    for name, rows in {"valid": valid, **tests}.items():
+        present = {row["emotion"] for row in rows.values()}
+        if missing := [emotion for emotion in emotions or () if emotion not in present]:
+            absent[name] = missing
     return ExperimentData(train, valid, tests, audits, list(corpora), folds, absent)
-
-
-def _absent(
-    parts: Mapping[str, Mapping[str, dict]], emotions: Sequence[str]
-) -> dict[str, list[str]]:
-    """Part -> the emotions that none of its utterances has; only where there are such."""
-    found = {}
-    for name, rows in parts.items():
-        there = {row["emotion"] for row in rows.values()}
-        found[name] = [emotion for emotion in emotions if emotion not in there]
-    return {name: absent for name, absent in found.items() if absent}
-
-
-def _balance(
-    data: CorpusData, rows: dict[str, dict], emotions: Sequence[str] | None, seed: int
-) -> dict[str, dict]:
-    if emotions is None:
-        raise SERError("balanced: True needs an experiment that learns classes.")
-    kept = {i: rows[i] for i in balanced_ids(rows, emotions, seed)}
-    data.leave_out("beyond the smallest class of the test set", len(rows) - len(kept))
-    return kept
 
 
 def audit_all(
@@ -238,51 +308,39 @@ def audit_all(
     tests: Mapping[str, dict[str, dict]],
     protocol: str,
 ) -> dict[str, dict]:
-    """Audit training against validation, and both against each test set.
-
-    Raises
-    ------
-    SERError
-        See :func:`ser_brain.data.audit.require_disjoint`.
-    """
-    hashes: dict[tuple, str] = {}
+    """Audit training against validation, and both against each test set; stop at an overlap."""
+    hashes: dict[tuple, str] = {}  # shared, so that no recording is read twice
     audits = audit_parts({"train": train, "valid": valid}, hashes)
-    require_disjoint(audits, protocol)
     for name, rows in tests.items():
-        parts = audit_parts({"train": train, name: rows}, hashes)
-        parts |= audit_parts({"valid": valid, name: rows}, hashes)
-        require_disjoint(parts, protocol)
-        audits.update(parts)
+        audits |= audit_parts({"train": train, name: rows}, hashes)
+        audits |= audit_parts({"valid": valid, name: rows}, hashes)
+    require_disjoint(audits, protocol)
     return audits
 
 
-def protocol_string(
+def protocol_of(
     data: ExperimentData,
     setting: SplitSetting,
     tasks: Sequence[str],
     choice: LabelChoice,
     balanced: bool = False,
-) -> str:
-    """The protocol in one line, e.g. ``emodb/speaker-5fold-fold1/intended/4-class/seed 1``.
-
-    It names a task only where some training utterance has its label: a multi-objective model
-    trained on a corpus without valence and arousal is a classification model.
-    """
+) -> Protocol:
+    """The protocol of split data; of the tasks, those for which training has a label."""
     trained = [corpus for corpus in data.corpora if corpus.setting.use == "train"]
     sources = {row["label_source"] for corpus in trained for row in corpus.rows.values()}
-    prototypes = "(prototypes)" if choice.vad_source == "prototypes" else ""
-    names = {
-        "emotion": f"{len(choice.emotions)}-class",
-        "valence_arousal": f"valence-arousal{prototypes}",
-    }
-    found = learned(tasks, data.train)
-    return "/".join(
-        [
-            "+".join(corpus.name for corpus in trained),
-            setting.describe(),
-            "+".join(sorted(sources)),
-            "+".join(name for task, name in names.items() if task in found),
-            *(["balanced"] if balanced else []),
-            f"seed {setting.seed}",
-        ]
+    label = {"emotion": "emotion", "valence_arousal": "valence"}
+    learned = tuple(
+        task
+        for task in TASKS
+        if task in tasks and any(row[label[task]] is not None for row in data.train.values())
+    )
+    return Protocol(
+        corpora=tuple(corpus.name for corpus in trained),
+        split=setting.describe(),
+        label_sources=tuple(sorted(sources)),
+        tasks=learned,
+        classes=len(choice.emotions) if "emotion" in learned else 0,
+        prototypes="valence_arousal" in learned and choice.vad_source == "prototypes",
+        balanced=balanced,
+        seed=setting.seed,
     )

@@ -1,7 +1,4 @@
-"""From manifests to the labelled utterances of one experiment.
-
-A manifest holds every label of every source; the experiment chooses.
-"""
+"""The labels of one experiment, chosen from the labels of all sources in a manifest."""
 
 from __future__ import annotations
 
@@ -13,80 +10,22 @@ from pathlib import Path
 from ser_brain.core.errors import SERError, bad_value
 from ser_brain.data.corpora import CorpusSetting
 from ser_brain.data.labels import EMOTIONS, map_emotion, prototype, require_in_scale, rescale
-from ser_brain.data.manifest import read_card, read_manifest
+from ser_brain.data.manifest import Manifest
 
 VAD_SOURCES = ("corpus", "prototypes")
 REQUIRED_LABELS = ("emotion", "vad")
 UNIT_RANGE = (-1.0, 1.0)
 WITHOUT_VAD = "without valence and arousal"
-NEEDED = ("name", "sources", "default_source", "vad_scale")  # of a corpus card
+NEEDED = ("name", "sources", "default_source", "vad_scale")  # keys of a corpus card
 CARD_FACTS = (
-    "title",
-    "version",
-    "licence",
-    "citation",
-    "languages",
-    "style",
-    "notes",
-    "synthetic",
-    "known_bad",
-    "fingerprint",
-    "manifest_sha256",
+    *("title", "version", "licence", "citation", "languages", "style", "notes"),
+    *("synthetic", "known_bad", "fingerprint", "manifest_sha256"),
 )
-
-
-@dataclass
-class CorpusData:
-    """The utterances of one corpus setting, labelled for the experiment.
-
-    Attributes
-    ----------
-    name : str
-        The manifest's corpus, with the values of ``where``: ``demo_eng``.
-    rows : dict
-        id -> manifest entry with ``emotion`` (one of the experiment's, or None), ``valence``
-        and ``arousal`` (in ``va_range`` units, or None) and ``label_source``.
-    left_out : dict
-        Reason -> number of utterances.
-    """
-
-    name: str
-    setting: CorpusSetting
-    card: dict
-    rows: dict[str, dict]
-    left_out: dict[str, int]
-
-    def leave_out(self, reason: str, count: int) -> None:
-        """Count utterances that the protocol leaves aside."""
-        if count:
-            self.left_out[reason] = self.left_out.get(reason, 0) + count
-
-    def facts(self, heard: Collection[str] = ()) -> dict:
-        """What a report says of the corpus: what it is, and the findings of its preparation.
-
-        Parameters
-        ----------
-        heard : collection of str
-            Ids of what is trained and validated on, whose languages are named: a corpus may
-            have more. Where none of it is heard, those of all its rows are.
-        """
-        rows = [row for i, row in self.rows.items() if i in heard] or self.rows.values()
-        languages = sorted({row["language"] for row in rows if row.get("language")})
-        return {
-            **{key: self.card.get(key) for key in CARD_FACTS},
-            "languages": languages or self.card.get("languages"),
-            "use": self.setting.use,
-            "label_source": self.setting.label_source or self.card.get("default_source"),
-            "utterances": len(self.rows),
-            "left_out": self.left_out,
-            "damaged": {kind: len(p) for kind, p in self.card.get("left_out", {}).items()},
-            "same_audio": len(self.card.get("same_audio", ())),
-        }
 
 
 @dataclass(frozen=True)
 class LabelChoice:
-    """How an experiment reads labels: its classes, merging, scale and what it needs.
+    """How an experiment reads labels.
 
     Attributes
     ----------
@@ -126,24 +65,72 @@ class LabelChoice:
             )
 
 
+@dataclass
+class CorpusData:
+    """The utterances of one line of ``corpora``, labelled for the experiment.
+
+    Attributes
+    ----------
+    name : str
+        The manifest's corpus, with the values of ``where``: ``demo_eng``.
+    rows : dict
+        id -> manifest entry with ``emotion`` (one of the experiment's, or None), ``valence``
+        and ``arousal`` (in ``va_range`` units, or None) and ``label_source``.
+    left_out : dict
+        Reason -> number of excluded utterances.
+    """
+
+    name: str
+    setting: CorpusSetting
+    card: dict
+    rows: dict[str, dict]
+    left_out: dict[str, int]
+
+    def leave_out(self, reason: str, count: int) -> None:
+        """Count utterances that the protocol excludes."""
+        if count:
+            self.left_out[reason] = self.left_out.get(reason, 0) + count
+
+    def facts(self, used: Collection[str] = ()) -> dict:
+        """What a report shows of the corpus: what it is, and what its preparation found.
+
+        Parameters
+        ----------
+        used : collection of str
+            Ids of all utterances that are trained or validated on: their languages are named,
+            of which a corpus may have more. If none is of this corpus, those of all its rows.
+        """
+        rows = [row for i, row in self.rows.items() if i in used] or self.rows.values()
+        languages = sorted({row["language"] for row in rows if row.get("language")})
+        return {
+            **{key: self.card.get(key) for key in CARD_FACTS},
+            "languages": languages or self.card.get("languages"),
+            "use": self.setting.use,
+            "label_source": self.setting.label_source or self.card.get("default_source"),
+            "utterances": len(self.rows),
+            "left_out": self.left_out,
+            "damaged": {kind: len(p) for kind, p in self.card.get("left_out", {}).items()},
+            "same_audio": len(self.card.get("same_audio", ())),
+        }
+
+
 def label_corpus(
-    manifest: str | Path, data_folder: str | Path, setting: CorpusSetting, choice: LabelChoice
+    manifest: Manifest, data_folder: str | Path, setting: CorpusSetting, choice: LabelChoice
 ) -> CorpusData:
-    """Read a manifest and give each utterance the experiment's labels.
+    """Give each utterance of a manifest the experiment's labels.
 
     Raises
     ------
     SERError
-        For a label source the corpus lacks, valence or arousal off the corpus's scale (naming
-        the utterance), or if no utterance is left.
+        If the corpus lacks the label source, valence or arousal is off its scale (naming the
+        utterance), or no utterance remains.
     """
-    card = read_card(manifest, NEEDED)
-    entries = read_manifest(manifest, data_folder)
+    card = manifest.card
     source = setting.label_source or card["default_source"]
     if source not in card["sources"]:
         raise bad_value(f"label source of {card['name']}", source, card["sources"])
-    rows, left_out = {}, Counter()
-    for utterance_id, entry in entries.items():
+    rows, left_out, folder = {}, Counter(), Path(data_folder)
+    for utterance_id, entry in manifest.entries.items():
         if any(entry.get(key) != value for key, value in setting.where.items()):
             continue
         try:
@@ -151,38 +138,19 @@ def label_corpus(
         except SERError as error:
             raise SERError(f"{utterance_id}: {error}") from None
         if reason is None:
-            rows[utterance_id] = row
+            rows[utterance_id] = {**row, "wav": str(folder / row["wav"])}
         else:
             left_out[reason] += 1
     name = "_".join([card["name"], *map(str, setting.where.values())])
     if not rows:
-        why = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
-        there = "; ".join(
-            f"{key} is {' or '.join(sorted({str(e[key]) for e in entries.values()})[:9])}"
-            for key in setting.where
-        )
-        raise SERError(
-            f"No utterance of {name} has the label this experiment needs "
-            f"({why or f'none matches {dict(setting.where)}: {there}'})."
-            f"{_way_on(left_out, choice)}"
-        )
+        raise _nothing_left(name, manifest.entries, setting, choice, left_out)
     return CorpusData(name, setting, card, rows, dict(left_out))
-
-
-def _way_on(left_out: Mapping[str, int], choice: LabelChoice) -> str:
-    """What works where a corpus has no valence and arousal."""
-    if set(left_out) != {WITHOUT_VAD} or choice.vad_source == "prototypes":
-        return ""
-    return (
-        " What works: hparams/classification.yaml, or --vad_source=prototypes, which gives "
-        "each emotion its point on the circumplex."
-    )
 
 
 def _label(
     entry: dict, source: str, card: dict, choice: LabelChoice
 ) -> tuple[dict, str | None]:
-    """The row of an entry, and why it must be left out (None: it need not)."""
+    """The row of an entry, and the reason why it is excluded (None: it is not)."""
     label = entry["labels"].get(source)
     if label is None:
         return {}, f"without {source} label"
@@ -214,6 +182,8 @@ def _valence_arousal(
         scale = card["vad_scale"]
     if point is None:
         return None, None
+    if scale is None:
+        raise SERError("valence and arousal have no scale in the corpus card.")
     return tuple(
         None
         if point.get(name) is None
@@ -222,19 +192,38 @@ def _valence_arousal(
     )
 
 
-def require_every_emotion(rows: Mapping[str, dict], emotions: Sequence[str]) -> None:
-    """Stop if a class of the experiment has no utterance to learn from.
+def _nothing_left(
+    name: str,
+    entries: Mapping[str, dict],
+    setting: CorpusSetting,
+    choice: LabelChoice,
+    left_out: Mapping[str, int],
+) -> SERError:
+    why = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
+    if not why:
+        there = "; ".join(
+            f"{key} is {' or '.join(sorted({str(e[key]) for e in entries.values()})[:9])}"
+            for key in setting.where
+        )
+        why = f"none matches {dict(setting.where)}: {there}"
+    advice = ""
+    if set(left_out) == {WITHOUT_VAD} and choice.vad_source == "corpus":
+        advice = (
+            " Use hparams/classification.yaml instead, or --vad_source=prototypes, which gives "
+            "each emotion its point on the circumplex."
+        )
+    return SERError(
+        f"No utterance of {name} has the label that this experiment needs ({why}).{advice}"
+    )
 
-    Raises
-    ------
-    SERError
-        Naming the classes and the counts of those that have some.
-    """
+
+def require_every_emotion(rows: Mapping[str, dict], emotions: Sequence[str]) -> None:
+    """Stop if a class of the experiment has no utterance to train on."""
     counts = Counter(row["emotion"] for row in rows.values())
     absent = [emotion for emotion in emotions if not counts[emotion]]
     if absent:
         found = ", ".join(f"{emotion} {counts[emotion]}" for emotion in emotions)
         raise SERError(
             f"No utterance to train on is labelled {', '.join(absent)} (found: {found}). "
-            "Mend `emotions`, `emotion_map` or the label source."
+            "Correct `emotions`, `emotion_map` or the label source."
         )

@@ -1,7 +1,6 @@
 """The vocabulary of labels: emotions, label sources, scales and the circumplex.
 
-Standard library only. Every corpus maps its raw codes onto these names; every experiment
-chooses among them.
+Every corpus maps its raw codes onto these names; every experiment chooses among them.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-from scipy.optimize import isotonic_regression
 
 from ser_brain.core.errors import SERError, bad_value
 
@@ -40,43 +38,43 @@ LABEL_SOURCES = (
 )
 DIMENSIONS = ("valence", "arousal", "dominance")
 
-# Angle on the circumplex, degrees anticlockwise from pleasure. Russell (1980), J. Pers. Soc.
-# Psychol. 39(6), figure 2 (direct circular scaling of 28 words): happy 7.8, angry 99, afraid
-# 116, sad 207.5, bored 242, calm 316.2, excited 48.6, astonished 69.8, frustrated 141.
+# Angles on the circumplex, degrees anticlockwise from pleasure: Russell (1980), J. Pers. Soc.
+# Psychol. 39(6), figure 2, direct circular scaling of 28 words. Those that RUSSELL_ANGLE_DEG
+# uses were checked against the paper; the others may be off by a few degrees.
+# fmt: off
+WORD_ANGLE_DEG = {
+    "happy": 7.8, "delighted": 24.9, "excited": 48.6, "astonished": 69.8, "aroused": 73.8,
+    "tense": 92.8, "alarmed": 96.5, "angry": 99.0, "afraid": 116.0, "annoyed": 123.0,
+    "distressed": 138.0, "frustrated": 141.0, "miserable": 188.7, "sad": 207.5, "gloomy": 209.0,
+    "depressed": 210.0, "bored": 242.0, "droopy": 256.0, "tired": 267.7, "sleepy": 271.9,
+    "calm": 316.2, "relaxed": 318.0, "satisfied": 319.0, "at ease": 321.0, "content": 323.0,
+    "serene": 328.6, "glad": 349.0, "pleased": 353.2,
+}
+# fmt: on
 RUSSELL_ANGLE_DEG = {
-    "happiness": 7.8,
-    "excitement": 48.6,
-    "surprise": 69.8,
-    "anger": 99.0,
-    "fear": 116.0,
-    "frustration": 141.0,
-    "sadness": 207.5,
-    "boredom": 242.0,
-    "calm": 316.2,
+    "happiness": WORD_ANGLE_DEG["happy"],
+    "excitement": WORD_ANGLE_DEG["excited"],
+    "surprise": WORD_ANGLE_DEG["astonished"],
+    "anger": WORD_ANGLE_DEG["angry"],
+    "fear": WORD_ANGLE_DEG["afraid"],
+    "frustration": WORD_ANGLE_DEG["frustrated"],
+    "sadness": WORD_ANGLE_DEG["sad"],
+    "boredom": WORD_ANGLE_DEG["bored"],
+    "calm": WORD_ANGLE_DEG["calm"],
 }
 
-# Words that Russell's circle does not hold; neutral is its centre by convention.
-# Disgust lies between distress (135) and misery (180); contempt beside it.
+# Words that are not on Russell's circle; neutral is its centre by convention. Disgust is put
+# between distress (135) and misery (180), contempt beside it.
 ASSIGNED_ANGLE_DEG = {"disgust": 150.0, "contempt": 150.0}
 
 
 def prototype(emotion: str) -> dict[str, float] | None:
     """Valence and arousal of an emotion word on Russell's circumplex, in [-1, 1].
 
-    Parameters
-    ----------
-    emotion : str
-        A canonical emotion name.
-
     Returns
     -------
     dict or None
         ``{"valence", "arousal"}`` on the unit circle, (0, 0) for neutral, None for ``other``.
-
-    Raises
-    ------
-    SERError
-        If ``emotion`` is no canonical name.
 
     Examples
     --------
@@ -96,13 +94,7 @@ def prototype(emotion: str) -> dict[str, float] | None:
 
 
 def rescale(value: float, from_range: Iterable[float], to_range: Iterable[float]) -> float:
-    """Map a rating linearly from one scale onto another.
-
-    Examples
-    --------
-    >>> rescale(4.0, (1, 5), (-1, 1))
-    0.5
-    """
+    """Map a rating linearly from one scale onto another."""
     from_low, from_high = from_range
     to_low, to_high = to_range
     share = (value - from_low) / (from_high - from_low)
@@ -110,26 +102,12 @@ def rescale(value: float, from_range: Iterable[float], to_range: Iterable[float]
 
 
 def map_emotion(emotion: str | None, emotion_map: Mapping[str, str]) -> str | None:
-    """Apply an experiment's merging of classes, e.g. excitement -> happiness.
-
-    Examples
-    --------
-    >>> map_emotion("excitement", {"excitement": "happiness"})
-    'happiness'
-    """
+    """Apply an experiment's merging of classes, e.g. excitement -> happiness."""
     return emotion_map.get(emotion, emotion) if emotion is not None else None
 
 
 def majority(votes: Mapping[str, float]) -> str | None:
-    """The emotion with the most votes, or None where the first place is shared.
-
-    Examples
-    --------
-    >>> majority({"anger": 3, "neutral": 2})
-    'anger'
-    >>> majority({"anger": 2, "neutral": 2}) is None
-    True
-    """
+    """The emotion with the most votes, or None where the first place is shared."""
     if not votes:
         return None
     most = max(votes.values())
@@ -151,22 +129,17 @@ def annotation(
     Parameters
     ----------
     emotion : str, optional
-        Canonical name, or None where the raters do not agree or nothing was asked.
+        Canonical name, or None where raters disagree or were not asked.
     raw : str, optional
         The corpus's own code.
     intensity : str, optional
         ``low``, ``medium``, ``high`` where the corpus has it.
     votes : mapping, optional
-        Canonical emotion -> number of raters; keeps ties and soft labels.
+        Canonical emotion -> number of raters, from which ties and soft labels can be read.
     vad : mapping, optional
         Valence, arousal, dominance in the corpus's own units.
     **more
         Further facts of this corpus (e.g. ``recognition_rate``), kept as they are.
-
-    Returns
-    -------
-    dict
-        With keys emotion and raw, and the others where given.
 
     Raises
     ------
@@ -191,74 +164,35 @@ def annotation(
 
 
 def require_in_scale(value: float, scale: Iterable[float], what: str) -> float:
-    """Return ``value`` if it lies on the scale.
-
-    Raises
-    ------
-    SERError
-        Naming what was off, the value and the scale.
-    """
+    """Return ``value`` if it is on the scale, or stop; ``what`` names it in the error."""
     low, high = scale
     if not low <= value <= high:
         raise SERError(f"{what} is {value}, outside the scale {low} to {high}.")
     return value
 
 
-# Degrees anticlockwise from pleasure. Russell (1980), J. Pers. Soc. Psychol. 39(6), figure 2:
-# direct circular scaling of 28 words. Those that labels.RUSSELL_ANGLE_DEG holds are the same
-# there; the others were not checked against the paper and may be off by a few degrees.
-WORD_ANGLE_DEG = {
-    "happy": 7.8,
-    "delighted": 24.9,
-    "excited": 48.6,
-    "astonished": 69.8,
-    "aroused": 73.8,
-    "tense": 92.8,
-    "alarmed": 96.5,
-    "angry": 99.0,
-    "afraid": 116.0,
-    "annoyed": 123.0,
-    "distressed": 138.0,
-    "frustrated": 141.0,
-    "miserable": 188.7,
-    "sad": 207.5,
-    "gloomy": 209.0,
-    "depressed": 210.0,
-    "bored": 242.0,
-    "droopy": 256.0,
-    "tired": 267.7,
-    "sleepy": 271.9,
-    "calm": 316.2,
-    "relaxed": 318.0,
-    "satisfied": 319.0,
-    "at ease": 321.0,
-    "content": 323.0,
-    "serene": 328.6,
-    "glad": 349.0,
-    "pleased": 353.2,
-}
-
-
 def spread(heights: Sequence[float], apart: float) -> np.ndarray:
-    """Move the heights of labels as little as possible until none covers another.
+    """Move the heights of text labels as little as possible until none covers another.
 
     Parameters
     ----------
     heights : sequence of float
         Rising.
     apart : float
-        How far neighbours must lie from each other.
+        Smallest distance of neighbours.
 
     Returns
     -------
     ndarray
-        Least squares from ``heights`` under that constraint: an isotonic regression of the
-        heights less what the labels below take up.
+        The least-squares solution under that constraint: an isotonic regression of the heights
+        minus the room that the labels below take.
 
     Examples
     --------
     >>> spread([0.0, 0.0, 5.0], apart=1.0).tolist()
     [-0.5, 0.5, 5.0]
     """
+    from scipy.optimize import isotonic_regression  # slow to import, and only plots need it
+
     taken = apart * np.arange(len(heights))
     return isotonic_regression(np.asarray(heights) - taken).x + taken

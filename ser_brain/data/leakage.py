@@ -1,4 +1,4 @@
-"""Leakage: everything that two lists of utterances share, as a table with a verdict."""
+"""Leakage between two lists of utterances: everything they share, with a verdict."""
 
 from __future__ import annotations
 
@@ -9,16 +9,13 @@ from ser_brain.core.errors import SERError, bad_value, one_line
 from ser_brain.core.files import read_json, read_text
 from ser_brain.core.tables import Table, to_text
 from ser_brain.data.audit import FIELDS, SHOWN, not_compared, nothing_shared, shared_facts
-from ser_brain.data.manifest import (
-    DATA_FOLDER,
-    card_path,
-    data_folder_of,
-    read_card,
-    read_manifest,
-)
-from ser_brain.data.near_duplicates import listen, same_recordings
+from ser_brain.data.manifest import DATA_FOLDER, read_manifest
+from ser_brain.data.near_duplicates import read_recordings, same_recordings
 
-# What may be shared -> its name in words.
+NAMED = 5  # ids in an error
+COMMENT = "#"
+
+# What may be shared -> in words.
 KINDS = {
     "utterances": "utterances",
     "speakers": "speakers",
@@ -29,30 +26,30 @@ KINDS = {
 }
 
 
-def compare(
+def find_leakage(
     names: tuple[str, str],
     left: Mapping[str, dict],
     right: Mapping[str, dict],
     allowed: Sequence[str],
 ) -> dict:
-    """Find what two lists share, the recordings too.
+    """Find what two lists share, including recordings.
 
     Parameters
     ----------
     names : (str, str)
         Of the lists.
     left, right : mapping
-        id -> manifest entry; ``wav`` is None where no audio is at hand.
+        id -> manifest entry; ``wav`` is None where the audio is not available.
     allowed : sequence of str
-        Kinds (keys of ``KINDS``) that may be shared.
+        Keys of ``KINDS`` that may be shared.
 
     Returns
     -------
     dict
         ``lists``; ``shared``: kind -> ``count``, ``items`` (each a value or a pair of ids) and
-        ``allowed``; ``overlap``: the kinds that are shared and not allowed; ``unknown``:
-        ``speakers``, ``groups``, ``texts`` and ``recordings`` -> utterances whose own is not
-        known and was compared with nothing.
+        ``allowed``; ``overlap``: kinds that are shared but not allowed; ``unknown``:
+        ``speakers``, ``groups``, ``texts`` and ``recordings`` -> number of utterances that were
+        not compared because theirs is unknown.
 
     Raises
     ------
@@ -60,8 +57,10 @@ def compare(
         If a recording cannot be read.
     """
     shared: dict[str, list] = dict(shared_facts(left, right))
-    heard = [{i: e for i, e in rows.items() if e["wav"] is not None} for rows in (left, right)]
-    recordings = [listen(rows, name) for rows, name in zip(heard, names, strict=True)]
+    recordings = [
+        read_recordings({i: e for i, e in rows.items() if e["wav"] is not None}, name)
+        for rows, name in zip((left, right), names, strict=True)
+    ]
     shared["audio"], shared["near_duplicates"] = same_recordings(*recordings)
     entries = [*left.values(), *right.values()]
     sizes = zip(names, (left, right), strict=True)
@@ -80,7 +79,7 @@ def compare(
 
 
 def leakage_text(facts: Mapping) -> str:
-    """The result of :func:`compare` for a reader: a table, examples and a verdict."""
+    """The result of :func:`find_leakage` as a table, examples and a verdict."""
     lists = " and ".join(f"{one['name']} ({one['ids']:,} ids)" for one in facts["lists"])
     table = Table("leakage", "", ["Shared", "Count"])
     examples = []
@@ -93,7 +92,6 @@ def leakage_text(facts: Mapping) -> str:
 
 
 def _examples(items: Sequence) -> list[str]:
-    """The first five, a line each; of a pair of ids both."""
     named = [i if isinstance(i, str) else " = ".join(i) for i in items[:SHOWN]]
     lines = [f"  {one_line(name)}" for name in named]
     if len(items) > SHOWN:
@@ -102,15 +100,14 @@ def _examples(items: Sequence) -> list[str]:
 
 
 def _verdict(facts: Mapping) -> list[str]:
-    """What was not compared, and then the verdict."""
     lines, missing = [], dict(facts["unknown"])
-    unheard = missing.pop("recordings")
+    without_audio = missing.pop("recordings")
     if any(missing.values()):
         lines.append(not_compared(missing))
-    if unheard:
+    if without_audio:
         lines.append(
-            f"not compared: recordings of {unheard:,} utterances; say with --data_folder where "
-            "they lie"
+            f"not compared: recordings of {without_audio:,} utterances; give their folder with "
+            "--data_folder"
         )
     counts = {
         kind: f"{found['count']:,} {KINDS[kind]}"
@@ -120,12 +117,8 @@ def _verdict(facts: Mapping) -> list[str]:
     if facts["overlap"]:
         found = ", ".join(counts[kind] for kind in facts["overlap"])
         return [*lines, f"verdict: overlap ({found})"]
-    but = f" but for {', '.join(counts.values())}, which are allowed" if counts else ""
+    but = f" except {', '.join(counts.values())}, which are allowed" if counts else ""
     return [*lines, f"verdict: {nothing_shared(not lines)}{but}"]
-
-
-NAMED = 5
-COMMENT = "#"
 
 
 def read_ids(source: str) -> list[str]:
@@ -134,8 +127,8 @@ def read_ids(source: str) -> list[str]:
     Parameters
     ----------
     source : str
-        A text file (an id per line; empty lines and lines that begin with ``#`` do not
-        count), a manifest (all its ids), or a part of a ``splits.json``: ``splits.json:train``,
+        A text file (an id per line; empty lines and lines that begin with ``#`` are skipped),
+        a manifest (all its ids), or a part of a ``splits.json``: ``splits.json:train``,
         ``:valid`` or the name of a test set.
 
     Returns
@@ -146,7 +139,7 @@ def read_ids(source: str) -> list[str]:
     Raises
     ------
     SERError
-        If the file cannot be read, names no id or has no such part.
+        If the file cannot be read, has no id or lacks the part.
     """
     path, _, part = source.rpartition(":")
     if part and path.endswith(".json") and not Path(source).exists():
@@ -154,7 +147,8 @@ def read_ids(source: str) -> list[str]:
     elif source.endswith(".json"):
         content = read_json(source, "list of ids")
         if isinstance(content.get("tests"), dict):
-            raise SERError(f"{source} holds several lists; {_expected(source, content)}")
+            parts = ", ".join(f"{source}:{p}" for p in ("train", "valid", *content["tests"]))
+            raise SERError(f"{source} holds several lists; expected one of: {parts}.")
         ids = content
     else:
         ids = _lines(Path(source))
@@ -168,16 +162,11 @@ def read_ids(source: str) -> list[str]:
 def _part(path: Path, name: str) -> list[str]:
     content = read_json(path, "split")
     if not isinstance(content.get("tests"), dict):
-        raise SERError(f"Bad split {path}: it has no test sets. Name a splits.json of a run.")
+        raise SERError(f"Bad split {path}: it has no test sets; expected a run's splits.json.")
     parts = {"train": content.get("train"), "valid": content.get("valid"), **content["tests"]}
     if name not in parts:
         raise bad_value(f"part of {path}", name, parts)
     return parts[name] or []
-
-
-def _expected(source: str, content: Mapping) -> str:
-    names = ", ".join(f"{source}:{part}" for part in ("train", "valid", *content["tests"]))
-    return f"expected one of: {names}."
 
 
 def _lines(path: Path) -> list[str]:
@@ -192,14 +181,14 @@ def _lines(path: Path) -> list[str]:
 
 
 def read_manifests(manifests: Sequence[Path], data_folders: Sequence[Path]) -> dict[str, dict]:
-    """Read the entries of several manifests as one.
+    """Read the entries of several manifests together.
 
     Parameters
     ----------
     manifests : sequence of Path
     data_folders : sequence of Path
-        One for each manifest, or one for all, or none: then the folder counts that each
-        manifest's card notes, if it is still there.
+        One for each manifest, or one for all, or none: then the folder that each manifest's
+        card notes is used, if it still exists.
 
     Returns
     -------
@@ -217,26 +206,19 @@ def read_manifests(manifests: Sequence[Path], data_folders: Sequence[Path]) -> d
             "one for each, in the same order, or one for all."
         )
     found: dict[str, dict] = {}
-    for place, manifest in enumerate(manifests):
-        folder = _noted_folder(manifest)
-        if data_folders:
-            folder = data_folder_of(manifest, data_folders[place % len(data_folders)])
-        entries = read_manifest(manifest, folder or ".")
+    for place, path in enumerate(manifests):
+        manifest = read_manifest(path)
+        noted = manifest.card.get(DATA_FOLDER)
+        if data_folders or (noted and Path(noted).is_dir()):
+            given = data_folders[place % len(data_folders)] if data_folders else noted
+            entries = manifest.located(manifest.data_folder(given))
+        else:
+            entries = {i: {**entry, "wav": None} for i, entry in manifest.entries.items()}
         twice = sorted(found.keys() & entries.keys())
         if twice:
-            raise SERError(f"{manifest} repeats ids of another manifest: {_some(twice)}.")
-        if folder is None:
-            entries = {i: {**entry, "wav": None} for i, entry in entries.items()}
+            raise SERError(f"{path} repeats ids of another manifest: {_some(twice)}.")
         found |= entries
     return found
-
-
-def _noted_folder(manifest: Path) -> Path | None:
-    """The data folder that the card notes, if it is still there."""
-    if not card_path(manifest).exists():
-        return None
-    folder = read_card(manifest).get(DATA_FOLDER)
-    return Path(folder) if folder and Path(folder).is_dir() else None
 
 
 def entries_of(source: str, known: Mapping[str, dict]) -> dict[str, dict]:
@@ -252,7 +234,7 @@ def entries_of(source: str, known: Mapping[str, dict]) -> dict[str, dict]:
     Raises
     ------
     SERError
-        Naming the first five ids that no manifest holds, and their number.
+        With the number of ids that no manifest has, and the first five.
     """
     ids = read_ids(source)
     unknown = [utterance_id for utterance_id in ids if utterance_id not in known]

@@ -1,7 +1,6 @@
-"""The one resampler: training, inference and every exported model use it, by this name.
+"""The resampler of training, inference and every exported model.
 
-Resamplers differ by enough to change a decision, so a model's folder says which it was made
-with.
+Resamplers differ enough to change a decision, so a model folder names the one it was made with.
 """
 
 from __future__ import annotations
@@ -17,18 +16,18 @@ from ser_brain.core.errors import SERError
 
 RESAMPLER = "torchaudio.transforms.Resample(sinc_interp_hann, width 6, rolloff 0.99)"
 
-# Numbers of the filter that rates without a common divisor need, such as 44099 Hz.
+# Coefficients; rates with a small common divisor, such as 44099 and 16000 Hz, need more.
 LARGEST_FILTER = 2**24
 
 
 @functools.lru_cache(maxsize=8)
 def resampler(from_hz: int, to_hz: int) -> torchaudio.transforms.Resample:
-    """The project's one resampler, its kernel made once per pair of rates.
+    """The resampler from one rate to another; its kernel is made once.
 
     Raises
     ------
     SERError
-        If the rates have so small a common divisor that the filter would not fit into memory.
+        If the common divisor of the rates is so small that the filter would fill the memory.
     """
     common_hz = math.gcd(from_hz, to_hz)
     size = (to_hz // common_hz) * (from_hz // common_hz)
@@ -43,7 +42,7 @@ def resampler(from_hz: int, to_hz: int) -> torchaudio.transforms.Resample:
 
 
 def resample(samples_S: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:
-    """Bring mono float32 samples to another rate.
+    """Resample mono float32 samples.
 
     Examples
     --------

@@ -18,6 +18,7 @@ import numpy as np
 
 from ser_brain.core.tables import Table, to_text
 from ser_brain.data.corpora import is_of
+from ser_brain.data.experiment import Protocol
 from ser_brain.evaluation.label_swaps import (
     Exchange,
     LabelledScores,
@@ -119,7 +120,7 @@ def _learned(predictions: Predictions) -> bool:
     The corpus is that of the utterances: the name of a test set says more than that.
     """
     card = predictions.card
-    trained = str(card["protocol"]).split("/")[0].split("+")
+    trained = Protocol.of(card).corpora
     tested = {row.get("corpus") or card["test_set"] for row in predictions.rows}
     return card["role"] == "train" or any(is_of(corpus, trained) for corpus in tested)
 

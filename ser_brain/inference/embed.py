@@ -29,12 +29,13 @@ from ser_brain.data.dataset import (
 )
 from ser_brain.data.labelling import NEEDED, UNIT_RANGE, CorpusData, LabelChoice, label_corpus
 from ser_brain.data.labels import EMOTIONS
-from ser_brain.data.manifest import data_folder_of, read_card
+from ser_brain.data.manifest import read_manifest
 from ser_brain.evaluation.predictions import write_predictions
 from ser_brain.evaluation.runs import FOLDS, parts_of
 from ser_brain.models.encoders import build_encoder, load_encoder
 from ser_brain.models.encoders.base import Encoder
-from ser_brain.models.encoders.masking import masked_mean
+from ser_brain.models.model import EmotionModel
+from ser_brain.training.loaders import inputs_and_lengths
 from ser_brain.training.predict_corpus import load_run, prediction_rows
 from ser_brain.training.run import RunRecord
 
@@ -131,7 +132,7 @@ def _load_trained(run: Path, layer: str | int | None = None) -> Encoder:
     metric = hparams["validation_metric"]
     if brain.checkpointer.recover_if_possible(min_key=metric) is None:
         raise SERError(f"No trained checkpoint in {run}; train first.")
-    encoder = brain.modules.encoder
+    encoder = brain.model.encoder
     return encoder if layer is None else at_layer(encoder, layer)
 
 
@@ -206,10 +207,10 @@ def embed(
 
 
 def _read(target: Target) -> CorpusData:
-    card = read_card(target.manifest, NEEDED)
-    setting = CorpusSetting(card["name"], "test", None, target.label_source)
-    data_folder = data_folder_of(target.manifest, target.data_folder)
-    data = label_corpus(target.manifest, data_folder, setting, ALL_LABELS)
+    manifest = read_manifest(target.manifest, NEEDED)
+    setting = CorpusSetting(manifest.card["name"], "test", None, target.label_source)
+    data_folder = manifest.data_folder(target.data_folder)
+    data = label_corpus(manifest, data_folder, setting, ALL_LABELS)
     for reason, count in data.left_out.items():
         logger.warning(f"{data.name}: left out {count} utterances {reason}")
     return data
@@ -268,13 +269,12 @@ def embeddings_of(
     by_length = sorted(rows, key=lambda i: rows[i]["duration"])  # batches with little padding
     dataset = make_dataset({i: rows[i] for i in by_length}, EMOTIONS, encoder.sample_rate_hz)
     loader = evaluation_loader(dataset, BATCH_SIZE, rank=0, ranks=1)
+    model = EmotionModel(encoder).eval()
     found: dict[str, np.ndarray] = {}
     with torch.no_grad():
         batches = told(loader, title, "batches", len(loader))
         for batch in tqdm(batches, one_line(title), len(loader), unit="batch", disable=None):
-            waveforms_BS, shares_B = batch.to(device).signal
-            lengths_B = (shares_B * waveforms_BS.shape[1]).round().long()
-            frames_BTD, frame_lengths_B = encoder(waveforms_BS, lengths_B)
-            embedding_BD = masked_mean(frames_BTD.float(), frame_lengths_B)
+            waveforms_BS, lengths_B = inputs_and_lengths(batch.to(device))
+            embedding_BD = model(waveforms_BS, lengths_B)["embedding"]
             found.update(zip(batch.id, embedding_BD.cpu().numpy(), strict=True))
     return [{"id": i, "embedding": found[i]} for i in rows]

@@ -26,8 +26,7 @@ from ser_brain.inference.model_folder import find_model, load_model
 from ser_brain.inference.waveform import too_long
 from ser_brain.inference.windows import Stream
 from ser_brain.models.model import EmotionModel, require_finite, score_exactly
-from ser_brain.training.command_line import require_device
-from ser_brain.training.device import PRECISIONS, has_bf16
+from ser_brain.training.device import PRECISIONS, has_bf16, require_device
 
 
 @dataclass(frozen=True)

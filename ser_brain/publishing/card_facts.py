@@ -17,7 +17,7 @@ from ser_brain.publishing.train_test_overlap import (
     validation_rows,
 )
 from ser_brain.reporting.report_tables import noun_of
-from ser_brain.training.run import RECORD, SETTINGS, differing
+from ser_brain.training.run import RECORD, SETTINGS, differing_settings
 
 # The metrics that a card reports, where the model predicts what they measure.
 REPORTED = ("uar", "wa", "macro_f1", "valence ccc", "arousal ccc")
@@ -163,7 +163,7 @@ def _require_same_recipe(run: Path, splits: Mapping, part: Path) -> None:
     theirs = part / SETTINGS
     if not theirs.is_file():
         raise SERError(f"{part} has no {SETTINGS}; --results takes run or folds folders.")
-    differ = differing(theirs, require_text(run / SETTINGS, "settings"), MAY_DIFFER)
+    differ = differing_settings(theirs, require_text(run / SETTINGS, "settings"), MAY_DIFFER)
     if trained_corpora(splits) != trained_corpora(read_json(part / "splits.json", "split")):
         differ.append("training corpora")
     if differ:

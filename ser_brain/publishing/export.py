@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import os
-import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from ser_brain.core.files import (
     write_json,
     write_text,
 )
+from ser_brain.data.experiment import Protocol
 from ser_brain.evaluation.runs import FOLDS
 from ser_brain.inference.architecture import describe_encoder
 from ser_brain.inference.model_config import ModelConfig
@@ -175,24 +175,24 @@ def read_trained(run: Path, name: str | None = None) -> tuple[EmotionModel, Mode
     if checkpoint is None:
         raise SERError(f"No trained checkpoint in {run}; train first.")
     splits = read_json(run / "splits.json", "split")
-    protocol = splits["protocol"]
+    protocol = Protocol.of(splits)
     temperature = temperature_of(run).get("temperature")
-    tasks = _trained_tasks(protocol) or brain.tasks
+    tasks = list(protocol.tasks) or brain.tasks  # old runs do not name them
     for task in tasks:
-        if not hasattr(dict(brain.modules.items()).get(HEADS[task]), "linear"):
+        if not hasattr(getattr(brain.model, HEADS[task]), "linear"):
             raise SERError(
                 f"{run} cannot be exported: the heads of a model folder are single linear "
                 f"layers, and its {task} does not come from such a module named {HEADS[task]}."
             )
-    encoder = brain.modules["encoder"]
+    encoder = brain.model.encoder
     record = read_json(run / RECORD, "run description")
     config = ModelConfig(
-        name=name or f"{protocol.split('/')[0]}-{encoder.name.split('/')[-1]}",
+        name=name or f"{'+'.join(protocol.corpora)}-{encoder.name.split('/')[-1]}",
         encoder=describe_encoder(encoder),
         emotions=list(hparams["emotions"]) if "emotion" in tasks else [],
         va_range=[*map(float, hparams["va_range"])] if "valence_arousal" in tasks else None,
         card={
-            "protocol": protocol,
+            "protocol": splits["protocol"],
             "experiment": hparams["experiment"],
             "seed": hparams["seed"],
             "emotion_map": hparams["emotion_map"],
@@ -213,12 +213,6 @@ def read_trained(run: Path, name: str | None = None) -> tuple[EmotionModel, Mode
         },
     )
     return _used_model(brain, config, temperature or 1.0), config
-
-
-def _trained_tasks(protocol: str) -> list[str]:
-    """Tasks for which some training utterance had a label; [] where an old run tells none."""
-    patterns = {"emotion": r"/\d+-class", "valence_arousal": "valence-arousal"}
-    return [task for task, pattern in patterns.items() if re.search(pattern, protocol)]
 
 
 def training_data(splits: dict) -> dict:
@@ -246,11 +240,11 @@ def training_data(splits: dict) -> dict:
 
 
 def _used_model(brain: SERBrain, config: ModelConfig, temperature: float) -> EmotionModel:
-    model = EmotionModel(brain.modules["encoder"], config.emotions, config.va_range)
+    model = EmotionModel(brain.model.encoder, config.emotions, config.va_range)
     if model.emotion_head is not None:
-        _copy_linear(brain.modules["emotion_head"], model.emotion_head, temperature)
+        _copy_linear(brain.model.emotion_head, model.emotion_head, temperature)
     if model.va_head is not None:
-        _copy_linear(brain.modules["va_head"], model.va_head)
+        _copy_linear(brain.model.va_head, model.va_head)
     return model.eval().requires_grad_(False)
 
 

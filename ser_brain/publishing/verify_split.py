@@ -8,9 +8,10 @@ from ser_brain.core.errors import SERError
 from ser_brain.core.files import read_json
 from ser_brain.data.corpora import is_of
 from ser_brain.data.experiment import audit_all
-from ser_brain.data.manifest import SHA256, data_folder_of, read_card, read_manifest
-from ser_brain.training.config import plain_settings, read_settings
+from ser_brain.data.manifest import SHA256, read_card, read_manifest
+from ser_brain.training.config import read_settings
 from ser_brain.training.run import SETTINGS
+from ser_brain.training.setting_values import plain_settings
 
 SPLITS = "splits.json"
 NAMED = 3  # of many things that differ in the same way
@@ -67,7 +68,7 @@ def verify_manifests(part: Path, manifest_folder: str | Path | None) -> str | No
     manifests, reason = _find_manifests(part, splits, manifest_folder)
     if reason is not None:
         return reason
-    known = {i for path in manifests for i in read_manifest(path, part)}
+    known = {i for path in manifests for i in read_manifest(path).entries}
     lost = sorted({i for ids in _ids(splits).values() for i in ids} - known)
     if lost:
         raise SERError(f"{len(lost)} utterances are in no manifest ({', '.join(lost[:NAMED])})")
@@ -87,7 +88,8 @@ def verify_audits(part: Path, manifest_folder: str | Path | None) -> str | None:
     try:
         manifests, reason = _find_manifests(part, splits, manifest_folder)
         for path in manifests:
-            entries |= read_manifest(path, data_folder_of(path))
+            manifest = read_manifest(path)
+            entries |= manifest.located(manifest.data_folder())
     except SERError as error:  # the check of the manifests reports it
         reason = str(error)
     if reason is not None:

@@ -1,6 +1,6 @@
 """The command line of train.py: a settings file, settings, and SpeechBrain's run options.
 
-What needs torch imports it where it is used: help is shown, and a slip is told, without.
+Torch is imported where it is needed: the help and the report of a typing error do without it.
 """
 
 from __future__ import annotations
@@ -10,116 +10,61 @@ import io
 import re
 import shutil
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ser_brain.core.errors import SERError
 from ser_brain.core.log import get_logger
 from ser_brain.training.config import find_settings, read_settings, split_keys
+from ser_brain.training.run_options import FLAGS, HELP, RUN_OPTIONS, require_options
 
 if TYPE_CHECKING:
     from speechbrain.utils.run_opts import RunOptions
 
-# SpeechBrain's, all of them; with what the help says of those that are of use here.
-RUN_OPTIONS: Mapping[str, str] = {
-    "device": "where to compute: cpu, cuda or cuda:1 (default: a GPU if there is one)",
-    "precision": "of training: fp32, bf16, or fp16 on a GPU (default: see fast_precision)",
-    "eval_precision": "of validation and test: fp32, bf16 or fp16 (default: fp32)",
-    "max_grad_norm": "clip gradients to this norm; below 0, do not clip (default: 5.0)",
-    "grad_accumulation_factor": "batches that make one optimiser step (default: 1)",
-    "compile": "compile the modules with torch.compile",
-    "test_only": "do not train; test the checkpoint that is there",
-    "noprogressbar": "show no progress bars on a terminal",
-    "distributed_backend": "nccl for GPUs, gloo for CPUs; with torchrun (default: nccl)",
-    "find_unused_parameters": "with torchrun, let a step leave some weights out",
-    **dict.fromkeys(
-        (
-            "auto_mix_prec",
-            "bfloat16_mix_prec",
-            "ckpt_interval_minutes",
-            "ckpt_interval_steps",
-            "compile_mode",
-            "compile_module_keys",
-            "compile_using_dynamic_shape_tracing",
-            "compile_using_fullgraph",
-            "data_parallel_backend",
-            "debug",
-            "debug_batches",
-            "debug_epochs",
-            "debug_persistently",
-            "jit",
-            "jit_module_keys",
-            "log_config",
-            "nonfinite_patience",
-            "optimizer_step_limit",
-            "profile_steps",
-            "profile_training",
-            "profile_warmup",
-            "remove_vector_weight_decay",
-            "skip_nonfinite_grads",
-            "tqdm_colored_bar",
-        ),
-        "",
-    ),
-}
-
-# Those that take no value: what follows one is no part of it.
-FLAGS = (
-    *("auto_mix_prec", "bfloat16_mix_prec", "compile", "compile_using_fullgraph"),
-    *("compile_using_dynamic_shape_tracing", "data_parallel_backend", "debug"),
-    *("debug_persistently", "find_unused_parameters", "jit", "noprogressbar"),
-    *("profile_training", "remove_vector_weight_decay", "skip_nonfinite_grads"),
-    *("test_only", "tqdm_colored_bar"),
-)
-EXAMPLE = "hparams/classification.yaml"
+logger = get_logger(__name__)
+NEXT_STEP = "The same command continues after the last finished epoch."
+LOST_PROCESS = 1  # exit code
 
 
 def read(arguments: Sequence[str]) -> tuple[str, list[tuple[str, str]]]:
-    """The settings file and the overrides of a command line.
+    """Read the settings file and the overrides of a command line.
 
     Raises
     ------
     SERError
-        For a key without a value, or anything else than one settings file.
+        For a key without a value, or anything but one settings file.
     """
-    file, overrides, _ = _parted(arguments, RUN_OPTIONS)
+    file, overrides, _ = _split_arguments(arguments, RUN_OPTIONS)
     if file is None:
-        raise SERError(f"No settings file; name one first, such as {EXAMPLE}. See --help.")
+        raise SERError(
+            "No settings file; name one first, such as hparams/classification.yaml. See --help."
+        )
     return file, overrides
 
 
 def parse(arguments: Sequence[str]) -> tuple[str, list[tuple[str, str]], RunOptions]:
-    """Read the command line.
-
-    Returns
-    -------
-    path : str
-        The settings file.
-    overrides : list of (key, value)
-        Of settings.
-    run_options : RunOptions
-        SpeechBrain's.
+    """Read the settings file, the overrides and SpeechBrain's run options.
 
     Raises
     ------
     SERError
-        For an option with a bad value, or a device that is not there.
+        As :func:`read`; for a run option with a bad value, or a missing device.
     """
     import speechbrain as sb
 
-    from ser_brain.training.device import require_options
+    from ser_brain.training.device import require_device
 
     read(arguments)
     overrides, rest = parse_overrides(arguments, RUN_OPTIONS)
-    said = io.StringIO()
+    printed = io.StringIO()
     try:
-        with contextlib.redirect_stderr(said):
+        with contextlib.redirect_stderr(printed):
             path, run_options, left = sb.parse_arguments(rest)
     except SystemExit as end:
         if not end.code:
             raise
-        last = (said.getvalue().strip().splitlines() or ["bad command line"])[-1]
+        last = (printed.getvalue().strip().splitlines() or ["bad command line"])[-1]
         raise SERError(f"{last.partition('error: ')[2] or last}; see --help.") from None
     if left:  # such as the True of `--noprogressbar True`
         raise SERError(f"Unexpected argument {left!r}; settings are given as --KEY=VALUE.")
@@ -129,48 +74,16 @@ def parse(arguments: Sequence[str]) -> tuple[str, list[tuple[str, str]], RunOpti
     return path, overrides, run_options
 
 
-def gpus() -> list[str]:
-    """The GPUs of this machine, as devices."""
-    import torch
-
-    return [f"cuda:{number}" for number in range(torch.cuda.device_count())]
-
-
-def require_device(name: str) -> None:
-    """Stop if this machine lacks a device.
-
-    Raises
-    ------
-    SERError
-        With the devices that are there.
-    """
-    import torch
-
-    there = ", ".join(["cpu", *gpus()])
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise SERError(f"Bad device {name!r}; this machine has: {there}.") from None
-    if device.type not in ("cpu", "cuda"):
-        raise SERError(
-            f"Bad device {name!r}: only CPUs and CUDA GPUs are supported; this machine has: "
-            f"{there}."
-        )
-    if device.type == "cuda" and (device.index or 0) >= len(gpus()):
-        raise SERError(f"No device {name!r}; this machine has: {there}.")
-
-
 def parse_overrides(
     arguments: Sequence[str], run_options: Sequence[str]
 ) -> tuple[list[tuple[str, str]], list[str]]:
-    """Part a command line into overrides of the YAML and everything else.
+    """Separate overrides of settings, ``--key=value`` or ``--key value``, from the rest.
 
     Parameters
     ----------
     arguments : sequence of str
-        ``--key=value`` or ``--key value``.
     run_options : sequence of str
-        Names that are SpeechBrain's, not the YAML's.
+        Names that are SpeechBrain's options, not settings.
 
     Returns
     -------
@@ -181,20 +94,20 @@ def parse_overrides(
     Raises
     ------
     SERError
-        For a key without a value, or anything else than one settings file.
+        For a key without a value, or more than one settings file.
 
     Examples
     --------
     >>> parse_overrides(["a.yaml", "--seed=3", "--device=cpu"], ["device"])
     ([('seed', '3')], ['a.yaml', '--device=cpu'])
     """
-    return _parted(arguments, run_options)[1:]
+    return _split_arguments(arguments, run_options)[1:]
 
 
-def _parted(
+def _split_arguments(
     arguments: Sequence[str], run_options: Sequence[str]
 ) -> tuple[str | None, list[tuple[str, str]], list[str]]:
-    """The settings file before what :func:`parse_overrides` gives."""
+    """The settings file, the overrides and the rest."""
     overrides, rest = [], []
     waiting = list(arguments)
     file, may_be_value = None, False
@@ -224,15 +137,36 @@ def _parted(
     return file, overrides, rest
 
 
+def explain(error: Exception) -> int | None:
+    """Log that another process of the run has ended, if that caused an error.
+
+    Passed to :func:`ser_brain.core.process.exit_code_of`.
+    """
+    if not isinstance(error, RuntimeError):
+        return None
+    from ser_brain.training.device import is_lost_process
+
+    if not is_lost_process(error):
+        return None
+    logger.error(
+        "Another process of this run has ended, so this one stops too. "
+        f"{NEXT_STEP} It may use any number of processes."
+    )
+    return LOST_PROCESS
+
+
+# -- help
+
+
 def help_text(introduction: str, arguments: Sequence[str], home: Path) -> str:
-    """What ``train.py --help`` shows: every setting with its value, then the run options.
+    """Write the text of ``train.py --help``: every setting with its value, and run options.
 
     Parameters
     ----------
     introduction : str
         What the command does.
     arguments : sequence of str
-        Where they name a settings file, its values are shown, else those of ``base.yaml``.
+        If they name a settings file, its values are shown, otherwise those of ``base.yaml``.
     home : Path
         The project's folder.
 
@@ -251,7 +185,7 @@ def help_text(introduction: str, arguments: Sequence[str], home: Path) -> str:
         *("", introduction.strip(), ""),
         *_wrapped(
             f"settings, with their values in {named[0] if named else 'hparams/base.yaml'}; "
-            "<key> stands for the value of another. Change one with --KEY=VALUE:"
+            "<key> means the value of another setting. Change one with --KEY=VALUE:"
         ),
     ]
     built, titles = [], []
@@ -265,16 +199,15 @@ def help_text(introduction: str, arguments: Sequence[str], home: Path) -> str:
             lines += titles
             lines += _entry(f"--{key}={_value(block)}", _comment(comments.get(key, block)))
             titles = []
-    lines += ["", *_wrapped(f"Built, and so replaced in a YAML file only: {', '.join(built)}.")]
+    lines += ["", *_wrapped(f"Built from classes; change in a YAML file: {', '.join(built)}.")]
     lines += ["", "run options, which are SpeechBrain's:"]
-    for option, text in RUN_OPTIONS.items():
-        value = "" if option in FLAGS else "=VALUE"
-        lines += _entry(f"--{option}{value}", text) if text else []
+    for option, text in HELP.items():
+        lines += _entry(f"--{option}{'' if option in FLAGS else '=VALUE'}", text)
     return "\n".join(lines)
 
 
 def _value(block: str) -> str:
-    """The value of a setting in one line."""
+    """The value of a setting, on one line."""
     text = "\n".join(line for line in block.splitlines() if not line.startswith("#"))
     lines = [re.sub(r"(^|\s)#.*", "", line).strip() for line in text.splitlines()]
     first, *items = lines
@@ -284,14 +217,13 @@ def _value(block: str) -> str:
 
 
 def _comment(block: str) -> str:
-    """What a file says of a setting: above it, and behind it."""
+    """The comments above and behind a setting."""
     above = [line[1:].strip() for line in block.splitlines() if re.match("#(?! ----)", line)]
     behind = re.findall(r"^[^#\n]*?\s#\s?(.*)$", block, re.MULTILINE)
     return " ".join([*above, *behind])
 
 
 def _entry(flag: str, text: str) -> Iterator[str]:
-    """A setting or option, and below it what it means."""
     yield from _wrapped(flag, indent="  ")
     yield from _wrapped(text, indent=" " * 8)
 
@@ -301,26 +233,3 @@ def _wrapped(text: str, indent: str = "") -> list[str]:
     return textwrap.wrap(
         text, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
     )
-
-
-logger = get_logger(__name__)
-NEXT_STEP = "The same command goes on after the last finished epoch."
-OTHER_ENDED = 1
-
-
-def explain(error: Exception) -> int | None:
-    """Log that another process of the run has ended, if an error comes from that.
-
-    For :func:`ser_brain.core.process.exit_code_of`.
-    """
-    if not isinstance(error, RuntimeError):
-        return None
-    from ser_brain.training import device
-
-    if not device.lost_another(error):
-        return None
-    logger.error(
-        "Another process of this run has ended, so this one stops too. "
-        f"{NEXT_STEP} It may use any number of processes."
-    )
-    return OTHER_ENDED

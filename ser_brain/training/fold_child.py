@@ -2,7 +2,7 @@
 
     python -m ser_brain.training.fold_child SCRIPT ARGUMENT ...
 
-Standard input is a pipe from that process: it closes when nobody holds its other end.
+Standard input is a pipe from that process, which closes with it.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ def main() -> None:
     """Watch the pipe, and run the script."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     sys.argv = sys.argv[1:]
-    sys.path[0] = os.path.dirname(os.path.abspath(sys.argv[0]))  # as if it were run itself
+    sys.path[0] = os.path.dirname(os.path.abspath(sys.argv[0]))  # as python SCRIPT sets it
     runpy.run_path(sys.argv[0], run_name="__main__")
 
 
 def _end_with_parent() -> None:
-    os.read(sys.stdin.fileno(), 1)  # nothing is ever written to it
+    os.read(sys.stdin.fileno(), 1)  # nothing is ever written, so this returns when it closes
     send_here(signal.SIGTERM)
     time.sleep(GRACE_S)
     os._exit(1)

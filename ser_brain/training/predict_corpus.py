@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import math
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -15,15 +14,17 @@ from speechbrain.utils.distributed import infer_device
 from torch import nn
 
 from ser_brain.core.errors import SERError
-from ser_brain.core.files import inside, read_json, remove_partial, sha256_of
+from ser_brain.core.files import inside, read_json, remove_partial
 from ser_brain.core.lock import NAME, held
 from ser_brain.core.log import get_logger
 from ser_brain.data.corpora import CorpusSetting, Target
-from ser_brain.data.dataset import require_files, require_lengths
-from ser_brain.data.experiment import ExperimentData, label_choice
+from ser_brain.data.dataset import make_dataset, require_files, require_lengths
+from ser_brain.data.experiment import ExperimentData
+from ser_brain.data.experiment_config import NEEDED as NEEDED_SETTINGS
+from ser_brain.data.experiment_config import ExperimentConfig
 from ser_brain.data.labelling import NEEDED as NEEDED_OF_CARD
 from ser_brain.data.labelling import CorpusData, label_corpus
-from ser_brain.data.manifest import SHA256, data_folder_of, read_card
+from ser_brain.data.manifest import SHA256, read_manifest
 from ser_brain.data.splits import balanced_ids
 from ser_brain.evaluation.calibration import fit_temperature
 from ser_brain.evaluation.predictions import card_path, read_predictions, write_predictions
@@ -31,31 +32,29 @@ from ser_brain.evaluation.runs import parts_of
 from ser_brain.models.encoders import load_encoder
 from ser_brain.training.brain import SERBrain
 from ser_brain.training.checkpoints import AtomicCheckpointer
-from ser_brain.training.command_line import require_device
-from ser_brain.training.config import (
-    GETATTR,
-    UNBUILT,
-    Tagged,
-    check_kinds,
-    plain_settings,
-    read_settings,
-)
-from ser_brain.training.device import is_cpu, use_fast_products
+from ser_brain.training.config import checked_settings, read_settings
+from ser_brain.training.device import is_cpu, require_device, use_fast_products
 from ser_brain.training.run import RECORD, SETTINGS, recorded_options, require_run
+from ser_brain.training.setting_values import BUILD_ERRORS, GETATTR, Tagged
 
 logger = get_logger(__name__)
 VALIDATION = "valid"
 FACTS = ("corpus", "speaker", "gender", "language", "text", "duration", "label_source")
 
 
-def model_facts(hparams: Mapping) -> dict:
-    """What the card of every predictions file of a model says."""
-    facts = {key: hparams[key] for key in ("experiment", "seed", "emotions", "va_range")}
-    return {"encoder": hparams["encoder"].name, **facts}
+def model_facts(config: ExperimentConfig, encoder: str) -> dict:
+    """What the card of every predictions file of a model contains."""
+    return {
+        "encoder": encoder,
+        "experiment": config.experiment,
+        "seed": config.seed,
+        "emotions": config.labels.emotions,
+        "va_range": config.labels.va_range,
+    }
 
 
 def write_validation(
-    folder: Path, outputs: Sequence[Mapping], data: ExperimentData, hparams: Mapping
+    folder: Path, outputs: Sequence[Mapping], data: ExperimentData, encoder: str
 ) -> None:
     """Write the predictions on the validation set, and the temperature they call for.
 
@@ -66,12 +65,12 @@ def write_validation(
     folder : Path
         The run folder.
     outputs : sequence of mapping
-        Of :meth:`ser_brain.training.brain.SERBrain.run_on`.
+        Of :attr:`ser_brain.training.brain.SERBrain.outputs`.
     data : ExperimentData
-    hparams : mapping
-        The experiment's settings.
+    encoder : str
+        The encoder's name.
     """
-    card = {**model_facts(hparams), "role": VALIDATION, "protocol": data.protocol}
+    card = {**model_facts(data.config, encoder), "role": VALIDATION, **data.protocol.as_dict()}
     path = write_outputs(folder, VALIDATION, outputs, data.valid, card)
     predictions = read_predictions(path, embeddings=False)
     if predictions.log_probs_NC is None:
@@ -91,14 +90,14 @@ def temperature_of(folder: Path) -> dict:
 
 
 def write_test_set(
-    folder: Path, name: str, outputs: Sequence[Mapping], data: ExperimentData, hparams: Mapping
+    folder: Path, name: str, outputs: Sequence[Mapping], data: ExperimentData, encoder: str
 ) -> Path:
     """Write the predictions on one test set; parameters as :func:`write_validation`."""
     card = {
-        **model_facts(hparams),
+        **model_facts(data.config, encoder),
         **temperature_of(folder),
         "role": "test",
-        "protocol": data.protocol,
+        **data.protocol.as_dict(),
         "synthetic": data.synthetic(name),
     }
     return write_outputs(folder, name, outputs, data.tests[name], card)
@@ -120,7 +119,7 @@ def write_outputs(
     name : str
         Of the set.
     outputs : sequence of mapping
-        Of :meth:`ser_brain.training.brain.SERBrain.run_on`.
+        Of :attr:`ser_brain.training.brain.SERBrain.outputs`.
     rows : mapping
         id -> row.
     card : mapping
@@ -139,7 +138,7 @@ def prediction_rows(
     Parameters
     ----------
     outputs : sequence of mapping
-        Of :meth:`ser_brain.training.brain.SERBrain.run_on`.
+        Of :attr:`ser_brain.training.brain.SERBrain.outputs`.
     rows : mapping
         id -> row.
     emotions : sequence of str
@@ -171,8 +170,7 @@ def _prediction_row(output: Mapping, row: Mapping, emotions: Sequence[str]) -> d
     return joined
 
 
-NEEDED = ("experiment", "seed", "brain", "modules", "emotions", "emotion_map", "va_range")
-NEEDED += ("vad_source", "required_label", "batch_size", "loss_weights", "validation_metric")
+NEEDED = (*NEEDED_SETTINGS, "brain", "modules", "batch_size", "loss_weights")
 LOAD_ENCODER = "!apply:ser_brain.models.encoders.load_encoder"
 OURS = re.compile(r"!(new|name):((?:ser_brain|recipes)(?:\.[a-z]\w*)*)\.([A-Z]\w*)")
 
@@ -181,7 +179,7 @@ def load_run(folder: str | Path, device: str | None = None) -> tuple[SERBrain, d
     """Build the model of a run folder; its best checkpoint is loaded when it is first run.
 
     The folder's settings are read, not run: built are encoder, heads and Brain alone, and
-    these only where they are classes of this project (:func:`plain_settings`).
+    these only where they are classes of this project.
 
     Parameters
     ----------
@@ -205,8 +203,7 @@ def load_run(folder: str | Path, device: str | None = None) -> tuple[SERBrain, d
     settings = Path(folder) / SETTINGS
     if device is not None:
         require_device(device)
-    found = plain_settings(read_settings(settings, [("output_folder", str(folder))]))
-    check_kinds(found)
+    found = checked_settings(read_settings(settings, [("output_folder", str(folder))]))
     lacking = [key for key in NEEDED if key not in found]
     if lacking:
         raise SERError(f"{settings} is no run's settings: it lacks {', '.join(lacking)}.")
@@ -259,7 +256,7 @@ class _Builder:
                 self._built[id(value)] = (
                     made(**given) if isinstance(given, dict) else made(*given)
                 )
-            except (*UNBUILT, RuntimeError) as error:
+            except (*BUILD_ERRORS, RuntimeError) as error:
                 raise SERError(
                     f"Cannot build {value.tag} of {self._settings}: {error}."
                 ) from error
@@ -356,19 +353,21 @@ def predict_on(
 
 
 def _predict(folder: Path, brain: SERBrain, hparams: dict, target: Target) -> str:
-    corpus_card = read_card(target.manifest, NEEDED_OF_CARD)
+    manifest = read_manifest(target.manifest, NEEDED_OF_CARD)
+    corpus_card = manifest.card
     setting = CorpusSetting(
         corpus_card["name"], "test", None, target.label_source, target.where
     )
-    data_folder = data_folder_of(target.manifest, target.data_folder)
-    data = label_corpus(target.manifest, data_folder, setting, label_choice(hparams))
+    data_folder = manifest.data_folder(target.data_folder)
+    config = ExperimentConfig.from_settings(hparams, brain.tasks)
+    data = label_corpus(manifest, data_folder, setting, config.labels)
     if target.balanced:
-        drawn = balanced_ids(data.rows, hparams["emotions"], hparams["seed"])
+        drawn = balanced_ids(data.rows, config.labels.emotions, config.seed)
         data = replace(data, rows={i: data.rows[i] for i in drawn})
     name = _name(data, target)
-    checkpoint = brain.checkpointer.find_checkpoint(min_key=hparams["validation_metric"])
+    checkpoint = brain.checkpointer.find_checkpoint(min_key=config.validation_metric)
     facts = {
-        SHA256: corpus_card.get(SHA256) or sha256_of(target.manifest),
+        SHA256: manifest.sha256,
         "checkpoint": checkpoint and checkpoint.path.name,
         "label_source": target.label_source or corpus_card["default_source"],
         "where": dict(target.where),
@@ -380,16 +379,18 @@ def _predict(folder: Path, brain: SERBrain, hparams: dict, target: Target) -> st
     encoder = hparams["encoder"]
     lengths = (encoder.min_samples, encoder.max_samples, encoder.sample_rate_hz)
     require_files(data.rows)
-    require_lengths(data.rows, *lengths, hparams.get("max_clip_s", math.inf))
+    require_lengths(data.rows, *lengths, config.max_clip_s)
     card = {
-        **model_facts(hparams),
+        **model_facts(config, encoder.name),
         **temperature_of(folder),
         **_origin(folder, data, facts),
         **facts,
         "synthetic": bool(corpus_card.get("synthetic")),
     }
     logger.info(f"{folder}: scoring {len(data.rows):,} utterances of {name}")
-    write_outputs(folder, name, brain.run_on(data.rows), data.rows, card)
+    test_set = make_dataset(data.rows, config.labels.emotions, encoder.sample_rate_hz)
+    brain.evaluate(test_set, min_key=config.validation_metric)
+    write_outputs(folder, name, brain.outputs, data.rows, card)
     return name
 
 

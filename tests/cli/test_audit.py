@@ -80,7 +80,7 @@ def test_a_planted_fact(corpus, capsys, field, kind):
     assert printed.endswith(f"verdict: overlap (1 {kind})\n")
     assert audit(folder, "--allow", kind) == 0
     printed = capsys.readouterr().out
-    assert f"verdict: nothing is shared but for 1 {kind}, which are allowed\n" in printed
+    assert f"verdict: nothing is shared except 1 {kind}, which are allowed\n" in printed
     assert audit(folder, "--allow", *(k for k in KINDS if k != kind)) == 1
 
 
@@ -113,7 +113,7 @@ def test_all_at_once_is_counted_and_named_up_to_five(corpus, capsys):
     assert (
         "texts:\n  text e0\n  text e1\n\nidentical recordings:\n  e0 = e0\n  e1 = e1" in printed
     )
-    assert "not compared: texts of 6 utterances, which are not known\n" in printed
+    assert "not compared: texts of 6 utterances, which are unknown\n" in printed
 
 
 def test_more_than_five_examples(corpus, capsys):
@@ -127,7 +127,7 @@ def test_audio_that_was_not_compared_is_said(corpus, capsys):
     folder = corpus(e2=(speak(1), "flac", {}))
     assert audit(folder, data_folder=False) == 0
     printed = capsys.readouterr().out
-    assert "not compared: recordings of 6 utterances; say with --data_folder where" in printed
+    assert "not compared: recordings of 6 utterances; give their folder" in printed
     assert printed.endswith("verdict: nothing known is shared\n")
     assert audit(folder, "--json", data_folder=False) == 0
     assert json.loads(capsys.readouterr().out)["unknown"]["recordings"] == 6

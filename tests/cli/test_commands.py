@@ -70,7 +70,7 @@ def test_help_loads_no_learning_library():
         ("export none model", "No run folder none"),
         ("embed none.json --run none --out out", "No manifest at none.json"),
         ("folds none.yaml", "Bad settings file 'none.yaml'"),
-        ("folds hparams/base.yaml", "hparams/base.yaml names no experiment"),
+        ("folds hparams/base.yaml", "hparams/base.yaml is not an experiment"),
         ("folds hparams/classification.yaml --sed=3", "Unknown setting 'sed'"),
         ("folds --help", "usage: ser folds"),
         ("evaluate --help", "usage: ser evaluate"),

@@ -134,7 +134,7 @@ def test_the_content_says_the_format_and_not_the_name(tmp_path, noise, name):
             bytes(range(256)),
             "unreadable: samples without a header; .* -f s16le -ar 8000",
         ),
-        ("a.mp3", b"<!DOCTYPE html>", "unreadable: a page of the web"),
+        ("a.mp3", b"<!DOCTYPE html>", "unreadable: a web page"),
         ("a.wav", b"no audio", "unreadable$"),
     ],
 )

@@ -1,4 +1,4 @@
-"""."""
+"""Labels of an experiment, the ``corpora`` setting, and ``--on``."""
 
 import argparse
 import math
@@ -12,13 +12,17 @@ from ser_brain.data.corpora import (
     Target,
     add_on_arguments,
     parse_corpora,
-    parse_manifest,
-    parse_pair,
     targets,
 )
-from ser_brain.data.labelling import LabelChoice, label_corpus, require_every_emotion
+from ser_brain.data.labelling import NEEDED, LabelChoice, label_corpus, require_every_emotion
 from ser_brain.data.labels import annotation
-from ser_brain.data.manifest import CorpusCard, Utterance, entry_of, write_manifest
+from ser_brain.data.manifest import (
+    CorpusCard,
+    Utterance,
+    entry_of,
+    read_manifest,
+    write_manifest,
+)
 
 EMOTIONS = ["anger", "happiness", "sadness", "neutral"]
 
@@ -53,9 +57,8 @@ def corpus(tmp_path):
 
         def label(setting=None, **changes):
             settings = {"corpus": "made", **(setting or {})}
-            return label_corpus(
-                manifest, tmp_path / "data", CorpusSetting(**settings), choice(**changes)
-            )
+            line, found = CorpusSetting(**settings), read_manifest(manifest, NEEDED)
+            return label_corpus(found, tmp_path / "data", line, choice(**changes))
 
         return label
 
@@ -139,9 +142,11 @@ def test_ratings_are_put_on_the_experiments_scale(corpus, scale, valence, expect
     assert row["valence"] == pytest.approx((expected - 3) / 2)
 
 
-def test_a_rating_off_the_scale(corpus):
-    with pytest.raises(SERError, match="valence is 5.5, outside the scale 1 to 5"):
+def test_a_rating_off_the_scale_or_without_one(corpus):
+    with pytest.raises(SERError, match="made_u0: valence is 5.5, outside the scale 1 to 5"):
         corpus([intended("anger", 5.5, 1)])()
+    with pytest.raises(SERError, match="made_u0: valence and arousal have no scale in the"):
+        corpus([intended("anger", 5.5, 1)], vad_scale=None)()
 
 
 def test_prototypes_stand_in_for_ratings(corpus):
@@ -155,7 +160,7 @@ def test_prototypes_stand_in_for_ratings(corpus):
     assert points[3][0] < 3 and points[3][1] < 3
 
 
-def test_vad_required_keeps_every_rated_utterance(corpus):
+def test_vad_required_keeps_every_rated_utterance(corpus, tmp_path):
     label = corpus(
         [
             intended("anger", 2, 4),
@@ -169,6 +174,7 @@ def test_vad_required_keeps_every_rated_utterance(corpus):
     assert emotions_of(data) == {"u0": "anger", "u1": None, "u2": None}
     assert data.left_out == {"without valence and arousal": 2}
     rows = label().rows
+    assert rows["made_u0"]["wav"] == str(tmp_path / "data" / "u0.wav")
     assert (rows["made_u3"]["valence"], rows["made_u3"]["arousal"]) == (None, None)
     assert (rows["made_u4"]["valence"], rows["made_u4"]["arousal"]) == (2.0, None)
 
@@ -178,12 +184,6 @@ def test_vad_required_of_prototypes_needs_a_point(corpus):
     data = label(vad_source="prototypes", required_label="vad")
     assert list(data.rows) == ["made_u1"]
     assert data.left_out == {"without valence and arousal": 2}
-
-
-def test_rows_keep_the_manifests_facts(corpus, tmp_path):
-    (row,) = corpus([intended("anger")], speaker=["07"])().rows.values()
-    assert row["speaker"] == "made_07"
-    assert row["wav"] == str(tmp_path / "data" / "u0.wav")
 
 
 @pytest.mark.parametrize(
@@ -204,32 +204,16 @@ def test_a_label_choice_is_checked(changes, match):
         choice(**changes)
 
 
-def test_parse_corpora():
-    settings = parse_corpora(
-        [
-            {"corpus": "emodb", "data_folder": "there"},
-            {"corpus": "demo", "use": "test", "where": {"language": "deu"}},
-        ]
-    )
-    assert [s.use for s in settings] == ["train", "test"]
-    assert settings[0] == CorpusSetting("emodb", "train", "there", None, {}, {})
-    assert settings[1].where == {"language": "deu"}
-
-
 @pytest.mark.parametrize(
     "lines, match",
     [
         ([{"corpus": "emodb", "folder": "x"}], "Bad key in corpora 'folder'; .*: data_folder"),
-        ([{"use": "train"}], r"A line of corpora names no corpus: \{'use': 'train'\}"),
+        ([{"use": "train"}], r"A line of corpora has no key corpus: \{'use': 'train'\}"),
         ([{"corpus": "emodb", "use": "valid"}], "Bad use of a corpus 'valid'; .*train"),
-        ([{"corpus": "emodb", "use": "test"}], "No corpus in corpora has use: train"),
-        ([], "No corpus in corpora has use: train"),
-        (None, "Bad corpora None; expected a list of lines like {corpus: demo}"),
+        ([{"corpus": "emodb", "use": "test"}], "No line of corpora has use: train"),
         ("demo", "Bad corpora 'demo'; expected a list"),
-        ({"corpus": "demo"}, "Bad corpora {'corpus': 'demo'}; expected a list"),
         (["demo"], r"Bad corpora \['demo'\]; expected a list"),
         ([{"corpus": "demo", "where": "eng"}], "Bad where 'eng'; expected a mapping"),
-        ([{"corpus": "demo", "options": ["a"]}], r"Bad options \['a'\]; expected a mapping"),
     ],
 )
 def test_a_corpora_setting_is_checked(lines, match):
@@ -242,7 +226,7 @@ def test_require_every_emotion():
     require_every_emotion(rows, ["anger", "neutral"])
     match = (
         r"No utterance to train on is labelled happiness, sadness \(found: anger 2, "
-        r"happiness 0, sadness 0, neutral 1\)\. Mend `emotions`"
+        r"happiness 0, sadness 0, neutral 1\)\. Correct `emotions`"
     )
     with pytest.raises(SERError, match=match):
         require_every_emotion(rows, EMOTIONS)
@@ -274,18 +258,16 @@ def test_targets(manifest):
     ]
 
 
-def test_folders_for_other_manifests(manifest):
-    with pytest.raises(SERError, match="names 2 folders for 1 manifests"):
-        parsed("--on", manifest, "--data_folder", "a", "b")
-
-
-@pytest.mark.parametrize("text", ["nowhere.json", "nowhere.json:rated"])
-def test_a_manifest_that_is_not_there(text):
-    with pytest.raises(SERError, match="No manifest at nowhere.json; write it first"):
-        parse_manifest(text)
-
-
-@pytest.mark.parametrize("text", ["language", "language=", "=deu"])
-def test_a_condition_without_a_value(text):
-    with pytest.raises(SERError, match=f"Bad --where '{text}'; expected KEY=VALUE"):
-        parse_pair("--where", text)
+@pytest.mark.parametrize(
+    "more, match",
+    [
+        (["--data_folder", "a", "b"], "names 2 folders for 1 manifests"),
+        (["--on", "nowhere.json"], "No manifest at nowhere.json; write it first"),
+        (["--on", "nowhere.json:rated"], "No manifest at nowhere.json; write it first"),
+        (["--where", "language"], "Bad --where 'language'; expected KEY=VALUE"),
+        (["--where", "language="], "Bad --where 'language='; expected KEY=VALUE"),
+    ],
+)
+def test_options_that_do_not_fit(manifest, more, match):
+    with pytest.raises(SERError, match=match):
+        parsed("--on", manifest, *more)

@@ -1,4 +1,4 @@
-"""."""
+"""From rows to batches."""
 
 import math
 
@@ -97,7 +97,7 @@ def test_clips_must_fit_the_encoder():
     rows |= {f"short{n}": row("", duration=0.02) for n in range(7)}
     match = (
         r"7 utterances are shorter than the encoder's receptive field \(0\.025 s\): "
-        r"short0 \(0\.02 s\), short1 .*, short4 \(0\.02 s\)\. Leave such clips out of the "
+        r"short0 \(0\.02 s\), short1 .*, short4 \(0\.02 s\)\. Remove such clips from the "
         r"corpus\.$"
     )
     with pytest.raises(SERError, match=match):
@@ -112,8 +112,8 @@ def test_a_clip_of_an_hour_stops_before_memory_ends():
     rows = {"minute": row("", duration=60.0), "hour": row("", duration=3600.0)}
     match = (
         r"^1 utterance is longer than max_clip_s \(60 s\): hour \(3600 s\)\. Cut such clips, "
-        r"or leave them out of the corpus; or give train\.py a higher --max_clip_s for this "
-        r"run, if the machine has the memory\.$"
+        r"or remove them from the corpus; or give train\.py a higher --max_clip_s, if the "
+        r"machine has the memory\.$"
     )
     with pytest.raises(SERError, match=match):
         require_lengths(rows, 400, None, 16000, max_clip_s=60)
@@ -175,9 +175,9 @@ def test_a_recording_as_long_as_the_manifest_says(tone, rate_hz, off_s):
 @pytest.mark.parametrize(
     ("start_s", "stop_s", "duration_s", "found"),
     [
-        (None, None, 0.39, r"it holds 0\.50 s, and the manifest says 0\.39 s"),
-        (None, None, 0.61, r"it holds 0\.50 s, and the manifest says 0\.61 s"),
-        (0.2, 0.8, 0.6, r"it holds 0\.30 s from 0\.2 s on, and the manifest says 0\.60 s"),
+        (None, None, 0.39, r"it has 0\.50 s, expected 0\.39 s"),
+        (None, None, 0.61, r"it has 0\.50 s, expected 0\.61 s"),
+        (0.2, 0.8, 0.6, r"it has 0\.30 s from 0\.2 s on, expected 0\.60 s"),
     ],
 )
 def test_another_recording_of_the_same_name(tone, start_s, stop_s, duration_s, found):

@@ -1,4 +1,4 @@
-"""."""
+"""Assembled parts, and the protocol."""
 
 import json
 import zlib
@@ -8,7 +8,7 @@ import pytest
 
 from ser_brain.core.errors import SERError
 from ser_brain.data.corpora import CorpusSetting
-from ser_brain.data.experiment import TASKS, assemble, protocol_string, require_tasks
+from ser_brain.data.experiment import TASKS, Protocol, assemble, protocol_of, require_tasks
 from ser_brain.data.labelling import CorpusData, LabelChoice
 from ser_brain.data.splits import SplitSetting
 from ser_brain.training.predict_corpus import prediction_rows
@@ -100,7 +100,7 @@ def test_a_test_corpus_supplies_no_class():
 
 
 def test_two_corpora_of_one_name():
-    with pytest.raises(SERError, match="corpora names made twice; tell them apart by `where`"):
+    with pytest.raises(SERError, match="corpora has two lines named made; use `where`"):
         assemble([corpus(), corpus(use="test")], SPEAKER, EMOTIONS)
 
 
@@ -145,8 +145,8 @@ def test_balanced_tests_leave_out_what_is_beyond_the_smallest_class():
     assert left_out == len(made.rows) - len(data.train) - len(data.valid) - sum(counts.values())
     assert other.left_out == {"labelled fear": 2}
     choice = LabelChoice(EMOTIONS, {}, (1.0, 5.0), "corpus", "emotion")
-    protocol = protocol_string(data, SPEAKER, ["emotion"], choice, balanced=True)
-    assert protocol == "made/speaker/intended/2-class/balanced/seed 1"
+    protocol = protocol_of(data, SPEAKER, ["emotion"], choice, balanced=True)
+    assert str(protocol) == "made/speaker/intended/2-class/balanced/seed 1"
     with pytest.raises(SERError, match="balanced: True needs an experiment that learns"):
         assemble([made], SPEAKER, None, balanced=True)
 
@@ -174,29 +174,41 @@ def test_synthetic_is_told_by_the_card():
     [
         (["emotion"], "corpus", "2-class"),
         (["valence_arousal"], "corpus", "valence-arousal"),
-        (
-            ["valence_arousal", "emotion"],
-            "prototypes",
-            "2-class+valence-arousal(prototypes)",
-        ),
+        (["valence_arousal", "emotion"], "prototypes", "2-class+valence-arousal(prototypes)"),
     ],
 )
-def test_protocol_string(tasks, vad_source, said):
+def test_a_protocol_as_a_line_and_back(tasks, vad_source, said):
     setting = SplitSetting("speaker", 7, folds=5, fold=2)
     corpora = [corpus("one"), corpus("two", label_source="rated_voice")]
     data = assemble([*corpora, corpus("three", use="test")], setting, EMOTIONS)
-    expected = f"one+two/speaker-5fold-fold2/intended+rated_voice/{said}/seed 7"
     choice = LabelChoice(EMOTIONS[:2], {}, (1.0, 5.0), vad_source, "emotion")
-    assert protocol_string(data, setting, tasks, choice) == expected
+    protocol = protocol_of(data, setting, tasks, choice)
+    line = f"one+two/speaker-5fold-fold2/intended+rated_voice/{said}/seed 7"
+    assert str(protocol) == line and set(protocol.tasks) == set(tasks)
+    assert Protocol.parse(line) == Protocol.parse(f"{line} on far/rated") == protocol
+    written = json.loads(json.dumps(protocol.as_dict()))
+    assert written["protocol"] == line and Protocol.of(written) == protocol
+    pooled = {**written, "protocol": line.replace("-fold2", "")}  # the fields are of one part
+    assert Protocol.of(pooled).split == "speaker-5fold"
+    for damaged in (5, {}, {"corpora": 5}, dict.fromkeys(written["protocol_fields"], 5)):
+        assert Protocol.of({**written, "protocol_fields": damaged}) == protocol
 
 
-def test_protocol_string_claims_no_task_without_labels():
+@pytest.mark.parametrize(
+    "line", ["", "x", "x/random/s", "x/layer 5", "x/1/seed 1-3", "a/b/c/d"]
+)
+def test_any_line_can_be_parsed(line):
+    found = Protocol.of({"protocol": line})
+    assert found.corpora == (line.split("/")[0],) and found.seed is None and not found.tasks
+
+
+def test_a_protocol_names_no_task_without_labels():
     data = assemble([corpus("one")], SplitSetting("speaker", 7), EMOTIONS)
     for row in data.train.values():
         row["valence"] = row["arousal"] = None
     choice = LabelChoice(EMOTIONS[:2], {}, (1.0, 5.0), "corpus", "emotion")
-    protocol = protocol_string(data, SplitSetting("speaker", 7), list(TASKS), choice)
-    assert protocol == "one/speaker/intended/2-class/seed 7"
+    protocol = protocol_of(data, SplitSetting("speaker", 7), list(TASKS), choice)
+    assert str(protocol) == "one/speaker/intended/2-class/seed 7"
 
 
 @pytest.mark.parametrize("tasks", [(), ("nll",), ("emotion", "age")])

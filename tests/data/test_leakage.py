@@ -1,4 +1,4 @@
-"""."""
+"""Lists of ids, and their entries in manifests."""
 
 import json
 

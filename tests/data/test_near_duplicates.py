@@ -1,4 +1,4 @@
-"""."""
+"""Copies of recordings."""
 
 import io
 
@@ -15,11 +15,11 @@ from ser_brain.data.near_duplicates import (
     VIEWS,
     agreement,
     fingerprint,
-    listen,
+    read_recordings,
     read_waveform,
     same_recordings,
 )
-from tests.made_speech import RATE_HZ as NEAR_DUPLICATES_RATE_HZ
+from tests.made_speech import RATE_HZ as SPEECH_HZ
 from tests.made_speech import entry, speak
 
 
@@ -112,10 +112,10 @@ def test_the_same_sentence_said_again_is_like_but_does_not_agree():
 
 
 ORIGINAL = speak(0)
-MS = NEAR_DUPLICATES_RATE_HZ // 1000
+MS = SPEECH_HZ // 1000
 
 
-def coded(samples, rate_hz=NEAR_DUPLICATES_RATE_HZ, **options):
+def coded(samples, rate_hz=SPEECH_HZ, **options):
     """Through an encoder and back."""
     file = io.BytesIO()
     soundfile.write(file, samples, rate_hz, **options)
@@ -124,19 +124,17 @@ def coded(samples, rate_hz=NEAR_DUPLICATES_RATE_HZ, **options):
 
 
 def at_rate(samples, rate_hz):
-    common = np.gcd(rate_hz, NEAR_DUPLICATES_RATE_HZ)
-    return signal.resample_poly(
-        samples, rate_hz // common, NEAR_DUPLICATES_RATE_HZ // common
-    ), rate_hz
+    common = np.gcd(rate_hz, SPEECH_HZ)
+    return signal.resample_poly(samples, rate_hz // common, SPEECH_HZ // common), rate_hz
 
 
 def at_speed(samples, speed):
-    return signal.resample_poly(samples, 1000, round(1000 * speed)), NEAR_DUPLICATES_RATE_HZ
+    return signal.resample_poly(samples, 1000, round(1000 * speed)), SPEECH_HZ
 
 
 def in_a_room(samples):
     """Noise that decays by 60 dB in 0.4 s, as loud as the voice itself."""
-    time_s = np.arange(int(0.4 * NEAR_DUPLICATES_RATE_HZ)) / NEAR_DUPLICATES_RATE_HZ
+    time_s = np.arange(int(0.4 * SPEECH_HZ)) / SPEECH_HZ
     echo = np.random.default_rng(0).normal(size=len(time_s)) * 10 ** (-3 * time_s / 0.4)
     return samples + signal.fftconvolve(samples, echo / np.linalg.norm(echo))[: len(samples)]
 
@@ -150,20 +148,20 @@ COPIES = {
     "GSM": lambda x: coded(*at_rate(x, 8000), format="WAV", subtype="GSM610"),
     "8 kHz": lambda x: at_rate(x, 8000),
     "22.05 kHz": lambda x: at_rate(x, 22050),
-    "-20 dB": lambda x: (x / 10, NEAR_DUPLICATES_RATE_HZ),
-    "20 ms lost at the start": lambda x: (x[20 * MS :], NEAR_DUPLICATES_RATE_HZ),
-    "40 ms lost at both ends": lambda x: (x[40 * MS : -40 * MS], NEAR_DUPLICATES_RATE_HZ),
-    "80 ms put before": lambda x: (np.pad(x, (80 * MS, 0)), NEAR_DUPLICATES_RATE_HZ),
-    "inverted": lambda x: (-x, NEAR_DUPLICATES_RATE_HZ),
-    "200 ms lost at the start": lambda x: (x[200 * MS :], NEAR_DUPLICATES_RATE_HZ),
-    "200 ms lost at the end": lambda x: (x[: -200 * MS], NEAR_DUPLICATES_RATE_HZ),
-    "200 ms lost at both ends": lambda x: (x[200 * MS : -200 * MS], NEAR_DUPLICATES_RATE_HZ),
-    "200 ms put before": lambda x: (np.pad(x, (200 * MS, 0)), NEAR_DUPLICATES_RATE_HZ),
+    "-20 dB": lambda x: (x / 10, SPEECH_HZ),
+    "20 ms lost at the start": lambda x: (x[20 * MS :], SPEECH_HZ),
+    "40 ms lost at both ends": lambda x: (x[40 * MS : -40 * MS], SPEECH_HZ),
+    "80 ms put before": lambda x: (np.pad(x, (80 * MS, 0)), SPEECH_HZ),
+    "inverted": lambda x: (-x, SPEECH_HZ),
+    "200 ms lost at the start": lambda x: (x[200 * MS :], SPEECH_HZ),
+    "200 ms lost at the end": lambda x: (x[: -200 * MS], SPEECH_HZ),
+    "200 ms lost at both ends": lambda x: (x[200 * MS : -200 * MS], SPEECH_HZ),
+    "200 ms put before": lambda x: (np.pad(x, (200 * MS, 0)), SPEECH_HZ),
     "1 % faster": lambda x: at_speed(x, 1.01),
     "1 % slower": lambda x: at_speed(x, 0.99),
     "10 % faster": lambda x: at_speed(x, 1.1),
     "10 % slower": lambda x: at_speed(x, 0.9),
-    "in a room": lambda x: (in_a_room(x), NEAR_DUPLICATES_RATE_HZ),
+    "in a room": lambda x: (in_a_room(x), SPEECH_HZ),
 }
 
 
@@ -175,12 +173,10 @@ def heard(tmp_path):
         entries = {}
         for name, recording in recordings.items():
             samples, rate_hz = (
-                recording
-                if isinstance(recording, tuple)
-                else (recording, NEAR_DUPLICATES_RATE_HZ)
+                recording if isinstance(recording, tuple) else (recording, SPEECH_HZ)
             )
             entries[name] = entry(tmp_path / f"{name}.wav", samples, rate_hz, subtype="FLOAT")
-        return listen(entries, "made")
+        return read_recordings(entries, "made")
 
     return heard
 
@@ -233,7 +229,10 @@ def test_a_part_of_a_file(tmp_path):
     whole = entry(tmp_path / "whole.wav", np.concatenate([speak(1), ORIGINAL, speak(2)]))
     part = {**whole, "start": 1.5, "stop": 3.0}
     alone = entry(tmp_path / "alone.wav", ORIGINAL / 3)
-    left, right = listen({"a": whole, "b": part}, "left"), listen({"c": alone}, "right")
+    left, right = (
+        read_recordings({"a": whole, "b": part}, "left"),
+        read_recordings({"c": alone}, "right"),
+    )
     assert same_recordings(left, right) == ([], [["b", "c"]])
 
 
@@ -255,22 +254,18 @@ def test_a_block_reaches_as_far_as_its_longest(heard, monkeypatch):
 
 
 def test_no_recording_at_all(heard):
-    assert same_recordings(listen({}, "none"), heard({"a": ORIGINAL})) == ([], [])
-    assert same_recordings(heard({"a": ORIGINAL}), listen({}, "none")) == ([], [])
+    assert same_recordings(read_recordings({}, "none"), heard({"a": ORIGINAL})) == ([], [])
+    assert same_recordings(heard({"a": ORIGINAL}), read_recordings({}, "none")) == ([], [])
 
 
 def test_silence_is_a_copy_of_silence(heard):
-    left = heard(
-        {"a": np.zeros(NEAR_DUPLICATES_RATE_HZ, "float32"), "b": speak(3, duration_s=1)}
-    )
-    right = heard(
-        {"c": np.zeros(NEAR_DUPLICATES_RATE_HZ + 5, "float32"), "d": speak(4, duration_s=1)}
-    )
+    left = heard({"a": np.zeros(SPEECH_HZ, "float32"), "b": speak(3, duration_s=1)})
+    right = heard({"c": np.zeros(SPEECH_HZ + 5, "float32"), "d": speak(4, duration_s=1)})
     assert same_recordings(left, right) == ([], [["a", "c"]])
 
 
 def test_a_file_that_is_not_there(tmp_path):
     missing = {"wav": str(tmp_path / "none.wav"), "start": None, "stop": None}
-    match = r"Cannot compare .*none\.wav: unreadable .*say where it lies with --data_folder"
+    match = r"Cannot compare .*none\.wav: unreadable .*give its folder with --data_folder"
     with pytest.raises(SERError, match=match):
         read_waveform(missing)

@@ -1,4 +1,4 @@
-"""."""
+"""Splits by every protocol."""
 
 import warnings
 from collections import Counter
@@ -51,15 +51,16 @@ def test_a_class_without_utterances():
 EMOTIONS = ("anger", "happiness", "sadness")
 
 
+def row(speaker, emotion, **facts):
+    return {"speaker": speaker, "group": None, "split": None, "emotion": emotion, **facts}
+
+
 def corpus(speakers=10, each=6, emotions=EMOTIONS):
     """``each`` utterances of each emotion by each speaker; two speakers form a group."""
     return {
-        f"{speaker:02d}_{emotion}_{take}": {
-            "speaker": f"s{speaker:02d}",
-            "group": f"g{speaker // 2}",
-            "split": PARTS[speaker % 3],
-            "emotion": emotion,
-        }
+        f"{speaker:02d}_{emotion}_{take}": row(
+            f"s{speaker:02d}", emotion, group=f"g{speaker // 2}", split=PARTS[speaker % 3]
+        )
         for speaker in range(speakers)
         for emotion in emotions
         for take in range(each)
@@ -84,12 +85,7 @@ def drawn(seed):
     """
     rng = np.random.default_rng(seed)
     return {
-        f"{speaker}_{emotion}_{take}": {
-            "speaker": f"s{speaker}",
-            "group": f"g{speaker % 4}",
-            "split": None,
-            "emotion": emotion,
-        }
+        f"{speaker}_{emotion}_{take}": row(f"s{speaker}", emotion, group=f"g{speaker % 4}")
         for speaker in range(rng.integers(6, 10))
         for emotion in EMOTIONS
         for take in range(rng.integers(1, 5))
@@ -97,7 +93,7 @@ def drawn(seed):
 
 
 @pytest.mark.parametrize("protocol", ["random", "speaker", "group"])
-@pytest.mark.parametrize("seed", range(15))
+@pytest.mark.parametrize("seed", range(8))
 def test_every_protocol_is_an_exact_partition(protocol, seed):
     rows = drawn(seed)
     with warnings.catch_warnings():
@@ -111,7 +107,7 @@ def test_every_protocol_is_an_exact_partition(protocol, seed):
 
 
 @pytest.mark.parametrize("protocol", ["random", "speaker", "group"])
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 def test_the_folds_test_each_utterance_once(protocol, seed):
     rows, folds = drawn(seed), 4
     tested = Counter()
@@ -135,6 +131,7 @@ def test_the_seed_decides_and_nothing_else(protocol):
 def test_the_shares_and_the_classes_are_as_asked():
     rows = corpus(speakers=20, each=10)
     parts = split(rows, SplitSetting("random", 1, (0.8, 0.1, 0.1)))
+    assert values(rows, parts["train"], "speaker") & values(rows, parts["test"], "speaker")
     assert [len(part) for part in parts.values()] == [480, 60, 60]
     for part in parts.values():
         counts = Counter(rows[i]["emotion"] for i in part)
@@ -143,18 +140,15 @@ def test_the_shares_and_the_classes_are_as_asked():
     assert [len(values(rows, part, "speaker")) for part in parts.values()] == [12, 4, 4]
 
 
-def test_random_shares_speakers():
-    rows = corpus()
-    parts = split(rows, SplitSetting("random", 1))
-    assert values(rows, parts["train"], "speaker") & values(rows, parts["test"], "speaker")
-
-
-def test_group_leaves_one_out_and_validates_on_the_next():
+def test_group_leaves_one_out_and_validates_on_the_next_that_has_every_class():
     rows = corpus(speakers=8)  # g0 to g3
     for fold, (test, valid) in enumerate([(0, 1), (1, 2), (2, 3), (3, 0)], start=1):
         parts = split(rows, SplitSetting("group", 9, fold=fold))
         assert values(rows, parts["test"], "group") == {f"g{test}"}
         assert values(rows, parts["valid"], "group") == {f"g{valid}"}
+    rows = {i: r for i, r in rows.items() if r["emotion"] != "anger" or r["group"] != "g1"}
+    parts = split(rows, SplitSetting("group", 1))
+    assert values(rows, parts["valid"], "group") == {"g2"}
 
 
 def test_official_is_the_corpuss_own():
@@ -163,12 +157,12 @@ def test_official_is_the_corpuss_own():
     require_partition(rows, parts)
     for part, ids in parts.items():
         assert values(rows, ids, "split") == {part}
-
-
-@pytest.mark.parametrize("part", ["train", "test"])
-def test_official_needs_training_and_test(part):
-    rows = {i: row for i, row in corpus().items() if row["split"] != part}
-    with pytest.raises(SERError, match=f"no official {part} part; use split: speaker"):
+    for part in ("train", "test"):
+        rest = {i: row for i, row in rows.items() if row["split"] != part}
+        with pytest.raises(SERError, match=f"no official {part} part; use split: speaker"):
+            split(rest, SplitSetting("official", 1))
+    rows[next(iter(rows))]["split"] = None
+    with pytest.raises(SERError, match="1 utterances are in no part of the corpus's official"):
         split(rows, SplitSetting("official", 1))
 
 
@@ -196,9 +190,8 @@ def test_official_without_validation_takes_speakers_of_train(caplog):
     )
 
 
-@pytest.mark.parametrize("speaker", [None, "s01"])
-def test_official_without_speakers_validates_on_utterances(speaker, caplog):
-    rows = official_without_validation(speaker=speaker)
+def test_official_without_speakers_validates_on_utterances(caplog):
+    rows = official_without_validation(speaker=None)
     parts = split(rows, SplitSetting("official", 1))
     require_partition(rows, parts)
     assert values(rows, parts["valid"], "emotion") == set(EMOTIONS)
@@ -216,7 +209,7 @@ def test_official_must_leave_every_class_to_train_on():
     require_partition(rows, split(rows, SplitSetting("official", 1), classes=False))
 
 
-def test_without_classes_rare_and_missing_labels_are_no_matter():
+def test_without_classes_rare_and_missing_labels_do_not_matter():
     rows = corpus(speakers=9)
     rare = next(iter(rows))
     rows = {i: {**row, "emotion": "calm" if i == rare else None} for i, row in rows.items()}
@@ -250,7 +243,7 @@ def test_a_corpus_smaller_than_its_shares_is_cut_as_finely_as_it_can_be(protocol
         require_partition(rows, split(rows, SplitSetting(protocol, 1, (0.9, 0.05, 0.05))))
 
 
-@pytest.mark.parametrize("fold", [0, 6, -1])
+@pytest.mark.parametrize("fold", [0, 6])
 def test_a_fold_out_of_range(fold):
     with pytest.raises(SERError, match=f"Bad fold {fold}; expected 1 to 5"):
         split(corpus(), SplitSetting("speaker", 1, folds=5, fold=fold))
@@ -268,11 +261,9 @@ def test_the_field_a_protocol_needs(by):
         split(rows, SplitSetting(by, 1))
 
 
-@pytest.mark.parametrize("groups", [1, 2])
-def test_too_few_groups(groups):
-    match = f"split: group needs at least 3 groups; found only {groups}"
-    with pytest.raises(SERError, match=match):
-        split(corpus(speakers=2 * groups), SplitSetting("group", 1))
+def test_too_few_groups():
+    with pytest.raises(SERError, match="group needs at least 3 groups; found only 2"):
+        split(corpus(speakers=4), SplitSetting("group", 1))
 
 
 def test_a_group_may_not_take_a_class_with_it():
@@ -286,43 +277,39 @@ def test_a_group_may_not_take_a_class_with_it():
 
 
 @pytest.mark.parametrize(
-    "fractions",
-    [(0.8, 0.1), (0.8, 0.1, 0.2), (0.9, 0.1, 0.0), (0.5, 0.0, 0.5), (1.2, -0.1, -0.1)],
+    "changes, match",
+    [
+        *(
+            ({"fractions": bad}, r"Bad split_fractions \[.*\]; expected three shares")
+            for bad in ((0.8, 0.1), (0.8, 0.1, 0.2), (0.9, 0.1, 0.0), (1.2, -0.1, -0.1))
+        ),
+        *(
+            ({"folds": bad}, f"Bad folds {bad!r}; expected 2 or more, or null")
+            for bad in (0, 1, -5, "five", 2.5)
+        ),
+        ({"fold": "a"}, "Bad fold 'a'; expected a number from 1"),
+        ({"fold": 2}, "fold: 2 needs folds; give --folds too"),
+        ({"protocol": "speakers"}, "Bad split 'speakers'; expected one of: speaker"),
+    ],
 )
-def test_bad_fractions(fractions):
-    with pytest.raises(SERError, match=r"Bad split_fractions \[.*\]; expected three shares"):
-        SplitSetting("random", 1, fractions)
-
-
-@pytest.mark.parametrize("folds", [0, 1, -5, "five", 2.5])
-def test_bad_folds(folds):
-    with pytest.raises(SERError, match=f"Bad folds {folds!r}; expected 2 or more, or null"):
-        SplitSetting("speaker", 1, folds=folds)
-
-
-def test_a_fold_without_folds_would_go_unnoticed():
-    with pytest.raises(SERError, match="fold: 2 means nothing without folds"):
-        SplitSetting("speaker", 1, fold=2)
-    assert SplitSetting("group", 1, fold=2).describe() == "group-fold2"
-
-
-def test_an_unknown_protocol():
-    with pytest.raises(SERError, match="Bad split 'speakers'; expected one of: speaker"):
-        SplitSetting("speakers", 1)
+def test_bad_settings(changes, match):
+    with pytest.raises(SERError, match=match):
+        SplitSetting(**{"protocol": "speaker", "seed": 1, **changes})
 
 
 @pytest.mark.parametrize(
-    "setting, text",
+    "setting, text, count",
     [
-        (SplitSetting("random", 1), "random"),
-        (SplitSetting("speaker", 1, folds=5, fold=2), "speaker-5fold-fold2"),
-        (SplitSetting("group", 1, folds=5, fold=2), "group-fold2"),
-        (SplitSetting("official", 1, folds=5), "official"),
-        (SplitSetting("speaker+text", 1, folds=3, fold=7), "speaker+text-3x3fold-fold7"),
+        (SplitSetting("random", 1), "random", 1),
+        (SplitSetting("random", 1, folds=4), "random-4fold-fold1", 4),
+        (SplitSetting("speaker", 1, folds=5, fold=2), "speaker-5fold-fold2", 5),
+        (SplitSetting("group", 1, folds=4, fold=2), "group-fold2", 5),
+        (SplitSetting("official", 1, folds=5), "official", 1),
+        (SplitSetting("speaker+text", 1, folds=3, fold=7), "speaker+text-3x3fold-fold7", 9),
     ],
 )
-def test_describe(setting, text):
-    assert setting.describe() == text
+def test_names_and_numbers_of_folds(setting, text, count):
+    assert (setting.describe(), setting.fold_count(corpus())) == (text, count)
 
 
 def classes_of(rows, parts):
@@ -367,12 +354,7 @@ def test_every_fold_has_every_class():
         for emotion in ("anger", "fear", "joy"):
             clips = rng.integers(0, 4) if emotion != "anger" else rng.integers(1, 6)
             for clip in range(int(clips)):
-                rows[f"{speaker}_{emotion}_{clip}"] = {
-                    "speaker": f"s{speaker}",
-                    "group": None,
-                    "split": None,
-                    "emotion": emotion,
-                }
+                rows[f"{speaker}_{emotion}_{clip}"] = row(f"s{speaker}", emotion)
     tested = Counter()
     for fold in (1, 2, 3):
         parts = split(rows, SplitSetting("speaker", 1, folds=3, fold=fold))
@@ -380,14 +362,6 @@ def test_every_fold_has_every_class():
         assert values(rows, parts["test"], "emotion") == {"anger", "fear", "joy"}
         tested.update(parts["test"])
     assert tested == Counter(rows.keys())
-
-
-def test_the_next_group_that_has_every_class_validates():
-    rows = corpus(speakers=8)
-    rows = {i: r for i, r in rows.items() if r["emotion"] != "anger" or r["group"] != "g1"}
-    parts = split(rows, SplitSetting("group", 1))
-    assert values(rows, parts["test"], "group") == {"g0"}
-    assert values(rows, parts["valid"], "group") == {"g2"}
 
 
 def test_a_random_split_has_every_class_in_every_part():
@@ -418,27 +392,14 @@ def test_too_few_speakers_are_not_called_utterances():
     with pytest.raises(SERError, match="^Without the test set, one speaker is too few to cut"):
         split(rows, SplitSetting("speaker", 1, folds=2))
     # One utterance of each speaker: as many folds as the largest class has utterances.
-    single = {
-        f"{n}": {
-            "speaker": f"s{n}",
-            "group": None,
-            "split": None,
-            "emotion": EMOTIONS[n % 3],
-        }
-        for n in range(12)
-    }
+    single = {f"{n}": row(f"s{n}", EMOTIONS[n % 3]) for n in range(12)}
     require_partition(single, split(single, SplitSetting("speaker", 1)))
 
 
 def test_consecutive_seeds_test_on_other_speakers_even_where_balance_decides():
     # Speakers of different sizes leave the balanced folds no choice but one.
     rows = {
-        f"s{speaker}_{emotion}_{clip}": {
-            "emotion": emotion,
-            "speaker": f"s{speaker}",
-            "group": None,
-            "split": None,
-        }
+        f"s{speaker}_{emotion}_{clip}": row(f"s{speaker}", emotion)
         for speaker in range(10)
         for emotion in ("anger", "neutral")
         for clip in range(2 + speaker * (1 + (emotion == "anger")))
@@ -457,13 +418,7 @@ def test_consecutive_seeds_test_on_other_speakers_even_where_balance_decides():
 def crossed(speakers=6, texts=6):
     """Every speaker says every text in every emotion."""
     return {
-        f"{speaker}_{text}_{emotion}": {
-            "speaker": f"s{speaker}",
-            "text": f"t{text}",
-            "group": None,
-            "split": None,
-            "emotion": emotion,
-        }
+        f"{speaker}_{text}_{emotion}": row(f"s{speaker}", emotion, text=f"t{text}")
         for speaker in range(speakers)
         for text in range(texts)
         for emotion in EMOTIONS
@@ -503,16 +458,3 @@ def test_speaker_and_text_out_of_range_and_without_texts():
         split(rows, SplitSetting("speaker+text", 1, folds=3))
     with pytest.raises(SERError, match="has only 2 texts, too few to cut into 3 parts by text"):
         split(crossed(texts=2), SplitSetting("speaker+text", 1, folds=3))
-
-
-@pytest.mark.parametrize(
-    "setting, count",
-    [
-        (SplitSetting("random", 1), 1),
-        (SplitSetting("random", 1, folds=4), 4),
-        (SplitSetting("group", 1), 5),
-        (SplitSetting("official", 1, folds=4), 1),
-    ],
-)
-def test_how_many_folds_there_are(setting, count):
-    assert setting.fold_count(corpus()) == count

@@ -20,7 +20,7 @@ from data_prep.demo.acting import habits_of, perform
 from data_prep.demo.espeak import Prosody, Synthesizer
 from ser_brain.core.errors import SERError
 from ser_brain.data import audio
-from ser_brain.data.manifest import read_card, read_manifest
+from ser_brain.data.manifest import read_manifest
 
 SEED = render.SEED
 SCRIPT = script.clips(SEED)
@@ -155,7 +155,8 @@ def test_arousal_is_heard_in_level_and_pace(sample):
 
 def test_prepares_a_manifest_that_says_synthetic(sample, tmp_path):
     manifest, folder = prepare("demo", sample, tmp_path)
-    entries, card = read_manifest(manifest, folder), read_card(manifest)
+    found = read_manifest(manifest)
+    entries, card = found.located(folder), found.card
     assert "demo" in corpora() and len(entries) == len(SAMPLE)
     name, entry = next(iter(entries.items()))
     assert name == "demo_eng_s03_" + entry["text"].split("_")[1] + "_ang"

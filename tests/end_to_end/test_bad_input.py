@@ -20,9 +20,9 @@ from ser_brain.core.errors import SERError
 from ser_brain.core.schema import number
 from ser_brain.data import audio
 from ser_brain.data.dataset import load_signal
+from ser_brain.data.folding import cut
 from ser_brain.data.leakage import read_ids
 from ser_brain.data.manifest import read_manifest
-from ser_brain.data.splits import cut
 from ser_brain.evaluation.predictions import read_predictions
 from ser_brain.evaluation.runs import read_run
 from ser_brain.inference.recognizer import Input
@@ -266,7 +266,7 @@ def prepared(folder, *names):
     with open(folder / "t.csv", "a", encoding="utf-8") as file:
         file.write("zz.wav,sad,z\n")
     manifest, _ = prepare("table", folder, folder / "m", True, name="odd", csv="t.csv")
-    entries = read_manifest(manifest, folder)
+    entries = read_manifest(manifest).located(folder)
     left_out = json.loads(manifest.with_suffix(".card.json").read_text())["left_out"]
     found = {path: kind for kind, paths in left_out.items() for path in paths}
     for entry in entries.values():

@@ -23,6 +23,7 @@ import soundfile
 import torch
 from safetensors.torch import load_file, save_file
 
+import recipes
 import train
 from data_prep.__main__ import main as data_prep
 from data_prep.__main__ import main as main_faults_c
@@ -411,9 +412,9 @@ def test_an_answer_that_is_not_finite_is_an_error_that_names_the_model(model_fau
         == 2
     )
     said = capsys.readouterr()
-    assert "The model tiny wav2vec2-base has no answer: its log_probabilities are" in said.err
+    assert "tiny wav2vec2-base gives no usable scores: its log_probabilities are" in said.err
     assert "nan" not in said.out
-    with pytest.raises(SERError, match="has no answer"):
+    with pytest.raises(SERError, match="gives no usable scores"):
         EmotionRecognizer.from_pretrained(model_faults_b).predict(noise_faults_b(1), RATE_HZ)
 
 
@@ -693,8 +694,8 @@ def test_a_stop_before_its_start_is_refused_wherever_it_stands(talk, capsys):
     manifest = talk / "m" / "mine.json"
     (talk / "m" / "mine.card.json").unlink()
     manifest.write_text(manifest.read_text().replace('"stop": 2.0', '"stop": 0.5'))
-    with pytest.raises(SERError, match="stop of 'mine_talk_1.000_2.000' is 0.5"):
-        read_manifest(manifest, talk)
+    with pytest.raises(SERError, match="Bad stop in entry 'mine_talk_1.000_2.000' .*: found 0.5"):
+        read_manifest(manifest)
 
 
 def test_an_explicit_map_goes_before_the_words_for_nothing(talk):
@@ -873,18 +874,18 @@ def test_only_testing_needs_the_epochs_that_were_asked_for(run_faults_d, capsys)
 @pytest.mark.parametrize("factor", [1, 2])
 def test_a_skipped_batch_is_not_in_the_train_loss(factor, run_faults_d, monkeypatch):
     """Issue 13, number 10: a batch whose gradient overflowed was skipped, and counted."""
-    real, victim = ClassificationBrain.losses, []
+    real, victim = ClassificationBrain.compute_forward, []
 
-    def losses(self, predictions, batch):
-        found = real(self, predictions, batch)
-        if torch.is_grad_enabled() and (not victim or victim[0] in batch.id):
+    def compute_forward(self, batch, stage):
+        predictions = real(self, batch, stage)
+        if stage.name == "TRAIN" and (not victim or victim[0] in batch.id):
             victim[:] = victim or [batch.id[0]]
-            mean = found["nll"].mean
-            steep = (mean - mean.detach()).sqrt()  # 0, with an infinite gradient
-            found = {"nll": found["nll"]._replace(mean=mean + 1000 + steep)}
-        return found
+            found = predictions["log_probabilities"]
+            steep = (found - found.detach()).sqrt()  # 0, with an infinite gradient
+            predictions["log_probabilities"] = found - 1000 + steep
+        return predictions
 
-    monkeypatch.setattr(ClassificationBrain, "losses", losses)
+    monkeypatch.setattr(ClassificationBrain, "compute_forward", compute_forward)
     option = f"--grad_accumulation_factor={factor}"
     code, folder = run_faults_d("run", option, nonfinite_batches="skip", batch_size=6)
     assert code == 0
@@ -893,19 +894,20 @@ def test_a_skipped_batch_is_not_in_the_train_loss(factor, run_faults_d, monkeypa
 
 
 @pytest.fixture
-def documented(tmp_path, monkeypatch):
+def documented(tmp_path):
     """The example experiment of docs/adding_an_experiment.md; its settings file."""
     page = (ROOT_faults_d / "docs" / "adding_an_experiment.md").read_text(encoding="utf-8")
     code, text = (
         re.search(rf"```{kind}\n(.*?)```", page, re.S)[1] for kind in ("python", "yaml")
     )
-    (tmp_path / "own_recipes").mkdir()
-    (tmp_path / "own_recipes" / "smooth.py").write_text(code)
-    monkeypatch.syspath_prepend(tmp_path)
-    text = text.replace("recipes.smooth", "own_recipes.smooth")
+    (tmp_path / "recipes").mkdir()
+    (tmp_path / "recipes" / "smooth.py").write_text(code)
     file = tmp_path / "smooth.yaml"
     file.write_text(text.replace("base.yaml", str(ROOT_faults_d / "hparams" / "base.yaml")))
-    return file
+    recipes.__path__.append(str(tmp_path / "recipes"))
+    yield file
+    recipes.__path__.remove(str(tmp_path / "recipes"))
+    sys.modules.pop("recipes.smooth", None)
 
 
 def test_the_documented_experiment_trains_evaluates_exports_and_predicts(
@@ -969,13 +971,13 @@ def test_the_documented_experiment_is_checked_as_any(
 
 def test_a_brain_predicts_what_it_declares(documented, run_faults_d, tmp_path, capsys):
     """Issue 13, number 5: what an experiment learns is declared, and held to."""
-    recipe = tmp_path / "own_recipes" / "smooth.py"
+    recipe = tmp_path / "recipes" / "smooth.py"
     for declared, said in (
         ('("emotion", "valence_arousal")', "gives log_probabilities, expected: log_pr"),
         ("()", "Bad tasks () of SmoothBrain"),
     ):
         recipe.write_text(re.sub(r"tasks = .*", f"tasks = {declared}", recipe.read_text()))
-        sys.modules.pop("own_recipes.smooth", None)
+        sys.modules.pop("recipes.smooth", None)
         assert run_faults_d("run", recipe=str(documented))[0] == 2
         assert said in capsys.readouterr().err
 
@@ -1164,7 +1166,7 @@ def home(unknown_speakers, tmp_path):
 
 
 UNKNOWN = (
-    "not compared: speakers of 48, groups of 48, texts of 48 utterances, which are not known"
+    "not compared: speakers of 48, groups of 48, texts of 48 utterances, which are unknown"
 )
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 import yaml
 from hyperpyyaml import load_hyperpyyaml
 
@@ -197,7 +196,10 @@ def test_mixed_precision_runs(corpus, tmp_path, monkeypatch):
             {"lr_heads": 1e30, "lr_encoder": 1e30},
             r"The loss is (nan|inf) in the batch of tiny",
         ),
-        ({"batch_size": "four"}, r"Bad batch_size 'four'; expected a whole number from 1\."),
+        (
+            {"batch_size": "four"},
+            r"Bad batch_size 'four'; expected a whole number, at least 1\.",
+        ),
         ({"device": "gpu"}, r"Bad device 'gpu'; this machine has: cpu"),
     ],
 )
@@ -237,7 +239,7 @@ def test_a_run_that_never_began_leaves_no_folder(change, corpus, tmp_path, monke
     [
         (["none.yaml"], "Bad settings file 'none.yaml'"),
         (["--seed=3"], "No settings file; name one first"),
-        (["hparams/base.yaml"], "names no experiment"),
+        (["hparams/base.yaml"], "is not an experiment"),
         (["hparams/classification.yaml", "--sed=3"], "Unknown setting 'sed'"),
         (["hparams/classification.yaml", "--seed=x"], "Bad seed 'x'"),
         (["hparams/classification.yaml", "--corpus=emodbb"], "Bad corpus 'emodbb'"),
@@ -327,29 +329,29 @@ def test_a_long_epoch_is_not_silent_where_there_is_no_terminal(
 
 
 def test_ctrl_c_says_how_to_go_on(corpus, tmp_path, monkeypatch, capsys):
-    def interrupted(self, *_):
+    def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("recipes.classification.ClassificationBrain.train", interrupted)
+    monkeypatch.setattr("recipes.classification.ClassificationBrain.fit", interrupted)
     assert run(monkeypatch, "classification.yaml", settings(corpus, tmp_path / "run")) == 130
     error = capsys.readouterr().err
     assert error.endswith(
-        "error: Interrupted. The same command goes on after the last finished epoch.\n"
+        "error: Interrupted. The same command continues after the last finished epoch.\n"
     )
     assert "Traceback" not in error
 
 
 def test_batches_that_are_not_finite_stop_or_are_counted(corpus, tmp_path, monkeypatch, capsys):
-    real, victim = ClassificationBrain.losses, []
+    real, victim = ClassificationBrain.compute_forward, []
 
-    def losses(self, predictions, batch):
-        if torch.is_grad_enabled() and not victim:
-            victim.append(batch.id[0])
-        if torch.is_grad_enabled() and victim[0] in batch.id:
-            predictions = {n: p * float("nan") for n, p in predictions.items()}
-        return real(self, predictions, batch)
+    def compute_forward(self, batch, stage):
+        predictions = real(self, batch, stage)
+        if stage.name == "TRAIN" and (not victim or victim[0] in batch.id):
+            victim[:] = victim or [batch.id[0]]
+            predictions["log_probabilities"] = predictions["log_probabilities"] * float("nan")
+        return predictions
 
-    monkeypatch.setattr(ClassificationBrain, "losses", losses)
+    monkeypatch.setattr(ClassificationBrain, "compute_forward", compute_forward)
     chosen = settings(corpus, tmp_path / "run")
     assert run(monkeypatch, "classification.yaml", chosen) == 2
     said = capsys.readouterr().err
@@ -392,7 +394,7 @@ def emodb(tmp_path_factory) -> Path:
             "regression.yaml",
             [],
             2,
-            "(48 without valence and arousal). What works: hparams/classification.yaml, or "
+            "(48 without valence and arousal). Use hparams/classification.yaml instead, or "
             "--vad_source=prototypes",
         ),
         ("regression.yaml", ["--vad_source=prototypes"], 0, "/valence-arousal(prototypes)/"),

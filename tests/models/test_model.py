@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from ser_brain.models.model import score_exactly
+from ser_brain.models.heads import EmotionHead
+from ser_brain.models.model import EmotionModel, score_exactly
 from tests.inference.tiny_models import model_and_config
-from tests.models.test_encoders import FAMILIES, clips, padded
+from tests.models.test_encoders import FAMILIES, clips, padded, tiny
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -27,3 +28,16 @@ def test_scores_are_what_the_heads_say():
     expected_B2 = scores["embedding"] @ head.weight.T + head.bias
     torch.testing.assert_close(scores["valence_arousal"], expected_B2)
     assert scores["embedding"].is_inference()
+
+
+def test_the_model_of_a_settings_file_has_the_names_that_run_folders_store():
+    """The checkpoints of version 0.1.0 are of a ModuleDict of these parts."""
+    encoder = tiny("compact")
+    head = EmotionHead(encoder.dim, ["anger", "neutral"], bias=False)
+    parts = torch.nn.ModuleDict({"encoder": encoder, "emotion_head": head})
+    model = EmotionModel.from_modules(**parts).eval()
+    assert list(model.state_dict()) == list(parts.state_dict())
+    assert score_exactly(model, *padded(clips([8000]))).keys() == {
+        "embedding",
+        "log_probabilities",
+    }

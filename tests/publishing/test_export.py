@@ -210,7 +210,7 @@ def test_training_data():
 
 
 def test_a_folder_that_is_no_run(tmp_path):
-    with pytest.raises(SERError, match="is no run folder"):
+    with pytest.raises(SERError, match="is not a run folder"):
         read_trained(tmp_path)
 
 

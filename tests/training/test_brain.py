@@ -1,4 +1,4 @@
-"""What the Brain refuses; its training is tested end to end in test_train and test_golden."""
+"""The Brain's guard against non-finite numbers, its random numbers and its optimisers."""
 
 from __future__ import annotations
 
@@ -13,59 +13,17 @@ from speechbrain.nnet.schedulers import NewBobScheduler
 
 from ser_brain.core.errors import SERError
 from ser_brain.training import device
-from ser_brain.training.brain import FiniteBrain, SERBrain, anneal, make_optimizers, seed_epoch
-
-
-@pytest.fixture
-def brain():
-    """A Brain with settings and nothing else built."""
-    brain = object.__new__(SERBrain)
-    brain.hparams = SimpleNamespace(validation_metric="loss", nonfinite_batches="stop")
-    return brain
-
-
-@pytest.mark.parametrize(
-    "meta, test_only, filled",
-    [
-        (None, False, [None]),
-        (None, True, []),
-        ({"epoch": 1, "cached_features": True}, False, [True]),
-        ({"epoch": 1, "cached_features": False}, False, [False]),
-        ({"epoch": 1}, False, [None]),  # of an earlier version
-        ({"epoch": 2, "cached_features": True}, False, []),
-    ],
-)
-def test_the_cache_is_filled_for_epochs_that_are_left_as_for_those_before(
-    brain, meta, test_only, filled
-):
-    found = []
-    latest = SimpleNamespace(meta=meta) if meta else None
-    brain.hparams.number_of_epochs = 2
-    brain.test_only = test_only
-    brain.precision = "fp32"
-    brain.noprogressbar = True
-    brain.checkpointer = SimpleNamespace(find_latest=lambda: latest)
-    brain.loaders = SimpleNamespace(fill_cache=lambda rows, bar, began: found.append(began))
-    brain._go_on({})
-    assert found == filled
-
-
-@pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_loss_that_is_not_finite_names_its_batch(brain, value):
-    brain.batch_ids = ["demo_a", "demo_b"]
-    with pytest.raises(SERError, match=f"The loss is {value} in the batch of demo_a, demo_b"):
-        brain.check_loss_isfinite(torch.tensor(value))
-    brain.check_loss_isfinite(torch.tensor(1.0))
-
+from ser_brain.training.brain import anneal, make_optimizers, seed_epoch
+from ser_brain.training.nonfinite_guard import NonfiniteGuard
 
 NAN, INF = float("nan"), float("inf")
 
 
-class Small(FiniteBrain):
+class Small(NonfiniteGuard):
     """A linear model whose loss is scaled by what the batch says."""
 
     def compute_forward(self, batch, stage):
-        self.batch_ids = batch["id"]
+        self.note_batch(batch["id"])
         return self.modules.model(batch["x"])
 
     def compute_objectives(self, predictions, batch, stage):
@@ -90,7 +48,7 @@ def fit(brain, scales):
 def trained(scales, nonfinite_batches):
     brain = small(nonfinite_batches)
     fit(brain, scales)
-    return brain.modules.model.weight.detach(), brain.steps_left_out()
+    return brain.modules.model.weight.detach(), brain.skipped()
 
 
 # The fourth loss is finite, and so is every gradient, but not the sum of their squares.
@@ -105,7 +63,7 @@ def test_skipped_batches_leave_no_trace_but_in_the_count(scale, caplog):
 @pytest.mark.parametrize(
     "scale, message",
     [
-        (NAN, "The loss is nan in the batch of clip_1. The last checkpoint is sound"),
+        (NAN, "The loss is nan in the batch of clip_1. The last checkpoint is intact"),
         (INF, "The loss is -?inf in the batch of clip_1."),
         (3e37, "A gradient is not finite in the batch of clip_1.*--nonfinite_batches=skip"),
     ],
@@ -121,7 +79,7 @@ def test_steps_that_a_scaler_leaves_out_are_counted_as_its_own(nonfinite_batches
     # Gradients of up to 14 are finite from 2 ** 124 on; a power of two rounds nothing.
     brain.scaler = torch.GradScaler("cpu", init_scale=2.0**127)
     fit(brain, [4.0] * 5)
-    assert brain.steps_left_out() == {"steps_skipped_by_scaler": 3}
+    assert brain.skipped() == {"steps_skipped_by_scaler": 3}
     expected, nothing = trained([4.0] * 2, "stop")
     assert torch.equal(brain.modules.model.weight, expected) and nothing == {}
 
@@ -172,7 +130,7 @@ def modules():
     return torch.nn.ModuleDict({name: torch.nn.Linear(2, 3) for name in names})
 
 
-def trained_two_optimizers(optimizer):
+def trained_by(optimizer):
     return {p for group in optimizer.param_groups for p in group["params"]}
 
 
@@ -181,25 +139,23 @@ def rates(optimizers):
 
 
 def test_each_parameter_is_in_one(modules, hparams):
-    made = make_optimizers(modules, hparams)
+    made = make_optimizers(modules, modules["encoder"], hparams)
     heads = {*modules["emotion_head"].parameters(), *modules["va_head"].parameters()}
-    assert trained_two_optimizers(made["encoder"]) == set(modules["encoder"].parameters())
-    assert trained_two_optimizers(made["heads"]) == heads
+    assert trained_by(made["encoder"]) == set(modules["encoder"].parameters())
+    assert trained_by(made["heads"]) == heads
     assert rates(made) == RATES
 
 
 def test_what_is_frozen_has_none(modules, hparams):
     modules["encoder"].requires_grad_(False)
     modules["va_head"].requires_grad_(False)
-    made = make_optimizers(modules, hparams)
-    assert trained_two_optimizers(made.pop("heads")) == set(
-        modules["emotion_head"].parameters()
-    )
-    assert not made
+    made = make_optimizers(modules, modules["encoder"], hparams)
+    assert made.keys() == {"heads"}
+    assert trained_by(made["heads"]) == set(modules["emotion_head"].parameters())
 
 
 def test_rates_fall_when_the_metric_does_not(modules, hparams):
-    made = make_optimizers(modules, hparams)
+    made = make_optimizers(modules, modules["encoder"], hparams)
     assert anneal(made, hparams, 1.0) == anneal(made, hparams, 0.5) == RATES
     assert anneal(made, hparams, 0.5) == RATES  # those of the epoch that ended
     assert rates(made) == pytest.approx({"encoder": 0.05, "heads": 0.025})

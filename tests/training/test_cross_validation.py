@@ -1,4 +1,4 @@
-"""Folds, with a train.py that only leaves what ser folds looks for."""
+"""ser folds, with a train.py that only writes what ser folds looks for."""
 
 import json
 import os
@@ -18,10 +18,10 @@ from ser_brain.evaluation.runs import read_run
 from ser_brain.training import cross_validation
 from ser_brain.training.cross_validation import (
     make_plan,
-    parts_of_protocol,
     run_parts,
     run_plan,
 )
+from ser_brain.training.device import available_cpus
 from tests import fake_run
 
 ROOT = Path(__file__).parents[2]
@@ -57,7 +57,6 @@ def stand_in(tmp_path, monkeypatch):
     script.write_text(STAND_IN)
     (tmp_path / "hparams").symlink_to(ROOT / "hparams")
     monkeypatch.setattr(cross_validation, "TRAIN", script)
-    monkeypatch.setattr("ser_brain.training.cross_validation.TRAIN", script)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     return script
 
@@ -78,12 +77,6 @@ def run(tmp_path, protocol="speaker", slots=(None,), **more):
     told = []
     folder = run_plan(plan(tmp_path, protocol, **more), slots, told.append)
     return read_json(folder / "folds.json", "folds"), told
-
-
-def test_every_part_of_a_protocol():
-    names = [part.name for part in parts_of_protocol([1, 2], 2)]
-    assert names == ["seed 1 fold 1", "seed 1 fold 2", "seed 2 fold 1", "seed 2 fold 2"]
-    assert [part.folder for part in parts_of_protocol([7], 1)] == ["seed-7"]
 
 
 @pytest.mark.parametrize(
@@ -116,7 +109,7 @@ def test_what_is_finished_is_not_run_again(tmp_path):
     log = tmp_path / "out" / "fold-2" / "output.txt"
     assert told == [
         "1 of 2 parts are finished already",
-        f"fold-2 begins; all it says is in {log}",
+        f"fold-2 begins; its output is in {log}",
         "fold-2 is finished; 0 to go",
     ]
     run(tmp_path, folds=2, overrides=[("batch_size", "3")])
@@ -137,16 +130,10 @@ def test_a_refused_command_leaves_finished_folds_as_they_were(tmp_path, monkeypa
     assert read_json(records[0], "folds")["parts"] == {}
 
 
-def test_a_part_that_was_killed_in_its_report_goes_on_with_that(tmp_path):
+@pytest.mark.parametrize("missing", ["report/SHA256SUMS", "SHA256SUMS"])
+def test_a_part_that_was_killed_near_its_end_continues(tmp_path, missing):
     run(tmp_path, folds=2)
-    (tmp_path / "out" / "fold-2" / "report" / "SHA256SUMS").unlink()
-    run(tmp_path, folds=2)
-    assert runs(tmp_path) == {"fold-1": 1, "fold-2": 2}
-
-
-def test_a_part_that_was_killed_before_it_noted_its_files_is_run_again(tmp_path):
-    run(tmp_path, folds=2)
-    (tmp_path / "out" / "fold-2" / "SHA256SUMS").unlink()
+    (tmp_path / "out" / "fold-2" / missing).unlink()
     run(tmp_path, folds=2)
     assert runs(tmp_path) == {"fold-1": 1, "fold-2": 2}
 
@@ -161,7 +148,7 @@ def test_more_epochs_are_another_run_but_other_places_are_not(tmp_path):
 
 
 def test_what_a_part_says_of_its_progress_is_passed_on(tmp_path, stand_in, monkeypatch):
-    monkeypatch.setattr(cross_validation, "LOOK_S", 0.05)
+    monkeypatch.setattr(cross_validation, "POLL_S", 0.05)
     said = [
         "audit: train and valid share 2 texts",
         "epoch 1/2: train loss 1.0; 3 s, 0.1 min left",
@@ -201,32 +188,22 @@ def test_side_by_side_on_several_devices(tmp_path, monkeypatch):
     run(tmp_path, folds=4, slots=["a:0", "a:1"])
     said = [path.read_text().split() for path in (tmp_path / "out").glob("*/runs")]
     assert sorted(device for device, _ in said) == ["a:0", "a:0", "a:1", "a:1"]
-    threads = str(max(1, cross_validation.processors() // 2))
+    threads = str(max(1, available_cpus() // 2))
     assert {count for _, count in said} == {threads}
-
-
-def test_processors_where_the_system_says_no_more_than_their_number(monkeypatch):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {1, 5, 7}, raising=False)
-    assert cross_validation.processors() == 3
-    monkeypatch.delattr(os, "sched_getaffinity")  # macOS, Windows
-    monkeypatch.setattr(os, "cpu_count", lambda: 6)
-    assert cross_validation.processors() == 6
-    monkeypatch.setattr(os, "cpu_count", lambda: None)
-    assert cross_validation.processors() == 1
 
 
 PARENT = """
 import signal, sys
 from pathlib import Path
-from ser_brain import fold_processes
+from ser_brain.training import cross_validation
 from ser_brain.core.process import sigterm_raises
 # A process that a shell starts in the background ignores Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-fold_processes.TRAIN = Path(sys.argv[1])
+cross_validation.TRAIN = Path(sys.argv[1])
 out = Path(sys.argv[2])
 commands = {out / n: ["x", f"--output_folder={out / n}", "--fold=1"] for n in ("one", "two")}
 with sigterm_raises():
-    fold_processes.run_parts(commands, [None], print, print)
+    cross_validation.run_parts(commands, [None], print, print)
 """
 
 
@@ -289,12 +266,14 @@ def test_two_at_once(tmp_path):
     "more, message",
     [
         ({"folds": 1}, "Bad --folds 1 for speaker; expected 2 or more"),
-        ({"protocol": "group", "folds": 5}, "Bad --folds 5 for group; the corpus says"),
-        ({"overrides": [("seed", "3")]}, "--seed=... is not for ser folds; give --seeds"),
+        ({"protocol": "group", "folds": 5}, "Bad --folds 5 for group; the corpus decides"),
+        ({"overrides": [("seed", "3")]}, "ser folds sets --seed itself; give --seeds instead"),
+        ({"overrides": [("emotions", "[joy, anger]")]}, "Bad emotion 'joy'"),
+        ({"overrides": [("vad_source", "prototype")]}, "Bad vad_source 'prototype'"),
         ({"overrides": [("btch_size", "3")]}, "Unknown setting 'btch_size'"),
     ],
 )
-def test_what_is_asked_wrongly(tmp_path, more, message):
+def test_a_wrong_command(tmp_path, more, message):
     with pytest.raises(SERError, match=message):
         plan(tmp_path, **more)
 
@@ -307,7 +286,7 @@ def test_where_the_folds_go():
 
 def test_without_a_checkout(tmp_path, stand_in):
     stand_in.unlink()
-    with pytest.raises(SERError, match="ser folds runs in a checkout"):
+    with pytest.raises(SERError, match="ser folds needs a checkout"):
         run_parts({tmp_path / "a": []}, [None], print, print)
 
 

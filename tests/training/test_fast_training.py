@@ -99,19 +99,19 @@ def test_rounded_features_change_the_losses_little(run):
 
 def test_batches_of_other_clips_each_epoch_and_weights_read_once(run, monkeypatch):
     steps, recovered = [], []
-    objectives, start = SERBrain.compute_objectives, sb.Brain.on_evaluate_start
+    weighted_sum, start = SERBrain.weighted_sum, sb.Brain.on_evaluate_start
 
-    def record(brain, predictions, batch, stage):
-        loss = objectives(brain, predictions, batch, stage)
+    def record(brain, losses, stage):
+        loss = weighted_sum(brain, losses, stage)
         if stage.name == "TRAIN":
-            steps.append((tuple(batch.id), loss.item()))
+            steps.append((tuple(brain.batch_ids), loss.item()))
         return loss
 
     def count(brain, **keys):
         recovered.append(keys)
         start(brain, **keys)
 
-    monkeypatch.setattr(SERBrain, "compute_objectives", record)
+    monkeypatch.setattr(SERBrain, "weighted_sum", record)
     monkeypatch.setattr(sb.Brain, "on_evaluate_start", count)
     folder = run("run", 2)
     assert len(recovered) == 1  # for validation and test set alike

@@ -8,7 +8,16 @@ import soundfile
 import torch
 
 from ser_brain.core.errors import SERError
-from ser_brain.training.loaders import Loaders, length_batches
+from ser_brain.data.dataset import evaluation_loader, make_dataset
+from ser_brain.training.loaders import (
+    cached_features,
+    device_options,
+    evaluation_loader_of,
+    inputs_and_lengths,
+    length_batches,
+    training_options,
+    with_features,
+)
 from tests.models.test_encoders import clips, tiny
 
 
@@ -67,7 +76,7 @@ LENGTHS = [8000, 1600, 4800, 3200, 6400]
 
 
 @pytest.fixture
-def rows(tmp_path):
+def dataset(tmp_path):
     found = {}
     for number, wave in enumerate(clips(LENGTHS)):
         wav = tmp_path / f"{number}.wav"
@@ -75,119 +84,103 @@ def rows(tmp_path):
         labels = {"emotion": "anger", "valence": None, "arousal": None}
         place = {"wav": str(wav), "start": None, "stop": None}
         found[f"c{number}"] = {**place, **labels, "duration": len(wave) / 16_000}
-    return found
+    return make_dataset(found, ["anger"], 16_000)
 
 
 @pytest.fixture
-def loaders(tmp_path, monkeypatch):
+def cache(dataset, tmp_path, monkeypatch):
+    """Cache the set's features, for an encoder."""
     monkeypatch.setenv("SER_CACHE", str(tmp_path / "cache"))
 
-    def loaders(family="wav2vec2-base", **changes):
-        settings = {
-            "seed": 1, "emotions": ["anger"], "encoder": tiny(family), "batch_size": 2,
-            "batching": "dynamic", "feature_cache_gb": 1, **changes,
-        }  # fmt: skip
-        return Loaders(SimpleNamespace(**settings), "cpu")
+    def cache(encoder=None, limit_gb=1, **began):
+        encoder = encoder or tiny("wav2vec2-base")
+        return cached_features(encoder, [dataset], limit_gb, "cpu", bar=False, **began)
 
-    return loaders
+    return cache
 
 
-def test_random_batches_are_the_studys(loaders, rows):
-    options = loaders(batching="random").training_options(rows)
+def hparams(batching):
+    return SimpleNamespace(seed=1, batch_size=2, batching=batching)
+
+
+def test_random_batches_are_the_studys(dataset):
+    options = training_options(dataset, hparams("random"), "cpu")
     assert (options["batch_size"], options["shuffle"]) == (2, True)
     assert "batch_sampler" not in options
 
 
-def test_dynamic_batches_have_each_clip(loaders, rows):
-    options = loaders().training_options(rows)
+def test_dynamic_batches_have_each_clip(dataset):
+    options = training_options(dataset, hparams("dynamic"), "cpu")
     assert sorted(n for batch in options["batch_sampler"] for n in batch) == [0, 1, 2, 3, 4]
     assert not {"batch_size", "shuffle"} & options.keys()
 
 
-def test_cached_features_give_what_waveforms_give(loaders, rows):
-    made = loaders()
-    made.fill_cache(rows, bar=False)
-    encoder = made.hparams.encoder.eval()
-    batches = [next(iter(made.evaluation(rows, cached))) for cached in (True, False)]
+def test_cached_features_give_what_waveforms_give(cache, dataset):
+    encoder = tiny("wav2vec2-base").eval()
+    settings = SimpleNamespace(encoder=encoder, emotions=["anger"])
+    featured = with_features(dataset, cache(encoder), settings)
+    batches = [next(iter(evaluation_loader_of(d, 2, "cpu"))) for d in (featured, dataset)]
     assert batches[0].id == batches[1].id
     assert hasattr(batches[0], "features") and not hasattr(batches[0], "signal")
-    assert hasattr(batches[1], "signal") and not hasattr(batches[1], "features")
-    found = []
-    for batch in batches:
-        inputs, shares_B = batch.features if hasattr(batch, "features") else batch.signal
-        lengths_B = (shares_B * inputs.shape[1]).round().long()
-        with torch.no_grad():
-            found.append(encoder(inputs, lengths_B))
-    assert torch.equal(found[0][1], found[1][1])
-    torch.testing.assert_close(found[0][0], found[1][0], atol=0.02, rtol=0)
+    with torch.no_grad():
+        cached, exact = (encoder(*inputs_and_lengths(batch)) for batch in batches)
+    assert torch.equal(cached[1], exact[1])
+    torch.testing.assert_close(cached[0], exact[0], atol=0.02, rtol=0)
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"feature_cache_gb": 0},
-        {"family": "compact"},
+        {"limit_gb": 0},
+        {"encoder": tiny("compact")},
         {"encoder": tiny("wav2vec2-base", freeze="none")},
+        {"began_cached": False},
     ],
 )
-def test_no_cache_where_it_cannot_be_or_is_not_wanted(loaders, rows, changes, tmp_path):
-    made = loaders(**changes)
-    made.fill_cache(rows, bar=False)
-    assert made.cache is None and not (tmp_path / "cache").exists()
-    assert hasattr(next(iter(made.evaluation(rows, cached=True))), "signal")
+def test_no_cache_where_it_cannot_be_or_is_not_wanted(cache, changes, tmp_path):
+    assert cache(**changes) is None and not (tmp_path / "cache").exists()
 
 
-def test_without_room_a_new_run_does_without_the_cache(loaders, rows, caplog):
-    made = loaders(feature_cache_gb=1e-9)
-    made.fill_cache(rows, bar=False)
-    assert made.cache is None and hasattr(next(iter(made.evaluation(rows, True))), "signal")
+def test_without_room_a_new_run_does_without_the_cache(cache, caplog):
+    assert cache(limit_gb=1e-9) is None
     assert "no room to cache 5 of 5 clips" in caplog.text and "in every epoch" in caplog.text
 
 
-def test_without_room_a_run_that_began_with_the_cache_stops(loaders, rows):
+def test_without_room_a_run_that_began_with_the_cache_stops(cache):
     match = (
         r"^The epochs so far were trained on cached features, which are rounded, and there is "
         r"no room to cache 5 of 5 clips: .* feature_cache_gb is 1e-09 .*, 0\.01 would do; .*\. "
-        r"Free the disk, raise --feature_cache_gb, or begin anew in another --output_folder\.$"
+        r"Free some disk space, raise --feature_cache_gb, or start again in another "
+        r"--output_folder\.$"
     )
     with pytest.raises(SERError, match=match):
-        loaders(feature_cache_gb=1e-9).fill_cache(rows, bar=False, began_cached=True)
+        cache(limit_gb=1e-9, began_cached=True)
 
 
-def test_with_room_a_run_that_began_without_the_cache_does_without(loaders, rows, tmp_path):
-    made = loaders()
-    made.fill_cache(rows, bar=False, began_cached=False)
-    assert made.cache is None and not (tmp_path / "cache").exists()
-
-
-def test_evaluation_goes_from_short_to_long(loaders, rows):
-    batches = [*loaders().evaluation(rows, cached=False)]
+def test_evaluation_goes_from_short_to_long(dataset):
+    batches = [*evaluation_loader_of(dataset, 2, "cpu")]
     assert [i for batch in batches for i in batch.id] == ["c1", "c3", "c2", "c4", "c0"]
 
 
-def test_a_gpu_has_workers_and_pinned_memory(loaders, monkeypatch):
-    assert loaders().device_options() == {}
+def test_a_gpu_has_workers_and_pinned_memory(monkeypatch):
+    assert device_options("cpu") == {}
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    monkeypatch.setattr("ser_brain.training.loaders.processors", lambda: 32)
-    made = Loaders(loaders().hparams, "cuda:0")
+    monkeypatch.setattr("ser_brain.training.loaders.available_cpus", lambda: 32)
     forked = {"num_workers": 8, "multiprocessing_context": "fork", "pin_memory": True}
-    assert made.device_options() == forked
+    assert device_options("cuda:0") == forked
     monkeypatch.setattr("multiprocessing.get_all_start_methods", lambda: ["spawn"])
-    assert made.device_options() == {"pin_memory": True}  # as on Windows
+    assert device_options("cuda:0") == {"pin_memory": True}  # as on Windows
 
 
-def test_workers_read_whatever_the_systems_own_way_to_start_them(loaders, rows, monkeypatch):
+def test_workers_read_whatever_the_systems_own_way_to_start_them(dataset, monkeypatch):
     """Python 3.14 on Linux, and every Python on Windows, starts processes by pickling."""
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    monkeypatch.setattr("ser_brain.training.loaders.processors", lambda: 1)
-    made = loaders()
-    made.device = "cuda:0"
-    options = made.device_options() | {"pin_memory": False}
-    monkeypatch.setattr(made, "device_options", lambda: options)
+    monkeypatch.setattr("ser_brain.training.loaders.available_cpus", lambda: 1)
+    options = device_options("cuda:0") | {"pin_memory": False}
     before = torch.multiprocessing.get_start_method()
     torch.multiprocessing.set_start_method("spawn", force=True)
     try:
-        batches = [*made.evaluation(rows, cached=False)]
+        batches = [*evaluation_loader(dataset, 2, rank=0, ranks=1, **options)]
     finally:
         torch.multiprocessing.set_start_method(before, force=True)
-    assert sum(len(batch.id) for batch in batches) == len(rows)
+    assert sum(len(batch.id) for batch in batches) == len(dataset)

@@ -114,7 +114,7 @@ def test_other_recordings_of_the_same_names(run, tmp_path):
     names = [f"{i.removeprefix('other_')}.wav" for i in read_json(manifest, "manifest")]
     for name in names:
         soundfile.write(tmp_path / name, np.full(16000, 0.1), 16000)
-    with pytest.raises(SERError, match="is not the recording that .* it holds 1.00 s, and"):
+    with pytest.raises(SERError, match="is not the recording that .* it has 1.00 s, expected"):
         predict_on(folder, [Target(manifest, data_folder=tmp_path)])
     assert not (folder / "predictions" / "other.jsonl").exists()
 
@@ -156,13 +156,13 @@ def test_every_fold_predicts(run, tmp_path):
 
 def test_mistakes(run, tmp_path, capsys):
     folder, manifest = run
-    with pytest.raises(SERError, match="is no run folder: it holds no hyperparams.yaml"):
+    with pytest.raises(SERError, match="is not a run folder: it contains no hyperparams.yaml"):
         load_run(tmp_path)
     with pytest.raises(SERError, match="No device 'cuda:7'"):
         load_run(folder, "cuda:7")
     with pytest.raises(SERError, match="Bad label source of other 'rated'"):
         predict_on(folder, [Target(manifest, "rated")])
-    with pytest.raises(SERError, match="No folder .*; say where it lies: --data_folder"):
+    with pytest.raises(SERError, match="No folder .*; give its --data_folder"):
         predict_on(folder, [Target(manifest, data_folder=tmp_path / "gone")])
     shutil.rmtree(folder / "save")
     assert main(["evaluate", str(folder), "--on", str(manifest)]) == 2

@@ -64,7 +64,7 @@ def test_killed_runs_end_as_an_undisturbed_one(corpus, tmp_path):
         said = process.communicate()[1].decode()
         if number == signal.SIGTERM:
             assert process.returncode == 143
-            assert said.endswith("goes on after the last finished epoch.\n")
+            assert said.endswith("continues after the last finished epoch.\n")
             assert "Traceback" not in said
         kills += 1
     assert kills >= 2, "the run ended before it could be killed twice"

@@ -66,7 +66,7 @@ def test_what_a_report_is_writing_stays(trained):
 
 def test_other_settings_are_refused_by_name(trained):
     changed = SETTINGS.replace("seed: 1", "seed: 2").replace("eng", "deu")
-    match = r"run holds checkpoints of other settings \(different: corpora, seed\)\. Choose"
+    match = r"run contains checkpoints of other settings \(different: corpora, seed\)\. Choose"
     with pytest.raises(SERError, match=match):
         claim(trained, changed)
     assert (trained / "hyperparams.yaml").read_text() == SETTINGS
@@ -74,8 +74,8 @@ def test_other_settings_are_refused_by_name(trained):
 
 def test_a_run_of_before_there_was_a_setting_may_be_given_it(trained):
     match = (
-        r"\(different: layer, seed; \S+run/hyperparams\.yaml lacks layer: add what the run "
-        r"had, to continue it\)\. Choose"
+        r"\(different: layer, seed; \S+run/hyperparams\.yaml lacks layer: to continue the "
+        r"run, add the values it had\)\. Choose"
     )
     with pytest.raises(SERError, match=match):
         claim(trained, SETTINGS.replace("seed: 1", "seed: 2") + "layer: 3\n")
@@ -155,7 +155,7 @@ def test_the_order_of_keys_does_not_count(trained):
 
 def test_checkpoints_of_unknown_settings_are_nobodys(trained):
     (trained / "hyperparams.yaml").unlink()
-    match = r"run holds checkpoints, but no hyperparams\.yaml .*Choose another --output_folder"
+    match = r"run contains checkpoints, but no hyperparams\.yaml .*another --output_folder"
     with pytest.raises(SERError, match=match):
         claim(trained, SETTINGS)
 
@@ -164,7 +164,7 @@ def test_predictions_of_other_settings_are_kept_apart_too(tmp_path):
     begin(tmp_path, "seed: 1\n")
     (tmp_path / "predictions").mkdir()
     (tmp_path / "predictions" / "emodb.jsonl").touch()
-    with pytest.raises(SERError, match=r"holds predictions of other settings"):
+    with pytest.raises(SERError, match=r"contains predictions of other settings"):
         claim(tmp_path, "seed: 2\n")
 
 

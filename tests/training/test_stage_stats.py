@@ -1,4 +1,4 @@
-"""."""
+"""Statistics are over the whole set, and name what stops a run."""
 
 import math
 from types import SimpleNamespace
@@ -14,7 +14,6 @@ from ser_brain.models.heads import MaskedLoss
 from ser_brain.training.stage_stats import (
     StageRecord,
     class_statistics,
-    format_statistics,
     loss_statistics,
     require_metrics,
     watched,
@@ -81,14 +80,6 @@ def test_a_validation_metric_must_fall():
         require_metrics(("nll",), {"nll": 1.0}, "uar", ("emotion",))
     with pytest.raises(SERError, match="expected one of: loss, mse"):
         require_metrics(("mse",), {"mse": 1.0}, "error_rate", ("valence_arousal",))
-
-
-def test_format_statistics():
-    assert format_statistics({"loss": 1.23456, "uar": 1.0}) == "loss 1.235 uar 1.000"
-
-
-def test_the_validation_metric_is_watched():
-    assert watched({"loss": 0.5, "uar": 0.4}, "loss", 1) == 0.5
 
 
 def test_a_validation_metric_needs_labels():

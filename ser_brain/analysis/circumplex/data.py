@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ser_brain.core.errors import SERError, bad_value
+from ser_brain.data.experiment import Protocol
 from ser_brain.data.labelling import UNIT_RANGE
 from ser_brain.data.labels import EMOTIONS, rescale
 from ser_brain.evaluation.predictions import Predictions
@@ -188,7 +189,7 @@ def _cloud(predictions: Predictions, emotions: Sequence[str], space: str) -> Clo
     chosen = [n for n in in_order if rows[n]["emotion"] in index]
     true_N2 = predictions.true_va_N2
     # Prototypes are the emotion's own place on the circle: no rating to be judged by.
-    if true_N2 is not None and "(prototypes)" not in predictions.card["protocol"]:
+    if true_N2 is not None and not Protocol.of(predictions.card).prototypes:
         true_N2 = rescale(true_N2[chosen], predictions.card["va_range"], UNIT_RANGE)
     else:
         true_N2 = None

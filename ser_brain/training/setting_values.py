@@ -1,0 +1,291 @@
+"""The values of a settings text: read without building anything, and checked by kind."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import ruamel.yaml
+import yaml
+from hyperpyyaml.core import parse_arithmetic
+from ruamel.yaml import YAMLError as RuamelError  # raised by HyperPyYAML's first pass
+
+from ser_brain.core.errors import SERError
+
+MOST_CHARACTERS = 100_000  # of a settings text; the project's own files have 5,000
+LARGEST_SEED = 2**32 - 1  # NumPy's limit
+
+# Raised for a text that describes nothing that can be built.
+BUILD_ERRORS = (
+    yaml.YAMLError,
+    RuamelError,
+    ValueError,
+    TypeError,
+    KeyError,
+    ImportError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
+REFERS = ("!ref", "!copy")
+REFERENCE = re.compile(r"<([^>]*)>")
+# No powers: 9**9**9**9 would be computed for ever.
+ARITHMETIC = re.compile(r"(?!.*\*\*)[-+*/%().eE\d\s]{1,99}")
+GETATTR = "!apply:getattr"  # what !ref <object.attribute> becomes
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Tagged:
+    """A value with a tag that builds or calls something; it stays as it is written.
+
+    Attributes
+    ----------
+    tag : str
+        For example ``!new:torch.nn.Linear``.
+    value : object
+        What follows the tag: a text, a list or a dict.
+    """
+
+    tag: str
+    value: object
+
+    def __repr__(self) -> str:
+        return f"{self.tag} {self.value!r}"
+
+
+def plain_settings(text: str) -> dict:
+    """Read a settings text; nothing that it names is built, called or opened.
+
+    Returns
+    -------
+    dict
+        With ``!ref`` and ``!copy`` resolved and every other tag as a :class:`Tagged`. Two
+        references to one value give the same object.
+
+    Raises
+    ------
+    SERError
+        If the text is not a mapping, or a reference is broken.
+    """
+    try:
+        found = _Reader(text).get_single_data()
+        if not isinstance(found, dict | None):
+            raise ValueError("expected `key: value` lines")
+        return _References(found or {}).resolved(found or {})
+    except BUILD_ERRORS as error:
+        raise SERError(f"Cannot read the settings: {' '.join(str(error).split())}") from error
+
+
+class _Reader(ruamel.yaml.SafeLoader):
+    """Types plain values as HyperPyYAML's loader does, and makes a Tagged of every tag."""
+
+
+def _tagged(reader: _Reader, suffix: str, node: ruamel.yaml.Node) -> Tagged:
+    if isinstance(node, ruamel.yaml.ScalarNode):
+        return Tagged(f"!{suffix}", node.value)
+    if isinstance(node, ruamel.yaml.SequenceNode):
+        return Tagged(f"!{suffix}", reader.construct_sequence(node, deep=True))
+    return Tagged(f"!{suffix}", reader.construct_mapping(node, deep=True))
+
+
+_Reader.add_multi_constructor("!", _tagged)
+
+
+class _References:
+    """Resolves the references of a settings text, given its values."""
+
+    def __init__(self, root: dict) -> None:
+        self._root = root
+        self._done: dict[int, object] = {}  # id of a value -> the resolved value
+
+    def resolved(self, value: object, open_refs: tuple[str, ...] = ()) -> object:
+        """Replace references within a value; ``open_refs`` are those being resolved."""
+        if not isinstance(value, Tagged | list | dict):
+            return value
+        if id(value) not in self._done:
+            if isinstance(value, list):
+                done = [self.resolved(item, open_refs) for item in value]
+            elif isinstance(value, dict):
+                done = {key: self.resolved(item, open_refs) for key, item in value.items()}
+            elif value.tag in REFERS and isinstance(value.value, str):
+                done = self._referred(value.value, open_refs)
+            else:
+                done = Tagged(value.tag, self.resolved(value.value, open_refs))
+            self._done[id(value)] = self._done[id(done)] = done
+        return self._done[id(value)]
+
+    def _referred(self, text: str, open_refs: tuple[str, ...]) -> object:
+        if text in open_refs:
+            raise ValueError(f"{text} refers to itself")
+        open_refs = (*open_refs, text)
+        if not REFERENCE.search(text):
+            return text
+        whole = REFERENCE.fullmatch(text)
+        if whole:
+            return self._at(whole[1], open_refs)
+        text = REFERENCE.sub(lambda match: self._word(match[1], open_refs), text)
+        return parse_arithmetic(text) if ARITHMETIC.fullmatch(text) else text
+
+    def _word(self, place: str, open_refs: tuple[str, ...]) -> str:
+        value = self._at(place, open_refs)
+        if isinstance(value, Tagged | list | dict) or len(str(value)) > MOST_CHARACTERS:
+            raise ValueError(f"<{place}> is not a short text that fits into another")
+        return str(value)
+
+    def _at(self, place: str, open_refs: tuple[str, ...]) -> object:
+        """Look up a place such as ``encoder[source]`` or ``encoder.dim``."""
+        path, _, attribute = place.partition(".")
+        value: object = self._root
+        for part in path.split("["):
+            inner = value.value if isinstance(value, Tagged) else value
+            if not isinstance(inner, dict) or part.strip("]") not in inner:
+                raise ValueError(f'The reference "{path}" is not valid')
+            value = inner[part.strip("]")]
+            if isinstance(value, Tagged) and value.tag in REFERS:
+                value = self.resolved(value, open_refs)
+        value = self.resolved(value, open_refs)
+        return Tagged(GETATTR, [value, attribute]) if attribute else value
+
+
+# -- kinds of values
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of value: in words, for the error message, and as a test."""
+
+    expected: str
+    holds: Callable[[object], bool]
+
+
+def check_kinds(settings: Mapping) -> None:
+    """Check every setting that :data:`KINDS` lists, where it is present.
+
+    Parameters
+    ----------
+    settings : mapping
+        With references resolved and nothing built: from :func:`plain_settings` or ruamel.yaml.
+
+    Raises
+    ------
+    SERError
+        With the key, its value and what was expected.
+    """
+    for key, kind in KINDS.items():
+        if key in settings and not kind.holds(settings[key]):
+            raise SERError(f"Bad {key} {_shown(settings[key])}; expected {kind.expected}.")
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(_without_ruamel(value))
+    except ValueError:  # Python refuses to print an integer of over 4300 digits
+        return "(a number of thousands of digits)"
+
+
+def _without_ruamel(value: object) -> object:
+    """Replace ruamel.yaml's own types, whose repr is no use in an error message."""
+    if isinstance(value, Mapping):
+        return {key: _without_ruamel(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_ruamel(item) for item in value]
+    return float(value) if isinstance(value, float) else value
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _is_built(value: object) -> bool:
+    tag = getattr(value, "tag", None)
+    return bool(getattr(tag, "value", tag))  # ruamel.yaml's tag is an object, Tagged's a str
+
+
+def _numbers(count: int) -> Callable[[object], bool]:
+    return lambda value: (
+        isinstance(value, list) and len(value) == count and all(map(_is_number, value))
+    )
+
+
+def _integer(low: int, high: float = float("inf")) -> Callable[[object], bool]:
+    return lambda value: (
+        isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+    )
+
+
+def _mapping(of: Callable[[object], bool]) -> Callable[[object], bool]:
+    return lambda value: (
+        isinstance(value, Mapping)
+        and all(map(_is_name, value))
+        and all(map(of, value.values()))
+    )
+
+
+def _one_of(*names: str) -> Kind:
+    return Kind(" or ".join(names), lambda value: value in names)
+
+
+NAME = Kind("a name", _is_name)
+FOLDER = Kind("a folder", _is_name)
+COUNT = Kind("a whole number, at least 1", _integer(1))
+POSITIVE = Kind("a number above 0", lambda value: _is_number(value) and value > 0)
+TRUE_OR_FALSE = Kind("True or False", lambda value: isinstance(value, bool))
+BUILT = Kind("a class to build (!new:, !name: or !apply:)", _is_built)
+KINDS: Mapping[str, Kind] = {
+    "seed": Kind(f"a whole number from 0 to {LARGEST_SEED}", _integer(0, LARGEST_SEED)),
+    "experiment": NAME,
+    "output_folder": FOLDER,
+    "manifest_folder": FOLDER,
+    "corpus": NAME,
+    "data_folder": Kind("a folder or null", lambda value: value is None or _is_name(value)),
+    "allow_partial": TRUE_OR_FALSE,
+    "max_clip_s": POSITIVE,
+    "balanced": TRUE_OR_FALSE,
+    "emotions": Kind(
+        "a list of two or more names",
+        lambda value: isinstance(value, list) and len(value) > 1 and all(map(_is_name, value)),
+    ),
+    "emotion_map": Kind("a mapping like {excitement: happiness}, or {}", _mapping(_is_name)),
+    "va_range": Kind("two numbers, the lowest and the highest value", _numbers(2)),
+    "split_fractions": Kind("three numbers: train, valid, test", _numbers(3)),
+    "fold": COUNT,
+    "number_of_epochs": COUNT,
+    "batch_size": COUNT,
+    "batching": _one_of("random", "dynamic"),
+    "fast_precision": _one_of("fp32", "bf16"),
+    "nonfinite_batches": _one_of("stop", "skip"),
+    "feature_cache_gb": Kind(
+        "a number, at least 0", lambda value: _is_number(value) and value >= 0
+    ),
+    "loss_weights": Kind(
+        "a mapping of losses to numbers, at least 0, like {nll: 1.0}",
+        _mapping(lambda value: _is_number(value) and value >= 0),
+    ),
+    "dropouts": Kind("a mapping like {attention_dropout: 0.0}, or {}", _mapping(_is_number)),
+    "lr_encoder": POSITIVE,
+    "lr_heads": POSITIVE,
+    "annealing_factor": Kind(
+        "a number above 0, at most 1", lambda value: _is_number(value) and 0 < value <= 1
+    ),
+    "annealing_threshold": Kind("a number", _is_number),
+    "modules": Kind(
+        "a mapping with an encoder and a head",
+        lambda value: isinstance(value, Mapping) and "encoder" in value and len(value) > 1,
+    ),
+    "brain": BUILT,
+    "encoder": BUILT,
+    "emotion_head": BUILT,
+    "va_head": BUILT,
+    "encoder_optimizer": BUILT,
+    "heads_optimizer": BUILT,
+    "encoder_annealing": BUILT,
+    "heads_annealing": BUILT,
+    "epoch_counter": BUILT,
+    "train_log": BUILT,
+    "checkpointer": BUILT,
+}
