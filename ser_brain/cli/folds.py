@@ -19,6 +19,7 @@ protocols:
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from ser_brain.cli import Outcome
@@ -62,7 +63,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> Outcome:
     overrides, options = command_line.parse_overrides(arguments.rest, command_line.RUN_OPTIONS)
-    _, _, run_options = command_line.parse([arguments.config, *options])
     plan = make_plan(
         arguments.config,
         overrides,
@@ -71,9 +71,10 @@ def run(arguments: argparse.Namespace) -> Outcome:
         arguments.folds,
         arguments.seeds,
         arguments.out,
-        options_of(run_options),
     )
-    # These take seconds to import, which the help and the error of a mistake do without.
+    # Only now: SpeechBrain's options import SpeechBrain, which takes seconds.
+    _, _, run_options = command_line.parse([arguments.config, *options])
+    plan = replace(plan, run_options=options_of(run_options))
     from ser_brain.reporting.report import summary_table, write_report
     from ser_brain.training.device import gpus, require_device
 
