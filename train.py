@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 
 from data_prep import lines_of
-from data_prep.common.run import prepare_all, require_folder
+from data_prep.common.prepare import prepare_all, require_folder
 from ser_brain.core.errors import shown
 from ser_brain.core.files import write_json
 from ser_brain.core.lock import NAME, held

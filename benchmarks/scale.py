@@ -49,7 +49,7 @@ def make_corpus(pool: Path, folder: Path, count: int) -> None:
 
 def prepare(folder: Path) -> None:
     """CSV and audio -> manifest."""
-    from data_prep.common.run import prepare as prepare_corpus
+    from data_prep.common.prepare import prepare as prepare_corpus
 
     options = {"name": "made_up", "csv": "table.csv", "language": "deu", "vad_scale": [1, 5]}
     prepare_corpus("table", folder, folder / "manifests", **options)

@@ -1,6 +1,7 @@
-"""Corpora -> manifests. Every other file in this folder is one corpus, found by its name.
+"""Prepare corpora: from audio and labels to a manifest. Every other file here is one corpus.
 
-A corpus file says in the first line of its docstring what the corpus is, and holds
+A corpus is found by the name of its file, and described by the first line of its docstring.
+The file contains
 
 ``CARD``
     a :class:`ser_brain.data.manifest.CorpusCard`;
@@ -9,25 +10,27 @@ A corpus file says in the first line of its docstring what the corpus is, and ho
     (by content);
 ``utterances(data_folder, **options)``
     yields an :class:`~ser_brain.data.manifest.Utterance` for each utterance and a
-    :class:`~ser_brain.data.manifest.Problem` for each thing that cannot become one;
+    :class:`~ser_brain.data.manifest.Problem` for everything that cannot become one;
 
-and, where it needs them,
+and, if it needs them,
 
 ``UNUSED``
-    glob patterns of what belongs to the corpus but is not read (videos, documentation), so that
-    it is not taken for stray;
+    glob patterns of files that belong to the corpus but are not read (videos, documentation),
+    so that they are not reported as stray;
 ``add_options(group)``
     command-line options of its own, named like the parameters of ``utterances``;
 ``card(**options)``, ``files(data_folder, **options)``
-    in place of ``CARD`` and of (``FILES``, ``LABEL_FILES``) where they depend on options;
+    instead of ``CARD`` and of (``FILES``, ``LABEL_FILES``), if they depend on options;
     ``files`` returns two lists of paths;
 ``speakers(data_folder)``
     speaker -> facts (age ...), for the card;
 ``default_folder()``
-    where no data folder need be named;
+    the data folder, if the corpus brings its own;
 ``LINES``
-    what of it an experiment trains and tests on that names no lines of ``corpora``; without
-    them it trains on the whole.
+    the lines of ``corpora`` for an experiment that names only this corpus; without them it
+    trains on the whole corpus;
+``VERSION``
+    a number to raise with a change of the file that changes the manifest.
 
 docs/adding_a_corpus.md shows a complete one.
 """
@@ -36,7 +39,7 @@ from __future__ import annotations
 
 import fnmatch
 import importlib
-import inspect as python_inspect
+import inspect
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -47,7 +50,7 @@ from data_prep.common.checks import unread_format
 from ser_brain.core.errors import SERError, bad_value
 from ser_brain.data.manifest import CorpusCard
 
-NEARBY = 50  # subfolders of a wrong data folder that are looked into for the right one
+NEARBY = 50  # subfolders of a wrong data folder that are searched for the right one
 
 
 @dataclass
@@ -64,7 +67,7 @@ class Corpus:
         self.card = module.card(**self.options) if hasattr(module, "card") else module.CARD
 
     def folder(self, data_folder: str | Path | None) -> Path:
-        """The data folder, or the corpus's own where it has one and none is named."""
+        """The data folder; without one, the corpus's own if it brings one."""
         if data_folder is None:
             if hasattr(self.module, "default_folder"):
                 return self.module.default_folder()
@@ -99,13 +102,13 @@ class Corpus:
         return False
 
     def nothing_found(self, data_folder: Path) -> SERError:
-        """The error for a folder without an utterance; names a better one if it is near."""
+        """The error for a folder without an utterance; suggests a better one nearby."""
         near = [data_folder.parent, *sorted(p for p in data_folder.iterdir() if p.is_dir())]
-        better = [f for f in near[: NEARBY + 1] if self._looks_right(f)]
+        better = [folder for folder in near[: NEARBY + 1] if self._looks_right(folder)]
         hint = f" Did you mean {better[0]}?" if better else ""
         there = matching(data_folder, (*getattr(self.module, "FILES", ()), "*"))
         unread = next(filter(None, map(unread_format, there)), None)
-        hint = f" There are files of {unread}." if unread else hint
+        hint = f" It contains files that cannot be read: {unread}." if unread else hint
         return SERError(
             f"{self.card.name}: no utterance under {data_folder}; "
             f"expected there: {self.card.layout}.{hint}"
@@ -120,14 +123,13 @@ class Corpus:
 
 
 def corpora() -> list[str]:
-    """Names of the corpora: the files of this folder."""
-    folder = Path(__file__).parent
-    files = [p.stem for p in folder.glob("*.py") if not p.stem.startswith(("_", "."))]
-    return sorted([*files, "demo"])
+    """Names of the corpora: the files of this folder, and the demo."""
+    files = [p.stem for p in Path(__file__).parent.glob("*.py")]
+    return sorted([*(name for name in files if not name.startswith(("_", "."))), "demo"])
 
 
 def lines_of(corpora: list[dict] | None, corpus: str, data_folder: str | None) -> list[dict]:
-    """An experiment's ``corpora``, or, where it names none, the lines of its ``corpus``."""
+    """The ``corpora`` of an experiment; without them, the lines of its ``corpus``."""
     if corpora is not None:
         return corpora
     lines = getattr(_module(corpus), "LINES", ({"use": "train"},))
@@ -135,31 +137,29 @@ def lines_of(corpora: list[dict] | None, corpus: str, data_folder: str | None) -
 
 
 def load(corpus: str, **options: object) -> Corpus:
-    """Find a corpus by name.
+    """Find a corpus by the name of its file.
 
     Parameters
     ----------
     corpus : str
-        Name of its file.
     **options
-        Its own options; None means that an option is not given.
+        Options of the corpus; None means not given.
 
     Raises
     ------
     SERError
-        If there is no such corpus or option, with the known ones, nearest first.
+        If there is no such corpus or option; the message lists the known ones, most similar
+        first.
     """
     module = _module(corpus)
-    parameters = list(python_inspect.signature(module.utterances).parameters.values())[1:]
+    parameters = list(inspect.signature(module.utterances).parameters.values())[1:]
     options = {name: value for name, value in options.items() if value is not None}
     known = [p.name for p in parameters]
     for option in options:
+        if not known:
+            raise SERError(f"{corpus} has no options; found {option!r}.")
         if option not in known:
-            raise (
-                bad_value(f"option of {corpus}", option, known)
-                if known
-                else SERError(f"{corpus} has no options; found {option!r}.")
-            )
+            raise bad_value(f"option of {corpus}", option, known)
     needed = [p.name for p in parameters if p.default is p.empty and p.name not in options]
     if needed:
         example = ", ".join(f"{name}: ..." for name in needed)
@@ -177,9 +177,9 @@ def _module(corpus: str) -> ModuleType:
 
 
 def audio_files(folder: Path, patterns: Iterable[str]) -> list[Path]:
-    """Files that match, or the WAV files of a flat copy: all in the folder itself.
+    """Files that match; without any, the WAV files of a flat copy, which has no subfolders.
 
-    A folder inside a copy that is whole is no flat copy.
+    A subfolder of a complete copy is not a flat copy.
     """
     found = matching(folder, patterns)
     if found or matching(folder.resolve().parent, patterns):
@@ -190,8 +190,8 @@ def audio_files(folder: Path, patterns: Iterable[str]) -> list[Path]:
 def matching(folder: Path, patterns: Iterable[str]) -> list[Path]:
     """Files under a folder that match any of the glob patterns, sorted.
 
-    Not those that macOS leaves beside every file (``._name``). Links that lead nowhere are
-    among them: their file is missing, and that must show.
+    The files that macOS adds beside every file (``._name``) are skipped. Broken links are
+    included, so that their missing file is reported.
     """
     found = {path for pattern in patterns for path in folder.glob(pattern)}
     return sorted(p for p in found if not (p.name.startswith("._") or os.path.isdir(p)))

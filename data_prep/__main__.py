@@ -6,14 +6,14 @@ import sys
 from pathlib import Path
 
 import data_prep
-from data_prep.common.run import prepare
+from data_prep.common.prepare import prepare
 from ser_brain.core.errors import SERError, bad_value
 from ser_brain.core.log import show_progress
 from ser_brain.core.process import Parser, exit_code_of, title_of
 
 
 def parser_for(name: str) -> Parser:
-    """The command line of one corpus, with its own options where it has some."""
+    """The parser of one corpus, with the corpus's own options."""
     module = __import__(f"data_prep.{name}", fromlist=["data_prep"])
     layout = (
         f"\n\nexpected in the data folder: {module.CARD.layout}"
@@ -23,7 +23,7 @@ def parser_for(name: str) -> Parser:
     parser = Parser(
         f"python -m data_prep {name}", f"{(module.__doc__ or name).strip()}{layout}"
     )
-    parser.add_argument("--data_folder", metavar="DIR", help="where the corpus lies")
+    parser.add_argument("--data_folder", metavar="DIR", help="where the corpus is")
     parser.add_argument(
         "--manifest_folder",
         metavar="DIR",
@@ -33,32 +33,26 @@ def parser_for(name: str) -> Parser:
     parser.add_argument(
         "--allow_partial",
         action="store_true",
-        help="leave damaged utterances out, and say so in the card",
+        help="skip damaged utterances and list them in the card",
     )
     if hasattr(module, "add_options"):
         module.add_options(parser.add_argument_group(f"options of {name}"))
     return parser
 
 
-def _source(home: Path, corpus: str) -> Path:
-    """The file of a corpus; the demo's is a folder."""
-    file = home / f"{corpus}.py"
-    return file if file.is_file() else home / corpus / "__init__.py"
-
-
 def overview() -> str:
-    """The help without a corpus: which there are."""
+    """The help without a corpus: all corpora."""
     home = Path(data_prep.__file__).parent
-    titles = "\n".join(
-        f"  {name:<10} {title_of(_source(home, name))}" for name in data_prep.corpora()
-    )
+    files = {name: home / f"{name}.py" for name in data_prep.corpora()}
+    files["demo"] = home / "demo" / "__init__.py"
+    titles = "\n".join(f"  {name:<10} {title_of(file)}" for name, file in files.items())
     return (
         "usage: python -m data_prep NAME --data_folder DIR --manifest_folder DIR "
         "[--allow_partial]\n\n"
-        "Write a corpus's manifest (what it says of each utterance) and card.\n\n"
+        "Write the manifest of a corpus, which describes each utterance, and its card.\n\n"
         f"corpora:\n{titles}\n\n"
-        "python -m data_prep NAME --help shows the layout and options of one of them;\n"
-        "docs/adding_a_corpus.md says how to add one."
+        "python -m data_prep NAME --help shows the layout and the options of a corpus.\n"
+        "docs/adding_a_corpus.md describes how to add one."
     )
 
 

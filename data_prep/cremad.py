@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from data_prep import audio_files
-from data_prep.common.table_file import read_table, require_columns
+from data_prep.common.table_columns import read_table, require_columns
 from ser_brain.core.errors import SERError
 from ser_brain.core.log import get_logger
 from ser_brain.data.labels import annotation
@@ -45,7 +45,7 @@ CARD = CorpusCard(
     layout="AudioWAV/1001_DFA_ANG_XX.wav ..., or all in one folder; "
     f"{DEMOGRAPHICS}, {SUMMARY}, {VOTES}",
     sample_rates_hz=(16000,),
-    # 7,442 files, of which one is silent in every copy.
+    # 7,442 files, one of which is silent in every copy.
     expected={
         "utterances": 7441,
         "speakers": 91,
@@ -94,10 +94,10 @@ SOURCES = {
 
 
 def utterances(data_folder: Path) -> Iterator[Utterance | Problem]:
-    """Every file of ``AudioWAV/`` or of a flat copy, and rated clips whose audio is missing."""
+    """Every file of ``AudioWAV/`` or of a flat copy, and rated clips without audio."""
     for table, what in OPTIONAL.items():
         if not _table(data_folder, table).is_file():
-            logger.warning(f"cremad: no {data_folder / table}; {what} stay unknown.")
+            logger.warning(f"cremad: no {data_folder / table}; {what} are unknown.")
     people = speakers(data_folder)
     summary = _summary(_table(data_folder, SUMMARY))
     votes = _votes(_table(data_folder, VOTES))
@@ -123,7 +123,7 @@ def utterances(data_folder: Path) -> Iterator[Utterance | Problem]:
 
 
 def speakers(data_folder: Path) -> dict[str, dict[str, object]]:
-    """Gender, age, race and ethnicity of the actors; nothing where the table is absent."""
+    """Gender, age, race and ethnicity of the actors; {} without the table."""
     facts = {}
     for row in _rows(data_folder / DEMOGRAPHICS, ("actorid", "sex")):
         gender = row["sex"].lower()
@@ -143,12 +143,12 @@ def _table(data_folder: Path, name: str) -> Path:
 
 
 def _clip(name: str) -> str:
-    """The name in the tables: 1040_ITH_SAD_X.wav is 1040_ITH_SAD_XX there."""
+    """The name in the tables, where 1040_ITH_SAD_X.wav is 1040_ITH_SAD_XX."""
     return f"{name}X" if name.endswith("_X") else name
 
 
 def _rows(path: Path, needed: tuple[str, ...]) -> list[dict[str, str]]:
-    """Rows of a table with its columns in lower case; none if it is absent."""
+    """Rows of a table, with column names in lower case; none without the table."""
     if not path.is_file():
         return []
     columns, rows = read_table(path)
@@ -177,10 +177,10 @@ def _votes(path: Path) -> dict[str, dict[str, dict[str, str]]]:
 
 
 def _rated(summary: dict[str, str], votes: dict[str, dict[str, str]]) -> dict[str, dict]:
-    """What the raters said, per source; a source without a rating is left out.
+    """The ratings of each source that has any.
 
-    Where the most votes are shared the emotion is None and ``raw`` names the sharers
-    (``A:N``). ``level`` is the mean intensity, 0 to 100, given to each of them.
+    In a tie the emotion is None and ``raw`` names the emotions with the most votes (``A:N``).
+    ``level`` is the mean intensity of each of them, 0 to 100.
     """
     labels = {}
     for source, (part, digit) in SOURCES.items():

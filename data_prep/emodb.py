@@ -87,13 +87,13 @@ def utterances(data_folder: Path) -> Iterator[Utterance | Problem]:
 
 
 def read_recognition(path: Path) -> Iterator[tuple[str, dict[str, float]] | Problem]:
-    """Read the listening test: how many of 20 listeners recognised the emotion.
+    """Read the listening test: the share of 20 listeners who recognised the emotion.
 
     Parameters
     ----------
     path : Path
-        ``erkennung.txt``, Latin-1, decimal commas, per cent; one line per file with its
-        name, ``erkannt`` (recognised) and ``natuerlich`` (found natural). It may be absent.
+        ``erkennung.txt``: Latin-1, decimal commas, per cent; one line per file with its name,
+        ``erkannt`` (recognised) and ``natuerlich`` (found natural). It may be missing.
 
     Yields
     ------

@@ -2,7 +2,8 @@
 
 Busso, Bulut, Lee, Kazemzadeh, Mower, Kim, Chang, Lee, Narayanan (2008), "IEMOCAP: Interactive
 emotional dyadic motion capture database", Language Resources and Evaluation 42(4). Five
-sessions of a woman and a man each; about three people rated each turn, and in part its speaker.
+sessions with a woman and a man each; about three people rated each turn, and some turns were
+rated by their speaker, too.
 """
 
 from __future__ import annotations
@@ -52,20 +53,20 @@ RATED = re.compile(r"(val|act|dom)\s*([-\d.]*)")
 
 @dataclass
 class Turn:
-    """One turn and all its ratings.
+    """A turn of a dialogue and all its ratings.
 
     Attributes
     ----------
     line : int
-        Where its header is.
+        Of its header.
     consensus : str
         The evaluators' majority, or ``xxx``.
     vad : dict
-        Their means; None where a number is missing or off the scale.
+        Mean ratings; None where one is missing or off the scale.
     emotions : dict
         Rater -> canonical emotions; a rater may name several.
     words : dict
-        Rater -> the same as written.
+        Rater -> the emotions as written.
     rated_vad : dict
         Rater -> valence, arousal, dominance.
     """
@@ -123,16 +124,16 @@ class Turn:
 
 
 def read_evaluation(path: Path, relative: str) -> Iterator[Turn | Problem]:
-    """The turns of one evaluation file, and the lines and ratings that make no sense.
+    """The turns of one evaluation file, and its unreadable lines and ratings.
 
-    Those are named but stop nothing here: the audio of a turn that is lost with its line is
-    reported as being without a label.
+    Those are harmless problems: if a turn is lost with its line, its audio is reported as
+    without a label.
 
     Parameters
     ----------
     path : Path
     relative : str
-        The same file as problems name it.
+        The file's name in problems.
     """
     try:
         lines = read_text(path, errors="replace").splitlines()
@@ -166,7 +167,7 @@ def read_evaluation(path: Path, relative: str) -> Iterator[Turn | Problem]:
 
 
 def _rating(turn: Turn, line: str) -> str | None:
-    """Add a rater's line to the turn; what is wrong with it, if anything."""
+    """Add a rater's line to the turn; return what is wrong with it, if anything."""
     match = RATER.fullmatch(line.strip())
     if match is None:
         return "unreadable rating"
@@ -184,10 +185,7 @@ def _rating(turn: Turn, line: str) -> str | None:
 
 
 def _on_scale(written: dict[str, str]) -> tuple[dict[str, float | None], str | None]:
-    """Ratings as numbers; None, and what was wrong, where one is absent or off the scale.
-
-    A blank is a rater's choice and no fault.
-    """
+    """Ratings as numbers (None for a blank, a valid choice), and what is wrong, if anything."""
     values: dict[str, float | None] = {}
     bad = None
     for dimension, text in written.items():
@@ -267,7 +265,7 @@ SPOKEN = re.compile(r"(\S+) \[[\d.\s-]+\]:\s*(.*)")
 
 
 def utterances(data_folder: Path) -> Iterator[Utterance | Problem]:
-    """Every turn of the evaluations, and audio that none of them names."""
+    """Every turn of the evaluations, and audio that belongs to none."""
     texts = read_transcripts(data_folder)
     turns: dict[str, Turn] = {}
     for path in matching(data_folder, (EVALUATIONS,)):
@@ -301,7 +299,7 @@ def _utterance(turn: Turn, path: str, text: str | None) -> Utterance:
 
 
 def read_transcripts(data_folder: Path) -> dict[str, str]:
-    """Utterance name -> what was said; nothing where the transcripts are not there.
+    """Utterance name -> transcript; {} without transcripts.
 
     A line is ``Ses01F_impro01_F000 [006.2901-008.2357]: Excuse me.``
     """

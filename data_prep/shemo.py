@@ -60,7 +60,7 @@ NAME = re.compile(r"([MF]\d\d)([AFHNSW])\d\d\d?")
 
 
 def utterances(data_folder: Path) -> Iterator[Utterance | Problem]:
-    """Every audio file, labelled by ``shemo.json`` where it is there, else by its name."""
+    """Every audio file, labelled by ``shemo.json`` if there is one, else by its name."""
     labelled = read_labels(data_folder)
     seen = set()
     for path in matching(data_folder, FILES):
@@ -89,18 +89,14 @@ def utterances(data_folder: Path) -> Iterator[Utterance | Problem]:
 def read_labels(data_folder: Path) -> dict[str, dict[str, str]] | None:
     """Utterance name -> emotion and transcript, from ``shemo.json`` or its correction.
 
-    Both forms are read: a list of objects with an ``id``, and an object by file name, where the
-    corrected edition gives the audio's first name as ``speech_name``.
-
-    Returns
-    -------
-    dict or None
-        None where there is no such file.
+    Two formats are read: a list of objects with an ``id``, and an object by file name, in which
+    the corrected edition gives the audio's original name as ``speech_name``. Without a file the
+    result is None.
 
     Raises
     ------
     SERError
-        If both editions are there (they differ in some 300 labels), or one cannot be read.
+        If there are both editions (they differ in some 300 labels), or one cannot be read.
     """
     there = [data_folder / name for name in LABEL_EDITIONS if (data_folder / name).is_file()]
     if not there:
@@ -108,7 +104,7 @@ def read_labels(data_folder: Path) -> dict[str, dict[str, str]] | None:
     if len(there) > 1:
         raise SERError(
             f"Two editions of the labels in {data_folder}: {' and '.join(LABEL_EDITIONS)}. "
-            "They differ; keep the one to use."
+            "They differ: keep only the one to use."
         )
     try:
         content = json.loads(read_text(there[0], "utf-8-sig"))

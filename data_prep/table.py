@@ -1,9 +1,11 @@
-"""Any corpus that a table describes: CSV or JSON lines, one row per utterance.
+"""Any corpus with a table: CSV or JSON lines, one row per utterance.
 
-The table needs a column of audio paths, and one of emotions or some of valence, arousal and
-dominance. Columns that are called what they are (``path`` or ``file``, ``emotion`` or
-``label``, ``start`` and ``end`` ...) need no option. The log names the columns that are read,
-and those that are not.
+The table needs a column of audio paths, and columns of emotions or of valence, arousal and
+dominance. Columns with a common name (path or file, emotion or label, start and end ...) need
+no option. The log lists the columns that are read and those that are not.
+
+    python -m data_prep table --name mine --csv labels.csv --data_folder corpora/mine \\
+        --manifest_folder manifests --emotion_map W=anger F=happiness
 """
 
 from __future__ import annotations
@@ -14,15 +16,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from data_prep import corpora
-from data_prep.common.table_file import read_table
-from data_prep.common.table_rows import (
-    CODED,
-    COLUMNS,
-    Cells,
-    language_code,
-    meanings_of,
-    used_columns,
-)
+from data_prep.common.table_cells import CODED, Cells, language_code, meanings_of
+from data_prep.common.table_columns import COLUMNS, read_table, used_columns
 from ser_brain.core.errors import SERError, bad_value, nearest
 from ser_brain.core.log import get_logger
 from ser_brain.data.labels import DIMENSIONS, LABEL_SOURCES, annotation
@@ -68,12 +63,12 @@ def utterances(
         has = ", ".join(nearest("emotion", columns))
         raise SERError(
             f"{path} has no labels: no column is called emotion, valence or arousal. Its "
-            f"columns are: {has}; name one with --emotion_column."
+            f"columns are: {has}. Name one with --emotion_column."
         )
     if used.keys() & set(DIMENSIONS) and vad_scale is None:
         raise SERError(
             f"{path} has {', '.join(d for d in DIMENSIONS if d in used)}; "
-            "say on which scale with --vad_scale LOW HIGH, or pass over them with "
+            "give their scale with --vad_scale LOW HIGH, or ignore them with "
             f"--ignore_columns {' '.join(used[d] for d in DIMENSIONS if d in used)}."
         )
     cells = [Cells(row, used, path, line) for line, row in rows.items()]
@@ -109,8 +104,7 @@ def utterances(
         )
     if endless:
         logger.warning(
-            f"{name}: {endless} utterances have a start and no stop; they last to the end of "
-            "their files."
+            f"{name}: {endless} utterances have a start and no stop; they end with their files."
         )
 
 
@@ -125,7 +119,7 @@ def card(
     licence: str | None = None,
     **_: object,
 ) -> CorpusCard:
-    """What the options say of the corpus."""
+    """The card, as the options describe the corpus."""
     if not name.isidentifier() or name in corpora():
         raise SERError(
             f"Bad name {name!r}; expected letters, digits and _, like my_corpus, and none of "
@@ -172,12 +166,14 @@ def add_options(group: argparse._ArgumentGroup) -> None:
         help="the table, relative to the data folder or absolute: CSV or JSON lines, also .gz",
     )
     for what, meaning in COLUMNS.items():
-        group.add_argument(f"--{what}_column", metavar="COLUMN", help=f"{meaning} [{what}]")
+        group.add_argument(
+            f"--{what}_column", metavar="COLUMN", help=f"{meaning} (default: {what})"
+        )
     group.add_argument(
         "--ignore_columns",
         nargs="+",
         metavar="COLUMN",
-        help="columns that are not what their names say",
+        help="columns whose names are misleading",
     )
     for what, example in CODED.items():
         group.add_argument(
@@ -185,22 +181,22 @@ def add_options(group: argparse._ArgumentGroup) -> None:
             nargs="+",
             metavar=f"RAW={what.upper()}",
             action=_Pairs,
-            help=f"what the table's {what} codes mean, e.g. {example}; everyday words need no "
-            "entry",
+            help=f"meaning of the table's {what} codes, such as {example}; everyday words need "
+            "no entry",
         )
     group.add_argument(
         "--vad_scale",
         nargs=2,
         type=float,
         metavar=("LOW", "HIGH"),
-        help="scale of valence, arousal and dominance, e.g. 1 5",
+        help="scale of valence, arousal and dominance, such as 1 5",
     )
     group.add_argument(
         "--label_source",
         metavar="SOURCE",
-        help=f"where the labels come from: {', '.join(LABEL_SOURCES)} [intended]",
+        help=f"where the labels come from: {', '.join(LABEL_SOURCES)} (default: intended)",
     )
-    group.add_argument("--language", metavar="CODE", help="ISO 639 code, e.g. kor")
+    group.add_argument("--language", metavar="CODE", help="ISO 639 code, such as kor")
     group.add_argument("--title", help="for the corpus card")
     group.add_argument("--licence", help="for the corpus card")
 
@@ -224,7 +220,7 @@ def _csv_path(data_folder: Path, csv: str) -> Path:
             for p in (path.parent.iterdir() if path.parent.is_dir() else ())
             if TABLE.search(p.name)
         ]
-        found = f"; there are: {', '.join(nearest(path.name, there))}" if there else ""
+        found = f"; found: {', '.join(nearest(path.name, there))}" if there else ""
         raise SERError(f"No table {path}{found}. Name it with --csv.")
     return path
 
@@ -235,7 +231,7 @@ def _read(
     ignore_columns: str | Sequence[str] = (),
     **options: object,
 ) -> tuple[Path, list[str], dict[int, dict[str, str]], dict[str, str]]:
-    """The table: its path, columns, rows by line, and what is read -> its column."""
+    """The table: its path, columns, rows by line, and the columns that are read."""
     path = _csv_path(data_folder, csv)
     columns, rows = read_table(path)
     asked = {

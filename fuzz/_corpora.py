@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from data_prep.common.run import prepare
+from data_prep.common.prepare import prepare
 from ser_brain.data.corpora import CorpusSetting
 from ser_brain.data.labelling import NEEDED, LabelChoice, label_corpus
 from ser_brain.data.labels import EMOTIONS

@@ -63,7 +63,7 @@ def published(place: Path) -> dict[str, str]:
 def require_whole(place: Path) -> None:
     """Raise ValueError if a commit but the first is not the whole model."""
     repository = _hub().repositories.get(NAME)
-    model = {file.name: file.sha256 for file in read_contents(place / "model").sent}
+    model = {file.name: file.sha256 for file in read_contents(place / "model")[0]}
     for commit in [] if repository is None else repository.commits[1:]:
         found = _files(repository, commit)
         del found[OF_THE_HUB]

@@ -1,4 +1,4 @@
-"""``ser``: judge, explain and ship what train.py trained."""
+"""ser: judge, explain and ship models that train.py has trained."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ from ser_brain.core.process import Parser, exit_code_of, title_of
 
 
 def overview() -> str:
-    """The help without a command: which there are."""
-    found = cli.names()
-    width = max(map(len, found))
-    titles = "\n".join(
-        f"  {name:<{width}}  {title_of(cli.FOLDER / f'{name}.py')}" for name in found
-    )
+    """The help without a command: all commands, by what they are for."""
+    width = max(map(len, cli.names()))
+    lines = []
+    for group, names in cli.grouped().items():
+        lines.append(f"{group}:")
+        lines += [f"  {name:<{width}}  {title_of(cli.FOLDER / f'{name}.py')}" for name in names]
+    titles = "\n".join(lines)
     return (
-        f"usage: ser COMMAND ...\n\n{__doc__}\n\ncommands:\n{titles}\n\n"
-        "ser COMMAND --help shows the options and an example.\n"
-        "Every command takes --json, which prints its findings for a machine."
+        f"usage: ser COMMAND ...\n\n{__doc__}\n\n{titles}\n\n"
+        "ser COMMAND --help shows the options of a command and an example.\n"
+        "Every command takes --json, which prints its findings as JSON."
     )
 
 
 def parser_for(name: str) -> Parser:
-    """The command line of one command."""
+    """The parser of one command."""
     module = importlib.import_module(f"ser_brain.cli.{name}")
     parser = Parser(f"ser {name}", module.__doc__.strip())
     module.add_arguments(parser)

@@ -15,7 +15,7 @@ import torch
 from speechbrain import Stage
 
 import train
-from data_prep.common.run import prepare_all
+from data_prep.common.prepare import prepare_all
 from ser_brain.data.experiment import load_experiment, require_tasks
 from ser_brain.data.experiment_config import ExperimentConfig
 from ser_brain.training import config

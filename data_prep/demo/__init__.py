@@ -1,7 +1,7 @@
 """The demo corpus: English, German and Persian sentences acted by eSpeak NG.
 
 It is synthetic: no person speaks in it, and a score on it says nothing about accuracy on
-people. It is there so that every recipe and test runs at once, without a download.
+people. With it every recipe and test runs at once, without a download.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ CARD = CorpusCard(
     "accuracy on people. How the three languages differ in their acting is made up.",
 )
 
-# Languages that a model has not heard are what the demo tests on.
+# The demo trains on one language and tests on the two others.
 LINES = (
     {"use": "train", "where": {"language": "eng"}},
     {"use": "test", "where": {"language": "deu"}},
@@ -58,7 +58,7 @@ def utterances(data_folder: Path) -> Iterator[Utterance]:
     if not labels_file.is_file():
         raise SERError(
             f"No finished demo corpus at {data_folder} (no {labels_file.name}); "
-            "leave --data_folder out, and it is rendered into the cache."
+            "remove --data_folder, and it is rendered into the cache."
         )
     labels = read_json(labels_file, "demo labels")
     for name, clip in labels.items():

@@ -1,8 +1,8 @@
 """How the demo corpus acts: from an emotion to a point of valence and arousal, to a voice.
 
 A clip's point is drawn around its emotion's place on the circumplex (Russell, 1980) and is its
-label. Everything heard follows from that point, the speaker's habits and chance; the emotion's
-name is not used again.
+label. The sound depends only on that point, the speaker's habits and chance, not on the name of
+the emotion.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import numpy as np
 
 from data_prep.demo.script import Clip, Speaker
 
-# Valence and arousal in [-1, 1]: the emotion's place, and how far clips lie around it.
+# Valence and arousal in [-1, 1]: the point of each emotion, and the spread of clips around it.
 PLACE = {"ang": (-0.6, 0.65), "hap": (0.65, 0.6), "sad": (-0.6, -0.7), "neu": (0.05, -0.1)}
 SPREAD = 0.18
 
 
 @dataclass(frozen=True)
 class Change:
-    """What one unit of arousal or valence changes in a clip; also the spread of chance.
+    """Changes of a clip per unit of arousal or valence; also the standard deviation of chance.
 
     Attributes
     ----------
@@ -106,7 +106,7 @@ PAUSE_S = 0.16
 
 @dataclass(frozen=True)
 class Habits:
-    """What a speaker does alike in every clip; drawn once a speaker.
+    """What is the same in all clips of a speaker; drawn once per speaker.
 
     Attributes
     ----------
@@ -115,7 +115,7 @@ class Habits:
     rate, pitch_st, level_db : float
         Own rate (natural logarithm), pitch and level over the language's.
     arousal, valence : numpy.ndarray, shape (7,)
-        How much the speaker makes of each cue; around 1.
+        Factor on each cue; around 1.
     room_db : float
         Level of the noise of the room, full scale 0 dB.
     microphone : float
@@ -146,7 +146,7 @@ class Performance:
 
 
 def generator(seed: int, *names: str) -> np.random.Generator:
-    """Random numbers of a clip or speaker, whatever was drawn before for others."""
+    """Random numbers of a clip or speaker, independent of those of others."""
     digest = hashlib.sha256("\0".join((str(seed), *names)).encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:16], "big"))
 
@@ -168,19 +168,7 @@ def habits_of(speaker: Speaker, seed: int) -> Habits:
 
 
 def perform(clip: Clip, habits: Habits, seed: int) -> Performance:
-    """Draw a clip's point, and what a listener hears of it.
-
-    Parameters
-    ----------
-    clip : Clip
-    habits : Habits
-        Of the clip's speaker.
-    seed : int
-
-    Returns
-    -------
-    Performance
-    """
+    """Draw a clip's point, and derive how it sounds. The habits are those of its speaker."""
     draw = generator(seed, "point", clip.name)
     valence, arousal = np.clip(draw.normal(PLACE[clip.code], SPREAD), -1, 1)
     style = STYLES[clip.speaker.language]

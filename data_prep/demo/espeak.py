@@ -4,10 +4,9 @@ The library comes with the ``espeakng-loader`` wheel (Linux with glibc, macOS an
 x86-64 and arm64); nothing is installed on the system and no sound card is used. The names of
 functions and constants are those of eSpeak NG's ``speak_lib.h``.
 
-What one call says depends on the calls before it: noise and flutter run on from static
-variables that neither ``espeak_Terminate`` nor ``espeak_ng_SetRandSeed`` sets back. Unloading
-the library and loading it again does, in about a millisecond; see
-:meth:`Synthesizer.restart`.
+The sound of a call depends on the calls before it: noise and flutter continue from static
+variables that neither ``espeak_Terminate`` nor ``espeak_ng_SetRandSeed`` resets. Unloading the
+library and loading it again does, in about a millisecond; see :meth:`Synthesizer.restart`.
 """
 
 from __future__ import annotations
@@ -56,22 +55,22 @@ def library_files() -> tuple[Path, Path]:
 
 
 def library_digest() -> str:
-    """SHA-256 of the library's bytes: which eSpeak NG speaks here."""
+    """SHA-256 of the library's bytes, which identifies the version of eSpeak NG."""
     return hashlib.sha256(library_files()[0].read_bytes()).hexdigest()
 
 
 class ShortCopy:
-    """What eSpeak NG needs of its data, in a temporary folder with a short path.
+    """A copy of the data that eSpeak NG needs, in a temporary folder with a short path.
 
-    eSpeak NG keeps the path of its data in 160 bytes on macOS and Windows, and builds longer
-    ones from it without looking; an environment in a deep folder is past that.
+    On macOS and Windows eSpeak NG keeps the path of its data in 160 bytes, and builds longer
+    paths from it without a check; the path of an environment in a deep folder is longer.
 
     Parameters
     ----------
     data : Path
-        The whole data.
+        All data of eSpeak NG.
     dictionaries : iterable of str
-        The languages wanted.
+        Languages to copy.
 
     Attributes
     ----------
@@ -126,7 +125,7 @@ INITIALIZE_DONT_EXIT = 0x8000
 EE_OK = 0
 POS_CHARACTER = 1
 CHARS_UTF8 = 1
-RANDOM_SEED = 1  # of the breath in some voices; eSpeak NG starts from the clock
+RANDOM_SEED = 1  # for the breath of some voices; by default it depends on the clock
 RATE, VOLUME, PITCH, RANGE = 1, 2, 3, 4  # espeak_PARAMETER
 SynthCallback = ctypes.CFUNCTYPE(
     ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
@@ -161,7 +160,7 @@ class Synthesizer:
     Parameters
     ----------
     dictionaries : iterable of str
-        eSpeak's names of the languages to be spoken: ``en``, ``de``, ``fa``.
+        eSpeak's names of the languages: ``en``, ``de``, ``fa``.
 
     Examples
     --------
@@ -175,9 +174,9 @@ class Synthesizer:
         self._library_file, data = library_files()
         self._data = ShortCopy(data, dictionaries)
         self._library: ctypes.CDLL | None = None
-        self._heard = bytearray()
+        self._samples = bytearray()
         self._interrupt: BaseException | None = None
-        self._callback = SynthCallback(self._hear)
+        self._callback = SynthCallback(self._receive)
         self.restart()
 
     def __enter__(self) -> Synthesizer:
@@ -192,13 +191,7 @@ class Synthesizer:
         self._data.close()
 
     def restart(self) -> None:
-        """Set eSpeak NG back to its first state: what follows depends on nothing before.
-
-        Raises
-        ------
-        SERError
-            If the library cannot be loaded.
-        """
+        """Reset eSpeak NG, so that the next call does not depend on earlier ones."""
         self._unload()
         try:
             library = ctypes.CDLL(str(self._library_file))
@@ -207,22 +200,13 @@ class Synthesizer:
                 f"Cannot load eSpeak NG ({error}); "
                 "run: pip install --force-reinstall espeakng-loader"
             ) from None
+        number, pointer = ctypes.c_int, ctypes.c_void_p
+        unsigned, text = ctypes.c_uint, ctypes.c_char_p
         library.espeak_Synth.argtypes = (
-            ctypes.c_char_p,
-            ctypes.c_size_t,
-            ctypes.c_uint,
-            ctypes.c_int,
-            ctypes.c_uint,
-            ctypes.c_uint,
-            ctypes.c_void_p,
-            ctypes.c_void_p,
+            *(text, ctypes.c_size_t, unsigned, number),
+            *(unsigned, unsigned, pointer, pointer),
         )
-        library.espeak_Initialize.argtypes = (
-            ctypes.c_int,
-            ctypes.c_int,
-            ctypes.c_char_p,
-            ctypes.c_int,
-        )
+        library.espeak_Initialize.argtypes = (number, number, text, number)
         rate_hz = library.espeak_Initialize(
             AUDIO_OUTPUT_SYNCHRONOUS, 0, os.fsencode(self._data.path), INITIALIZE_DONT_EXIT
         )
@@ -253,7 +237,7 @@ class Synthesizer:
         Raises
         ------
         SERError
-            If the voice is unknown or nothing was said.
+            If the voice is unknown or there is no sound.
         """
         library = self._library
         if library.espeak_SetVoiceByName(voice.encode()) != EE_OK:
@@ -265,7 +249,7 @@ class Synthesizer:
             (VOLUME, prosody.volume),
         ):
             library.espeak_SetParameter(parameter, value, 0)
-        self._heard.clear()
+        self._samples.clear()
         said = text.encode() + b"\0"
         status = library.espeak_Synth(
             said, len(said), 0, POS_CHARACTER, 0, CHARS_UTF8, None, None
@@ -274,15 +258,15 @@ class Synthesizer:
         if self._interrupt is not None:
             interrupt, self._interrupt = self._interrupt, None
             raise interrupt
-        if status != EE_OK or not self._heard:
-            raise SERError(f"eSpeak NG says nothing for {text!r} (voice {voice}, {status}).")
-        return np.frombuffer(bytes(self._heard), dtype=np.int16)
+        if status != EE_OK or not self._samples:
+            raise SERError(f"eSpeak NG is silent for {text!r} (voice {voice}, {status}).")
+        return np.frombuffer(bytes(self._samples), dtype=np.int16)
 
-    def _hear(self, samples: object, count: int, _events: object) -> int:
-        # ctypes would swallow what is raised here, Ctrl-C as well, and the samples be lost.
+    def _receive(self, samples: object, count: int, _events: object) -> int:
+        # ctypes swallows exceptions, even Ctrl-C, and the samples would be lost.
         try:
             if samples and count > 0:
-                self._heard.extend(ctypes.string_at(samples, 2 * count))
+                self._samples.extend(ctypes.string_at(samples, 2 * count))
         except BaseException as error:
             self._interrupt = error
             return 1  # stop speaking

@@ -1,7 +1,7 @@
 """Rendering the demo corpus: one clip to samples, and many into a folder.
 
-Same seed, same bytes on one platform: every random number comes from the seed and the names of
-clip and speaker, so neither the order nor what else is rendered matters.
+The same seed gives the same bytes on one platform: every random number depends on the seed and
+on the names of clip and speaker, and not on the order or on which other clips are rendered.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ SEED = 1980
 SAMPLE_RATE_HZ = 16000
 
 # 22,050 Hz -> 16,000 Hz with scipy.signal.resample_poly and its Kaiser window. A longer vocal
-# tract is a larger UP: all formants and the pitch sink, and the rate is made up for.
+# tract is a larger UP, which lowers all formants and the pitch; a faster rate makes up for it.
 UP, DOWN = 320, 441
 LABELS = "clips.json"  # written last: a folder without it was never finished
-ESPEAK_VOLUME = 60  # some voices overload at eSpeak's 100; the level is set afterwards
+ESPEAK_VOLUME = 60  # some voices clip at eSpeak's 100; the level is set afterwards
 PITCH_ST = (-5.4, -3.4, 0.0, 4.3, 8.8)  # measured on eSpeak NG 1.52, voice m3, at
 PITCH = (0, 25, 50, 75, 99)
-QUIET = 0.01  # of the peak: what is cut off before and after a phrase
+QUIET = 0.01  # of the peak; quieter samples before and after a phrase are trimmed
 EDGE_S = (0.05, 0.20)
 PEAK = 0.98
 
@@ -88,7 +88,7 @@ def _trimmed(samples: np.ndarray) -> np.ndarray:
 
 
 def render(folder: Path, script: Iterable[Clip], seed: int = SEED) -> None:
-    """Render clips into a folder, and ``clips.json`` when all are there."""
+    """Render clips into a folder; ``clips.json`` is written last."""
     script = list(script)
     labels = {}
     with Synthesizer(tuple(DICTIONARIES.values())) as espeak:
@@ -118,16 +118,16 @@ def render(folder: Path, script: Iterable[Clip], seed: int = SEED) -> None:
 
 
 def _wav(samples: np.ndarray) -> bytes:
-    """A WAV file in memory: a full disk then shows as an OSError with its reason."""
+    """A WAV file in memory, so that a full disk raises an OSError with its reason."""
     content = io.BytesIO()
     soundfile.write(content, samples, SAMPLE_RATE_HZ, format="WAV", subtype="PCM_16")
     return content.getvalue()
 
 
 logger = get_logger(__name__)
-# Raise it with a change of the code that changes a clip: the corpus is then rendered again.
+# Raise this with a change of the code that changes a clip: the corpus is then rendered again.
 FORMAT_VERSION = 1
-ABANDONED_S = 3600  # a folder half rendered so long ago has no one at work on it
+ABANDONED_S = 3600  # an unfinished folder of this age was left by a killed process
 
 
 def version() -> str:
@@ -147,10 +147,10 @@ def is_whole(folder: Path) -> bool:
 
 
 def rendered() -> Path:
-    """The folder of the demo corpus in the user's cache, rendered if it is not there whole.
+    """The folder of the demo corpus in the user's cache; rendered if it is missing or damaged.
 
-    A folder gets its name when all is in it: what an interrupted run leaves is never used, and
-    of two runs at once the second to finish takes the first one's folder.
+    A folder is renamed to its final name when it is complete. So an unfinished one is never
+    used, and of two runs at once the second to finish uses the folder of the first.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""What the demo corpus says and who says it: sentences, speakers, recording lists.
+"""The script of the demo corpus: sentences, speakers, recording lists.
 
-The sentences are of everyday things and say nothing of a feeling. A speaker reads each of its
-sentences once in every emotion, so the words give no label away.
+The sentences are about everyday things and express no feeling. A speaker reads each of its
+sentences once in every emotion, so the words do not reveal the label.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 EMOTIONS = {"ang": "anger", "hap": "happiness", "sad": "sadness", "neu": "neutral"}
 SENTENCES_A_SPEAKER = 6
 
-# eSpeak's name of a language's dictionary, and its accents, given out in turn.
+# eSpeak's name of a language's dictionary, and its accents, which speakers get in turn.
 DICTIONARIES = {"eng": "en", "deu": "de", "fas": "fa"}
 ACCENTS = {
     "eng": ("en-us", "en", "en-gb-x-rp", "en-us", "en-gb-scotland"),
@@ -20,8 +20,8 @@ ACCENTS = {
     "fas": ("fa",),
 }
 
-# Variants of eSpeak NG that overload, whisper or sound like robots are left out. A variant that
-# serves in two languages is another speaker in each: length of vocal tract and pitch differ.
+# Variants of eSpeak NG that clip, whisper or sound like robots are excluded. A variant in two
+# languages is a different speaker in each, with another vocal tract and pitch.
 FEMALE = {
     "eng": "f1 f2 f3 f4 f5 Annie belinda linda shelby steph grandma aunty Andrea".split(),
     "deu": "f1 f5 Alicia linda steph anika".split(),
@@ -70,7 +70,7 @@ class Clip:
 
 
 def speakers() -> list[Speaker]:
-    """All voices, language by language, women and men in turn."""
+    """All voices, by language, women and men alternating."""
     found = []
     for language, accents in ACCENTS.items():
         number = 0
@@ -85,10 +85,7 @@ def speakers() -> list[Speaker]:
 def clips(seed: int) -> list[Clip]:
     """Every reading of the corpus, in order.
 
-    Parameters
-    ----------
-    seed : int
-        Deals the sentences to the speakers; each is read about equally often.
+    The seed decides which speaker gets which sentences; all are read about equally often.
     """
     found = []
     for language in ACCENTS:
@@ -103,7 +100,7 @@ def clips(seed: int) -> list[Clip]:
     return found
 
 
-# Two phrases each, so that there is a place for a pause.
+# Two phrases each, with a pause between them.
 SENTENCES = {
     "eng": (
         ("The tickets are on the table", "next to the lamp"),

@@ -1,7 +1,11 @@
 """The commands of ``ser``: one file each, found by its name.
 
-A command is its docstring (the help: a title line, then what it does with an example), a
-function ``add_arguments(parser)`` and a function ``run(arguments) -> Outcome``.
+A command file contains
+
+- a docstring, which is its help: a title line, then what it does, with an example;
+- ``add_arguments(parser)``, which adds its options;
+- ``run(arguments)``, which returns an :class:`Outcome`. Imports of torch go into ``run``, so
+  that the help and the error for a mistyped option appear at once.
 """
 
 from __future__ import annotations
@@ -11,19 +15,27 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 
+# The groups of ``ser --help``. A command in none of them appears in a group of its own.
+GROUPS = {
+    "train": ("folds",),
+    "judge": ("evaluate", "report", "compare", "crosscorpus", "balance", "audit"),
+    "explain": ("circumplex", "embed", "mood"),
+    "ship": ("export", "verify", "publish", "predict", "app"),
+}
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command found.
+    """The findings of a command.
 
     Attributes
     ----------
     text : str
         For a reader.
     facts : dict
-        The same for a machine: JSON types; what ``--json`` prints.
+        The same as JSON types, which ``--json`` prints.
     exit_code : int
-        0, or 1 where what was looked for was found and is bad (overlap, unreadable files).
+        0, or 1 where a check found something bad (overlap, unreadable files).
     """
 
     text: str
@@ -32,5 +44,13 @@ class Outcome:
 
 
 def names() -> list[str]:
-    """Every command."""
+    """The names of all commands."""
     return sorted(p.stem for p in FOLDER.glob("*.py") if not p.stem.startswith("_"))
+
+
+def grouped() -> dict[str, list[str]]:
+    """Group -> the names of its commands."""
+    found = names()
+    groups = {group: [n for n in listed if n in found] for group, listed in GROUPS.items()}
+    others = [name for name in found if name not in sum(groups.values(), [])]
+    return {**groups, "more": others} if others else groups

@@ -1,16 +1,16 @@
-"""Find what two lists of ids share, or class names that a corpus exchanges.
+"""Find what two lists of ids share, or class names that a corpus has exchanged.
 
-Two lists: shared utterances, speakers, groups and texts, identical recordings, and recordings
-that were re-encoded, made louder or faster, or trimmed a little. Exit code 1 where they share
-anything that --allow does not name. A list is a text file (an id per line), a manifest, or a
-part of a splits.json.
+Two lists: shared utterances, speakers, groups and texts, identical recordings, and
+near-duplicates (re-encoded, louder, faster or slightly trimmed). A list is a text file with
+an id per line, a manifest, or a part of a splits.json. The exit code is 1 if they share
+anything that --allow does not name.
 
     ser audit results/classification/emodb/1/splits.json:train my_test_ids.txt \\
         --manifest results/manifests/emodb.json --data_folder corpora/emodb --allow texts
 
-Labels: whether the predictions on a corpus agree better with other names for its classes, as
-where its documentation exchanges two. Exit code 1 where they do. Best on a corpus that the
-model was not trained on, spoken by six speakers or more.
+Labels: whether the predictions on a corpus agree better with other names for its classes,
+as when its documentation exchanges two. The exit code is 1 if they do. This works best on a
+corpus that the model was not trained on, with six speakers or more.
 
     ser audit --labels results/classification/emodb/1 --test_set korean_ets
 """
@@ -29,20 +29,18 @@ from ser_brain.evaluation.runs import read_run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of ``ser audit``."""
-    parser.add_argument("lists", nargs="*", metavar="LIST", help="two lists of ids")
-    parser.add_argument(
-        "--manifest", nargs="+", type=Path, default=[], help="where the ids stand"
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    add("lists", nargs="*", metavar="LIST", help="two lists of ids")
+    add("--manifest", nargs="+", type=Path, default=[], help="manifests that contain the ids")
+    add(
         "--data_folder",
         nargs="+",
         type=Path,
         default=[],
-        help="where the audio lies: one for each manifest, or one for all (default: where it "
-        "lay when the manifest was made)",
+        help="where the audio is: one folder for each manifest, or one for all (default: where "
+        "it was when the manifest was made)",
     )
-    parser.add_argument(
+    add(
         "--allow",
         nargs="+",
         default=[],
@@ -50,20 +48,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KIND",
         help=f"what may be shared: {', '.join(KINDS)}",
     )
-    parser.add_argument(
+    add(
         "--labels",
         type=Path,
         metavar="PREDICTIONS",
-        help="a predictions .jsonl, a run folder or a folds folder",
+        help="audit labels: a predictions .jsonl, a run folder or a folds folder",
     )
-    parser.add_argument("--test_set", help="of the folder; without it, every test set")
+    add("--test_set", help="of --labels (default: every test set)")
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
-    """Audit two lists, or the labels of test sets."""
     if arguments.labels is not None:
         if arguments.lists or arguments.manifest:
-            raise SERError("Found lists beside --labels; audit the one and then the other.")
+            raise SERError("Found lists and --labels; audit one after the other.")
         return _audit_labels(arguments.labels, arguments.test_set)
     if len(arguments.lists) != 2 or not arguments.manifest:
         raise SERError(

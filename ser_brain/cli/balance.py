@@ -1,8 +1,8 @@
 """Draw a class-balanced test set: as many ids of each class as the smallest class has.
 
-The ids are drawn by a seed and written one a line, with the protocol above them; the table says
-what of the corpus is covered and why the rest is not. In training and ser evaluate the same is
-done by balanced: True and --balanced.
+The seed decides which ids are drawn. They are written one per line, below the protocol; the
+table shows how much of the corpus they cover and why the rest is excluded. Training and ser
+evaluate do the same with balanced: True and --balanced.
 
     ser balance manifests/cremad.json:rated_voice --out cremad-rated-balanced.txt
 """
@@ -24,37 +24,38 @@ from ser_brain.data.splits import balanced_ids
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of ``ser balance``."""
-    parser.add_argument(
-        "manifest", metavar="MANIFEST[:SOURCE]", help="with the label source if not the default"
+    add = parser.add_argument
+    add(
+        "manifest",
+        metavar="MANIFEST[:SOURCE]",
+        help="a manifest, with the label source if it is not the default",
     )
-    parser.add_argument(
+    add(
         "--emotions",
         nargs="+",
         default=["anger", "happiness", "sadness", "neutral"],
         metavar="EMOTION",
         help="the classes (default: anger happiness sadness neutral)",
     )
-    parser.add_argument(
+    add(
         "--merge",
         nargs="*",
         default=["excitement=happiness"],
         metavar="FROM=INTO",
-        help="classes counted as others (default: excitement=happiness)",
+        help="count a class as another one (default: excitement=happiness)",
     )
-    parser.add_argument(
+    add(
         "--where",
         nargs="+",
         default=[],
         metavar="KEY=VALUE",
-        help="only utterances whose manifest field has this value, e.g. language=deu",
+        help="only utterances whose manifest field has this value, such as language=deu",
     )
-    parser.add_argument("--seed", type=int, default=1, help="of the draw (default: 1)")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="where to write the ids")
+    add("--seed", type=int, default=1, help="of the draw (default: 1)")
+    add("--out", type=Path, metavar="FILE", help="where to write the ids")
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
-    """Draw, and say what is covered."""
     if arguments.seed < 0:
         raise SERError(f"Bad --seed {arguments.seed}; expected a whole number from 0.")
     path, source = parse_manifest(arguments.manifest)
@@ -103,9 +104,9 @@ def run(arguments: argparse.Namespace) -> Outcome:
 
 def _text(facts: dict, out: Path | None) -> str:
     size = facts["per_class"]
-    rows = [[emotion, there, size] for emotion, there in facts["available"].items()]
+    rows = [[emotion, n, size] for emotion, n in facts["available"].items()]
     table = Table("balance", "", ["Class", "Available", "Drawn"], rows)
     reasons = [f"  {count:,} {reason}" for reason, count in facts["left_out"].items() if count]
     lines = [facts["protocol"], "", to_text(table), "", f"{len(facts['ids']):,} utterances."]
-    lines += ["Left out:", *reasons] if reasons else ["Nothing is left out."]
+    lines += ["Excluded:", *reasons] if reasons else ["Nothing is excluded."]
     return "\n".join([*lines, *([f"ids: {out}"] if out else [])])

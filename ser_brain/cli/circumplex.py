@@ -1,8 +1,9 @@
-"""Test whether a model puts the emotions on Russell's circle: order, distances, placement.
+"""Test whether a model arranges the emotions as on Russell's circle.
 
-It works on embeddings (.npz beside the predictions, or written by ser embed) and runs no
-model. --baseline takes further runs, such as an untuned encoder's embeddings, and judges them
-on the same utterances. A page with tables and figures goes to RUN/circumplex, or to --out.
+The tests are of order, distances and placement. The command works on embeddings (.npz files
+beside the predictions, or written by ser embed) and runs no model. --baseline adds runs,
+such as the embeddings of an untuned encoder, and judges them on the same utterances. The
+page with tables and figures goes to RUN/circumplex, or to --out.
 
     ser circumplex results/emodb --baseline embeddings_untuned
 """
@@ -21,46 +22,41 @@ from ser_brain.reporting.html import SAYS_NOTHING
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of ``ser circumplex``."""
-    parser.add_argument(
-        "run", type=Path, metavar="RUN", help="a run folder, a folds folder, or of ser embed"
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    add("run", type=Path, metavar="RUN", help="a run, folds or ser embed folder")
+    add(
         "--baseline",
         type=Path,
         nargs="+",
         default=[],
         metavar="RUN",
-        help="judged beside it, on its utterances",
+        help="further folders, judged on the same utterances",
     )
-    parser.add_argument(
+    add(
         "--space",
         choices=SPACES,
         default="embedding",
         help="embeddings, or predicted valence and arousal (default: embedding)",
     )
-    parser.add_argument(
+    add(
         "--test_set",
         nargs="+",
         default=[],
         metavar="NAME",
-        help="sets to judge (default: all); the first is fitted on, unless there are "
-        "embeddings of what the run was trained on",
+        help="sets to judge (default: all). The map is fitted on the first, unless there are "
+        "embeddings of the training data",
     )
-    parser.add_argument(
+    add(
         "--components",
         type=int,
         default=3,
         metavar="K",
         help="principal components of the Gaussians and of the placement (default: 3)",
     )
-    parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="where to write (default: RUN/circumplex)"
-    )
+    add("--out", type=Path, metavar="DIR", help="where to write (default: RUN/circumplex)")
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
-    """Analyse and write the page."""
     out = arguments.out or arguments.run / "circumplex"
     results = write_circumplex(
         arguments.run,

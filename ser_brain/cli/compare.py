@@ -1,11 +1,11 @@
-"""Compare two runs on the test sets both predicted: differences, intervals, changed answers.
+"""Compare two runs on their common test sets: differences and changed answers.
 
-A difference is B - A. Its interval draws the same speakers for both models, and its p swaps
-both models' answers of whole speakers. It works on predictions and runs no model. With --out
-the numbers are written as CSV, Markdown and LaTeX, with every utterance whose answer changed.
+A difference is B - A. Its interval resamples the same speakers for both models; its p-value
+swaps the answers of both models for whole speakers. The command works on predictions and
+runs no model. With --out the numbers, and every utterance whose answer changed, are written
+as CSV, Markdown and LaTeX.
 
-    ser compare results/classification/emodb/1 results/multiobjective/emodb/1
-    ser compare results/folds-a results/folds-b --test_set emodb --out comparison
+    ser compare results/classification/emodb/1 results/multiobjective/emodb/1 --out comparison
 """
 
 from __future__ import annotations
@@ -23,9 +23,8 @@ from ser_brain.reporting.html import rewritten
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of ``ser compare``."""
     parser.add_argument("a", type=Path, metavar="RUN_A", help="a run folder or a folds folder")
-    parser.add_argument("b", type=Path, metavar="RUN_B", help="what to compare with it")
+    parser.add_argument("b", type=Path, metavar="RUN_B", help="the run to compare with it")
     parser.add_argument(
         "--test_set", nargs="+", metavar="NAME", help="only these test sets (default: all)"
     )
@@ -33,7 +32,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
-    """Compare, and write the tables where ``--out`` says."""
     compared = compare_runs(read_run(arguments.a), read_run(arguments.b), arguments.test_set)
     text = comparison_lines(compared)
     if arguments.out:

@@ -1,8 +1,9 @@
-r"""Put models beside test sets: one matrix with intervals, tests and a heat map.
+r"""Compare models across test sets: a matrix with intervals, tests and a heat map.
 
-Rows are test sets, columns models, as in table 5.5 of study 1. Models are tested against the
-first RUN. With --on, each model first predicts the corpora it has not predicted yet; all else
-works on predictions. With --out the matrix is written as CSV, Markdown, LaTeX, SVG and PNG.
+Rows are test sets and columns are models, as in table 5.5 of study 1. All models are tested
+against the first RUN. The command works on predictions and runs no model, except with --on:
+then each model first predicts the corpora that it has not predicted yet. With --out the
+matrix is written as CSV, Markdown, LaTeX, SVG and PNG.
 
     ser crosscorpus results/classification/emodb/1 results/multiobjective/emodb/1 \
         --on manifests/cremad.json:rated_voice manifests/shemo.json --balanced --out matrix
@@ -23,7 +24,6 @@ from ser_brain.reporting.report import renew_reports
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of ``ser crosscorpus``."""
     parser.add_argument(
         "runs", nargs="+", type=Path, metavar="RUN", help="run folders or folds folders"
     )
@@ -32,10 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
-    """Predict what is missing, judge, and write where ``--out`` says."""
     asked = targets(arguments)
     if asked:
-        # Imported here because only --on runs a model, and torch takes seconds to load.
+        # Only --on runs a model, and torch takes seconds to import.
         from ser_brain.training.predict_corpus import predict_on
 
         for folder in arguments.runs:

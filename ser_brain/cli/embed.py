@@ -1,8 +1,8 @@
-"""Embed the utterances of a corpus by an untuned encoder, or by that of a trained run.
+"""Embed the utterances of corpora with an untuned encoder or that of a run.
 
-The mean over time of what the encoder makes of each utterance, from any layer, for
-ser circumplex. Utterances that a run was trained or validated on become a set of their own
-(CORPUS-train). --untrained takes random weights instead of the encoder's: a control.
+An embedding is the mean over time of the encoder's output, from any layer; ser circumplex
+works on it. Utterances that a run was trained or validated on become a set of their own
+(CORPUS-train). --untrained replaces the encoder's weights by random ones, as a control.
 
     ser embed manifests/emodb.json --encoder openai/whisper-base --layer 3 last --out embeddings
     ser embed manifests/emodb.json --run results/emodb --out embeddings_tuned
@@ -22,41 +22,36 @@ from ser_brain.training.run import require_run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of ``ser embed``."""
-    parser.add_argument(
+    add = parser.add_argument
+    add(
         "manifest",
         nargs="+",
         metavar="MANIFEST[:SOURCE]",
-        help="corpora, each with the label source if not the corpus's default",
+        help="corpora, with the label source if it is not the corpus's default",
     )
-    parser.add_argument("--encoder", metavar="SOURCE", help="compact, a hub id or a folder")
-    parser.add_argument(
-        "--run", type=Path, metavar="RUN", help="a run folder or a folds folder"
-    )
-    parser.add_argument(
+    add("--encoder", metavar="SOURCE", help="compact, a hub id or a folder")
+    add("--run", type=Path, metavar="RUN", help="a run folder or a folds folder")
+    add(
         "--layer",
         nargs="+",
         default=[],
         metavar="N",
-        help="transformer layers, or last (default: last; of a run: the one it was trained on)",
+        help="transformer layers, or last (default: last; of a run: its own layer)",
     )
-    parser.add_argument(
-        "--untrained", action="store_true", help="random weights: a control for --encoder"
-    )
-    parser.add_argument(
+    add("--untrained", action="store_true", help="random weights, as a control for --encoder")
+    add(
         "--data_folder",
         nargs="+",
         default=[],
         type=Path,
         metavar="DIR",
-        help="where the audio lies, one for each manifest; default: what the corpus card notes",
+        help="where the audio is, one folder for each manifest (default: the corpus card's)",
     )
-    parser.add_argument("--device", default="cpu", help="such as cuda:0 (default: cpu)")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where to write")
+    add("--device", default="cpu", help="such as cuda:0 (default: cpu)")
+    add("--out", type=Path, required=True, metavar="DIR", help="where to write")
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
-    """Embed and write."""
     if (arguments.encoder is None) == (arguments.run is None):
         raise SERError("Give either --encoder or --run.")
     if arguments.untrained and arguments.encoder is None:
@@ -65,7 +60,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
     if arguments.run is not None:
         for part in parts_of(arguments.run)[0].values():
             require_run(part)
-    # They bring torch, which the help and a mistake do without.
+    # These import torch, which the help and the error of a mistake do without.
     from ser_brain.inference.embed import embed, of_encoder, of_run
     from ser_brain.training.device import require_device
 

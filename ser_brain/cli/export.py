@@ -1,12 +1,11 @@
-"""Write a trained run as a model folder that stands alone.
+"""Export a trained run as a model folder that works without the run.
 
-It holds the best checkpoint's weights and all that is needed to use them, and no base encoder
-is fetched to load it: with EmotionRecognizer, with SpeechBrain's foreign_class, where its
-encoder allows with plain transformers and, with --onnx, with ONNX Runtime. Its README.md is a
-model card made of the run's results; --results adds those of the same recipe's other folds or
-seeds. See docs/model_format.md.
+The folder contains the weights of the best checkpoint and all that is needed to use them;
+no base encoder is downloaded. It loads with EmotionRecognizer, with SpeechBrain's
+foreign_class, with plain transformers if the encoder allows it, and with ONNX Runtime
+(--onnx). Its README.md is a model card made from the run's results; --results adds those of
+other folds or seeds of the same recipe. See docs/model_format.md.
 
-    ser export results/classification/emodb/1 emodb-whisper-base
     ser export results/emodb/fold-1 model --results results/emodb --license cc-by-4.0
 """
 
@@ -23,32 +22,33 @@ from ser_brain.training.run import require_run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of ``ser export``."""
-    parser.add_argument("run", type=Path, metavar="RUN", help="a run folder")
-    parser.add_argument("folder", type=Path, metavar="DIR", help="where to write: a new folder")
-    parser.add_argument("--name", help="of the model (default: its corpora and its encoder)")
-    parser.add_argument(
+    add = parser.add_argument
+    add("run", type=Path, metavar="RUN", help="a run folder")
+    add("folder", type=Path, metavar="DIR", help="where to write: a new folder")
+    add("--name", help="of the model (default: its corpora and its encoder)")
+    add(
         "--results",
         nargs="+",
         type=Path,
         default=[],
         metavar="RUN",
-        help="runs or folds folders of the same recipe, whose results the card shows too",
+        help="run or folds folders of the same recipe, whose results the card shows, too",
     )
-    parser.add_argument(
+    add(
         "--license",
         default="other",
         metavar="ID",
-        help="of the model, as the hub names it, e.g. cc-by-4.0 (default: other)",
+        help="the hub's name of the model's licence, such as cc-by-4.0 (default: other)",
     )
-    parser.add_argument("--onnx", action="store_true", help="write model.onnx too")
+    add("--onnx", action="store_true", help="write model.onnx, too")
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
-    """Export and say what was written."""
-    if not (arguments.run / FOLDS).is_file():  # whose parts are named, one of which to export
+    if not (
+        arguments.run / FOLDS
+    ).is_file():  # export names its parts, of which one can be exported
         require_run(arguments.run)
-    # What brings torch, which the help and a mistake do without.
+    # These import torch, which the help and the error of a mistake do without.
     from ser_brain.inference.transformers_layout import why_not
     from ser_brain.publishing.export import export
 

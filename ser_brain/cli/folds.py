@@ -1,9 +1,9 @@
-"""Train, test and report every fold (or seed) of a protocol, and judge them together.
+"""Train and test every fold or seed of a protocol, and report them together.
 
-Runs train.py once for each part, one process on each GPU, and takes it up again where it was
-interrupted when the same command is repeated. Mean and standard deviation over the parts, the
-pooled confusion matrix and the pooled intervals stand in one report. Any setting of the YAML
-file can be given as --key=value; python train.py --help lists them.
+train.py runs once for each part, one process per GPU. The same command continues an
+interrupted run. One report shows the mean and standard deviation over the parts, the pooled
+confusion matrix and the pooled intervals. Any setting of the YAML file can be given as
+--key=value; python train.py --help lists them.
 
     ser folds hparams/finetune/classification.yaml --protocol speaker --folds 5 \\
         --corpus=emodb --data_folder=DIR --encoder_source=facebook/wav2vec2-base
@@ -11,14 +11,15 @@ file can be given as --key=value; python train.py --help lists them.
 protocols:
   speaker       folds of speakers (--folds, default 5)
   speaker+text  folds of speakers crossed with folds of texts (--folds 3, the default, runs 9)
-  group         one session or dyad left out at a time
-  random        speakers shared between the parts: seeds, or folds where --folds is given
+  group         each session or dyad is the test set once
+  random        speakers shared between the parts: seeds, or folds with --folds
   official      the corpus's own split, with several seeds
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from ser_brain.cli import Outcome
@@ -32,7 +33,6 @@ logger = get_logger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of ``ser folds``."""
     parser.passes_on = True
     parser.add_argument("config", metavar="CONFIG", help="an experiment's YAML file")
     parser.add_argument("--protocol", choices=PROTOCOLS, default="speaker")
@@ -44,13 +44,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         nargs="+",
         metavar="SEED",
-        help="one run of each fold for each (default: 1; random and official: 1 to 5)",
+        help="each fold is run with every seed (default: 1; random and official: 1 to 5)",
     )
     parser.add_argument(
         "--devices",
         nargs="+",
         metavar="DEVICE",
-        help="one process on each (default: every GPU, or one process on the CPU)",
+        help="one process per device (default: every GPU, or one process on the CPU)",
     )
     parser.add_argument(
         "--out",
@@ -61,9 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
-    """Run every part that is not finished, then judge all."""
     overrides, options = command_line.parse_overrides(arguments.rest, command_line.RUN_OPTIONS)
-    _, _, run_options = command_line.parse([arguments.config, *options])
     plan = make_plan(
         arguments.config,
         overrides,
@@ -72,9 +70,10 @@ def run(arguments: argparse.Namespace) -> Outcome:
         arguments.folds,
         arguments.seeds,
         arguments.out,
-        options_of(run_options),
     )
-    # It takes seconds to import, which the help and a mistake do without.
+    # Only now: SpeechBrain's options import SpeechBrain, which takes seconds.
+    _, _, run_options = command_line.parse([arguments.config, *options])
+    plan = replace(plan, run_options=options_of(run_options))
     from ser_brain.reporting.report import write_report
     from ser_brain.reporting.summary import summary_text
     from ser_brain.training.device import gpus, require_device

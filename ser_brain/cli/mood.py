@@ -1,17 +1,18 @@
 """Describe one person's predicted affect over hours, days and weeks.
 
-PREDICTIONS is a table of timestamped predictions, CSV or JSON lines, one row for each piece of
-speech: time (ISO 8601, such as 2026-03-02T08:15:30+01:00) or start (seconds, with
---recorded_at), duration (seconds), and valence and arousal or class probabilities (p_anger,
-p_neutral ...) or both; speaker and id are optional. docs/mood.md describes it in full.
+PREDICTIONS is a table of timestamped predictions, CSV or JSON lines, with a row for each
+segment of speech: time (ISO 8601, such as 2026-03-02T08:15:30+01:00) or start (seconds,
+with --recorded_at), duration (seconds), and valence and arousal, class probabilities
+(p_anger, p_neutral ...) or both; speaker and id are optional. docs/mood.md describes it in
+full.
 
     ser mood anna.csv --out anna_mood --va_range 1 5 \\
         --compare 2026-03-02..2026-03-08 2026-03-09..2026-03-15
     ser mood --demo --out demo_mood
 
-It writes a page with a heat map, the course of days and, where asked, a test of change between
-two periods, with all numbers and figures beside it. It describes what a model predicted; it is
-no diagnosis.
+The page shows a heat map, the course of the days and, with --compare, a test of change
+between two periods; all numbers and figures are beside it. It describes what a model
+predicted; it is not a diagnosis.
 """
 
 from __future__ import annotations
@@ -36,39 +37,46 @@ SIMULATED = "simulated.csv"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of ``ser mood``."""
     add = parser.add_argument
     add("predictions", nargs="?", type=Path, metavar="PREDICTIONS", help="the table")
-    add("--out", type=Path, required=True, metavar="DIR", help="where the report goes")
+    add("--out", type=Path, required=True, metavar="DIR", help="where to write the report")
     add(
-        "--va_range", nargs=2, type=float, metavar=("LOW", "HIGH"), default=[-1.0, 1.0],
-        help="scale of valence and arousal in the table [-1 1]",
-    )  # fmt: skip
-    add("--by", choices=BY, help="what a small map shows [by the length of the table]")
+        "--va_range",
+        nargs=2,
+        type=float,
+        metavar=("LOW", "HIGH"),
+        default=[-1.0, 1.0],
+        help="scale of valence and arousal in the table (default: -1 1)",
+    )
+    add("--by", choices=BY, help="period of a small map (default: depends on the table)")
     add(
-        "--compare", nargs=2, metavar=("A", "B"),
-        help="test for a change between two periods, first..last day of each",
-    )  # fmt: skip
+        "--compare",
+        nargs=2,
+        metavar=("A", "B"),
+        help="test for a change between two periods, each FIRST_DAY..LAST_DAY",
+    )
     add(
-        "--block_days", type=int, default=1, metavar="DAYS",
-        help="consecutive days that the test keeps together [1]",
-    )  # fmt: skip
-    add("--speaker", metavar="NAME", help="whose rows to take")
-    add("--zone", help="clock to set times with a zone to, such as Europe/Berlin")
-    add("--recorded_at", metavar="TIME", help="when the recording began that start counts from")
+        "--block_days",
+        type=int,
+        default=1,
+        metavar="DAYS",
+        help="consecutive days that the test keeps together (default: 1)",
+    )
+    add("--speaker", metavar="NAME", help="use only the rows of this speaker")
+    add("--zone", help="convert times to this time zone, such as Europe/Berlin")
+    add("--recorded_at", metavar="TIME", help="when the recording began, for tables with start")
     add("--demo", action="store_true", help="simulate two weeks with a known change instead")
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
-    """Read or simulate the table, analyse it and write the page."""
     table, compared, truth = arguments.predictions, arguments.compare, None
     if arguments.demo == (table is not None):
-        raise SERError("Expected PREDICTIONS or --demo, one of them. See ser mood --help.")
+        raise SERError("Expected either PREDICTIONS or --demo. See ser mood --help.")
     if arguments.demo and compared:
-        raise SERError("--demo compares its own two weeks; leave out --compare.")
+        raise SERError("--demo compares its own two weeks; remove --compare.")
     read = arguments.va_range, arguments.speaker, arguments.zone, arguments.recorded_at
     with tempfile.TemporaryDirectory() as folder:
-        if arguments.demo:  # The table is a file of the report, written where that may be.
+        if arguments.demo:  # The table is a file of the report, which write_report copies.
             table = Path(folder) / SIMULATED
             write_text(table, to_csv(simulate()))
             compared, truth = SPANS, planted()
@@ -76,14 +84,16 @@ def run(arguments: argparse.Namespace) -> Outcome:
         spans = tuple(span(text) for text in compared or ())
         mood = analyse(timeline, arguments.by, spans, arguments.block_days)
         own = table.parent == arguments.out and table.name in written_files(arguments.out)
-        copied = [table] if arguments.demo or own else []  # else a new report removes its own
+        copied = (
+            [table] if arguments.demo or own else []
+        )  # a new report removes the files of the old
         page = write_report(mood, arguments.out, _command(arguments), truth, copied)
     facts = mood.facts()
     return Outcome(f"{summary(facts, truth)}\n\nreport: {page}", facts)
 
 
 def _command(arguments: argparse.Namespace) -> str:
-    """The command line that does the same again."""
+    """The command line that repeats the analysis."""
     what = ["--demo"] if arguments.demo else [str(arguments.predictions)]
     words = ["ser", "mood", *what, "--out", str(arguments.out)]
     for name in ("va_range", "by", "compare", "block_days", "speaker", "zone", "recorded_at"):

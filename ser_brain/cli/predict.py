@@ -1,15 +1,16 @@
-"""Predict the emotion of audio files with a trained model, clip by clip or in windows.
+"""Predict the emotion of audio files, clip by clip or in windows.
 
-INPUT is a file, a folder, a pattern in quotes, or - for paths on standard input: WAV, FLAC,
-OGG, Opus, MP3. Without --out a table is printed. With --out rows go to a file, and the same
-command goes on where it was stopped and passes over what is done. What cannot be scored is
-listed at the end, and the exit code is then 1.
+INPUT is a file, a folder, a quoted pattern, or - for paths on standard input: WAV, FLAC,
+OGG, Opus or MP3. Without --out a table is printed. With --out the rows go to a file, and
+the same command continues an interrupted run. Files that cannot be scored are listed at the
+end; the exit code is then 1.
 
     ser predict clips 'more/**/*.flac' --model MODEL --out predictions.csv
     ser predict recording.wav --model MODEL --window 4 --hop 1 --out recording.csv
     find . -name '*.mp3' | ser predict - --model name/model --vad --out speech.parquet
 
-Recordings of any length need the same memory. ser mood takes the table of a recording.
+The memory does not depend on the length of a recording. ser mood reads the table of a
+recording.
 """
 
 from __future__ import annotations
@@ -31,32 +32,35 @@ if TYPE_CHECKING:
     from ser_brain.inference.recognizer import EmotionRecognizer
     from ser_brain.inference.segments import Segmentation, Skipped
 UNUSABLE = "could not be used"
-SHOWN = 20  # of those; a file has them all
+SHOWN = 20  # of those; with --out, a file lists all
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of ``ser predict``."""
     add = parser.add_argument
     add("inputs", nargs="+", metavar="INPUT", help="files, folders, patterns, or -")
     add("--model", required=True, metavar="MODEL", help="model folder or hub id")
     add("--revision", help="branch, tag or commit of a hub id")
-    add("--device", help="such as cpu or cuda:0 [a GPU if there is one]")
+    add("--device", help="such as cpu or cuda:0 (default: a GPU, if any)")
     add(
         "--precision",
         choices=("fp32", "bf16"),
         default="fp32",
-        help="bf16 is for devices with units for it, and rounds [fp32]",
+        help="bf16 is faster on devices that support it, and rounds (default: fp32)",
     )
     add("--out", type=Path, metavar="FILE", help=".csv, .jsonl or .parquet")
-    add("--window", type=float, metavar="S", help="cut into windows of so many seconds")
-    add("--hop", type=float, metavar="S", help="from one window to the next [--window]")
-    add("--vad", action="store_true", help="score only stretches of speech (Silero VAD)")
+    add("--window", type=float, metavar="S", help="length of the windows in seconds")
+    add(
+        "--hop",
+        type=float,
+        metavar="S",
+        help="step between windows in seconds (default: --window)",
+    )
+    add("--vad", action="store_true", help="score only segments with speech (Silero VAD)")
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
-    """Score the files."""
     model_folder(arguments.model, arguments.revision)  # a wrong name costs no import of torch
-    # What brings torch, which the help and a mistake do without.
+    # These import torch, which the help and the error of a mistake do without.
     from ser_brain.inference.inputs import audio_files
     from ser_brain.inference.recognizer import EmotionRecognizer
     from ser_brain.inference.segments import Segmentation, load_speech_detector
@@ -80,7 +84,6 @@ def run(arguments: argparse.Namespace) -> Outcome:
 def _shown(
     files: list[Path], recognizer: EmotionRecognizer, segmentation: Segmentation
 ) -> Outcome:
-    """Score and print."""
     from ser_brain.inference.predict import predict
     from ser_brain.inference.segments import merged
 
@@ -102,7 +105,7 @@ def _written(
     segmentation: Segmentation,
     arguments: argparse.Namespace,
 ) -> Outcome:
-    """Score and write, going on from where an earlier run stopped."""
+    """Score and write; continue where an earlier run stopped."""
     from ser_brain.inference.output import PredictionOutput
     from ser_brain.inference.predict import columns, predict
 
@@ -124,7 +127,7 @@ def _written(
     lines = [f"new rows: {count:,}; files done before: {len(files) - len(remaining):,}"]
     lines += _listed([item for item in left_out if item.is_problem], UNUSABLE, SHOWN)
     if left_out:
-        lines.append(f"left out: {len(left_out):,}, listed in {output.skipped_path}")
+        lines.append(f"skipped: {len(left_out):,}, listed in {output.skipped_path}")
     if recognizer.va_range is not None:
         low, high = recognizer.va_range
         lines.append(f"scale of valence and arousal: {low:g} to {high:g}")
@@ -139,7 +142,7 @@ def _written(
 
 
 def _identity(arguments: argparse.Namespace) -> dict:
-    """What tells a model from any other."""
+    """What distinguishes a model from any other."""
     from ser_brain.inference.model_folder import CONFIG, WEIGHTS, find_model
 
     folder, _ = find_model(arguments.model, arguments.revision)
@@ -147,7 +150,7 @@ def _identity(arguments: argparse.Namespace) -> dict:
 
 
 def _table(rows: list[dict]) -> Table:
-    """What of the rows fits into a line."""
+    """The columns that fit on a line."""
     head = [name for name in rows[0] if not name.startswith("p_")]
     if not any(row["warnings"] for row in rows):
         head.remove("warnings")

@@ -1,14 +1,12 @@
-"""Publish a model folder on a model hub: what would be sent, and with --yes send it.
+"""Publish a model folder on a model hub, or show what would be published.
 
-Without --yes nothing is sent and the hub is not asked. A new repository is private unless
---public is given. All files go in one commit, and the same command goes on after a failure.
-Log in first with hf auth login, or set HF_TOKEN; HF_ENDPOINT names another hub.
+Without --yes nothing is sent and the hub is not contacted. A new repository is private
+unless --public is given. All files go into one commit, and the same command continues after
+a failure. Log in first with hf auth login, or set HF_TOKEN; HF_ENDPOINT selects another
+hub. See docs/publishing.md.
 
     ser publish emodb-whisper-base org/emodb-whisper-base
-    ser publish emodb-whisper-base org/emodb-whisper-base --pr --yes
     ser publish emodb-whisper-base org/emodb-whisper-base --tag v1.0 --yes
-
-See docs/publishing.md.
 """
 
 from __future__ import annotations
@@ -21,33 +19,37 @@ from typing import TYPE_CHECKING
 from ser_brain.cli import Outcome
 from ser_brain.core.log import take_over
 from ser_brain.core.tables import Table, to_text
-from ser_brain.publishing.hub import choose_storage, endpoint
+from ser_brain.publishing.hub_address import choose_storage, endpoint
 
 if TYPE_CHECKING:
-    from ser_brain.publishing.contents import Plan
+    from ser_brain.publishing.contents import UploadPlan
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of ``ser publish``."""
     add = parser.add_argument
     add("folder", type=Path, metavar="DIR", help="a folder that ser export wrote")
     add("repository", metavar="ORG/NAME", help="on the hub")
     visibility = parser.add_mutually_exclusive_group()
     visibility.add_argument("--private", action="store_true", help="the default")
-    visibility.add_argument("--public", action="store_true", help="everybody may read it")
-    add("--pr", action="store_true", help="propose it in a pull request, to be reviewed")
-    add("--tag", metavar="NAME", help="of the commit, to load this very model by: v1.0")
-    add("--message", metavar="TEXT", help="of the commit [the model's name]")
-    add("--yes", action="store_true", help="send; without it, only show")
+    visibility.add_argument(
+        "--public", action="store_true", help="make a new repository public"
+    )
+    add("--pr", action="store_true", help="open a pull request instead of committing to main")
+    add(
+        "--tag",
+        metavar="NAME",
+        help="tag the commit, such as v1.0, so that exactly this model can be loaded",
+    )
+    add("--message", metavar="TEXT", help="of the commit (default: the model's name)")
+    add("--yes", action="store_true", help="publish; without it, only show")
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
-    """Show what would be sent, or send it."""
     choose_storage()
-    # What brings torch and the hub's client, which the help does without.
-    from ser_brain.publishing.contents import make_plan
+    # This imports torch and the hub's client, which the help does without.
+    from ser_brain.publishing.contents import plan_upload
 
-    plan = make_plan(
+    plan = plan_upload(
         arguments.folder,
         arguments.repository,
         public=arguments.public,
@@ -58,11 +60,10 @@ def run(arguments: argparse.Namespace) -> Outcome:
     return _sent(plan) if arguments.yes else _shown(plan)
 
 
-def _shown(plan: Plan) -> Outcome:
-    """What would be sent."""
+def _shown(plan: UploadPlan) -> Outcome:
     facts = _facts(plan)
     rows = [[file.name, file.size, file.sha256[:12]] for file in plan.files]
-    total = ["together", plan.size, ""]
+    total = ["total", plan.size, ""]
     lines = [
         "Nothing was sent. With --yes:",
         f"repository: {plan.repo_id} at {facts['endpoint']}",
@@ -72,14 +73,13 @@ def _shown(plan: Plan) -> Outcome:
         f"tag:        {plan.tag or 'none'}",
         "",
         to_text(Table("files", "", ["file", "bytes", "sha256"], [*rows, total])),
-        "Of these, what the repository has already is not sent again.",
-        *(["not sent:", *(f"  {name}" for name in plan.left)] if plan.left else []),
+        "Files that the repository already has are not sent again.",
+        *(["not sent:", *(f"  {name}" for name in plan.skipped)] if plan.skipped else []),
     ]
     return Outcome("\n".join(lines), {**facts, "is_sent": False})
 
 
-def _sent(plan: Plan) -> Outcome:
-    """Send, and say what was done."""
+def _sent(plan: UploadPlan) -> Outcome:
     from huggingface_hub.utils import disable_progress_bars
 
     from ser_brain.publishing.hub import publish
@@ -94,9 +94,9 @@ def _sent(plan: Plan) -> Outcome:
         *(f"{step[0].upper()}{step[1:]}" for step in made.done),
         f"sent: {len(sizes)} files, {sum(sizes.values()):,} bytes"
         if made.sent or made.removed
-        else f"nothing to send: the {where} holds these files already",
+        else f"nothing to send: the {where} already has these files",
         *([f"removed: {', '.join(made.removed)}"] if made.removed else []),
-        *([f"not sent: {', '.join(plan.left)}"] if plan.left else []),
+        *([f"not sent: {', '.join(plan.skipped)}"] if plan.skipped else []),
         f"repository: {made.url} ({'private' if made.private else 'public'})",
         *([f"pull request: {made.pull_request}"] if made.pull_request else []),
         f"commit: {made.commit}",
@@ -117,7 +117,7 @@ def _sent(plan: Plan) -> Outcome:
     return Outcome("\n".join(lines), facts)
 
 
-def _facts(plan: Plan) -> dict:
+def _facts(plan: UploadPlan) -> dict:
     return {
         "endpoint": endpoint(),
         "repository": plan.repo_id,
@@ -127,5 +127,5 @@ def _facts(plan: Plan) -> dict:
         "files": {
             file.name: {"bytes": file.size, "sha256": file.sha256} for file in plan.files
         },
-        "not_sent": plan.left,
+        "not_sent": plan.skipped,
     }

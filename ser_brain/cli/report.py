@@ -22,7 +22,6 @@ from ser_brain.reporting.summary import summary_text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of ``ser report``."""
     parser.add_argument(
         "runs", nargs="+", type=Path, metavar="RUN", help="run folders or folds folders"
     )
@@ -35,7 +34,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
-    """Evaluate and write the page."""
     if len(arguments.runs) > 1:
         page, results = write_comparison(arguments.runs, arguments.out or Path("comparison"))
         return Outcome(f"{comparison_text(results)}\nreport: {page}", results)

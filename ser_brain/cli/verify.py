@@ -1,10 +1,10 @@
 """Check that a run, its folds, a report or an exported model is still what it was.
 
-Of a run: that it came to its end; the checksums of its files, checkpoints, predictions,
-manifests and report; that the predictions are those of the split; the leakage audits, again;
-and the numbers of the report, computed again from the predictions. Of a model folder: that it
-loads, and the checksums of its files. A line says OK, DIFFERS or why something could not be
-checked. Exit code 1 where something differs. What it does not see: docs/reliability.md.
+Of a run, it checks that it is finished; the checksums of its files, checkpoints,
+predictions, manifests and report; that the predictions match the split; and, by computing
+them again, the leakage audits and the numbers of the report. Of a model folder, it checks
+that it loads and the checksums of its files. Each line is OK, DIFFERS or not checked. The
+exit code is 1 if anything differs. docs/reliability.md describes what it cannot detect.
 
     ser verify results/classification/emodb/speaker-5fold
 """
@@ -20,23 +20,21 @@ from ser_brain.core.errors import one_line
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of ``ser verify``."""
     parser.add_argument(
         "folder",
         type=Path,
         metavar="DIR",
-        help="a run folder, a folds folder, a model folder or a folder of a report",
+        help="a run, folds, model or report folder",
     )
     parser.add_argument(
         "--manifest_folder",
         type=Path,
         metavar="DIR",
-        help="where the manifests of a run lie (default: where its settings say)",
+        help="where the manifests of a run are (default: where its settings say)",
     )
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
-    """Check everything, and say it line by line."""
     from ser_brain.publishing.verify import DIFFERS, OK, verify
 
     checks = verify(arguments.folder, arguments.manifest_folder)

@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import socket
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,6 +58,7 @@ def _locked(path: Path, what: str | Path, wait: bool) -> Iterator[None]:
     lock = FileLock(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _require_plain_file(path)
         try:
             lock.acquire(blocking=False)
         except Timeout:
@@ -70,7 +72,8 @@ def _locked(path: Path, what: str | Path, wait: bool) -> Iterator[None]:
         started = time.strftime("%Y-%m-%d %H:%M:%S")
         holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": started}
         with contextlib.suppress(PermissionError):  # on Windows nobody can open a locked file
-            path.write_text(json.dumps(holder), encoding="utf-8")
+            with open(path, "w", encoding="utf-8", opener=_without_links) as file:
+                json.dump(holder, file)
     except OSError as error:
         lock.release()
         raise SERError(f"Cannot write {what}: {why(error)}.") from error
@@ -80,6 +83,18 @@ def _locked(path: Path, what: str | Path, wait: bool) -> Iterator[None]:
         with contextlib.suppress(PermissionError):  # Windows removes it on release
             path.unlink(missing_ok=True)
         lock.release()
+
+
+def _require_plain_file(path: Path) -> None:
+    """Refuse a link, which somebody may have put there to have another file overwritten."""
+    with contextlib.suppress(FileNotFoundError):
+        found = os.lstat(path)
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:  # 2 for a hard link
+            raise SERError(f"The lock {path} is a link or not a regular file; remove it.")
+
+
+def _without_links(name: str, flags: int) -> int:
+    return os.open(name, flags | getattr(os, "O_NOFOLLOW", 0))
 
 
 def _holder(path: Path) -> str:

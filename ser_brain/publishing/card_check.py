@@ -1,4 +1,9 @@
-"""Checking a model folder's card before it is published."""
+"""Check a model folder's card before it is published.
+
+The card may have been edited. The check finds missing metadata, values that cannot be, results
+that differ between the metadata, ``.eval_results`` and the text, results on training data among
+the tests, missing sections, pictures and links that lead nowhere, HTML and placeholders.
+"""
 
 from __future__ import annotations
 
@@ -13,99 +18,46 @@ from huggingface_hub import EvalResult, ModelCard
 from ser_brain.core.errors import SERError
 from ser_brain.core.files import read_text
 from ser_brain.core.tables import cell_text
-from ser_brain.publishing.card import CARD, NOT_MEASURED, parts_of_markdown
-from ser_brain.publishing.card_metadata import FOLDER, RANGES, TASK, TEST, read_eval_results
-from ser_brain.publishing.card_text import FIRST_COLUMN, NOT_A_TEST
+from ser_brain.publishing.card import CARD, NOT_MEASURED
+from ser_brain.publishing.card_metadata import (
+    EVAL_RESULTS,
+    RANGES,
+    TASK,
+    TEST,
+    read_eval_results,
+)
+from ser_brain.publishing.card_tables import FIRST_COLUMN, NOT_A_TEST
+from ser_brain.publishing.markdown import parts_of_markdown
 
-VALUE = r"(-?[\d.]+(?: \[[^\]]*\])?)"  # with its interval
-
-
-def other_values(
-    results: Sequence[EvalResult], tables: Sequence[Sequence[Sequence[str]]]
-) -> list[str]:
-    """What a card's tables say otherwise than ``model-index``, in words.
-
-    Parameters
-    ----------
-    results : sequence of EvalResult
-        Each with a number for a value.
-    tables : sequence of sequence of sequence of str
-        Cells of the rows of the card's tables, their heads first. Looked at are the table of
-        results and the lines that sum it up.
-    """
-    found = []
-    for result in results:
-        where = f"{result.dataset_type}, {result.metric_name}"
-        try:
-            expected = cell_text(_estimate(result))
-        except (AttributeError, TypeError, ValueError):  # whatever YAML has in their place
-            found.append(f"{where}: {result.metric_args!r} is no interval")
-            continue
-        shown = [cell for table in tables for cell in _shown(table, result)]
-        found += [
-            f"{where} is {expected} in model-index, and the text says {cell}"
-            for cell in dict.fromkeys(shown)
-            if cell != expected
-        ]
-    return found
-
-
-def _estimate(result: EvalResult) -> dict:
-    args = result.metric_args or {}
-    ends = {end: args.get(end) for end in ("low", "high")}
-    return {"value": float(result.metric_value), **ends}
-
-
-def _shown(table: Sequence[Sequence[str]], result: EvalResult) -> Iterator[str]:
-    """A result wherever a table shows it."""
-    name, metric = result.dataset_type, str(result.metric_name)
-    head, *rows = table
-    if head[0] == FIRST_COLUMN and metric in head:
-        place = head.index(metric)
-        yield from (row[place] for row in rows if row[0].removesuffix(NOT_A_TEST) == name)
-    lines = [line for row in rows for cell in row for line in cell.splitlines()]
-    for line in lines:
-        if line.startswith(f"{name}: "):
-            yield from re.findall(f"{re.escape(metric)} {VALUE}", line)
-
-
-REQUIRED = ("license", "language", "library_name", "pipeline_tag")
-
-# Of the hub's library, which takes the metadata for what they should be.
+# The hub's library fails in any of these ways on metadata of unexpected types.
 BAD_METADATA = (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError)
 SECTIONS = ("not for", "training data")
-LANGUAGE = re.compile(r"[a-z]{2,3}")
 PLACEHOLDER = re.compile(
     r"\{\{|\}\}|\{%|\[More Information Needed\]|\b(?:TODO|TBD|FIXME)\b|\bnan\b", re.IGNORECASE
 )
 
 
 def validate(folder: Path) -> None:
-    """Check ``README.md``, what it shows and ``.eval_results`` of a model folder.
+    """Check ``README.md``, all it shows, and ``.eval_results`` of a model folder.
 
     Raises
     ------
     SERError
-        Naming every problem: no card or metadata, a field that is missing, a value that is
-        not finite or not within its metric's range, results that differ between the two places
-        or from what the text's tables show, results on training data that pass for tests,
-        pictures and links that are not in the folder, missing sections, placeholders.
+        Naming every problem.
     """
-    folder = Path(folder)
-    found = problems(folder)
+    found = _problems(folder)
     if found:
         lines = "".join(f"\n  - {problem}" for problem in found)
         count = "a problem" if len(found) == 1 else f"{len(found)} problems"
         raise SERError(f"The model card of {folder} has {count}:{lines}")
 
 
-def problems(folder: Path) -> list[str]:
-    """Everything that is wrong, in words."""
+def _problems(folder: Path) -> list[str]:
     path = folder / CARD
     if not path.exists():
         return [f"there is no {CARD}; `ser export` writes one"]
     if path.is_symlink() or not path.is_file():
-        return [f"{CARD} is no regular file"]
+        return [f"{CARD} is not a regular file"]
     try:
         content = read_text(path)
         card = ModelCard(content)
@@ -114,19 +66,20 @@ def problems(folder: Path) -> list[str]:
     if not content.startswith("---"):
         return [f"{CARD} has no metadata (a YAML block between two lines of ---)"]
     found = [*_fields(card), *_results(folder, card), *_contents(folder, card.text)]
-    return found or other_values(card.data.eval_results, parts_of_markdown(card.text).tables)
+    return found or _text_against_index(card)
 
 
 def _fields(card: ModelCard) -> list[str]:
-    found = [f"the metadata lack {key}" for key in REQUIRED if not card.data.get(key)]
+    required = ("license", "language", "library_name", "pipeline_tag")
+    found = [f"the metadata lack {key}" for key in required if not card.data.get(key)]
     if card.data.get("eval_results") is None:
         found.append("the metadata lack model-index")
     elif not card.data.eval_results and NOT_MEASURED.lower() not in card.text.lower():
         found.append(f"model-index is empty, but the card does not say {NOT_MEASURED!r}")
     languages = card.data.get("language") or []
     for language in languages if isinstance(languages, list) else [languages]:
-        if not LANGUAGE.fullmatch(str(language)):
-            found.append(f"language {language!r} is no ISO 639 code such as en or kor")
+        if not re.fullmatch(r"[a-z]{2,3}", str(language)):
+            found.append(f"language {language!r} is not an ISO 639 code such as en or kor")
     tag = card.data.get("pipeline_tag")
     if tag and tag != TASK:
         found.append(f"pipeline_tag is {tag!r}, expected {TASK}")
@@ -134,17 +87,17 @@ def _fields(card: ModelCard) -> list[str]:
 
 
 def _results(folder: Path, card: ModelCard) -> list[str]:
-    """What is wrong with the numbers."""
+    """Problems of the numbers in ``model-index`` and ``.eval_results``."""
     found, indexed, published = [], {}, {}
     for result in card.data.get("eval_results") or []:
         where = f"{result.dataset_type}, {result.metric_name or result.metric_type}"
         found += _value(f"model-index ({where})", result)
         if result.dataset_split == TEST:
             indexed[where] = result.metric_value
-    files = sorted((folder / FOLDER).glob("*")) if (folder / FOLDER).is_dir() else []
-    for path in files:
+    results = folder / EVAL_RESULTS
+    for path in sorted(results.glob("*")) if results.is_dir() else []:
         if path.is_symlink() or path.suffix != ".yaml":
-            found.append(f"{FOLDER}/{path.name} is no YAML file of its own")
+            found.append(f"{EVAL_RESULTS}/{path.name} is not a regular YAML file")
             continue
         try:
             entries = read_eval_results(path)
@@ -153,13 +106,14 @@ def _results(folder: Path, card: ModelCard) -> list[str]:
             continue
         published |= {f"{entry.dataset_id}, {entry.task_id}": entry.value for entry in entries}
     for where in indexed.keys() - published.keys():
-        found.append(f"{where} is in model-index, but not in {FOLDER}")
+        found.append(f"{where} is in model-index, but not in {EVAL_RESULTS}")
     for where in published.keys() - indexed.keys():
-        found.append(f"{where} is in {FOLDER}, but is no test result of model-index")
+        found.append(f"{where} is in {EVAL_RESULTS}, but is no test result of model-index")
     for where in indexed.keys() & published.keys():
         if indexed[where] != published[where]:
             found.append(
-                f"{where} is {indexed[where]} in model-index and {published[where]} in {FOLDER}"
+                f"{where} is {indexed[where]} in model-index and {published[where]} in "
+                f"{EVAL_RESULTS}"
             )
     return sorted(found)
 
@@ -167,39 +121,75 @@ def _results(folder: Path, card: ModelCard) -> list[str]:
 def _value(where: str, result: EvalResult) -> list[str]:
     value, (low, high) = result.metric_value, RANGES.get(result.metric_type, (None, None))
     if type(value) not in (int, float) or not math.isfinite(value):
-        return [f"{where}: {value!r} is no finite number"]
+        return [f"{where}: {value!r} is not a finite number"]
     if low is not None and not low <= value <= high:
-        return [f"{where}: {value} is not within {low} and {high}"]
+        return [f"{where}: {value} is not between {low} and {high}"]
     return []
 
 
 def _contents(folder: Path, text: str) -> list[str]:
-    """What is wrong with the text: sections, pictures, links, placeholders."""
+    """Problems of the text: sections, pictures, links, HTML, placeholders."""
     parts = parts_of_markdown(text)
     found = [
-        f"there is no section {section!r}, or nothing in it"
+        f"the section {section!r} is missing or empty"
         for section in SECTIONS
         if not any(section in title.lower() and size for title, size in parts.sections.items())
     ]
-    found += [_missing("picture", folder, address) for address in parts.pictures]
-    found += [_missing("link", folder, address) for address in parts.links]
-    found += [f"it has HTML that cannot be checked: {tag}" for tag in parts.html]
+    found += [_unreachable("picture", folder, address) for address in parts.pictures]
+    found += [
+        _unreachable("link", folder, address)
+        for address in parts.links
+        if not re.match(r"(?:https?://|mailto:|#)", address)
+    ]
+    found += [f"HTML cannot be checked: {tag}" for tag in parts.html]
     words = PLACEHOLDER.findall(" ".join(parts.prose))
     found += [f"placeholder {word!r}" for word in dict.fromkeys(words)]
     return [problem for problem in found if problem]
 
 
-def _missing(what: str, folder: Path, address: str) -> str | None:
-    """Why an address leads nowhere, or None where it leads to the web or into the folder."""
-    if what == "link" and re.match(r"(?:https?://|mailto:|#)", address):
-        return None
+def _unreachable(what: str, folder: Path, address: str) -> str | None:
+    """Why an address does not lead to a file of the folder; None where it does."""
     if re.match(r"[a-z][a-z0-9+.-]*:|//|/", address, re.IGNORECASE):
-        return f"{what} {address} does not lie in the folder"
+        return f"{what} {address} is outside the folder"
     if not address.isprintable():
-        return f"{what} {address!r} is no address"
+        return f"{what} {address!r} is not an address"
     name = PurePosixPath(address.partition("#")[0])
     real = (folder / name).resolve()
     linked = any((folder / part).is_symlink() for part in [name, *name.parents][:-1])
     if linked or not real.is_relative_to(folder.resolve()):
         return f"{what} {address} leads out of the folder"
     return None if real.is_file() else f"{what} {address} is missing"
+
+
+def _text_against_index(card: ModelCard) -> list[str]:
+    """Values in the table of results and in the headline that differ from ``model-index``."""
+    tables = parts_of_markdown(card.text).tables
+    found = []
+    for result in card.data.eval_results:
+        where = f"{result.dataset_type}, {result.metric_name}"
+        try:
+            ends = {end: (result.metric_args or {}).get(end) for end in ("low", "high")}
+            expected = cell_text({"value": float(result.metric_value), **ends})
+        except (AttributeError, TypeError, ValueError):  # YAML may have anything there
+            found.append(f"{where}: {result.metric_args!r} is not an interval")
+            continue
+        shown = [cell for table in tables for cell in _shown(table, result)]
+        found += [
+            f"{where} is {expected} in model-index and {cell} in the text"
+            for cell in dict.fromkeys(shown)
+            if cell != expected
+        ]
+    return found
+
+
+def _shown(table: Sequence[Sequence[str]], result: EvalResult) -> Iterator[str]:
+    """The cells of a table, and the values in its text, that show a result."""
+    name, metric = result.dataset_type, str(result.metric_name)
+    head, *rows = table
+    if head[0] == FIRST_COLUMN and metric in head:
+        place = head.index(metric)
+        yield from (row[place] for row in rows if row[0].removesuffix(NOT_A_TEST) == name)
+    value = r"(-?[\d.]+(?: \[[^\]]*\])?)"  # with its interval
+    for line in (line for row in rows for cell in row for line in cell.splitlines()):
+        if line.startswith(f"{name}: "):
+            yield from re.findall(f"{re.escape(metric)} {value}", line)

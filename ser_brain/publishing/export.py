@@ -1,4 +1,4 @@
-"""From a run folder to a model folder that stands alone."""
+"""Export a run as a model folder that works without the run and without its base encoder."""
 
 from __future__ import annotations
 
@@ -49,131 +49,7 @@ from ser_brain.training.run import RECORD
 
 PACKAGES = ("torch", "torchaudio", "speechbrain", "transformers", "safetensors", "numpy")
 HEADS = {"emotion": "emotion_head", "valence_arousal": "va_head"}
-
-
-def read_trained(run: Path, name: str | None = None) -> tuple[EmotionModel, ModelConfig]:
-    """Build the model of a run's best checkpoint as it is used.
-
-    Of its heads, those that some utterance was there to train; the emotion head's weights
-    divided by the temperature, so that whatever reads them gives calibrated probabilities.
-
-    Parameters
-    ----------
-    run : Path
-        A run folder.
-    name : str, optional
-        Of the model; by default its training corpora and its encoder.
-
-    Raises
-    ------
-    SERError
-        If the folder holds no trained run, or one that goes on: its checkpoint would be newer
-        than its results and its temperature.
-    """
-    if (run / FOLDS).is_file():
-        parts = ", ".join(read_json(run / FOLDS, "folds description")["parts"].values())
-        raise SERError(f"{run} holds several models; export one of its parts: {parts}.")
-    _require_finished(run)
-    brain, hparams = load_run(run, "cpu")
-    checkpoint = brain.checkpointer.recover_if_possible(min_key=hparams["validation_metric"])
-    if checkpoint is None:
-        raise SERError(f"No trained checkpoint in {run}; train first.")
-    splits = read_json(run / "splits.json", "split")
-    protocol = Protocol.of(splits)
-    temperature = temperature_of(run).get("temperature")
-    tasks = list(protocol.tasks) or brain.tasks  # old runs do not name them
-    for task in tasks:
-        if not hasattr(getattr(brain.model, HEADS[task]), "linear"):
-            raise SERError(
-                f"{run} cannot be exported: a model folder holds heads of one linear layer, "
-                f"and its {task} does not come from such a module named {HEADS[task]}."
-            )
-    encoder = brain.model.encoder
-    config = ModelConfig(
-        name=name or f"{'+'.join(protocol.corpora)}-{encoder.name.split('/')[-1]}",
-        encoder=describe_encoder(encoder),
-        emotions=list(hparams["emotions"]) if "emotion" in tasks else [],
-        va_range=[*map(float, hparams["va_range"])] if "valence_arousal" in tasks else None,
-        card={
-            "protocol": splits["protocol"],
-            "experiment": hparams["experiment"],
-            "seed": hparams["seed"],
-            "emotion_map": hparams["emotion_map"],
-            "vad_source": hparams["vad_source"],
-            "temperature": temperature,
-            "base_encoder": encoder.name,
-            "checkpoint": checkpoint.path.name,
-            "training_data": training_data(splits),
-            "test_sets": list(splits["tests"]),
-            **_origin(run),
-        },
-    )
-    return _used_model(brain, config, temperature or 1.0), config
-
-
-def _require_finished(run: Path) -> None:
-    record = run / RECORD
-    if record.is_file() and read_json(record, "run description").get("finished") is False:
-        raise SERError(
-            f"{run} has not come to its end, so its results are not those of its checkpoint. "
-            "The command that trains it goes on with it."
-        )
-
-
-def training_data(splits: dict) -> dict:
-    """What a model was trained and validated on, from ``splits.json``.
-
-    Returns
-    -------
-    dict
-        ``train`` and ``valid`` (utterances), ``sha256`` of the sorted ids of both, and
-        ``corpora``: name -> title, licence, languages, fingerprint ...; {} of runs that are
-        too old to say.
-    """
-    ids = sorted([*splits["train"], *splits["valid"]])
-    used = {
-        name: facts
-        for name, facts in splits.get("corpora", {}).items()
-        if facts["use"] == "train"
-    }
-    return {
-        "train": len(splits["train"]),
-        "valid": len(splits["valid"]),
-        "sha256": hashlib.sha256("\n".join(ids).encode()).hexdigest(),
-        "corpora": used,
-    }
-
-
-def _origin(run: Path) -> dict:
-    record = read_json(run / RECORD, "run description")
-    installed = {package: importlib.metadata.version(package) for package in PACKAGES}
-    return {
-        "commit": record.get("commit"),
-        "versions": {
-            "trained_with": record.get("versions", {}),
-            "exported_with": {"ser-recipes": __version__, **installed},
-        },
-    }
-
-
-def _used_model(brain: SERBrain, config: ModelConfig, temperature: float) -> EmotionModel:
-    model = EmotionModel(brain.model.encoder, config.emotions, config.va_range)
-    if model.emotion_head is not None:
-        _copy_linear(brain.model.emotion_head, model.emotion_head, temperature)
-    if model.va_head is not None:
-        _copy_linear(brain.model.va_head, model.va_head)
-    return model.eval().requires_grad_(False)
-
-
-def _copy_linear(trained: nn.Module, used: nn.Module, divisor: float = 1.0) -> None:
-    """Copy a head, whose bias is zero where it was trained without one."""
-    with torch.no_grad():
-        used.linear.weight.copy_(trained.linear.weight / divisor)
-        bias = trained.linear.bias
-        used.linear.bias.copy_(torch.zeros(()) if bias is None else bias / divisor)
-
-
-LARGEST_DIFFERENCE = 1e-5
+LARGEST_DIFFERENCE = 1e-5  # of any score, between the run's model and the exported one
 
 
 @dataclass(frozen=True)
@@ -186,9 +62,9 @@ class Export:
     files : dict
         Path in the folder -> bytes.
     difference : float
-        Largest, between any score of the run's model and of the folder's.
+        The largest between any score of the run's model and of the folder's.
     onnx_difference : float or None
-        The same of ``model.onnx``; None where it was not asked for.
+        The same of ``model.onnx``, if it was asked for.
     """
 
     config: ModelConfig
@@ -205,28 +81,28 @@ def export(
     licence: str = OTHER,
     onnx: bool = False,
 ) -> Export:
-    """Write the model folder of a run's best checkpoint, load it again and compare.
+    """Write the model folder of a run's best checkpoint, load it again and compare scores.
 
     Parameters
     ----------
     run : str or Path
         A run folder.
     folder : str or Path
-        Must be missing or empty; it is either written whole or not at all.
+        Must be missing or empty. It is written either completely or not at all.
     name : str, optional
         Of the model.
     results : sequence of Path
-        Run folders or folds folders of the same recipe, whose results the card shows too.
+        Run folders or folds folders of the same recipe, whose results the card shows, too.
     licence : str
-        Of the model, as the hub names it.
+        The hub's name of the model's licence.
     onnx : bool
-        Write ``model.onnx`` too.
+        Write ``model.onnx``, too.
 
     Raises
     ------
     SERError
-        If there is no trained run, the folder holds something, results are of another recipe,
-        what was written does not score as the run does, or ONNX is asked for and missing.
+        If there is no trained run, the folder is not empty, results are of another recipe, the
+        exported model does not score as the run does, or the packages for ONNX are missing.
     """
     require_licence(licence)
     if onnx:
@@ -235,16 +111,19 @@ def export(
     if folder.exists() and not folder.is_dir():
         raise SERError(f"{folder} is a file; name a folder to write the model into.")
     if folder.exists() and any(folder.iterdir()):
-        raise SERError(f"{folder} is there and not empty; choose another, or remove it.")
+        raise SERError(
+            f"{folder} exists and is not empty; choose another folder, or remove it."
+        )
     model, config = read_trained(Path(run), name)
     facts = gather(Path(run), config, results)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
+        # All is written beside the folder and renamed at the end: half a model is never there.
         prefix = f"{PARTIAL}{folder.name}-"
         with tempfile.TemporaryDirectory(prefix=prefix, dir=folder.parent) as temporary:
             made = Path(temporary) / "model"
             write_folder(made, model, config)
-            difference = largest_difference(model, made)
+            difference = _largest_difference(model, made)
             onnx_difference = write_onnx(made / ONNX, model, config) if onnx else None
             write_card(made, facts, licence)
             write_checksums(made)
@@ -252,10 +131,9 @@ def export(
                 folder.rmdir()
             os.rename(made, folder)
             sync_folder(folder.parent)
-    except OSError as error:
-        raise SERError(f"Cannot write {folder}: {error.strerror or error}.") from error
-    except SafetensorError as error:  # a full disk, among others
-        raise SERError(f"Cannot write {folder}: {error}.") from error
+    except (OSError, SafetensorError) as error:  # either may mean a full disk
+        reason = getattr(error, "strerror", None) or error
+        raise SERError(f"Cannot write {folder}: {reason}.") from error
     files = {
         path.relative_to(folder).as_posix(): path.stat().st_size
         for path in sorted(folder.rglob("*"))
@@ -264,8 +142,122 @@ def export(
     return Export(config, files, difference, onnx_difference)
 
 
+def read_trained(run: Path, name: str | None = None) -> tuple[EmotionModel, ModelConfig]:
+    """Build the model of a run's best checkpoint for use.
+
+    It has the heads for which there were training labels. The weights of the emotion head are
+    divided by the temperature, so that whatever loads them gives calibrated probabilities.
+
+    Parameters
+    ----------
+    run : Path
+        A run folder.
+    name : str, optional
+        Of the model; by default its training corpora and its encoder.
+
+    Raises
+    ------
+    SERError
+        If the folder contains no trained run, or one that is not finished.
+    """
+    if (run / FOLDS).is_file():
+        parts = ", ".join(read_json(run / FOLDS, "folds description")["parts"].values())
+        raise SERError(f"{run} contains several models; export one of its parts: {parts}.")
+    record = run / RECORD
+    if record.is_file() and read_json(record, "run description").get("finished") is False:
+        # Its checkpoint would be newer than its results and its temperature.
+        raise SERError(
+            f"{run} is not finished, so its results are not those of its checkpoint. The "
+            "command that trains it continues it."
+        )
+    brain, hparams = load_run(run, "cpu")
+    checkpoint = brain.checkpointer.recover_if_possible(min_key=hparams["validation_metric"])
+    if checkpoint is None:
+        raise SERError(f"No trained checkpoint in {run}; train first.")
+    splits = read_json(run / "splits.json", "split")
+    protocol = Protocol.of(splits)
+    temperature = temperature_of(run).get("temperature")
+    tasks = list(protocol.tasks) or brain.tasks  # old runs do not name them
+    for task in tasks:
+        if not hasattr(getattr(brain.model, HEADS[task]), "linear"):
+            raise SERError(
+                f"{run} cannot be exported: the heads of a model folder are single linear "
+                f"layers, and its {task} does not come from such a module named {HEADS[task]}."
+            )
+    encoder = brain.model.encoder
+    record = read_json(run / RECORD, "run description")
+    config = ModelConfig(
+        name=name or f"{'+'.join(protocol.corpora)}-{encoder.name.split('/')[-1]}",
+        encoder=describe_encoder(encoder),
+        emotions=list(hparams["emotions"]) if "emotion" in tasks else [],
+        va_range=[*map(float, hparams["va_range"])] if "valence_arousal" in tasks else None,
+        card={
+            "protocol": splits["protocol"],
+            "experiment": hparams["experiment"],
+            "seed": hparams["seed"],
+            "emotion_map": hparams["emotion_map"],
+            "vad_source": hparams["vad_source"],
+            "temperature": temperature,
+            "base_encoder": encoder.name,
+            "checkpoint": checkpoint.path.name,
+            "training_data": training_data(splits),
+            "test_sets": list(splits["tests"]),
+            "commit": record.get("commit"),
+            "versions": {
+                "trained_with": record.get("versions", {}),
+                "exported_with": {
+                    "ser-recipes": __version__,
+                    **{package: importlib.metadata.version(package) for package in PACKAGES},
+                },
+            },
+        },
+    )
+    return _used_model(brain, config, temperature or 1.0), config
+
+
+def training_data(splits: dict) -> dict:
+    """Describe the data that a model was trained and validated on, from ``splits.json``.
+
+    Returns
+    -------
+    dict
+        ``train`` and ``valid`` (utterances), ``sha256`` of the sorted ids of both, and
+        ``corpora``: name -> title, licence, languages, fingerprint ...; {} for runs of early
+        versions.
+    """
+    ids = sorted([*splits["train"], *splits["valid"]])
+    used = {
+        name: facts
+        for name, facts in splits.get("corpora", {}).items()
+        if facts["use"] == "train"
+    }
+    return {
+        "train": len(splits["train"]),
+        "valid": len(splits["valid"]),
+        "sha256": hashlib.sha256("\n".join(ids).encode()).hexdigest(),
+        "corpora": used,
+    }
+
+
+def _used_model(brain: SERBrain, config: ModelConfig, temperature: float) -> EmotionModel:
+    model = EmotionModel(brain.model.encoder, config.emotions, config.va_range)
+    if model.emotion_head is not None:
+        _copy_linear(brain.model.emotion_head, model.emotion_head, temperature)
+    if model.va_head is not None:
+        _copy_linear(brain.model.va_head, model.va_head)
+    return model.eval().requires_grad_(False)
+
+
+def _copy_linear(trained: nn.Module, used: nn.Module, divisor: float = 1.0) -> None:
+    """Copy a head; the bias is zero if it was trained without one."""
+    with torch.no_grad():
+        used.linear.weight.copy_(trained.linear.weight / divisor)
+        bias = trained.linear.bias
+        used.linear.bias.copy_(torch.zeros(()) if bias is None else bias / divisor)
+
+
 def write_folder(folder: Path, model: EmotionModel, config: ModelConfig) -> None:
-    """Write every file of a model folder but its card."""
+    """Write every file of a model folder except its card."""
     write_json(folder / CONFIG, published_config(config))
     write_json(folder / "preprocessor_config.json", preprocessor_config(config))
     for name, text in speechbrain_files(config).items():
@@ -275,14 +267,8 @@ def write_folder(folder: Path, model: EmotionModel, config: ModelConfig) -> None
         save_file({**weights, **projector(config)}, temporary, {"format": "pt"})
 
 
-def largest_difference(model: EmotionModel, folder: Path) -> float:
-    """Load a folder and score noise with it and with the model it was made of.
-
-    Raises
-    ------
-    SERError
-        If they differ by more than rounding, or are not finite.
-    """
+def _largest_difference(model: EmotionModel, folder: Path) -> float:
+    """Score noise with a model and with the folder it was written to; refuse a difference."""
     generator = torch.Generator().manual_seed(0)
     rate_hz = model.encoder.sample_rate_hz
     waveforms_BS = 0.1 * torch.randn(2, 2 * rate_hz, generator=generator)
@@ -290,7 +276,7 @@ def largest_difference(model: EmotionModel, folder: Path) -> float:
     trained = score_exactly(model, waveforms_BS, lengths_B)
     config, again = load_model(folder)
     loaded = score_exactly(again, waveforms_BS, lengths_B)
-    for scores in (trained, loaded):  # of NaN and a number, max() may give either
+    for scores in (trained, loaded):  # max() of NaN and a number may return either
         require_finite(scores, config.name)
     difference = max(float((trained[key] - loaded[key]).abs().max()) for key in trained)
     if not difference <= LARGEST_DIFFERENCE:

@@ -1,10 +1,10 @@
-"""."""
+"""``ser balance`` as it is typed."""
 
 import json
 
 import pytest
 
-from data_prep.common.run import prepare
+from data_prep.common.prepare import prepare
 from ser_brain.__main__ import main
 from tests.tiny_corpus import write_corpus
 
@@ -23,9 +23,9 @@ def manifest(tmp_path):
 def test_the_list_and_what_it_covers(manifest, tmp_path, capsys):
     out = tmp_path / "ids.txt"
     assert main(["balance", str(manifest), "--out", str(out)]) == 0
-    said = capsys.readouterr().out
-    assert "anger      4          4" in said and "happiness  7          4" in said
-    assert "  1 labelled fear\n  7 beyond the smallest class\n" in said
+    printed = capsys.readouterr().out
+    assert "anger      4          4" in printed and "happiness  7          4" in printed
+    assert "  1 labelled fear\n  7 beyond the smallest class\n" in printed
     head, *ids = out.read_text().splitlines()
     assert head == "# tiny/intended/4-class/balanced/seed 1"
     assert len(ids) == 16 and all(i.startswith("tiny_s") for i in ids)

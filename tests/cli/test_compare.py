@@ -1,4 +1,4 @@
-"""."""
+"""``ser compare`` as it is typed."""
 
 import csv
 import json
@@ -28,8 +28,8 @@ def two_runs(tmp_path):
 def test_a_reader_and_a_machine_get_the_same(tmp_path, capsys):
     runs = two_runs(tmp_path)
     assert main(["compare", *runs]) == 0
-    said = capsys.readouterr().out
-    assert "UAR, primary" in said and "and 2 more: --json shows all" in said
+    printed = capsys.readouterr().out
+    assert "UAR, primary" in printed and "and 2 more: --json shows all" in printed
     assert main(["compare", *runs, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert len(found["test_sets"]["fake"]["answers"]["changed"]) == 7

@@ -1,4 +1,4 @@
-"""."""
+"""``ser crosscorpus`` as it is typed."""
 
 import json
 import sys
@@ -64,12 +64,12 @@ def test_each_run_first_predicts_what_it_lacks(tmp_path, capsys, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "more, said",
+    "more, printed",
     [
         (["--on", "nowhere.json"], "No manifest at nowhere.json"),
         (["--otu", "x"], "Bad argument '--otu'; expected one of: --out"),
     ],
 )
-def test_mistakes(tmp_path, capsys, more, said):
+def test_mistakes(tmp_path, capsys, more, printed):
     assert main(["crosscorpus", *two_runs(tmp_path), *more]) == 2
-    assert said in capsys.readouterr().err
+    assert printed in capsys.readouterr().err

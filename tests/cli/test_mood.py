@@ -83,8 +83,8 @@ def test_every_option_arrives(table, tmp_path, capsys, written):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ([], "Expected PREDICTIONS or --demo, one of them"),
-        (["a.csv", "--demo"], "Expected PREDICTIONS or --demo, one of them"),
+        ([], "Expected either PREDICTIONS or --demo"),
+        (["a.csv", "--demo"], "Expected either PREDICTIONS or --demo"),
         (["absent.csv"], "Cannot read absent.csv"),
         (["--demo", "--compare", "a", "b"], "--demo compares its own two weeks"),
         (["--demo", "--va_range", "1", "5"], "far outside the scale 1 to 5"),

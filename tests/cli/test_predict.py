@@ -14,6 +14,7 @@ from ser_brain.core.lock import held
 from ser_brain.inference import predict as predicting
 from ser_brain.inference.recognizer import EmotionRecognizer
 from tests.inference.stand_in import RATE_HZ, StandIn, noise, stand_in_model, write
+from tests.inference.tiny_models import write_model
 
 
 @pytest.fixture
@@ -71,7 +72,7 @@ def test_with_out_rows_and_what_is_left_out_are_written(model, capsys):
     said = capsys.readouterr().out
     assert said == (
         "new rows: 1; files done before: 0\ncould not be used:\n  b.wav: unreadable\n"
-        "left out: 1, listed in out.left_out.csv\nscale of valence and arousal: 1 to 5\n"
+        "skipped: 1, listed in out.left_out.csv\nscale of valence and arousal: 1 to 5\n"
         "predictions: out.csv\n"
     )
     assert [row["reason"] for row in read("out.left_out.csv")] == ["unreadable"]
@@ -132,7 +133,10 @@ def test_ser_mood_takes_the_table_of_a_recording(model, capsys, suffix):
     "arguments, message",
     [
         (["a.wav", "--hop", "1"], "--hop is the step between windows; give --window too"),
-        (["a.wav", "--window", "90"], "Bad window of 90 s; this model scores clips of 0.1 to 30 s"),
+        (
+            ["a.wav", "--window", "90"],
+            "Bad window of 90 s; this model scores clips of 0.1 to 30",
+        ),
         (["*.ogg"], "No audio in the pattern '*.ogg'"),
         (["a.wav", "--out", "a.wav"], "Bad --out suffix '.wav'; expected one of: .csv"),
         (["a.wav", "--out", "absent/folder.csv/x.csv"], "Cannot write"),
@@ -156,9 +160,10 @@ def test_another_model_does_not_write_into_the_same_table(model, capsys):
 
 
 @pytest.fixture
-def real_model(folder, monkeypatch):
+def real_model(tmp_path, monkeypatch):
     """A tiny wav2vec 2.0, whose scores differ much from clip to clip, in the working folder."""
-    monkeypatch.chdir(folder.parent)
+    write_model(tmp_path / "model")
+    monkeypatch.chdir(tmp_path)
     return EmotionRecognizer.from_pretrained("model")
 
 

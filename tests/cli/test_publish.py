@@ -62,7 +62,7 @@ def test_with_yes_it_sends(ser_publish, hub, capsys):
     ]
     assert ser_publish("--tag", "v1.0", "--yes") == 0
     assert capsys.readouterr().out.startswith(
-        "nothing to send: the repository holds these files already\n"
+        "nothing to send: the repository already has these files\n"
     )
 
 
@@ -85,7 +85,9 @@ def test_a_second_pull_request_is_not_opened(ser_publish, capsys):
     ser_publish("--pr", "--yes")
     capsys.readouterr()
     assert ser_publish("--pr", "--yes") == 0
-    assert "nothing to send: the pull request holds these files" in capsys.readouterr().out
+    assert (
+        "nothing to send: the pull request already has these files" in capsys.readouterr().out
+    )
 
 
 @pytest.mark.parametrize("options", [["--yes"], ["--yes", "--json"], ["--json"], []])

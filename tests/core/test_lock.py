@@ -98,8 +98,9 @@ def test_where_a_locked_file_is_closed_to_all(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied", str(self))
 
     with monkeypatch.context() as patch:
-        for method in ("write_text", "read_text", "unlink"):
-            patch.setattr(Path, method, refused)
+        patch.setattr(Path, "unlink", refused)
+        for function in ("open", "read_text"):
+            patch.setattr(f"ser_brain.core.lock.{function}", refused, raising=False)
         with held(tmp_path / ".lock", "a folder"):
             with pytest.raises(SERError, match="in use by another process"):
                 held(tmp_path / ".lock", "a folder").__enter__()
@@ -113,3 +114,22 @@ def test_where_nothing_can_be_written(tmp_path):
         held(tmp_path / "file" / ".lock", "it").__enter__()
     with pytest.raises(SERError, match="Cannot write a folder: Not a directory"):
         held(tmp_path / "file" / "folder" / ".lock", "a folder").__enter__()
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [
+        lambda lock, victim: lock.symlink_to(victim),
+        lambda lock, victim: os.link(victim, lock),
+        lambda lock, victim: os.mkfifo(lock),
+    ],
+    ids=["symbolic link", "hard link", "pipe"],
+)
+def test_nothing_is_written_through_a_link_or_into_a_pipe(tmp_path, plant):
+    lock, victim = tmp_path / ".lock", tmp_path / "victim"
+    victim.write_text("precious")
+    plant(lock, victim)
+    with pytest.raises(SERError, match="is a link or not a regular file; remove it"):
+        with held(lock, "it"):
+            pass
+    assert victim.read_text() == "precious" and os.path.lexists(lock)

@@ -106,13 +106,13 @@ def test_tables_are_optional_and_their_absence_is_said(cremad, run):
         ("summaryTable.csv", "rated emotions and their intensities"),
         ("tabulatedVotes.csv", "counts of votes"),
     ]:
-        assert result.err.count(f"{table}; {what} stay unknown") == 1
+        assert result.err.count(f"{table}; {what} are unknown") == 1
     entry = entry_of(result, "1001_IEO_HAP_LO")
     assert entry["gender"] is None and set(entry["labels"]) == {"intended"}
 
 
 def test_a_flat_copy(cremad, run):
-    """Issue 13, 25: audio and tables in one folder, as many copies lie."""
+    """Issue 13, 25: audio and tables in one folder, as many copies are."""
     for folder in ("AudioWAV", "processedResults"):
         for path in (cremad / folder).iterdir():
             path.rename(cremad / path.name)
@@ -122,7 +122,7 @@ def test_a_flat_copy(cremad, run):
     entry = entry_of(result, "1001_IEO_HAP_LO")
     assert entry["wav"] == "{data_root}/1001_IEO_HAP_LO.wav" and entry["gender"] == "male"
     assert entry["labels"]["rated_voice"]["votes"] == {"happiness": 3, "neutral": 6}
-    assert result.card("cremad")["left_out"] == {} and "stay unknown" not in result.err
+    assert result.card("cremad")["left_out"] == {} and "are unknown" not in result.err
 
 
 def test_columns_in_any_case(cremad, run):
@@ -145,7 +145,7 @@ def test_the_clip_that_is_silent_in_every_copy_does_not_stop(cremad, run, wav):
     assert result.card("cremad")["left_out"] == {
         "known bad (silent in every copy)": ["AudioWAV/1076_MTI_SAD_XX.wav"]
     }
-    wav(cremad / "AudioWAV" / "1076_MTI_SAD_XX.wav")  # a mended copy
+    wav(cremad / "AudioWAV" / "1076_MTI_SAD_XX.wav")  # a repaired copy
     assert "cremad_1076_MTI_SAD_XX" in run("cremad", cremad).manifest("cremad")
 
 

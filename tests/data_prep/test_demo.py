@@ -14,27 +14,16 @@ import numpy as np
 import pytest
 
 from data_prep import corpora, demo
-from data_prep.common.run import prepare
-from data_prep.demo import (
-    espeak as _espeak_files,
-)
-from data_prep.demo import (
-    render as _demo_cache,
-)
-from data_prep.demo import (
-    render as _demo_render,
-)
-from data_prep.demo import (
-    script as _demo_script,
-)
+from data_prep.common.prepare import prepare
+from data_prep.demo import espeak, render, script
 from data_prep.demo.acting import habits_of, perform
 from data_prep.demo.espeak import Prosody, Synthesizer
 from ser_brain.core.errors import SERError
 from ser_brain.data import audio
 from ser_brain.data.manifest import read_manifest
 
-SEED = _demo_render.SEED
-SCRIPT = _demo_script.clips(SEED)
+SEED = render.SEED
+SCRIPT = script.clips(SEED)
 # Two speakers of each language; the English woman's voice has breath, which is random noise.
 SAMPLE = [c for c in SCRIPT if c.speaker.number in (3, 4)][::2]
 
@@ -46,7 +35,7 @@ def rendered_clips(folder: Path) -> dict:
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sample")
-    _demo_render.render(folder, SAMPLE)
+    render.render(folder, SAMPLE)
     return folder
 
 
@@ -54,29 +43,19 @@ def sample(tmp_path_factory):
 def cache(tmp_path, monkeypatch):
     """A cache of its own and four clips in place of 1,200."""
     monkeypatch.setenv("SER_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(_demo_script, "clips", lambda seed: SCRIPT[:4])
+    monkeypatch.setattr(render, "clips", lambda seed: SCRIPT[:4])
     return tmp_path / "cache"
 
 
-# ---- the script
-
-
-def test_counts_are_those_of_the_card():
-    assert len(SCRIPT) == demo.CARD.expected["utterances"] == 1200
-    assert len(_demo_script.speakers()) == demo.CARD.expected["speakers"] == 50
-    assert len({clip.name for clip in SCRIPT}) == len(SCRIPT)
-
-
-def test_every_language_has_eight_speakers_half_of_them_women():
+def test_counts_are_those_of_the_card_and_balanced():
+    speakers = script.speakers()
+    assert len({clip.name for clip in SCRIPT}) == demo.CARD.expected["utterances"] == 1200
+    assert len(set(speakers)) == demo.CARD.expected["speakers"] == 50
     for language in demo.CARD.languages:
-        genders = Counter(s.gender for s in _demo_script.speakers() if s.language == language)
+        genders = Counter(s.gender for s in speakers if s.language == language)
         assert genders["female"] == genders["male"] >= 4
-    assert len(set(_demo_script.speakers())) == 50
-
-
-def test_no_voice_serves_twice_in_a_language():
-    voices = [(s.language, s.voice.split("+")[1]) for s in _demo_script.speakers()]
-    assert len(set(voices)) == len(voices)
+    # No voice serves twice in a language.
+    assert len({(s.language, s.voice.split("+")[1]) for s in speakers}) == len(speakers)
 
 
 def test_text_does_not_give_the_emotion_away():
@@ -92,7 +71,7 @@ def test_text_does_not_give_the_emotion_away():
 def test_sentences_are_written_in_their_own_script():
     letters = {
         language: {x for s in sentences for x in "".join(s)} - set(" \u200c")
-        for language, sentences in _demo_script.SENTENCES.items()
+        for language, sentences in script.SENTENCES.items()
     }
     assert all(x.isascii() for x in letters["eng"])
     assert set("äöüß") <= letters["deu"]
@@ -100,10 +79,7 @@ def test_sentences_are_written_in_their_own_script():
     assert not set("يك") & letters["fas"]  # the Arabic letters; Persian writes ی and ک
 
 
-# ---- the acting
-
-
-def performances() -> list[tuple[_demo_script.Clip, object]]:
+def performances() -> list[tuple[script.Clip, object]]:
     return [(c, perform(c, habits_of(c.speaker, SEED), SEED)) for c in SCRIPT]
 
 
@@ -133,12 +109,9 @@ def test_languages_act_differently_and_a_seed_changes_everything():
     assert perform(clip, habits, SEED) != perform(clip, habits, SEED + 1)
 
 
-# ---- the sound
-
-
 def test_same_seed_same_bytes_in_another_process_and_order(sample, tmp_path):
     code = (
-        "import sys; from pathlib import Path; from data_prep import _demo_render as r;"
+        "import sys; from pathlib import Path; from data_prep.demo import render as r;"
         "from data_prep.demo.script import clips;"
         "names = sys.argv[2].split();"
         "found = [c for c in clips(r.SEED) if c.name in names];"
@@ -199,17 +172,14 @@ def test_prepares_a_manifest_that_says_synthetic(sample, tmp_path):
     assert "no result on it says anything about accuracy on people" in card["notes"]
 
 
-# ---- eSpeak NG
-
-
 def test_a_deep_environment_is_no_trouble(tmp_path, monkeypatch):
-    library, data = _espeak_files.library_files()
+    library, data = espeak.library_files()
     deep = tmp_path.joinpath(*["a" * 60] * 5)
     deep.mkdir(parents=True)
     (deep / "data").symlink_to(data)
     monkeypatch.setattr("data_prep.demo.espeak.library_files", lambda: (library, deep / "data"))
-    with Synthesizer(["en"]) as espeak:
-        assert len(espeak.say("en+f1", "Good morning.", Prosody())) > 10000
+    with Synthesizer(["en"]) as voice:
+        assert len(voice.say("en+f1", "Good morning.", Prosody())) > 10000
 
 
 def test_a_deep_temporary_folder_is_named(tmp_path, monkeypatch):
@@ -224,11 +194,11 @@ def test_a_deep_temporary_folder_is_named(tmp_path, monkeypatch):
 def test_a_missing_wheel_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "espeakng_loader", None)
     with pytest.raises(SERError, match="not installed; run: pip install espeakng-loader"):
-        _espeak_files.library_files()
+        espeak.library_files()
 
 
 def test_a_broken_library_says_so(tmp_path, monkeypatch):
-    _, data = _espeak_files.library_files()
+    _, data = espeak.library_files()
     broken = tmp_path / "libespeak-ng.so"
     broken.write_bytes(b"no library")
     monkeypatch.setattr("data_prep.demo.espeak.library_files", lambda: (broken, data))
@@ -237,8 +207,8 @@ def test_a_broken_library_says_so(tmp_path, monkeypatch):
 
 
 def test_an_unknown_voice_is_an_error():
-    with Synthesizer(["en"]) as espeak, pytest.raises(SERError, match="no voice 'xx'"):
-        espeak.say("xx", "Good morning.", Prosody())
+    with Synthesizer(["en"]) as voice, pytest.raises(SERError, match="no voice 'xx'"):
+        voice.say("xx", "Good morning.", Prosody())
 
 
 def test_an_interrupt_while_speaking_is_not_swallowed():
@@ -246,33 +216,19 @@ def test_an_interrupt_while_speaking_is_not_swallowed():
         def extend(self, _):
             raise KeyboardInterrupt
 
-    with Synthesizer(["en"]) as espeak:
-        espeak._heard = Interrupted()
+    with Synthesizer(["en"]) as voice:
+        voice._samples = Interrupted()
         with pytest.raises(KeyboardInterrupt):
-            espeak.say("en+f1", "Good morning.", Prosody())
-
-
-# ---- the cache
+            voice.say("en+f1", "Good morning.", Prosody())
 
 
 def test_renders_once_and_then_reads(cache, monkeypatch):
     folder = demo.default_folder()
-    assert folder.parent == cache and folder.name == f"demo-{_demo_cache.version()}"
+    assert folder.parent == cache and folder.name == f"demo-{render.version()}"
     assert len(list(demo.utterances(folder))) == 4
-    monkeypatch.setattr(_demo_render, "render", None)
+    monkeypatch.setattr(render, "render", None)
     assert demo.default_folder() == folder
     assert [path.name for path in cache.iterdir()] == [folder.name]
-
-
-def test_the_cache_is_where_the_user_says(tmp_path, monkeypatch):
-    monkeypatch.delenv("SER_CACHE", raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert _demo_cache.cache_folder() == tmp_path / "ser-recipes"
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    assert _demo_cache.cache_folder() == tmp_path / "home" / ".cache" / "ser-recipes"
-    monkeypatch.setenv("SER_CACHE", str(tmp_path / "mine"))
-    assert _demo_cache.cache_folder() == tmp_path / "mine"
 
 
 def test_an_interrupted_rendering_leaves_nothing(cache, monkeypatch):
@@ -281,11 +237,11 @@ def test_an_interrupted_rendering_leaves_nothing(cache, monkeypatch):
             raise KeyboardInterrupt
         return perform(clip, *_)
 
-    monkeypatch.setattr(_demo_render, "perform", interrupted)
+    monkeypatch.setattr(render, "perform", interrupted)
     with pytest.raises(KeyboardInterrupt):
         demo.default_folder()
     assert not list(cache.iterdir())
-    monkeypatch.setattr(_demo_render, "perform", perform)
+    monkeypatch.setattr(render, "perform", perform)
     assert len(list(demo.utterances(demo.default_folder()))) == 4
 
 
@@ -294,7 +250,7 @@ def test_what_a_killed_rendering_left_is_swept_up_later(cache):
         left = cache / f".demo-{name}"
         left.mkdir(parents=True)
         (left / "clip.wav").write_bytes(b"half")
-        then = _demo_cache.time.time() - age_s
+        then = render.time.time() - age_s
         os.utime(left, (then, then))
     folder = demo.default_folder()
     assert {path.name for path in cache.iterdir()} == {".demo-new", folder.name}
@@ -320,15 +276,15 @@ def test_a_damaged_folder_is_rendered_again(cache, damage, caplog):
 
 
 def test_the_first_of_two_runs_wins(cache, monkeypatch):
-    render, folders = _demo_render.render, []
+    original, folders = render.render, []
 
-    def overtaken(folder, script):
-        render(folder, script)
-        monkeypatch.setattr(_demo_render, "render", render)
+    def overtaken(folder, clips):
+        original(folder, clips)
+        monkeypatch.setattr(render, "render", original)
         folders.append(demo.default_folder())
         os.utime(folders[0] / "clips.json", (1, 1))
 
-    monkeypatch.setattr(_demo_render, "render", overtaken)
+    monkeypatch.setattr(render, "render", overtaken)
     assert [demo.default_folder()] == folders
     assert (folders[0] / "clips.json").stat().st_mtime == 1  # the first one's, not replaced
     assert [path.name for path in cache.iterdir()] == [folders[0].name]
@@ -352,5 +308,5 @@ def test_a_file_in_place_of_the_cache_says_what_to_do(cache):
 
 
 def test_a_folder_that_is_no_demo_corpus_is_refused(tmp_path):
-    with pytest.raises(SERError, match="No finished demo corpus .*leave --data_folder out"):
+    with pytest.raises(SERError, match="No finished demo corpus .*[Rr]emove --data_folder"):
         list(demo.utterances(tmp_path))

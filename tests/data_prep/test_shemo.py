@@ -99,7 +99,7 @@ def test_a_broken_json_file(shemo, run, error, content, message):
 def test_two_editions_at_once(shemo, run, error):
     for name in ("shemo.json", "modified_shemo.json"):
         (shemo / name).write_text("[]")
-    assert "keep the one to use" in error(run("shemo", shemo))
+    assert "keep only the one to use" in error(run("shemo", shemo))
 
 
 def test_a_file_twice(shemo, run, error, wav):

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from data_prep.common.run import prepare
-from data_prep.common.table_file import read_table
-from data_prep.common.table_rows import meanings_of
+from data_prep.common.prepare import prepare
+from data_prep.common.table_cells import meanings_of
+from data_prep.common.table_columns import read_table
 from ser_brain.core.errors import SERError
 
 REAL = Path(__file__).parents[2].parent / "shared" / "corpora" / "korean_ets"
@@ -129,7 +129,7 @@ PATHS = "path,emotion\na/1.wav,sad\nb/1.wav,sad\n"
         ),
         (PATHS, ["--emotion_map", "sad=sadnes"], "'sadnes'; expected one of: sadness"),
         (PATHS, ["--emotion_map", "sad"], "bad --emotion_map 'sad'; expected RAW=EMOTION"),
-        ("path,valence\na/1.wav,2\n", [], "say on which scale with --vad_scale LOW HIGH"),
+        ("path,valence\na/1.wav,2\n", [], "give their scale with --vad_scale LOW HIGH"),
         (
             "path,valence\na/1.wav,7\n",
             ["--vad_scale", "1", "5"],
@@ -157,7 +157,7 @@ PATHS = "path,emotion\na/1.wav,sad\nb/1.wav,sad\n"
             ["--label_source", "rated"],
             "Bad label_source 'rated'; expected one of: rated_",
         ),
-        (PATHS, ["--csv", "labls.csv"], "labls.csv; there are: labels.csv. Name it with --csv"),
+        (PATHS, ["--csv", "labls.csv"], "labls.csv; found: labels.csv. Name it with --csv"),
         (PATHS, ["--name", "no spaces"], "expected letters, digits and _"),
         (PATHS, ["--name", "emodb"], "none of cremad, demo, emodb"),
         ("path,emotion\na/1.wav\n", [], "line 2: 1 cells where the header has 2"),
@@ -200,7 +200,7 @@ def test_paths_need_no_ending(corpus, run, wav, error):
         "mine_c_1.5": "{data_root}/c/1.5.WAV",
     }
     wav(folder / "a" / "1.flac")
-    assert "1 of several endings (.wav, .flac): a/1" in error(run("table", folder, *NAME))
+    assert "1 with several suffixes (.wav, .flac): a/1" in error(run("table", folder, *NAME))
 
 
 @pytest.mark.parametrize(
@@ -243,7 +243,7 @@ def test_one_column_alone_is_taken_for_a_thing(corpus, run, error):
         (
             "gender",
             "x",
-            "pass over the column with --ignore_c",
+            "ignore the column with --ignore_c",
             "--ignore_columns gender",
             None,
         ),
@@ -340,7 +340,7 @@ def test_the_tables_that_are_there_are_named(corpus, run, error):
     folder = corpus(PATHS)
     (folder / "t.xlsx").write_bytes(b"")
     message = error(run("table", folder, "--name", "mine", "--csv", "labels"))
-    assert "there are: labels.csv, t.xlsx" in message
+    assert "found: labels.csv, t.xlsx" in message
 
 
 def test_needed_options_are_named(tmp_path, run, error):

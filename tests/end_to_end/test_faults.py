@@ -28,7 +28,7 @@ import train
 from data_prep.__main__ import main as data_prep
 from data_prep.__main__ import main as main_faults_c
 from data_prep.__main__ import main as prepare
-from data_prep.common.run import prepare as prepare_faults_e
+from data_prep.common.prepare import prepare as prepare_faults_e
 from recipes.classification import ClassificationBrain
 from ser_brain import EmotionRecognizer
 from ser_brain.__main__ import main

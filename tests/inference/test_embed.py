@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import train
-from data_prep.common.run import prepare
+from data_prep.common.prepare import prepare
 from ser_brain.__main__ import main
 from ser_brain.core.errors import SERError
 from ser_brain.core.files import read_json

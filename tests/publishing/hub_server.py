@@ -37,7 +37,8 @@ class Hub:
         self._server.server_close()
 
     def fail(self, method, pattern, how, times=1):
-        """Let calls go wrong: "reset", "reset after" it is done, or (status, message)."""
+        """Make calls fail: "reset", "reset after" it is done, (status, message), or a function
+        to call first."""
         self.failures += [(method, pattern, how)] * times
 
     def failure_of(self, method, path):
@@ -65,6 +66,8 @@ class _Call(Answers, BaseHTTPRequestHandler):
         how = self.hub.failure_of(self.command, self.path)
         if how == "reset":
             return self._reset()
+        if callable(how):
+            how()
         length = int(self.headers.get("Content-Length") or 0)
         self.body = self.rfile.read(length)
         if len(self.body) < length:  # the caller has ended

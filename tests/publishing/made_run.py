@@ -50,7 +50,7 @@ def write_run(
     settings: str = "experiment: multiobjective\nseed: 1\n",
     **card,
 ) -> Path:
-    """Write a run: by default one test set of its corpus, of which nothing was heard."""
+    """Write a run: by default one test set of its corpus, of which nothing was trained on."""
     if test_sets is None:
         test_sets = {"fake": corpus_rows("fake")}
     card = {"protocol": PROTOCOL, **card}

@@ -1,7 +1,8 @@
-"""ser export: from a run to a folder that gives the run's scores."""
+"""ser export: a folder that gives the scores of its run."""
 
 import json
 import shutil
+import socket
 import sys
 from pathlib import Path
 
@@ -68,7 +69,11 @@ def exported(run, tmp_path_factory):
     return folder
 
 
-def test_the_folder_gives_the_runs_predictions(run, exported, offline):
+def test_the_folder_gives_the_runs_predictions(run, exported, monkeypatch):
+    def refuse(*_):
+        raise OSError("no network")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
     predictions = read_predictions(run[0] / "predictions" / "tiny.jsonl")
     recognizer = EmotionRecognizer.from_pretrained(exported, device="cpu")
     assert recognizer.emotions == list(predictions.card["emotions"])
@@ -128,7 +133,7 @@ def test_results_of_the_same_recipe_and_of_another(run, tmp_path):
     settings = run[0] / "hyperparams.yaml"
     other = shutil.copytree(run[0], tmp_path / "other", ignore=lambda *_: ["save", "report"])
     (other / "hyperparams.yaml").write_text(settings.read_text().replace("lr_heads", "lr_x"))
-    with pytest.raises(SERError, match="other is of another recipe .*lr_heads"):
+    with pytest.raises(SERError, match="other has another recipe .*lr_heads"):
         export(run[0], tmp_path / "n", results=[other])
     assert not (tmp_path / "n").exists()
 
@@ -192,27 +197,15 @@ def test_a_full_disk_leaves_no_folder(run, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-FACTS = {"use": "train", "fingerprint": "0" * 64}
-SPLITS = {
-    "train": ["b", "a"],
-    "valid": ["c"],
-    "tests": {"x": ["d"]},
-    "corpora": {"x": FACTS, "y": {"use": "test"}},
-}
-
-
 def test_training_data():
-    found = training_data(SPLITS)
-    assert (found["train"], found["valid"], found["corpora"]) == (2, 1, {"x": FACTS})
-
-
-def test_the_sum_is_of_the_utterances_whatever_their_order():
-    first = training_data(SPLITS)["sha256"]
-    assert training_data({**SPLITS, "train": ["a", "b"]})["sha256"] == first
-    assert training_data({**SPLITS, "train": ["a", "d"]})["sha256"] != first
-
-
-def test_a_run_too_old_to_describe_its_corpora():
+    facts = {"use": "train", "fingerprint": "0" * 64}
+    corpora = {"x": facts, "y": {"use": "test"}}
+    splits = {"train": ["b", "a"], "valid": ["c"], "tests": {"x": ["d"]}, "corpora": corpora}
+    found = training_data(splits)
+    assert (found["train"], found["valid"], found["corpora"]) == (2, 1, {"x": facts})
+    # The sum is of the utterances, whatever their order; an old split has no corpora.
+    assert training_data({**splits, "train": ["a", "b"]})["sha256"] == found["sha256"]
+    assert training_data({**splits, "train": ["a", "d"]})["sha256"] != found["sha256"]
     assert training_data({"train": ["a"], "valid": []})["corpora"] == {}
 
 
@@ -223,7 +216,7 @@ def test_a_folder_that_is_no_run(tmp_path):
 
 def test_a_run_that_goes_on_is_not_exported(tmp_path):
     write_json(tmp_path / "run.json", {"finished": False})
-    with pytest.raises(SERError, match="results are not those of its checkpoint"):
+    with pytest.raises(SERError, match="not finished, so its results are not those"):
         read_trained(tmp_path)
 
 

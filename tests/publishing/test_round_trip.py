@@ -10,7 +10,7 @@ import pytest
 from ser_brain.core.errors import SERError
 from ser_brain.core.files import write_checksums
 from ser_brain.inference.recognizer import EmotionRecognizer
-from ser_brain.publishing.contents import make_plan
+from ser_brain.publishing.contents import plan_upload
 from ser_brain.publishing.hub import publish
 from tests.inference.tiny_models import write_model
 
@@ -28,7 +28,7 @@ def new_cache(monkeypatch, folder):
 
 
 def test_what_is_published_scores_as_it_did(hub, voice, tmp_path, monkeypatch):
-    first = publish(make_plan(voice, "lab/voice", tag="v1.0"))
+    first = publish(plan_upload(voice, "lab/voice", tag="v1.0"))
     local, _ = score(voice)
     for number, revision in enumerate(["v1.0", first.commit, "main", None]):
         new_cache(monkeypatch, tmp_path / f"cache {number}")
@@ -39,7 +39,7 @@ def test_what_is_published_scores_as_it_did(hub, voice, tmp_path, monkeypatch):
     write_model(tmp_path / "other", seed=1)
     shutil.copy(tmp_path / "other/model.safetensors", voice)
     write_checksums(voice, "config.json", "model.safetensors")
-    second = publish(make_plan(voice, "lab/voice", tag="v2.0"))
+    second = publish(plan_upload(voice, "lab/voice", tag="v2.0"))
     assert second.sent == ["SHA256SUMS", "model.safetensors"]
     for number, revision in enumerate(["v1.0", first.commit]):
         new_cache(monkeypatch, tmp_path / f"later cache {number}")
@@ -49,7 +49,7 @@ def test_what_is_published_scores_as_it_did(hub, voice, tmp_path, monkeypatch):
 
 
 def test_only_what_is_read_is_fetched(hub, voice):
-    publish(make_plan(voice, "lab/voice"))
+    publish(plan_upload(voice, "lab/voice"))
     score("lab/voice")
     fetched = {path.rpartition("/")[2] for _, path in hub.called("GET", "/resolve/|/large/")}
     weights = hub.repositories["lab/voice"].at("main")["model.safetensors"].oid
@@ -57,34 +57,34 @@ def test_only_what_is_read_is_fetched(hub, voice):
 
 
 def test_a_pull_request_can_be_tried_before_it_is_merged(hub, voice):
-    made = publish(make_plan(voice, "lab/voice", pull_request=True))
+    made = publish(plan_upload(voice, "lab/voice", pull_request=True))
     found, source = score("lab/voice", "refs/pr/1")
     assert found == score(voice)[0]
     assert source == f"lab/voice@{made.commit}"
 
 
 def test_a_private_model_needs_a_token(hub, voice, monkeypatch):
-    publish(make_plan(voice, "lab/voice"))
+    publish(plan_upload(voice, "lab/voice"))
     monkeypatch.delenv("HF_TOKEN")
     with pytest.raises(SERError, match="hf auth login"):
         score("lab/voice")
 
 
 def test_a_revision_that_is_not_there(hub, voice):
-    publish(make_plan(voice, "lab/voice"))
+    publish(plan_upload(voice, "lab/voice"))
     with pytest.raises(SERError, match="at revision v9"):
         score("lab/voice", "v9")
 
 
 def test_a_token_that_is_refused(hub, voice, monkeypatch):
-    publish(make_plan(voice, "lab/voice"))
+    publish(plan_upload(voice, "lab/voice"))
     monkeypatch.setenv("HF_TOKEN", "hf_wrong")
     with pytest.raises(SERError, match="does not accept the token.*hf auth login"):
         score("lab/voice")
 
 
 def test_half_a_snapshot_in_the_cache_is_completed(hub, voice):
-    made = publish(make_plan(voice, "lab/voice"))
+    made = publish(plan_upload(voice, "lab/voice"))
     score("lab/voice", made.commit)
     snapshots = pathlib.Path(constants.HF_HUB_CACHE, "models--lab--voice/snapshots")
     (snapshots / made.commit / "config.json").unlink()

@@ -1,4 +1,4 @@
-"""ser verify: a run that is what it was, and every way in which it can be otherwise."""
+"""ser verify: a run that is what it was, and every way in which it can differ."""
 
 import json
 import shutil
@@ -11,19 +11,14 @@ import train
 from ser_brain.__main__ import main
 from ser_brain.core.errors import SERError
 from ser_brain.core.files import write_checksums, write_text
-from ser_brain.publishing.verify import (
-    Check,
-    read_splits,
-    verify,
-    verify_audits,
-    verify_manifests,
-)
+from ser_brain.publishing.verify import Check, verify
+from ser_brain.publishing.verify_split import read_splits, verify_audits, verify_manifests
 from ser_brain.reporting.html import rewritten
 from tests.inference.tiny_models import write_model
 from tests.tiny_corpus import settings, write_corpus
 
 MANIFESTS = "folds/manifests"
-LOST = "the manifest of tiny is not in {}/none; say where: --manifest_folder"
+LOST = "{}/none has no manifest of tiny; name its folder: --manifest_folder"
 ROOT = Path(__file__).parents[2]
 
 
@@ -74,8 +69,8 @@ def test_all_is_as_it_was(home, capsys):
     arguments = ["verify", str(home / "folds/one"), "--manifest_folder"]
     arguments.append(str(home / MANIFESTS))
     assert main(arguments) == 0
-    said = capsys.readouterr().out
-    assert "OK  audits\n" in said and said.endswith("10 items; 0 differ, 0 not checked\n")
+    printed = capsys.readouterr().out
+    assert "OK  audits\n" in printed and printed.endswith("10 items; 0 differ, 0 not checked\n")
 
 
 def flip(path: Path) -> None:
@@ -122,7 +117,7 @@ FILES = "settings, split and log"
 HARM = {
     "run not finished": (
         lambda home: edit(home / "folds/one/run.json", lambda run: run.update(finished=False)),
-        {"run.json": "did not come to its end", FILES: "not as written: run.json"},
+        {"run.json": "is not finished", FILES: "changed: run.json"},
     ),
     "seed": (
         change("run.json", '"seed": 1', '"seed": 2'),
@@ -130,14 +125,14 @@ HARM = {
     ),
     "settings": (
         change("hyperparams.yaml", "seed: 1", "seed: 2"),
-        {FILES: "run; or, to accept an edit, take hyperparams.yaml out of SHA256SUMS)"},
+        {FILES: "run; or, to accept an edit, remove hyperparams.yaml from SHA256SUMS)"},
     ),
     "log": (change("train_log.jsonl", '"epoch"', '"Epoch"'), {FILES: "train_log.jsonl"}),
     "checkpoint": (
         lambda home: flip(next(home.glob("**/modules.ckpt"))),
         {
-            "save/CKPT": "not as written: modules.ckpt (put a copy back, or remove it: "
-            "training goes on from the one before)"
+            "save/CKPT": "changed: modules.ckpt (restore a copy, or remove it: training "
+            "continues from the one before)"
         },
     ),
     "predictions": (
@@ -148,7 +143,7 @@ HARM = {
         lambda home: flip(home / "folds/one/predictions/tiny.npz"),
         {"predictions/tiny.jsonl": "tiny.npz"},
     ),
-    "a score": (other_score, {"report, numbers": "the predictions say otherwise: /tiny/"}),
+    "a score": (other_score, {"report, numbers": "they differ from the predictions: /tiny/"}),
     "protocol": (
         change("predictions/tiny.card.json", "/speaker/", "/random/"),
         {"report, numbers": "/tiny/protocol is 'tiny/speaker/"},
@@ -156,8 +151,8 @@ HARM = {
     "split": (
         lambda home: edit(home / "folds/one/splits.json", move_to_test),
         {
-            FILES: "not as written: splits.json",
-            "predictions/tiny.jsonl": "1 ids stand in only one",
+            FILES: "changed: splits.json",
+            "predictions/tiny.jsonl": "1 ids are in only one",
             "audits": "The speaker split shares 1 speakers between train and tiny",
         },
     ),
@@ -171,7 +166,7 @@ HARM = {
             lambda results: results["test_sets"]["tiny"]["counts"].update(speakers=99),
         ),
         {
-            "report, files": "not as written: results.json",
+            "report, files": "changed: results.json",
             "report, numbers": "/tiny/counts/speakers is 99, not 2",
         },
     ),
@@ -219,7 +214,7 @@ def test_damaged_lists(home):
     for folder in (run, run / "report", checkpoint):
         (folder / "SHA256SUMS").write_text("damaged")
     found = {i: c.reason for i, c in checks(home).items() if c.state != "OK"}
-    again = "put a copy back, or remove it: training goes on from the one before"
+    again = "restore a copy, or remove it: training continues from the one before"
     assert found == {
         FILES: "SHA256SUMS is damaged (repeat the command of the run)",
         f"save/{checkpoint.name}": f"SHA256SUMS is damaged ({again})",
@@ -296,10 +291,10 @@ def test_a_model_as_it_was_exported(model):
 )
 def test_any_file_of_a_model(model, name, is_of_card):
     (model / name).write_text("another voice")
-    accept = f"; or, to accept an edit, take {name} out of SHA256SUMS" if is_of_card else ""
+    accept = f"; or, to accept an edit, remove {name} from SHA256SUMS" if is_of_card else ""
     assert states(model)["files"] == (
         "DIFFERS",
-        f"not as written: {name} (export the model again{accept})",
+        f"changed: {name} (export the model again{accept})",
     )
     assert states(model)["loading"] == ("OK", "")
     (model / name).unlink()
@@ -329,7 +324,7 @@ def test_any_folder_with_a_list(tmp_path):
         (new / "index.html").write_text("page")
     assert states(tmp_path) == {"files": ("OK", "")}
     (tmp_path / "index.html").write_text("another")
-    assert "to accept an edit, take index.html out" in states(tmp_path)["files"][1]
+    assert "to accept an edit, remove index.html from" in states(tmp_path)["files"][1]
 
 
 def test_a_list_that_no_report_wrote_promises_nothing_of_edits(tmp_path):
@@ -337,31 +332,35 @@ def test_a_list_that_no_report_wrote_promises_nothing_of_edits(tmp_path):
     write_checksums(tmp_path)
     (tmp_path / "model.ckpt").write_text("other")
     found = states(tmp_path)["files"]
-    assert found == ("DIFFERS", "not as written: model.ckpt (write it again)")
+    assert found == ("DIFFERS", "changed: model.ckpt (write it again)")
 
 
 def test_what_is_no_run(tmp_path, capsys):
     assert main(["verify", str(tmp_path)]) == 2
-    assert "no run, no folds, no exported model and no SHA256SUMS" in capsys.readouterr().err
+    assert (
+        "contains no run, no folds, no exported model and no SHA256SUMS"
+        in capsys.readouterr().err
+    )
 
 
-def test_predictions_that_are_gone(home):
-    (home / "folds/one/predictions/valid.jsonl").unlink()
-    found = checks(home)["splits.json"]
-    assert (found.state, found.reason) == ("DIFFERS", "no predictions on valid")
-
-
-def test_embeddings_that_are_gone(home):
-    (home / "folds/one/predictions/tiny.npz").unlink()
-    found = checks(home)["predictions/tiny.jsonl"]
-    assert found.state == "DIFFERS" and "tiny.npz, which is gone" in found.reason
+@pytest.mark.parametrize(
+    ("file", "item", "reason"),
+    [
+        ("valid.jsonl", "splits.json", "no predictions on valid"),
+        ("tiny.npz", "predictions/tiny.jsonl", "tiny.npz, which is missing"),
+    ],
+)
+def test_missing_predictions(home, file, item, reason):
+    (home / "folds/one/predictions" / file).unlink()
+    found = checks(home)[item]
+    assert found.state == "DIFFERS" and reason in found.reason
 
 
 @pytest.mark.parametrize(
     ("file", "item", "reason"),
     [
         ("splits.json", "splits.json", "splits.json"),
-        ("report/results.json", "report, numbers", "damaged: it holds no results of test sets"),
+        ("report/results.json", "report, numbers", "damaged: it contains no results"),
     ],
 )
 def test_damaged_files_are_no_tracebacks(home, file, item, reason):
@@ -392,13 +391,10 @@ def write(folder, **changes):
     (folder / "splits.json").write_text(json.dumps({**WHOLE, **changes}))
 
 
-def test_a_whole_split(tmp_path):
-    write(tmp_path)
-    assert read_splits(tmp_path) == WHOLE
-
-
 @pytest.mark.parametrize("changes", DAMAGE.values(), ids=DAMAGE)
 def test_a_damaged_split(tmp_path, changes):
+    write(tmp_path)
+    assert read_splits(tmp_path) == WHOLE
     write(tmp_path, **changes)
     for check in (verify_manifests, verify_audits):
         with pytest.raises(SERError, match=r"splits.json is damaged"):
@@ -408,5 +404,5 @@ def test_a_damaged_split(tmp_path, changes):
 def test_settings_that_were_cut(tmp_path):
     write(tmp_path)
     (tmp_path / "hyperparams.yaml").write_text("seed: 1\n")
-    with pytest.raises(SERError, match=r"yaml is damaged: it does not say manifest_folder"):
+    with pytest.raises(SERError, match=r"yaml is damaged: it has no manifest_folder"):
         verify_manifests(tmp_path, None)

@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 import train
-from data_prep.common.run import prepare
+from data_prep.common.prepare import prepare
 from ser_brain.__main__ import main
 from ser_brain.core.errors import SERError
 from ser_brain.core.files import read_json

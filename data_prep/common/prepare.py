@@ -1,4 +1,7 @@
-"""The run that every corpus shares: collect, check the audio, validate, write."""
+"""Prepare a corpus: collect its utterances, check audio and labels, write manifest and card.
+
+A manifest is written again only if the files, the arguments or the format have changed.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +16,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from data_prep import Corpus, load
-from data_prep.common.checks import (
-    NAMED,
-    by_kind,
-    check_utterance,
-    count,
-    describe,
-    log_counts,
-    same_audio,
-    strays,
-)
+from data_prep.common.checks import check_utterance, same_audio, strays
+from data_prep.common.counts import NAMED, by_kind, count, describe, log_counts
 from ser_brain.core.errors import SERError, one_line
 from ser_brain.core.files import remove_partial, sha256_of
 from ser_brain.core.lock import beside, held
@@ -42,80 +37,10 @@ from ser_brain.data.manifest import (
 )
 
 logger = get_logger(__name__)
-
-# Raise it with a change of the code that changes what a manifest says: corpora that were
+# Raise this with a change of the code that changes the content of manifests: corpora that were
 # prepared by an earlier version are then prepared again. A corpus file has its own, VERSION.
 FORMAT_VERSION = 1
-
-
-def arguments_of(corpus: Corpus, allow_partial: bool) -> dict:
-    """What the user asked for, as plain JSON."""
-    asked = {**corpus.options, "allow_partial": allow_partial}
-    return json.loads(json.dumps(asked, default=str))
-
-
-def fingerprint(corpus: Corpus, folder: Path, arguments: Mapping) -> str:
-    """SHA-256 over file names, sizes, label files, arguments and the versions of the readers.
-
-    It is the same on every machine: neither times nor absolute paths go in.
-    """
-    digest = hashlib.sha256()
-    digest.update(f"{FORMAT_VERSION} {getattr(corpus.module, 'VERSION', 1)}".encode())
-    digest.update(json.dumps(arguments, sort_keys=True).encode())
-    audio, labels = corpus.files(folder)
-    for path in audio:
-        digest.update(os.fsencode(f"{_name(path, folder)}\0{_state(path)[0]}\0"))
-    for path in labels:
-        content = path.read_bytes() if path.is_file() else b""
-        digest.update(os.fsencode(f"{_name(path, folder)}\0") + content)
-    return digest.hexdigest()
-
-
-def is_current(
-    manifest: Path, corpus: Corpus, folder: Path, expected: str, arguments: Mapping
-) -> bool:
-    """Whether the manifest there was made of these files with these arguments.
-
-    Besides the fingerprint this asks that the manifest is as it was written and that no audio
-    file was changed after it (a file may change and keep its size).
-    """
-    card = earlier_card(manifest)
-    if not (card and manifest.is_file()):
-        return False
-    written = manifest.stat().st_mtime
-    return (
-        card.get("fingerprint") == expected
-        and card.get("arguments") == arguments
-        and card.get("manifest_sha256") == sha256_of(manifest)
-        and all(_state(path)[1] < written for path in corpus.files(folder)[0])
-    )
-
-
-def earlier_card(manifest: Path) -> dict:
-    """The card of a manifest that was written before; {} where none can be read."""
-    if not card_path(manifest).is_file():
-        return {}
-    try:
-        return read_card(manifest)
-    except SERError as error:
-        logger.warning(f"{error} Preparing again.")
-        return {}
-
-
-def _name(path: Path, folder: Path) -> str:
-    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
-
-
-def _state(path: Path) -> tuple[int, float]:
-    """Size and time of change; a link that leads nowhere has neither."""
-    try:
-        state = path.stat()
-    except OSError:
-        return -1, 0.0
-    return state.st_size, state.st_mtime
-
-
-THREADS = 8  # reading headers waits for the disk more than for a core
+THREADS = 8  # reading headers waits for the disk rather than for a core
 
 
 def prepare(
@@ -126,22 +51,22 @@ def prepare(
     wait: bool = False,
     **options: object,
 ) -> tuple[Path, Path]:
-    """Write the manifest and card of a corpus, unless those there are still true.
+    """Write the manifest and card of a corpus, unless they are up to date.
 
     Parameters
     ----------
     corpus : str
-        A corpus of this folder.
+        The name of its file.
     data_folder : str or Path, optional
-        Where its files lie; None only for corpora that bring their own.
+        Where its files are; None only for corpora that bring their own.
     manifest_folder : str or Path
         Where to write.
     allow_partial : bool
-        Leave damaged utterances out, and say so in the card, instead of stopping.
+        Skip damaged utterances and list them in the card, instead of stopping.
     wait : bool
         Wait for another process that prepares the same manifest, instead of stopping.
     **options
-        The corpus's own options.
+        Options of the corpus.
 
     Returns
     -------
@@ -158,16 +83,16 @@ def prepare(
     loaded = load(corpus, **options)
     folder = loaded.folder(data_folder)
     manifest = Path(manifest_folder) / f"{loaded.card.name}.json"
-    arguments = arguments_of(loaded, allow_partial)
-    mark = fingerprint(loaded, folder, arguments)
-    current = is_current(manifest, loaded, folder, mark, arguments)
+    arguments = _arguments_of(loaded, allow_partial)
+    mark = _fingerprint(loaded, folder, arguments)
+    current = _is_current(manifest, loaded, folder, mark, arguments)
     if current:
         logger.info(f"{loaded.card.name}: manifest {manifest} is up to date.")
     if not (current and is_noted(manifest, folder)):
         with held(beside(manifest), manifest, wait):
             remove_partial(manifest.parent, manifest.name, card_path(manifest).name)
             # Another process may have written it meanwhile.
-            if not is_current(manifest, loaded, folder, mark, arguments):
+            if not _is_current(manifest, loaded, folder, mark, arguments):
                 _write(loaded, folder, manifest, arguments, mark)
             note_data_folder(manifest, folder)
     return manifest, folder
@@ -186,21 +111,15 @@ def prepare_all(
 
 
 def require_folder(corpus: str, data_folder: str | Path | None, **options: object) -> None:
-    """Stop where :func:`prepare` would for a wrong corpus, option or data folder, at once.
-
-    Raises
-    ------
-    SERError
-        See :func:`prepare`.
-    """
+    """Stop as :func:`prepare` would for a wrong corpus, option or data folder, but at once."""
     loaded = load(corpus, **options)
     if data_folder is not None or not hasattr(loaded.module, "default_folder"):
         loaded.folder(data_folder)
 
 
 def _write(corpus: Corpus, folder: Path, manifest: Path, arguments: dict, mark: str) -> None:
-    # What somebody wrote into the manifest is not ours to throw away.
-    require_as_written(manifest, earlier_card(manifest))
+    # A manifest that somebody has edited is not overwritten.
+    require_as_written(manifest, _existing_card(manifest))
     card = corpus.card
     entries, problems, duplicates = _collect(corpus, folder, manifest.parent)
     _report(corpus, folder, entries, problems, arguments["allow_partial"])
@@ -224,7 +143,7 @@ def _write(corpus: Corpus, folder: Path, manifest: Path, arguments: dict, mark: 
 def _collect(
     corpus: Corpus, folder: Path, manifest_folder: Path
 ) -> tuple[dict[str, dict], list[Problem], list[list[str]]]:
-    """Manifest entries of all sound utterances, everything that was wrong, doubled audio."""
+    """Manifest entries of the good utterances, all problems, and identical recordings."""
     found: list[Utterance] = []
     problems: list[Problem] = []
     for item in corpus.module.utterances(folder, **corpus.options):
@@ -265,21 +184,21 @@ def _report(
     problems: list[Problem],
     allow_partial: bool,
 ) -> None:
-    """Name and count the problems; stop where utterances are lost or there are none."""
+    """Log the problems; stop if utterances would be lost or there are none."""
     name = corpus.card.name
     damage = [problem for problem in problems if not problem.harmless]
     if not entries and not damage:
         raise corpus.nothing_found(folder)
     for line in describe(problem for problem in problems if problem.harmless):
-        logger.warning(f"{name}: left out {line}")
+        logger.warning(f"{name}: skipped {line}")
     if damage and not (allow_partial and entries):
-        partial = "" if allow_partial or not entries else ", or leave them out: --allow_partial"
+        partial = "" if allow_partial or not entries else ", or skip them: --allow_partial"
         raise SERError(
             f"{name}: {len(damage)} of {len(damage) + len(entries)} utterances cannot be used "
-            f"({'; '.join(describe(damage))}). Mend the copy in {folder}{partial}."
+            f"({'; '.join(describe(damage))}). Repair the copy in {folder}{partial}."
         )
     for line in describe(damage):
-        logger.warning(f"{name}: left out {line}")
+        logger.warning(f"{name}: skipped {line}")
 
 
 def _require_unique(found: list[Utterance], card: CorpusCard) -> None:
@@ -287,11 +206,78 @@ def _require_unique(found: list[Utterance], card: CorpusCard) -> None:
     if twice:
         raise SERError(
             f"{card.name}: {len(twice)} utterance names occur more than once "
-            f"({', '.join(twice[:NAMED])}); is something there twice?"
+            f"({', '.join(twice[:NAMED])}); is something in the folder twice?"
         )
 
 
 def _printable(problem: Problem) -> Problem:
-    """The problem with bytes of its path that are not UTF-8 written out."""
+    """The problem with its path readable where that is not UTF-8."""
     path = problem.path.encode("utf-8", "backslashreplace").decode()
     return Problem(problem.kind, path, problem.harmless)
+
+
+def _arguments_of(corpus: Corpus, allow_partial: bool) -> dict:
+    """The user's arguments, as plain JSON."""
+    asked = {**corpus.options, "allow_partial": allow_partial}
+    return json.loads(json.dumps(asked, default=str))
+
+
+def _fingerprint(corpus: Corpus, folder: Path, arguments: Mapping) -> str:
+    """SHA-256 over file names, sizes, label files, arguments and format versions.
+
+    It contains neither times nor absolute paths, and so is the same on every machine.
+    """
+    digest = hashlib.sha256()
+    digest.update(f"{FORMAT_VERSION} {getattr(corpus.module, 'VERSION', 1)}".encode())
+    digest.update(json.dumps(arguments, sort_keys=True).encode())
+    audio, labels = corpus.files(folder)
+    for path in audio:
+        digest.update(os.fsencode(f"{_name(path, folder)}\0{_state(path)[0]}\0"))
+    for path in labels:
+        content = path.read_bytes() if path.is_file() else b""
+        digest.update(os.fsencode(f"{_name(path, folder)}\0") + content)
+    return digest.hexdigest()
+
+
+def _is_current(
+    manifest: Path, corpus: Corpus, folder: Path, expected: str, arguments: Mapping
+) -> bool:
+    """Whether the manifest was made from these files with these arguments.
+
+    Besides the fingerprint, this requires that the manifest was not edited and that no audio
+    file was changed after it (a file may change and keep its size).
+    """
+    card = _existing_card(manifest)
+    if not (card and manifest.is_file()):
+        return False
+    written = manifest.stat().st_mtime
+    return (
+        card.get("fingerprint") == expected
+        and card.get("arguments") == arguments
+        and card.get("manifest_sha256") == sha256_of(manifest)
+        and all(_state(path)[1] < written for path in corpus.files(folder)[0])
+    )
+
+
+def _existing_card(manifest: Path) -> dict:
+    """The existing card of a manifest; {} if there is none that can be read."""
+    if not card_path(manifest).is_file():
+        return {}
+    try:
+        return read_card(manifest)
+    except SERError as error:
+        logger.warning(f"{error} Preparing again.")
+        return {}
+
+
+def _name(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
+
+
+def _state(path: Path) -> tuple[int, float]:
+    """Size and time of change; a broken link has neither."""
+    try:
+        state = path.stat()
+    except OSError:
+        return -1, 0.0
+    return state.st_size, state.st_mtime

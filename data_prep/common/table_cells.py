@@ -1,4 +1,8 @@
-"""The columns of a corpus table, and the cells of a row as the manifest wants them."""
+"""Translate the cells of a label table into the terms of a manifest.
+
+Codes (emotions, genders, languages, splits) are translated a column at a time by
+:func:`meanings_of`; all other cells a row at a time by :class:`Cells`.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +11,19 @@ import os
 import re
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 
-from data_prep.common.table_file import require_columns
+from data_prep.common.table_columns import name_and_unit
 from ser_brain.core.errors import SERError, bad_value
 from ser_brain.data import audio
 from ser_brain.data.labels import DIMENSIONS, EMOTIONS
 from ser_brain.data.manifest import Problem
 
 EMPTY = {"", "na", "n/a", "nan", "none", "null", "unknown", "-"}
-NONE = "none"  # in a map: this code says nothing, keep the row without it
+NONE = "none"  # in a map: a code without a meaning; its rows are kept
 SHOWN = 20  # codes without a meaning that an error lists
+CLOCK = re.compile(r"(?:(\d+) days?,?)?\s*(?:(?:(\d+):)?(\d+):(\d+(?:[.,]\d+)?))?")
 FOLD = re.compile(r"(fold|cv|f)?[\W_]*\d+", re.IGNORECASE)
 VALUES = {
     "emotion": EMOTIONS,
@@ -26,7 +31,7 @@ VALUES = {
     "split": ("train", "valid", "test"),
 }
 
-# Everyday words and the codes of known corpora that mean one thing only.
+# Everyday words, and codes of known corpora, that can mean only one thing.
 SYNONYMS = {
     "emotion": {
         "anger": ("angry", "ang"),
@@ -58,14 +63,14 @@ KNOWN = {
     | {word: value for value, words in synonyms.items() for word in words}
     for what, synonyms in SYNONYMS.items()
 }
-CODED = {  # with an example of a map
+CODED = {  # what has codes -> an example of its map
     "emotion": "W=anger xx=none",
     "gender": "2=female x=none",
     "language": "English=eng",
     "split": "Test1=test fold0=none",
 }
 
-# ISO 639-1 and, after the bar, ISO 639-2/B: the code that ISO 639-3 has for the same.
+# ISO 639-1, then ISO 639-2/B -> ISO 639-3.
 LANGUAGES = dict(
     pair.split(":")
     for pair in """
@@ -93,25 +98,25 @@ LANGUAGES = dict(
 def meanings_of(
     what: str, codes: Sequence[str | None], given: Mapping[str, str | None], table: Path
 ) -> list[str | None]:
-    """What the manifest says for each code.
+    """The manifest's word for each code of a column.
 
     Parameters
     ----------
     what : str
         ``emotion``, ``gender``, ``language`` or ``split``.
     codes : sequence of str or None
-        As the table has them; None where a cell is blank.
+        The cells; None where one is blank.
     given : mapping
-        Code -> word of the manifest, or ``none``. It goes before the everyday words, and
-        before the words that say that nothing is known.
+        Code -> word of the manifest, or ``none``. It takes precedence over the everyday words,
+        and over the words for "unknown".
     table : Path
         For errors.
 
     Raises
     ------
     SERError
-        For an entry that no row has or that maps to no such word, and for codes that nothing
-        maps, with how to map them or to pass over the column.
+        For an entry whose code no row has or whose word is unknown, and for codes without a
+        meaning; the message shows how to map them or to ignore the column.
 
     Examples
     --------
@@ -132,17 +137,12 @@ def meanings_of(
         if meant[code] is None and code not in mapping and code.lower() not in EMPTY
     }
     if unknown:
-        raise _without_meaning(what, unknown, table)
+        raise _no_meaning(what, unknown, table)
     return [None if code is None else meant[code] for code in codes]
 
 
 def language_code(code: str) -> str:
-    """The ISO 639-3 code of a language.
-
-    Raises
-    ------
-    SERError
-        For anything but a code of ISO 639 in form.
+    """The ISO 639-3 code of a language, from any code of ISO 639.
 
     Examples
     --------
@@ -172,13 +172,13 @@ def _target(what: str, value: object) -> str | None:
     return value
 
 
-def _without_meaning(what: str, unknown: Mapping[str, int], table: Path) -> SERError:
+def _no_meaning(what: str, unknown: Mapping[str, int], table: Path) -> SERError:
     shown = list(unknown)[:SHOWN]
     more = f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
     listed = ", ".join(f"{code} ({unknown[code]} rows)" for code in shown)
     pairs = " ".join(shlex.quote(f"{code}={_guess(what, code)}") for code in shown)
     values = f"one of {', '.join(VALUES[what])}," if what in VALUES else "an ISO 639-3 code"
-    ways = f", where {what.upper()} is {values} or {NONE}, or pass over the column with "
+    ways = f", where {what.upper()} is {values} or {NONE}, or ignore the column with "
     ways += "--ignore_columns"
     if what == "split" and all(map(FOLD.fullmatch, unknown)):
         ways += " (folds are groups: name the column with --group_column too)"
@@ -189,149 +189,12 @@ def _without_meaning(what: str, unknown: Mapping[str, int], table: Path) -> SERE
 
 
 def _guess(what: str, code: str) -> str:
-    """The value that ``Test1`` seems to mean, or the name of what to fill in."""
+    """The value that a code such as ``Test1`` seems to mean, or a placeholder."""
     return _known(what, re.sub(r"[\W\d_]+$", "", code)) or what.upper()
 
 
-COLUMNS = {
-    "path": "column of audio paths, relative to the data folder",
-    "emotion": "column of emotions",
-    "valence": "column of valences",
-    "arousal": "column of arousals",
-    "dominance": "column of dominances",
-    "speaker": "column of speakers",
-    "gender": "column of genders: female, male, other, f, m",
-    "language": "column of languages: ISO 639 codes of two or three letters",
-    "group": "column of recording sessions or dyads",
-    "split": "column of the corpus's official train, valid, test",
-    "text": "column of what was said, or its code",
-    "start": "column of starts inside the file: seconds or HH:MM:SS, ms where its name says so",
-    "stop": "column of ends inside the file, written like starts",
-    "duration": "column of durations, read where starts have no ends",
-}
-
-# What else a column may be called. Only names that can mean nothing else.
-OTHER_NAMES = {
-    "path": "file filename file_name filepath file_path wav wav_file wav_path wavfile audio "
-    "audio_file audio_path audio_filepath audiofile",
-    "emotion": "label emotion_label emo emo_class",
-    "speaker": "speaker_id speakerid spk spk_id spkid spkr_id actor actor_id",
-    "gender": "sex",
-    "language": "lang",
-    "group": "session session_id dyad",
-    "split": "split_set partition",
-    "text": "transcript transcription sentence",
-    "start": "begin onset start_time starttime begin_time time_start",
-    "stop": "end end_time endtime stop_time time_end",
-    "duration": "dur length",
-}
-TIMES = ("start", "stop", "duration")
-SECONDS_PER = {
-    "s": 1.0,
-    "sec": 1.0,
-    "second": 1.0,
-    "ms": 1e-3,
-    "msec": 1e-3,
-    "millisecond": 1e-3,
-}
-UNIT = re.compile(rf"(.+?)(?:_in)?_({'|'.join(SECONDS_PER)})s?")
-CLOCK = re.compile(r"(?:(\d+) days?,?)?\s*(?:(?:(\d+):)?(\d+):(\d+(?:[.,]\d+)?))?")
-
-# Names that may tell the other end of a piece: unread, they would change what is heard.
-LIKE_START = re.compile(r"start|begin|onset|dur|length|(^|_)(from|since|offset)(_|$)")
-LIKE_END = re.compile(
-    r"stop|finish|dur|length|end(_|$|time|sec|ms)|(^|_)(off|offset|to|until|len)(_|$)"
-)
-
-
-def used_columns(
-    table: Path, columns: Sequence[str], asked: Mapping[str, str], ignored: Iterable[str]
-) -> dict[str, str]:
-    """What is read -> its column: those asked for, and those that are called what they are.
-
-    Parameters
-    ----------
-    table : Path
-        For errors.
-    columns : sequence of str
-    asked : mapping
-        What -> column, as options name them.
-    ignored : iterable of str
-        Columns that are not read for their names.
-
-    Raises
-    ------
-    SERError
-        For a column that is not there, two that could be the same, and pieces of files with
-        one end known while a column that may hold the other stands unread.
-    """
-    require_columns(table, columns, [*asked.values(), *ignored])
-    free = [c for c in columns if c and c not in ignored]
-    used = dict(asked)
-    for what in COLUMNS:
-        if what in asked:
-            continue
-        found = _called(what, free, asked.values())
-        if len(found) > 1:
-            raise SERError(
-                f"{table} has several columns that could be the {what}: {', '.join(found)}. "
-                f"Name the one to read: --{what}_column {found[0]}."
-            )
-        if found:
-            used[what] = found[0]
-    # An offset beside a duration is where a piece starts, beside an onset where it stops.
-    times = {what: _plain(used[what])[0] for what in TIMES if what in used}
-    for offset in (c for c in free if _plain(c)[0] == "offset" and c not in used.values()):
-        if times.keys() == {"duration"}:
-            used["start"] = offset
-        elif times == {"start": "onset"}:
-            used["stop"] = offset
-    if "duration" not in asked and ("start" not in used or "stop" in used):
-        used.pop("duration", None)
-    _require_both_ends(table, [c for c in free if c not in used.values()], used)
-    return used
-
-
-def _called(what: str, columns: list[str], asked: Iterable[str]) -> list[str]:
-    """The columns whose names say it, as plainly as any do."""
-    if what in columns:
-        return [what]
-    plain = {c: _plain(c)[0] if what in TIMES else _words(c) for c in columns}
-    alike = [c for c in columns if plain[c] == what]
-    others = OTHER_NAMES.get(what, "").split()
-    return alike or [c for c in columns if plain[c] in others and c not in asked]
-
-
-def _require_both_ends(table: Path, unused: list[str], used: Mapping[str, str]) -> None:
-    for known, other, option, like in (
-        ("start", "stop", "--stop_column or --duration_column", LIKE_END),
-        ("stop", "start", "--start_column", LIKE_START),
-    ):
-        if known not in used or other in used or "duration" in used:
-            continue
-        for column in unused:
-            if like.search(_plain(column)[0]):
-                raise SERError(
-                    f"{table} says where utterances {known} (column {used[known]}), and "
-                    f"{column!r} may say where they {other}. Name it with {option}, or pass "
-                    f"over it with --ignore_columns {column}."
-                )
-
-
-def _words(column: str) -> str:
-    """A column's name in small letters with _ between its words: ``FileName`` as file_name."""
-    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column)
-    return re.sub(r"[\W_]+", "_", parted.lower()).strip("_")
-
-
-def _plain(column: str) -> tuple[str, float]:
-    """The name of a column of times without its unit, and the unit in seconds."""
-    match = UNIT.fullmatch(_words(column))
-    return (match[1], SECONDS_PER[match[2]]) if match else (_words(column), 1.0)
-
-
 class Cells:
-    """One row of the table, read by what a cell means.
+    """One row of a table, read by what its cells mean.
 
     Parameters
     ----------
@@ -350,16 +213,16 @@ class Cells:
         self.row, self.used, self.table, self.line = row, used, table, line
 
     def code(self, what: str) -> str | None:
-        """The cell as it stands, or None where it is blank or there is no such column."""
+        """The cell, or None if it is blank or there is no such column."""
         return self.row[self.used[what]] or None if what in self.used else None
 
     def text(self, what: str) -> str | None:
-        """The cell, or None where it says that nothing is known."""
+        """The cell, or None if it is blank or means "unknown"."""
         cell = self.code(what)
         return None if cell is None or cell.lower() in EMPTY else cell
 
     def number(self, what: str) -> float | None:
-        """The cell as a finite number; a decimal comma will do."""
+        """The cell as a finite number; a decimal comma is accepted."""
         cell = self.text(what)
         if cell is None:
             return None
@@ -382,13 +245,13 @@ class Cells:
             )
             return round(((days * 24 + hours) * 60 + minutes) * 60 + seconds, 6)
         try:
-            unit = _plain(self.used[what])[1]
+            unit = name_and_unit(self.used[what])[1]
             return self.number(what) if unit == 1 else round(self.number(what) * unit, 6)
         except SERError:
             raise self._bad(what, cell, "seconds or HH:MM:SS") from None
 
     def part(self) -> tuple[float | None, float | None]:
-        """Start and stop of the utterance inside its file; None is the file's own."""
+        """Start and stop of the utterance in seconds; None for those of the file."""
         start, stop = self.seconds("start"), self.seconds("stop")
         duration = self.seconds("duration")
         if stop is None and duration is not None:
@@ -396,13 +259,7 @@ class Cells:
         return start, stop
 
     def vad(self, scale: Sequence[float] | None) -> dict[str, float | None] | None:
-        """The ratings, where the table has any.
-
-        Raises
-        ------
-        SERError
-            For one that is off the scale.
-        """
+        """The ratings, if the table has any; a SERError for one that is off the scale."""
         vad = {
             dimension: self.number(dimension)
             for dimension in DIMENSIONS
@@ -417,7 +274,7 @@ class Cells:
         return vad or None
 
     def path(self, data_folder: Path) -> str | Problem:
-        """The audio file relative to the data folder; its ending need not be given."""
+        """The audio file relative to the data folder; the cell may omit the suffix."""
         cell = self.text("path")
         if cell is None:
             return Problem("row without a path", f"{self.table.name}:{self.line}")
@@ -426,15 +283,15 @@ class Cells:
             return Problem("outside the data folder", cell)
         path = data_folder / inside
         if path.suffix.lower() not in audio.SUFFIXES and not path.is_file():
-            endings = [e for ending in audio.SUFFIXES for e in (ending, ending.upper())]
-            there = [e for e in endings if Path(f"{path}{e}").is_file()]
+            suffixes = [e for suffix in audio.SUFFIXES for e in (suffix, suffix.upper())]
+            there = [e for e in suffixes if Path(f"{path}{e}").is_file()]
             if len({os.path.realpath(f"{path}{e}") for e in there}) > 1:
-                return Problem(f"of several endings ({', '.join(there)})", cell)
+                return Problem(f"with several suffixes ({', '.join(there)})", cell)
             inside += there[0] if there else ""
         return PurePath(inside).as_posix()
 
     def name(self, relative: str) -> str:
-        """The utterance's name: its path without ending, and its part of the file if any."""
+        """The utterance's name: its path without suffix, and its part of the file if any."""
         name = relative.rpartition(".")[0] or relative
         part = self.part()
         if part != (None, None):
@@ -443,8 +300,8 @@ class Cells:
 
     def _bad(self, what: str, cell: str, expected: str) -> SERError:
         return SERError(
-            f"{self._cell(what)} is {cell!r}; expected {expected}. Mend it, or pass over the "
-            f"column with --ignore_columns {self.used[what]}."
+            f"{self._cell(what)} is {cell!r}; expected {expected}. Correct it, or ignore "
+            f"the column with --ignore_columns {self.used[what]}."
         )
 
     def _cell(self, what: str) -> str:

@@ -1,0 +1,182 @@
+"""Read a label table, and find out what its columns are.
+
+A column is read if an option names it, or if its own name can mean only one thing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from ser_brain.core import tables
+from ser_brain.core.errors import SERError, nearest
+
+COLUMNS = {
+    "path": "column of audio paths, relative to the data folder",
+    "emotion": "column of emotions",
+    "valence": "column of valences",
+    "arousal": "column of arousals",
+    "dominance": "column of dominances",
+    "speaker": "column of speakers",
+    "gender": "column of genders: female, male, other, f, m",
+    "language": "column of languages: ISO 639 codes of two or three letters",
+    "group": "column of recording sessions or dyads",
+    "split": "column of the corpus's official train, valid, test",
+    "text": "column of texts or text codes",
+    "start": "column of starts inside the file: seconds or HH:MM:SS, ms where its name says so",
+    "stop": "column of ends inside the file, written like starts",
+    "duration": "column of durations, read where starts have no ends",
+}
+
+# Other common names of a column; only names that can mean nothing else.
+OTHER_NAMES = {
+    "path": "file filename file_name filepath file_path wav wav_file wav_path wavfile audio "
+    "audio_file audio_path audio_filepath audiofile",
+    "emotion": "label emotion_label emo emo_class",
+    "speaker": "speaker_id speakerid spk spk_id spkid spkr_id actor actor_id",
+    "gender": "sex",
+    "language": "lang",
+    "group": "session session_id dyad",
+    "split": "split_set partition",
+    "text": "transcript transcription sentence",
+    "start": "begin onset start_time starttime begin_time time_start",
+    "stop": "end end_time endtime stop_time time_end",
+    "duration": "dur length",
+}
+TIMES = ("start", "stop", "duration")
+SECONDS_PER = {
+    "s": 1.0,
+    "sec": 1.0,
+    "second": 1.0,
+    "ms": 1e-3,
+    "msec": 1e-3,
+    "millisecond": 1e-3,
+}
+UNIT = re.compile(rf"(.+?)(?:_in)?_({'|'.join(SECONDS_PER)})s?")
+
+# Names that may mean the other end of a segment: unread, they would change the audio.
+LIKE_START = re.compile(r"start|begin|onset|dur|length|(^|_)(from|since|offset)(_|$)")
+LIKE_END = re.compile(
+    r"stop|finish|dur|length|end(_|$|time|sec|ms)|(^|_)(off|offset|to|until|len)(_|$)"
+)
+
+
+def read_table(path: Path) -> tuple[list[str], dict[int, dict[str, str]]]:
+    """Read a table whose cells are all text; see :func:`ser_brain.core.tables.read_table`.
+
+    Returns
+    -------
+    columns : list of str
+    rows : dict
+        Line number -> row (column -> cell, stripped; empty where a JSON line lacks it).
+    """
+    table = tables.read_table(path)
+    return table.columns, {
+        line: {column: _as_text(row.get(column)) for column in table.columns}
+        for line, row in table.rows.items()
+    }
+
+
+def require_columns(path: Path, columns: Iterable[str], needed: Iterable[str]) -> None:
+    """Stop if a table lacks a column; the message lists its columns, most similar first."""
+    columns = list(columns)
+    for name in needed:
+        if name not in columns:
+            has = ", ".join(nearest(name, columns))
+            raise SERError(f"{path} has no column {name!r}; its columns are: {has}.")
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, str):
+        return value.strip()
+    return "" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def used_columns(
+    table: Path, columns: Sequence[str], asked: Mapping[str, str], ignored: Iterable[str]
+) -> dict[str, str]:
+    """What is read (``path``, ``emotion`` ...) -> its column.
+
+    Parameters
+    ----------
+    table : Path
+        For errors.
+    columns : sequence of str
+    asked : mapping
+        The columns that options name.
+    ignored : iterable of str
+        Columns that are not recognised by their names.
+
+    Raises
+    ------
+    SERError
+        For a missing column, for two that could be the same thing, and for segments of files of
+        which only one end would be read although another column may contain the other end.
+    """
+    require_columns(table, columns, [*asked.values(), *ignored])
+    free = [c for c in columns if c and c not in ignored]
+    used = dict(asked)
+    for what in COLUMNS:
+        if what in asked:
+            continue
+        found = _called(what, free, asked.values())
+        if len(found) > 1:
+            raise SERError(
+                f"{table} has several columns that could be the {what}: {', '.join(found)}. "
+                f"Name the one to read: --{what}_column {found[0]}."
+            )
+        if found:
+            used[what] = found[0]
+    # Beside a duration an offset is where a segment starts, beside an onset where it stops.
+    times = {what: name_and_unit(used[what])[0] for what in TIMES if what in used}
+    for offset in (
+        c for c in free if name_and_unit(c)[0] == "offset" and c not in used.values()
+    ):
+        if times.keys() == {"duration"}:
+            used["start"] = offset
+        elif times == {"start": "onset"}:
+            used["stop"] = offset
+    if "duration" not in asked and ("start" not in used or "stop" in used):
+        used.pop("duration", None)
+    _require_both_ends(table, [c for c in free if c not in used.values()], used)
+    return used
+
+
+def _called(what: str, columns: list[str], asked: Iterable[str]) -> list[str]:
+    """The columns with the most explicit name for something."""
+    if what in columns:
+        return [what]
+    plain = {c: name_and_unit(c)[0] if what in TIMES else _words(c) for c in columns}
+    alike = [c for c in columns if plain[c] == what]
+    others = OTHER_NAMES.get(what, "").split()
+    return alike or [c for c in columns if plain[c] in others and c not in asked]
+
+
+def _require_both_ends(table: Path, unused: list[str], used: Mapping[str, str]) -> None:
+    for known, other, option, like in (
+        ("start", "stop", "--stop_column or --duration_column", LIKE_END),
+        ("stop", "start", "--start_column", LIKE_START),
+    ):
+        if known not in used or other in used or "duration" in used:
+            continue
+        for column in unused:
+            if like.search(name_and_unit(column)[0]):
+                raise SERError(
+                    f"{table} has a column for where utterances {known} ({used[known]}), and "
+                    f"{column!r} may be where they {other}. Name it with {option}, or ignore "
+                    f"it with --ignore_columns {column}."
+                )
+
+
+def _words(column: str) -> str:
+    """A column's name in lower case with _ between its words: file_name for ``FileName``."""
+    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column)
+    return re.sub(r"[\W_]+", "_", parted.lower()).strip("_")
+
+
+def name_and_unit(column: str) -> tuple[str, float]:
+    """The name of a column of times without its unit; and the unit in seconds."""
+    match = UNIT.fullmatch(_words(column))
+    return (match[1], SECONDS_PER[match[2]]) if match else (_words(column), 1.0)

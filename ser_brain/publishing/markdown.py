@@ -1,0 +1,153 @@
+"""Markdown: fill a template with escaped text, and read a card back as the hub does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from urllib.parse import unquote
+
+import jinja2
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from markupsafe import Markup
+
+from ser_brain.core.tables import Table, to_markdown, value_text
+from ser_brain.publishing.card_facts import language_name
+from ser_brain.reporting.html import SAYS_NOTHING, TEMPLATES
+
+SPECIAL = re.compile(r"([\\`*_\[\]<>|$&#!~])")
+
+# The only HTML that our cards contain: a line break within a table cell.
+ALLOWED_HTML = ("<br>",)
+
+
+def fill(template: str, **content: object) -> str:
+    """Fill a Markdown template; all text that comes from data is escaped.
+
+    A name that the template uses and ``content`` lacks is an error.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        finalize=_finalised,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(
+        code=code, block=block, table=_table, language_name=language_name
+    )
+    environment.globals.update(says_nothing=SAYS_NOTHING)
+    return environment.get_template(template).render(**content)
+
+
+def _finalised(value: object) -> object:
+    if isinstance(value, Markup) or not isinstance(value, str | float):
+        return value
+    return Markup(literal(value_text(value)))
+
+
+def literal(text: str) -> str:
+    """Escape text, as one line, so that Markdown shows it unchanged.
+
+    Examples
+    --------
+    >>> print(literal("a|b [c](d) <e>"))
+    a\\|b \\[c\\](d) \\<e\\>
+    """
+    return " ".join(SPECIAL.sub(r"\\\1", text).split())
+
+
+def code(text: str) -> Markup:
+    """Text as a code span.
+
+    Examples
+    --------
+    >>> print(code("a`b"))
+    `` a`b ``
+    """
+    fence = "`" * (_longest_run(text) + 1)
+    space = " " if "`" in text else ""
+    return Markup(f"{fence}{space}{' '.join(text.split())}{space}{fence}")
+
+
+def block(text: str, language: str = "") -> Markup:
+    """Text as a block of code."""
+    fence = "`" * max(3, _longest_run(text) + 1)
+    return Markup(f"{fence}{language}\n{text}\n{fence}")
+
+
+def _longest_run(text: str) -> int:
+    return max(map(len, re.findall("`+", text)), default=0)
+
+
+def _table(table: Table) -> Markup:
+    # A name in brackets directly before one in parentheses would be a link.
+    return Markup(to_markdown(table).strip().replace("](", "]\\("))
+
+
+@dataclass
+class MarkdownParts:
+    """What a Markdown text contains.
+
+    Attributes
+    ----------
+    sections : dict
+        Heading -> number of blocks of text under it.
+    pictures, links : list of str
+        Addresses.
+    html : list of str
+        Tags, verbatim.
+    prose : list of str
+        Text outside code.
+    tables : list of list of list of str
+        The rows of each table, the header first; line breaks in a cell are newlines.
+    """
+
+    sections: dict[str, int] = field(default_factory=dict)
+    pictures: list[str] = field(default_factory=list)
+    links: list[str] = field(default_factory=list)
+    html: list[str] = field(default_factory=list)
+    prose: list[str] = field(default_factory=list)
+    tables: list[list[list[str]]] = field(default_factory=list)
+
+
+def parts_of_markdown(text: str) -> MarkdownParts:
+    """Read a Markdown text as the hub does: CommonMark with tables."""
+    tokens = MarkdownIt("commonmark").enable("table").parse(text)
+    parts, title, in_heading = MarkdownParts(tables=_tables(tokens)), None, False
+    for token in tokens:
+        if token.type in ("heading_open", "heading_close"):
+            in_heading = token.type == "heading_open"
+        elif token.type == "html_block":
+            parts.html.append(token.content.strip())
+        elif token.type == "inline":
+            if in_heading:
+                title = token.content
+                parts.sections.setdefault(title, 0)
+            elif title is not None:
+                parts.sections[title] += 1
+            for child in token.children or ():
+                if child.type == "text":
+                    parts.prose.append(child.content)
+                elif child.type == "image":
+                    parts.pictures.append(unquote(child.attrGet("src")))
+                elif child.type == "link_open":
+                    parts.links.append(unquote(child.attrGet("href")))
+                elif child.type == "html_inline" and child.content not in ALLOWED_HTML:
+                    parts.html.append(child.content)
+    return parts
+
+
+def _tables(tokens: Sequence[Token]) -> list[list[list[str]]]:
+    tables = []
+    for before, token in zip(tokens, tokens[1:], strict=False):
+        if token.type == "table_open":
+            tables.append([])
+        elif token.type == "tr_open":
+            tables[-1].append([])
+        elif before.type in ("th_open", "td_open"):
+            cell = [child.content for child in token.children or ()]
+            tables[-1][-1].append("".join("\n" if t in ALLOWED_HTML else t for t in cell))
+    return tables
