@@ -1,7 +1,7 @@
 """The drawings of a circumplex report: points, angles, distances, AUCs.
 
-Every ``plot_`` function writes ``<stem>.svg`` and ``<stem>.png``; its ``titles`` are the title and
-the subtitle.
+Every ``plot_`` function writes ``<stem>.svg`` and ``<stem>.png``; its ``titles`` are title
+and subtitle.
 
 Axes: N utterances, E emotions, R components, 2 = the axes of the plane.
 """

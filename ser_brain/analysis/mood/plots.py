@@ -1,7 +1,7 @@
 """The drawings of a mood report: maps, courses, tracks, splits.
 
-Every ``plot_`` function writes ``<stem>.svg`` and ``<stem>.png``; its ``titles`` are the title and
-the subtitle.
+Every ``plot_`` function writes ``<stem>.svg`` and ``<stem>.png``; its ``titles`` are title
+and subtitle.
 
 Axes: G cells of the grid per side, K points of a curve, P periods, D days, S splits,
 2 = valence and arousal.
