@@ -107,7 +107,7 @@ def test_the_comparison_is_paired(made):
 def test_every_figure_is_written_for_papers(made):
     names = {path.name for path in (made / "run" / "circumplex").glob("planted-*")}
     expected = ("scree", "parts", "models", "distances", "circle", "placed", "separability")
-    assert names == {f"planted-{what}.{kind}" for what in expected for kind in ("svg", "png")}
+    assert names >= {f"planted-{what}.{kind}" for what in expected for kind in ("svg", "png")}
 
 
 def test_the_command_prints_the_main_numbers(made, capsys, monkeypatch):

@@ -47,7 +47,7 @@ FIGURES = {
 @pytest.mark.parametrize("name", FIGURES)
 def test_both_files_are_written(tmp_path, name):
     FIGURES[name](tmp_path / "x")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.png", "x.svg"]
+    assert {path.name for path in tmp_path.iterdir()} >= {"x.png", "x.svg"}
     svg = (tmp_path / "x.svg").read_text()
     assert "</svg>" in svg
     if name == "maps":

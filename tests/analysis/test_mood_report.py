@@ -63,7 +63,7 @@ def test_every_figure_is_written_twice(demo):
     folder, _, _ = demo
     names = {"map", "periods", "course", "track", "change_maps", "change_splits"}
     for suffix in ("svg", "png"):
-        assert {path.stem for path in folder.glob(f"*.{suffix}")} == names
+        assert {path.stem for path in folder.glob(f"*.{suffix}")} >= names
 
 
 def test_the_planted_change_is_found(demo):

@@ -1,6 +1,6 @@
 """The drawings of a mood report: maps, courses, tracks, splits.
 
-Every ``plot_`` function writes ``<stem>.svg`` and ``<stem>.png``; its ``titles`` are title
+Every ``plot_`` function writes the files ``<stem>.*`` of one figure; its ``titles`` are title
 and subtitle.
 
 Axes: G cells of the grid per side, K points of a curve, P periods, D days, S splits,
