@@ -13,8 +13,7 @@ import numpy as np
 from ser_brain.analysis.mood.change import MEASURES, outcomes_of, permute
 from ser_brain.evaluation.significance import ALPHA, holm
 
-# Repetitions tested at once; more would take more memory, not less time.
-AT_ONCE = 50
+AT_ONCE = 50  # repetitions; more would take more memory, not less time
 
 
 def rejection_rates(
@@ -35,19 +34,11 @@ def rejection_rates(
         Of valence in the second period, in standard deviations of a day.
     correlation : float
         Between one day and the next.
-    block_days : int
-        See :func:`ser_brain.analysis.mood.change.compare`.
-    repetitions, seed : int
 
     Returns
     -------
     dict
         ``centroid``: its corrected p is 5 % or less; ``any``: that of any outcome is.
-
-    Examples
-    --------
-    >>> rejection_rates(7, shift=4.0, repetitions=50)["centroid"]
-    1.0
     """
     rng = np.random.default_rng(seed)
     found = np.zeros((0, 2))

@@ -43,4 +43,4 @@ def test_borderline_content_is_drawn(tmp_path):
     plot_placed(tmp_path / "placed", clouds, ["anger", "sadness"], np.zeros((2, 2)), *titles)
     names = {"circle", "distances", "scree", "auc", "placed"}
     written = {path.name for path in tmp_path.iterdir() if path.stat().st_size > 1000}
-    assert written == {f"{name}.{kind}" for name in names for kind in ("svg", "png")}
+    assert written >= {f"{name}.{kind}" for name in names for kind in ("svg", "png")}

@@ -12,9 +12,15 @@ from ser_brain.core.tables import to_csv
 from tests.analysis.error_rates import rejection_rates
 
 
-def found(path, seed, changed=True):
-    write_text(path, to_csv(simulate(seed, changed)))
-    return analyse(read_timeline(path), "week", tuple(map(span, SPANS))).change.facts
+def twenty_persons(path, changed):
+    """The facts of their tests, and the outcomes that are significant."""
+    facts = []
+    for seed in range(20):
+        write_text(path, to_csv(simulate(seed, changed)))
+        mood = analyse(read_timeline(path), "week", tuple(map(span, SPANS)))
+        facts.append(mood.change.facts)
+    outcomes = [one["outcomes"].items() for one in facts]
+    return facts, [{name for name, o in of if o["p_adjusted"] <= 0.05} for of in outcomes]
 
 
 def test_two_weeks_less_a_day():
@@ -30,27 +36,19 @@ def test_two_weeks_less_a_day():
 
 def test_what_was_planted_is_found_on_average(tmp_path):
     """Twenty persons: the mean estimate is the planted change, within three standard errors."""
-    facts = [found(tmp_path / "s.csv", seed) for seed in range(20)]
+    facts, significant = twenty_persons(tmp_path / "s.csv", changed=True)
     for name in ("valence", "arousal", "range"):
         estimates = [one["measures"][name]["difference"]["value"] for one in facts]
         error = np.std(estimates, ddof=1) / np.sqrt(len(estimates))
         assert np.mean(estimates) == pytest.approx(planted()[name], abs=3 * error)
         assert error < 0.02
-    called = [
-        {name for name, outcome in one["outcomes"].items() if outcome["p_adjusted"] <= 0.05}
-        for one in facts
-    ]
-    assert sum("centroid" in names for names in called) >= 12
-    assert sum("range" in names for names in called) <= 3
+    assert sum("centroid" in names for names in significant) >= 12
+    assert sum("range" in names for names in significant) <= 3
 
 
 def test_nothing_is_found_where_nothing_was_planted(tmp_path):
-    facts = [found(tmp_path / "s.csv", seed, changed=False) for seed in range(20)]
-    called = [
-        any(outcome["p_adjusted"] <= 0.05 for outcome in one["outcomes"].values())
-        for one in facts
-    ]
-    assert sum(called) <= 4
+    _, significant = twenty_persons(tmp_path / "s.csv", changed=False)
+    assert sum(map(bool, significant)) <= 4
 
 
 def test_days_that_are_alike_are_called_changed_in_one_of_twenty():
@@ -67,6 +65,5 @@ def test_a_large_change_is_found_and_a_small_one_is_not():
 
 def test_days_that_resemble_their_neighbours_are_called_changed_too_often():
     """docs/mood.md: .508 of 2,000 persons."""
-    assert rejection_rates(7, correlation=0.6, repetitions=200)["any"] == pytest.approx(
-        0.5, abs=0.1
-    )
+    rates = rejection_rates(7, correlation=0.6, repetitions=200)
+    assert rates["any"] == pytest.approx(0.5, abs=0.1)

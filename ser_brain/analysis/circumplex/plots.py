@@ -1,7 +1,9 @@
 """The drawings of a circumplex report: points, angles, distances, AUCs.
 
-Every ``plot_`` function writes ``<stem>.svg`` and ``<stem>.png``; title and subtitle stand
-above the panels. Axes: N utterances, E emotions, R components, 2 = the axes of the plane.
+Every ``plot_`` function writes the files ``<stem>.*`` of one figure; its ``titles`` are title
+and subtitle.
+
+Axes: N utterances, E emotions, R components, 2 = the axes of the plane.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
 """The drawings of a mood report: maps, courses, tracks, splits.
 
-Every ``plot_`` function writes ``<stem>.svg`` and ``<stem>.png``; title and subtitle stand
-above the panels. Axes: G cells of the grid per side, K points of a curve, P periods, D days,
-S splits, 2 = valence and arousal.
+Every ``plot_`` function writes the files ``<stem>.*`` of one figure; its ``titles`` are title
+and subtitle.
+
+Axes: G cells of the grid per side, K points of a curve, P periods, D days, S splits,
+2 = valence and arousal.
 """
 
 from __future__ import annotations
