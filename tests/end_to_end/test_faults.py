@@ -694,7 +694,9 @@ def test_a_stop_before_its_start_is_refused_wherever_it_stands(talk, capsys):
     manifest = talk / "m" / "mine.json"
     (talk / "m" / "mine.card.json").unlink()
     manifest.write_text(manifest.read_text().replace('"stop": 2.0', '"stop": 0.5'))
-    with pytest.raises(SERError, match="Bad stop in entry 'mine_talk_1.000_2.000' .*: found 0.5"):
+    with pytest.raises(
+        SERError, match="Bad stop in entry 'mine_talk_1.000_2.000' .*: found 0.5"
+    ):
         read_manifest(manifest)
 
 
