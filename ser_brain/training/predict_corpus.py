@@ -88,13 +88,13 @@ def predict_on(
 
 
 def _predict(folder: Path, brain: SERBrain, hparams: dict, target: Target) -> str:
+    config = ExperimentConfig.from_settings(hparams, brain.tasks)
     manifest = read_manifest(target.manifest, NEEDED_OF_CARD)
     corpus_card = manifest.card
     setting = CorpusSetting(
         corpus_card["name"], "test", None, target.label_source, target.where
     )
     data_folder = manifest.data_folder(target.data_folder)
-    config = ExperimentConfig.from_settings(hparams, brain.tasks)
     data = label_corpus(manifest, data_folder, setting, config.labels)
     if target.balanced:
         drawn = balanced_ids(data.rows, config.labels.emotions, config.seed)
