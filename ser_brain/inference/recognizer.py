@@ -6,7 +6,6 @@ Shapes: B clips, S samples, C emotions, D embedding size.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -133,7 +132,8 @@ class EmotionRecognizer:
         clips = [torch.from_numpy(_checked(wave_S)) for wave_S in waveforms]
         lengths_B = torch.tensor([len(clip_S) for clip_S in clips]).to(self.device)
         padded_BS = torch.nn.utils.rnn.pad_sequence(clips, batch_first=True).to(self.device)
-        with in_precision(self.precision, self.device):
+        narrow = self.precision == "bf16"
+        with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=narrow):
             found = score_exactly(self._model, padded_BS, lengths_B)
         require_finite(found, self.name)
         arrays = {name: tensor.cpu().numpy() for name, tensor in found.items()}
@@ -300,10 +300,3 @@ def narrow_weights(encoder: nn.Module) -> None:
     for module in encoder.modules():
         if isinstance(module, nn.Linear | nn.Conv1d) and not is_parametrized(module):
             module.to(torch.bfloat16)
-
-
-def in_precision(precision: str, device: str) -> AbstractContextManager:
-    """The context in which a model runs: autocast to bfloat16, or nothing."""
-    if precision == "fp32":
-        return nullcontext()
-    return torch.autocast(torch.device(device).type, torch.bfloat16)

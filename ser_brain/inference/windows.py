@@ -9,7 +9,7 @@ Shapes: S samples, H channels.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
@@ -17,15 +17,18 @@ from ser_brain.core.errors import SERError
 from ser_brain.data.audio import SHORTEST_S
 from ser_brain.inference.waveform import longest
 
-if TYPE_CHECKING:
-    from ser_brain.inference.recognizer import EmotionRecognizer
-
 SHORTEST_HOP_S = 0.01
 
 
-def check_windows(
-    window_s: float | None, hop_s: float | None, recognizer: EmotionRecognizer
-) -> None:
+class Limits(Protocol):
+    """What a model accepts, as ``EmotionRecognizer`` states it."""
+
+    sample_rate_hz: int
+    min_samples: int
+    max_samples: int | None
+
+
+def check_windows(window_s: float | None, hop_s: float | None, model: Limits) -> None:
     """Stop unless a model can score windows of this length and no sample falls between them.
 
     Without a window, a file is scored as one clip. Without a hop, windows do not overlap.
@@ -38,8 +41,8 @@ def check_windows(
         if hop_s is not None:
             raise SERError("--hop is the step between windows; give --window too.")
         return
-    shortest_s = max(recognizer.min_samples / recognizer.sample_rate_hz, SHORTEST_S)
-    longest_s = longest(recognizer.sample_rate_hz, recognizer.max_samples)
+    shortest_s = max(model.min_samples / model.sample_rate_hz, SHORTEST_S)
+    longest_s = longest(model.sample_rate_hz, model.max_samples)
     if not shortest_s <= window_s <= longest_s:
         raise SERError(
             f"Bad window of {window_s:g} s; this model scores clips of {shortest_s:.3g} to "
