@@ -86,7 +86,6 @@ def run_experiment(folder: Path, settings: str, hparams: dict, run_opts) -> None
         checkpointer=hparams["checkpointer"],
     )
     require_room(folder, brain.modules, 0 if brain.test_only else hparams["number_of_epochs"])
-
     # Nothing of the folder has changed so far; from here on the run has begun.
     facts = {"protocol": str(data.protocol), "seed": experiment.seed}
     facts |= {"run_options": brain.run_options}

@@ -128,11 +128,11 @@ def run_step(step: str, folder: Path) -> dict:
 
 def measure(step: str, folder: Path) -> dict:
     """Time a step in this process."""
-    import ser_brain.experiment  # noqa: F401  what every step imports is not timed
+    import ser_brain.data.experiment  # noqa: F401  what every step imports is not timed
 
     if step in ("load", "evaluate"):
-        import ser_brain.dataio
-        import ser_brain.report  # noqa: F401
+        import ser_brain.data.dataset
+        import ser_brain.reporting.report  # noqa: F401
     wall, cpu = time.perf_counter(), time.process_time()
     STEPS[step](folder)
     return {

@@ -95,7 +95,7 @@ def tasks_in(folder: Path, arguments: argparse.Namespace) -> dict[str, dict]:
         **run_opts,
         **({"precision": arguments.precision} if arguments.precision else {}),
         "compile": arguments.compile,
-        "compile_module_keys": ["encoder"],
+        "compile_module_keys": ["model"],
     }
     tasks = {REFERENCE: {"batches": batches["random"], "run_opts": run_opts}}
     for name, settings in VARIANTS.items() if arguments.variants else [(OURS, {})]:

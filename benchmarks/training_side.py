@@ -42,7 +42,7 @@ def build_ours(task: dict) -> tuple:
 
     from ser_brain.data.dataset import collate, make_dataset
     from ser_brain.training import config
-    from ser_brain.training import device as computing
+    from ser_brain.training.device import set_up
     from ser_brain.training.loaders import cached_features, device_options, with_features
 
     overrides = {
@@ -56,7 +56,7 @@ def build_ours(task: dict) -> tuple:
     brain = hparams["brain"](
         modules=hparams["modules"],
         hparams=hparams,
-        run_opts=computing.set_up(options, hparams["fast_precision"]),
+        run_opts=set_up(options, hparams["fast_precision"]),
         checkpointer=hparams["checkpointer"],
     )
     encoder = brain.model.encoder

@@ -8,7 +8,7 @@
     datasets = dataio_prep(data, hparams)
     brain = ClassificationBrain(modules, hparams=hparams, checkpointer=checkpointer)
     brain.fit(hparams["epoch_counter"], datasets["train"], datasets["valid"])
-    brain.evaluate(datasets["tests"]["demo"], min_key="error_rate")
+    brain.evaluate(datasets["tests"][name], min_key="error_rate")
     brain.outputs  # the predictions for each utterance of the test set
 """
 
@@ -33,8 +33,8 @@ class ClassificationBrain(SERBrain):
     def compute_forward(self, batch: PaddedBatch, stage: Stage) -> dict[str, Tensor]:
         """Return ``embedding`` and ``log_probabilities`` of a batch."""
         batch = batch.to(self.device)
-        # Exact lengths in samples, not SpeechBrain's rounded shares of the longest clip: no
-        # frame of a clip's padding may reach its mean.
+        # With whole lengths, not shares of the longest clip, the model masks exactly: no frame
+        # of a clip's padding reaches its mean.
         inputs, lengths_B = inputs_and_lengths(batch)
         return self.model_for(stage)(inputs, lengths_B)
 

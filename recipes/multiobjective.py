@@ -10,7 +10,7 @@
     datasets = dataio_prep(data, hparams)
     brain = MultiObjectiveBrain(modules, hparams=hparams, checkpointer=checkpointer)
     brain.fit(hparams["epoch_counter"], datasets["train"], datasets["valid"])
-    brain.evaluate(datasets["tests"]["demo"], min_key="loss")
+    brain.evaluate(datasets["tests"][name], min_key="loss")
     brain.outputs  # the predictions for each utterance of the test set
 
 An utterance may lack either label. It then counts in the other loss only.
@@ -37,8 +37,8 @@ class MultiObjectiveBrain(SERBrain):
     def compute_forward(self, batch: PaddedBatch, stage: Stage) -> dict[str, Tensor]:
         """Return ``embedding``, ``log_probabilities`` and ``valence_arousal`` of a batch."""
         batch = batch.to(self.device)
-        # Exact lengths in samples, not SpeechBrain's rounded shares of the longest clip: no
-        # frame of a clip's padding may reach its mean.
+        # With whole lengths, not shares of the longest clip, the model masks exactly: no frame
+        # of a clip's padding reaches its mean.
         inputs, lengths_B = inputs_and_lengths(batch)
         return self.model_for(stage)(inputs, lengths_B)
 

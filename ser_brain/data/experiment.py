@@ -111,10 +111,10 @@ class Protocol:
         ('demo', 'emodb')
         """
         corpora, *parts = line.partition(" on ")[0].split("/")
-        split, sources, *rest = [*parts, "", ""]
-        task = next((p for p in rest if re.match(r"\d+-class|valence-arousal", p)), "")
+        split, sources = [*parts, "", ""][:2]
+        task = next((p for p in parts if re.match(r"\d+-class|valence-arousal", p)), "")
         classes = re.match(r"(\d+)-class", task)
-        seed = next(filter(None, (re.fullmatch(r"seed (\d+)", p) for p in rest)), None)
+        seed = next(filter(None, (re.fullmatch(r"seed (\d+)", p) for p in parts)), None)
         learned = {"emotion": classes, "valence_arousal": "valence-arousal" in task}
         return cls(
             tuple(corpora.split("+")),
@@ -123,7 +123,7 @@ class Protocol:
             tuple(name for name, found in learned.items() if found),
             int(classes[1]) if classes else 0,
             "(prototypes)" in task,
-            "balanced" in rest,
+            "balanced" in parts,
             int(seed[1]) if seed else None,
         )
 

@@ -112,6 +112,7 @@ def chosen_pair(
 
 
 def classes_of(rows: Mapping[str, dict], ids: Sequence[str]) -> list[str]:
+    """The classes of some utterances, sorted."""
     return sorted({rows[i]["emotion"] for i in ids} - {None})
 
 

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import speechbrain as sb
 import torch
 from speechbrain import Stage
 from speechbrain.dataio.dataset import DynamicItemDataset
@@ -39,7 +40,12 @@ from ser_brain.training.loaders import (
 )
 from ser_brain.training.nonfinite_guard import NonfiniteGuard
 from ser_brain.training.run_options import options_of
-from ser_brain.training.stage_stats import StageRecord, epoch_line, require_metrics, watched
+from ser_brain.training.stage_stats import (
+    StageRecord,
+    epoch_line,
+    require_metrics,
+    validation_value,
+)
 
 logger = get_logger(__name__)
 ACTIVITY = {Stage.TRAIN: "training", Stage.VALID: "validation", Stage.TEST: "scoring"}
@@ -127,6 +133,12 @@ class SERBrain(NonfiniteGuard):
         run_opts: object = None,
         checkpointer: object = None,
     ) -> None:
+        if type(self).compute_forward is sb.Brain.compute_forward:
+            raise SERError(
+                f"{type(self).__name__} does not define compute_forward(). Recipes now do, "
+                "with compute_objectives(), in place of predict() and losses(); see "
+                "docs/adding_an_experiment.md."
+            )
         parts = ("encoder", "emotion_head", "va_head")
         self.model = EmotionModel.from_modules(*(modules.get(part) for part in parts))
         others = {name: module for name, module in modules.items() if name not in parts}
@@ -376,7 +388,7 @@ class SERBrain(NonfiniteGuard):
             Statistics by name; ``valid`` holds the validation metric.
         """
         metric = self.hparams.validation_metric
-        value = watched(valid, metric, epoch)
+        value = validation_value(valid, metric, epoch)
         rates = anneal(self.optimizers_dict, self.hparams, value)
         seconds = time.monotonic() - self.epoch_began
         statistics = {"train": dict(train), "valid": dict(valid)}

@@ -1,4 +1,4 @@
-"""From what the model said to a predictions file."""
+"""Predictions files: of a run's own sets, and of further corpora (``ser evaluate --on``)."""
 
 from __future__ import annotations
 
@@ -39,284 +39,19 @@ from ser_brain.training.setting_values import BUILD_ERRORS, GETATTR, Tagged
 
 logger = get_logger(__name__)
 VALIDATION = "valid"
-FACTS = ("corpus", "speaker", "gender", "language", "text", "duration", "label_source")
-
-
-def model_facts(config: ExperimentConfig, encoder: str) -> dict:
-    """What the card of every predictions file of a model contains."""
-    return {
-        "encoder": encoder,
-        "experiment": config.experiment,
-        "seed": config.seed,
-        "emotions": config.labels.emotions,
-        "va_range": config.labels.va_range,
-    }
-
-
-def write_validation(
-    folder: Path, outputs: Sequence[Mapping], data: ExperimentData, encoder: str
-) -> None:
-    """Write the predictions on the validation set, and the temperature they call for.
-
-    Checkpoints and temperature are chosen on them: they judge nothing.
-
-    Parameters
-    ----------
-    folder : Path
-        The run folder.
-    outputs : sequence of mapping
-        Of :attr:`ser_brain.training.brain.SERBrain.outputs`.
-    data : ExperimentData
-    encoder : str
-        The encoder's name.
-    """
-    card = {**model_facts(data.config, encoder), "role": VALIDATION, **data.protocol.as_dict()}
-    path = write_outputs(folder, VALIDATION, outputs, data.valid, card)
-    predictions = read_predictions(path, embeddings=False)
-    if predictions.log_probs_NC is None:
-        return
-    temperature = fit_temperature(predictions.log_probs_NC, predictions.true_N)
-    if temperature is not None:
-        logger.info(f"temperature {temperature:.2f}, fitted on the validation set")
-        card["temperature"] = temperature
-        write_outputs(folder, VALIDATION, outputs, data.valid, card)
-
-
-def temperature_of(folder: Path) -> dict:
-    """The temperature of a run as its cards say it: ``{"temperature": 1.3}`` or ``{}``."""
-    path = card_path(folder / "predictions" / f"{VALIDATION}.jsonl")
-    card = read_json(path, "prediction card") if path.is_file() else {}
-    return {"temperature": card["temperature"]} if "temperature" in card else {}
-
-
-def write_test_set(
-    folder: Path, name: str, outputs: Sequence[Mapping], data: ExperimentData, encoder: str
-) -> Path:
-    """Write the predictions on one test set; parameters as :func:`write_validation`."""
-    card = {
-        **model_facts(data.config, encoder),
-        **temperature_of(folder),
-        "role": "test",
-        **data.protocol.as_dict(),
-        "synthetic": data.synthetic(name),
-    }
-    return write_outputs(folder, name, outputs, data.tests[name], card)
-
-
-def write_outputs(
-    folder: Path,
-    name: str,
-    outputs: Sequence[Mapping],
-    rows: Mapping[str, dict],
-    card: Mapping,
-) -> Path:
-    """Write what a model said of some utterances, with embeddings.
-
-    Parameters
-    ----------
-    folder : Path
-        The run folder.
-    name : str
-        Of the set.
-    outputs : sequence of mapping
-        Of :attr:`ser_brain.training.brain.SERBrain.outputs`.
-    rows : mapping
-        id -> row.
-    card : mapping
-        See :class:`ser_brain.evaluation.predictions.Predictions`.
-    """
-    joined = prediction_rows(outputs, rows, card["emotions"])
-    embeddings_ND = np.stack([output["embedding"] for output in outputs])
-    return write_predictions(inside(folder, "predictions"), name, joined, embeddings_ND, card)
-
-
-def prediction_rows(
-    outputs: Sequence[Mapping], rows: Mapping[str, dict], emotions: Sequence[str]
-) -> list[dict]:
-    """Join what a corpus says of each utterance with what the model said.
-
-    Parameters
-    ----------
-    outputs : sequence of mapping
-        Of :attr:`ser_brain.training.brain.SERBrain.outputs`.
-    rows : mapping
-        id -> row.
-    emotions : sequence of str
-        The classes, in the order of the model's outputs.
-
-    Returns
-    -------
-    list of dict
-        Rows for :func:`ser_brain.evaluation.predictions.write_predictions`.
-    """
-    return [_prediction_row(output, rows[output["id"]], emotions) for output in outputs]
-
-
-def _prediction_row(output: Mapping, row: Mapping, emotions: Sequence[str]) -> dict:
-    joined = {
-        "id": output["id"],
-        **{key: row[key] for key in FACTS},
-        "emotion": row["emotion"],
-        "valence": row["valence"],
-        "arousal": row["arousal"],
-    }
-    if "log_probabilities" in output:
-        log_probs = [float(value) for value in output["log_probabilities"]]
-        joined["log_probabilities"] = dict(zip(emotions, log_probs, strict=True))
-        joined["predicted_emotion"] = emotions[log_probs.index(max(log_probs))]
-    if "valence_arousal" in output:
-        valence, arousal = (float(value) for value in output["valence_arousal"])
-        joined["predicted_valence"], joined["predicted_arousal"] = valence, arousal
-    return joined
-
+# Columns of a corpus row that a predictions file repeats, in its order.
+COPIED = ("corpus", "speaker", "gender", "language", "text", "duration", "label_source")
+COPIED += ("emotion", "valence", "arousal")
 
 NEEDED = (*NEEDED_SETTINGS, "brain", "modules", "batch_size", "loss_weights")
 LOAD_ENCODER = "!apply:ser_brain.models.encoders.load_encoder"
 OURS = re.compile(r"!(new|name):((?:ser_brain|recipes)(?:\.[a-z]\w*)*)\.([A-Z]\w*)")
 
 
-def load_run(folder: str | Path, device: str | None = None) -> tuple[SERBrain, dict]:
-    """Build the model of a run folder; its best checkpoint is loaded when it is first run.
-
-    The folder's settings are read, not run: built are encoder, heads and Brain alone, and
-    these only where they are classes of this project.
-
-    Parameters
-    ----------
-    folder : str or Path
-    device : str, optional
-        Such as ``cuda:0``; a GPU if there is one otherwise.
-
-    Returns
-    -------
-    brain : SERBrain
-    hparams : dict
-        The run's settings: plain values, ``encoder``, ``modules`` and what these hold.
-
-    Raises
-    ------
-    SERError
-        If the folder holds no run, its model is made of code from elsewhere, or the machine
-        lacks the device.
-    """
-    require_run(folder)
-    settings = Path(folder) / SETTINGS
-    if device is not None:
-        require_device(device)
-    found = checked_settings(read_settings(settings, [("output_folder", str(folder))]))
-    lacking = [key for key in NEEDED if key not in found]
-    if lacking:
-        raise SERError(f"{settings} is no run's settings: it lacks {', '.join(lacking)}.")
-    builder = _Builder(settings)
-    modules = {name: builder.module(value) for name, value in found["modules"].items()}
-    hparams = {key: value for key, value in found.items() if not isinstance(value, Tagged)}
-    hparams |= {"encoder": modules["encoder"], "modules": modules}
-    hparams |= {key: builder.module(found[key]) for key in modules if key in found}
-    device = device or infer_device()
-    use_fast_products(device)
-    brain = builder.class_of(found["brain"], SERBrain)(
-        modules=modules,
-        hparams=hparams,
-        run_opts={"device": device, "eval_precision": _precision_of(Path(folder), device)},
-        checkpointer=AtomicCheckpointer(
-            Path(folder) / "save", recoverables={"modules": nn.ModuleDict(modules)}
-        ),
-    )
-    return brain, hparams
-
-
-class _Builder:
-    """Builds the modules that settings describe, where they are this project's.
-
-    Parameters
-    ----------
-    settings : Path
-        For errors.
-    """
-
-    def __init__(self, settings: Path) -> None:
-        self._settings = settings
-        self._built: dict[int, nn.Module] = {}  # what is named twice is one
-
-    def module(self, value: object) -> nn.Module:
-        """The module that a setting describes.
-
-        Raises
-        ------
-        SERError
-            If it is none of ``ser_brain`` or ``recipes``, or cannot be built.
-        """
-        if not isinstance(value, Tagged):
-            raise self._foreign(value)
-        if id(value) not in self._built:
-            known = value.tag == LOAD_ENCODER
-            made = load_encoder if known else self.class_of(value, nn.Module)
-            given = self._arguments(value.value) or ()
-            try:
-                self._built[id(value)] = (
-                    made(**given) if isinstance(given, dict) else made(*given)
-                )
-            except (*BUILD_ERRORS, RuntimeError) as error:
-                raise SERError(
-                    f"Cannot build {value.tag} of {self._settings}: {error}."
-                ) from error
-        return self._built[id(value)]
-
-    def class_of(self, value: object, base: type) -> type:
-        """The class that a setting names.
-
-        Raises
-        ------
-        SERError
-            If it is no class of that kind in ``ser_brain`` or ``recipes``.
-        """
-        named = OURS.fullmatch(value.tag) if isinstance(value, Tagged) else None
-        if named is not None:
-            try:
-                found = getattr(importlib.import_module(named[2]), named[3], None)
-            except ImportError:
-                found = None
-            if isinstance(found, type) and issubclass(found, base):
-                return found
-        raise self._foreign(value)
-
-    def _arguments(self, value: object) -> object:
-        if isinstance(value, dict):
-            return {key: self._arguments(item) for key, item in value.items()}
-        if isinstance(value, list):
-            return [self._arguments(item) for item in value]
-        if not isinstance(value, Tagged):
-            return value
-        if value.tag == GETATTR and isinstance(value.value, list) and len(value.value) == 2:
-            owner, name = value.value  # such as <encoder.dim>
-            size = getattr(self.module(owner), str(name), None)
-            if isinstance(size, int | float):
-                return size
-        return self.module(value)
-
-    def _foreign(self, value: object) -> SERError:
-        said = value.tag if isinstance(value, Tagged) else repr(value)
-        return SERError(
-            f"{self._settings} makes its model of {said}, which is no part of ser_brain or "
-            "recipes; code that a run folder names is not run. Put it into recipes/."
-        )
-
-
-def _precision_of(folder: Path, device: str) -> str:
-    """The precision that a run was tested in: its further test sets are, too."""
-    precision = recorded_options(folder).get("eval_precision", "fp32")
-    if precision == "fp16" and is_cpu(device):
-        logger.warning(f"{folder} was tested in fp16, which needs a GPU; this is fp32.")
-        precision = "fp32"
-    if precision not in ("fp32", "bf16", "fp16"):
-        raise SERError(f"{folder / RECORD} is damaged: its eval_precision is {precision!r}.")
-    return precision
-
-
 def predict_on(
     folder: str | Path, targets: Sequence[Target], device: str | None = None
 ) -> list[str]:
-    """Run the best checkpoint on further corpora, unless their predictions are there.
+    """Run the best checkpoint on further corpora; predictions that are up to date are kept.
 
     Parameters
     ----------
@@ -329,14 +64,14 @@ def predict_on(
     Returns
     -------
     list of str
-        The test set that each target became; its predictions lie in the run folder. Where it
-        holds utterances the run was trained or validated on, its role says ``train``.
+        Name of the test set of each target, in the folder's ``predictions``. A set that
+        contains training or validation utterances of the run gets the role ``train``.
 
     Raises
     ------
     SERError
-        If the run, a manifest or its audio cannot be used, or another process writes to the
-        run folder.
+        If the run, a manifest or its audio cannot be used, or another process is writing to
+        the run folder.
     """
     folder = Path(folder)
     parts, _ = parts_of(folder)
@@ -353,13 +88,13 @@ def predict_on(
 
 
 def _predict(folder: Path, brain: SERBrain, hparams: dict, target: Target) -> str:
+    config = ExperimentConfig.from_settings(hparams, brain.tasks)
     manifest = read_manifest(target.manifest, NEEDED_OF_CARD)
     corpus_card = manifest.card
     setting = CorpusSetting(
         corpus_card["name"], "test", None, target.label_source, target.where
     )
     data_folder = manifest.data_folder(target.data_folder)
-    config = ExperimentConfig.from_settings(hparams, brain.tasks)
     data = label_corpus(manifest, data_folder, setting, config.labels)
     if target.balanced:
         drawn = balanced_ids(data.rows, config.labels.emotions, config.seed)
@@ -395,7 +130,7 @@ def _predict(folder: Path, brain: SERBrain, hparams: dict, target: Target) -> st
 
 
 def _name(data: CorpusData, target: Target) -> str:
-    """The corpus, with what of it is not as a corpus is usually tested."""
+    """Name a test set by its corpus, and by how it differs from the corpus as a whole."""
     source = target.label_source
     own_source = [source] if source not in (None, data.card["default_source"]) else []
     return "-".join([data.name, *own_source, *(["balanced"] if target.balanced else [])])
@@ -408,7 +143,7 @@ def _is_done(folder: Path, name: str, facts: dict) -> bool:
 
 
 def _origin(folder: Path, data: CorpusData, facts: dict) -> dict:
-    """Role and protocol: what the run was trained on, and what it is tested on here."""
+    """Role and protocol of a test set, by what the run was trained and validated on."""
     splits = read_json(folder / "splits.json", "split")
     seen = data.rows.keys() & {*splits["train"], *splits["valid"]}
     tested = "/".join(
@@ -420,3 +155,235 @@ def _origin(folder: Path, data: CorpusData, facts: dict) -> dict:
     note = f"{len(seen)} of {len(data.rows)} utterances were trained or validated on."
     logger.warning(f"{data.name}: {note}")
     return {**origin, "role": "train", "notes": note}
+
+
+# -- predictions files
+
+
+def write_validation(
+    folder: Path, outputs: Sequence[Mapping], data: ExperimentData, encoder: str
+) -> None:
+    """Write the predictions on the validation set, and the temperature that fits them best.
+
+    The checkpoint and the temperature are chosen on this set, so it is never a result.
+
+    Parameters
+    ----------
+    folder : Path
+        The run folder.
+    outputs : sequence of mapping
+        :attr:`ser_brain.training.brain.SERBrain.outputs`.
+    data : ExperimentData
+    encoder : str
+        The encoder's name.
+    """
+    card = {**model_facts(data.config, encoder), "role": VALIDATION, **data.protocol.as_dict()}
+    path = write_outputs(folder, VALIDATION, outputs, data.valid, card)
+    predictions = read_predictions(path, embeddings=False)
+    if predictions.log_probs_NC is None:
+        return
+    temperature = fit_temperature(predictions.log_probs_NC, predictions.true_N)
+    if temperature is not None:
+        logger.info(f"temperature {temperature:.2f}, fitted on the validation set")
+        card["temperature"] = temperature
+        write_outputs(folder, VALIDATION, outputs, data.valid, card)
+
+
+def write_test_set(
+    folder: Path, name: str, outputs: Sequence[Mapping], data: ExperimentData, encoder: str
+) -> Path:
+    """Write the predictions on one test set; parameters as :func:`write_validation`."""
+    card = {
+        **model_facts(data.config, encoder),
+        **temperature_of(folder),
+        "role": "test",
+        **data.protocol.as_dict(),
+        "synthetic": data.synthetic(name),
+    }
+    return write_outputs(folder, name, outputs, data.tests[name], card)
+
+
+def temperature_of(folder: Path) -> dict:
+    """The temperature of a run, from its cards: ``{"temperature": 1.3}`` or ``{}``."""
+    path = card_path(folder / "predictions" / f"{VALIDATION}.jsonl")
+    card = read_json(path, "prediction card") if path.is_file() else {}
+    return {"temperature": card["temperature"]} if "temperature" in card else {}
+
+
+def model_facts(config: ExperimentConfig, encoder: str) -> dict:
+    """What the card of every predictions file of a model contains."""
+    return {
+        "encoder": encoder,
+        "experiment": config.experiment,
+        "seed": config.seed,
+        "emotions": config.labels.emotions,
+        "va_range": config.labels.va_range,
+    }
+
+
+def write_outputs(
+    folder: Path,
+    name: str,
+    outputs: Sequence[Mapping],
+    rows: Mapping[str, dict],
+    card: Mapping,
+) -> Path:
+    """Write predictions and embeddings of the set ``name``; ``rows`` are its id -> row."""
+    joined = prediction_rows(outputs, rows, card["emotions"])
+    embeddings_ND = np.stack([output["embedding"] for output in outputs])
+    return write_predictions(inside(folder, "predictions"), name, joined, embeddings_ND, card)
+
+
+def prediction_rows(
+    outputs: Sequence[Mapping], rows: Mapping[str, dict], emotions: Sequence[str]
+) -> list[dict]:
+    """Join each utterance's row of the corpus with the model's output for it.
+
+    ``emotions`` are the classes in the order of the model's outputs. The result is what
+    :func:`ser_brain.evaluation.predictions.write_predictions` writes.
+    """
+    return [_prediction_row(output, rows[output["id"]], emotions) for output in outputs]
+
+
+def _prediction_row(output: Mapping, row: Mapping, emotions: Sequence[str]) -> dict:
+    joined = {"id": output["id"], **{key: row[key] for key in COPIED}}
+    if "log_probabilities" in output:
+        log_probs = [float(value) for value in output["log_probabilities"]]
+        joined["log_probabilities"] = dict(zip(emotions, log_probs, strict=True))
+        joined["predicted_emotion"] = emotions[log_probs.index(max(log_probs))]
+    if "valence_arousal" in output:
+        valence, arousal = (float(value) for value in output["valence_arousal"])
+        joined["predicted_valence"], joined["predicted_arousal"] = valence, arousal
+    return joined
+
+
+# -- the model of a run folder
+
+
+def load_run(folder: str | Path, device: str | None = None) -> tuple[SERBrain, dict]:
+    """Build the model of a run folder. Its best checkpoint is loaded by ``brain.evaluate``.
+
+    The settings of the folder are parsed, not executed: only the encoder, the heads and the
+    Brain are built, and only where they are classes of this project.
+
+    Parameters
+    ----------
+    folder : str or Path
+    device : str, optional
+        Such as ``cuda:0``. By default a GPU if there is one.
+
+    Returns
+    -------
+    brain : SERBrain
+    hparams : dict
+        The plain values of the settings, and ``encoder`` and ``modules``.
+
+    Raises
+    ------
+    SERError
+        If the folder holds no run, its model needs code from elsewhere, or the machine has no
+        such device.
+    """
+    require_run(folder)
+    settings = Path(folder) / SETTINGS
+    if device is not None:
+        require_device(device)
+    found = checked_settings(read_settings(settings, [("output_folder", str(folder))]))
+    missing = [key for key in NEEDED if key not in found]
+    if missing:
+        raise SERError(
+            f"{settings} is not the settings of a run: it has no {', '.join(missing)}."
+        )
+    builder = _Builder(settings)
+    modules = {name: builder.module(value) for name, value in found["modules"].items()}
+    hparams = {key: value for key, value in found.items() if not isinstance(value, Tagged)}
+    hparams |= {"encoder": modules["encoder"], "modules": modules}
+    hparams |= {key: builder.module(found[key]) for key in modules if key in found}
+    device = device or infer_device()
+    use_fast_products(device)
+    brain = builder.class_of(found["brain"], SERBrain)(
+        modules=modules,
+        hparams=hparams,
+        run_opts={"device": device, "eval_precision": _precision_of(Path(folder), device)},
+        checkpointer=AtomicCheckpointer(
+            Path(folder) / "save", recoverables={"modules": nn.ModuleDict(modules)}
+        ),
+    )
+    return brain, hparams
+
+
+class _Builder:
+    """Builds the modules that a settings file describes, if they are this project's."""
+
+    def __init__(self, settings: Path) -> None:
+        self._settings = settings
+        self._built: dict[
+            int, nn.Module
+        ] = {}  # a setting that is referred to twice is one module
+
+    def module(self, value: object) -> nn.Module:
+        """Build the module that a setting describes.
+
+        Raises
+        ------
+        SERError
+            If it is not a module of ``ser_brain`` or ``recipes``, or cannot be built.
+        """
+        if not isinstance(value, Tagged):
+            raise self._foreign(value)
+        if id(value) not in self._built:
+            known = value.tag == LOAD_ENCODER
+            make = load_encoder if known else self.class_of(value, nn.Module)
+            given = self._arguments(value.value) or ()
+            try:
+                module = make(**given) if isinstance(given, dict) else make(*given)
+            except (*BUILD_ERRORS, RuntimeError) as error:
+                raise SERError(
+                    f"Cannot build {value.tag} of {self._settings}: {error}."
+                ) from error
+            self._built[id(value)] = module
+        return self._built[id(value)]
+
+    def class_of(self, value: object, base: type) -> type:
+        """Import the class that a setting names; refuse any but a subclass of ``base`` here."""
+        named = OURS.fullmatch(value.tag) if isinstance(value, Tagged) else None
+        if named is not None:
+            try:
+                found = getattr(importlib.import_module(named[2]), named[3], None)
+            except ImportError:
+                found = None
+            if isinstance(found, type) and issubclass(found, base):
+                return found
+        raise self._foreign(value)
+
+    def _arguments(self, value: object) -> object:
+        if isinstance(value, dict):
+            return {key: self._arguments(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self._arguments(item) for item in value]
+        if not isinstance(value, Tagged):
+            return value
+        if value.tag == GETATTR and isinstance(value.value, list) and len(value.value) == 2:
+            owner, name = value.value  # such as <encoder.dim>
+            size = getattr(self.module(owner), str(name), None)
+            if isinstance(size, int | float):
+                return size
+        return self.module(value)
+
+    def _foreign(self, value: object) -> SERError:
+        found = value.tag if isinstance(value, Tagged) else repr(value)
+        return SERError(
+            f"{self._settings} builds its model from {found}, which is no part of ser_brain or "
+            "recipes. Code that a run folder names is not run; put it into recipes/."
+        )
+
+
+def _precision_of(folder: Path, device: str) -> str:
+    """The precision that a run was tested in, which its further test sets are tested in too."""
+    precision = recorded_options(folder).get("eval_precision", "fp32")
+    if precision == "fp16" and is_cpu(device):
+        logger.warning(f"{folder} was tested in fp16, which needs a GPU. Using fp32.")
+        precision = "fp32"
+    if precision not in ("fp32", "bf16", "fp16"):
+        raise SERError(f"{folder / RECORD} is damaged: its eval_precision is {precision!r}.")
+    return precision

@@ -123,26 +123,18 @@ def test_the_same_segment_of_one_file(entry):
     left = {"a1": entry(start=0.0, stop=0.02), "a2": entry(start=0.02, stop=0.04)}
     right = {"b1": entry(start=0.02, stop=0.04), "b2": entry(start=0.01, stop=0.03)}
     assert audit(left, right)["audio"] == {"count": 1, "examples": [["a2", "b1"]]}
-
-
-def test_every_pair_of_doubled_audio(entry):
-    left = {name: entry("a.wav", 1) for name in ("a", "b")}
-    right = {name: entry("a.wav", 1) for name in ("c", "d", "e")}
-    result = audit(left, right)["audio"]
+    right = {name: entry() for name in ("c", "d", "e")}
+    result = audit({name: entry() for name in ("a", "b")}, right)["audio"]
     assert (result["count"], len(result["examples"])) == (6, 5)
 
 
-def test_clips_of_different_length_are_not_even_read(entry):
-    left, right = entry("a.wav", 1), entry("b.wav", 2, frames=801)
-    right["wav"] = "nowhere.wav"
-    assert counts(audit({"a": left}, {"b": right})) == CLEAN
-
-
-def test_a_file_that_went_away_since(entry):
-    left, right = entry("a.wav", 1), {**entry("b.wav", 2), "wav": "nowhere.wav"}
+def test_only_clips_of_equal_length_are_read(entry):
+    left, gone = entry("a.wav", 1), {**entry("b.wav", 2), "wav": "nowhere.wav"}
+    longer = {**gone, "duration": 801 / RATE_HZ}
+    assert counts(audit({"a": left}, {"b": longer})) == CLEAN
     match = r"Cannot audit nowhere\.wav: unreadable .*Prepare the corpus again"
     with pytest.raises(SERError, match=match):
-        audit({"a": left}, {"b": right})
+        audit({"a": left}, {"b": gone})
 
 
 @pytest.mark.parametrize(
@@ -166,12 +158,11 @@ def test_a_protocol_keeps_its_promise(entry, shared, protocol, stops):
             require_disjoint(audits, protocol)
 
 
-@pytest.mark.parametrize("protocol", ["random", "speaker", "group", "official"])
-def test_no_utterance_stands_in_two_parts(entry, protocol):
+def test_no_utterance_is_in_two_parts(entry):
     rows = {f"a{n}": entry("a.wav", 1) for n in range(7)}
-    match = rf"The {protocol} split shares 7 utterances between train and test \(a0, .*a4\)\."
+    match = r"The random split shares 7 utterances between train and test \(a0, .*a4\)\."
     with pytest.raises(SERError, match=match):
-        require_disjoint(audit_parts({"train": rows, "test": rows}), protocol)
+        require_disjoint(audit_parts({"train": rows, "test": rows}), "random")
 
 
 def test_log_names_what_is_shared_and_warns_of_the_same_recording(entry, caplog):

@@ -115,22 +115,19 @@ def test_a_test_set_may_not_hold_a_speaker_trained_on():
 
 
 def test_what_splits_json_says():
-    data = assemble([corpus()], SPEAKER, EMOTIONS)
+    data = assemble([corpus(), corpus("demo", use="test")], SPEAKER, EMOTIONS)
+    assert (data.synthetic("made"), data.synthetic("demo")) == (False, True)
+    data.corpora[0].card.update(title="Made", licence="none", left_out={"silent": ["a", "b"]})
     said = json.loads(json.dumps(data.as_dict(), allow_nan=False))
     assert said["train"] == list(data.train)
     assert said["valid"] == list(data.valid)
-    assert said["tests"] == {"made": list(data.tests["made"])}
-    assert said["left_out"] == {"made": {"labelled fear": 2}}
-    speakers = {"count": 0, "examples": [], "unknown": [0, 0]}
-    assert said["audit"]["train-valid"]["speakers"] == speakers
-
-
-def test_what_a_report_says_of_a_corpus():
-    data = assemble([corpus()], SPEAKER, EMOTIONS)
-    data.corpora[0].card.update(title="Made", licence="none", left_out={"silent": ["a", "b"]})
-    facts = data.as_dict()["corpora"]["made"]
+    assert said["tests"]["made"] == list(data.tests["made"])
+    assert said["left_out"] == {name: {"labelled fear": 2} for name in ("made", "demo")}
+    facts = said["corpora"]["made"]
     assert (facts["title"], facts["licence"], facts["utterances"]) == ("Made", "none", 36)
     assert facts["damaged"] == {"silent": 2} and facts["left_out"] == {"labelled fear": 2}
+    speakers = {"count": 0, "examples": [], "unknown": [0, 0]}
+    assert said["audit"]["train-valid"]["speakers"] == speakers
 
 
 def test_balanced_tests_leave_out_what_is_beyond_the_smallest_class():
@@ -162,11 +159,6 @@ def test_what_shares_a_speaker_or_a_text_with_the_test_set_is_left_out_and_count
     assert made.left_out["sharing a speaker or text with the test set"] == 36 - used > 0
     assert data.audits["train-made"]["texts"]["count"] == 0
     assert data.audits["train-valid"]["texts"]["count"] == 2
-
-
-def test_synthetic_is_told_by_the_card():
-    data = assemble([corpus(), corpus("demo", use="test")], SPEAKER, EMOTIONS)
-    assert (data.synthetic("made"), data.synthetic("demo")) == (False, True)
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def test_settings_of_earlier_versions_lack_some():
     [
         (("emotions", "[anger, joy]"), "Bad emotion 'joy'"),
         (("split", "speakers"), "Bad split 'speakers'"),
-        (("fold", "2"), "without folds"),
+        (("fold", "2"), "needs folds"),
     ],
 )
 def test_labels_and_splits_that_do_not_exist(override, message):

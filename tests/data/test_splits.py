@@ -33,16 +33,6 @@ def test_the_seed_decides_and_the_order_of_the_rows_does_not():
     assert draws[3] == frozenset(balanced_ids(turned, ["sadness", "anger"], seed=3))
 
 
-def test_every_utterance_is_drawn_as_often_as_any_other():
-    counts = Counter(
-        i for seed in range(900) for i in balanced_ids(rows(), ["anger", "sadness"], seed)
-    )
-    expected = 900 * 4 / 9
-    found = [counts[f"anger_{number}"] for number in range(9)]
-    assert sum(found) == 3600
-    assert max(abs(count - expected) for count in found) < 4 * (expected * 5 / 9) ** 0.5
-
-
 def test_a_class_without_utterances():
     with pytest.raises(SERError, match="Cannot balance the classes: .* labelled calm"):
         balanced_ids(rows(), ["anger", "calm"], seed=1)
@@ -198,7 +188,7 @@ def test_official_without_speakers_validates_on_utterances(caplog):
     assert "by utterances, because it has no two known speakers" in caplog.text
 
 
-def test_official_must_leave_every_class_to_train_on():
+def test_every_class_must_be_left_to_train_on():
     rows = {
         i: row
         for i, row in corpus().items()
@@ -264,16 +254,6 @@ def test_the_field_a_protocol_needs(by):
 def test_too_few_groups():
     with pytest.raises(SERError, match="group needs at least 3 groups; found only 2"):
         split(corpus(speakers=4), SplitSetting("group", 1))
-
-
-def test_a_group_may_not_take_a_class_with_it():
-    rows = {
-        i: row
-        for i, row in corpus().items()
-        if row["emotion"] != "anger" or row["group"] in ("g0", "g1")
-    }
-    with pytest.raises(SERError, match="The group-fold1 split leaves no anger to train on"):
-        split(rows, SplitSetting("group", 1))
 
 
 @pytest.mark.parametrize(

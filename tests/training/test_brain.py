@@ -13,7 +13,7 @@ from speechbrain.nnet.schedulers import NewBobScheduler
 
 from ser_brain.core.errors import SERError
 from ser_brain.training import device
-from ser_brain.training.brain import anneal, make_optimizers, seed_epoch
+from ser_brain.training.brain import SERBrain, anneal, make_optimizers, seed_epoch
 from ser_brain.training.nonfinite_guard import NonfiniteGuard
 
 NAN, INF = float("nan"), float("inf")
@@ -159,3 +159,12 @@ def test_rates_fall_when_the_metric_does_not(modules, hparams):
     assert anneal(made, hparams, 1.0) == anneal(made, hparams, 0.5) == RATES
     assert anneal(made, hparams, 0.5) == RATES  # those of the epoch that ended
     assert rates(made) == pytest.approx({"encoder": 0.05, "heads": 0.025})
+
+
+def test_a_recipe_in_the_old_shape_is_told_the_new_one(modules):
+    class OldBrain(SERBrain):
+        def losses(self, predictions, batch):
+            return {}
+
+    with pytest.raises(SERError, match="OldBrain does not define compute_forward"):
+        OldBrain(modules)

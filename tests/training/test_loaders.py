@@ -149,7 +149,7 @@ def test_without_room_a_new_run_does_without_the_cache(cache, caplog):
 def test_without_room_a_run_that_began_with_the_cache_stops(cache):
     match = (
         r"^The epochs so far were trained on cached features, which are rounded, and there is "
-        r"no room to cache 5 of 5 clips: .* feature_cache_gb is 1e-09 .*, 0\.01 would do; .*\. "
+        r"no room to cache 5 of 5 clips: .* feature_cache_gb is 1e-09 .*, 0\.01 would be .*\. "
         r"Free some disk space, raise --feature_cache_gb, or start again in another "
         r"--output_folder\.$"
     )

@@ -16,7 +16,7 @@ from ser_brain.training.stage_stats import (
     class_statistics,
     loss_statistics,
     require_metrics,
-    watched,
+    validation_value,
 )
 
 
@@ -83,14 +83,14 @@ def test_a_validation_metric_must_fall():
 
 
 def test_a_validation_metric_needs_labels():
-    with pytest.raises(SERError, match="error_rate has nothing to be computed on"):
-        watched({"loss": 0.5, "nll": 0.5}, "error_rate", 1)
+    with pytest.raises(SERError, match="validation_metric error_rate cannot be computed"):
+        validation_value({"loss": 0.5, "nll": 0.5}, "error_rate", 1)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_validation_metric_that_is_not_finite_stops_before_the_checkpoint(value):
     with pytest.raises(SERError, match=f"After epoch 3 the validation loss is {value}"):
-        watched({"loss": value}, "loss", 3)
+        validation_value({"loss": value}, "loss", 3)
 
 
 WEIGHTS = {"nll": 1.0, "mse": 2.0}

@@ -1,4 +1,4 @@
-"""What every encoder is: a front end that may be frozen and cached, and the rest.
+"""The interface of every encoder, and the base of those with transformer layers.
 
 Shapes: B clips, S samples, T frames, C front-end channels, D frame size.
 """
@@ -17,11 +17,12 @@ FREEZE = ("all", "cnn", "none")
 
 
 class Encoder(nn.Module):
-    """Waveforms to frames, one clip at a time as far as any number can tell.
+    """Waveforms to frames. The frames of a clip never depend on the rest of its batch.
 
-    ``forward`` is ``encode(*front(waveforms, lengths))``. The front end of a frozen
-    encoder gives the same features in every epoch, so they can be cached and only
-    ``encode`` be called on them.
+    An encoder is a front end and what follows it: ``forward`` is
+    ``encode(*front(waveforms, lengths))``. A frozen front end gives the same features in every
+    epoch, so they can be cached. A subclass defines ``frame_lengths``, ``front_modules``,
+    ``_front``, ``_encode`` and ``settings``, and calls ``apply_freeze`` when it is built.
 
     Parameters
     ----------
@@ -30,19 +31,17 @@ class Encoder(nn.Module):
     dim : int
         Size D of a frame.
     min_samples : int
-        Samples that give exactly one frame; a shorter clip is an error.
+        Samples that give exactly one frame. A shorter clip is an error.
     max_samples : int or None
-        Longest clip, or None where there is no limit.
+        Longest clip; None is no limit.
     freeze : {"all", "cnn", "none"}
-        ``"cnn"`` freezes ``front_modules()``, ``"all"`` freezes everything (but learned
-        layer weights, which are no part of the pretrained model). What is frozen gets
-        no gradient, stays in evaluation mode and runs without recording a graph.
+        ``"cnn"`` freezes ``front_modules()``, ``"all"`` freezes everything except learned
+        layer weights, which are not part of the pretrained model. Frozen modules get no
+        gradient, stay in evaluation mode and run without recording a graph.
     """
 
     sample_rate_hz = 16_000
-    dropouts: tuple[
-        str, ...
-    ] = ()  # names in config.json that the setting of this name may change
+    dropouts: tuple[str, ...] = ()  # keys of config.json that the setting dropouts may change
 
     def __init__(
         self,
@@ -62,22 +61,24 @@ class Encoder(nn.Module):
         self.freeze = freeze
 
     def front(self, waveforms_BS: Tensor, lengths_B: Tensor) -> tuple[Tensor, Tensor]:
-        """Features (B, T, C) before anything that ``freeze="cnn"`` trains, and lengths.
+        """Compute the front end: features (B, T, C), and each clip's length in frames.
 
         Raises
         ------
         SERError
-            A clip is shorter than ``min_samples`` or longer than ``max_samples``.
+            If a clip is shorter than ``min_samples`` or longer than ``max_samples``.
         """
-        self._check(waveforms_BS, lengths_B)
+        self._require_lengths(waveforms_BS, lengths_B)
+        # Padding may hold anything. Convolutions at a clip's end reach into it, and must find
+        # there what they find where the clip is alone.
         waveforms_BS = zero_padding(waveforms_BS, lengths_B)
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.trains_front):
             features_BTC = self._front(waveforms_BS, lengths_B)
         return features_BTC, self.frame_lengths(lengths_B)
 
     def encode(self, features_BTC: Tensor, frame_lengths_B: Tensor) -> Tensor:
-        """Frames (B, T, D) of what ``front`` gave, zero behind each clip's end."""
-        # A cache may hold features as float16.
+        """Encode the features of ``front``: frames (B, T, D), zero after each clip's end."""
+        # Cached features are float16.
         features_BTC = at_least_float32(zero_padding(features_BTC, frame_lengths_B))
         frames_BTD = self._encode(features_BTC, frame_lengths_B)
         return at_least_float32(zero_padding(frames_BTD, frame_lengths_B))
@@ -88,15 +89,15 @@ class Encoder(nn.Module):
         Parameters
         ----------
         inputs : torch.Tensor
-            float32 waveforms at ``sample_rate_hz``, (B, S), or what ``front`` made of them,
-            (B, T, C); padding may be anything.
+            float32 waveforms at ``sample_rate_hz``, (B, S), or features of ``front``,
+            (B, T, C). The padding may hold anything.
         lengths_B : torch.Tensor
             int64 samples, or frames, of every clip.
 
         Returns
         -------
         frames_BTD : torch.Tensor
-            (B, T, D), zero in padded frames.
+            Zero in padded frames.
         frame_lengths_B : torch.Tensor
             int64 frames of every clip.
         """
@@ -105,11 +106,11 @@ class Encoder(nn.Module):
         return self.encode(inputs, lengths_B), lengths_B
 
     def frame_lengths(self, lengths_B: Tensor) -> Tensor:
-        """Frames that clips of so many samples give."""
+        """Number of frames of clips of ``lengths_B`` samples."""
         raise NotImplementedError
 
     def front_modules(self) -> Iterator[nn.Module]:
-        """Modules that ``freeze="cnn"`` freezes."""
+        """Yield the modules that ``freeze="cnn"`` freezes."""
         raise NotImplementedError
 
     def _front(self, waveforms_BS: Tensor, lengths_B: Tensor) -> Tensor:
@@ -119,39 +120,38 @@ class Encoder(nn.Module):
         raise NotImplementedError
 
     def settings(self) -> dict:
-        """JSON-able description from which ``build_encoder`` makes the same module."""
+        """Description in JSON types from which ``build_encoder`` makes the same module."""
         raise NotImplementedError
 
     @property
     def trains_front(self) -> bool:
-        """Whether the front end is trained (a cache of its output needs False)."""
+        """Whether the front end is trained; if so, its features cannot be cached."""
         return self.freeze == "none"
 
     def apply_freeze(self) -> None:
-        """Take gradients from what is frozen; a subclass calls it once it is built."""
+        """Freeze what ``freeze`` names."""
         frozen = {"all": [self], "cnn": self.front_modules(), "none": []}[self.freeze]
         for module in frozen:
             module.requires_grad_(False)
         self.train(self.training)
 
     def train(self, mode: bool = True) -> Encoder:
-        """Switch mode; frozen parts stay in evaluation mode."""
+        """Switch the mode. Frozen parts stay in evaluation mode: dropout would change them."""
         super().train(mode and self.freeze != "all")
         if self.freeze == "cnn":
             for module in self.front_modules():
                 module.eval()
         return self
 
-    def _check(self, waveforms_BS: Tensor, lengths_B: Tensor) -> None:
-        """Refuse lengths that no frame, or no position, exists for."""
+    def _require_lengths(self, waveforms_BS: Tensor, lengths_B: Tensor) -> None:
         if torch.compiler.is_exporting():
-            return  # a graph computes; it cannot refuse
+            return  # an exported graph cannot raise errors
         shortest, longest = (int(n) for n in torch.aminmax(lengths_B))
         if shortest < self.min_samples:
             raise SERError(
                 f"A clip of {shortest} samples is too short for {self.name}; it needs "
                 f"at least {self.min_samples} ({self._seconds(self.min_samples)}). "
-                "Pad it with silence or leave it out of the manifest."
+                "Pad it with silence or remove it from the manifest."
             )
         if self.max_samples is not None and longest > self.max_samples:
             raise SERError(
@@ -169,14 +169,14 @@ class Encoder(nn.Module):
         return f"{samples / self.sample_rate_hz:.3g} s"
 
 
-LAYER_WEIGHTS = "layer_weights"  # of Hugging Face's classifiers that mix layers
+LAYER_WEIGHTS = "layer_weights"  # in checkpoints of Hugging Face's layer-mixing classifiers
 
 
 class TransformerEncoder(Encoder):
     """A convolutional front end and a stack of transformer layers.
 
-    Its modules are Hugging Face's, with their parameter names, but run from here: what
-    decides whether padding leaks is then in one place and tested.
+    Its modules are Hugging Face's, with their parameter names, but they are called from here,
+    so that everything that could let padding leak is in one place and tested.
 
     Parameters
     ----------
@@ -188,11 +188,11 @@ class TransformerEncoder(Encoder):
         Transformer layers of the checkpoint.
     layer : "last", "mix" or int
         ``"last"``: output of the model, after its final layer norm where it has one.
-        ``n``: hidden state after the n-th transformer layer, before any final norm, 0
-        being the input of the first; layers above are not built. ``"mix"``: softmax-
-        weighted mean of states 0 to last, one learned weight each, equal at the start
-        (SUPERB, Yang et al. 2021, sec. 3), or as a classifier of Hugging Face's that has such
-        weights left them; the topmost state is the one of ``"last"``.
+        ``n``: hidden state after the n-th transformer layer, before any final norm; 0 is the
+        input of the first. Layers above are not built. ``"mix"``: softmax-weighted mean of
+        states 0 to last, with one learned weight each (SUPERB, Yang et al. 2021, sec. 3). The
+        weights start equal, or as a Hugging Face classifier with such weights learned them;
+        the topmost state is that of ``"last"``.
     layerdrop : float
         Probability of skipping a layer in training, as in the checkpoint.
     """
@@ -215,7 +215,7 @@ class TransformerEncoder(Encoder):
             raise bad_value("layer", layer, ["last", "mix", f"0 to {count}"])
         if number and not 0 <= layer <= count:
             raise SERError(
-                f"Layer {layer} asked of {name}, which has {count} transformer layers; "
+                f"Bad layer {layer}: {name} has {count} transformer layers; "
                 f"expected 0 (their input) to {count}, 'last' or 'mix'."
             )
         self.config = config
@@ -226,7 +226,6 @@ class TransformerEncoder(Encoder):
             self.layer_logits = nn.Parameter(torch.zeros(count + 1))
 
     def settings(self) -> dict:
-        """See ``Encoder.settings``."""
         return {
             "family": self.config["model_type"],
             "name": self.name,
@@ -236,13 +235,13 @@ class TransformerEncoder(Encoder):
         }
 
     def apply_freeze(self) -> None:
-        """See ``Encoder.apply_freeze``; the weights of ``"mix"`` stay trainable."""
+        """Freeze what ``freeze`` names, but never the learned weights of ``"mix"``."""
         super().apply_freeze()
         if self.layer == "mix":
             self.layer_logits.requires_grad_(True)
 
-    def _take_mix(self, weights: Mapping[str, Tensor]) -> None:
-        """Begin a mix with the weights of a checkpoint that was tuned with one."""
+    def _load_layer_weights(self, weights: Mapping[str, Tensor]) -> None:
+        """Start the mix from the weights of a checkpoint that was fine-tuned with one."""
         found = weights.get(LAYER_WEIGHTS)
         if self.layer != "mix" or found is None:
             return
@@ -266,16 +265,16 @@ class TransformerEncoder(Encoder):
         )
 
     def _states(self, features_BTC: Tensor, valid_BT: Tensor) -> list[Tensor]:
-        """The hidden states that are read: all of them for "mix", else the topmost."""
+        """The hidden states that are used: all of them for "mix", else the topmost."""
         hidden_BTD = self._embed(features_BTC, valid_BT)
         states = [hidden_BTD]
-        # No mask at all where nothing is padded: that lets the fastest kernel run. A graph
-        # that is exported has but one path, the one with a mask.
+        # Without a mask, where nothing is padded, the fastest attention kernel runs. An
+        # exported graph has a single path, the one with a mask.
         whole = not torch.compiler.is_exporting() and bool(valid_BT.all())
         context = self._context(None if whole else valid_BT)
         for index, block in enumerate(self._blocks()):
             if self._skips(index):
-                hidden_BTD = _touch(hidden_BTD, block)
+                hidden_BTD = _keep_in_graph(hidden_BTD, block)
             else:
                 hidden_BTD = self._run(block, hidden_BTD, context)
             states = [*states, hidden_BTD] if self.layer == "mix" else [hidden_BTD]
@@ -287,7 +286,7 @@ class TransformerEncoder(Encoder):
         return self.training and float(torch.rand(())) < self.layerdrop
 
     def _blocks(self) -> nn.ModuleList:
-        """Transformer layers, ``depth`` of them."""
+        """The transformer layers, ``depth`` of them."""
         raise NotImplementedError
 
     def _embed(self, features_BTC: Tensor, valid_BT: Tensor) -> Tensor:
@@ -295,25 +294,26 @@ class TransformerEncoder(Encoder):
         raise NotImplementedError
 
     def _context(self, valid_BT: Tensor | None) -> dict:
-        """Keyword arguments of a layer's call; None where no frame is padded."""
+        """Keyword arguments for a layer; ``valid_BT`` is None where no frame is padded."""
         if valid_BT is None:
             return {"attention_mask": None}
+        # True may be attended to: no frame of a clip sees a frame of its padding.
         return {"attention_mask": valid_BT[:, None, None, :]}
 
     def _run(self, block: nn.Module, hidden_BTD: Tensor, context: dict) -> Tensor:
         return block(hidden_BTD, **context)
 
     def _final_norm(self, hidden_BTD: Tensor) -> Tensor:
-        """The norm behind the last layer, where the architecture has one."""
+        """The norm after the last layer, where the architecture has one."""
         raise NotImplementedError
 
 
-def _touch(hidden_BTD: Tensor, block: nn.Module) -> Tensor:
-    """Tie a skipped layer to the graph with weight zero, if processes share gradients.
+def _keep_in_graph(hidden_BTD: Tensor, block: nn.Module) -> Tensor:
+    """Add a skipped layer to the graph with weight zero, in distributed training.
 
-    ``DistributedDataParallel`` waits for every parameter's gradient, and processes draw
-    different layers. A zero gradient is not quite none: Adam's momentum still moves the
-    layer. So a single process leaves skipped layers out, as Hugging Face does.
+    ``DistributedDataParallel`` waits for every parameter's gradient, and processes skip
+    different layers. A zero gradient differs from none, because Adam's momentum still moves the
+    layer; so a single process skips layers entirely, as Hugging Face does.
     """
     distributed = torch.distributed.is_available()
     if not (distributed and torch.distributed.is_initialized()):

@@ -1,6 +1,6 @@
-"""Which encoder a name, a hub id or a folder means.
+"""Build an encoder from a name, a hub id or a folder.
 
-A new encoder is one class and one line of ``FAMILIES``.
+A new kind of encoder is one class and one line in ``FAMILIES``.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from ser_brain.models.encoders.wav2vec2 import (
 )
 from ser_brain.models.encoders.whisper import WhisperEncoder
 
-# Name of the family: "model_type" of a checkpoint's config.json, or our own.
+# Family: "model_type" in a checkpoint's config.json, or a name of our own.
 FAMILIES = {
     "compact": CompactEncoder,
-    "wav2vec2": Wav2Vec2Encoder,  # XLS-R, too
+    "wav2vec2": Wav2Vec2Encoder,  # and XLS-R
     "hubert": Wav2Vec2Encoder,
     "wavlm": WavLMEncoder,
     "data2vec-audio": Data2VecAudioEncoder,
@@ -45,33 +45,28 @@ def load_encoder(
     Parameters
     ----------
     source : str or pathlib.Path
-        ``"compact"`` (trained from scratch), a local folder, or a hub id. A file that
-        the hub's cache holds is taken from there without asking the hub.
+        ``"compact"`` (trained from scratch), a local folder, or a hub id. Files in the hub's
+        cache are used without asking the hub.
     freeze : {"cnn", "all", "none"}
         What is not trained; see ``Encoder``.
     layer : "last", "mix" or int
-        Which hidden state is read; see ``TransformerEncoder``.
+        Which hidden state is used; see ``TransformerEncoder``.
     pretrained : bool
         False builds the architecture of the checkpoint with random weights.
     revision : str or None
         Branch, tag or commit of a hub id.
     dropouts : dict or None
-        Dropout probabilities that differ from the checkpoint's, by their names in its
-        config.json: ``{"attention_dropout": 0.0}`` lets a faster kernel run.
+        Dropout probabilities that differ from the checkpoint's, by their keys in its
+        config.json. ``{"attention_dropout": 0.0}`` lets a faster kernel run.
     **options
         Further arguments of the encoder's class: ``normalize`` (wav2vec 2.0 and
         relatives; taken from the checkpoint's preprocessor_config.json by default),
         ``channels``, ``dilations``, ``dropout`` (compact).
 
-    Returns
-    -------
-    Encoder
-        In training mode.
-
     Raises
     ------
     SERError
-        The source does not exist or cannot be reached, is of an unknown family, or its
+        If the source does not exist or cannot be reached, is of an unknown family, or its
         weights do not fit.
 
     Examples
@@ -80,10 +75,10 @@ def load_encoder(
     64
     """
     if str(source) == "compact":
-        # It has neither of the two: an error, rather than a wish forgotten. Where there is no
-        # attention, there is no dropout in it.
-        wished = {k: p for k, p in (dropouts or {}).items() if (k, p) != (ATTENTION, 0)}
-        extra = {"revision": revision, "dropouts": wished}
+        # It has neither revision nor dropouts. They are an error, so that no setting is ignored
+        # silently; but no attention dropout is what an encoder without attention has.
+        asked = {k: p for k, p in (dropouts or {}).items() if (k, p) != (ATTENTION, 0)}
+        extra = {"revision": revision, "dropouts": asked}
         options.update({key: value for key, value in extra.items() if value})
         return _make(CompactEncoder, {"freeze": freeze, "layer": layer, **options})
     checkpoint = Checkpoint(str(source), revision)
@@ -93,7 +88,10 @@ def load_encoder(
     if family not in known:
         raise bad_value(f"model_type of the encoder {source}", family, known)
     made = FAMILIES[family]
-    config = _with_dropouts(config, dropouts or {}, made.dropouts)
+    for name in dropouts or {}:
+        if name not in made.dropouts:
+            raise bad_value("dropout of the encoder", name, made.dropouts)
+    config = {**config, **(dropouts or {})}
     if issubclass(made, Wav2Vec2Encoder) and options.get("normalize") is None:
         options["normalize"] = _normalize(checkpoint)
     arguments = {"freeze": freeze, "layer": layer, "config": config, **options}
@@ -105,8 +103,8 @@ def load_encoder(
 def build_encoder(settings: dict) -> Encoder:
     """Build the encoder that ``Encoder.settings`` describes, with random weights.
 
-    For reloading a trained model: its state dict replaces the weights, and neither the
-    hub nor the base checkpoint is needed.
+    This reloads a trained model without the hub or the base checkpoint: its state dict then
+    replaces the weights.
 
     Examples
     --------
@@ -130,19 +128,12 @@ def _make(made: type[Encoder], arguments: dict) -> Encoder:
     return made(**arguments)
 
 
-def _with_dropouts(config: dict, dropouts: dict, names: tuple[str, ...]) -> dict:
-    for name in dropouts:
-        if name not in names:
-            raise bad_value("dropout of the encoder", name, names)
-    return {**config, **dropouts}
-
-
 def _normalize(checkpoint: Checkpoint) -> bool:
     preprocessor = checkpoint.preprocessor()
     if preprocessor is None or "do_normalize" not in preprocessor:
         raise SERError(
-            f"{checkpoint.source} does not say (do_normalize in "
-            "preprocessor_config.json) whether it was trained on clips of zero mean "
-            "and unit variance. Add that file, or give normalize=True or False."
+            f"{checkpoint.source} has no do_normalize in a preprocessor_config.json, so it is "
+            "unknown whether it was trained on clips of zero mean and unit variance. Add that "
+            "file, or give normalize=True or False."
         )
     return bool(preprocessor["do_normalize"])

@@ -1,7 +1,7 @@
-"""Masks, means and norms that see the valid part of a padded batch and nothing else.
+"""Masks, means and norms over the valid part of a padded batch.
 
-Shapes: B clips, S samples, T frames, C channels, D embedding size. ``lengths_B``
-counts the valid steps of every clip; what lies behind them may be anything, even NaN.
+Shapes: B clips, S samples, T frames, C channels, D embedding size. ``lengths_B`` counts the
+valid steps of every clip. The padding after them may hold anything, even NaN.
 """
 
 from __future__ import annotations
@@ -11,19 +11,7 @@ from torch import Tensor
 
 
 def mask_from_lengths(lengths_B: Tensor, size: int) -> Tensor:
-    """True where a step belongs to its clip.
-
-    Parameters
-    ----------
-    lengths_B : torch.Tensor
-        Valid steps of every clip, integers.
-    size : int
-        Steps of the padded batch.
-
-    Returns
-    -------
-    torch.Tensor
-        Boolean mask, (B, size).
+    """Boolean mask (B, size), True where a step belongs to its clip.
 
     Examples
     --------
@@ -35,19 +23,7 @@ def mask_from_lengths(lengths_B: Tensor, size: int) -> Tensor:
 
 
 def zero_padding(batch: Tensor, lengths_B: Tensor) -> Tensor:
-    """Set every step behind a clip's end to zero.
-
-    Parameters
-    ----------
-    batch : torch.Tensor
-        (B, T) or (B, T, C).
-    lengths_B : torch.Tensor
-        Valid steps of every clip.
-
-    Returns
-    -------
-    torch.Tensor
-        Same shape. The fill replaces: a product would keep a NaN of the padding.
+    """Set every step after a clip's end to zero, in a batch (B, T) or (B, T, C).
 
     Examples
     --------
@@ -55,37 +31,26 @@ def zero_padding(batch: Tensor, lengths_B: Tensor) -> Tensor:
     [[1.0, 1.0, 0.0]]
     """
     padding = ~mask_from_lengths(lengths_B, batch.shape[1])
+    # Filled, not multiplied by the mask: NaN * 0 is NaN.
     return batch.masked_fill(padding[(...,) + (None,) * (batch.dim() - 2)], 0)
 
 
 def at_least_float32(tensor: Tensor) -> Tensor:
-    """Widen half precision, which sums and norms over time cannot do with."""
+    """Widen half precision, which is too coarse for sums and norms over time."""
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
 def spectrum_dtype(usual: torch.dtype) -> torch.dtype:
-    """What a Fourier transform runs in: as usual, but in a graph for ONNX in float64.
+    """The type of a Fourier transform: ``usual``, but float64 in a graph exported to ONNX.
 
-    ONNX Runtime's float32 transform loses the quiet bands beside loud ones, of which a
-    logarithm makes differences of 1e-4 in log-probability; torch's does not.
+    ONNX Runtime's float32 transform, unlike torch's, loses quiet bands beside loud ones. After
+    the logarithm this changes log-probabilities by 1e-4.
     """
     return torch.float64 if torch.compiler.is_exporting() else usual
 
 
 def masked_mean(frames_BTD: Tensor, lengths_B: Tensor) -> Tensor:
-    """Mean over the valid frames of every clip, in float32 or better.
-
-    Parameters
-    ----------
-    frames_BTD : torch.Tensor
-        Frames, (B, T, D).
-    lengths_B : torch.Tensor
-        Valid frames of every clip, each at least 1.
-
-    Returns
-    -------
-    torch.Tensor
-        Embedding, (B, D).
+    """Mean (B, D) over the valid frames of every clip, at least one each, in float32 or better.
 
     Examples
     --------
@@ -100,22 +65,8 @@ def masked_mean(frames_BTD: Tensor, lengths_B: Tensor) -> Tensor:
 def normalize_clips(waveforms_BS: Tensor, lengths_B: Tensor, eps: float = 1e-7) -> Tensor:
     """Give every clip zero mean and unit variance over its own samples.
 
-    This is what Hugging Face's ``Wav2Vec2FeatureExtractor`` does to one clip
-    (population variance, ``eps`` inside the root); its padding comes out as zero.
-
-    Parameters
-    ----------
-    waveforms_BS : torch.Tensor
-        Waveforms, (B, S).
-    lengths_B : torch.Tensor
-        Valid samples of every clip.
-    eps : float
-        Added to the variance.
-
-    Returns
-    -------
-    torch.Tensor
-        (B, S).
+    This is what Hugging Face's ``Wav2Vec2FeatureExtractor`` does to one clip (population
+    variance, ``eps`` inside the root). The padding becomes zero.
 
     Examples
     --------
@@ -131,11 +82,10 @@ def normalize_clips(waveforms_BS: Tensor, lengths_B: Tensor, eps: float = 1e-7) 
 
 
 class MaskedGroupNorm(torch.nn.GroupNorm):
-    """``torch.nn.GroupNorm`` whose statistics are taken over valid frames only.
+    """``torch.nn.GroupNorm`` with statistics over valid frames only; the same parameters.
 
-    The first layer of wav2vec2-base normalises every channel over time. Over a padded
-    batch the stock layer averages the padding in, and no attention mask behind it can
-    undo that. Parameters and their names are those of ``torch.nn.GroupNorm``.
+    The first layer of wav2vec2-base normalises every channel over time. In a padded batch the
+    stock layer averages the padding in, and no attention mask after it can undo that.
 
     Examples
     --------
@@ -148,11 +98,11 @@ class MaskedGroupNorm(torch.nn.GroupNorm):
     def forward(self, frames_BCT: Tensor, lengths_B: Tensor) -> Tensor:
         """Normalise (B, C, T) by each clip's valid frames, in float32 or better.
 
-        Padded frames come out finite wherever they went in finite.
+        Finite padded frames stay finite.
         """
         batch, channels, size = frames_BCT.shape
-        # Where nothing is padded, the stock kernel does in one pass what follows in ten. A
-        # graph that is exported has but one path, the one for padding.
+        # Where nothing is padded, the stock kernel needs one pass instead of ten. An exported
+        # graph has a single path, the one for padding.
         if not torch.compiler.is_exporting() and bool((lengths_B == size).all()):
             return super().forward(at_least_float32(frames_BCT))
         grouped_BGNT = at_least_float32(frames_BCT).reshape(batch, self.num_groups, -1, size)
@@ -161,7 +111,7 @@ class MaskedGroupNorm(torch.nn.GroupNorm):
         over = {"dim": (2, 3), "keepdim": True}
         mean = grouped_BGNT.masked_fill(~valid_B11T, 0).sum(**over) / count_B111
         centred = grouped_BGNT - mean
-        # Two passes: the mean of squares minus the squared mean cancels in float32.
+        # Two passes, because the mean of squares minus the squared mean cancels in float32.
         squares = centred.masked_fill(~valid_B11T, 0).square()
         normed = centred * torch.rsqrt(squares.sum(**over) / count_B111 + self.eps)
         normed_BCT = normed.reshape(batch, channels, size)

@@ -1,4 +1,4 @@
-"""Reading checkpoint files safely, and loading them strictly."""
+"""Checkpoints of Hugging Face: finding their files, reading them safely, loading strictly."""
 
 from __future__ import annotations
 
@@ -18,22 +18,14 @@ SHOWN = 3
 
 
 def read_weights(paths: Iterable[Path]) -> dict[str, Tensor]:
-    """Tensors of one checkpoint, from one file or from several shards.
+    """Read the tensors of one checkpoint, from one file or from several shards.
 
-    Parameters
-    ----------
-    paths : iterable of pathlib.Path
-        ``.safetensors`` files, or ``.bin`` files, of which only tensors are unpickled.
-
-    Returns
-    -------
-    dict
-        Name to tensor, in the file's dtype.
+    They keep the dtype of the file. Of ``.bin`` files, only tensors are unpickled.
 
     Raises
     ------
     SERError
-        A file is damaged or holds anything but tensors.
+        If a file is damaged or contains anything but tensors.
     """
     state: dict[str, Tensor] = {}
     for path in paths:
@@ -43,7 +35,7 @@ def read_weights(paths: Iterable[Path]) -> dict[str, Tensor]:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise SERError(
                 f"Cannot read the weights {path}: {reason} Download the file again; "
-                "it may be cut short, or a git-LFS stub."
+                "it may be truncated, or a git-LFS stub."
             ) from error
     return state
 
@@ -64,27 +56,26 @@ def load_strictly(
     ignored: Iterable[str] = (),
     renames: Mapping[str, str] | None = None,
 ) -> None:
-    """Copy weights into a module; every name and every shape has to agree.
+    """Copy weights into a module, in its dtype. Every name and every shape must agree.
 
     Parameters
     ----------
     module : torch.nn.Module
-        Gets the weights, converted to its own dtype.
     weights : mapping
         State dict of the checkpoint.
     name : str
         The checkpoint, for the error.
     prefixes : iterable of str
-        Stripped off a name, where a checkpoint wraps the encoder in a larger model.
+        Removed from a key, where a checkpoint wraps the encoder in a larger model.
     ignored : iterable of str
-        Regular expressions of names, after stripping, that are no part of the encoder.
+        Regular expressions of keys, after that, which are not part of the encoder.
     renames : mapping
-        Older name endings to present ones.
+        Older endings of keys -> present ones.
 
     Raises
     ------
     SERError
-        Names the first few missing and unexpected keys and wrong shapes.
+        With the first few missing keys, unexpected keys and wrong shapes.
     """
     found: dict[str, Tensor] = {}
     for key, tensor in weights.items():
@@ -124,7 +115,7 @@ WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 
 
 class Checkpoint:
-    """Files of one Hugging Face checkpoint, fetched when they are asked for.
+    """The files of one Hugging Face checkpoint, downloaded when they are needed.
 
     Parameters
     ----------
@@ -136,7 +127,7 @@ class Checkpoint:
     Raises
     ------
     SERError
-        The source is neither; or, from the methods, a file is missing or unreachable.
+        If the source is neither; from the methods, if a file is missing or unreachable.
     """
 
     def __init__(self, source: str, revision: str | None = None):
@@ -152,16 +143,16 @@ class Checkpoint:
             )
 
     def config(self) -> dict:
-        """``config.json``."""
+        """Read ``config.json``."""
         return self._json("config.json") or self._lacks("config.json")
 
     def preprocessor(self) -> dict | None:
-        """``preprocessor_config.json``, or None where there is none."""
+        """Read ``preprocessor_config.json``, if there is one."""
         return self._json("preprocessor_config.json")
 
     def weight_files(self) -> list[Path]:
-        """The file, or shards, that hold the weights."""
-        # All forms are looked for in the cache first: it must do without the hub.
+        """Find the file, or the shards, that contain the weights."""
+        # The cache is searched for every form first: what it has must work without the hub.
         for online in (False, True):
             for name in WEIGHTS:
                 single = self._file(name, online)
@@ -179,7 +170,7 @@ class Checkpoint:
 
     def _lacks(self, name: str) -> NoReturn:
         raise SERError(
-            f"The encoder {self.source} lacks {name}; a folder needs config.json, "
+            f"The encoder {self.source} has no {name}; a folder needs config.json, "
             f"preprocessor_config.json and {' or '.join(WEIGHTS)}. {self._advice()}"
         )
 
@@ -191,7 +182,7 @@ class Checkpoint:
         )
 
     def _file(self, name: str, online: bool = True) -> Path | None:
-        """Path of a file, None where the checkpoint has none (or not in the cache)."""
+        """Path of a file; None if the checkpoint has none, or, offline, none in the cache."""
         if self.local:
             path = self.folder / name
             return path if path.is_file() else None
@@ -209,15 +200,15 @@ class Checkpoint:
         take_over("huggingface_hub")
         url = hub.hf_hub_url(self.source, name, revision=self.revision)
         try:
-            # Downloading retries for half a minute where there is no network; asking
-            # for the header does not.
+            # Without a network, a download retries for half a minute. Asking for the header
+            # fails at once.
             hub.get_hf_file_metadata(url, timeout=HUB_TIMEOUT_S)
             return Path(hub.hf_hub_download(self.source, name, revision=self.revision))
         except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as error:
             at = f" at revision {self.revision}" if self.revision else ""
             raise SERError(
-                f"Neither a local folder nor a public model of the hub{at}: "
-                f"{self.source!r}. Check its name, and log in with 'hf auth login' if "
+                f"{self.source!r} is neither a local folder nor a public model on the hub{at}. "
+                "Check its name, and log in with 'hf auth login' if "
                 "it is private or gated."
             ) from error
         except errors.LocalEntryNotFoundError as error:
@@ -230,21 +221,15 @@ class Checkpoint:
     def _unreachable(self, error: Exception) -> SERError:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         return SERError(
-            f"{self.source!r} is no local folder, is not in the hub's cache, and the "
+            f"{self.source!r} is not a local folder and not in the hub's cache, and the "
             f"hub cannot be reached ({redacted(reason[0])}). {self._advice()}"
         )
 
 
 def _shard_names(index: Path) -> list[str]:
-    """File names that a ``*.index.json`` lists.
-
-    Raises
-    ------
-    SERError
-        If it lists none, or names of files elsewhere.
-    """
+    """File names that a ``*.index.json`` lists, all in its own folder."""
     listed = read_json(index, "index of weights").get("weight_map")
     names = set(listed.values()) if isinstance(listed, dict) else set()
     if not names or not all(isinstance(n, str) and Path(n).name == n for n in names):
-        raise SERError(f"Bad index of weights {index}: expected names of files beside it.")
+        raise SERError(f"Bad index of weights {index}: expected names of files in its folder.")
     return sorted(names)

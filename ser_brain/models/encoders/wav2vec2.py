@@ -29,31 +29,29 @@ class Wav2Vec2Encoder(TransformerEncoder):
 
     Parameters
     ----------
-    name, freeze, layer
-        See ``TransformerEncoder``. ``freeze="cnn"`` freezes the convolutions on the
-        waveform; the projection behind them is trained.
-    config : dict
-        The checkpoint's ``config.json``.
+    name, config, layer
+        See ``TransformerEncoder``.
+    freeze : {"cnn", "all", "none"}
+        ``"cnn"`` freezes the convolutions on the waveform, not the projection after them.
     normalize : bool
-        Whether every clip gets zero mean and unit variance first: ``do_normalize`` of
-        the checkpoint's ``preprocessor_config.json``.
+        Whether to give every clip zero mean and unit variance first: ``do_normalize`` in the
+        checkpoint's ``preprocessor_config.json``.
     weights : mapping or None
         State dict; None leaves the weights random.
     """
 
     dropouts = DROPOUTS
     prefixes = ("wav2vec2.", "hubert.", "wavlm.", "data2vec_audio.")
-    # Parts of the checkpoint that are no part of the encoder, none of them a mistake:
-    # the pretraining objective's quantizer and projections, the vector that SpecAugment
-    # (off here, as in SpeechBrain's recipe) puts on masked frames, and the output
-    # layers of a model tuned for recognition or classification, ours among them.
+    # Parts of checkpoints that do not belong to the encoder: the quantizer and projections of
+    # pretraining, the vector that SpecAugment (off here, as in SpeechBrain's recipe) puts on
+    # masked frames, and the output layers of fine-tuned models, ours included.
     ignored = (
         r"quantizer\.",
         r"project_(q|hid)\.",
         r"masked_spec_embed$",
         rf"(lm_head|projector|classifier|va_head)\.|{LAYER_WEIGHTS}$",
     )
-    # Weight norm's two tensors as torch names them since 2.0, and did before.
+    # The names of weight norm's two tensors before torch 2.0, and since.
     renames = {
         ".conv.weight_g": ".conv.parametrizations.weight.original0",
         ".conv.weight_v": ".conv.parametrizations.weight.original1",
@@ -93,7 +91,7 @@ class Wav2Vec2Encoder(TransformerEncoder):
         self.final_norm = getattr(full, "do_stable_layer_norm", False)
         if weights is not None:
             load_strictly(model, weights, name, self.prefixes, self.ignored, self.renames)
-            self._take_mix(weights)
+            self._load_layer_weights(weights)
         encoder = model.encoder
         encoder.layers = encoder.layers[: self.depth]
         if self.final_norm and layer not in ("last", "mix"):
@@ -104,15 +102,12 @@ class Wav2Vec2Encoder(TransformerEncoder):
         self.apply_freeze()
 
     def settings(self) -> dict:
-        """See ``Encoder.settings``."""
         return {**super().settings(), "normalize": self.normalize}
 
     def front_modules(self) -> Iterator[nn.Module]:
-        """See ``Encoder.front_modules``."""
         yield self.feature_extractor
 
     def frame_lengths(self, lengths_B: Tensor) -> Tensor:
-        """See ``Encoder.frame_lengths``."""
         for kernel, stride in self.kernels:
             lengths_B = (lengths_B - kernel) // stride + 1
         return lengths_B
@@ -126,6 +121,7 @@ class Wav2Vec2Encoder(TransformerEncoder):
             lengths_B = (lengths_B - kernel) // stride + 1
             norm = getattr(layer, "layer_norm", None)
             if isinstance(norm, MaskedGroupNorm):
+                # Statistics over valid frames only; see MaskedGroupNorm.
                 hidden_BCT = norm(layer.conv(hidden_BCT), lengths_B)
                 hidden_BCT = layer.activation(hidden_BCT)
             else:
@@ -137,11 +133,11 @@ class Wav2Vec2Encoder(TransformerEncoder):
 
     def _embed(self, features_BTC: Tensor, valid_BT: Tensor) -> Tensor:
         hidden_BTD = self.feature_projection(features_BTC)
-        if isinstance(hidden_BTD, tuple):  # HuBERT gives the projection alone
+        if isinstance(hidden_BTD, tuple):  # HuBERT returns the projection alone
             hidden_BTD = hidden_BTD[0]
         frame_lengths_B = valid_BT.sum(dim=1)
-        # The projection's bias makes padding nonzero, and the positional convolution
-        # reaches 64 frames into it.
+        # The projection's bias makes padding nonzero, and the positional convolution reaches 64
+        # frames into it.
         hidden_BTD = zero_padding(hidden_BTD, frame_lengths_B)
         hidden_BTD = hidden_BTD + self._positions(hidden_BTD, frame_lengths_B)
         if not self.final_norm:
@@ -156,24 +152,22 @@ class Wav2Vec2Encoder(TransformerEncoder):
 
 
 class Data2VecAudioEncoder(Wav2Vec2Encoder):
-    """data2vec-audio (Baevski et al. 2022): its positions come from stacked convolutions.
-
-    Each of them moves bias and norm into the padding, which the next would read.
-    """
+    """data2vec-audio (Baevski et al. 2022), whose positions come from stacked convolutions."""
 
     def _positions(self, hidden_BTD: Tensor, frame_lengths_B: Tensor) -> Tensor:
         for layer in self.encoder.pos_conv_embed.layers:
             hidden_BTD = layer(hidden_BTD.transpose(1, 2)).transpose(1, 2)
+            # Bias and norm make padding nonzero, which the next convolution would read.
             hidden_BTD = zero_padding(hidden_BTD, frame_lengths_B)
         return hidden_BTD
 
 
 def _build(config: dict) -> nn.Module:
-    """Hugging Face's module of a config: random weights, float32, no SpecAugment."""
+    """Build Hugging Face's module: random weights, float32, no SpecAugment."""
     from transformers import AutoConfig, AutoModel
 
-    # Without masking probabilities the module has no SpecAugment vector, which as a
-    # parameter without gradient would stop distributed training.
+    # With masking probabilities the module has a SpecAugment vector: a parameter without a
+    # gradient, which would stop distributed training.
     changes = {
         "apply_spec_augment": False,
         "mask_time_prob": 0.0,
@@ -203,12 +197,12 @@ def _receptive_field(kernels: list[tuple[int, int]]) -> int:
 class WavLMEncoder(Wav2Vec2Encoder):
     """WavLM (Chen et al. 2022).
 
-    The attention is computed here, on Hugging Face's parameters: theirs always forms
-    the weights of every head, and averages them for nobody.
+    Attention is computed here, on Hugging Face's parameters. Their function also computes and
+    averages the attention weights of all heads, which nothing uses.
     """
 
     def _skips(self, index: int) -> bool:
-        # The first layer makes the position bias of all others.
+        # The first layer computes the position bias that all others use.
         return index > 0 and super()._skips(index)
 
     def _context(self, valid_BT: Tensor | None) -> dict:

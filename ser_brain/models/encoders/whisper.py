@@ -24,9 +24,9 @@ MIN_SAMPLES = N_FFT // 2 + 1
 class WhisperLogMel(nn.Module):
     """Whisper's log-mel of every clip, as if it were alone and not padded to 30 s.
 
-    Equals Hugging Face's ``WhisperFeatureExtractor`` with ``padding="do_not_pad"``:
-    a clip is reflected at its own end, not at the batch's, and its dynamic range is
-    cut 8 decades below its own maximum. Autocast does not reach it.
+    Equals Hugging Face's ``WhisperFeatureExtractor`` with ``padding="do_not_pad"``: a clip is
+    reflected at its own end, not at the batch's, and its dynamic range ends 8 decades below its
+    own maximum. Always runs in full precision.
     """
 
     def __init__(self, bands: int):
@@ -43,12 +43,12 @@ class WhisperLogMel(nn.Module):
             mel_scale="slaney",
         )
         filters_MK = torch.from_numpy(filters).float().T.contiguous()
-        # Constants, which checkpoints need not carry.
+        # Constants, which no checkpoint needs to store.
         self.register_buffer("filters_MK", filters_MK, persistent=False)
         self.register_buffer("window", torch.hann_window(N_FFT), persistent=False)
 
     def forward(self, waveforms_BS: Tensor, lengths_B: Tensor) -> Tensor:
-        """(B, S) to (B, M, F), zero behind each clip's end."""
+        """(B, S) to (B, M, F), zero after each clip's end."""
         with torch.autocast(waveforms_BS.device.type, enabled=False):
             waveforms_BS = waveforms_BS.to(spectrum_dtype(self.window.dtype))
             reflected = _reflect_ends(waveforms_BS, lengths_B, N_FFT // 2)
@@ -64,27 +64,20 @@ class WhisperLogMel(nn.Module):
             mels_BMF = torch.clamp(self.filters_MK @ power, min=1e-10).log10()
             valid_BF = mask_from_lengths(lengths_B // HOP, mels_BMF.shape[-1])
             padding_B1F = ~valid_BF.unsqueeze(1)
+            # The maximum of each clip's own frames: its padding is not part of its range.
             loudest = mels_BMF.masked_fill(padding_B1F, -torch.inf).amax((1, 2), True)
             mels_BMF = (torch.maximum(mels_BMF, loudest - 8.0) + 4.0) / 4.0
             return mels_BMF.masked_fill(padding_B1F, 0)
 
 
 class WhisperEncoder(TransformerEncoder):
-    """Whisper's encoder; its decoder is neither built nor loaded.
+    """Whisper's encoder. The decoder is neither built nor loaded.
 
-    A clip takes as many positions as it has frames and attends to nothing behind its
-    end. Hugging Face pads to 30 s of silence instead, attends to all of it, and so
-    gives other numbers for a shorter clip; for one of 30 s they are equal.
-    ``freeze="cnn"`` freezes the two convolutions and the (sinusoidal) positions.
-
-    Parameters
-    ----------
-    name, freeze, layer
-        See ``TransformerEncoder``; ``"last"`` includes the encoder's final layer norm.
-    config : dict
-        The checkpoint's ``config.json``.
-    weights : mapping or None
-        State dict; None leaves the weights random.
+    A clip takes as many positions as it has frames, and attends to nothing after its end.
+    Hugging Face instead pads every clip to 30 s with silence and attends to all of it, so a
+    shorter clip gets other numbers there; for one of 30 s they are equal. ``freeze="cnn"``
+    freezes the two convolutions and the (sinusoidal) positions. The layer ``"last"`` includes
+    the encoder's final layer norm. ``weights`` is a state dict; None leaves them random.
     """
 
     dropouts = (
@@ -94,7 +87,7 @@ class WhisperEncoder(TransformerEncoder):
         "encoder_layerdrop",
     )
     prefixes = ("model.encoder.", "encoder.", "model.")
-    # A whole Whisper's decoder and its output layer, and those of a classifier.
+    # The decoder and output layer of a whole Whisper, and the layers of a classifier.
     ignored = (r"decoder\.", r"proj_out\.", rf"(projector|classifier)\.|{LAYER_WEIGHTS}$")
 
     def __init__(
@@ -128,7 +121,7 @@ class WhisperEncoder(TransformerEncoder):
         model = modeling_whisper.WhisperEncoder(full).float()
         if weights is not None:
             load_strictly(model, weights, name, self.prefixes, self.ignored)
-            self._take_mix(weights)
+            self._load_layer_weights(weights)
         model.layers = model.layers[: self.depth]
         if layer not in ("last", "mix"):
             model.layer_norm = nn.Identity()
@@ -138,19 +131,17 @@ class WhisperEncoder(TransformerEncoder):
         self.apply_freeze()
 
     def front_modules(self) -> Iterator[nn.Module]:
-        """See ``Encoder.front_modules``."""
         yield from (self.encoder.conv1, self.encoder.conv2, self.encoder.embed_positions)
 
     def frame_lengths(self, lengths_B: Tensor) -> Tensor:
-        """See ``Encoder.frame_lengths``."""
         return (lengths_B // HOP + 1) // 2
 
     def _front(self, waveforms_BS: Tensor, lengths_B: Tensor) -> Tensor:
         gelu = nn.functional.gelu
         mels_BMF = self.log_mel(waveforms_BS, lengths_B)
         hidden_BFD = gelu(self.encoder.conv1(mels_BMF)).transpose(1, 2)
-        # The second convolution must meet zeros behind a clip's end, as it does where
-        # the clip is alone, not what bias and GELU made of them.
+        # Bias and GELU make padding nonzero. The second convolution must find zeros after a
+        # clip's end, as it does where the clip is alone.
         hidden_BFD = zero_padding(hidden_BFD, lengths_B // HOP)
         return gelu(self.encoder.conv2(hidden_BFD.transpose(1, 2))).transpose(1, 2)
 
@@ -177,6 +168,6 @@ def _reflect_ends(waveforms_BS: Tensor, lengths_B: Tensor, reach: int) -> Tensor
     size = waveforms_BS.shape[1]
     steps = torch.arange(-reach, size + reach, device=waveforms_BS.device).abs()
     last_B1 = lengths_B.unsqueeze(1) - 1
-    # Folding back at the end; what would fold below 0 lies far behind a shorter clip.
+    # Fold back at the end. Positions that would fold below 0 are far after a shorter clip.
     source_BS = torch.where(steps > last_B1, 2 * last_B1 - steps, steps).clamp(min=0)
     return waveforms_BS.gather(1, source_BS)
