@@ -34,7 +34,7 @@ from ser_brain.inference.architecture import describe_encoder
 from ser_brain.inference.model_config import ModelConfig
 from ser_brain.inference.predict import batches, predict, score_all
 from ser_brain.inference.recognizer import EmotionRecognizer
-from ser_brain.inference.segments import Cutting
+from ser_brain.inference.segments import Segmentation
 from ser_brain.models.encoders import build_encoder, load_encoder
 from ser_brain.models.model import EmotionModel
 from ser_brain.training.device import MKL, has_bf16, use_fast_products
@@ -111,7 +111,7 @@ def _read(path: Path) -> np.ndarray:
 
 def ours(recognizer: EmotionRecognizer, files: list[Path]) -> None:
     """As ``ser predict`` does it, from files to rows."""
-    for _ in predict(recognizer, dict.fromkeys(files, 0), Cutting()):
+    for _ in predict(recognizer, dict.fromkeys(files, 0), Segmentation()):
         pass
 
 

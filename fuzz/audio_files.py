@@ -16,8 +16,8 @@ from fuzz import _mutations
 from ser_brain.core.errors import SERError
 from ser_brain.data import audio
 from ser_brain.inference import waveform
-from ser_brain.inference.recognizer import Input
-from ser_brain.inference.segments import Cutting, pieces
+from ser_brain.inference.inputs import Input
+from ser_brain.inference.segments import Segmentation, segments
 
 KINDS = {
     "a.wav": ("WAV", "PCM_16"),
@@ -38,7 +38,7 @@ HEADER = 64  # bytes in which damage does most
 
 
 class StandIn:
-    """What ``pieces`` asks of a recogniser, without a network."""
+    """What ``segments`` asks of a recogniser, without a network."""
 
     sample_rate_hz, min_samples, max_samples = RATE_HZ, 400, 30 * RATE_HZ
 
@@ -127,11 +127,11 @@ def _train(path: Path) -> None:
 
 
 def _predict(path: Path) -> None:
-    list(pieces(path, StandIn(), Cutting()))
+    list(segments(path, StandIn(), Segmentation()))
 
 
 def _predict_windows(path: Path) -> None:
-    list(pieces(path, StandIn(), Cutting(0.2, 0.1)))
+    list(segments(path, StandIn(), Segmentation(0.2, 0.1)))
 
 
 def _recognise(path: Path) -> None:

@@ -1,4 +1,7 @@
-"""Fixtures that tests of several modules take."""
+"""Fixtures that tests of several packages take."""
+
+import shutil
+import socket
 
 import numpy as np
 import pytest
@@ -17,3 +20,31 @@ def tone(tmp_path):
         return str(tmp_path / name)
 
     return tone
+
+
+@pytest.fixture(scope="session")
+def wav2vec2_folder(tmp_path_factory):
+    """A tiny wav2vec 2.0 model with both heads, to load."""
+    from tests.inference.tiny_models import write_model  # imports torch
+
+    folder = tmp_path_factory.mktemp("models") / "wav2vec2"
+    write_model(folder)
+    return folder
+
+
+@pytest.fixture
+def folder(wav2vec2_folder, tmp_path):
+    """A copy of it to change."""
+    return shutil.copytree(wav2vec2_folder, tmp_path / "model")
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    """No socket connects."""
+
+    def refuse(*args, **kwargs):
+        raise OSError("a test tried to reach the network")
+
+    for name in ("connect", "connect_ex"):
+        monkeypatch.setattr(socket.socket, name, refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)

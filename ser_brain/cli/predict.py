@@ -24,13 +24,13 @@ from typing import TYPE_CHECKING
 from ser_brain.cli import Outcome
 from ser_brain.core.errors import one_line
 from ser_brain.core.files import remove_partial, sha256_of
+from ser_brain.core.hub import model_folder
 from ser_brain.core.lock import beside, held
 from ser_brain.core.tables import Table, to_text
-from ser_brain.inference.model_folder import require_model_name
 
 if TYPE_CHECKING:
     from ser_brain.inference.recognizer import EmotionRecognizer
-    from ser_brain.inference.segments import Cutting, LeftOut
+    from ser_brain.inference.segments import Segmentation, Skipped
 UNUSABLE = "could not be used"
 SHOWN = 20  # of those; with --out, a file lists all
 
@@ -59,11 +59,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
-    require_model_name(arguments.model, arguments.revision)
+    model_folder(arguments.model, arguments.revision)  # a wrong name needs no import of torch
     # These import torch, which the help and the error of a mistake do without.
-    from ser_brain.inference.predict import audio_files
+    from ser_brain.inference.inputs import audio_files
     from ser_brain.inference.recognizer import EmotionRecognizer
-    from ser_brain.inference.segments import Cutting, check_windows, load_speech
+    from ser_brain.inference.segments import Segmentation, load_speech_detector
+    from ser_brain.inference.windows import check_windows
     from ser_brain.training.device import use_fast_products
 
     files = audio_files(arguments.inputs, sys.stdin)
@@ -72,55 +73,61 @@ def run(arguments: argparse.Namespace) -> Outcome:
     )
     use_fast_products(recognizer.device)
     check_windows(arguments.window, arguments.hop, recognizer)
-    speech = load_speech() if arguments.vad else None
-    cutting = Cutting(arguments.window, arguments.hop, speech)
+    speech = load_speech_detector() if arguments.vad else None
+    segmentation = Segmentation(arguments.window, arguments.hop, speech)
     if arguments.out is None:
-        return _shown(files, recognizer, cutting)
+        return _shown(files, recognizer, segmentation)
     with held(beside(arguments.out), arguments.out):
-        return _written(files, recognizer, cutting, arguments)
+        return _written(files, recognizer, segmentation, arguments)
 
 
-def _shown(files: list[Path], recognizer: EmotionRecognizer, cutting: Cutting) -> Outcome:
+def _shown(
+    files: list[Path], recognizer: EmotionRecognizer, segmentation: Segmentation
+) -> Outcome:
     from ser_brain.inference.predict import predict
     from ser_brain.inference.segments import merged
 
-    rows, left_out = [], []
-    for chunk, found in predict(recognizer, dict.fromkeys(files, 0), cutting):
+    rows, skipped = [], []
+    for chunk, found in predict(recognizer, dict.fromkeys(files, 0), segmentation):
         rows += found
-        left_out += chunk.left_out
-    left_out = merged(left_out)
+        skipped += chunk.skipped
+    skipped = merged(skipped)
     lines = [to_text(_table(rows))] if rows else []
-    lines += _listed([item for item in left_out if item.is_problem], UNUSABLE)
-    lines += _listed([item for item in left_out if not item.is_problem], "without a score")
-    facts = {"predictions": rows, "left_out": [asdict(item) for item in left_out]}
-    return Outcome("\n".join(lines), facts, _exit_code(left_out))
+    lines += _listed([item for item in skipped if item.is_problem], UNUSABLE)
+    lines += _listed([item for item in skipped if not item.is_problem], "without a score")
+    facts = {"predictions": rows, "left_out": [asdict(item) for item in skipped]}
+    return Outcome("\n".join(lines), facts, _exit_code(skipped))
 
 
 def _written(
     files: list[Path],
     recognizer: EmotionRecognizer,
-    cutting: Cutting,
+    segmentation: Segmentation,
     arguments: argparse.Namespace,
 ) -> Outcome:
     """Score and write; continue where an earlier run stopped."""
     from ser_brain.inference.output import PredictionOutput
     from ser_brain.inference.predict import columns, predict
 
-    settings = {**_identity(arguments), "window": cutting.window_s, "hop": cutting.hop_s}
+    settings = {
+        **_identity(arguments),
+        "window": segmentation.window_s,
+        "hop": segmentation.hop_s,
+    }
     settings |= {"vad": arguments.vad, "precision": arguments.precision}
     output = PredictionOutput(arguments.out, columns(recognizer), settings)
     remove_partial(arguments.out.parent, *output.names)
     remaining = output.remaining(files)
     count = 0
-    for chunk, rows in predict(recognizer, remaining, cutting) if remaining else ():
+    for chunk, rows in predict(recognizer, remaining, segmentation) if remaining else ():
         output.add(chunk, rows)
         count += len(rows)
     output.finish()
-    left_out = output.left_out
+    skipped = output.skipped
     lines = [f"new rows: {count:,}; files done before: {len(files) - len(remaining):,}"]
-    lines += _listed([item for item in left_out if item.is_problem], UNUSABLE, SHOWN)
-    if left_out:
-        lines.append(f"skipped: {len(left_out):,}, listed in {output.left_out_path}")
+    lines += _listed([item for item in skipped if item.is_problem], UNUSABLE, SHOWN)
+    if skipped:
+        lines.append(f"skipped: {len(skipped):,}, listed in {output.skipped_path}")
     if recognizer.va_range is not None:
         low, high = recognizer.va_range
         lines.append(f"scale of valence and arousal: {low:g} to {high:g}")
@@ -129,9 +136,9 @@ def _written(
         "out": str(arguments.out),
         "new_rows": count,
         "va_range": recognizer.va_range,
-        "left_out": [asdict(item) for item in left_out],
+        "left_out": [asdict(item) for item in skipped],
     }
-    return Outcome("\n".join(lines), facts, _exit_code(left_out))
+    return Outcome("\n".join(lines), facts, _exit_code(skipped))
 
 
 def _identity(arguments: argparse.Namespace) -> dict:
@@ -153,18 +160,18 @@ def _table(rows: list[dict]) -> Table:
     return Table("predictions", "", head, [[row[name] for name in head] for row in rows])
 
 
-def _listed(left_out: list[LeftOut], title: str, most: int | None = None) -> list[str]:
-    if not left_out:
+def _listed(skipped: list[Skipped], title: str, most: int | None = None) -> list[str]:
+    if not skipped:
         return []
     lines = [
         f"{title}:",
-        *(f"  {one_line(_place(item))}: {item.reason}" for item in left_out[:most]),
+        *(f"  {one_line(_place(item))}: {item.reason}" for item in skipped[:most]),
     ]
-    more = len(left_out[most:]) if most else 0
+    more = len(skipped[most:]) if most else 0
     return [*lines, f"  and {more:,} more"] if more else lines
 
 
-def _place(item: LeftOut) -> str:
+def _place(item: Skipped) -> str:
     if item.is_whole:
         return item.file
     if item.stop_s is None:
@@ -172,5 +179,5 @@ def _place(item: LeftOut) -> str:
     return f"{item.file}, {item.start_s:.3f} s to {item.stop_s:.3f} s"
 
 
-def _exit_code(left_out: list[LeftOut]) -> int:
-    return int(any(item.is_problem for item in left_out))
+def _exit_code(skipped: list[Skipped]) -> int:
+    return int(any(item.is_problem for item in skipped))

@@ -7,14 +7,7 @@ fill a machine's memory.
 
 from __future__ import annotations
 
-import math
-import struct
-from collections.abc import Mapping
-from pathlib import Path
-
 import torch
-from safetensors import SafetensorError, safe_open
-from torch import Tensor
 
 from ser_brain.core.errors import SERError, bad_value
 from ser_brain.core.schema import ANY, Bound, check, list_of, number, one_of, plain, text, whole
@@ -23,105 +16,11 @@ from ser_brain.models.encoders.compact import LogMel
 from ser_brain.models.encoders.loading import FAMILIES
 from ser_brain.models.encoders.whisper import WhisperLogMel
 
-LARGEST_HEADER = 8 * 2**20  # bytes; that of a model of 2000 tensors has 250 thousand
 LARGEST_MODEL = 2**32  # numbers
-SHOWN = 3
-
-
-def read_weights(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
-    """Read a file that must hold just these float32 tensors.
-
-    Names, shapes and kinds are compared with the file's header before any is read.
-
-    Parameters
-    ----------
-    path : Path
-    shapes : mapping
-        Name -> shape of every tensor.
-
-    Returns
-    -------
-    dict
-        Name -> tensor on the CPU.
-
-    Raises
-    ------
-    SERError
-        If the file is damaged or no safetensors file, a tensor is missing, unknown, or of
-        another shape or kind, or a number is not finite.
-    """
-    require_size(sum(math.prod(shape) for shape in shapes.values()))
-    _require_small_header(path)
-    try:
-        with safe_open(path, framework="pt") as file:
-            slices = {name: file.get_slice(name) for name in file.keys()}
-            found = {name: (tuple(s.get_shape()), s.get_dtype()) for name, s in slices.items()}
-            _require_fit(path, found, shapes)
-            weights = {name: file.get_tensor(name) for name in shapes}
-    except (SafetensorError, OSError) as error:
-        raise SERError(
-            f"{path} is damaged or no safetensors file ({error}). Download it again."
-        ) from error
-    for name, tensor in weights.items():
-        if not torch.isfinite(tensor).all():
-            raise SERError(f"{path}: {name} holds numbers that are not finite.")
-    return weights
-
-
-def require_size(numbers: int) -> None:
-    """Stop at a model of more numbers than are read.
-
-    Raises
-    ------
-    SERError
-    """
-    if numbers > LARGEST_MODEL:
-        raise SERError(
-            f"The configuration describes a model of {numbers:.1e} numbers; at most "
-            f"{LARGEST_MODEL:.1e} are read."
-        )
-
-
-def _require_small_header(path: Path) -> None:
-    """The first eight bytes say how long the header is; a reader would make room for it."""
-    with open(path, "rb") as file:
-        head = file.read(8)
-    if len(head) < 8:
-        raise SERError(f"{path} is damaged: it ends within its header. Download it again.")
-    (length,) = struct.unpack("<Q", head)
-    if length > LARGEST_HEADER:
-        raise SERError(
-            f"{path} announces a header of {length} bytes; at most {LARGEST_HEADER} are read. "
-            "It is no safetensors file, or made to do harm."
-        )
-
-
-def _require_fit(path: Path, found: Mapping, shapes: Mapping[str, tuple[int, ...]]) -> None:
-    faults = {
-        "missing": [name for name in shapes if name not in found],
-        "unknown": [name for name in found if name not in shapes],
-        "of another shape": [
-            f"{name} {found[name][0]} instead of {shape}"
-            for name, shape in shapes.items()
-            if name in found and found[name][0] != shape
-        ],
-        "not float32": [name for name in found if found[name][1] != "F32"],
-    }
-    if any(faults.values()):
-        said = "; ".join(f"{what}: {_few(names)}" for what, names in faults.items() if names)
-        raise SERError(f"{path} does not fit its config.json ({said}).")
-
-
-def _few(names: list[str]) -> str:
-    shown = [name if len(name) <= 100 else f"{name[:100]}..." for name in names[:SHOWN]]
-    more = len(names) - SHOWN
-    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
-
-
 WIDTH, INNER, DEPTH, HEADS = whole(1, 8192), whole(1, 65536), whole(1, 96), whole(1, 128)
 
 # What a second of audio may become. Published models make 50 frames of it, attend to them with
-# up to 20 heads, and have 1.6 million numbers behind their first convolution.
+# up to 20 heads, and have 1.6 million numbers after their first convolution.
 MOST_FRAMES, MOST_ATTENTION, MOST_NUMBERS = 100, 1600, 4_000_000
 BOOLEAN = one_of(True, False)
 ACTIVATION = one_of("gelu", "gelu_new", "relu", "silu", "swish", "tanh")
@@ -150,7 +49,7 @@ CONFIGS: dict[str, dict[str, Bound]] = {
     "wavlm": {
         **SPEECH,
         **NORMS,
-        "num_buckets": whole(4, 4096),  # of fewer, a library divides by zero
+        "num_buckets": whole(4, 4096),  # with fewer, transformers divides by zero
         "max_bucket_distance": whole(1, 65536),
     },
     "data2vec-audio": {**SPEECH, "conv_pos_kernel_size": whole(1, 1024)},
@@ -165,7 +64,7 @@ CONFIGS: dict[str, dict[str, Bound]] = {
     },
 }
 COMPACT = {"channels": whole(4, 8192), "dilations": list_of(whole(1, 1024), 1, 96)}
-PLAIN = plain(2**31, 4)  # of a family that somebody added, for which there are no bounds here
+PLAIN = plain(2**31, 4)  # for a family that a user added, whose keys have no bounds here
 LAYER = Bound(
     lambda value: value in ("last", "mix") or whole(0, 96).holds(value),
     "'last', 'mix' or the number of a layer",
@@ -176,16 +75,11 @@ WHERE = "encoder of the model's configuration"
 
 
 def describe_encoder(encoder: Encoder) -> dict:
-    """The settings of a trained encoder that its numbers depend on.
+    """The settings of a trained encoder that its numbers depend on, in JSON types.
 
-    What matters to training alone (dropout, what is frozen, masking) is left out. Of a
-    published ``config.json`` every value is written out, defaults too, which a later version
-    of the library may change.
-
-    Returns
-    -------
-    dict
-        JSON types; what :func:`build_empty` takes.
+    What matters only to training (dropout, freezing, masking) is not included. Every value of
+    a published ``config.json`` is written out, defaults too, because a later version of
+    transformers may change them.
     """
     from transformers import AutoConfig
 
@@ -193,25 +87,21 @@ def describe_encoder(encoder: Encoder) -> dict:
     family = settings["family"]
     if family == "compact":
         return {"family": family, **{key: settings[key] for key in COMPACT}}
-    if family not in CONFIGS:
-        del settings["freeze"]
-        return settings
-    full = AutoConfig.for_model(**settings["config"])
-    config = {key: getattr(full, key) for key in CONFIGS[family]}
-    settings["config"] = {
-        key: list(value) if isinstance(value, tuple) else value for key, value in config.items()
-    }
     del settings["freeze"]
+    if family in CONFIGS:
+        full = AutoConfig.for_model(**settings["config"])
+        values = {key: getattr(full, key) for key in CONFIGS[family]}
+        settings["config"] = {k: [*v] if isinstance(v, tuple) else v for k, v in values.items()}
     return settings
 
 
 def check_encoder(found: object) -> None:
-    """Stop at a description that is not wholly within bounds.
+    """Check a description that may come from a stranger.
 
     Raises
     ------
     SERError
-        Naming the key, what was found and what may stand there.
+        Naming the first key that is out of bounds, what was found and what was expected.
     """
     family = found.get("family") if isinstance(found, dict) else None
     if not isinstance(family, str) or family not in FAMILIES:
@@ -222,17 +112,16 @@ def check_encoder(found: object) -> None:
     if family not in CONFIGS:
         check(found, dict.fromkeys(found, PLAIN), WHERE)
         return
-    named = {"family": ANY, "name": text(200), "layer": LAYER, "config": ANY}
+    bounds = {"family": ANY, "name": text(200), "layer": LAYER, "config": ANY}
     if family != "whisper":
-        named["normalize"] = BOOLEAN
-    check(found, named, WHERE)
-    config = found["config"]
-    check(config, CONFIGS[family], f"config in the {WHERE}")
-    _check_together(config, family)
+        bounds["normalize"] = BOOLEAN
+    check(found, bounds, WHERE)
+    check(found["config"], CONFIGS[family], f"config in the {WHERE}")
+    _check_together(found["config"], family)
 
 
 def _check_together(config: dict, family: str) -> None:
-    """Stop at values that need too much memory together, or that fit no library's formula."""
+    """Refuse values that together need too much memory, or make transformers fail."""
     if family == "whisper":
         heads, frames = config["encoder_attention_heads"], WHISPER_FRAMES
     else:
@@ -265,26 +154,39 @@ def build_empty(description: dict) -> Encoder:
     Raises
     ------
     SERError
-        If the values, though each within its bound, fit no encoder together.
+        If the values, though each is within its bound, do not make an encoder together.
     """
-    settings = {**description, "freeze": "all"}
+    settings, family = {**description, "freeze": "all"}, description["family"]
     if "config" in description:
-        family = description["family"]
         settings["config"] = {**description["config"], "model_type": family}
     try:
         with torch.device("meta"):
             encoder = build_encoder(settings)
     except SERError:
         raise
-    except Exception as error:
+    except Exception as error:  # whatever a library raises
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise SERError(f"Bad {WHERE}: it describes no encoder ({reason}).") from error
-    # What no checkpoint carries (windows, mel filters) is computed, and so cannot be empty.
-    if description["family"] not in BUILT_IN:
+        raise SERError(f"Bad {WHERE}: no encoder can be built from it ({reason}).") from error
+    # Windows and mel filters are computed, not loaded, so they need memory now.
+    if family not in BUILT_IN:
         require_size(sum(tensor.numel() for tensor in encoder.state_dict().values()))
-        encoder = build_encoder(settings)  # whose computed parts nothing here knows
-    elif description["family"] == "compact":
+        encoder = build_encoder(settings)  # nobody here knows what such a family computes
+    elif family == "compact":
         encoder.log_mel = LogMel()
-    elif description["family"] == "whisper":
+    elif family == "whisper":
         encoder.log_mel = WhisperLogMel(description["config"]["num_mel_bins"])
     return encoder.eval()
+
+
+def require_size(numbers: int) -> None:
+    """Refuse a model of more numbers than are read.
+
+    Raises
+    ------
+    SERError
+    """
+    if numbers > LARGEST_MODEL:
+        raise SERError(
+            f"The configuration describes a model of {numbers:.1e} numbers; at most "
+            f"{LARGEST_MODEL:.1e} are read."
+        )

@@ -1,15 +1,15 @@
-"""Embeddings: what an encoder makes of every utterance of a corpus, as a mean over its frames.
+"""Embeddings of a corpus: the mean over time of what an encoder makes of each utterance.
 
-They are written as predictions in which no model says anything, one part for each embedder,
-and are read by ``ser circumplex``.
+They are written as predictions files without predictions, one part for each embedder, for
+``ser circumplex``.
 
-Shapes: B batch, S samples, T frames, N utterances, D embedding size.
+Shapes: B batch, S samples, N utterances, D embedding size.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -34,63 +34,60 @@ from ser_brain.evaluation.predictions import write_predictions
 from ser_brain.evaluation.runs import FOLDS, parts_of
 from ser_brain.models.encoders import build_encoder, load_encoder
 from ser_brain.models.encoders.base import Encoder
-from ser_brain.models.model import EmotionModel
-from ser_brain.training.loaders import inputs_and_lengths
+from ser_brain.models.model import EmotionModel, score_exactly
 from ser_brain.training.predict_corpus import load_run, prediction_rows
 from ser_brain.training.run import RunRecord
 
+logger = get_logger(__name__)
 UNTRAINED_SEED = 1
+BATCH_SIZE = 8  # affects speed only: an embedding does not depend on its batch
+
+# Every emotion as the corpus labels it, whichever classes the model was trained for.
+ALL_LABELS = LabelChoice(EMOTIONS, {}, UNIT_RANGE, "corpus", "emotion")
 
 
 @dataclass(frozen=True)
 class Embedder:
-    """What makes the embeddings of one part.
+    """An encoder that makes the embeddings of one part.
 
     Attributes
     ----------
     part : str
         ``layer 3``, ``fold 1``.
     load : callable
-        Builds the encoder, with its weights.
+        Builds the encoder with its weights.
     facts : dict
-        Of the card: ``experiment``, ``seed``, ``layer`` and ``protocol`` (what made them).
+        For the card: ``experiment``, ``seed``, ``protocol`` and, if one was chosen, ``layer``.
     seen : frozenset of str
-        Ids the model was trained or validated on.
+        Ids of utterances that it was trained or validated on.
     """
 
     part: str
     load: Callable[[], Encoder]
     facts: Mapping[str, object]
-    seen: frozenset[str] = field(default_factory=frozenset)
+    seen: frozenset[str] = frozenset()
 
 
 def of_encoder(
     source: str, layers: Sequence[str | int], untrained: bool = False
 ) -> list[Embedder]:
-    """An encoder as it was published, one part per layer.
+    """A published encoder, one part per layer (``last`` or a number).
 
-    Parameters
-    ----------
-    source : str
-        See :func:`ser_brain.models.encoders.load_encoder`.
-    layers : sequence of int or str
-        ``last`` or the number of a transformer layer.
-    untrained : bool
-        Random weights instead: what the architecture alone tells.
+    ``untrained`` gives it random weights, as a control: what the architecture alone does.
     """
     kind = "untrained" if untrained else "untuned"
     facts = {"experiment": kind, "seed": UNTRAINED_SEED if untrained else 0}
     return [
         Embedder(
             part=f"layer {layer}",
-            load=partial(_load_source, source, layer, not untrained),
+            load=partial(_load_published, source, layer, not untrained),
             facts={**facts, "layer": f"layer {layer}", "protocol": f"{kind}/layer {layer}"},
         )
         for layer in layers
     ]
 
 
-def _load_source(source: str, layer: str | int, pretrained: bool) -> Encoder:
+def _load_published(source: str, layer: str | int, pretrained: bool) -> Encoder:
     torch.manual_seed(UNTRAINED_SEED)
     return load_encoder(source, layer=layer, pretrained=pretrained)
 
@@ -98,32 +95,22 @@ def _load_source(source: str, layer: str | int, pretrained: bool) -> Encoder:
 def of_run(folder: str | Path, layers: Sequence[str | int]) -> list[Embedder]:
     """The encoder of a run's best checkpoint, or of every fold's, one part per layer.
 
-    Parameters
-    ----------
-    folder : str or Path
-        A run folder or a folds folder.
-    layers : sequence of int or str
-        Where empty: the layer that the run was trained on.
+    Without layers, the one that the run was trained on is read.
     """
     embedders = []
     for part, run in parts_of(Path(folder))[0].items():
         splits = read_json(run / "splits.json", "split")
-        facts = {
-            "experiment": "tuned",
-            "seed": read_json(run / "run.json", "run description")["seed"],
-            "protocol": splits["protocol"],
-        }
+        protocol = splits["protocol"]
+        seed = read_json(run / "run.json", "run description")["seed"]
+        facts = {"experiment": "tuned", "seed": seed, "protocol": protocol}
         seen = frozenset([*splits["train"], *splits["valid"]])
         if not layers:
             embedders.append(Embedder(part, partial(_load_trained, run), facts, seen))
         for layer in layers:
-            named = {
-                "layer": f"layer {layer}",
-                "protocol": f"{splits['protocol']}/layer {layer}",
-            }
-            name = f"layer {layer}" if part == "run" else f"{part}, layer {layer}"
-            load = partial(_load_trained, run, layer)
-            embedders.append(Embedder(name, load, {**facts, **named}, seen))
+            read = f"layer {layer}"
+            named = {**facts, "layer": read, "protocol": f"{protocol}/{read}"}
+            name = read if part == "run" else f"{part}, {read}"
+            embedders.append(Embedder(name, partial(_load_trained, run, layer), named, seen))
     return embedders
 
 
@@ -137,7 +124,7 @@ def _load_trained(run: Path, layer: str | int | None = None) -> Encoder:
 
 
 def at_layer(encoder: Encoder, layer: str | int) -> Encoder:
-    """A trained encoder as it is read at another of its layers.
+    """The same trained encoder, read at another layer.
 
     Raises
     ------
@@ -149,23 +136,16 @@ def at_layer(encoder: Encoder, layer: str | int) -> Encoder:
     if not again.state_dict().keys() <= weights.keys():
         raise SERError(
             f"Layer {layer} of {encoder.name} was not trained: the run reads layer "
-            f"{encoder.settings()['layer']}, and what lies above it was never built."
+            f"{encoder.settings()['layer']}, and the layers above it were never built."
         )
     again.load_state_dict({name: weights[name] for name in again.state_dict()})
     return again
 
 
-logger = get_logger(__name__)
-BATCH_SIZE = 8  # speed only: an embedding does not depend on its batch
-
-# Every emotion as the corpus has it, whatever the model was trained to tell apart.
-ALL_LABELS = LabelChoice(EMOTIONS, {}, UNIT_RANGE, "corpus", "emotion")
-
-
 def embed(
     out: str | Path, targets: Sequence[Target], embedders: Sequence[Embedder], device: str
 ) -> dict[str, dict[str, int]]:
-    """Write the embeddings of corpora, a part for each embedder.
+    """Write the embeddings of corpora, one part for each embedder.
 
     Utterances that a model was trained or validated on become a set of their own, named
     ``<corpus>-train``.
@@ -195,10 +175,9 @@ def embed(
     written = {}
     for embedder in embedders:
         encoder = embedder.load().to(device).eval()
-        folder = out / folders[embedder.part]
         written[embedder.part] = {}
         for data in corpora:
-            sets = _embed_corpus(folder, data, embedder, encoder, device)
+            sets = _embed_corpus(out / folders[embedder.part], data, embedder, encoder, device)
             written[embedder.part].update(sets)
     if len(embedders) > 1:
         write_json(out / FOLDS, {"parts": folders})
@@ -212,17 +191,17 @@ def _read(target: Target) -> CorpusData:
     data_folder = manifest.data_folder(target.data_folder)
     data = label_corpus(manifest, data_folder, setting, ALL_LABELS)
     for reason, count in data.left_out.items():
-        logger.warning(f"{data.name}: left out {count} utterances {reason}")
+        logger.warning(f"{data.name}: skipped {count} utterances {reason}")
     return data
 
 
 def _embed_corpus(
     folder: Path, data: CorpusData, embedder: Embedder, encoder: Encoder, device: str
 ) -> dict[str, int]:
-    lengths = (encoder.min_samples, encoder.max_samples, encoder.sample_rate_hz)
     require_files(data.rows)
+    lengths = (encoder.min_samples, encoder.max_samples, encoder.sample_rate_hz)
     require_lengths(data.rows, *lengths)
-    outputs = embeddings_of(encoder, data.rows, device, f"{embedder.part}, {data.name}")
+    found = embeddings_of(encoder, data.rows, device, f"{embedder.part}, {data.name}")
     sets = {"test": data.rows.keys() - embedder.seen, "train": data.rows.keys() & embedder.seen}
     written = {}
     for role, ids in sets.items():
@@ -238,9 +217,9 @@ def _embed_corpus(
             "va_range": list(UNIT_RANGE),
             "synthetic": bool(data.card.get("synthetic")),
         }
-        chosen = [output for output in outputs if output["id"] in ids]
-        rows = prediction_rows(chosen, data.rows, EMOTIONS)
-        embeddings_ND = np.stack([output["embedding"] for output in chosen])
+        outputs = [{"id": i} for i in data.rows if i in ids]
+        rows = prediction_rows(outputs, data.rows, EMOTIONS)
+        embeddings_ND = np.stack([found[output["id"]] for output in outputs])
         write_predictions(folder / "predictions", name, rows, embeddings_ND, card, scores=False)
         written[name] = len(rows)
     return written
@@ -248,8 +227,8 @@ def _embed_corpus(
 
 def embeddings_of(
     encoder: Encoder, rows: Mapping[str, dict], device: str, title: str
-) -> list[dict]:
-    """Pool what an encoder makes of each utterance over time.
+) -> dict[str, np.ndarray]:
+    """The embedding (D,) of each utterance, by id.
 
     Parameters
     ----------
@@ -260,21 +239,16 @@ def embeddings_of(
     device : str
     title : str
         Of the progress bar.
-
-    Returns
-    -------
-    list of dict
-        ``id`` and ``embedding`` (D,), in the order of ``rows``.
     """
     by_length = sorted(rows, key=lambda i: rows[i]["duration"])  # batches with little padding
     dataset = make_dataset({i: rows[i] for i in by_length}, EMOTIONS, encoder.sample_rate_hz)
     loader = evaluation_loader(dataset, BATCH_SIZE, rank=0, ranks=1)
-    model = EmotionModel(encoder).eval()
+    model = EmotionModel(encoder).eval()  # without heads: its pooling is what we want
     found: dict[str, np.ndarray] = {}
-    with torch.no_grad():
-        batches = told(loader, title, "batches", len(loader))
-        for batch in tqdm(batches, one_line(title), len(loader), unit="batch", disable=None):
-            waveforms_BS, lengths_B = inputs_and_lengths(batch.to(device))
-            embedding_BD = model(waveforms_BS, lengths_B)["embedding"]
-            found.update(zip(batch.id, embedding_BD.cpu().numpy(), strict=True))
-    return [{"id": i, "embedding": found[i]} for i in rows]
+    batches = told(loader, title, "batches", len(loader))
+    for batch in tqdm(batches, one_line(title), len(loader), unit="batch", disable=None):
+        waveforms_BS, shares_B = batch.to(device).signal
+        lengths_B = (shares_B * waveforms_BS.shape[1]).round().long()
+        embedding_BD = score_exactly(model, waveforms_BS, lengths_B)["embedding"]
+        found.update(zip(batch.id, embedding_BD.cpu().numpy(), strict=True))
+    return found

@@ -1,24 +1,28 @@
-"""Loading a model folder that anybody may have written. No code in it is run.
+"""Finding and loading a model folder, whoever wrote it. No code in it is run.
 
-JSON and safetensors only: a bounded configuration becomes modules without memory, the header of
-the weights is compared with them, then the numbers are read. ``hyperparams.yaml``,
+Only JSON and safetensors are read: a bounded configuration becomes modules without memory, the
+header of the weights is compared with them, then the numbers are read. ``hyperparams.yaml``,
 ``custom_interface.py`` and pickles are not opened. docs/model_format.md describes the folder.
 """
 
 from __future__ import annotations
 
 import json
-import os
+import math
 import re
+import struct
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
 import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
 
-from ser_brain.core.errors import SERError, redacted
+from ser_brain.core.errors import SERError
 from ser_brain.core.files import SUMS, changed_files, read_text
-from ser_brain.core.log import take_over
-from ser_brain.inference.architecture import build_empty, read_weights
+from ser_brain.core.hub import cached_file, hub_errors, model_folder
+from ser_brain.inference.architecture import build_empty, require_size
 from ser_brain.inference.model_config import ModelConfig, parse_config
 from ser_brain.inference.transformers_layout import (
     projector_shapes,
@@ -29,6 +33,53 @@ from ser_brain.models.model import EmotionModel
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 LARGEST_CONFIG = 2**20  # bytes
+LARGEST_HEADER = 8 * 2**20  # bytes; a model of 2000 tensors has a header of 250 thousand
+COMMIT = re.compile(r"[0-9a-f]{40}")
+TIMEOUT_S = 10
+SHOWN = 3
+
+
+def find_model(source: str, revision: str | None = None) -> tuple[Path, str]:
+    """The folder of a model, downloaded if necessary.
+
+    Only the files that are read are downloaded. A commit that the cache holds is not asked for
+    again. Where the hub cannot be reached, the cached state of a branch is used.
+
+    Parameters
+    ----------
+    source : str
+        Folder or hub id.
+    revision : str, optional
+        Branch, tag or commit of a hub id.
+
+    Returns
+    -------
+    folder : Path
+    name : str
+        The folder's name, or ``name/model@commit``.
+
+    Raises
+    ------
+    SERError
+        If there is no such model.
+    """
+    folder = model_folder(source, revision)
+    if folder is not None:
+        return folder, folder.resolve().name
+    folder = _snapshot(source, revision)
+    return folder, f"{source}@{folder.name}"
+
+
+def _snapshot(hub_id: str, revision: str | None) -> Path:
+    import huggingface_hub as hub
+
+    with hub_errors(hub_id, revision):
+        if revision is not None and COMMIT.fullmatch(revision):
+            cached = [cached_file(hub_id, name, revision) for name in (CONFIG, WEIGHTS)]
+            if None not in cached:
+                return cached[0].parent
+        wanted = {"revision": revision, "allow_patterns": [CONFIG, WEIGHTS, SUMS]}
+        return Path(hub.snapshot_download(hub_id, etag_timeout=TIMEOUT_S, **wanted))
 
 
 def load_model(folder: str | Path) -> tuple[ModelConfig, EmotionModel]:
@@ -37,7 +88,8 @@ def load_model(folder: str | Path) -> tuple[ModelConfig, EmotionModel]:
     Raises
     ------
     SERError
-        If a file is missing, lies elsewhere, is damaged, or is not what ``ser export`` writes.
+        If a file is missing, is outside the folder, is damaged, or is not what ``ser export``
+        writes.
     """
     folder = Path(folder)
     config = read_config(folder)
@@ -47,8 +99,8 @@ def load_model(folder: str | Path) -> tuple[ModelConfig, EmotionModel]:
     stored = {name: stored_name(name, config) for name in model.state_dict()}
     shapes = {stored[name]: tuple(t.shape) for name, t in model.state_dict().items()}
     path = inside(folder, WEIGHTS)
-    _require_as_written(folder)
-    weights = read_weights(path, {**shapes, **projector_shapes(config)})
+    _require_checksums(folder)
+    weights = read_safetensors(path, {**shapes, **projector_shapes(config)})
     require_identity(weights, config)
     model.load_state_dict({name: weights[stored[name]] for name in stored}, assign=True)
     return config, model.requires_grad_(False)
@@ -74,31 +126,38 @@ def read_config(folder: Path) -> ModelConfig:
     return parse_config(content)
 
 
-def _require_as_written(folder: Path) -> None:
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a number that JSON knows")
+
+
+def _require_checksums(folder: Path) -> None:
     changed = changed_files(folder, CONFIG, WEIGHTS)
     if changed == [SUMS]:
-        raise SERError(f"{folder} is damaged: {SUMS} is no list. Export or download it again.")
+        raise SERError(
+            f"{folder} is damaged: {SUMS} is not a list of checksums. Export or download it "
+            "again."
+        )
     if changed:
         raise SERError(
-            f"{folder} is damaged: {', '.join(changed)} is not as it was written, says its "
-            f"{SUMS}. Export or download it again."
+            f"{folder} is damaged: {', '.join(changed)} differs from its checksum in {SUMS}. "
+            "Export or download it again."
         )
 
 
 def inside(folder: Path, name: str) -> Path:
-    """The regular file of a name that truly lies in the folder.
+    """The regular file of a name that is really in the folder.
 
     A snapshot in the hub's cache holds links to the ``blobs`` beside it; those are followed.
 
     Raises
     ------
     SERError
-        If it is missing, no regular file, or a link out of the folder.
+        If it is missing, not a regular file, or a link out of the folder.
     """
     path = folder / name
     if not path.exists():
         raise SERError(
-            f"{folder} holds no {name}: it is no model folder. "
+            f"{folder} holds no {name}: it is not a model folder. "
             "`ser export RUN DIR` writes one; pickles (.bin, .ckpt, .pt) are not read."
         )
     homes = [folder.resolve()]
@@ -108,122 +167,81 @@ def inside(folder: Path, name: str) -> Path:
     if real.parent not in homes:
         raise SERError(f"{path} is a link to {real}, out of the model folder; copy the file.")
     if not real.is_file():
-        raise SERError(f"{path} is no regular file.")
+        raise SERError(f"{path} is not a regular file.")
     return real
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number")
+def read_safetensors(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
+    """Read a file that must hold exactly these float32 tensors.
 
-
-HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
-COMMIT = re.compile(r"[0-9a-f]{40}")
-TIMEOUT_S = 10
-
-
-def find_model(source: str, revision: str | None = None) -> tuple[Path, str]:
-    """The folder of a model, downloaded where need be, and what it is.
-
-    Only what is read is fetched. A commit that the cache holds is not asked
-    for again; where the hub cannot be reached, what the cache has of a branch is taken.
+    Names, shapes and types in the file's header are compared before any tensor is read.
 
     Parameters
     ----------
-    source : str
-        Folder or hub id.
-    revision : str, optional
-        Branch, tag or commit of a hub id.
+    path : Path
+    shapes : mapping
+        Name -> shape of every tensor.
 
     Returns
     -------
-    folder : Path
-    found : str
-        The folder's name, or ``name/model@commit``.
+    dict
+        Name -> tensor on the CPU.
 
     Raises
     ------
     SERError
-        If there is no such model.
+        If the file is damaged or not a safetensors file, if a tensor is missing, unknown, or of
+        another shape or type, or if a number is not finite.
     """
-    folder = require_model_name(source, revision)
-    if folder is not None:
-        return folder, folder.resolve().name
-    found = _snapshot(source, revision)
-    return found, f"{source}@{found.name}"
-
-
-def require_model_name(source: str, revision: str | None = None) -> Path | None:
-    """The folder that a model is named by, or None where it is by a hub id; needs no torch.
-
-    Raises
-    ------
-    SERError
-        For what is neither, or a revision of a folder.
-    """
-    folder = Path(os.path.expanduser(source))  # which leaves a user that there is not
-    if os.path.isdir(folder):
-        if revision is not None:
-            raise SERError(f"{source} is a folder, which has no revision {revision!r}.")
-        return folder
-    if not HUB_ID.fullmatch(source):
-        raise SERError(
-            f"No model at {source!r}; expected a folder that `ser export` wrote, or a hub id "
-            "such as name/model."
-        )
-    return None
-
-
-def _snapshot(source: str, revision: str | None) -> Path:
-    import huggingface_hub as hub
-    from huggingface_hub import errors
-
-    take_over("huggingface_hub")
-    wanted = {"revision": revision, "allow_patterns": [CONFIG, WEIGHTS, SUMS]}
+    require_size(sum(math.prod(shape) for shape in shapes.values()))
+    _require_small_header(path)
     try:
-        if revision is not None and COMMIT.fullmatch(revision):
-            cached = [
-                hub.try_to_load_from_cache(source, name, revision=revision)
-                for name in (CONFIG, WEIGHTS)
-            ]
-            if all(isinstance(path, str) for path in cached):
-                return Path(cached[0]).parent
-        return Path(hub.snapshot_download(source, etag_timeout=TIMEOUT_S, **wanted))
-    except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as error:
-        at = f" at revision {revision}" if revision else ""
+        with safe_open(path, framework="pt") as file:
+            slices = {name: file.get_slice(name) for name in file.keys()}
+            found = {name: (tuple(s.get_shape()), s.get_dtype()) for name, s in slices.items()}
+            _require_fit(path, found, shapes)
+            weights = {name: file.get_tensor(name) for name in shapes}
+    except (SafetensorError, OSError) as error:
         raise SERError(
-            f"Neither a local folder nor a public model of the hub{at}: {source!r}. Check its "
-            "name, and log in with `hf auth login` if it is private or gated."
+            f"{path} is damaged or not a safetensors file ({error}). Download it again."
         ) from error
-    except Exception as error:
-        if status_of(error) == 401:
-            raise SERError(
-                f"{source!r} cannot be fetched: the hub does not accept the token (401). Log "
-                "in again with `hf auth login`, and check HF_TOKEN, which comes first."
-            ) from error
+    for name, tensor in weights.items():
+        if not torch.isfinite(tensor).all():
+            raise SERError(f"{path}: {name} holds numbers that are not finite.")
+    return weights
+
+
+def _require_small_header(path: Path) -> None:
+    # The first eight bytes give the header's length, and a reader allocates that much.
+    with open(path, "rb") as file:
+        head = file.read(8)
+    if len(head) < 8:
+        raise SERError(f"{path} is damaged: it ends within its header. Download it again.")
+    (length,) = struct.unpack("<Q", head)
+    if length > LARGEST_HEADER:
         raise SERError(
-            f"{source!r} is no local folder, is not in the hub's cache, and cannot be fetched "
-            f"({first_line(error)}). Where the hub can be reached, run: hf download {source} "
-            "--local-dir DIR, and give the folder DIR."
-        ) from error
+            f"{path} announces a header of {length} bytes; at most {LARGEST_HEADER} are read. "
+            "It is not a safetensors file, or was made to do harm."
+        )
 
 
-def status_of(error: BaseException | None) -> int | None:
-    """HTTP status of the answer that an error, or one it was raised from, is about."""
-    while error is not None:
-        status = getattr(getattr(error, "response", None), "status_code", None)
-        if status is not None:
-            return status
-        error = error.__cause__
-    return None
+def _require_fit(path: Path, found: Mapping, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    faults = {
+        "missing": [name for name in shapes if name not in found],
+        "unknown": [name for name in found if name not in shapes],
+        "of another shape": [
+            f"{name} {found[name][0]} instead of {shape}"
+            for name, shape in shapes.items()
+            if name in found and found[name][0] != shape
+        ],
+        "not float32": [name for name in found if found[name][1] != "F32"],
+    }
+    if any(faults.values()):
+        listed = "; ".join(f"{what}: {_few(names)}" for what, names in faults.items() if names)
+        raise SERError(f"{path} does not fit its config.json ({listed}).")
 
 
-def first_line(error: BaseException) -> str:
-    """What an error of the hub says first, without the token or a password."""
-    import huggingface_hub as hub
-
-    text = getattr(error, "server_message", None) or str(error)
-    line = redacted((text.strip().splitlines() or [type(error).__name__])[0])
-    if isinstance(error, RuntimeError) and error.__cause__ is not None:
-        line += f" {first_line(error.__cause__)}"  # Which file; why is in the cause.
-    token = hub.get_token()
-    return line.replace(token, "***") if token else line
+def _few(names: list[str]) -> str:
+    shown = [name if len(name) <= 100 else f"{name[:100]}..." for name in names[:SHOWN]]
+    more = len(names) - SHOWN
+    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")

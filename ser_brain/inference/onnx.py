@@ -1,7 +1,7 @@
-"""Writing ``model.onnx``: from raw padded audio and lengths to scores.
+"""``model.onnx``: from raw padded audio and lengths to scores.
 
-Normalisation and everything else that must not see padding is in the graph, so that a clip's
-scores do not depend on its batch there either.
+Normalisation and everything else that must not see padding is in the graph, so a clip's scores
+do not depend on its batch there either.
 
 Shapes: B clips, S samples.
 """
@@ -26,23 +26,146 @@ from ser_brain.inference.model_config import ModelConfig
 from ser_brain.models.model import EmotionModel, score_exactly
 
 ONNX = "model.onnx"
+NEEDED = ("onnx", "onnxscript", "onnxruntime")
+LARGEST_DIFFERENCE = 1e-5  # relative to a clip's largest value of an output, if that is over 1
+PADDING = 100.0  # so loud that a graph which reads padding gives other scores
 
 
-class OnnxModel:
-    """A graph that ``ser export --onnx`` wrote.
-
-    A graph computes and cannot refuse, so lengths are checked here before it runs.
+def write_onnx(path: Path, model: EmotionModel, config: ModelConfig) -> float:
+    """Write a model's graph, run it in ONNX Runtime and compare.
 
     Parameters
     ----------
-    path : str or Path
-    threads : int, optional
-        Of a computation; as many as there are cores otherwise.
+    path : Path
+        ``model.onnx``. Inputs are ``waveforms`` (B, S) float32 and ``lengths`` (B,) int64;
+        outputs have the names and shapes of :meth:`EmotionModel.forward`. The metadata holds
+        what a user of the graph must know (``emotions``, ``min_samples`` ...).
+
+    Returns
+    -------
+    float
+        Largest difference between a score in a padded batch of the graph and the model's score
+        of the single clip; see :data:`LARGEST_DIFFERENCE`.
 
     Raises
     ------
     SERError
-        If the package is missing, or the file is none of ours.
+        If a package is missing, the graph cannot be made, or its scores differ.
+    """
+    require_onnx(NEEDED)
+    # From a batch of one clip, the exporter would make a graph for one clip only.
+    example = sounds([config.sample_rate_hz, config.sample_rate_hz // 2 + 1])
+    names = list(score_exactly(model, *example))
+    try:
+        with torch.no_grad(), _quiet():
+            program = torch.onnx.export(
+                _Graph(model).eval(),
+                example,
+                dynamo=True,
+                verbose=False,
+                input_names=["waveforms", "lengths"],
+                output_names=names,
+                dynamic_shapes=({0: "batch", 1: "samples"}, {0: "batch"}),
+            )
+            for node in program.model.graph:
+                for value in node.outputs:
+                    if value.name in names and not value.is_graph_output():
+                        value.name = f"inner_{value.name}"
+            facts = {
+                "name": config.name,
+                "emotions": config.emotions,
+                "va_range": config.va_range,
+                "sample_rate_hz": config.sample_rate_hz,
+                "min_samples": model.encoder.min_samples,
+                "max_samples": model.encoder.max_samples,
+                "resampler": config.resampler,
+            }
+            program.model.metadata_props.update({k: json.dumps(v) for k, v in facts.items()})
+            program.save(path)
+    except Exception as error:  # the exporter raises many kinds
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise SERError(f"This model cannot be made into an ONNX graph ({reason}).") from error
+    return largest_difference(OnnxModel(path), model)
+
+
+class _Graph(nn.Module):
+    """The model with its scores as a tuple: a graph cannot return a dict."""
+
+    def __init__(self, model: EmotionModel):
+        super().__init__()
+        self.model = model
+
+    def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, ...]:
+        return tuple(self.model(waveforms, lengths).values())
+
+
+def largest_difference(graph: OnnxModel, model: EmotionModel) -> float:
+    """Score padded batches with a graph, and each of their clips with the model.
+
+    Raises
+    ------
+    SERError
+        If they differ by more than rounding.
+    """
+    differences = []
+    shortest = model.encoder.min_samples
+    for lengths in ([shortest], [shortest + 80, 16_001, 9000, 48_000], [32_000, 32_000]):
+        waveforms_BS, lengths_B = sounds(lengths)
+        together = graph(waveforms_BS.numpy(), lengths_B.numpy())
+        for row, length in enumerate(lengths):
+            alone = score_exactly(
+                model, waveforms_BS[row : row + 1, :length], lengths_B[row, None]
+            )
+            for name, expected in alone.items():
+                difference = (expected[0] - torch.from_numpy(together[name][row])).abs().max()
+                differences.append(difference / expected.abs().max().clamp(min=1))
+    largest = float(torch.stack(differences).max())  # NaN if any of them is
+    if not largest <= LARGEST_DIFFERENCE:
+        raise SERError(
+            f"The scores of the ONNX graph differ from the model's by {largest:.1e}; nothing "
+            "was written. Export without --onnx, and please report this."
+        )
+    return largest
+
+
+def sounds(lengths: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Clips of these lengths with loud padding, (B, S), and the lengths.
+
+    Noise, and tones with noise 80 dB below them, which only an exact spectrum separates.
+    """
+    generator = torch.Generator().manual_seed(0)
+    clips = []
+    for row, length in enumerate(lengths):
+        noise_S = 0.1 * torch.randn(length, generator=generator)
+        tone_S = 0.3 * torch.sin(torch.arange(length) * (0.05 + 0.02 * row))
+        clips.append(noise_S if row % 2 else tone_S + 1e-4 * noise_S)
+    padded_BS = nn.utils.rnn.pad_sequence(clips, batch_first=True, padding_value=PADDING)
+    return padded_BS, torch.tensor(lengths)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the warnings of the exporter, which concern its own code."""
+    logger = get_logger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+class OnnxModel:
+    """A graph that ``ser export --onnx`` wrote, run by ONNX Runtime on the CPU.
+
+    A graph computes and cannot refuse, so lengths are checked here before it runs.
+
+    Raises
+    ------
+    SERError
+        If the package is missing, or ``ser export`` did not write the file.
     """
 
     def __init__(self, path: str | Path, threads: int | None = None):
@@ -58,25 +181,15 @@ class OnnxModel:
             facts = self._session.get_modelmeta().custom_metadata_map
             self.facts = {name: json.loads(text) for name, text in facts.items()}
             self._shortest, self._longest = self.facts["min_samples"], self.facts["max_samples"]
-        except Exception as error:  # the library has no common ground for its errors
+        except Exception as error:  # the library's errors have no common class
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise SERError(f"{path} is no graph of `ser export --onnx` ({reason}).") from error
+            raise SERError(
+                f"{path} is not a graph of `ser export --onnx` ({reason})."
+            ) from error
         self._names = [output.name for output in self._session.get_outputs()]
 
     def __call__(self, waveforms_BS: np.ndarray, lengths_B: np.ndarray) -> dict:
-        """Score a padded batch.
-
-        Parameters
-        ----------
-        waveforms_BS : numpy.ndarray
-            float32 at the model's rate; padding may be anything.
-        lengths_B : numpy.ndarray
-            int64 samples of every clip.
-
-        Returns
-        -------
-        dict
-            Arrays with the names of :meth:`EmotionModel.forward`.
+        """Score a padded batch, as :meth:`EmotionModel.forward` does, in NumPy arrays.
 
         Raises
         ------
@@ -101,150 +214,7 @@ class OnnxModel:
 
 
 def require_onnx(packages: Sequence[str]) -> None:
-    """Stop if a package of the extra ``onnx`` is missing.
-
-    Raises
-    ------
-    SERError
-    """
+    """Raise an SERError if a package of the extra ``onnx`` is missing."""
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
     if missing:
         raise SERError(f"ONNX needs {', '.join(missing)}: pip install 'ser-recipes[onnx]'")
-
-
-NEEDED = ("onnx", "onnxscript", "onnxruntime")
-LARGEST_DIFFERENCE = (
-    1e-5  # in units of a clip's largest value of that output, if that is over 1
-)
-PADDING = 100.0  # what no graph that reads it survives
-
-
-class _Graph(nn.Module):
-    """A model with its scores as a tuple, which is all that a graph can give."""
-
-    def __init__(self, model: EmotionModel):
-        super().__init__()
-        self.model = model
-
-    def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, ...]:
-        return tuple(self.model(waveforms, lengths).values())
-
-
-def write_onnx(path: Path, model: EmotionModel, config: ModelConfig) -> float:
-    """Write a model's graph, run it in ONNX Runtime and compare.
-
-    Parameters
-    ----------
-    path : Path
-        ``model.onnx``; inputs ``waveforms`` (B, S) float32 and ``lengths`` (B,) int64, outputs
-        with names and shapes of :meth:`EmotionModel.forward`. What its user must know
-        (``emotions``, ``min_samples`` ...) is in its metadata.
-
-    Returns
-    -------
-    float
-        Largest difference between a score of the graph in a padded batch and of the model on
-        the single clip, as :data:`LARGEST_DIFFERENCE` measures it.
-
-    Raises
-    ------
-    SERError
-        If a package is missing, the graph cannot be made or scores otherwise.
-    """
-    require_onnx(NEEDED)
-    # Of a batch of one, the exporter would make a graph for batches of one.
-    example = sounds([config.sample_rate_hz, config.sample_rate_hz // 2 + 1])
-    names = list(score_exactly(model, *example))
-    try:
-        with torch.no_grad(), _quiet():
-            program = torch.onnx.export(
-                _Graph(model).eval(),
-                example,
-                dynamo=True,
-                verbose=False,
-                input_names=["waveforms", "lengths"],
-                output_names=names,
-                dynamic_shapes=({0: "batch", 1: "samples"}, {0: "batch"}),
-            )
-            for node in program.model.graph:
-                for value in node.outputs:
-                    if value.name in names and not value.is_graph_output():
-                        value.name = f"inner_{value.name}"
-            facts = graph_facts(model, config)
-            program.model.metadata_props.update({k: json.dumps(v) for k, v in facts.items()})
-            program.save(path)
-    except Exception as error:  # of many kinds, depending on what a graph cannot express
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise SERError(f"No ONNX graph of this model can be made ({reason}).") from error
-    return largest_difference(OnnxModel(path), model)
-
-
-def graph_facts(model: EmotionModel, config: ModelConfig) -> dict:
-    """What the user of a graph must know."""
-    return {
-        "name": config.name,
-        "emotions": config.emotions,
-        "va_range": config.va_range,
-        "sample_rate_hz": config.sample_rate_hz,
-        "min_samples": model.encoder.min_samples,
-        "max_samples": model.encoder.max_samples,
-        "resampler": config.resampler,
-    }
-
-
-def largest_difference(graph: OnnxModel, model: EmotionModel) -> float:
-    """Score padded batches with a graph and each of their clips with the model.
-
-    Raises
-    ------
-    SERError
-        If they differ by more than rounding.
-    """
-    differences = []
-    shortest = model.encoder.min_samples
-    for lengths in ([shortest], [shortest + 80, 16_001, 9000, 48_000], [32_000, 32_000]):
-        waveforms_BS, lengths_B = sounds(lengths)
-        together = graph(waveforms_BS.numpy(), lengths_B.numpy())
-        for row, length in enumerate(lengths):
-            alone = score_exactly(
-                model, waveforms_BS[row : row + 1, :length], lengths_B[row, None]
-            )
-            for name, expected in alone.items():
-                difference = (expected[0] - torch.from_numpy(together[name][row])).abs().max()
-                differences.append(difference / expected.abs().max().clamp(min=1))
-    largest = float(torch.stack(differences).max())  # NaN if any of them is
-    if not largest <= LARGEST_DIFFERENCE:
-        raise SERError(
-            f"The ONNX graph's scores differ from the model's by {largest:.1e}; nothing was "
-            "written. Export without --onnx, and please report this."
-        )
-    return largest
-
-
-def sounds(lengths: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """Clips of these lengths with loud padding, (B, S), and the lengths.
-
-    Noise, and tones with noise 80 dB below, which only an exact spectrum keeps apart.
-    """
-    generator = torch.Generator().manual_seed(0)
-    clips = []
-    for row, length in enumerate(lengths):
-        noise_S = 0.1 * torch.randn(length, generator=generator)
-        tone_S = 0.3 * torch.sin(torch.arange(length) * (0.05 + 0.02 * row))
-        clips.append(noise_S if row % 2 else tone_S + 1e-4 * noise_S)
-    padded_BS = nn.utils.rnn.pad_sequence(clips, batch_first=True, padding_value=PADDING)
-    return padded_BS, torch.tensor(lengths)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the exporter's remarks, which are about itself."""
-    logger = get_logger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)

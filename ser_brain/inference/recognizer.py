@@ -1,14 +1,11 @@
-"""``EmotionRecognizer``: a trained model in one line.
+"""``EmotionRecognizer``: a trained model, loaded in one line.
 
-Shapes: B clips, S samples.
+Shapes: B clips, S samples, C emotions, D embedding size.
 """
 
 from __future__ import annotations
 
-import os
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,244 +16,34 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from ser_brain.core.errors import SERError, bad_value
 from ser_brain.core.log import get_logger
-from ser_brain.data import audio
 from ser_brain.inference import waveform
+from ser_brain.inference.inputs import Input, clips_of
 from ser_brain.inference.model_config import ModelConfig
 from ser_brain.inference.model_folder import find_model, load_model
-from ser_brain.inference.waveform import too_long
-from ser_brain.inference.windows import Stream
+from ser_brain.inference.windows import Stream, Windows, check_windows
 from ser_brain.models.model import EmotionModel, require_finite, score_exactly
 from ser_brain.training.device import PRECISIONS, has_bf16, require_device
 
-
-@dataclass(frozen=True)
-class Scores:
-    """What a model says of one clip.
-
-    Attributes
-    ----------
-    log_probabilities : numpy.ndarray, shape (C,), or None
-        Calibrated, in the order of ``EmotionRecognizer.emotions``.
-    valence_arousal : numpy.ndarray, shape (2,), or None
-        In the units of ``EmotionRecognizer.va_range``, not clipped to it.
-    embedding : numpy.ndarray, shape (D,)
-    """
-
-    log_probabilities: np.ndarray | None
-    valence_arousal: np.ndarray | None
-    embedding: np.ndarray
-
-    def named(self, emotions: Sequence[str], va_range: Sequence[float] | None) -> dict:
-        """The scores by name, in JSON types; None where the model says nothing.
-
-        Examples
-        --------
-        >>> scores = Scores(np.log([0.25, 0.75]), None, np.zeros(2))
-        >>> scores.named(["anger", "neutral"], None)["emotion"]
-        'neutral'
-        """
-        row = dict.fromkeys(("emotion", "probabilities", "valence", "arousal", "va_range"))
-        if self.log_probabilities is not None:
-            probabilities = np.exp(self.log_probabilities.astype(np.float64))
-            row["probabilities"] = dict(zip(emotions, probabilities.tolist(), strict=True))
-            row["emotion"] = emotions[int(probabilities.argmax())]
-        if self.valence_arousal is not None:
-            row["valence"], row["arousal"] = self.valence_arousal.tolist()
-            row["va_range"] = list(va_range)
-        return row
-
-
-# A folder's other files are no audio.
-SUFFIXES = audio.SUFFIXES
-NO_UTF8 = "its name is no UTF-8; rename it"
-
-# Problems that the waveform's own checks tell better.
-LEFT_TO_WAVEFORM = ("silent", "too short", "not a number", "not at full scale 1")
-
-
-@dataclass(frozen=True)
-class Input:
-    """One clip: a file, or samples with their rate."""
-
-    name: str
-    path: Path | None = None
-    samples: np.ndarray | None = None
-    rate_hz: int | None = None
-
-    def read(self, longest_s: float) -> tuple[np.ndarray, int]:
-        """Samples (S,) or (S, channels) and rate.
-
-        Raises
-        ------
-        SERError
-            If the file cannot be read or is longer than ``longest_s``.
-        """
-        if self.path is None:
-            return self.samples, self.rate_hz
-        try:
-            self.name.encode()
-            audio.inspect(self.path)
-        except UnicodeEncodeError:
-            raise SERError(f"Cannot read the file: {NO_UTF8}.") from None
-        except audio.AudioProblem as problem:
-            if str(problem) not in LEFT_TO_WAVEFORM:
-                said = problem_of(self.path, problem)
-                raise SERError(f"Cannot read the file: {said}.") from None
-        try:
-            with audio.opened(self.path) as file:
-                duration_s = file.frames / file.samplerate
-                if duration_s > longest_s:  # before hours of it fill the memory
-                    raise too_long(duration_s, longest_s)
-                samples = file.read(file.frames, dtype="float32", always_2d=True)
-                return samples, file.samplerate
-        except audio.DAMAGED as error:
-            raise SERError(f"Cannot read the file: {error}.") from error
-
-
-def named_inputs(
-    x: str | Path | np.ndarray | Sequence, rate_hz: int | None
-) -> tuple[list[Input], bool]:
-    """The clips that an argument means, and whether it means several.
-
-    Parameters
-    ----------
-    x : path, array, (array, rate) or a list of them
-    rate_hz : int, optional
-        Of arrays that do not bring their own.
-
-    Raises
-    ------
-    SERError
-        If ``x`` is no audio, an array has no rate, or a folder holds no audio.
-
-    Examples
-    --------
-    >>> named_inputs([np.zeros(8), (np.zeros(8), 8000)], 16000)[0][1].rate_hz
-    8000
-    """
-    if isinstance(x, str | Path) and Path(x).is_dir():
-        return _folder(Path(x)), True
-    if isinstance(x, list):
-        return [_one(item, rate_hz, f"clip {n}") for n, item in enumerate(x)], True
-    return [_one(x, rate_hz, "the clip")], False
-
-
-def _one(x: object, rate_hz: int | None, name: str) -> Input:
-    if isinstance(x, str | Path):
-        return Input(str(x), path=Path(x))
-    if isinstance(x, tuple) and len(x) == 2:
-        x, rate_hz = x
-    if not isinstance(x, np.ndarray):
-        raise SERError(
-            f"Cannot score {name}, which is a {type(x).__name__}; expected a file, a folder, a "
-            "numpy array with rate_hz, (array, rate), or a list of these."
-        )
-    if rate_hz is None:
-        raise SERError(f"No sampling rate for {name}: give rate_hz with an array.")
-    return Input(name, samples=x, rate_hz=rate_hz)
-
-
-def _folder(folder: Path) -> list[Input]:
-    files = [path for path in below(folder) if path.suffix.lower() in SUFFIXES]
-    if not files:
-        raise no_audio(f"the folder {folder}", below(folder))
-    return [Input(str(path), path=path) for path in files]
-
-
-def below(path: Path) -> list[Path]:
-    """A file itself; of a folder every file below it that is not hidden, in order of names."""
-    if not path.is_dir():
-        return [path]
-    found = []
-    for folder, folders, names in os.walk(path):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(folder, name) for name in names if not name.startswith(".")]
-    return sorted(found)
-
-
-def kinds(files: Iterable[Path]) -> str:
-    """How many files there are with each ending, the most frequent first.
-
-    Examples
-    --------
-    >>> kinds(map(Path, ["a.csv", "b.M4A", "c.m4a", "d"]))
-    '2 .m4a, 1 .csv, 1 without an ending'
-    """
-    counts = Counter(file.suffix.lower() for file in files).most_common()
-    return ", ".join(f"{count} {suffix or 'without an ending'}" for suffix, count in counts)
-
-
-def no_audio(where: str, files: Sequence[Path]) -> SERError:
-    """The error for a folder or a pattern without a file that has an ending of audio."""
-    found = f"found {kinds(files)}. " if files else ""
-    return SERError(
-        f"No audio in {where}: {found}Expected files with {', '.join(SUFFIXES)}. Convert "
-        "others (ffmpeg -i X X.wav), or name a file itself, which is read by its content."
-    )
-
-
-def problem_of(path: Path, problem: audio.AudioProblem) -> str:
-    """Why a file cannot be used, and which one may be meant instead."""
-    if str(problem) != "missing":
-        return str(problem)
-    meant = [suffix for suffix in SUFFIXES if os.path.isfile(f"{path}{suffix}")]
-    return f"missing; there is {path.name}{meant[0]}" if meant else "missing"
-
-
 logger = get_logger(__name__)
-
-
-def require_precision(precision: str, device: str) -> None:
-    """Stop at an unknown precision; warn of one that gains nothing on a device.
-
-    Raises
-    ------
-    SERError
-        If it is neither fp32 nor bf16.
-    """
-    if precision not in PRECISIONS:
-        raise bad_value("precision", precision, PRECISIONS)
-    if precision == "bf16" and not has_bf16(device):
-        logger.warning(
-            "bf16 is emulated here, as this device has no units for it: slower than fp32, and "
-            "less exact."
-        )
-
-
-def narrow_weights(encoder: nn.Module) -> None:
-    """Keep the weights of products and convolutions in bfloat16, not to round them per clip.
-
-    Norms, positions and what is computed anew from other weights stay in float32.
-    """
-    for module in encoder.modules():
-        if isinstance(module, nn.Linear | nn.Conv1d) and not is_parametrized(module):
-            module.to(torch.bfloat16)
-
-
-def in_precision(precision: str, device: str) -> AbstractContextManager:
-    """What a model is run within: PyTorch's autocast to bfloat16, or nothing."""
-    if precision == "fp32":
-        return nullcontext()
-    return torch.autocast(torch.device(device).type, torch.bfloat16)
 
 
 class EmotionRecognizer:
     """A trained model: audio in; emotions, valence and arousal out.
 
-    Made by :meth:`from_pretrained`. No code of the model's folder is run.
+    Made by :meth:`from_pretrained`, which runs no code of the model's folder.
 
     Attributes
     ----------
     name : str
     emotions : list of str
-        Classes, in the order of the outputs; empty where the model predicts none.
+        Classes, in the order of the outputs; empty if the model predicts none.
     va_range : tuple of float, or None
-        Scale of valence and arousal; None where the model predicts neither.
+        Scale of valence and arousal; None if the model predicts neither.
     sample_rate_hz : int
     min_samples, max_samples : int
-        Shortest and longest clip; no limit of the model's own is None.
+        Shortest and longest clip; None if the model has no limit.
     card : dict
-        What is known of it: ``protocol``, ``temperature``, ``training_data``, ``versions``,
+        What is known about it: ``protocol``, ``temperature``, ``training_data``, ``versions``,
         ``source`` ...
     device : str
     precision : {"fp32", "bf16"}
@@ -300,15 +87,15 @@ class EmotionRecognizer:
         revision : str, optional
             Branch, tag or commit of a hub id.
         device : str, optional
-            Such as ``cuda:0``; a GPU if there is one otherwise.
+            Such as ``cuda:0``; by default a GPU if there is one.
         precision : {"fp32", "bf16"}
-            bfloat16 is meant for devices with units for it, and rounds: docs/predicting.md says
-            how much.
+            bfloat16 is for devices that compute in it, and rounds scores: docs/predicting.md
+            shows by how much.
 
         Raises
         ------
         SERError
-            If there is no such model, or it is not safe and sound.
+            If there is no such model, or it is damaged or unsafe.
         """
         device = device or ("cuda:0" if torch.cuda.is_available() else "cpu")
         require_device(device)
@@ -317,33 +104,12 @@ class EmotionRecognizer:
         return cls(*load_model(folder), device, found, precision)
 
     def prepare(self, samples: np.ndarray, rate_hz: int) -> tuple[np.ndarray, list[str]]:
-        """Make a waveform that :meth:`score` takes; see :func:`waveform.prepare`.
-
-        Parameters
-        ----------
-        samples : numpy.ndarray
-            (S,) or (S, channels).
-        rate_hz : int
-
-        Returns
-        -------
-        waveform_S : numpy.ndarray
-            float32, mono, at ``sample_rate_hz``.
-        warnings : list of str
-            Why its scores may mean little.
-
-        Raises
-        ------
-        SERError
-            If the model cannot score it.
-        """
+        """Make a waveform that :meth:`score` takes, and warnings: see ``waveform.prepare``."""
         limits = (self.min_samples, self.max_samples)
         return waveform.prepare(samples, rate_hz, self.sample_rate_hz, *limits)
 
     def score(self, waveforms: Sequence[np.ndarray]) -> list[Scores]:
-        """Score clips in one padded batch; each gets what it would get alone.
-
-        In float32 that holds within 1e-5.
+        """Score clips in one padded batch; each gets the scores (within 1e-5) it gets alone.
 
         Parameters
         ----------
@@ -358,15 +124,16 @@ class EmotionRecognizer:
         Raises
         ------
         SERError
-            If a clip is no finite waveform or is too short or too long, or the model's answer
-            is not finite.
+            If a clip is not a finite waveform or is too short or too long, or a score is not
+            finite.
         """
         if len(waveforms) == 0:
             return []
         clips = [torch.from_numpy(_checked(wave_S)) for wave_S in waveforms]
         lengths_B = torch.tensor([len(clip_S) for clip_S in clips]).to(self.device)
         padded_BS = torch.nn.utils.rnn.pad_sequence(clips, batch_first=True).to(self.device)
-        with in_precision(self.precision, self.device):
+        narrow = self.precision == "bf16"
+        with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=narrow):
             found = score_exactly(self._model, padded_BS, lengths_B)
         require_finite(found, self.name)
         arrays = {name: tensor.cpu().numpy() for name, tensor in found.items()}
@@ -382,32 +149,33 @@ class EmotionRecognizer:
         rate_hz: int | None = None,
         embedding: bool = False,
     ) -> dict | list[dict]:
-        """Predict the emotion of a clip, or of each of several.
+        """Predict the emotion of one clip or of several.
 
         Parameters
         ----------
         x : path, array, (array, rate) or a list of them
-            A file, a folder (every audio file in it, in order of names), samples with their
-            rate, or a list of such.
+            A file, a folder (every audio file below it, sorted by name), samples with their
+            rate, or a list of these.
         rate_hz : int, optional
-            Of arrays that do not bring their own.
+            Rate of arrays that come without one.
         embedding : bool
-            Also give the embedding.
+            Return the embedding, too.
 
         Returns
         -------
         dict or list of dict
-            A dict for one clip; for a list or a folder a dict per clip, in order: ``name``,
+            A dict for one clip; for a list or a folder one dict per clip, in order: ``name``,
             ``emotion``, ``probabilities`` (emotion -> p), ``valence``, ``arousal``,
-            ``va_range`` (None where the model says nothing), ``warnings`` and, where asked,
-            ``embedding``. Of several, one that cannot be scored has ``error`` in place of them.
+            ``va_range`` (None if the model does not predict it), ``warnings`` and, if asked
+            for, ``embedding``. Of several clips, one that cannot be scored has ``error``
+            instead.
 
         Raises
         ------
         SERError
-            If a single clip cannot be scored, or ``x`` is no audio.
+            If a single clip cannot be scored, or ``x`` is not audio.
         """
-        clips, several = named_inputs(x, rate_hz)
+        clips, several = clips_of(x, rate_hz)
         if not several:
             return self._predict(clips[0], embedding)
         rows = []
@@ -434,10 +202,17 @@ class EmotionRecognizer:
         Returns
         -------
         Stream
-            ``feed(chunk)`` gives the predictions of the windows that are now complete,
-            ``finish()`` that of the last window, which ends where the recording ends.
+            ``feed(chunk)`` returns the predictions for the windows that are now complete,
+            ``finish()`` the one for the last window, which ends where the recording ends.
+
+        Raises
+        ------
+        SERError
+            If the model cannot score such windows, or speech would fall between them.
         """
-        return Stream(self._predict_samples, rate_hz, window_s, hop_s)
+        waveform.require_rate(rate_hz)
+        check_windows(window_s, hop_s, self)
+        return Stream(self._predict_samples, Windows(window_s, hop_s, rate_hz), rate_hz)
 
     def _predict(self, clip: Input, embedding: bool) -> dict:
         longest_s = waveform.longest(self.sample_rate_hz, self.max_samples)
@@ -461,3 +236,67 @@ def _checked(waveform_S: np.ndarray) -> np.ndarray:
             "float32, finite. prepare() makes one."
         )
     return np.ascontiguousarray(found)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """A model's scores for one clip.
+
+    Attributes
+    ----------
+    log_probabilities : numpy.ndarray, shape (C,), or None
+        Calibrated, in the order of ``EmotionRecognizer.emotions``.
+    valence_arousal : numpy.ndarray, shape (2,), or None
+        In the units of ``EmotionRecognizer.va_range``, not clipped to it.
+    embedding : numpy.ndarray, shape (D,)
+    """
+
+    log_probabilities: np.ndarray | None
+    valence_arousal: np.ndarray | None
+    embedding: np.ndarray
+
+    def named(self, emotions: Sequence[str], va_range: Sequence[float] | None) -> dict:
+        """The scores by name, in JSON types; None for what the model does not predict.
+
+        Examples
+        --------
+        >>> scores = Scores(np.log([0.25, 0.75]), None, np.zeros(2))
+        >>> scores.named(["anger", "neutral"], None)["emotion"]
+        'neutral'
+        """
+        row = dict.fromkeys(("emotion", "probabilities", "valence", "arousal", "va_range"))
+        if self.log_probabilities is not None:
+            probabilities = np.exp(self.log_probabilities.astype(np.float64))
+            row["probabilities"] = dict(zip(emotions, probabilities.tolist(), strict=True))
+            row["emotion"] = emotions[int(probabilities.argmax())]
+        if self.valence_arousal is not None:
+            row["valence"], row["arousal"] = self.valence_arousal.tolist()
+            row["va_range"] = list(va_range)
+        return row
+
+
+def require_precision(precision: str, device: str) -> None:
+    """Stop at an unknown precision; warn of one that is slow on this device.
+
+    Raises
+    ------
+    SERError
+        If it is neither fp32 nor bf16.
+    """
+    if precision not in PRECISIONS:
+        raise bad_value("precision", precision, PRECISIONS)
+    if precision == "bf16" and not has_bf16(device):
+        logger.warning(
+            "This device only emulates bf16, which is then slower than fp32 and less exact."
+        )
+
+
+def narrow_weights(encoder: nn.Module) -> None:
+    """Store the weights of linear layers and convolutions in bfloat16.
+
+    Autocast would convert them again for every clip. Norms, positions and weights that are
+    computed from others (weight norm) stay in float32.
+    """
+    for module in encoder.modules():
+        if isinstance(module, nn.Linear | nn.Conv1d) and not is_parametrized(module):
+            module.to(torch.bfloat16)

@@ -1,8 +1,8 @@
-"""What is scored at once: a clip, a window of a recording, a stretch of speech.
+"""Files become segments that are scored as one: a clip, a window, a stretch of speech.
 
-Files are read block by block, so that the memory they need does not grow with their length.
+Files are read block by block, so the memory they need does not grow with their length.
 
-Shapes: S samples, H channels.
+Shapes: S samples, H channels, F samples at the detector's rate.
 """
 
 from __future__ import annotations
@@ -19,191 +19,41 @@ from ser_brain.core.errors import SERError
 from ser_brain.core.tables import Table
 from ser_brain.data import audio
 from ser_brain.data.resampling import resample
-from ser_brain.inference.recognizer import NO_UTF8, EmotionRecognizer, problem_of
+from ser_brain.inference.inputs import BAD_NAME, problem_of
+from ser_brain.inference.recognizer import EmotionRecognizer
 from ser_brain.inference.waveform import longest, require_rate, too_long
-from ser_brain.inference.windows import Held, Windows
-
-RATE_HZ = 16_000
-FRAME = 512  # samples at RATE_HZ that the detector takes at once
-
-# Most pauses within an utterance are shorter; Silero's own 0.1 s cuts utterances apart.
-PAUSE_MS = 500
-SHORTEST_S = 0.25  # as in Silero's get_speech_timestamps: what is shorter is a click
-BACK_S = 0.1  # by how much a start may lie before the frame that shows it
-
-
-def load_speech() -> Speech:
-    """Silero's detector.
-
-    Raises
-    ------
-    SERError
-        If ``silero-vad`` is not installed.
-    """
-    threads = torch.get_num_threads()
-    try:
-        import silero_vad
-    except ImportError as error:
-        raise SERError(
-            "--vad needs the package silero-vad: pip install 'ser-recipes[vad]'. Without it, "
-            "cut recordings into windows: --window 4 --hop 1."
-        ) from error
-    finally:
-        torch.set_num_threads(threads)  # Its import leaves one thread to all of torch.
-    events = silero_vad.VADIterator(
-        silero_vad.load_silero_vad(), sampling_rate=RATE_HZ, min_silence_duration_ms=PAUSE_MS
-    )
-
-    def of_recording() -> Callable[[torch.Tensor], dict | None]:
-        events.reset_states()
-        return events
-
-    return Speech(of_recording)
-
-
-class Speech:
-    """Finds stretches of speech.
-
-    Parameters
-    ----------
-    detector : callable
-        Gives, for each recording, what takes it frame by frame and says ``{"start": place}``
-        or ``{"end": place}``, in samples at ``RATE_HZ``, where speech begins or has ended.
-    """
-
-    def __init__(self, detector: Callable[[], Callable[[torch.Tensor], dict | None]]):
-        self._detector = detector
-
-    def stretches(
-        self, blocks: Iterable[np.ndarray], rate_hz: int, longest_s: float
-    ) -> Iterator[tuple[int, np.ndarray]]:
-        """Stretches of speech in a recording.
-
-        Parameters
-        ----------
-        blocks : iterable of numpy.ndarray
-            The recording in order, (S, H) each, whole seconds but for the last.
-        rate_hz : int
-        longest_s : float
-            A stretch that goes on for longer is cut there.
-
-        Yields
-        ------
-        place : int
-            Of the first sample.
-        samples : numpy.ndarray, (S, H)
-        """
-        detect, held, began = self._detector(), Held(), None
-        heard, rest_V = 0, np.zeros(0, np.float32)
-        shortest, longest, back = (
-            round(seconds * rate_hz) for seconds in (SHORTEST_S, longest_s, BACK_S)
-        )
-        for block in blocks:
-            held.add(block)
-            rest_V = np.concatenate([rest_V, _at_detector_rate(block, rate_hz)])
-            while len(rest_V) >= FRAME:
-                event = detect(torch.from_numpy(rest_V[:FRAME])) or {}
-                rest_V, heard = rest_V[FRAME:], heard + FRAME
-                now = round(heard * rate_hz / RATE_HZ)
-                if "start" in event:
-                    began = max(held.first, round(event["start"] * rate_hz / RATE_HZ))
-                elif "end" in event:
-                    stop = round(event["end"] * rate_hz / RATE_HZ)
-                    if stop - began >= shortest:
-                        yield began, held.between(began, stop)
-                    began = None
-                elif began is not None and now - began >= longest:
-                    yield began, held.between(began, began + longest)
-                    began += longest
-            held.forget(held.end - back if began is None else began)
-        if began is not None and held.end - began >= shortest:
-            yield began, held.between(began, held.end)
-
-
-def _at_detector_rate(block: np.ndarray, rate_hz: int) -> np.ndarray:
-    return resample(np.ascontiguousarray(block.mean(axis=1)), rate_hz, RATE_HZ)
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """A file, or a part of it, without a score.
-
-    Attributes
-    ----------
-    file : str
-    start_s, stop_s : float or None
-        Where it lies in the file; None for its beginning or its end.
-    reason : str
-    """
-
-    file: str
-    start_s: float | None
-    stop_s: float | None
-    reason: str
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether nothing of the file has a score."""
-        return self.start_s is None
-
-    @property
-    def is_problem(self) -> bool:
-        """Whether the file could not be used, or not to its end; silence within is none."""
-        return self.stop_s is None
-
-
-def merged(left_out: Iterable[LeftOut]) -> list[LeftOut]:
-    """Put neighbours together: windows that touch or overlap, left out for one reason.
-
-    The last window of a recording may lie within the one before it.
-
-    Examples
-    --------
-    >>> windows = [LeftOut("a.wav", start, start + 4, "silent") for start in (0, 1, 2, 9)]
-    >>> [(item.start_s, item.stop_s) for item in merged(windows)]
-    [(0, 6), (9, 13)]
-    >>> merged([LeftOut("a.wav", 0, 5, "silent"), LeftOut("a.wav", 1, 3, "silent")])[0].stop_s
-    5
-    """
-    found: list[LeftOut] = []
-    for item in left_out:
-        if found and _touch(found[-1], item):
-            ends = (found[-1].stop_s, item.stop_s)
-            found[-1] = replace(found[-1], stop_s=None if None in ends else max(ends))
-        else:
-            found.append(item)
-    return found
-
-
-def table(left_out: Iterable[LeftOut]) -> Table:
-    """One row for each, in seconds."""
-    rows = [[item.file, item.start_s, item.stop_s, item.reason] for item in left_out]
-    return Table("left_out", "", ["file", "start", "stop", "reason"], rows)
-
-
-def _touch(one: LeftOut, other: LeftOut) -> bool:
-    if (one.file, one.reason) != (other.file, other.reason) or None in (
-        one.stop_s,
-        other.start_s,
-    ):
-        return False
-    return other.start_s <= one.stop_s
-
+from ser_brain.inference.windows import RecentSamples, cut_windows
 
 BLOCK_S = 10
-SHORTEST_HOP_S = 0.01
 SILENT = "silent"
 
 
 @dataclass(frozen=True)
-class Piece:
+class Segmentation:
+    """How files are cut into segments.
+
+    Attributes
+    ----------
+    window_s, hop_s : float or None
+        As ``check_windows`` allows them; None scores a file, or a stretch of speech, as one.
+    speech : SpeechDetector or None
+        Only the speech that it finds is scored; with None, everything is.
+    """
+
+    window_s: float | None = None
+    hop_s: float | None = None
+    speech: SpeechDetector | None = None
+
+
+@dataclass(frozen=True)
+class Segment:
     """A waveform to score.
 
     Attributes
     ----------
     file : str
     start_s, stop_s : float
-        Where it lies in the file.
+        Its place in the file.
     waveform_S : numpy.ndarray
         As ``EmotionRecognizer.prepare`` makes it.
     warnings : list of str
@@ -220,136 +70,229 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class Cutting:
-    """How files are cut into pieces.
+class Skipped:
+    """A file, or a part of it, without a score.
 
     Attributes
     ----------
-    window_s, hop_s : float or None
-        None scores a file, or a stretch of speech, as one.
-    speech : Speech or None
-        Finds the speech, which alone is scored; None scores everything.
+    file : str
+    start_s, stop_s : float or None
+        Its place in the file; None for the file's beginning or end.
+    reason : str
     """
 
-    window_s: float | None = None
-    hop_s: float | None = None
-    speech: Speech | None = None
+    file: str
+    start_s: float | None
+    stop_s: float | None
+    reason: str
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing of the file has a score."""
+        return self.start_s is None
+
+    @property
+    def is_problem(self) -> bool:
+        """Whether the file could not be used, or not to its end; silence within it is fine."""
+        return self.stop_s is None
 
 
-def check_windows(
-    window_s: float | None, hop_s: float | None, recognizer: EmotionRecognizer
-) -> None:
-    """Stop unless a model can score windows of such a length and they leave nothing out.
+def segments(
+    path: Path, recognizer: EmotionRecognizer, segmentation: Segmentation
+) -> Iterator[Segment | Skipped]:
+    """Everything in a file, in order: segments to score, and skipped parts with a reason.
 
-    Raises
-    ------
-    SERError
+    A file of which nothing can be scored is skipped as a whole.
     """
-    if window_s is None:
-        if hop_s is not None:
-            raise SERError("--hop is the step between windows; give --window too.")
-        return
-    rate_hz = recognizer.sample_rate_hz
-    shortest_s = max(recognizer.min_samples / rate_hz, audio.SHORTEST_S)
-    longest_s = longest(rate_hz, recognizer.max_samples)
-    if not shortest_s <= window_s <= longest_s:
-        raise SERError(
-            f"Bad --window {window_s:g}; expected {shortest_s:.3g} to {longest_s:g} seconds, "
-            "which the model scores as one."
-        )
-    if hop_s is not None and not SHORTEST_HOP_S <= hop_s <= window_s:
-        raise SERError(
-            f"Bad --hop {hop_s:g}; expected {SHORTEST_HOP_S:g} seconds or more and, so that "
-            f"nothing between two windows is left out, at most the window, {window_s:g}."
-        )
-
-
-def pieces(
-    path: Path, recognizer: EmotionRecognizer, cutting: Cutting
-) -> Iterator[Piece | LeftOut]:
-    """Everything in a file, in order: to be scored, or left out with a reason.
-
-    A file of which nothing can be scored is left out as a whole.
-
-    Parameters
-    ----------
-    path : Path
-    recognizer : EmotionRecognizer
-    cutting : Cutting
-        Windows as :func:`check_windows` allows them.
-    """
-    name, read_s = str(path), None
-    waiting: list[Piece | LeftOut] = []
+    name, scored_to_s = str(path), None
+    waiting: list[Segment | Skipped] = []
     try:
         name.encode()
         duration_s = audio.inspect(path).duration_s
         with audio.opened(path) as file:
-            for start, samples in _cut(file, recognizer, cutting):
-                item = _item(name, start, samples, file.samplerate, duration_s, recognizer)
+            for start, samples in _cut(file, recognizer, segmentation):
+                item = _segment(name, start, samples, file.samplerate, duration_s, recognizer)
                 waiting.append(item)
-                if isinstance(item, Piece):
-                    read_s = item.stop_s
-                if read_s is not None:
+                if isinstance(item, Segment):
+                    scored_to_s = item.stop_s
+                # Parts are only listed once it is known that the file has a score at all.
+                if scored_to_s is not None:
                     yield from waiting
                     waiting.clear()
     except UnicodeEncodeError:
         shown = name.encode(errors="replace").decode()
-        yield LeftOut(shown, None, None, NO_UTF8)
+        yield Skipped(shown, None, None, BAD_NAME)
     except audio.AudioProblem as problem:
-        yield LeftOut(name, read_s, None, problem_of(path, problem))
+        yield Skipped(name, scored_to_s, None, problem_of(path, problem))
     except (SERError, *audio.DAMAGED) as problem:
-        yield LeftOut(name, read_s, None, str(problem))
+        yield Skipped(name, scored_to_s, None, str(problem))
     else:
-        if read_s is None:
+        if scored_to_s is None:
             reason = waiting[-1].reason if waiting else "no speech found"
-            yield LeftOut(name, None, None, reason)
+            yield Skipped(name, None, None, reason)
 
 
 def _cut(
-    file: soundfile.SoundFile, recognizer: EmotionRecognizer, cutting: Cutting
+    file: soundfile.SoundFile, recognizer: EmotionRecognizer, segmentation: Segmentation
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Place of the first sample and the samples (S, H) of each piece."""
+    """Place of the first sample and the samples (S, H) of each segment."""
     rate_hz = file.samplerate
-    require_rate(rate_hz)  # of one of 1 Hz a window would have no sample
+    require_rate(rate_hz)  # at 1 Hz, a window would have no sample
     longest_s = longest(recognizer.sample_rate_hz, recognizer.max_samples)
+    windows = segmentation.window_s, segmentation.hop_s
     blocks = file.blocks(BLOCK_S * rate_hz, frames=file.frames, dtype="float32", always_2d=True)
-    if cutting.speech is not None:
-        for first, samples in cutting.speech.stretches(blocks, rate_hz, longest_s):
-            for start, part in _windows([samples], rate_hz, cutting):
+    if segmentation.speech is not None:
+        for first, samples in segmentation.speech.stretches(blocks, rate_hz, longest_s):
+            for start, part in cut_windows([samples], rate_hz, *windows):
                 yield first + start, part
         return
     duration_s = file.frames / rate_hz
-    if cutting.window_s is None and duration_s > longest_s:
+    if segmentation.window_s is None and duration_s > longest_s:
         raise too_long(duration_s, longest_s)  # before hours of it fill the memory
-    yield from _windows(blocks, rate_hz, cutting)
+    yield from cut_windows(blocks, rate_hz, *windows)
 
 
-def _windows(
-    blocks: Iterable[np.ndarray], rate_hz: int, cutting: Cutting
-) -> Iterator[tuple[int, np.ndarray]]:
-    if cutting.window_s is None:
-        yield 0, np.concatenate(list(blocks))
-        return
-    hop_s = cutting.window_s if cutting.hop_s is None else cutting.hop_s
-    windows = Windows(round(cutting.window_s * rate_hz), round(hop_s * rate_hz))
-    for block in blocks:
-        yield from windows.feed(block)
-    yield from windows.finish()
-
-
-def _item(
+def _segment(
     name: str,
     start: int,
     samples: np.ndarray,
     rate_hz: int,
     duration_s: float,
     recognizer: EmotionRecognizer,
-) -> Piece | LeftOut:
+) -> Segment | Skipped:
     start_s, stop_s = start / rate_hz, (start + len(samples)) / rate_hz
     if np.abs(samples).max() <= audio.SILENCE_PEAK:
-        return LeftOut(name, start_s, stop_s, SILENT)
+        return Skipped(name, start_s, stop_s, SILENT)
     try:
         waveform_S, warnings = recognizer.prepare(samples, rate_hz)
     except SERError as error:
-        return LeftOut(name, start_s, stop_s, str(error))
-    return Piece(name, start_s, stop_s, waveform_S, warnings, min(1.0, stop_s / duration_s))
+        return Skipped(name, start_s, stop_s, str(error))
+    return Segment(name, start_s, stop_s, waveform_S, warnings, min(1.0, stop_s / duration_s))
+
+
+def merged(skipped: Iterable[Skipped]) -> list[Skipped]:
+    """Join windows that touch or overlap and were skipped for the same reason.
+
+    The last window of a recording may lie within the one before it.
+
+    Examples
+    --------
+    >>> windows = [Skipped("a.wav", start, start + 4, "silent") for start in (0, 1, 2, 9)]
+    >>> [(item.start_s, item.stop_s) for item in merged(windows)]
+    [(0, 6), (9, 13)]
+    """
+    found: list[Skipped] = []
+    for item in skipped:
+        last = found[-1] if found else None
+        if (
+            last is not None
+            and (last.file, last.reason) == (item.file, item.reason)
+            and None not in (last.stop_s, item.start_s)
+            and item.start_s <= last.stop_s
+        ):
+            stop_s = None if item.stop_s is None else max(last.stop_s, item.stop_s)
+            found[-1] = replace(last, stop_s=stop_s)
+        else:
+            found.append(item)
+    return found
+
+
+def skipped_table(skipped: Iterable[Skipped]) -> Table:
+    """One row for each, in seconds."""
+    rows = [[item.file, item.start_s, item.stop_s, item.reason] for item in skipped]
+    return Table("left_out", "", ["file", "start", "stop", "reason"], rows)
+
+
+DETECTOR_HZ = 16_000
+FRAME = 512  # samples at DETECTOR_HZ that the detector takes at once
+
+# Most pauses within an utterance are shorter; Silero's own 0.1 s cuts utterances apart.
+PAUSE_MS = 500
+SHORTEST_SPEECH_S = 0.25  # as in Silero's get_speech_timestamps: anything shorter is a click
+BACK_S = 0.1  # a start may lie this much before the frame in which it is detected
+
+
+def load_speech_detector() -> SpeechDetector:
+    """Silero's detector.
+
+    Raises
+    ------
+    SERError
+        If ``silero-vad`` is not installed.
+    """
+    threads = torch.get_num_threads()
+    try:
+        import silero_vad
+    except ImportError as error:
+        raise SERError(
+            "--vad needs the package silero-vad: pip install 'ser-recipes[vad]'. Without it, "
+            "cut recordings into windows: --window 4 --hop 1."
+        ) from error
+    finally:
+        torch.set_num_threads(threads)  # the import leaves torch with a single thread
+    events = silero_vad.VADIterator(
+        silero_vad.load_silero_vad(),
+        sampling_rate=DETECTOR_HZ,
+        min_silence_duration_ms=PAUSE_MS,
+    )
+
+    def of_recording() -> Callable[[torch.Tensor], dict | None]:
+        events.reset_states()
+        return events
+
+    return SpeechDetector(of_recording)
+
+
+class SpeechDetector:
+    """Finds stretches of speech.
+
+    Parameters
+    ----------
+    events : callable
+        Called for each recording. It returns what takes the recording frame by frame, (F,),
+        and answers ``{"start": place}`` or ``{"end": place}``, in samples at ``DETECTOR_HZ``,
+        when speech has begun or ended.
+    """
+
+    def __init__(self, events: Callable[[], Callable[[torch.Tensor], dict | None]]):
+        self._events = events
+
+    def stretches(
+        self, blocks: Iterable[np.ndarray], rate_hz: int, longest_s: float
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        """Stretches of speech: the place of the first sample, and the samples (S, H).
+
+        Parameters
+        ----------
+        blocks : iterable of numpy.ndarray
+            The recording in order, (S, H) each, whole seconds except for the last.
+        rate_hz : int
+        longest_s : float
+            A longer stretch is cut there.
+        """
+        event_of, recent, began = self._events(), RecentSamples(), None
+        done, rest_F = 0, np.zeros(0, np.float32)
+        shortest, most, back = (
+            round(seconds * rate_hz) for seconds in (SHORTEST_SPEECH_S, longest_s, BACK_S)
+        )
+        for block in blocks:
+            recent.add(block)
+            mono_S = np.ascontiguousarray(block.mean(axis=1))
+            rest_F = np.concatenate([rest_F, resample(mono_S, rate_hz, DETECTOR_HZ)])
+            while len(rest_F) >= FRAME:
+                event = event_of(torch.from_numpy(rest_F[:FRAME])) or {}
+                rest_F, done = rest_F[FRAME:], done + FRAME
+                now = round(done * rate_hz / DETECTOR_HZ)
+                if "start" in event:
+                    began = max(recent.first, round(event["start"] * rate_hz / DETECTOR_HZ))
+                elif "end" in event:
+                    stop = round(event["end"] * rate_hz / DETECTOR_HZ)
+                    if stop - began >= shortest:
+                        yield began, recent.between(began, stop)
+                    began = None
+                elif began is not None and now - began >= most:
+                    yield began, recent.between(began, began + most)
+                    began += most
+            recent.forget(recent.end - back if began is None else began)
+        if began is not None and recent.end - began >= shortest:
+            yield began, recent.between(began, recent.end)

@@ -1,9 +1,9 @@
 """The model folder as plain ``transformers`` reads it, for the wav2vec 2.0 family.
 
-``Wav2Vec2ForSequenceClassification`` and its relatives are: encoder, a projection of every
-frame, mean over time, a classifier. With the identity as projection they are our model, so the
-folder stores our weights under their names. Valence and arousal have no place there and stay
-under a name of their own, which that class leaves aside.
+``Wav2Vec2ForSequenceClassification`` and its relatives consist of an encoder, a projection of
+every frame, a mean over time and a classifier. With the identity as projection they are our
+model, so the folder stores our weights under their names. Such a class has no valence and
+arousal; it ignores the weights of that head.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PROJECTOR, PROJECTOR_BIAS = "projector.weight", "projector.bias"
 
 
 def why_not(config: ModelConfig) -> str | None:
-    """Why plain ``transformers`` cannot express a model; None where it can."""
+    """Why plain ``transformers`` cannot express a model; None if it can."""
     family, layer = config.encoder["family"], config.encoder.get("layer")
     if family not in CLASSES:
         if family == "whisper":
@@ -41,14 +41,14 @@ def why_not(config: ModelConfig) -> str | None:
         return "its classes classify, and this model has no emotion head"
     if config.encoder["config"].get("do_stable_layer_norm", False) and layer != "last":
         return (
-            "where an architecture has a norm behind its last layer, it mixes layers before "
-            "that norm and puts it behind any layer that is read; this model does neither"
+            "this encoder ends in a norm, which its class applies to every layer that is read "
+            "and leaves out when it mixes layers; this model does neither"
         )
     return None
 
 
 def published_config(config: ModelConfig) -> dict:
-    """``config.json``: our block, and beside it what plain ``transformers`` reads."""
+    """``config.json``: our block, and beside it the keys that plain ``transformers`` reads."""
     if why_not(config) is not None:
         return {"model_type": "ser_brain", "ser_brain": config.as_block()}
     family, layer = config.encoder["family"], config.encoder["layer"]
@@ -75,7 +75,7 @@ def published_config(config: ModelConfig) -> dict:
 
 
 def preprocessor_config(config: ModelConfig) -> dict:
-    """``preprocessor_config.json``: what happens to a waveform before the encoder."""
+    """``preprocessor_config.json``: what plain ``transformers`` does to a waveform first."""
     return {
         "feature_extractor_type": "Wav2Vec2FeatureExtractor",
         "feature_size": 1,
@@ -88,7 +88,7 @@ def preprocessor_config(config: ModelConfig) -> dict:
 
 
 def prefixes(config: ModelConfig) -> dict[str, str]:
-    """Beginnings of names in :class:`EmotionModel` -> in the file, where they differ."""
+    """How names in :class:`EmotionModel` begin -> in the file, if they differ there."""
     if why_not(config) is not None:
         return {}
     inside, _ = CLASSES[config.encoder["family"]]
@@ -100,7 +100,7 @@ def prefixes(config: ModelConfig) -> dict[str, str]:
 
 
 def stored_name(name: str, config: ModelConfig) -> str:
-    """Name in ``model.safetensors`` of a tensor of :class:`EmotionModel`."""
+    """What ``model.safetensors`` calls a tensor of :class:`EmotionModel`."""
     for ours, theirs in prefixes(config).items():
         if name.startswith(ours):
             return theirs + name.removeprefix(ours)
@@ -108,7 +108,7 @@ def stored_name(name: str, config: ModelConfig) -> str:
 
 
 def projector_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of the projection, which is no part of our model."""
+    """Names and shapes of the projection, which our model does not have."""
     if not prefixes(config):
         return {}
     size = config.encoder["config"]["hidden_size"]
@@ -122,7 +122,7 @@ def projector(config: ModelConfig) -> dict[str, Tensor]:
 
 
 def require_identity(weights: Mapping[str, Tensor], config: ModelConfig) -> None:
-    """Stop if the projection is not the identity: the loaders would differ.
+    """Stop if the projection is not the identity: transformers would score differently.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""From what a recording is to what a model takes: mono, one rate, finite; and what is odd.
+"""From a recording to what a model takes: mono, one rate, finite.
 
-What makes a score meaningless is an error; what makes it doubtful is a warning, which goes
-with the prediction. Nothing is repaired without saying so.
+What makes a score meaningless is an error. What makes it doubtful is a warning, which goes with
+the prediction. Nothing is repaired silently.
 
 Shapes: S samples, H channels.
 """
@@ -15,7 +15,7 @@ from ser_brain.data.audio import LOUDEST, SILENCE_PEAK
 from ser_brain.data.resampling import resample
 
 SHORT_S = 0.5
-LONGEST_S = 60.0  # for models without a limit of their own: longer is no utterance
+LONGEST_S = 60.0  # for models without a limit of their own: no utterance is longer
 RATES_HZ = (1000, 768_000)
 MOST_CHANNELS = 32
 QUIET_RMS = 10 ** (-50 / 20)
@@ -40,19 +40,19 @@ def prepare(
     to_hz : int
         The model's rate.
     min_samples, max_samples : int
-        The model's limits at ``to_hz``; no limit of its own is None.
+        The model's limits at ``to_hz``; None if there is no limit.
 
     Returns
     -------
     waveform_S : numpy.ndarray
         float32, mono, at ``to_hz``.
     warnings : list of str
-        Why the score may mean little.
+        Why the score may be unreliable.
 
     Raises
     ------
     SERError
-        If the samples are no waveform, not finite, or too few or too many for the model.
+        If the samples are not a waveform, not finite, or too few or too many for the model.
 
     Examples
     --------
@@ -83,7 +83,7 @@ def require_rate(rate_hz: float) -> None:
     low_hz, high_hz = RATES_HZ
     if not low_hz <= rate_hz <= high_hz or rate_hz != int(rate_hz):
         raise SERError(
-            f"Bad sampling rate {rate_hz!r}; expected {low_hz} to {high_hz} Hz, whole."
+            f"Bad sampling rate {rate_hz!r}; expected {low_hz} to {high_hz}, a whole number."
         )
 
 

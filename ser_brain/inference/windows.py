@@ -1,24 +1,126 @@
-"""Windows of a recording that comes block by block, in memory that does not grow with it.
+"""Cutting recordings into windows, in memory that does not grow with their length.
+
+``ser predict``, the app and ``EmotionRecognizer.stream`` all cut here, so they score the same
+windows of a recording.
 
 Shapes: S samples, H channels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ser_brain.core.errors import SERError
+from ser_brain.data.audio import SHORTEST_S
+from ser_brain.inference.waveform import longest
+
+if TYPE_CHECKING:
+    from ser_brain.inference.recognizer import EmotionRecognizer
+
+SHORTEST_HOP_S = 0.01
 
 
-class Held:
-    """The last samples of a recording, found by their place in the whole.
+def check_windows(
+    window_s: float | None, hop_s: float | None, recognizer: EmotionRecognizer
+) -> None:
+    """Stop unless a model can score windows of this length and no sample falls between them.
+
+    Without a window, a file is scored as one clip. Without a hop, windows do not overlap.
+
+    Raises
+    ------
+    SERError
+    """
+    if window_s is None:
+        if hop_s is not None:
+            raise SERError("--hop is the step between windows; give --window too.")
+        return
+    shortest_s = max(recognizer.min_samples / recognizer.sample_rate_hz, SHORTEST_S)
+    longest_s = longest(recognizer.sample_rate_hz, recognizer.max_samples)
+    if not shortest_s <= window_s <= longest_s:
+        raise SERError(
+            f"Bad window of {window_s:g} s; this model scores clips of {shortest_s:.3g} to "
+            f"{longest_s:g} s."
+        )
+    if hop_s is not None and not SHORTEST_HOP_S <= hop_s <= window_s:
+        raise SERError(
+            f"Bad hop of {hop_s:g} s; expected {SHORTEST_HOP_S:g} s or more, and at most the "
+            f"window of {window_s:g} s, so that no speech falls between two windows."
+        )
+
+
+def cut_windows(
+    blocks: Iterable[np.ndarray], rate_hz: int, window_s: float | None, hop_s: float | None
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Cut a recording that comes in blocks, (S,) or (S, H) each, into windows.
+
+    Yields
+    ------
+    start : int
+        Place of the window's first sample.
+    samples : numpy.ndarray
+        The whole recording if ``window_s`` is None.
+    """
+    if window_s is None:
+        yield 0, np.concatenate(list(blocks))
+        return
+    windows = Windows(window_s, window_s if hop_s is None else hop_s, rate_hz)
+    for block in blocks:
+        yield from windows.feed(block)
+    yield from windows.finish()
+
+
+class Windows:
+    """Windows of one length, one every hop, that cover every sample.
+
+    The last window ends where the recording ends, so it may overlap the one before it more than
+    the others do. A recording shorter than a window is one window.
+
+    Examples
+    --------
+    >>> windows = Windows(window_s=4, hop_s=2, rate_hz=1)
+    >>> found = windows.feed(np.arange(5)) + windows.feed(np.arange(5, 9)) + windows.finish()
+    >>> [(start, samples.tolist()) for start, samples in found]
+    [(0, [0, 1, 2, 3]), (2, [2, 3, 4, 5]), (4, [4, 5, 6, 7]), (5, [5, 6, 7, 8])]
+    """
+
+    def __init__(self, window_s: float, hop_s: float, rate_hz: int):
+        self._size, self._hop = round(window_s * rate_hz), round(hop_s * rate_hz)
+        self._recent = RecentSamples()
+        self._next = 0
+        self._covered = 0
+
+    def feed(self, block: np.ndarray) -> list[tuple[int, np.ndarray]]:
+        """Take the next samples; return the windows (start, samples) that are now complete."""
+        self._recent.add(block)
+        found = []
+        while self._next + self._size <= self._recent.end:
+            self._covered = self._next + self._size
+            found.append((self._next, self._recent.between(self._next, self._covered)))
+            # Keep this window: the last one may begin before the next one would.
+            self._recent.forget(self._next)
+            self._next += self._hop
+        return found
+
+    def finish(self) -> list[tuple[int, np.ndarray]]:
+        """End the recording: a window of the samples that no window has covered, if any."""
+        end = self._recent.end
+        if self._covered == end:
+            return []
+        start = max(0, end - self._size)
+        return [(start, self._recent.between(start, end))]
+
+
+class RecentSamples:
+    """The last samples of a recording, addressed by their place in the whole recording.
 
     Attributes
     ----------
     first : int
-        Place of the first sample that is held.
+        Place of the first sample that is kept.
     """
 
     def __init__(self) -> None:
@@ -28,123 +130,61 @@ class Held:
 
     @property
     def end(self) -> int:
-        """Samples of the recording so far."""
+        """Number of samples of the recording so far."""
         return self.first + self._count
 
     def add(self, block: np.ndarray) -> None:
-        """Hold the next samples, (S,) or (S, H)."""
+        """Append the next samples."""
         self._blocks.append(block)
         self._count += len(block)
 
     def between(self, start: int, stop: int) -> np.ndarray:
-        """Samples from one place up to another."""
+        """The samples from one place up to another."""
+        # Joined only when needed: joining at every add would copy everything again and again.
         if len(self._blocks) > 1:
             self._blocks = [np.concatenate(self._blocks)]
         return self._blocks[0][start - self.first : stop - self.first]
 
     def forget(self, before: int) -> None:
-        """Let go of what lies before a place."""
+        """Drop the samples before a place."""
         if self._count and before > self.first:
             self._blocks = [self.between(before, self.end)]
             self._count = len(self._blocks[0])
             self.first = before
 
 
-class Windows:
-    """Windows of one length, one every hop, that leave no sample out.
-
-    The last window ends where the recording ends, and so may overlap the one before it by
-    more than the others do; a recording shorter than a window is one window.
-
-    Parameters
-    ----------
-    size, hop : int
-        Samples; the hop is at most the size.
-
-    Examples
-    --------
-    >>> windows = Windows(size=4, hop=2)
-    >>> found = windows.feed(np.arange(5)) + windows.feed(np.arange(5, 9)) + windows.finish()
-    >>> [(start, samples.tolist()) for start, samples in found]
-    [(0, [0, 1, 2, 3]), (2, [2, 3, 4, 5]), (4, [4, 5, 6, 7]), (5, [5, 6, 7, 8])]
-    """
-
-    def __init__(self, size: int, hop: int):
-        self.size = size
-        self.hop = hop
-        self._held = Held()
-        self._next = 0
-        self._covered = 0
-
-    def feed(self, block: np.ndarray) -> list[tuple[int, np.ndarray]]:
-        """Take the next samples, (S,) or (S, H).
-
-        Returns
-        -------
-        list of (int, numpy.ndarray)
-            The windows that are now complete: place of the first sample, and the samples.
-        """
-        self._held.add(block)
-        found = []
-        while self._next + self.size <= self._held.end:
-            self._covered = self._next + self.size
-            found.append((self._next, self._held.between(self._next, self._covered)))
-            # Not up to the next window: the last one may begin before it would.
-            self._held.forget(self._next)
-            self._next += self.hop
-        return found
-
-    def finish(self) -> list[tuple[int, np.ndarray]]:
-        """End the recording: the window of what no window covered, if there is any."""
-        end = self._held.end
-        if self._covered == end:
-            return []
-        start = max(0, end - self.size)
-        return [(start, self._held.between(start, end))]
-
-
 class Stream:
-    """Windows of a recording, each predicted as soon as it is complete.
+    """Scores a recording that comes in chunks, each window as soon as it is complete.
 
-    Made by ``EmotionRecognizer.stream``. Memory holds two windows and one chunk. The windows
-    are those of ``ser predict --window --hop``, cut at the recording's own rate; each is
-    resampled by itself, so its prediction is that of the same samples given as a clip.
+    Made by ``EmotionRecognizer.stream``. Memory holds two windows and one chunk. Windows are
+    cut at the recording's own rate and resampled one by one, so a window's prediction is that
+    of the same samples given as a clip.
 
     Parameters
     ----------
     predict : callable
-        (samples, rate) -> dict.
+        (samples, rate) -> prediction, a dict.
+    windows : Windows
     rate_hz : int
         Of the chunks.
-    window_s, hop_s : float
     """
 
     def __init__(
-        self,
-        predict: Callable[[np.ndarray, int], dict],
-        rate_hz: int,
-        window_s: float,
-        hop_s: float,
+        self, predict: Callable[[np.ndarray, int], dict], windows: Windows, rate_hz: int
     ):
-        self.predict = predict
-        self.rate_hz = rate_hz
-        size, hop = round(window_s * rate_hz), round(hop_s * rate_hz)
-        if not 0 < hop <= size:
-            raise SERError(
-                f"Bad windows of {window_s} s every {hop_s} s; expected a hop above 0 and, so "
-                "that nothing is left out, at most the window."
-            )
+        self._predict = predict
+        self._windows = windows
+        self._rate_hz = rate_hz
         self.finished = False
-        self._windows = Windows(size, hop)
 
     def feed(self, chunk: np.ndarray) -> list[dict]:
-        """Take the next samples, (S,) or (S, channels).
+        """Take the next samples, (S,) or (S, H).
 
         Returns
         -------
         list of dict
-            For every window that is now complete ``start_s``, ``stop_s`` and what
-            ``EmotionRecognizer.predict`` gives; ``error`` where it cannot be scored.
+            For every window that is now complete: ``start_s``, ``stop_s`` and the keys of
+            ``EmotionRecognizer.predict``, or ``error`` if it cannot be scored.
 
         Raises
         ------
@@ -156,20 +196,14 @@ class Stream:
         return [self._scored(*window) for window in self._windows.feed(np.asarray(chunk))]
 
     def finish(self) -> list[dict]:
-        """End the recording: the window of what no window covered, if there is any.
-
-        Returns
-        -------
-        list of dict
-            One window, which ends where the recording ends, or none.
-        """
+        """End the recording: the prediction for its last window, or nothing if it has one."""
         self.finished = True
         return [self._scored(*window) for window in self._windows.finish()]
 
     def _scored(self, start: int, samples: np.ndarray) -> dict:
         stop = start + len(samples)
-        times = {"start_s": start / self.rate_hz, "stop_s": stop / self.rate_hz}
+        times = {"start_s": start / self._rate_hz, "stop_s": stop / self._rate_hz}
         try:
-            return {**times, **self.predict(samples, self.rate_hz)}
+            return {**times, **self._predict(samples, self._rate_hz)}
         except SERError as error:
             return {**times, "error": str(error)}

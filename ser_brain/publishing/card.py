@@ -42,6 +42,7 @@ from ser_brain.publishing.card_metadata import (
     write_eval_results,
 )
 from ser_brain.publishing.markdown import fill
+from ser_brain.publishing.speechbrain_export import why_no_speechbrain
 from ser_brain.publishing.train_test_overlap import CLIPS, NOT_CHECKED, SPEAKERS
 from ser_brain.reporting.html import subtitle
 from ser_brain.reporting.plots.classification import confusion
@@ -111,6 +112,7 @@ def write_card(folder: Path, facts: CardFacts, licence: str = OTHER) -> None:
         command=published_command(facts.record),
         versions=card_tables.versions(facts),
         why_not_transformers=why_not(facts.config),
+        why_no_speechbrain=why_no_speechbrain(facts.config),
     )
     header = metadata(facts, licence, onnx).to_yaml()
     write_text(folder / CARD, f"---\n{header}\n---\n\n{text}")

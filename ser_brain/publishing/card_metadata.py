@@ -17,7 +17,7 @@ from huggingface_hub import (
 
 from ser_brain.core.errors import SERError
 from ser_brain.core.files import LARGEST_SETTINGS, read_text, write_text
-from ser_brain.inference.model_folder import HUB_ID
+from ser_brain.core.hub import HUB_ID
 from ser_brain.publishing.card_facts import UNDETERMINED, CardFacts, hub_code, reported
 from ser_brain.publishing.train_test_overlap import NO_OVERLAP
 from ser_brain.reporting.report_tables import metric_title

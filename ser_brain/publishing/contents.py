@@ -17,7 +17,8 @@ from huggingface_hub.utils import validate_repo_id
 
 from ser_brain.core.errors import SERError
 from ser_brain.core.files import SUMS, changed_files, noted_files, read_text, sha256_of
-from ser_brain.inference.model_folder import HUB_ID, load_model
+from ser_brain.core.hub import HUB_ID
+from ser_brain.inference.model_folder import load_model
 from ser_brain.publishing.card import CARD
 from ser_brain.publishing.card_check import validate
 from ser_brain.publishing.markdown import parts_of_markdown

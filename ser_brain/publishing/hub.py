@@ -24,8 +24,8 @@ from huggingface_hub.errors import RepositoryNotFoundError
 from huggingface_hub.utils.sha import git_hash
 
 from ser_brain.core.errors import SERError
+from ser_brain.core.hub import first_line, status_of
 from ser_brain.core.log import get_logger
-from ser_brain.inference.model_folder import first_line, status_of
 from ser_brain.publishing.contents import NAMES, RESULTS, PublishedFile, UploadPlan
 from ser_brain.publishing.hub_address import endpoint
 

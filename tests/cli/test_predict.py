@@ -133,7 +133,7 @@ def test_ser_mood_takes_the_table_of_a_recording(model, capsys, suffix):
     "arguments, message",
     [
         (["a.wav", "--hop", "1"], "--hop is the step between windows; give --window too"),
-        (["a.wav", "--window", "90"], "Bad --window 90; expected 0.1 to 30 seconds"),
+        (["a.wav", "--window", "90"], "Bad window of 90 s; this model scores clips of 0.1"),
         (["*.ogg"], "No audio in the pattern '*.ogg'"),
         (["a.wav", "--out", "a.wav"], "Bad --out suffix '.wav'; expected one of: .csv"),
         (["a.wav", "--out", "absent/folder.csv/x.csv"], "Cannot write"),

@@ -25,8 +25,8 @@ from ser_brain.data.leakage import read_ids
 from ser_brain.data.manifest import read_manifest
 from ser_brain.evaluation.predictions import read_predictions
 from ser_brain.evaluation.runs import read_run
-from ser_brain.inference.recognizer import Input
-from ser_brain.inference.segments import Cutting, pieces
+from ser_brain.inference.inputs import Input
+from ser_brain.inference.segments import Segmentation, segments
 from tests import fake_run
 from tests.inference.stand_in import StandIn
 
@@ -285,7 +285,7 @@ def test_odd_recordings(tmp_path, what):
     else:
         with pytest.raises(SERError, match=f"(?i){as_trained}"):
             load_signal(str(path), None, None, RATE_HZ)
-    (piece,) = pieces(path, StandIn(), Cutting())
+    (piece,) = segments(path, StandIn(), Segmentation())
     if warning is None:
         assert piece.reason
     else:
@@ -306,7 +306,7 @@ def test_odd_names(tmp_path):
     for name in NAMES:
         assert found[name] == 16000, name
         assert len(load_signal(str(tmp_path / name), None, None, RATE_HZ)) == 16000
-        (piece,) = pieces(tmp_path / name, StandIn(), Cutting())
+        (piece,) = segments(tmp_path / name, StandIn(), Segmentation())
         assert piece.file == str(tmp_path / name)
 
 
@@ -314,9 +314,9 @@ def test_a_name_that_is_no_utf8(tmp_path):
     name = os.fsdecode(b"caf\xe9.wav")
     with open(tmp_path / name, "wb") as file:
         file.write(sound())
-    (piece,) = pieces(tmp_path / name, StandIn(), Cutting())
-    assert piece.reason == "its name is no UTF-8; rename it"
-    with pytest.raises(SERError, match="its name is no UTF-8; rename it"):
+    (piece,) = segments(tmp_path / name, StandIn(), Segmentation())
+    assert piece.reason == "its name is not valid UTF-8; rename it"
+    with pytest.raises(SERError, match="its name is not valid UTF-8; rename it"):
         Input(name, tmp_path / name).read(60)
 
 
@@ -338,7 +338,7 @@ def test_what_is_no_file_ends_at_once(no_files, name):
     assert prepared(no_files, path.name)[path.name] == expected
     with pytest.raises(audio.AudioProblem, match="unreadable|missing"):
         audio.read(path)
-    (piece,) = pieces(path, StandIn(), Cutting())
+    (piece,) = segments(path, StandIn(), Segmentation())
     assert piece.reason == expected
 
 
@@ -361,6 +361,6 @@ def test_three_hours(tmp_path):
         file.write((noise() * 32767).astype("<i2").tobytes())
         file.truncate(44 + 2 * frames)
     assert prepared(tmp_path, "a.wav")["a.wav"] == frames
-    (piece,) = pieces(path, StandIn(), Cutting())
+    (piece,) = segments(path, StandIn(), Segmentation())
     assert "A clip of 10800.0 s is too long" in piece.reason
     assert len(load_signal(str(path), 0.0, 1.0, RATE_HZ)) == RATE_HZ

@@ -59,7 +59,7 @@ from ser_brain.data import audio
 from ser_brain.data.manifest import read_manifest
 from ser_brain.evaluation.predictions import read_predictions
 from ser_brain.inference.app.page import about_html
-from ser_brain.inference.segments import LeftOut, merged
+from ser_brain.inference.segments import Skipped, merged
 from ser_brain.publishing.verify import DIFFERS, verify
 from tests import fake_run
 from tests.inference.stand_in import RATE_HZ, noise, write
@@ -1179,8 +1179,8 @@ def test_hidden_files_are_listed_by_neither(model, capsys):
 
 def test_pieces_left_out_are_told_up_to_the_last_of_their_ends():
     """A piece within the one before it shrank what was left out."""
-    windows = [LeftOut("a.wav", 0.0, 4.0, "silent"), LeftOut("a.wav", 1.0, 3.0, "silent")]
-    assert merged(windows) == [LeftOut("a.wav", 0.0, 4.0, "silent")]
+    windows = [Skipped("a.wav", 0.0, 4.0, "silent"), Skipped("a.wav", 1.0, 3.0, "silent")]
+    assert merged(windows) == [Skipped("a.wav", 0.0, 4.0, "silent")]
 
 
 def test_the_page_names_the_languages_that_were_trained_on(run):

@@ -1,10 +1,10 @@
-"""Results without a recording, and what their HTML says."""
+"""Results without a recording, and a reader of their HTML."""
 
 import re
 from html.parser import HTMLParser
 
-from ser_brain.inference.app.result import Scored
-from ser_brain.inference.segments import LeftOut
+from ser_brain.inference.app.result import ScoredRecording
+from ser_brain.inference.segments import Skipped
 
 EMOTIONS = ["anger", "happiness", "sadness", "neutral"]
 PROBABILITIES = ([0.7, 0.1, 0.1, 0.1], [0.3, 0.1, 0.2, 0.4])
@@ -23,10 +23,12 @@ def made_result(windows=1, emotions=EMOTIONS, va_range=(1, 5), name="a.wav", war
         if va_range:
             row |= {"valence": 4.0, "arousal": 3.0 + n}
         rows.append({**row, "warnings": warnings})
-    hole = [LeftOut(name, 8.0, 12.0, "silent")] if windows > 3 else []
+    hole = [Skipped(name, 8.0, 12.0, "silent")] if windows > 3 else []
     window_s = 4.0 if windows > 1 else None
     stop = rows[-1]["stop"]
-    return Scored("m", name, stop, window_s, list(rows[0]), rows, hole, emotions, va_range, [])
+    return ScoredRecording(
+        "m", name, stop, window_s, list(rows[0]), rows, hole, emotions, va_range, []
+    )
 
 
 class Seen(HTMLParser):

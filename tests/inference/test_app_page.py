@@ -1,29 +1,28 @@
-"""."""
+"""The HTML of the page."""
 
 import base64
 from types import SimpleNamespace
 
 import pytest
 
-from ser_brain.inference.app import page as words
-from ser_brain.inference.app.page import about_html, mistake_html, result_html
+from ser_brain.inference.app import page
+from ser_brain.inference.app.page import about_html, error_html, result_html
 from ser_brain.reporting.html import ReportFigure
 from tests.inference.made_result import EMOTIONS, Seen, made_result
 
 
 @pytest.fixture(autouse=True)
-def pictures(monkeypatch):
-    """Pictures that take no time; what is drawn has its own tests."""
+def figures(monkeypatch):
+    """Figures that take no time; test_app_plots.py draws real ones."""
 
     def drawn(result):
         return ReportFigure("caption", "Pixels of " + result.name, "data:image/png;base64,aa")
 
-    monkeypatch.setattr(
-        words, "point_picture", lambda result: drawn(result) if result.va_range else None
-    )
-    monkeypatch.setattr(
-        words, "course_picture", lambda result: drawn(result) if len(result.rows) > 1 else None
-    )
+    def course(result):
+        return drawn(result) if len(result.rows) > 1 else None
+
+    monkeypatch.setattr(page, "plane_figure", lambda r: drawn(r) if r.va_range else None)
+    monkeypatch.setattr(page, "course_figure", course)
 
 
 def bars(seen):
@@ -58,10 +57,10 @@ def test_windows_are_shown_by_their_mean_and_over_time():
     assert len(seen.all("img")) == 2
 
 
-def test_a_point_off_the_scale_is_told():
+def test_a_point_off_the_scale_is_pointed_out():
     assert "outside the scale" not in Seen(result_html(made_result())).words
     far = made_result(windows=6)  # arousal 3 to 8, mean 5.5
-    assert "The point lies outside the scale" in Seen(result_html(far)).words
+    assert "The point is outside the scale" in Seen(result_html(far)).words
 
 
 def test_the_table_is_a_link_that_holds_it():
@@ -73,29 +72,29 @@ def test_the_table_is_a_link_that_holds_it():
     assert base64.b64decode(content).decode() == result.csv()
 
 
-@pytest.mark.parametrize("windows, pictures", [(1, 0), (3, 1)])
-def test_a_model_of_classes_alone_has_no_point(windows, pictures):
-    page = result_html(made_result(windows=windows, va_range=None))
-    assert "alence" not in page and "arousal" not in page
-    assert len(Seen(page).all("img")) == pictures
+@pytest.mark.parametrize("windows, figures", [(1, 0), (3, 1)])
+def test_a_model_of_classes_alone_has_no_point(windows, figures):
+    html = result_html(made_result(windows=windows, va_range=None))
+    assert "alence" not in html and "arousal" not in html
+    assert len(Seen(html).all("img")) == figures
 
 
-@pytest.mark.parametrize("windows, pictures", [(1, 1), (3, 2)])
-def test_a_model_of_valence_and_arousal_alone_has_no_bars(windows, pictures):
+@pytest.mark.parametrize("windows, figures", [(1, 1), (3, 2)])
+def test_a_model_of_valence_and_arousal_alone_has_no_bars(windows, figures):
     seen = Seen(result_html(made_result(windows=windows, emotions=[])))
     assert seen.all("tr") == [] and "Probabilit" not in seen.words
-    assert len(seen.all("img")) == pictures
+    assert len(seen.all("img")) == figures
 
 
 def test_nothing_is_asked_for_and_nothing_runs():
     hostile = "<img src=x onerror=alert(1)>{{7*7}}${8*8}'; rm -rf ~.wav"
-    page = result_html(made_result(windows=3, name=hostile))
-    seen = Seen(page)
+    html = result_html(made_result(windows=3, name=hostile))
+    seen = Seen(html)
     assert hostile in seen.words
     assert all(image["src"].startswith("data:") for image in seen.all("img"))
     assert not seen.all("script")
     assert "ser predict '<img" in seen.words  # as one word of a shell
-    assert "http" not in page
+    assert "http" not in html
 
 
 def test_what_the_model_is():
@@ -110,21 +109,21 @@ def test_what_the_model_is():
         card={"training_data": {"corpora": corpora}},
     )
     said = Seen(about_html(model)).words
-    assert "no diagnosis of anybody" in said
+    assert "not a diagnosis" in said
     assert "It chooses among anger, happiness, sadness, neutral" in said
     assert "from -1 to 1" in said
     assert "Made <corpus>; a corpus without title (languages: fas, kor)." in said
-    assert "synthetic speech: it says nothing about people" in said
+    assert "synthetic speech: its output says nothing about people" in said
 
 
-def test_a_model_of_which_nothing_is_known():
+def test_a_model_without_a_card():
     model = SimpleNamespace(name="the model", emotions=[], va_range=None, card={})
     said = Seen(about_html(model)).words
     assert "Trained on" not in said and "chooses" not in said and "rates" not in said
-    assert "no diagnosis of anybody" in said
+    assert "not a diagnosis" in said
 
 
-def test_a_mistake_is_told_to_a_screen_reader_too():
-    (words,) = Seen(mistake_html("no <sound>")).all("p")
-    assert words["role"] == "alert"
-    assert "no &lt;sound&gt;" in mistake_html("no <sound>")
+def test_a_screen_reader_announces_an_error():
+    html = error_html("no <sound>")
+    assert Seen(html).all("p")[0]["role"] == "alert"
+    assert "no &lt;sound&gt;" in html

@@ -1,4 +1,4 @@
-"""."""
+"""A recording is scored with the numbers of ``ser predict``."""
 
 import csv
 import io
@@ -10,15 +10,10 @@ from ser_brain.__main__ import main
 from ser_brain.core.errors import SERError
 from ser_brain.data.labels import WORD_ANGLE_DEG
 from ser_brain.inference.app import result as module
-from ser_brain.inference.app.result import Scored, nearest_words, on_plane, score_recording
+from ser_brain.inference.app.result import ScoredRecording, nearest_words, score_recording
 from ser_brain.inference.recognizer import Scores
-from ser_brain.inference.segments import LeftOut
+from ser_brain.inference.segments import Skipped
 from tests.inference.stand_in import RATE_HZ, StandIn, noise, stand_in_model, write
-
-
-def test_the_scale_becomes_the_circle():
-    values_N2 = np.array([[1.0, 5.0], [3.0, 4.0]])
-    assert on_plane(values_N2, (1, 5)).tolist() == [[-1, 1], [0, 0.5]]
 
 
 @pytest.mark.parametrize("word", WORD_ANGLE_DEG)
@@ -28,12 +23,9 @@ def test_in_its_own_direction_a_word_is_nearest(word, radius):
     assert nearest_words(radius * np.cos(angle), radius * np.sin(angle))[0] == word
 
 
-def test_the_circle_closes():
-    """Pleased (353.2) and happy (7.8) are neighbours."""
+def test_the_circle_closes_and_its_middle_has_no_word():
+    """Pleased (353.2 degrees) and happy (7.8) are neighbours."""
     assert set(nearest_words(1.0, 0.0, count=2)) == {"pleased", "happy"}
-
-
-def test_in_the_middle_there_is_no_word():
     assert nearest_words(0.0, 0.0) == []
 
 
@@ -67,7 +59,7 @@ def test_windows_have_the_rows_of_ser_predict(there):
     shown = score_recording(StandIn(), path, 4.0)
     assert shown.csv() == predicted("long.flac", "--window", "4", "--hop", "2")
     assert [row["start"] for row in shown.rows] == [*range(0, 14, 2), 20, 22, 24, 26, 26.3]
-    assert shown.left_out == [LeftOut("long.flac", 14, 22, "silent")]
+    assert shown.skipped == [Skipped("long.flac", 14, 22, "silent")]
 
 
 def test_too_long_for_one_clip_is_cut_and_said(there):
@@ -116,15 +108,15 @@ def test_what_a_model_lacks_is_none(there):
 @pytest.mark.parametrize(
     "content, message",
     [
-        (None, "was deleted after a while"),
+        (None, "was deleted, as all are"),
         (np.zeros(RATE_HZ), "The recording is silent"),
-        (noise(0.05), "too short: it must have 0.1 s"),
-        ("no sound", "WAV, FLAC, OGG, Opus, MP3 and AIFF can"),
+        (noise(0.05), "too short: it must last 0.1 s"),
+        ("no sound", "Use WAV, FLAC, OGG, Opus, MP3 or AIFF"),
         ("", "The file is empty"),
-        (np.full(RATE_HZ, np.nan), "no numbers"),
+        (np.full(RATE_HZ, np.nan), "not numbers"),
     ],
 )
-def test_mistakes_are_told_in_words(there, content, message):
+def test_errors_are_in_the_words_of_a_visitor(there, content, message):
     path = there / "a.wav"
     if isinstance(content, str):
         path.write_text(content)
@@ -137,7 +129,7 @@ def test_mistakes_are_told_in_words(there, content, message):
 def test_no_page_is_waited_for_longer_than_an_hour(there, monkeypatch):
     monkeypatch.setattr(module, "LONGEST_S", 60.0)
     path = write(there / "a.wav", noise(61))
-    with pytest.raises(SERError, match="has 1 minutes; this page takes 1. `ser predict"):
+    with pytest.raises(SERError, match="lasts 1 minutes; this page takes 1. `ser predict"):
         score_recording(StandIn(), path, None)
 
 
@@ -145,7 +137,7 @@ def test_a_window_that_the_model_cannot_take_is_refused(there):
     model = StandIn()
     model.max_samples = 3 * RATE_HZ
     path = write(there / "a.wav", noise(9))
-    with pytest.raises(SERError, match="Bad --window 4; expected 0.1 to 3 seconds"):
+    with pytest.raises(SERError, match="Bad window of 4 s; this model .* 0.1 to 3 s"):
         score_recording(model, path, 4.0)
     assert score_recording(model, path, None).window_s == 3
 
@@ -154,6 +146,6 @@ def test_an_emotion_of_any_name_keeps_its_column():
     """Issue 13, S9: the page's table has the header of ``ser predict``."""
     columns = ["file", 'p_a,"b']
     row = {"file": "x.wav", 'p_a,"b': 0.5}
-    facts = {"columns": columns, "rows": [row], "emotions": ['a,"b'], "left_out": []}
-    shown = Scored("m", "x.wav", 1.0, None, va_range=None, notes=[], **facts)
+    facts = {"columns": columns, "rows": [row], "emotions": ['a,"b'], "skipped": []}
+    shown = ScoredRecording("m", "x.wav", 1.0, None, va_range=None, notes=[], **facts)
     assert [*csv.reader(io.StringIO(shown.csv()))] == [columns, ["x.wav", "0.5"]]

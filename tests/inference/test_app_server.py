@@ -1,4 +1,4 @@
-"""Of other pages nothing is taken."""
+"""The server of the page, and the guard in front of it."""
 
 import importlib.util
 import socket
@@ -12,7 +12,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from ser_brain.__main__ import main
-from ser_brain.inference.app.access import OwnPage
+from ser_brain.inference.app.access import PageGuard
 
 pytest.importorskip("gradio", reason="gradio is not installed")
 PATH = "/gradio_api/upload"
@@ -23,7 +23,7 @@ def asked(names=HERE, method="POST", **headers: str) -> int:
     app = Starlette(
         routes=[Route(PATH, lambda _: PlainTextResponse("taken"), methods=["GET", "POST"])]
     )
-    page = OwnPage(app, names, Path("/uploads"))
+    page = PageGuard(app, names, Path("/uploads"))
     client = TestClient(page, base_url="http://127.0.0.1:7860")
     return client.request(method, PATH, headers=headers).status_code
 

@@ -1,22 +1,14 @@
-"""Descriptions of encoders: what they keep, what they may say, what is built of them."""
+"""Descriptions of encoders: what they keep, what they may contain, what is built from them."""
 
 import copy
 import json
-import pickle
-import struct
 
 import pytest
 import torch
-from safetensors.torch import save_file
 
+from ser_brain import EmotionRecognizer
 from ser_brain.core.errors import SERError
-from ser_brain.inference import architecture
-from ser_brain.inference.architecture import (
-    build_empty,
-    check_encoder,
-    describe_encoder,
-    read_weights,
-)
+from ser_brain.inference.architecture import build_empty, check_encoder, describe_encoder
 from ser_brain.inference.model_config import ModelConfig
 from ser_brain.inference.model_folder import load_model
 from ser_brain.models.encoders import load_encoder
@@ -49,16 +41,11 @@ def test_the_layer_is_part_of_it(layer):
     assert build_empty(description).layer == layer
 
 
-def test_what_matters_to_training_alone_is_left_out():
+def test_it_has_defaults_of_the_library_and_nothing_of_training():
     description = describe_encoder(tiny("wav2vec2-base", config={"hidden_dropout": 0.3}))
     assert "freeze" not in description
     assert not [key for key in description["config"] if "dropout" in key or "mask" in key]
-
-
-def test_defaults_are_written_out():
-    """Of a library that may change them."""
-    description = describe_encoder(tiny("wav2vec2-base"))
-    assert description["config"]["layer_norm_eps"] == 1e-5
+    assert description["config"]["layer_norm_eps"] == 1e-5  # a later version may change it
 
 
 @pytest.mark.parametrize(
@@ -108,7 +95,7 @@ def test_values_that_fit_no_encoder_together_are_refused(changes):
     description = copy.deepcopy(describe_encoder(tiny("wav2vec2-base")))
     description["config"].update(changes)
     check_encoder(description)
-    with pytest.raises(SERError, match="describes no encoder"):
+    with pytest.raises(SERError, match="no encoder can be built from it"):
         build_empty(description)
 
 
@@ -126,8 +113,7 @@ def test_a_family_of_ones_own_is_exported_and_loaded(tmp_path, monkeypatch):
     wave_BS, lengths_B = padded(clips([8000, 4000]))
     for name, scores in model(wave_BS, lengths_B).items():
         torch.testing.assert_close(again(wave_BS, lengths_B)[name], scores, atol=0, rtol=0)
-    interface = (tmp_path / "model" / "custom_interface.py").read_text()
-    assert "class OwnEncoder(Encoder)" in interface and "import ser_brain" not in interface
+    EmotionRecognizer.from_pretrained(tmp_path / "model", device="cpu")
 
 
 @pytest.mark.parametrize("value", [1e12, "x" * 2000, [[[[[1]]]]], [0] * 2000])
@@ -136,86 +122,3 @@ def test_a_family_of_ones_own_has_plain_settings(monkeypatch, value):
     check_encoder({"family": "own", "name": "a", "config": {"width": 8}})
     with pytest.raises(SERError, match="Bad config in encoder .* short texts, and lists"):
         check_encoder({"family": "own", "name": "a", "config": {"width": value}})
-
-
-SHAPES = {"head.weight": (2, 3), "head.bias": (2,)}
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "model.safetensors"
-
-
-def write(path, **changes):
-    tensors = {name: torch.ones(shape) for name, shape in SHAPES.items()}
-    tensors.update({name.replace("_", "."): tensor for name, tensor in changes.items()})
-    save_file({name: tensor for name, tensor in tensors.items() if tensor is not None}, path)
-
-
-def test_a_file_that_fits(path):
-    write(path)
-    weights = read_weights(path, SHAPES)
-    assert {name: tuple(tensor.shape) for name, tensor in weights.items()} == SHAPES
-    assert weights["head.bias"].tolist() == [1, 1]
-
-
-@pytest.mark.parametrize(
-    "changes, message",
-    [
-        ({"head_bias": None}, "missing: head.bias"),
-        ({"more": torch.ones(1)}, "unknown: more"),
-        ({"head_bias": torch.ones(3)}, r"of another shape: head.bias \(3,\) instead of \(2,\)"),
-        ({"head_bias": torch.ones(2).half()}, "not float32: head.bias"),
-        ({"head_bias": torch.tensor([1.0, torch.nan])}, "head.bias holds numbers .* finite"),
-        ({"head_bias": torch.tensor([1.0, torch.inf])}, "head.bias holds numbers .* finite"),
-    ],
-)
-def test_one_that_does_not(path, changes, message):
-    write(path, **changes)
-    with pytest.raises(SERError, match=message):
-        read_weights(path, SHAPES)
-
-
-def test_shapes_are_compared_before_a_tensor_is_read(path, monkeypatch):
-    """The header says 4 TB, which nobody makes room for."""
-    header = {"head.weight": {"dtype": "F32", "shape": [2**20, 2**20], "data_offsets": [0, 4]}}
-    text = json.dumps(header).encode()
-    path.write_bytes(struct.pack("<Q", len(text)) + text + b"\0" * 4)
-    with pytest.raises(SERError, match="damaged or no safetensors file"):
-        read_weights(path, SHAPES)
-
-
-def test_a_model_that_is_too_large_is_refused_before_its_file_is_opened(path):
-    with pytest.raises(SERError, match="describes a model of 1.1e\\+12 numbers"):
-        read_weights(path, {"w": (2**20, 2**20)})
-
-
-def test_a_header_of_ten_gigabytes(path):
-    path.write_bytes(struct.pack("<Q", 10 * 2**30) + b"{}")
-    with pytest.raises(SERError, match="announces a header of 10737418240 bytes"):
-        read_weights(path, SHAPES)
-
-
-def test_a_header_that_just_passes_is_left_to_the_library(path):
-    path.write_bytes(struct.pack("<Q", architecture.LARGEST_HEADER) + b"{}")
-    with pytest.raises(SERError, match="damaged or no safetensors file"):
-        read_weights(path, SHAPES)
-
-
-@pytest.mark.parametrize("size", [0, 7, 8, 40, -1])
-def test_a_file_that_was_cut(path, size):
-    write(path)
-    path.write_bytes(path.read_bytes()[:size])
-    with pytest.raises(SERError, match="damaged"):
-        read_weights(path, SHAPES)
-
-
-def test_a_pickle_is_not_unpickled(path, tmp_path):
-    class Evil:
-        def __reduce__(self):
-            return (open, (str(tmp_path / "ran"), "w"))
-
-    path.write_bytes(pickle.dumps(Evil()))
-    with pytest.raises(SERError, match="no safetensors file"):
-        read_weights(path, SHAPES)
-    assert not (tmp_path / "ran").exists()

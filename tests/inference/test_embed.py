@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from safetensors.torch import load_file, save_file
 
@@ -65,20 +66,14 @@ def test_an_embedding_is_the_mean_over_the_frames_of_its_clip(home, tmp_path, ca
     assert found.ids == list(manifest)
     for n in (0, 7, 15):
         wav = home / "other" / manifest[found.ids[n]]["wav"].removeprefix("{data_root}/")
-        wave_S = torch.from_numpy(_read(wav))
+        wave_S = torch.from_numpy(soundfile.read(wav, dtype="float32")[0])
         with torch.no_grad():
             frames = encoder(wave_S[None], torch.tensor([len(wave_S)]))
             alone_D = masked_mean(*frames)[0].numpy()
         np.testing.assert_allclose(found.embeddings_ND[n], alone_D, atol=1e-5)
 
 
-def _read(wav: Path) -> np.ndarray:
-    import soundfile
-
-    return soundfile.read(wav, dtype="float32")[0]
-
-
-def test_rows_say_what_the_corpus_says_and_no_model(home, tmp_path):
+def test_rows_have_the_corpuss_labels_and_no_predictions(home, tmp_path):
     embed(home, tmp_path / "out", "--encoder", home / "whisper")
     found = read(tmp_path / "out", "other")
     row = found.rows[0]
@@ -113,13 +108,13 @@ def test_an_untrained_encoder_is_another_and_always_the_same(home, tmp_path):
     assert read(tmp_path / "one", "other").card["experiment"] == "untrained"
 
 
-def test_a_run_embeds_what_it_has_heard_apart(home, tmp_path):
-    """And what it has not heard as it did when it was tested."""
+def test_a_runs_training_data_becomes_a_set_of_its_own(home, tmp_path):
+    """The rest has the embeddings of the run's own test."""
     assert embed(home, tmp_path / "out", "--run", home / "run", manifests=("tiny",)) == 0
     splits = read_json(home / "run" / "splits.json", "split")
-    heard, new = read(tmp_path / "out", "tiny-train"), read(tmp_path / "out", "tiny")
-    assert set(heard.ids) == {*splits["train"], *splits["valid"]}
-    assert heard.card["role"] == "train" and new.card["role"] == "test"
+    seen, new = read(tmp_path / "out", "tiny-train"), read(tmp_path / "out", "tiny")
+    assert set(seen.ids) == {*splits["train"], *splits["valid"]}
+    assert seen.card["role"] == "train" and new.card["role"] == "test"
     tested = read_predictions(home / "run" / "predictions" / "tiny.jsonl")
     assert set(new.ids) == set(tested.ids)
     place = {i: n for n, i in enumerate(tested.ids)}
@@ -158,7 +153,7 @@ def test_a_layer_that_was_never_built(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "arguments, said",
+    "arguments, message",
     [
         ([], "Give either --encoder or --run."),
         (["--encoder", "compact", "--run", "x"], "Give either --encoder or --run."),
@@ -170,35 +165,26 @@ def test_a_layer_that_was_never_built(tmp_path):
             "names 2 folders for 1 manifests",
         ),
         (["--run", "nowhere"], "No run folder nowhere"),
+        (["--run", "untrained"], "No trained checkpoint in untrained"),
     ],
 )
-def test_mistakes_are_told_in_one_line(home, tmp_path, capsys, arguments, said):
+def test_an_error_is_one_line(home, tmp_path, monkeypatch, capsys, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(home / "run", "untrained", ignore=shutil.ignore_patterns("save"))
     assert embed(home, tmp_path / "out", *arguments) == 2
-    err = capsys.readouterr().err.strip().splitlines()[-1]
-    assert err.startswith("error: ") and said in err
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("error: ") and message in error
 
 
-def test_a_corpus_named_twice(home, tmp_path, capsys):
+def test_a_corpus_is_embedded_once(home, tmp_path, capsys):
     assert embed(home, tmp_path / "out", "--encoder", "compact", manifests=("other",) * 2) == 2
     assert "A corpus is named twice (other, other)" in capsys.readouterr().err
-
-
-def test_nothing_is_written_over(home, tmp_path, capsys):
-    arguments = ["--encoder", "compact"]
-    assert embed(home, tmp_path / "out", *arguments) == 0
-    assert embed(home, tmp_path / "out", *arguments) == 2
+    assert embed(home, tmp_path / "out", "--encoder", "compact") == 0
+    assert embed(home, tmp_path / "out", "--encoder", "compact") == 2
     assert "holds results already; choose another --out" in capsys.readouterr().err
 
 
-def test_a_run_without_a_checkpoint(home, tmp_path, capsys):
-    shutil.copytree(home / "run", tmp_path / "run")
-    shutil.rmtree(tmp_path / "run" / "save")
-    assert embed(home, tmp_path / "out", "--run", tmp_path / "run") == 2
-    assert "No trained checkpoint in" in capsys.readouterr().err
-
-
 def test_embeddings_are_no_predictions(home, tmp_path, capsys):
-    """What judges a model refuses a file in which none says anything."""
     embed(home, tmp_path / "out", "--encoder", "compact")
     with pytest.raises(SERError, match="holds neither log_probabilities nor predicted_valence"):
         read_predictions(tmp_path / "out" / "predictions" / "other.jsonl")

@@ -34,7 +34,7 @@ def test_what_is_written_is_read(content):
         ({"emotions": ["anger", "anger"]}, "has repeats"),
         ({"emotions": "anger"}, "Bad emotions"),
         ({"emotions": ["x"] * 100}, "Bad emotions"),
-        ({"va_range": [5, 1]}, "no range"),
+        ({"va_range": [5, 1]}, "expected the lower end first"),
         ({"va_range": [1, float("inf")]}, "Bad va_range"),
         ({"emotions": [], "va_range": None}, "neither emotions nor"),
         ({"sample_rate_hz": 8000}, "Bad sample_rate_hz"),
@@ -57,7 +57,7 @@ def test_what_is_out_of_bounds_is_refused(content, changes, message):
 
 
 def test_a_base_encoder_is_no_model():
-    with pytest.raises(SERError, match="no model of `ser export`"):
+    with pytest.raises(SERError, match="`ser export` did not write this model"):
         parse_config({"model_type": "wav2vec2"})
 
 

@@ -1,4 +1,4 @@
-"""What is done is known again, and nothing that was not written to its end."""
+"""``ser predict --out``: a table is complete or absent, and a stopped run continues."""
 
 import csv
 import json
@@ -11,98 +11,25 @@ import pytest
 from ser_brain.core.errors import SERError
 from ser_brain.inference.output import Journal, PredictionOutput
 from ser_brain.inference.predict import Chunk
-from ser_brain.inference.segments import LeftOut, merged, table
+from ser_brain.inference.segments import Skipped, merged, skipped_table
 
-
-@pytest.fixture
-def files(tmp_path):
-    paths = [tmp_path / name for name in ("a.wav", "b\u2028.wav", "c.wav")]
-    for path in paths:
-        path.write_text("sound")
-    return paths
-
-
-@pytest.fixture
-def journal(tmp_path):
-    journal = Journal(tmp_path / "out.csv.journal")
-    journal.begin({"model": "m"})
-    return journal
-
-
-def test_it_is_read_as_it_was_written(journal, files):
-    silent = LeftOut(str(files[1]), 0.0, 4.0, "silent")
-    journal.add(120, [files[0]], (files[1], 7), [silent])
-    again = Journal(journal.path)
-    assert again.settings == {"model": "m"} and again.bytes_written == 120
-    assert again.remaining(files) == {files[1]: 7, files[2]: 0}
-    assert again.left_out == [silent]
-    again.add(300, [files[1]])
-    for known in (again, Journal(journal.path)):
-        assert known.remaining(files) == {files[2]: 0} and known.bytes_written == 300
-
-
-def test_half_a_line_does_not_count(journal, files):
-    journal.add(120, [files[0]])
-    with open(journal.path, "a") as file:
-        file.write('{"bytes": 300, "fil')
-    again = Journal(journal.path)
-    assert again.bytes_written == 120 and list(again.remaining(files)) == files[1:]
-    again.add(200, [files[1]])
-    assert Journal(journal.path).remaining(files) == {files[2]: 0}
-
-
-def test_no_journal(tmp_path):
-    assert Journal(tmp_path / "absent").settings is None
-
-
-def test_a_file_that_changed(journal, files):
-    journal.add(120, [files[0]], (files[1], 7))
-    files[0].unlink()  # is not needed any more
-    assert journal.remaining(files) == {files[1]: 7, files[2]: 0}
-    os.utime(files[1], (0, 0))
-    with pytest.raises(SERError, match="b.* has changed since it was scored"):
-        journal.remaining(files)
-
-
-@pytest.mark.parametrize("content", ["\n", "[1]\n[2]\n", '{}\n{"bytes": 3}\n'])
-def test_what_is_no_journal(tmp_path, content):
-    path = tmp_path / "out.csv.journal"
-    path.write_text(content)
-    with pytest.raises(SERError, match="Cannot read .*out.csv.journal .* give another --out"):
-        Journal(path)
-
-
-def test_neighbours_are_put_together_only_where_they_touch():
-    kept = [
-        LeftOut("a.wav", 0.0, 4.0, "silent"),
-        LeftOut("a.wav", 5.0, 9.0, "silent"),
-        LeftOut("a.wav", 9.0, 13.0, "far too loud"),
-        LeftOut("b.wav", 9.0, 13.0, "far too loud"),
-        LeftOut("b.wav", 13.0, None, "unreadable"),
-        LeftOut("c.wav", None, None, "missing"),
-        LeftOut("c.wav", None, None, "missing"),
-    ]
-    assert merged(kept) == kept
-    joined = merged([kept[1], LeftOut("a.wav", 9.0, 10.0, "silent")])
-    assert table(joined).rows == [["a.wav", 5.0, 10.0, "silent"]]
-
-
-COLUMNS = ["file", "start", "stop", "emotion", "p_anger", "warnings"]
-FORMATS = [".csv", ".jsonl", ".parquet"]
+COLUMNS = ["file", "start", "stop", "emotion", 'p_a,"b', "p_two\nlines", "warnings"]
+FORMATS = pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
 
 
 @pytest.fixture
 def clips(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    paths = [Path(f'{name}, "x".wav') for name in "abcd"]
+    paths = [Path(f'{name}\u2028, "x".wav') for name in "abcd"]
     for path in paths:
         path.write_text("sound")
     return paths
 
 
-def rows_of(path, count=1):
+def rows_of(*paths, count=1):
     return [
-        dict(zip(COLUMNS, [str(path), float(n), n + 1.0, "anger", 0.75, ""], strict=True))
+        dict(zip(COLUMNS, [str(path), float(n), n + 1.0, "anger", 0.75, 0.25, ""], strict=True))
+        for path in paths
         for n in range(count)
     ]
 
@@ -120,69 +47,63 @@ def read(suffix):
         with open(path, encoding="utf-8", newline="") as file:
             return [*csv.DictReader(file)]
     if suffix == ".jsonl":
-        found = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        found = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
     else:
         found = pytest.importorskip("pyarrow.parquet").read_table(path).to_pylist()
-    return [{name: str(cell) for name, cell in row.items()} for row in found]
+    return as_text(found)
 
 
-def expected(paths, count=1):
-    rows = [row for path in paths for row in rows_of(path, count)]
+def as_text(rows):
     return [{name: str(cell) for name, cell in row.items()} for row in rows]
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
-def test_rows_are_there_when_all_are(clips, suffix):
+@FORMATS
+def test_the_table_appears_when_all_rows_are_there(clips, suffix):
+    """Also for an emotion of any name (issue 13, S9)."""
     output = open_output(suffix)
     assert output.remaining(clips) == dict.fromkeys(clips, 0)
-    output.add(Chunk(finished=clips[:2]), rows_of(clips[0], 2) + rows_of(clips[1], 2))
+    output.add(Chunk(finished=clips[:2]), rows_of(*clips[:2], count=2))
     assert not output.path.exists()
     output.finish()
-    assert read(suffix) == expected(clips[:2], 2)
-    assert not output.part.exists() and not output.left_out_path.exists()
+    assert read(suffix) == as_text(rows_of(*clips[:2], count=2))
+    assert not output.part.exists() and not output.skipped_path.exists()
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
+@FORMATS
 def test_half_a_chunk_does_not_count(clips, suffix):
     output = open_output(suffix)
-    output.add(Chunk(finished=[clips[0]], unfinished=(clips[1], 2)), rows_of(clips[0], 2))
+    output.add(Chunk(finished=clips[:1], unfinished=(clips[1], 2)), rows_of(clips[0], count=2))
     with open(output.part, "a", encoding="utf-8") as file:  # killed while it was writing
         file.write(str(rows_of(clips[1]))[:20])
     again = open_output(suffix)
     assert again.remaining(clips) == {clips[1]: 2, clips[2]: 0, clips[3]: 0}
-    again.add(Chunk(finished=clips[1:]), [row for c in clips[1:] for row in rows_of(c, 2)])
+    again.add(Chunk(finished=clips[1:]), rows_of(*clips[1:], count=2))
     again.finish()
-    assert read(suffix) == expected(clips, 2)
+    assert read(suffix) == as_text(rows_of(*clips, count=2))
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
+@FORMATS
 def test_a_finished_table_takes_further_files(clips, suffix):
     output = open_output(suffix)
-    output.add(Chunk(finished=clips[:2]), rows_of(clips[0]) + rows_of(clips[1]))
+    output.add(Chunk(finished=clips[:2]), rows_of(*clips[:2]))
     output.finish()
     again = open_output(suffix)
     assert again.remaining(clips) == {clips[2]: 0, clips[3]: 0}
     again.add(Chunk(finished=[clips[2]]), rows_of(clips[2]))
-    assert read(suffix) == expected(clips[:2])  # until all is there
+    assert read(suffix) == as_text(rows_of(*clips[:2]))  # until all is there
     # Killed here; the third run needs what the first two wrote.
     third = open_output(suffix)
     assert third.remaining(clips) == {clips[3]: 0}
     third.add(Chunk(finished=[clips[3]]), rows_of(clips[3]))
-    third.finish()
-    assert read(suffix) == expected(clips)
+    # Killed again, after the last row.
+    fourth = open_output(suffix)
+    assert fourth.remaining(clips) == {}
+    fourth.finish()
+    assert read(suffix) == as_text(rows_of(*clips))
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
-def test_killed_after_the_last_row(clips, suffix):
-    open_output(suffix).add(Chunk(finished=clips), [r for c in clips for r in rows_of(c)])
-    again = open_output(suffix)
-    assert again.remaining(clips) == {}
-    again.finish()
-    assert read(suffix) == expected(clips)
-
-
-@pytest.mark.parametrize("suffix", FORMATS)
-def test_nothing_to_do_leaves_the_table_as_it_is(clips, suffix):
+@FORMATS
+def test_a_run_without_new_files_leaves_the_table_as_it_is(clips, suffix):
     output = open_output(suffix)
     output.add(Chunk(finished=clips), rows_of(clips[0]))
     output.finish()
@@ -193,36 +114,51 @@ def test_nothing_to_do_leaves_the_table_as_it_is(clips, suffix):
     assert output.path.stat().st_mtime_ns == before
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
-def test_no_row_at_all_is_a_table_without_rows(clips, suffix):
+@FORMATS
+def test_without_any_row_there_is_an_empty_table(clips, suffix):
     output = open_output(suffix)
-    output.add(Chunk([LeftOut("a.wav", None, None, "missing")]), [])
+    output.add(Chunk([Skipped("a.wav", None, None, "missing")]), [])
     output.finish()
     assert read(suffix) == []
-    assert output.left_out_path.read_text() == "file,start,stop,reason\na.wav,,,missing\n"
+    assert output.skipped_path.read_text() == "file,start,stop,reason\na.wav,,,missing\n"
 
 
-def test_what_is_left_out_is_listed_as_long_as_it_is(clips):
-    silent = [LeftOut(str(clips[0]), n, n + 4.0, "silent") for n in (0.0, 1.0)]
-    missing = LeftOut("e.wav", None, None, "missing")
+def test_what_is_skipped_is_listed_as_long_as_it_is(clips):
+    silent = [Skipped(str(clips[0]), n, n + 4.0, "silent") for n in (0.0, 1.0)]
+    missing = Skipped("e.wav", None, None, "missing")
     output = open_output(".csv")
     output.add(Chunk([*silent, missing], finished=clips[:1]), rows_of(clips[0]))
     output.finish()
     again = open_output(".csv")
-    assert [(item.file, item.stop_s) for item in again.left_out] == [(str(clips[0]), 5.0)]
+    assert [(item.file, item.stop_s) for item in again.skipped] == [(str(clips[0]), 5.0)]
     assert again.remaining([clips[0], Path("e.wav")]) == {Path("e.wav"): 0}  # tried again
     again.finish()
-    name = '"a, ""x"".wav"'
-    assert again.left_out_path.read_text() == f"file,start,stop,reason\n{name},0.0,5.0,silent\n"
-    again.path.unlink()  # Who takes the table away begins anew.
+    with open(again.skipped_path, encoding="utf-8", newline="") as file:
+        assert [*csv.reader(file)][1:] == [[str(clips[0]), "0.0", "5.0", "silent"]]
+    again.path.unlink()  # without its table, a run begins anew
     new = open_output(".csv")
-    assert new.left_out == [] and new.remaining(clips) == dict.fromkeys(clips, 0)
+    assert new.skipped == [] and new.remaining(clips) == dict.fromkeys(clips, 0)
     new.add(Chunk(finished=clips[:1]), rows_of(clips[0]))
     new.finish()
-    assert read(".csv") == expected(clips[:1]) and not new.left_out_path.exists()
+    assert read(".csv") == as_text(rows_of(clips[0])) and not new.skipped_path.exists()
 
 
-def test_a_table_of_other_settings_is_left_alone(clips):
+def test_only_neighbours_that_touch_are_joined():
+    kept = [
+        Skipped("a.wav", 0.0, 4.0, "silent"),
+        Skipped("a.wav", 5.0, 9.0, "silent"),
+        Skipped("a.wav", 9.0, 13.0, "far too loud"),
+        Skipped("b.wav", 9.0, 13.0, "far too loud"),
+        Skipped("b.wav", 13.0, None, "unreadable"),
+        Skipped("c.wav", None, None, "missing"),
+        Skipped("c.wav", None, None, "missing"),
+    ]
+    assert merged(kept) == kept
+    joined = merged([kept[1], Skipped("a.wav", 9.0, 10.0, "silent")])
+    assert skipped_table(joined).rows == [["a.wav", 5.0, 10.0, "silent"]]
+
+
+def test_a_table_of_other_settings_is_not_touched(clips):
     output = open_output(".csv", window=4.0)
     output.add(Chunk(finished=clips[:1]), rows_of(clips[0]))
     for _ in range(2):  # with the rows in out.csv.part, then in out.csv
@@ -231,9 +167,9 @@ def test_a_table_of_other_settings_is_left_alone(clips):
         output.finish()
 
 
-def test_a_table_of_another_origin_is_left_alone(clips):
+def test_a_table_of_another_origin_is_not_touched(clips):
     Path("out.csv").write_text("my own\n")
-    with pytest.raises(SERError, match="out.csv is there without out.csv.journal"):
+    with pytest.raises(SERError, match="out.csv exists without out.csv.journal"):
         open_output(".csv")
     assert Path("out.csv").read_text() == "my own\n"
 
@@ -242,19 +178,18 @@ def test_rows_that_vanished(clips):
     output = open_output(".csv")
     output.add(Chunk(finished=clips[:1]), rows_of(clips[0]))
     output.part.write_text("file")
-    again = open_output(".csv")
-    with pytest.raises(SERError, match="out.csv.part holds 4 bytes where its journal says"):
-        again.add(Chunk(finished=clips[1:]), rows_of(clips[1]))
+    with pytest.raises(SERError, match="out.csv.part holds 4 bytes, but its journal records"):
+        open_output(".csv").add(Chunk(finished=clips[1:]), rows_of(clips[1]))
 
 
 @pytest.mark.parametrize("name, suffix", [("out.xlsx", ".xlsx"), ("out", "")])
-def test_an_unknown_format(clips, name, suffix):
+def test_an_unknown_format(name, suffix):
     message = f"Bad --out suffix '{suffix}'; expected one of: .csv, .jsonl, .parquet"
     with pytest.raises(SERError, match=message):
         PredictionOutput(Path(name), COLUMNS, {})
 
 
-def test_parquet_without_pyarrow(clips, monkeypatch):
+def test_parquet_without_pyarrow(monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     with pytest.raises(SERError, match="needs pyarrow: pip install 'ser-recipes.parquet.'"):
@@ -268,13 +203,40 @@ def test_a_folder_that_cannot_be_written_to(clips):
         output.add(Chunk(finished=clips), rows_of(clips[0]))
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
-def test_an_emotion_of_any_name_keeps_its_column(clips, suffix, monkeypatch):
-    """Issue 13, S9: a class named ``a,"b`` broke the header of the table."""
-    named = ["file", 'p_a,"b', "p_two\nlines"]
-    monkeypatch.setattr(f"{__name__}.COLUMNS", named)
-    row = dict(zip(named, [str(clips[0]), 0.25, 0.75], strict=True))
-    output = open_output(suffix)
-    output.add(Chunk(finished=clips[:1]), [row])
-    output.finish()
-    assert read(suffix) == [{name: str(cell) for name, cell in row.items()}]
+@pytest.fixture
+def journal(tmp_path):
+    journal = Journal(tmp_path / "out.csv.journal")
+    assert journal.settings is None
+    journal.begin({"model": "m"})
+    return journal
+
+
+def test_a_journal_is_read_as_it_was_written(journal, clips):
+    silent = Skipped(str(clips[1]), 0.0, 4.0, "silent")
+    journal.add(120, [clips[0]], (clips[1], 7), [silent])
+    with open(journal.path, "a") as file:  # half a line does not count
+        file.write('{"bytes": 300, "fil')
+    again = Journal(journal.path)
+    assert again.settings == {"model": "m"} and again.bytes_written == 120
+    assert again.remaining(clips[:3]) == {clips[1]: 7, clips[2]: 0}
+    assert again.skipped == [silent]
+    again.add(300, [clips[1]])
+    for known in (again, Journal(journal.path)):
+        assert known.remaining(clips[:3]) == {clips[2]: 0} and known.bytes_written == 300
+
+
+def test_a_file_that_changed(journal, clips):
+    journal.add(120, [clips[0]], (clips[1], 7))
+    clips[0].unlink()  # no longer needed
+    assert journal.remaining(clips[:2]) == {clips[1]: 7}
+    os.utime(clips[1], (0, 0))
+    with pytest.raises(SERError, match="b.* has changed since it was scored"):
+        journal.remaining(clips)
+
+
+@pytest.mark.parametrize("content", ["\n", "[1]\n[2]\n", '{}\n{"bytes": 3}\n'])
+def test_a_journal_that_cannot_be_read(tmp_path, content):
+    path = tmp_path / "out.csv.journal"
+    path.write_text(content)
+    with pytest.raises(SERError, match="Cannot read .*out.csv.journal .* give another --out"):
+        Journal(path)

@@ -1,6 +1,5 @@
-"""Which files are meant by what is typed."""
+"""Files of any number and length are scored in order."""
 
-import os
 import threading
 import tracemalloc
 from pathlib import Path
@@ -14,93 +13,25 @@ from ser_brain.core.errors import SERError
 from ser_brain.inference import predict as predicting
 from ser_brain.inference.predict import (
     BATCH_S,
-    audio_files,
     batches,
     chunks,
     columns,
     predict,
     score_all,
 )
-from ser_brain.inference.segments import Cutting, LeftOut, Piece
+from ser_brain.inference.segments import Segment, Segmentation, Skipped
 from tests.inference.stand_in import RATE_HZ, StandIn, noise, write
 
 
-@pytest.fixture
-def clips(tmp_path, monkeypatch):
-    """A working folder with clips, one below another folder, and files that are no audio."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("b.wav", "a.FLAC", "deep/c.mp3", "deep/d.opus", "labels.csv", "._a.wav"):
-        path = tmp_path / "clips" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    return tmp_path
-
-
-def names(*inputs, stdin=()):
-    return [path.as_posix() for path in audio_files(inputs, stdin)]
-
-
-ALL = ["clips/a.FLAC", "clips/b.wav", "clips/deep/c.mp3", "clips/deep/d.opus"]
-
-
-def test_a_folder_is_all_audio_below_it(clips, caplog):
-    with caplog.at_level("INFO"):
-        assert names("clips") == ALL
-    assert "passed over by their suffix: 1 .csv" in caplog.text
-
-
-def test_patterns(clips):
-    assert names("clips/*") == ALL  # deep is a folder that it matches
-    assert names("clips/*.wav") == ["clips/b.wav"]
-    assert names("clips/**/*.[mo]*") == ["clips/deep/c.mp3", "clips/deep/d.opus"]
-    assert names("clips/**") == ALL
-
-
-def test_a_file_is_taken_whatever_its_name(clips):
-    assert names("clips/labels.csv", "absent.wav") == ["clips/labels.csv", "absent.wav"]
-    odd = Path("take[1].wav")
-    odd.touch()
-    assert names("take[1].wav") == ["take[1].wav"]
-
-
-def test_each_once_in_the_order_given(clips):
-    given = names("clips/deep", "./clips/b.wav", "clips")
-    assert given == ["clips/deep/c.mp3", "clips/deep/d.opus", "clips/b.wav", "clips/a.FLAC"]
-
-
-def test_paths_on_standard_input(clips):
-    lines = ["clips/b.wav\n", "\n", "clips/deep\r\n", "with space *.wav"]
-    expected = ["clips/b.wav", "clips/deep/c.mp3", "clips/deep/d.opus", "with space *.wav"]
-    assert names("-", stdin=lines) == expected
-
-
-@pytest.mark.parametrize(
-    "inputs, message",
-    [
-        (["empty"], "No audio in the folder empty: Expected files with .wav, .flac"),
-        (["*.wav"], r"No audio in the pattern '\*.wav'"),
-        (["clips/*.csv"], "No audio in the pattern"),
-        (["-"], "No path on standard input; expected one a line"),
-    ],
-)
-def test_nothing_found(clips, inputs, message):
-    os.mkdir("empty")
-    with pytest.raises(SERError, match=message):
-        audio_files(inputs)
-
-
-def test_each_clip_is_in_one_batch_of_like_lengths():
+def test_each_clip_is_in_one_batch_of_similar_lengths():
     lengths = np.random.default_rng(0).integers(1, 100, 200).tolist()
-    found = batches(lengths, most=300)
-    assert sorted(place for batch in found for place in batch) == list(range(200))
-    for batch in found:
-        assert len(batch) == 1 or max(lengths[i] for i in batch) * len(batch) <= 300
-    longest_first = [lengths[place] for batch in found for place in batch]
+    found = batches([*lengths, 500], most=300)
+    assert found[0] == [200]  # too long for any batch but its own
+    assert sorted(place for batch in found for place in batch) == list(range(201))
+    for batch in found[1:]:
+        assert max(lengths[i] for i in batch) * len(batch) <= 300
+    longest_first = [lengths[place] for batch in found[1:] for place in batch]
     assert longest_first == sorted(lengths, reverse=True)
-
-
-def test_a_clip_beyond_the_limit_is_a_batch_of_its_own():
-    assert batches([5, 50, 6, 40], most=12) == [[1], [3], [2, 0]]
     assert batches([], most=12) == []
 
 
@@ -149,13 +80,13 @@ def test_after_an_error_the_clips_that_wait_are_not_scored():
     assert len(recognizer.batches) < 400
 
 
-def piece(name, at):
-    return Piece(str(name), float(at), at + 1.0, np.zeros(8, "float32"), [], (at + 1) / 4)
+def segment(name, at):
+    return Segment(str(name), float(at), at + 1.0, np.zeros(8, "float32"), [], (at + 1) / 4)
 
 
 @pytest.fixture
 def files(tmp_path):
-    """Three files of ten bytes and one that is missing; each is four pieces, or one."""
+    """Three files of ten bytes, four segments each, and one that is missing."""
     paths = [tmp_path / name for name in ("a", "b", "c")]
     for path in paths:
         path.write_bytes(bytes(10))
@@ -164,13 +95,13 @@ def files(tmp_path):
 
 def read(path):
     if path.name == "missing":
-        yield LeftOut(str(path), None, None, "missing")
+        yield Skipped(str(path), None, None, "missing")
         return
     for at in range(4):
-        yield piece(path, at) if at != 1 else LeftOut(str(path), 1.0, 2.0, "silent")
+        yield segment(path, at) if at != 1 else Skipped(str(path), 1.0, 2.0, "silent")
 
 
-def test_chunks_say_how_far_they_reach(files, monkeypatch):
+def test_chunks_record_how_far_they_reach(files, monkeypatch):
     monkeypatch.setattr(predicting, "CHUNK_ITEMS", 3)
     a, b, missing, c = files
     found = list(chunks(dict.fromkeys(files, 0), read))
@@ -179,7 +110,7 @@ def test_chunks_say_how_far_they_reach(files, monkeypatch):
     ends = [(a, 3), (b, 2), None, (c, 3), None]
     assert [chunk.unfinished for chunk in found] == ends
     assert [chunk.bytes_read for chunk in found] == pytest.approx([7.5, 12.5, 20, 27.5, 30])
-    assert [len(chunk.left_out) for chunk in found] == [1, 1, 1, 1, 0]
+    assert [len(chunk.skipped) for chunk in found] == [1, 1, 1, 1, 0]
 
 
 def test_a_chunk_is_bounded_in_seconds(files, monkeypatch):
@@ -190,7 +121,7 @@ def test_a_chunk_is_bounded_in_seconds(files, monkeypatch):
 
 
 @pytest.mark.parametrize("stopped_after", range(5))
-def test_what_is_done_is_passed_over(files, monkeypatch, stopped_after):
+def test_what_is_done_is_not_scored_again(files, monkeypatch, stopped_after):
     monkeypatch.setattr(predicting, "CHUNK_ITEMS", 3)
     todo, items = dict.fromkeys(files, 0), []
     for chunk in list(chunks(todo, read))[:stopped_after]:
@@ -210,12 +141,12 @@ def test_rows_are_in_order_and_equal_those_of_single_clips(tmp_path):
     recognizer.device = "cuda:0"
     for n, seconds in enumerate([2, 9, 1, 5, 0.4]):
         paths.append(write(tmp_path / f"{n}.flac", noise(seconds, n, level=0.1 + 0.1 * n)))
-    ((chunk, rows),) = predict(recognizer, dict.fromkeys(paths, 0), Cutting())
+    ((chunk, rows),) = predict(recognizer, dict.fromkeys(paths, 0), Segmentation())
     assert chunk.finished == paths
     assert [row["file"] for row in rows] == list(map(str, paths))
     assert recognizer.batches == [[144000, 80000, 32000, 16000, 6400]]
     for path, row in zip(paths, rows, strict=True):
-        ((_, (alone,)),) = predict(StandIn(), {path: 0}, Cutting())
+        ((_, (alone,)),) = predict(StandIn(), {path: 0}, Segmentation())
         assert alone == row
         samples, _ = soundfile.read(path, dtype="float32")
         scores = recognizer.score([samples])[0]
@@ -227,7 +158,7 @@ def test_rows_are_in_order_and_equal_those_of_single_clips(tmp_path):
     assert rows[1]["stop"] == 9.0 and rows[4]["warnings"] == "very short: 0.40 s"
 
 
-def test_columns_are_what_the_model_says():
+def test_columns_are_what_the_model_predicts():
     recognizer = StandIn()
     of_classes = ["emotion", "p_anger", "p_neutral", "p_sadness"]
     assert columns(recognizer)[3:] == [*of_classes, "valence", "arousal", "warnings"]
@@ -241,9 +172,9 @@ def test_an_error_while_reading_ahead_is_not_lost(tmp_path, monkeypatch):
     def broken(*_):
         raise KeyError("a defect")
 
-    monkeypatch.setattr(predicting, "pieces", broken)
+    monkeypatch.setattr(predicting, "segments", broken)
     with pytest.raises(KeyError, match="a defect"):
-        list(predict(StandIn(), {Path("a.wav"): 0}, Cutting()))
+        list(predict(StandIn(), {Path("a.wav"): 0}, Segmentation()))
 
 
 def test_long_recordings_need_no_more_memory_than_short_ones(tmp_path, monkeypatch):
@@ -255,7 +186,7 @@ def test_long_recordings_need_no_more_memory_than_short_ones(tmp_path, monkeypat
             for _ in range(2 * minutes):
                 file.write(half_a_minute)
         tracemalloc.start()
-        count = sum(len(rows) for _, rows in predict(StandIn(), {path: 0}, Cutting(6, 6)))
+        count = sum(len(rows) for _, rows in predict(StandIn(), {path: 0}, Segmentation(6, 6)))
         peaks[minutes] = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert count == minutes * 10

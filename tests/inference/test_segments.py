@@ -1,4 +1,4 @@
-"""Files become pieces, or are left out with a reason."""
+"""Files become segments, or are skipped with a reason."""
 
 import sys
 
@@ -8,21 +8,20 @@ import torch
 
 from ser_brain.core.errors import SERError
 from ser_brain.inference.segments import (
+    DETECTOR_HZ,
     FRAME,
-    Cutting,
-    LeftOut,
-    Piece,
-    Speech,
-    check_windows,
-    load_speech,
-    pieces,
+    Segment,
+    Segmentation,
+    Skipped,
+    SpeechDetector,
+    load_speech_detector,
+    segments,
 )
-from ser_brain.inference.segments import RATE_HZ as SPEECH_RATE_HZ
 from tests.inference.stand_in import RATE_HZ, StandIn, noise, write
 
 
 def cut(path, *cutting):
-    return list(pieces(path, StandIn(), Cutting(*cutting)))
+    return list(segments(path, StandIn(), Segmentation(*cutting)))
 
 
 def times(items):
@@ -30,12 +29,12 @@ def times(items):
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".opus", ".mp3"])
-def test_a_clip_is_one_piece_in_every_format(tmp_path, suffix):
+def test_a_clip_is_one_segment_in_every_format(tmp_path, suffix):
     path = write(tmp_path / f"a{suffix}", noise(3))
-    (piece,) = cut(path)
-    assert piece.file == str(path) and piece.start_s == 0 and piece.warnings == []
-    assert piece.stop_s == pytest.approx(3, abs=0.1)  # mp3 pads
-    assert piece.waveform_S.dtype == np.float32 and piece.share == 1
+    (segment,) = cut(path)
+    assert segment.file == str(path) and segment.start_s == 0 and segment.warnings == []
+    assert segment.stop_s == pytest.approx(3, abs=0.1)  # mp3 pads
+    assert segment.waveform_S.dtype == np.float32 and segment.share == 1
 
 
 def test_windows_of_a_recording_are_its_clips(tmp_path):
@@ -45,15 +44,9 @@ def test_windows_of_a_recording_are_its_clips(tmp_path):
     assert times(found[:2]) == [(0, 4), (2, 6)]
     assert times(found[-2:]) == [(36, 40), (37.5, 41.5)]
     assert found[-1].share == 1 and 0.1 < found[1].share < 0.2
-    for piece in found:
-        start, stop = round(piece.start_s * RATE_HZ), round(piece.stop_s * RATE_HZ)
-        np.testing.assert_array_equal(piece.waveform_S, samples[start:stop])
-
-
-def test_without_a_hop_windows_do_not_overlap(tmp_path):
-    path = write(tmp_path / "a.wav", noise(10))
-    assert times(cut(path, 4, None)) == [(0, 4), (4, 8), (6, 10)]
-    assert times(cut(write(tmp_path / "b.wav", noise(3)), 4, None)) == [(0, 3)]
+    for segment in found:
+        start, stop = round(segment.start_s * RATE_HZ), round(segment.stop_s * RATE_HZ)
+        np.testing.assert_array_equal(segment.waveform_S, samples[start:stop])
 
 
 def test_windows_are_cut_at_the_files_rate_and_channels_are_averaged(tmp_path):
@@ -65,10 +58,10 @@ def test_windows_are_cut_at_the_files_rate_and_channels_are_averaged(tmp_path):
     np.testing.assert_allclose(found[1].waveform_S, alone, atol=1e-6)
 
 
-def test_silence_within_a_recording_has_no_piece(tmp_path):
+def test_silence_within_a_recording_is_skipped(tmp_path):
     samples = np.concatenate([np.zeros(8 * RATE_HZ, "float32"), noise(4), 1e-5 * noise(4)])
     found = cut(write(tmp_path / "a.wav", samples), 4, None)
-    assert [type(item) for item in found] == [LeftOut, LeftOut, Piece, LeftOut]
+    assert [type(item) for item in found] == [Skipped, Skipped, Segment, Skipped]
     assert times(found) == [(0, 4), (4, 8), (8, 12), (12, 16)]
     assert found[0].reason == "silent" and not found[0].is_problem
 
@@ -79,12 +72,6 @@ def write_cut(path):
 
 def write_float(path, samples):
     write(path, samples, subtype="FLOAT")
-
-
-def broken(path):
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2 : len(content) // 2 + 4000] = bytes(4000)
-    path.write_bytes(content)
 
 
 @pytest.mark.parametrize(
@@ -101,10 +88,10 @@ def broken(path):
         ("loud.wav", lambda path: write_float(path, noise(1) * 1e4), "full scale"),
         ("long.wav", lambda path: write(path, noise(31)), "31.0 s is too long to be scored as"),
         ("wide.wav", lambda path: write(path, np.ones((RATE_HZ, 40))), "at most 32 channels"),
-        ("n\udcffme.wav", lambda path: None, "its name is no UTF-8; rename it"),
+        ("n\udcffme.wav", lambda path: None, "its name is not valid UTF-8; rename it"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_left_out_with_a_reason(tmp_path, name, make, reason):
+def test_a_file_that_cannot_be_used_is_skipped_with_a_reason(tmp_path, name, make, reason):
     make(tmp_path / name)
     (item,) = cut(tmp_path / name)
     assert item.is_whole and item.is_problem and item.stop_s is None
@@ -118,52 +105,30 @@ def test_a_rate_at_which_a_window_would_have_no_sample(tmp_path):
     assert item.is_whole and item.reason.startswith("Bad sampling rate 1; expected 1000 to")
 
 
-def test_a_file_that_breaks_off_keeps_what_came_before(tmp_path, monkeypatch):
+def test_a_file_that_breaks_off_keeps_what_came_before(tmp_path):
     path = write(tmp_path / "a.flac", noise(60))
-    broken(path)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 4000] = bytes(4000)
+    path.write_bytes(content)
     *found, last = cut(path, 4, None)
-    assert len(found) >= 2 and all(isinstance(item, Piece) for item in found)
+    assert len(found) >= 2 and all(isinstance(item, Segment) for item in found)
     assert last.start_s == found[-1].stop_s < 40
     assert last.is_problem and not last.is_whole
 
 
-def halves(blocks, rate_hz, longest_s):
-    """Speech in the second half of one block."""
-    (samples,) = blocks
-    yield len(samples) // 2, samples[len(samples) // 2 :]
-
-
-def test_only_speech_is_scored_with_a_detector(tmp_path, monkeypatch):
-    speech = Speech(None)
-    monkeypatch.setattr(speech, "stretches", halves)
-    path = write(tmp_path / "a.wav", noise(10))
-    assert times(cut(path, None, None, speech)) == [(5, 10)]
-    assert times(cut(path, 4, 1, speech)) == [(5, 9), (6, 10)]
-    monkeypatch.setattr(speech, "stretches", lambda *_: [])
-    (item,) = cut(path, None, None, speech)
+@pytest.mark.parametrize("window, expected", [(None, [(2, 7)]), (4, [(2, 6), (3, 7)])])
+def test_with_a_detector_only_speech_is_scored(tmp_path, window, expected):
+    samples = np.concatenate([np.zeros(2 * RATE_HZ), np.ones(5 * RATE_HZ), np.zeros(RATE_HZ)])
+    path = write(tmp_path / "a.wav", 0.9 * samples)
+    hop = None if window is None else 1
+    found = times(cut(path, window, hop, SpeechDetector(by_level)))
+    ends = [found[0], found[-1]] if window else found
+    assert np.ravel(ends) == pytest.approx(np.ravel(expected), abs=2 * FRAME_S)
+    (item,) = cut(write(tmp_path / "b.wav", noise(4)), window, hop, SpeechDetector(by_level))
     assert item.is_whole and item.reason == "no speech found"
 
 
-@pytest.mark.parametrize(
-    "window_s, hop_s, message",
-    [
-        (None, 1, "give --window too"),
-        (31, 1, "Bad --window 31; expected 0.1 to 30 seconds"),
-        (0.05, None, "Bad --window 0.05"),
-        (float("nan"), None, "Bad --window nan"),
-        (4, 5, "Bad --hop 5; expected 0.01 seconds or more and"),
-        (4, 0, "Bad --hop 0"),
-        (4, float("nan"), "Bad --hop nan"),
-    ],
-)
-def test_windows_that_cannot_be(window_s, hop_s, message):
-    with pytest.raises(SERError, match=message):
-        check_windows(window_s, hop_s, StandIn())
-
-
-def test_windows_that_can_be():
-    for window_s, hop_s in [(None, None), (4, None), (4, 4), (30, 0.5)]:
-        check_windows(window_s, hop_s, StandIn())
+FRAME_S = FRAME / DETECTOR_HZ
 
 
 def by_level(pause=4):
@@ -186,7 +151,7 @@ def by_level(pause=4):
     return detect
 
 
-def recording(*spans, seconds, rate_hz=SPEECH_RATE_HZ, channels=1):
+def recording(*spans, seconds, rate_hz=DETECTOR_HZ, channels=1):
     """Silence but for ones in the spans (seconds); the second column counts the samples."""
     samples = np.zeros((seconds * rate_hz, channels), np.float32)
     for start, stop in spans:
@@ -194,34 +159,21 @@ def recording(*spans, seconds, rate_hz=SPEECH_RATE_HZ, channels=1):
     return samples
 
 
-def stretches(samples, rate_hz=SPEECH_RATE_HZ, block_s=2, longest_s=30.0):
+def stretches(samples, rate_hz=DETECTOR_HZ, block_s=2, longest_s=30.0):
     size = block_s * rate_hz
     blocks = [samples[at : at + size] for at in range(0, len(samples), size)]
-    found = list(Speech(by_level).stretches(blocks, rate_hz, longest_s))
+    found = list(SpeechDetector(by_level).stretches(blocks, rate_hz, longest_s))
     for start, part in found:
         np.testing.assert_array_equal(part, samples[start : start + len(part)])
     return [(start / rate_hz, (start + len(part)) / rate_hz) for start, part in found]
 
 
-FRAME_S = FRAME / SPEECH_RATE_HZ
-
-
-@pytest.mark.parametrize("rate_hz", [SPEECH_RATE_HZ, 8000, 44_100])
+@pytest.mark.parametrize("rate_hz", [DETECTOR_HZ, 8000, 44_100])
 def test_stretches_begin_and_end_where_the_detector_says(rate_hz):
-    samples = recording((1, 3), (5.5, 9), seconds=11, rate_hz=rate_hz, channels=2)
-    found = stretches(samples, rate_hz)
+    """A click at 4 s is not speech; the last stretch ends with the recording."""
+    spans = (1, 3), (4, 4.1), (5.5, 9)
+    found = stretches(recording(*spans, seconds=9, rate_hz=rate_hz, channels=2), rate_hz)
     assert np.ravel(found) == pytest.approx([1, 3, 5.5, 9], abs=FRAME_S)
-
-
-def test_speech_to_the_very_end():
-    assert stretches(recording((1, 3), seconds=3)) == [pytest.approx((1, 3), abs=FRAME_S)]
-
-
-def test_a_click_is_no_speech():
-    assert stretches(recording((1, 1.1), (2, 3), seconds=5)) == [
-        pytest.approx((2, 3), abs=FRAME_S)
-    ]
-    assert stretches(recording(seconds=4)) == []
 
 
 def test_a_long_stretch_is_cut_and_none_of_it_lost():
@@ -232,25 +184,21 @@ def test_a_long_stretch_is_cut_and_none_of_it_lost():
 
 
 def test_each_recording_has_a_detector_of_its_own():
-    speech, samples = Speech(by_level), recording((0, 2), seconds=2)
-    first, second = (list(speech.stretches([samples], SPEECH_RATE_HZ, 30.0)) for _ in range(2))
+    speech, samples = SpeechDetector(by_level), recording((0, 2), seconds=2)
+    first, second = (list(speech.stretches([samples], DETECTOR_HZ, 30.0)) for _ in range(2))
     assert [start for start, _ in first] == [start for start, _ in second] == [0]
 
 
 def test_without_the_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "silero_vad", None)
     with pytest.raises(SERError, match="--vad needs the package silero-vad: pip install"):
-        load_speech()
+        load_speech_detector()
 
 
 def test_silero_tells_silence_from_no_silence():
     pytest.importorskip("silero_vad")
     threads = torch.get_num_threads()
-    speech = load_speech()
+    speech = load_speech_detector()
     assert torch.get_num_threads() == threads
-    assert (
-        list(
-            speech.stretches([np.zeros((SPEECH_RATE_HZ, 1), np.float32)], SPEECH_RATE_HZ, 30.0)
-        )
-        == []
-    )
+    silence = np.zeros((DETECTOR_HZ, 1), np.float32)
+    assert list(speech.stretches([silence], DETECTOR_HZ, 30.0)) == []

@@ -62,8 +62,8 @@ def test_the_pipeline_gives_the_same(wav2vec2_folder, tmp_path, offline):
     [
         ("whisper", {}, "pads every clip to 30 s"),
         ("compact", {}, "no class for the compact encoder"),
-        ("xls-r", {"layer": 2}, "a norm behind its last layer"),
-        ("hubert-large", {"layer": "mix"}, "a norm behind its last layer"),
+        ("xls-r", {"layer": 2}, "ends in a norm"),
+        ("hubert-large", {"layer": "mix"}, "ends in a norm"),
         ("wav2vec2-base", {"emotions": []}, "no emotion head"),
     ],
 )

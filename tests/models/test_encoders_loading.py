@@ -315,7 +315,7 @@ def test_unreachable_hub_says_what_to_do_at_once(offline):
     start_s = time.monotonic()
     with pytest.raises(
         SERError,
-        match="not a local folder and not in the hub's cache, and the hub cannot be reached .*"
+        match="not a local folder, is not in the hub's cache, and cannot be downloaded .*"
         "hf download facebook/wav2vec2-base --local-dir DIR",
     ):
         load_encoder("facebook/wav2vec2-base")

@@ -80,7 +80,7 @@ def test_loading_does_not_say_the_password(with_password, tmp_path, how, capsys)
     assert main(["predict", str(tmp_path / "a.wav"), "--model", "lab/voice"]) == 2
     streams = capsys.readouterr()
     said = streams.out + streams.err
-    assert "cannot be fetched" in said
+    assert "cannot be downloaded" in said
     assert "s3cret" not in said and TOKEN not in said
 
 

@@ -1,4 +1,4 @@
-"""Several modules as one file."""
+"""A model folder in SpeechBrain: the scores of ``custom_interface.py`` are ours."""
 
 import ast
 import json
@@ -9,45 +9,54 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 from safetensors.torch import load_file, save_file
+from speechbrain.inference.interfaces import foreign_class
 
 from ser_brain import EmotionRecognizer
-from ser_brain.core.errors import SERError
-from ser_brain.models.encoders.loading import FAMILIES
-from ser_brain.publishing import speechbrain_export as bundling
-from ser_brain.publishing.speechbrain_export import INTERFACE, bundle, speechbrain_files
-from tests.inference.tiny_models import model_and_config, write_model
-from tests.models.test_encoders import clips
+from ser_brain.inference.architecture import BUILT_IN
+from ser_brain.publishing import custom_interface
+from ser_brain.publishing.card import write_card
+from ser_brain.publishing.speechbrain_export import speechbrain_files
+from tests.inference.tiny_models import write_model
+from tests.models.test_encoders import FAMILIES, clips, padded
+from tests.publishing.made_run import config_of, facts_of, write_run
+
+LAYERS = [("compact", "last")]
+LAYERS += [(f, layer) for f in FAMILIES if f != "compact" for layer in ("last", 0, 2, 3, "mix")]
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_nothing_of_the_package_is_imported(family):
-    tree = ast.parse(bundle([FAMILIES[family].__module__, INTERFACE]))
-    imported = [
-        node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)
-    ]
-    assert imported
-    assert not [n for n in imported if "ser_brain" in ast.unparse(n)]
-    assert tree.body[0].module == "__future__"
+@pytest.mark.parametrize("family, layer", LAYERS)
+def test_every_encoder_scores_as_ours_does(family, layer, tmp_path):
+    """Ours in one padded batch, theirs clip by clip."""
+    ours = write_model(tmp_path, family, layer=layer)
+    theirs = custom_interface.EmotionModel()
+    theirs.read(tmp_path / "config.json", tmp_path / "model.safetensors")
+    waves = clips([ours.encoder.min_samples, 16_001, 24_480])
+    with torch.inference_mode():
+        expected = ours(*padded(waves, fill=7.0))
+        for row, wave_S in enumerate(waves):
+            found = theirs(wave_S)
+            assert found.keys() == expected.keys()
+            for name, tensor in found.items():
+                torch.testing.assert_close(tensor, expected[name][row], atol=1e-5, rtol=0)
 
 
-def test_what_is_used_comes_first_and_once():
-    text = bundle(["ser_brain.models.encoders.wav2vec2", "ser_brain.models.encoders.wav2vec2"])
-    names = ("Encoder", "Wav2Vec2Encoder", "WavLMEncoder")
-    places = [text.index(f"class {name}(") for name in names]
-    assert places == sorted(places)
-    assert text.count("class Wav2Vec2Encoder(") == 1
+def test_the_interface_stands_alone():
+    tree = ast.parse(Path(custom_interface.__file__).read_text(encoding="utf-8"))
+    imports = [n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom)]
+    assert imports and not [n for n in imports if "ser_brain" in ast.unparse(n)]
+    assert custom_interface.FAMILIES.keys() == BUILT_IN
 
 
-def test_two_modules_with_one_name_are_refused():
-    """Of whisper and compact, each with its HOP, one would get the other's."""
-    with pytest.raises(SERError, match="define HOP, MIN_SAMPLES more than once"):
-        bundle(["ser_brain.models.encoders.whisper", "ser_brain.models.encoders.compact"])
-
-
-def test_definitions_of_every_kind_are_found():
-    found = bundling._defined("A, B = 1, 2\nc: int = 3\nclass D: e = 4\ndef f(): g = 5\n")
-    assert found == {"A", "B", "c", "D", "f"}
+def test_an_encoder_of_ones_own_has_no_interface_and_the_card_says_so(tmp_path):
+    run = write_run(tmp_path / "run")
+    config = config_of(run, encoder={"family": "own"})
+    assert speechbrain_files(config) == {}
+    write_card(tmp_path / "card", facts_of(run, encoder={"family": "own"}))
+    text = (tmp_path / "card" / "README.md").read_text(encoding="utf-8")
+    assert "foreign_class(" not in text
+    assert "Not with SpeechBrain's `foreign_class`: its interface has no own encoder." in text
 
 
 # Runs in a process of its own, from which this package and the network are missing.
@@ -121,24 +130,28 @@ def test_it_gives_the_same_and_several_live_together(tmp_path, wav):
             assert found["emotion"] == [recognizer.predict(wav)["emotion"]]
 
 
-def test_it_loads_strictly(tmp_path, wav):
-    write_model(tmp_path / "m")
-    weights = load_file(tmp_path / "m" / "model.safetensors")
+def test_it_loads_strictly_and_refuses_what_it_cannot_score(tmp_path):
+    write_model(tmp_path)
+    files = tmp_path / "config.json", tmp_path / "model.safetensors"
+    model = custom_interface.EmotionModel()
+    model.read(*files)
+    with pytest.raises(ValueError, match="399 samples; tiny wav2vec2-base takes at least 400"):
+        model(torch.zeros(399))
+    with pytest.raises(ValueError, match="scores that are not finite"):
+        model(torch.full((400,), torch.nan))
+    weights = load_file(files[1])
     weights["classifier.wrong"] = weights.pop("classifier.weight")
-    save_file(weights, tmp_path / "m" / "model.safetensors")
-    done = foreign(wav, tmp_path / "m")
-    assert done.returncode == 1
-    assert "missing: emotion_head.linear.weight" in done.stderr
+    save_file(weights, files[1])
+    with pytest.raises(RuntimeError, match="emotion_head.linear.weight"):
+        custom_interface.EmotionModel().read(*files)
 
 
-def test_the_name_of_the_file_belongs_to_its_content():
-    alias = {}
-    for family in ("whisper", "compact"):
-        files = speechbrain_files(model_and_config(family)[1])
-        (alias[family],) = {
-            line.split("!new:")[1].split(".")[0]
-            for line in files["hyperparams.yaml"].splitlines()
-            if "!new:" in line
-        }
-        assert f'"{alias[family]}"' in files["custom_interface.py"].replace("'", '"')
-    assert alias["whisper"] != alias["compact"]
+def test_it_keeps_clips_apart_and_knows_shares_of_the_longest(tmp_path):
+    ours = write_model(tmp_path)
+    interface = foreign_class(
+        str(tmp_path), pymodule_file="custom_interface.py", classname="EmotionInterface"
+    )
+    wavs, lengths = padded(clips([8000, 4000]), fill=7.0)
+    found = interface(wavs, lengths / 8000)["log_probabilities"]
+    expected = ours(wavs, lengths)["log_probabilities"]
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)

@@ -202,7 +202,7 @@ def _code():
     files = [ROOT / "train.py", *(ROOT / "ser_brain").rglob("*.py")]
     files += (ROOT / "recipes").rglob("*.py")
     # The code of a model folder reads the settings of that folder.
-    files.remove(ROOT / "ser_brain" / "inference" / "speechbrain_interface.py")
+    files.remove(ROOT / "ser_brain" / "publishing" / "custom_interface.py")
     return set().union(*(keys_read(ast.parse(f.read_text(encoding="utf-8"))) for f in files))
 
 

@@ -1,8 +1,8 @@
-"""What the page itself does not ask for is refused, before gradio sees it.
+"""The guard in front of gradio: it refuses every request that the page itself does not make.
 
-A page of somebody else, open in the same browser, could otherwise send files here, or reach the
-server under a name of its own (DNS rebinding). A request made by hand could name any file of
-this machine, or any address, as the recording.
+Otherwise a page of somebody else, open in the same browser, could send files here or reach the
+server under a name of its own (DNS rebinding), and a request made by hand could name any file
+of this machine, or any address, as the recording.
 """
 
 from __future__ import annotations
@@ -21,20 +21,21 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 READING = ("GET", "HEAD", "OPTIONS")
 API = "/gradio_api/"
 SCORE = "queue/join"
-SENT = ("upload", SCORE, "cancel", "reset")  # what the page sends to
+SENT = ("upload", SCORE, "cancel", "reset")  # where the page sends to
 FETCHED = ("file=", "file/")  # a file by its path
 NOT_FETCHED = ("proxy=", "call/")
-LARGEST_QUESTION = 65536  # bytes; recordings are uploaded first and named here
+LARGEST_REQUEST = 65536  # bytes; recordings are uploaded first and only named here
+FOREIGN, NOT_UPLOADED = "Not from this page.", "Not a recording that was uploaded here."
 
 
-class OwnPage:
-    """ASGI middleware that answers 403 to what the page does not ask for.
+class PageGuard:
+    """ASGI middleware that answers 403 to requests that the page does not make.
 
     Parameters
     ----------
     app : ASGIApp
     names : tuple of str
-        Host names under which the page is served; none lets any pass.
+        Host names under which the page is served; if empty, any is accepted.
     uploads : Path
         The folder of the recordings; no file elsewhere is scored or shown.
     """
@@ -49,9 +50,9 @@ class OwnPage:
         if scope["type"] == "http":
             refusal = self._refusal(scope["method"], scope["path"], Headers(scope=scope))
             if refusal is None and scope["path"].rstrip("/") == f"{API}{SCORE}":
-                body = await _body(receive)
+                body = await _json_body(receive)
                 if body is None or not all(map(self._is_uploaded, _paths(body))):
-                    refusal = "Not a recording that was uploaded here."
+                    refusal = NOT_UPLOADED
                 receive = _again(body, receive)
             if refusal is not None:
                 await PlainTextResponse(refusal, 403)(scope, receive, send)
@@ -59,22 +60,22 @@ class OwnPage:
         await self._app(scope, receive, send)
 
     def _refusal(self, method: str, path: str, headers: Headers) -> str | None:
-        """Why a request is not taken; None where it is."""
+        """Why a request is refused; None if it is accepted."""
         host = headers.get("host", "")
         if self._names and urlsplit(f"//{host}").hostname not in self._names:
-            return "Not from this page."
+            return FOREIGN
         asked = path.removeprefix(API) if path.startswith(API) else None
         if method in READING:
             if asked is None or not asked.startswith(FETCHED + NOT_FETCHED):
                 return None
-            named = asked[len(FETCHED[0]) :]
-            mine = asked.startswith(FETCHED) and self._is_uploaded(named)
-            return None if mine else "Not a recording that was uploaded here."
-        # Every browser says where a page that sends something comes from.
+            file = asked[len(FETCHED[0]) :]
+            allowed = asked.startswith(FETCHED) and self._is_uploaded(file)
+            return None if allowed else NOT_UPLOADED
+        # Every browser says from which page a request that sends something comes.
         if not host or urlsplit(headers.get("origin", "")).netloc != host:
-            return "Not from this page."
+            return FOREIGN
         if asked is None or asked.rstrip("/") not in SENT:
-            return "The page asks for nothing here."
+            return "The page does not send anything here."
         return None
 
     def _is_uploaded(self, path: object) -> bool:
@@ -82,13 +83,9 @@ class OwnPage:
 
 
 def is_uploaded(path: str | Path, uploads: Path) -> bool:
-    """Whether a path is a plain file in the folder of recordings, reached without links.
+    """Whether a path is a regular file in ``uploads``, reached without links.
 
-    Parameters
-    ----------
-    path : str or Path
-    uploads : Path
-        Absolute and without links.
+    ``uploads`` is absolute and without links.
     """
     try:
         return (
@@ -96,17 +93,17 @@ def is_uploaded(path: str | Path, uploads: Path) -> bool:
             and os.path.realpath(path) == str(path)
             and stat.S_ISREG(os.lstat(path).st_mode)
         )
-    except (OSError, ValueError):  # a name that no file can have
+    except (OSError, ValueError):  # no file can have such a name
         return False
 
 
-async def _body(receive: Receive) -> object:
-    """The JSON of a request; None where it is none, too long, or cut off."""
+async def _json_body(receive: Receive) -> object:
+    """The JSON of a request; None if it is not JSON, is too long, or was cut off."""
     read = b""
     while True:
         message = await receive()
         read += message.get("body", b"")
-        if message["type"] != "http.request" or len(read) > LARGEST_QUESTION:
+        if message["type"] != "http.request" or len(read) > LARGEST_REQUEST:
             return None
         if not message.get("more_body"):
             break
@@ -116,9 +113,9 @@ async def _body(receive: Receive) -> object:
         return None
 
 
-def _paths(found: object) -> Iterator[object]:
-    """Every path that a question names, at any depth."""
-    waiting = [found]
+def _paths(body: object) -> Iterator[object]:
+    """Every path that a request names, at any depth."""
+    waiting = [body]
     while waiting:
         value = waiting.pop()
         if isinstance(value, dict):
@@ -130,7 +127,7 @@ def _paths(found: object) -> Iterator[object]:
 
 
 def _again(body: object, then: Receive) -> Receive:
-    """The body once more, as it was understood, for who comes next."""
+    # The body as it was checked, so that gradio cannot read anything else out of it.
     waiting: list[Message] = [{"type": "http.request", "body": json.dumps(body).encode()}]
 
     async def receive() -> Message:

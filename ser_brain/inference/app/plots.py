@@ -1,8 +1,11 @@
-"""The pictures of a result, and their words for who cannot see them."""
+"""Figures of a scored recording, with a description of each for those who cannot see it.
+
+Axes: N windows, C emotions, 2 = valence and arousal, or start and stop.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,69 +14,108 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from ser_brain.analysis.mood.plots import draw_plane
-from ser_brain.inference.app.result import Scored, nearest_words, on_plane
+from ser_brain.data.labels import rescale
+from ser_brain.inference.app.result import ScoredRecording, nearest_words
 from ser_brain.reporting.html import ReportFigure, inlined
 from ser_brain.reporting.plots.frame import GAP, GREY, INK, VERMILLION, panels
 
+MOST_JOINED = 30  # points joined by a line; more would be a tangle
 ROW_IN, LINE_IN = 0.27, 1.15
 TICKS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600)
 MOST_TICKS = 9
+RUSSELL = (
+    "The words are Russell's (1980, figure 2). They name directions of the plane, not what the "
+    "speaker felt."
+)
 
 
-def affect_course(
-    stem: str | Path,
-    spans_N2: np.ndarray,
-    duration_s: float,
-    probs_NC: np.ndarray | None,
-    emotions: Sequence[str],
-    values: Mapping[str, np.ndarray],
-    va_range: Sequence[float],
-    title: str,
-    subtitle: str,
-) -> None:
-    """Probabilities as shades, valence and arousal as lines, over time; grey has no score.
+def plane_figure(scored: ScoredRecording) -> ReportFigure | None:
+    """Valence and arousal among Russell's words; None if the model predicts neither."""
+    if scored.va_range is None:
+        return None
+    points_N2 = rescale(scored.values_N2, scored.va_range, (-1, 1))  # the circle has radius 1
+    mean_2 = points_N2.mean(axis=0)
+    valence, arousal = scored.values_N2.mean(axis=0)
+    words = nearest_words(*mean_2)
+    where = f"nearest words: {', '.join(words)}" if words else "in the middle of the circle"
+    marks = "Cross: the clip."
+    if len(points_N2) > 1:
+        marks = "Cross: mean. Dots: windows, dark to light in time."
+    with TemporaryDirectory() as folder:
+        stem = Path(folder) / "plane"
+        titles = "Predicted valence and arousal", _subtitle(scored)
+        with panels(stem, 1, (5.0, 4.1), *titles) as (axes,):
+            draw_plane(axes, words=True)
+            if len(points_N2) > 1:
+                _draw_points(axes, points_N2)
+            direction_2 = mean_2 / max(float(np.linalg.norm(mean_2)), 1e-9)
+            axes.plot(
+                *np.transpose([(0, 0), direction_2]), ":", color=VERMILLION, linewidth=1.2
+            )
+            look = {"color": VERMILLION, "markeredgecolor": "white", "zorder": 5}
+            axes.plot(*mean_2, "P", markersize=11, **look)
+            low, high = scored.va_range
+            ticks = [f"{value:g}" for value in (low, (low + high) / 2, high)]
+            for name, label in (("x", "Valence"), ("y", "Arousal")):
+                axes.set(**{f"{name}ticklabels": ticks, f"{name}label": label})
+        return inlined(
+            stem,
+            f"{marks} {RUSSELL}",
+            f"Point on the plane of valence and arousal: valence {valence:.2f}, arousal "
+            f"{arousal:.2f}; {where}.",
+        )
 
-    Parameters
-    ----------
-    stem : str or Path
-        Output path without suffix.
-    spans_N2 : ndarray
-        Seconds, in order; where two overlap, each is drawn up to the middle of the overlap.
-    duration_s : float
-        Of the recording.
-    probs_NC : ndarray or None
-        None where the model has no classes.
-    emotions : sequence of str
-    values : mapping
-        ``Valence``, ``Arousal`` -> (N,) in the model's units; empty where it has none.
-    va_range : (float, float) or None
-    title, subtitle : str
-    """
-    spans_N2 = without_overlap(spans_N2)
-    heights = [] if probs_NC is None else [max(1.2, ROW_IN * len(emotions))]
+
+def _draw_points(axes: Axes, points_N2: np.ndarray) -> None:
+    if len(points_N2) <= MOST_JOINED:
+        axes.plot(*points_N2.T, color=GREY, linewidth=0.6, zorder=2)
+    look = {"cmap": "cividis", "linewidths": 0.4, "edgecolors": INK, "zorder": 3}
+    axes.scatter(*points_N2.T, c=np.arange(len(points_N2)), s=22, rasterized=True, **look)
+
+
+def course_figure(scored: ScoredRecording) -> ReportFigure | None:
+    """Probabilities as shades, valence and arousal as lines, over time; None for one window."""
+    if len(scored.rows) < 2:
+        return None
+    values = {}
+    if scored.values_N2 is not None:
+        values = dict(zip(("Valence", "Arousal"), scored.values_N2.T, strict=True))
+    heights = [] if scored.probs_NC is None else [max(1.2, ROW_IN * len(scored.emotions))]
     heights += [LINE_IN] * len(values)
     size_in = (7.0, sum(heights) / len(heights) + 0.1)
-    every_s = next((t for t in TICKS_S if duration_s <= MOST_TICKS * t), TICKS_S[-1])
-    with panels(stem, len(heights), size_in, title, subtitle, per_row=1) as grid:
-        grid[0].get_gridspec().set_height_ratios(heights)
-        lines = list(grid)
-        if probs_NC is not None:
-            _shades(lines.pop(0), spans_N2, probs_NC, emotions)
-        for axes, (name, value_N) in zip(lines, values.items(), strict=True):
-            _line(axes, spans_N2, value_N, va_range)
-            axes.set_ylabel(name)
-        for axes in grid:
-            axes.set_facecolor(GAP)
-            axes.set_xlim(0, duration_s)
-            axes.xaxis.set_major_locator(MultipleLocator(every_s))
-            axes.xaxis.set_major_formatter(FuncFormatter(clock))
-            axes.tick_params(labelbottom=axes is grid[-1], labelsize=8)
-        grid[-1].set_xlabel("Time in the recording (min:s)")
-        grid[0].figure.align_ylabels(grid)
+    spans_N2 = without_overlap(scored.spans_N2)
+    every_s = next((t for t in TICKS_S if scored.duration_s <= MOST_TICKS * t), TICKS_S[-1])
+    with TemporaryDirectory() as folder:
+        stem = Path(folder) / "course"
+        titles = "Predicted affect over time", _subtitle(scored)
+        with panels(stem, len(heights), size_in, *titles, per_row=1) as grid:
+            grid[0].get_gridspec().set_height_ratios(heights)
+            lines = list(grid)
+            if scored.probs_NC is not None:
+                _draw_shades(lines.pop(0), spans_N2, scored.probs_NC, scored.emotions)
+            for axes, (name, value_N) in zip(lines, values.items(), strict=True):
+                _draw_line(axes, spans_N2, value_N, scored.va_range)
+                axes.set_ylabel(name)
+            for axes in grid:
+                axes.set_facecolor(GAP)
+                axes.set_xlim(0, scored.duration_s)
+                axes.xaxis.set_major_locator(MultipleLocator(every_s))
+                axes.xaxis.set_major_formatter(FuncFormatter(clock))
+                axes.tick_params(labelbottom=axes is grid[-1], labelsize=8)
+            grid[-1].set_xlabel("Time in the recording (min:s)")
+            grid[0].figure.align_ylabels(grid)
+        shown = [*(["probabilities"] if scored.emotions else []), *map(str.lower, values)]
+        return inlined(
+            stem,
+            "Each window is drawn around its middle."
+            + (" Grey: no score." if scored.skipped else ""),
+            f"{', '.join(shown).capitalize()} over {scored.duration_s:.0f} s, in "
+            f"{len(scored.rows)} windows. The CSV file holds the numbers.",
+        )
 
 
 def without_overlap(spans_N2: np.ndarray) -> np.ndarray:
-    """Let each of two windows that overlap end in the middle of what they share.
+    """Let two windows that overlap meet in the middle of what they share.
 
     Examples
     --------
@@ -100,10 +142,10 @@ def clock(seconds: float, _place: int | None = None) -> str:
     return f"{int(minutes)}:{text.zfill(2)}"
 
 
-def _shades(
+def _draw_shades(
     axes: Axes, spans_N2: np.ndarray, probs_NC: np.ndarray, emotions: Sequence[str]
 ) -> None:
-    """A row for each emotion; what lies between two windows is left blank."""
+    """A row for each emotion; a gap between two windows stays blank."""
     edges, columns = [spans_N2[0, 0]], []
     for (start, stop), probs_C in zip(spans_N2, probs_NC, strict=True):
         if start > edges[-1]:
@@ -124,138 +166,22 @@ def _shades(
     bar.outline.set_visible(False)
 
 
-def _line(
+def _draw_line(
     axes: Axes, spans_N2: np.ndarray, value_N: np.ndarray, va_range: Sequence[float]
 ) -> None:
-    """A step for each window on white, broken where nothing was said."""
+    """A step for each window on white, broken where there is no score."""
     low, high = min(va_range[0], value_N.min()), max(va_range[1], value_N.max())
     margin = 0.05 * (high - low)
     axes.set_ylim(low - margin, high + margin)
     axes.axhline(sum(va_range) / 2, color=GREY, linewidth=0.5, zorder=1)
-    for start, stop in _runs(spans_N2):
-        axes.axvspan(spans_N2[start, 0], spans_N2[stop - 1, 1], color="white", zorder=0)
-        edges = [*spans_N2[start:stop, 0], spans_N2[stop - 1, 1]]
-        axes.stairs(value_N[start:stop], edges, baseline=None, color=INK, linewidth=1.2)
-
-
-def _runs(spans_N2: np.ndarray) -> list[tuple[int, int]]:
-    """First and end of each run of windows that follow each other."""
     breaks = np.flatnonzero(spans_N2[1:, 0] > spans_N2[:-1, 1]) + 1
-    ends = [0, *breaks.tolist(), len(spans_N2)]
-    return list(zip(ends[:-1], ends[1:], strict=True))
+    for run in np.split(np.arange(len(spans_N2)), breaks):
+        edges = [*spans_N2[run, 0], spans_N2[run[-1], 1]]
+        axes.axvspan(edges[0], edges[-1], color="white", zorder=0)
+        axes.stairs(value_N[run], edges, baseline=None, color=INK, linewidth=1.2)
 
 
-MOST_JOINED = 30  # points; more would be a tangle
-
-
-def affect_point(
-    stem: str | Path,
-    points_N2: np.ndarray,
-    va_range: Sequence[float],
-    title: str,
-    subtitle: str,
-) -> None:
-    """Points on the plane, dark to light in the order of time, and their mean.
-
-    Parameters
-    ----------
-    stem : str or Path
-        Output path without suffix.
-    points_N2 : ndarray
-        On Russell's plane, where the circle has radius 1.
-    va_range : (float, float)
-        The model's scale, for the axes.
-    title, subtitle : str
-    """
-    with panels(stem, 1, (5.0, 4.1), title, subtitle) as (axes,):
-        draw_plane(axes, words=True)
-        if len(points_N2) > 1:
-            _way(axes, points_N2)
-        mean_2 = points_N2.mean(axis=0)
-        direction_2 = mean_2 / max(float(np.linalg.norm(mean_2)), 1e-9)
-        axes.plot(*np.transpose([(0, 0), direction_2]), ":", color=VERMILLION, linewidth=1.2)
-        look = {"color": VERMILLION, "markeredgecolor": "white", "zorder": 5}
-        axes.plot(*mean_2, "P", markersize=11, **look)
-        for name, label in (("x", "Valence"), ("y", "Arousal")):
-            low, high = va_range
-            ticks = [f"{value:g}" for value in (low, (low + high) / 2, high)]
-            axes.set(**{f"{name}ticklabels": ticks, f"{name}label": label})
-
-
-def _way(axes: Axes, points_N2: np.ndarray) -> None:
-    if len(points_N2) <= MOST_JOINED:
-        axes.plot(*points_N2.T, color=GREY, linewidth=0.6, zorder=2)
-    look = {"cmap": "cividis", "linewidths": 0.4, "edgecolors": INK, "zorder": 3}
-    axes.scatter(*points_N2.T, c=np.arange(len(points_N2)), s=22, rasterized=True, **look)
-
-
-RUSSELL = (
-    "The words are Russell's (1980, figure 2) and name directions of the plane, not what the "
-    "speaker felt."
-)
-
-
-def point_picture(scored: Scored) -> ReportFigure | None:
-    """Valence and arousal among Russell's words; None where the model has neither."""
-    if scored.va_range is None:
-        return None
-    points_N2 = on_plane(scored.values_N2, scored.va_range)
-    valence, arousal = scored.values_N2.mean(axis=0)
-    words = nearest_words(*points_N2.mean(axis=0))
-    where = f"nearest words: {', '.join(words)}" if words else "in the middle of the circle"
-    several = len(points_N2) > 1
-    mark = (
-        "Cross: mean. Dots: windows, dark to light in time." if several else "Cross: the clip."
-    )
-    with TemporaryDirectory() as folder:
-        stem = Path(folder) / "point"
-        affect_point(
-            stem,
-            points_N2,
-            scored.va_range,
-            "Predicted valence and arousal",
-            _subtitle(scored),
-        )
-        return inlined(
-            stem,
-            f"{mark} {RUSSELL}",
-            f"Point on the plane of valence and arousal: valence {valence:.2f}, arousal "
-            f"{arousal:.2f}; {where}.",
-        )
-
-
-def course_picture(scored: Scored) -> ReportFigure | None:
-    """Everything over time; None where there is one window only."""
-    if len(scored.rows) < 2:
-        return None
-    values_N2 = scored.values_N2
-    values = (
-        {} if values_N2 is None else dict(zip(("Valence", "Arousal"), values_N2.T, strict=True))
-    )
-    grey = " Grey: no score." if scored.left_out else ""
-    with TemporaryDirectory() as folder:
-        stem = Path(folder) / "course"
-        affect_course(
-            stem,
-            scored.spans_N2,
-            scored.duration_s,
-            scored.probs_NC,
-            scored.emotions,
-            values,
-            scored.va_range,
-            "Predicted affect over time",
-            _subtitle(scored),
-        )
-        shown = [*(["probabilities"] if scored.emotions else []), *map(str.lower, values)]
-        return inlined(
-            stem,
-            f"Each window is drawn around its middle.{grey}",
-            f"{', '.join(shown).capitalize()} over {scored.duration_s:.0f} s, in "
-            f"{len(scored.rows)} windows. Their numbers are in the CSV file.",
-        )
-
-
-def scored_as(scored: Scored) -> str:
+def how_scored(scored: ScoredRecording) -> str:
     """How the recording was cut, in words."""
     count = len(scored.rows)
     if scored.window_s is None:
@@ -265,5 +191,5 @@ def scored_as(scored: Scored) -> str:
     return f"scored in {count:,} windows of {scored.window_s:g} s, one every {scored.hop_s:g} s"
 
 
-def _subtitle(scored: Scored) -> str:
-    return f"{scored.name}, {scored_as(scored)}; {scored.model}. No diagnosis."
+def _subtitle(scored: ScoredRecording) -> str:
+    return f"{scored.name}, {how_scored(scored)}; {scored.model}. Not a diagnosis."

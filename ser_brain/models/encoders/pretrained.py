@@ -10,9 +10,9 @@ from typing import NoReturn
 import torch
 from torch import Tensor, nn
 
-from ser_brain.core.errors import SERError, redacted
+from ser_brain.core.errors import SERError
 from ser_brain.core.files import read_json
-from ser_brain.core.log import take_over
+from ser_brain.core.hub import cached_file, hub_errors, local_folder
 
 SHOWN = 3
 
@@ -109,6 +109,7 @@ def _few(keys: list[str]) -> str:
 
 
 HUB_TIMEOUT_S = 5
+AN_ENCODER = "'compact', a hub id such as facebook/wav2vec2-base, or an existing local folder"
 
 # Safetensors first: they hold nothing but tensors.
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
@@ -131,16 +132,10 @@ class Checkpoint:
     """
 
     def __init__(self, source: str, revision: str | None = None):
-        self.folder = Path(source).expanduser()
-        self.local = self.folder.is_dir()
         self.source = str(source)
         self.revision = revision
-        self.name = self.folder.resolve().name if self.local else self.source
-        if not self.local and not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", self.source):
-            raise SERError(
-                f"Bad encoder {self.source!r}; expected 'compact', a hub id such as "
-                "facebook/wav2vec2-base, or an existing local folder."
-            )
+        self.folder = local_folder(self.source, "encoder", AN_ENCODER)
+        self.name = self.source if self.folder is None else self.folder.resolve().name
 
     def config(self) -> dict:
         """Read ``config.json``."""
@@ -169,61 +164,36 @@ class Checkpoint:
         return None if path is None else read_json(path, "description of the encoder")
 
     def _lacks(self, name: str) -> NoReturn:
+        hub_id = "ID" if self.folder else self.source
         raise SERError(
-            f"The encoder {self.source} has no {name}; a folder needs config.json, "
-            f"preprocessor_config.json and {' or '.join(WEIGHTS)}. {self._advice()}"
-        )
-
-    def _advice(self) -> str:
-        repo = "ID" if self.local else self.source
-        return (
-            f"Where the hub can be reached, run: hf download {repo} --local-dir DIR, "
-            "and give the folder DIR as the encoder."
+            f"The encoder {self.source} lacks {name}; a folder needs config.json, "
+            f"preprocessor_config.json and {' or '.join(WEIGHTS)}. On a machine that reaches "
+            f"the hub, run: hf download {hub_id} --local-dir DIR, and give the folder DIR."
         )
 
     def _file(self, name: str, online: bool = True) -> Path | None:
-        """Path of a file; None if the checkpoint has none, or, offline, none in the cache."""
-        if self.local:
+        """Path of a file, None if the checkpoint has none (or it is not in the cache)."""
+        if self.folder is not None:
             path = self.folder / name
             return path if path.is_file() else None
-        import huggingface_hub as hub
-
-        cached = hub.try_to_load_from_cache(self.source, name, revision=self.revision or "main")
-        if isinstance(cached, str):
-            return Path(cached)
-        return self._download(name) if online else None
+        cached = cached_file(self.source, name, self.revision)
+        return self._download(name) if cached is None and online else cached
 
     def _download(self, name: str) -> Path | None:
         import huggingface_hub as hub
         from huggingface_hub import errors
 
-        take_over("huggingface_hub")
         url = hub.hf_hub_url(self.source, name, revision=self.revision)
-        try:
-            # Without a network, a download retries for half a minute. Asking for the header
-            # fails at once.
-            hub.get_hf_file_metadata(url, timeout=HUB_TIMEOUT_S)
-            return Path(hub.hf_hub_download(self.source, name, revision=self.revision))
-        except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as error:
-            at = f" at revision {self.revision}" if self.revision else ""
-            raise SERError(
-                f"{self.source!r} is neither a local folder nor a public model on the hub{at}. "
-                "Check its name, and log in with 'hf auth login' if "
-                "it is private or gated."
-            ) from error
-        except errors.LocalEntryNotFoundError as error:
-            raise self._unreachable(error) from error
-        except errors.EntryNotFoundError:
-            return None
-        except Exception as error:
-            raise self._unreachable(error) from error
-
-    def _unreachable(self, error: Exception) -> SERError:
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        return SERError(
-            f"{self.source!r} is not a local folder and not in the hub's cache, and the "
-            f"hub cannot be reached ({redacted(reason[0])}). {self._advice()}"
-        )
+        with hub_errors(self.source, self.revision):
+            try:
+                # Downloading retries for half a minute where there is no network; asking
+                # for the header does not.
+                hub.get_hf_file_metadata(url, timeout=HUB_TIMEOUT_S)
+                return Path(hub.hf_hub_download(self.source, name, revision=self.revision))
+            except errors.LocalEntryNotFoundError:
+                raise  # the hub cannot be reached
+            except errors.EntryNotFoundError:
+                return None
 
 
 def _shard_names(index: Path) -> list[str]:

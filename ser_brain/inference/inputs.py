@@ -1,0 +1,190 @@
+"""What a user asks to score: files, folders, patterns, or samples with their rate."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ser_brain.core.errors import SERError
+from ser_brain.core.log import get_logger
+from ser_brain.data import audio
+from ser_brain.data.audio import SUFFIXES
+from ser_brain.inference.waveform import too_long
+
+logger = get_logger(__name__)
+STDIN = "-"
+BAD_NAME = "its name is not valid UTF-8; rename it"
+
+# Problems of a file that waveform.prepare() describes better.
+LEFT_TO_WAVEFORM = ("silent", "too short", "not a number", "not at full scale 1")
+
+
+def audio_files(inputs: Sequence[str], stdin: Iterable[str] = ()) -> list[Path]:
+    """Every file that command-line arguments name, each once, in the order of the arguments.
+
+    Parameters
+    ----------
+    inputs : sequence of str
+        A file (whatever its suffix; a missing one is reported later with the unreadable ones),
+        a folder (every audio file below it), a pattern such as ``'clips/**/*.flac'`` (every
+        audio file that it matches, or below a folder that it matches), or ``-`` for paths on
+        standard input.
+    stdin : iterable of str
+        Lines, each a file or a folder.
+
+    Raises
+    ------
+    SERError
+        If a folder or a pattern leads to no audio, or nothing is named.
+    """
+    found = [path for text in inputs for path in _files_of(text, stdin)]
+    if not found:
+        raise SERError("No path on standard input; expected one on each line.")
+    return list(dict.fromkeys(found))
+
+
+def _files_of(text: str, stdin: Iterable[str]) -> Iterator[Path]:
+    if text == STDIN:
+        for line in filter(None, (line.rstrip("\r\n") for line in stdin)):
+            yield from _file_or_folder(Path(line))
+    elif glob.has_magic(text) and not os.path.lexists(text):
+        matches = map(Path, sorted(glob.glob(text, recursive=True)))
+        yield from _audio_among(
+            [file for match in matches for file in files_below(match)], f"the pattern {text!r}"
+        )
+    else:
+        yield from _file_or_folder(Path(text))
+
+
+def _file_or_folder(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    return _audio_among(files_below(path), f"the folder {path}")
+
+
+def files_below(path: Path) -> list[Path]:
+    """A file itself; of a folder every file below it that is not hidden, sorted by name."""
+    if not path.is_dir():
+        return [path]
+    found = []
+    for folder, folders, names in os.walk(path):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(folder, name) for name in names if not name.startswith(".")]
+    return sorted(found)
+
+
+def _audio_among(files: Sequence[Path], where: str) -> list[Path]:
+    """The files with a suffix of audio; the others are counted in the log."""
+    chosen = [file for file in files if file.suffix.lower() in SUFFIXES]
+    others = [file for file in files if file.suffix.lower() not in SUFFIXES]
+    if not chosen:
+        found = f"found {_suffixes(others)}. " if others else ""
+        raise SERError(
+            f"No audio in {where}: {found}Expected files with {', '.join(SUFFIXES)}. Convert "
+            "others (ffmpeg -i X X.wav), or name a single file, which is read by its content."
+        )
+    if others:
+        logger.info(f"Skipped files in {where} without a suffix of audio: {_suffixes(others)}.")
+    return chosen
+
+
+def _suffixes(files: Iterable[Path]) -> str:
+    """How many files have each suffix, the most frequent first.
+
+    Examples
+    --------
+    >>> _suffixes(map(Path, ["a.csv", "b.M4A", "c.m4a", "d"]))
+    '2 .m4a, 1 .csv, 1 without a suffix'
+    """
+    counts = Counter(file.suffix.lower() for file in files).most_common()
+    return ", ".join(f"{count} {suffix or 'without a suffix'}" for suffix, count in counts)
+
+
+@dataclass(frozen=True)
+class Input:
+    """One clip: a file, or samples with their rate."""
+
+    name: str
+    path: Path | None = None
+    samples: np.ndarray | None = None
+    rate_hz: int | None = None
+
+    def read(self, longest_s: float) -> tuple[np.ndarray, int]:
+        """Samples, (S,) or (S, channels), and their rate.
+
+        Raises
+        ------
+        SERError
+            If the file cannot be read or is longer than ``longest_s``.
+        """
+        if self.path is None:
+            return self.samples, self.rate_hz
+        try:
+            self.name.encode()
+            audio.inspect(self.path)
+        except UnicodeEncodeError:
+            raise SERError(f"Cannot read the file: {BAD_NAME}.") from None
+        except audio.AudioProblem as problem:
+            if str(problem) not in LEFT_TO_WAVEFORM:
+                reason = problem_of(self.path, problem)
+                raise SERError(f"Cannot read the file: {reason}.") from None
+        try:
+            with audio.opened(self.path) as file:
+                duration_s = file.frames / file.samplerate
+                if duration_s > longest_s:  # before it is read: hours would fill the memory
+                    raise too_long(duration_s, longest_s)
+                samples = file.read(file.frames, dtype="float32", always_2d=True)
+                return samples, file.samplerate
+        except audio.DAMAGED as error:
+            raise SERError(f"Cannot read the file: {error}.") from error
+
+
+def clips_of(
+    x: str | Path | np.ndarray | Sequence, rate_hz: int | None
+) -> tuple[list[Input], bool]:
+    """The clips in an argument of ``EmotionRecognizer.predict``, and whether it can be several.
+
+    Raises
+    ------
+    SERError
+        If ``x`` is not audio, an array has no rate, or a folder holds no audio.
+
+    Examples
+    --------
+    >>> clips_of([np.zeros(8), (np.zeros(8), 8000)], 16000)[0][1].rate_hz
+    8000
+    """
+    if isinstance(x, str | Path) and Path(x).is_dir():
+        return [Input(str(path), path=path) for path in _file_or_folder(Path(x))], True
+    if isinstance(x, list):
+        return [_clip(item, rate_hz, f"clip {n}") for n, item in enumerate(x)], True
+    return [_clip(x, rate_hz, "the clip")], False
+
+
+def _clip(x: object, rate_hz: int | None, name: str) -> Input:
+    if isinstance(x, str | Path):
+        return Input(str(x), path=Path(x))
+    if isinstance(x, tuple) and len(x) == 2:
+        x, rate_hz = x
+    if not isinstance(x, np.ndarray):
+        raise SERError(
+            f"Cannot score {name}, which is a {type(x).__name__}; expected a file, a folder, a "
+            "numpy array with rate_hz, (array, rate), or a list of these."
+        )
+    if rate_hz is None:
+        raise SERError(f"No sampling rate for {name}: give rate_hz with an array.")
+    return Input(name, samples=x, rate_hz=rate_hz)
+
+
+def problem_of(path: Path, problem: audio.AudioProblem) -> str:
+    """Why a file cannot be used; a missing suffix is pointed out."""
+    if str(problem) != "missing":
+        return str(problem)
+    meant = [suffix for suffix in SUFFIXES if os.path.isfile(f"{path}{suffix}")]
+    return f"missing; there is {path.name}{meant[0]}" if meant else "missing"

@@ -1,0 +1,128 @@
+"""Which files and samples a user means."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from ser_brain.core.errors import SERError
+from ser_brain.inference.inputs import Input, audio_files, clips_of
+
+SAMPLES = np.sin(np.arange(16_000) / 20).astype("float32")[:, None] * [0.5, 0.25]
+ALL = ["clips/a.FLAC", "clips/b.wav", "clips/deep/c.mp3", "clips/deep/d.opus"]
+DEEP = ALL[2:]
+
+
+@pytest.fixture
+def clips(tmp_path, monkeypatch):
+    """A working folder with clips, one folder below another, and files that are not audio."""
+    monkeypatch.chdir(tmp_path)
+    for name in [
+        *ALL,
+        "clips/labels.csv",
+        "clips/._a.wav",
+        "clips/.Trash/old.wav",
+        "take[1].wav",
+    ]:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "inputs, expected",
+    [
+        (["clips"], ALL),
+        (["clips/*"], ALL),  # it also matches the folder deep
+        (["clips/*.wav"], ["clips/b.wav"]),
+        (["clips/**/*.[mo]*"], DEEP),
+        (["clips/**"], ALL),
+        (["clips/labels.csv", "absent.wav"], ["clips/labels.csv", "absent.wav"]),
+        (["take[1].wav"], ["take[1].wav"]),
+        (["clips/deep", "./clips/b.wav", "clips"], [*DEEP, "clips/b.wav", "clips/a.FLAC"]),
+        (["-"], ["clips/b.wav", *DEEP, "with space *.wav"]),
+    ],
+)
+def test_files_that_arguments_name(clips, inputs, expected):
+    stdin = ["clips/b.wav\n", "\n", "clips/deep\r\n", "with space *.wav"]
+    assert [path.as_posix() for path in audio_files(inputs, stdin)] == expected
+
+
+def test_skipped_files_are_counted(clips, caplog):
+    with caplog.at_level("INFO"):
+        audio_files(["clips"])
+    assert "without a suffix of audio: 1 .csv" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "inputs, message",
+    [
+        (["empty"], "No audio in the folder empty: Expected files with .wav, .flac"),
+        (["none/*.wav"], r"No audio in the pattern 'none/\*.wav'"),
+        (
+            ["clips/*.csv"],
+            "No audio in the pattern .*: found 1 .csv. Expected .*ffmpeg -i X X.w",
+        ),
+        (["-"], "No path on standard input; expected one on each line"),
+    ],
+)
+def test_nothing_found(clips, inputs, message):
+    os.mkdir("empty")
+    with pytest.raises(SERError, match=message):
+        audio_files(inputs)
+
+
+def test_a_file_a_folder_and_arrays_are_clips(clips):
+    assert clips_of("a.wav", None) == ([Input("a.wav", path=Path("a.wav"))], False)
+    folder, several = clips_of("clips", None)
+    assert several and [clip.path.as_posix() for clip in folder] == ALL
+    arrays, several = clips_of([SAMPLES, (SAMPLES, 8000), "a.wav"], 16_000)
+    assert several and [clip.rate_hz for clip in arrays] == [16_000, 8000, None]
+    assert [clip.name for clip in arrays] == ["clip 0", "clip 1", "a.wav"]
+
+
+@pytest.mark.parametrize(
+    "x, message",
+    [
+        (SAMPLES, "No sampling rate for the clip"),
+        (None, "a NoneType; expected a file"),
+        ([b"riff"], "Cannot score clip 0, which is a bytes"),
+    ],
+)
+def test_what_is_not_audio(x, message):
+    with pytest.raises(SERError, match=message):
+        clips_of(x, None)
+
+
+@pytest.mark.parametrize("name, atol", [("a.wav", 1e-4), ("a.flac", 1e-4), ("a.mp3", 0.2)])
+def test_files_are_read_with_all_channels(name, atol, tmp_path):
+    soundfile.write(tmp_path / name, SAMPLES, 16_000)
+    samples, rate_hz = Input(name, path=tmp_path / name).read(60)
+    assert rate_hz == 16_000
+    np.testing.assert_allclose(samples[4000:8000].std(0), SAMPLES[4000:8000].std(0), atol=atol)
+
+
+def test_problems_of_files(tmp_path):
+    path = tmp_path / "a.wav"
+
+    def read():
+        return Input("a", path=path).read(60)
+
+    with pytest.raises(SERError, match="missing"):
+        read()
+    path.write_text("version https://git-lfs.github.com/spec/v1\n")
+    with pytest.raises(SERError, match="git-LFS stub"):
+        read()
+    with pytest.raises(SERError, match="missing; there is a.wav"):
+        Input("a", path=tmp_path / "a").read(60)
+    soundfile.write(path, SAMPLES, 100)
+    with pytest.raises(SERError, match="160.0 s is too long"):
+        read()
+    path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(SERError, match="truncated"):
+        read()
+    soundfile.write(path, np.zeros(16_000), 16_000)
+    assert len(read()[0]) == 16_000  # waveform.prepare() warns of silence
