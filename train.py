@@ -19,7 +19,7 @@ from pathlib import Path
 from data_prep import lines_of
 from data_prep.common.prepare import prepare_all, require_folder
 from ser_brain.core.errors import shown
-from ser_brain.core.files import read_json, write_json
+from ser_brain.core.files import write_json
 from ser_brain.core.lock import NAME, held
 from ser_brain.core.log import show_progress
 from ser_brain.core.process import exit_code_of
@@ -64,7 +64,8 @@ def run_experiment(folder: Path, settings: str, hparams: dict, run_opts) -> None
     from speechbrain.utils.distributed import if_main_process, run_on_main
 
     from ser_brain.data.experiment import load_experiment, require_tasks
-    from ser_brain.reporting.report import summary_table, write_report
+    from ser_brain.reporting.report import write_report
+    from ser_brain.reporting.summary import summary_text
     from ser_brain.training import device
     from ser_brain.training.checkpoints import require_room
     from ser_brain.training.loaders import dataio_prep
@@ -104,9 +105,8 @@ def run_experiment(folder: Path, settings: str, hparams: dict, run_opts) -> None
         run_on_main(write_test_set, [folder, name, brain.outputs, data, encoder])
     run_on_main(record.finish)
     if if_main_process():
-        page = write_report(folder)
-        results = read_json(page.with_name("results.json"), "results")
-        print(shown(f"{summary_table(results)}\nreport: {page}"))
+        page, results = write_report(folder)
+        print(shown(f"{summary_text(results)}\nreport: {page}"))
 
 
 def corpora_of(hparams: dict) -> list[CorpusSetting]:

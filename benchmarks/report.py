@@ -68,7 +68,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         write_predictions(Path(folder) / "predictions", "made-up", made_up(count), None, CARD)
         wall, cpu = time.perf_counter(), time.process_time()
-        page = write_report(folder)
+        page, _ = write_report(folder)
         peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(
             f"{count:,} predictions: {time.perf_counter() - wall:.1f} s "

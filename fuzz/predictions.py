@@ -131,4 +131,4 @@ def try_case(folder: Path) -> None:
     run = read_run(folder)
     for test_set in run.test_sets:
         scores = score(run.pooled(test_set), 0, np.random.default_rng(0))
-        json.dumps(scores.values(), allow_nan=False)
+        json.dumps(scores.metrics(), allow_nan=False)

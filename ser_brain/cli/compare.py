@@ -18,7 +18,7 @@ from ser_brain.core.files import write_json, write_text
 from ser_brain.core.tables import to_csv, to_latex, to_markdown
 from ser_brain.evaluation.compare import compare_runs
 from ser_brain.evaluation.runs import read_run
-from ser_brain.reporting.comparison import comparison_lines, whole
+from ser_brain.reporting.comparison import comparison_lines, file_tables
 from ser_brain.reporting.html import rewritten
 
 
@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
     if arguments.out:
         with rewritten(arguments.out) as folder:
             write_json(folder / "comparison.json", compared)
-            for table in whole(compared):
+            for table in file_tables(compared):
                 write_text(folder / f"{table.name}.csv", to_csv(table))
                 write_text(folder / f"{table.name}.md", to_markdown(table))
                 write_text(folder / f"{table.name}.tex", to_latex(table))

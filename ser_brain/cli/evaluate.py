@@ -13,7 +13,6 @@ import argparse
 from pathlib import Path
 
 from ser_brain.cli import Outcome
-from ser_brain.core.files import read_json
 from ser_brain.data.corpora import add_on_arguments, targets
 from ser_brain.evaluation.runs import parts_of
 from ser_brain.training.run import require_run
@@ -29,11 +28,11 @@ def run(arguments: argparse.Namespace) -> Outcome:
         require_run(part)
     chosen = targets(arguments)
     # These import torch, which the help and the error of a mistake do without.
-    from ser_brain.reporting.report import renew_reports, summary_table, write_report
+    from ser_brain.reporting.report import renew_reports, write_report
+    from ser_brain.reporting.summary import summary_text
     from ser_brain.training.predict_corpus import predict_on
 
     predict_on(arguments.run, chosen, arguments.device)
-    page = write_report(arguments.run)
+    page, results = write_report(arguments.run)
     renew_reports(arguments.run)  # those of the folds
-    results = read_json(page.parent / "results.json", "results")
-    return Outcome(f"{summary_table(results)}\nreport: {page}", results)
+    return Outcome(f"{summary_text(results)}\nreport: {page}", results)

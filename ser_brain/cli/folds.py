@@ -23,7 +23,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from ser_brain.cli import Outcome
-from ser_brain.core.files import read_json
 from ser_brain.core.log import get_logger
 from ser_brain.data.splits import PROTOCOLS
 from ser_brain.training import command_line
@@ -75,12 +74,12 @@ def run(arguments: argparse.Namespace) -> Outcome:
     # Only now: SpeechBrain's options import SpeechBrain, which takes seconds.
     _, _, run_options = command_line.parse([arguments.config, *options])
     plan = replace(plan, run_options=options_of(run_options))
-    from ser_brain.reporting.report import summary_table, write_report
+    from ser_brain.reporting.report import write_report
+    from ser_brain.reporting.summary import summary_text
     from ser_brain.training.device import gpus, require_device
 
     for device in arguments.devices or ():
         require_device(device)
     slots = arguments.devices or gpus() or [None]
-    page = write_report(run_plan(plan, slots, logger.info))
-    results = read_json(page.parent / "results.json", "results")
-    return Outcome(f"{summary_table(results)}\nreport: {page}", results)
+    page, results = write_report(run_plan(plan, slots, logger.info))
+    return Outcome(f"{summary_text(results)}\nreport: {page}", results)

@@ -1,9 +1,10 @@
 """Write the report of a run, or one page that compares several runs.
 
-The command works on predictions and runs no model. The page of one run, with all figures,
-goes to RUN/report/index.html; the numbers as JSON, CSV and Markdown and the figures as SVG
-and PNG are beside it. The page of several runs goes to --out: all runs on all test sets, a
-test of each pair, and their confusion matrices side by side.
+The command works on predictions and runs no model. The report of one run goes to
+RUN/report/index.html; beside it are the numbers as JSON, CSV and Markdown and the figures
+as SVG, PNG and PDF (NAME-untitled.pdf and .svg: without title, for papers). A comparison of
+several runs goes to --out: all runs on all test sets, a test of each pair, and their
+confusion matrices side by side.
 
     ser report results/multiobjective/demo/1
     ser report results/classification/emodb/1 results/multiobjective/emodb/1 --out comparison
@@ -16,9 +17,9 @@ from pathlib import Path
 
 from ser_brain.cli import Outcome
 from ser_brain.core.errors import SERError
-from ser_brain.core.files import read_json
 from ser_brain.reporting.comparison import comparison_text, write_comparison
-from ser_brain.reporting.report import summary_table, write_report
+from ser_brain.reporting.report import write_report
+from ser_brain.reporting.summary import summary_text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +40,5 @@ def run(arguments: argparse.Namespace) -> Outcome:
         return Outcome(f"{comparison_text(results)}\nreport: {page}", results)
     if arguments.out:
         raise SERError("--out is for several runs; the report of one goes to RUN/report.")
-    page = write_report(arguments.runs[0])
-    results = read_json(page.parent / "results.json", "results")
-    return Outcome(f"{summary_table(results)}\nreport: {page}", results)
+    page, results = write_report(arguments.runs[0])
+    return Outcome(f"{summary_text(results)}\nreport: {page}", results)

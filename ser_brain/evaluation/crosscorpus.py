@@ -1,8 +1,8 @@
-"""Cross-corpus matrix: every model on every test set, the best of a row, and what may be luck.
+"""Cross-corpus matrix: every model on every test set, the best of a row, and tests.
 
-No torch. The layout is that of study 1's table 5.5 (rows are test sets), with intervals and a
-paired test. Models are tested against the first one, which is chosen before the results are
-seen; against the best, chosen by the results, a test would find too much.
+The layout is that of study 1's table 5.5 (rows are test sets), with intervals and a paired
+test. Models are tested against the first one, which is chosen before the results are seen.
+Tested against the best, which is chosen by the results, too many models would differ.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import numpy as np
 from ser_brain.evaluation.compare import (
     PRIMARY,
     SEEN,
-    compare,
+    compare_predictions,
     correct_primaries,
     full_name,
-    pair,
+    pair_predictions,
     run_facts,
 )
 from ser_brain.evaluation.evaluate import RESAMPLES, score
@@ -28,25 +28,23 @@ from ser_brain.evaluation.significance import LEVEL
 
 SHOWN = ("wa", "uar", "macro_f1", "valence ccc", "arousal ccc")
 TESTED = {full_name(task, metric): (task, metric) for task, metric in PRIMARY.items()}
-
-# Values that are written alike are equally good.
-DECIMALS = 3
+DECIMALS = 3  # values that look the same in a table are equally good
 
 
 def cross(runs: Sequence[Run], resamples: int = RESAMPLES) -> dict:
-    """Judge every run on every test set it predicted.
+    """Evaluate every run on every test set that it predicted.
 
     Parameters
     ----------
     runs : sequence of Run
-        The first is what the others are tested against.
+        The others are tested against the first.
     resamples : int
 
     Returns
     -------
     dict
         ``models``: label -> folder, protocol, ...; ``metrics``: those that any model has;
-        ``test_sets``: name -> ``synthetic``, ``same_utterances`` (of all models), ``chance``
+        ``test_sets``: name -> ``synthetic``, ``same_utterances`` (for all models), ``chance``
         and ``cells``: label -> role, utterances, speakers, metrics, ``best`` (metrics in which
         no other model is better; never of a model that was trained on the set) and
         ``against_first``: tested metric -> ``n``, ``drawn``, ``difference`` to the first model,
@@ -55,7 +53,7 @@ def cross(runs: Sequence[Run], resamples: int = RESAMPLES) -> dict:
     Raises
     ------
     SERError
-        If models were judged by different labels or classes on a test set of one name.
+        If the labels or classes of a test set differ between models.
     """
     labels = label_runs(runs)
     by_label = dict(zip(labels, runs, strict=True))
@@ -88,11 +86,12 @@ def _row(
     ids = {label: set(predictions.ids) for label, predictions in judged.items()}
     cells = {label: _cell(predictions, resamples) for label, predictions in judged.items()}
     comparisons = {}
+    # All pairs, so that models judged by different labels are an error even if not tested.
     for one, other in combinations(judged, 2):
         if ids[one] & ids[other]:
-            both = pair(judged[one], judged[other], (one, other))
+            pair = pair_predictions(judged[one], judged[other], (one, other))
             if one == first and SEEN not in (cells[one]["role"], cells[other]["role"]):
-                comparisons[other] = compare(both, resamples)
+                comparisons[other] = compare_predictions(pair, resamples)
     same = all(found == ids[next(iter(judged))] for found in ids.values())
     if same:
         _mark_best(cells)
@@ -107,12 +106,10 @@ def _row(
 
 
 def _cell(predictions: Predictions, resamples: int) -> dict:
-    scores = score(predictions, resamples, np.random.default_rng(predictions.card["seed"]))
-    values = scores.values()
-    classification = scores.classification or {"classes_present": 0, "confusion": None}
-    judged = [
-        part for part in (scores.classification, *(scores.regression or {}).values()) if part
-    ]
+    scored = score(predictions, resamples, np.random.default_rng(predictions.card["seed"]))
+    values = scored.metrics()
+    classification = scored.classification or {"classes_present": 0, "confusion": None}
+    tasks = [scored.classification, *(scored.regression or {}).values()]
     return {
         "role": predictions.card["role"],
         "protocol": predictions.card["protocol"],
@@ -126,7 +123,7 @@ def _cell(predictions: Predictions, resamples: int) -> dict:
             for metric in SHOWN
             if metric in values and values[metric]["value"] is not None
         },
-        "notes": list(dict.fromkeys(part["drawn"]["note"] for part in judged if part["n"])),
+        "notes": list(dict.fromkeys(t["drawn"]["note"] for t in tasks if t and t["n"])),
         "best": [],
         "against_first": {},
     }

@@ -1,8 +1,10 @@
-"""The metrics: each is one function and one entry in a table below.
+"""The metrics: each is a function, and an entry in one of the tables at the end.
 
-A *resampled* metric is a function of sums over utterances, so that the bootstrap can weigh
-speakers; it takes arrays with any leading axes. The others take the utterances themselves and
-have no interval.
+A *resampled* metric is a function of sums over utterances, so that the bootstrap can weight
+speakers; it takes arrays with any leading axes X. The others take the utterances themselves and
+have no interval. Metrics of probabilities are in :mod:`ser_brain.evaluation.calibration`.
+
+Axes: N utterances, C classes, K summed statistics, X any leading axes, such as resamples.
 """
 
 from __future__ import annotations
@@ -13,20 +15,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ser_brain.evaluation import calibration as scores
+from ser_brain.evaluation.calibration import brier, ece, nll
 
-
-def confusion_cells(true_N: np.ndarray, predicted_N: np.ndarray, classes: int) -> np.ndarray:
-    """One row per utterance with a one in its cell of the flattened confusion matrix.
-
-    Returns
-    -------
-    ndarray
-        Shape (N, C * C); its sum over N, reshaped to (C, C), is the confusion matrix.
-    """
-    cells_NK = np.zeros((len(true_N), classes * classes))
-    cells_NK[np.arange(len(true_N)), np.asarray(true_N) * classes + predicted_N] = 1.0
-    return cells_NK
+# A variance this small relative to the mean square is rounding: the values are constant.
+CONSTANT = 1e-12
 
 
 def confusion_matrix(true_N: np.ndarray, predicted_N: np.ndarray, classes: int) -> np.ndarray:
@@ -41,31 +33,24 @@ def confusion_matrix(true_N: np.ndarray, predicted_N: np.ndarray, classes: int) 
     return np.bincount(cells, minlength=classes * classes).reshape(classes, classes)
 
 
-def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(whole > 0, part / whole, np.nan)
-
-
-def _mean_over(values_XC: np.ndarray, counted_XC: np.ndarray) -> np.ndarray:
-    return _ratio(np.where(counted_XC, values_XC, 0.0).sum(-1), counted_XC.sum(-1))
-
-
-def _f1(confusion_XCC: np.ndarray) -> np.ndarray:
-    hits_XC = np.diagonal(confusion_XCC, axis1=-2, axis2=-1)
-    return _ratio(2 * hits_XC, confusion_XCC.sum(-1) + confusion_XCC.sum(-2))
+def confusion_cells(true_N: np.ndarray, predicted_N: np.ndarray, classes: int) -> np.ndarray:
+    """Make a row per utterance, (N, C * C), with a one in its cell of the confusion matrix."""
+    cells_NK = np.zeros((len(true_N), classes * classes))
+    cells_NK[np.arange(len(true_N)), np.asarray(true_N) * classes + predicted_N] = 1.0
+    return cells_NK
 
 
 def accuracy(confusion_XCC: np.ndarray) -> np.ndarray:
-    """Weighted accuracy (WA): the share of utterances that are right."""
+    """Weighted accuracy (WA): the proportion of utterances classified correctly."""
     hits_X = np.trace(confusion_XCC, axis1=-2, axis2=-1)
     return _ratio(hits_X, confusion_XCC.sum((-2, -1)))
 
 
 def uar(confusion_XCC: np.ndarray) -> np.ndarray:
-    """Unweighted average recall (UAR, 'UA'): mean recall over the classes that truly occur.
+    """Unweighted average recall (UAR, 'UA'): mean recall of the classes that occur.
 
-    A class without a true utterance has no recall and is left out, as scikit-learn's
-    ``balanced_accuracy_score`` does. Chance is one over the number of those classes.
+    A class without a true utterance has no recall and does not count, as in scikit-learn's
+    ``balanced_accuracy_score``. Chance is one over the number of classes that occur.
     """
     true_XC = confusion_XCC.sum(-1)
     recall_XC = _ratio(np.diagonal(confusion_XCC, axis1=-2, axis2=-1), true_XC)
@@ -73,13 +58,13 @@ def uar(confusion_XCC: np.ndarray) -> np.ndarray:
 
 
 def macro_f1(confusion_XCC: np.ndarray) -> np.ndarray:
-    """Mean F1 over the classes that occur or are predicted; never predicted counts as 0."""
+    """Mean F1 of the classes that occur or are predicted; 0 for one that is never predicted."""
     counted_XC = (confusion_XCC.sum(-1) + confusion_XCC.sum(-2)) > 0
     return _mean_over(_f1(confusion_XCC), counted_XC)
 
 
 def weighted_f1(confusion_XCC: np.ndarray) -> np.ndarray:
-    """Mean F1, each class weighted by how often it truly occurs."""
+    """Mean F1, each class weighted by how often it occurs."""
     true_XC = confusion_XCC.sum(-1)
     return _ratio((np.nan_to_num(_f1(confusion_XCC)) * true_XC).sum(-1), true_XC.sum(-1))
 
@@ -90,8 +75,8 @@ def per_class(confusion_CC: np.ndarray, emotions: Sequence[str]) -> list[dict]:
     Returns
     -------
     list of dict
-        ``over_prediction`` is predicted / true: 1 is even-handed, 2 says the class twice as
-        often as it occurs. NaN where a ratio has no denominator: precision of a class never
+        ``over_prediction`` is predicted / true: 2 means that the class is predicted twice as
+        often as it occurs. NaN where a denominator is 0: precision of a class that is never
         predicted, recall and over-prediction of one that never occurs.
     """
     hits_C, true_C = np.diagonal(confusion_CC), confusion_CC.sum(1)
@@ -113,12 +98,24 @@ def per_class(confusion_CC: np.ndarray, emotions: Sequence[str]) -> list[dict]:
     ]
 
 
-# A variance this small beside the mean square is rounding: the values are constant.
-CONSTANT = 1e-12
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(whole > 0, part / whole, np.nan)
+
+
+def _mean_over(values_XC: np.ndarray, counted_XC: np.ndarray) -> np.ndarray:
+    return _ratio(np.where(counted_XC, values_XC, 0.0).sum(-1), counted_XC.sum(-1))
+
+
+def _f1(confusion_XCC: np.ndarray) -> np.ndarray:
+    hits_XC = np.diagonal(confusion_XCC, axis1=-2, axis2=-1)
+    return _ratio(2 * hits_XC, confusion_XCC.sum(-1) + confusion_XCC.sum(-2))
 
 
 def value_statistics(true_N: np.ndarray, predicted_N: np.ndarray) -> np.ndarray:
-    """Per utterance: 1, t, p, tt, pp, tp (t and p about their means), error, its square, size.
+    """Compute per utterance 1, t, p, tt, pp, tp, error, squared error and absolute error.
+
+    t and p are centred on their means, so that the variances do not drown in rounding.
 
     Returns
     -------
@@ -133,39 +130,22 @@ def value_statistics(true_N: np.ndarray, predicted_N: np.ndarray) -> np.ndarray:
     return np.stack(columns, axis=1)
 
 
-def _means(sums_XK: np.ndarray) -> np.ndarray:
-    """Means of the statistics, the statistics' axis first."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        means_XK = np.where(sums_XK[..., :1] > 0, sums_XK / sums_XK[..., :1], np.nan)
-    return np.moveaxis(means_XK, -1, 0)
-
-
-def _spread(mean: np.ndarray, mean_square: np.ndarray) -> np.ndarray:
-    variance = mean_square - mean**2
-    return np.where(variance <= CONSTANT * mean_square, 0.0, variance)
-
-
 def ccc(sums_XK: np.ndarray) -> np.ndarray:
     """Concordance correlation coefficient (Lin 1989, Biometrics 45, equation 2).
 
-    0 where truth or prediction is constant, even where both are the same constant: nothing
+    0 where truth or prediction is constant, even if both are the same constant: nothing
     varies, so nothing can agree.
     """
     _, t, p, tt, pp, tp, error, _, _ = _means(sums_XK)
-    below = _spread(t, tt) + _spread(p, pp) + error**2
+    below = _variance(t, tt) + _variance(p, pp) + error**2
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(below == 0, 0.0, 2 * _covariance(t, p, tt, pp, tp) / below)
-
-
-def _covariance(t, p, tt, pp, tp) -> np.ndarray:
-    constant = (_spread(t, tt) == 0) | (_spread(p, pp) == 0)
-    return np.where(constant, 0.0, tp - t * p)
 
 
 def pearson(sums_XK: np.ndarray) -> np.ndarray:
     """Pearson's correlation; undefined where truth or prediction is constant."""
     _, t, p, tt, pp, tp, _, _, _ = _means(sums_XK)
-    product = _spread(t, tt) * _spread(p, pp)
+    product = _variance(t, tt) * _variance(p, pp)
     with np.errstate(divide="ignore", invalid="ignore"):
         r = _covariance(t, p, tt, pp, tp) / np.sqrt(product)
     return np.where(product > 0, np.clip(r, -1.0, 1.0), np.nan)
@@ -177,7 +157,7 @@ def mse(sums_XK: np.ndarray) -> np.ndarray:
 
 
 def rmse(sums_XK: np.ndarray) -> np.ndarray:
-    """Root of the mean squared error."""
+    """Root mean squared error."""
     return np.sqrt(_means(sums_XK)[7])
 
 
@@ -187,14 +167,14 @@ def mae(sums_XK: np.ndarray) -> np.ndarray:
 
 
 def mean_error(sums_XK: np.ndarray) -> np.ndarray:
-    """Mean error (bias): above 0, the model rates too high."""
+    """Mean error (bias): above 0, predictions are too high."""
     return _means(sums_XK)[6]
 
 
 def error_std(sums_XK: np.ndarray) -> np.ndarray:
     """Standard deviation of the error."""
     means = _means(sums_XK)
-    return np.sqrt(_spread(means[6], means[7]))
+    return np.sqrt(_variance(means[6], means[7]))
 
 
 def max_abs_error(true_N: np.ndarray, predicted_N: np.ndarray) -> float:
@@ -202,17 +182,19 @@ def max_abs_error(true_N: np.ndarray, predicted_N: np.ndarray) -> float:
     return float(np.abs(predicted_N - true_N).max()) if len(true_N) else float("nan")
 
 
-__all__ = [
-    "LABEL_METRICS",
-    "SCORE_METRICS",
-    "VALUE_METRICS",
-    "Metric",
-    "classification",
-    "confusion_matrix",
-    "number",
-    "per_class",
-    "regression",
-]
+def _means(sums_XK: np.ndarray) -> np.ndarray:
+    """Means of the statistics, the axis K first."""
+    return np.moveaxis(_ratio(sums_XK, sums_XK[..., :1]), -1, 0)
+
+
+def _variance(mean: np.ndarray, mean_square: np.ndarray) -> np.ndarray:
+    variance = mean_square - mean**2
+    return np.where(variance <= CONSTANT * mean_square, 0.0, variance)
+
+
+def _covariance(t, p, tt, pp, tp) -> np.ndarray:
+    constant = (_variance(t, tt) == 0) | (_variance(p, pp) == 0)
+    return np.where(constant, 0.0, tp - t * p)
 
 
 @dataclass(frozen=True)
@@ -230,7 +212,7 @@ class Metric:
     resampled : bool
         Whether it has an interval.
     unit_power : int
-        0 for a pure number, 1 where it has the unit of the ratings, 2 where its square.
+        0 for a pure number, 1 in the unit of the ratings, 2 in its square.
     """
 
     title: str
@@ -247,9 +229,9 @@ LABEL_METRICS: Mapping[str, Metric] = {
     "weighted_f1": Metric("Weighted F1", weighted_f1, "higher"),
 }
 SCORE_METRICS: Mapping[str, Metric] = {
-    "nll": Metric("NLL (nats)", scores.nll, "lower"),
-    "brier": Metric("Brier", scores.brier, "lower"),
-    "ece": Metric("ECE", scores.ece, "lower", resampled=False),
+    "nll": Metric("NLL (nats)", nll, "lower"),
+    "brier": Metric("Brier", brier, "lower"),
+    "ece": Metric("ECE", ece, "lower", resampled=False),
 }
 VALUE_METRICS: Mapping[str, Metric] = {
     "ccc": Metric("CCC", ccc, "higher"),
@@ -266,47 +248,6 @@ VALUE_METRICS: Mapping[str, Metric] = {
 
 
 def number(value: float) -> float | None:
-    """A plain float, or None (JSON's null) where it is undefined."""
+    """A plain float, or None (JSON's null) where it is NaN or infinite."""
     value = float(value)
     return value if math.isfinite(value) else None
-
-
-def classification(
-    true_N: np.ndarray, predicted_N: np.ndarray, classes: int
-) -> dict[str, float | None]:
-    """Every label metric of a whole set; utterances with a true class of -1 are left out.
-
-    Examples
-    --------
-    >>> result = classification(np.array([0, 0, 1, -1]), np.array([0, 1, 1, 0]), 2)
-    >>> result["uar"], round(result["wa"], 3)
-    (0.75, 0.667)
-    """
-    true_N, predicted_N = np.asarray(true_N), np.asarray(predicted_N)
-    known_N = true_N >= 0
-    confusion_CC = confusion_matrix(true_N[known_N], predicted_N[known_N], classes)
-    return {
-        name: number(metric.function(confusion_CC)) for name, metric in LABEL_METRICS.items()
-    }
-
-
-def regression(true_N: np.ndarray, predicted_N: np.ndarray) -> dict[str, float | None]:
-    """Every value metric of one dimension over a whole set; NaN truths are left out.
-
-    Examples
-    --------
-    >>> regression(np.array([1.0, 2.0, np.nan]), np.array([1.0, 3.0, 2.0]))["mse"]
-    0.5
-    """
-    true_N, predicted_N = np.asarray(true_N, float), np.asarray(predicted_N, float)
-    known_N = np.isfinite(true_N)
-    true_N, predicted_N = true_N[known_N], predicted_N[known_N]
-    sums_K = value_statistics(true_N, predicted_N).sum(0)
-    return {
-        name: number(
-            metric.function(sums_K)
-            if metric.resampled
-            else metric.function(true_N, predicted_N)
-        )
-        for name, metric in VALUE_METRICS.items()
-    }

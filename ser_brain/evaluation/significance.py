@@ -1,14 +1,15 @@
-"""Intervals: how far a result would move with other speakers.
+"""Intervals and p-values: how far a result would vary with other speakers.
 
 Utterances of one speaker resemble each other, so whole speakers are drawn with replacement
 (the cluster bootstrap: Davison and Hinkley 1997, Bootstrap Methods, section 3.8). A metric is a
-function of sums over utterances; drawing speakers then only weighs each speaker's sums.
+function of sums over utterances, so a draw of speakers only weights each speaker's sums.
 
 With few speakers the plain percentile interval is too narrow. The ends are moved outwards as
 Hesterberg (2015, The American Statistician 69(4), section 5.3) proposes: the tail is
-Phi(-sqrt(S / (S - 1)) * t_{S-1}) instead of 2.5 %. Three speakers remain three speakers.
+Phi(-sqrt(S / (S - 1)) * t_{S-1}) instead of 2.5 %. It makes up for the small number of
+speakers, not for an unrepresentative choice of them.
 
-Axes: N utterances, S clusters (speakers), B resamples, K summed statistics.
+Axes: N utterances, S clusters (speakers), B resamples, P swaps, K summed statistics.
 """
 
 from __future__ import annotations
@@ -21,21 +22,23 @@ import numpy as np
 from scipy.special import ndtr, stdtrit
 
 LEVEL = 0.95
+ALPHA = 0.05
+COUNTS_AT_ONCE = 4_000_000  # numbers held in memory at once: 32 MB
+FEW_SPEAKERS = 10  # below, a reader is warned
 
-# Drawn counts held at once; 4 million of them are 32 MB.
-COUNTS_AT_ONCE = 4_000_000
-
-# Below this, intervals rest on so few speakers that a reader should be told.
-FEW_SPEAKERS = 10
-
-# With fewer, the bootstrap knows fewer than 40 different samples (of 4 speakers: 35), of which
-# none can be a tail of 2.5 %: there is no interval.
+# With fewer, the bootstrap has fewer than 40 different samples (of 4 speakers: 35), so none
+# can be a tail of 2.5 %, and there is no interval.
 FEWEST_FOR_INTERVAL = 5
+
+# Up to this many speakers every set of swaps is tried: 2 ** 14, without mirror images.
+EXACT_UP_TO = 15
+SWAPS = 9_999
+TIE = 1e-9  # relative; closer differences are equal but for rounding
 
 
 @dataclass(frozen=True)
 class Clusters:
-    """What is drawn with replacement.
+    """The units that are drawn with replacement.
 
     Attributes
     ----------
@@ -45,7 +48,7 @@ class Clusters:
     unit : str
         ``speaker`` or ``utterance``.
     note : str
-        Why utterances had to be drawn, or that speakers are few; empty otherwise.
+        Why utterances had to be drawn, or that speakers are few; otherwise empty.
     """
 
     index_N: np.ndarray
@@ -57,15 +60,15 @@ class Clusters:
 def clusters_of(
     speakers: Sequence[str | None], utterances: Sequence[str] | None = None
 ) -> Clusters:
-    """Cluster predictions by speaker, or by utterance where that cannot be done.
+    """Cluster predictions by speaker, or by utterance where speakers are unknown or only one.
 
     Parameters
     ----------
     speakers : sequence of str or None
         Of each prediction.
     utterances : sequence of str, optional
-        Of each prediction. Several models may predict one utterance; and as clusters are
-        numbered by name, what is drawn does not depend on the order of the predictions.
+        Of each prediction, since several models may predict one utterance. Clusters are
+        numbered by name, so draws do not depend on the order of the predictions.
 
     Examples
     --------
@@ -76,45 +79,38 @@ def clusters_of(
     >>> clusters_of(["a", "a", "a"], ["x", "y", "x"]).count
     2
     """
-    count = len(speakers)
-    utterances = range(count) if utterances is None else utterances
     unknown = sum(speaker is None for speaker in speakers)
-    number = {speaker: i for i, speaker in enumerate(sorted(set(speakers) - {None}))}
-    if count and not unknown and len(number) > 1:
-        index_N = np.array([number[speaker] for speaker in speakers], dtype=np.int64)
+    count = len(set(speakers))
+    if not unknown and count > 1:
         note = ""
-        if len(number) < FEWEST_FOR_INTERVAL:
+        if count < FEWEST_FOR_INTERVAL:
             note = (
-                f"Only {len(number)} speakers, too few to say how far the numbers would move "
-                "with others: no interval is given."
+                f"Only {count} speakers, too few to say how far the results would vary with "
+                "others: there is no interval."
             )
-        elif len(number) < FEW_SPEAKERS:
-            note = f"Only {len(number)} speakers: take the intervals as a rough guide."
-        return Clusters(index_N, len(number), "speaker", note)
-    reason = f"the speaker of {unknown} of {count} utterances is unknown"
+        elif count < FEW_SPEAKERS:
+            note = f"Only {count} speakers: take the intervals as a rough guide."
+        return Clusters(_numbered(speakers), count, "speaker", note)
+    reason = f"the speaker of {unknown} of {len(speakers)} utterances is unknown"
     if not unknown:
         reason = "there is only one speaker"
     note = (
-        f"Intervals draw single utterances because {reason}; they are narrower than new "
-        "speakers would show."
+        f"Intervals resample single utterances because {reason}. They are narrower than with "
+        "new speakers."
     )
-    number = {utterance: i for i, utterance in enumerate(sorted(set(utterances)))}
-    index_N = np.array([number[utterance] for utterance in utterances], dtype=np.int64)
-    return Clusters(index_N, len(number), "utterance", note)
+    utterances = range(len(speakers)) if utterances is None else utterances
+    return Clusters(_numbered(utterances), len(set(utterances)), "utterance", note)
+
+
+def _numbered(names: Sequence) -> np.ndarray:
+    number = {name: i for i, name in enumerate(sorted(set(names)))}
+    return np.array([number[name] for name in names], dtype=np.int64)
 
 
 def resample(
     statistics_NK: np.ndarray, clusters: Clusters, resamples: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Sums of per-utterance statistics over bootstrap resamples of clusters.
-
-    Parameters
-    ----------
-    statistics_NK : ndarray
-    clusters : Clusters
-    resamples : int
-        B.
-    rng : numpy.random.Generator
+    """Sum per-utterance statistics over bootstrap resamples of clusters.
 
     Returns
     -------
@@ -128,21 +124,26 @@ def resample(
     >>> resample(ones, pairs, 2, np.random.default_rng(1)).tolist()
     [[4.0], [4.0]]
     """
-    sums_SK = np.zeros((clusters.count, statistics_NK.shape[1]))
-    np.add.at(sums_SK, clusters.index_N, statistics_NK)
+    sums_SK = _by_cluster(statistics_NK, clusters)
     parts = [counts_bS @ sums_SK for counts_bS in _drawn(clusters.count, resamples, rng)]
     return np.concatenate(parts) if parts else np.zeros((0, statistics_NK.shape[1]))
 
 
+def _by_cluster(statistics_NK: np.ndarray, clusters: Clusters) -> np.ndarray:
+    sums_SK = np.zeros((clusters.count, statistics_NK.shape[1]))
+    np.add.at(sums_SK, clusters.index_N, statistics_NK)
+    return sums_SK
+
+
 def _drawn(clusters: int, resamples: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """How often each cluster is drawn, a few resamples at a time."""
+    """How often each cluster is drawn, (b, S), a few resamples at a time."""
     if clusters == 0:
         return
     at_once = max(1, COUNTS_AT_ONCE // clusters)
     for start in range(0, resamples, at_once):
         rows = min(at_once, resamples - start)
         drawn_bS = rng.integers(clusters, size=(rows, clusters))
-        drawn_bS += clusters * np.arange(rows)[:, None]
+        drawn_bS += clusters * np.arange(rows)[:, None]  # one bincount for all rows
         counts = np.bincount(drawn_bS.ravel(), minlength=rows * clusters)
         yield counts.reshape(rows, clusters).astype(np.float64)
 
@@ -155,23 +156,19 @@ def interval(
     Parameters
     ----------
     estimates_B : ndarray
-        The metric on every resample; NaN where it is undefined there (left out).
+        The metric on every resample; NaN where it is undefined, which is ignored.
     clusters : int
-        How many were drawn from.
+        How many there are to draw from.
     level : float
 
     Returns
     -------
     tuple
-        (low, high), or (None, None) where fewer than five were drawn from, or half of the
+        (low, high), or (None, None) with fewer than five clusters or where half of the
         resamples or more are undefined.
     """
     defined = estimates_B[np.isfinite(estimates_B)]
-    if (
-        clusters < FEWEST_FOR_INTERVAL
-        or len(defined) == 0
-        or 2 * len(defined) <= len(estimates_B)
-    ):
+    if clusters < FEWEST_FOR_INTERVAL or 2 * len(defined) <= len(estimates_B):
         return None, None
     tail = tail_probability(clusters, level)
     low, high = np.quantile(defined, [tail, 1 - tail])
@@ -190,16 +187,7 @@ def tail_probability(clusters: int, level: float = LEVEL) -> float:
     return float(ndtr(math.sqrt(clusters / (clusters - 1)) * quantile))
 
 
-# Up to here every set of swaps is tried: 2 ** 14, one of each pair of mirror images.
-EXACT_UP_TO = 15
-SWAPS = 9_999
-ALPHA = 0.05
-
-# Differences closer than this, relative to the observed one, are equal but for rounding.
-TIE = 1e-9
-
-
-def swap_test(
+def paired_permutation_test(
     one_NK: np.ndarray,
     other_NK: np.ndarray,
     clusters: Clusters,
@@ -207,6 +195,8 @@ def swap_test(
     rng: np.random.Generator,
 ) -> dict[str, float | None]:
     """Two-sided p of the difference of every metric between two models.
+
+    If the models do not differ, the answers of a whole cluster can be swapped between them.
 
     Parameters
     ----------
@@ -228,37 +218,35 @@ def swap_test(
 
     Examples
     --------
-    >>> from ser_brain.evaluation.significance import clusters_of
     >>> better, worse = np.ones((6, 1)), np.zeros((6, 1))
     >>> share = {"share": lambda sums_XK: sums_XK[..., 0] / 6}
-    >>> swap_test(better, worse, clusters_of("abcdef"), share, np.random.default_rng(0))
+    >>> rng = np.random.default_rng(0)
+    >>> paired_permutation_test(better, worse, clusters_of("abcdef"), share, rng)
     {'share': 0.03125}
     """
     one_K, other_K = one_NK.sum(0), other_NK.sum(0)
-    moved_SK = np.zeros((clusters.count, one_NK.shape[1]))
-    np.add.at(moved_SK, clusters.index_N, other_NK - one_NK)
+    moved_SK = _by_cluster(other_NK - one_NK, clusters)
     exact = clusters.count <= EXACT_UP_TO
+    swaps = _every_swap(clusters.count) if exact else _drawn_swaps(clusters.count, rng)
     with np.errstate(divide="ignore", invalid="ignore"):
-        apart = {name: abs(float(f(one_K) - f(other_K))) for name, f in metrics.items()}
+        observed = {name: abs(float(f(one_K) - f(other_K))) for name, f in metrics.items()}
         extreme, tried = dict.fromkeys(metrics, 0), 0
-        for swapped_pS in (
-            _every_swap(clusters.count) if exact else _drawn_swaps(clusters.count, rng)
-        ):
-            moved_pK = swapped_pS @ moved_SK
-            tried += len(swapped_pS)
+        for swapped_PS in swaps:
+            moved_PK = swapped_PS @ moved_SK
+            tried += len(swapped_PS)
             for name, function in metrics.items():
-                apart_p = np.abs(function(one_K + moved_pK) - function(other_K - moved_pK))
-                smaller_p = apart_p < apart[name] * (1 - TIE)
-                extreme[name] += int((~smaller_p).sum())
+                found_P = np.abs(function(one_K + moved_PK) - function(other_K - moved_PK))
+                smaller_P = found_P < observed[name] * (1 - TIE)
+                extreme[name] += int((~smaller_P).sum())
     more = 0 if exact else 1
     return {
-        name: (extreme[name] + more) / (tried + more) if np.isfinite(apart[name]) else None
+        name: (extreme[name] + more) / (tried + more) if np.isfinite(observed[name]) else None
         for name in metrics
     }
 
 
 def _every_swap(clusters: int) -> Iterator[np.ndarray]:
-    """All sets of swapped clusters but for mirror images: the last one stays."""
+    """All sets of swapped clusters; the last cluster stays, which leaves out mirror images."""
     numbers_P1 = np.arange(2 ** (clusters - 1))[:, None]
     yield (numbers_P1 >> np.arange(clusters) & 1).astype(np.float64)
 
@@ -271,17 +259,16 @@ def _drawn_swaps(clusters: int, rng: np.random.Generator) -> Iterator[np.ndarray
         yield rng.integers(2, size=shape, dtype=np.int8).astype(np.float64)
 
 
-def note(clusters: Clusters) -> str:
-    """What to keep in mind when reading p; empty where there is nothing.
+def permutation_note(clusters: Clusters) -> str:
+    """A caution about p; empty where there is none.
 
     Examples
     --------
-    >>> from ser_brain.evaluation.significance import clusters_of
-    >>> note(clusters_of("abcd"))
+    >>> permutation_note(clusters_of("abcd"))
     'Only 4 speakers: p cannot fall below 0.125, so no difference can reach .05.'
     """
     if clusters.unit != "speaker":
-        return "p swaps single utterances for the same reason; it is too small likewise."
+        return "p swaps single utterances for the same reason, and is too small."
     smallest = 0.5 ** (clusters.count - 1)
     if smallest < ALPHA:
         return ""
@@ -294,10 +281,7 @@ def note(clusters: Clusters) -> str:
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
     """Adjust p for several tests (Holm 1979, Scandinavian Journal of Statistics 6).
 
-    Parameters
-    ----------
-    p_values : sequence
-        None is no test and stays None.
+    None stands for a test that was not made, and stays None.
 
     Examples
     --------

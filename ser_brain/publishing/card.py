@@ -46,7 +46,8 @@ from ser_brain.publishing.speechbrain_export import why_no_speechbrain
 from ser_brain.publishing.train_test_overlap import CLIPS, NOT_CHECKED, SPEAKERS
 from ser_brain.reporting.html import subtitle
 from ser_brain.reporting.plots.classification import confusion
-from ser_brain.reporting.report_tables import corpora, metric_title
+from ser_brain.reporting.report_data import corpora
+from ser_brain.reporting.report_tables import metric_title
 
 CARD = "README.md"
 IN_DETAIL = 6  # test sets with a figure and sentences of their own; the tables have all

@@ -1,14 +1,15 @@
-"""The report of several runs: one page, and its numbers and pictures beside it."""
+"""Comparisons as people read them: two runs in a terminal, several runs on one page."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 
-from ser_brain.core.files import write_json, write_text
+from ser_brain.core.files import read_json, write_json, write_text
 from ser_brain.core.tables import (
     Table,
     p_value,
@@ -23,16 +24,16 @@ from ser_brain.evaluation.compare import (
     LOST,
     SEEN,
     WON,
-    compare,
+    compare_predictions,
     correct_primaries,
     full_name,
-    pair,
+    pair_predictions,
     training_notes,
 )
 from ser_brain.evaluation.crosscorpus import TESTED, cross
 from ser_brain.evaluation.evaluate import RESAMPLES
 from ser_brain.evaluation.metrics import LABEL_METRICS, SCORE_METRICS, VALUE_METRICS
-from ser_brain.evaluation.runs import Run, origin_of, read_run, versions
+from ser_brain.evaluation.runs import Run, read_run
 from ser_brain.reporting.crosscorpus import (
     by_metric,
     legend,
@@ -42,23 +43,74 @@ from ser_brain.reporting.crosscorpus import (
     warnings,
     write_matrix,
 )
-from ser_brain.reporting.html import SAYS_NOTHING, ReportFigure, inlined, render, rewritten
+from ser_brain.reporting.html import (
+    SAYS_NOTHING,
+    ReportFigure,
+    downloads,
+    inlined,
+    render,
+    rewritten,
+)
 from ser_brain.reporting.plots.classification import confusion
 from ser_brain.reporting.report_tables import metric_title
 
 SHOWN = 5
 BETTER = {"higher": "", "lower": ", lower is better", "zero": ", 0 is best"}
 HOW_TO_READ = (
-    "Primary metrics are fixed beforehand; their p (Holm) is corrected for all of them. All "
-    "other metrics are exploratory: of so many, some differ by luck. Intervals and p say what "
-    "would hold for other speakers like these, not for another training of either model."
+    "Primary metrics are fixed in advance; their p (Holm) is corrected for all of them. All "
+    "other metrics are exploratory: among so many, some differ by chance. Intervals and p "
+    "describe other speakers like these, not another training of either model."
 )
+
+
+def comparison_lines(compared: Mapping) -> str:
+    """The result of :func:`ser_brain.evaluation.compare.compare_runs`, for a terminal."""
+    lines = [
+        f"{side.upper()}: {run['label']}, {run['protocol']} ({run['folder']})"
+        for side, run in (("a", compared["a"]), ("b", compared["b"]))
+    ]
+    lines += compared["notes"]
+    if compared["not_shared"]:
+        lines.append(f"Predicted by only one of them: {', '.join(compared['not_shared'])}.")
+    for comparison in compared["test_sets"].values():
+        lines += ["", *_lines_of(comparison)]
+    return "\n".join([*lines, "", HOW_TO_READ])
+
+
+def _lines_of(comparison: Mapping) -> list[str]:
+    lines = [f"{comparison['test_set']}: {comparison['both']:,} utterances of both"]
+    if comparison["predictions"] > comparison["both"]:
+        lines[0] += f", {comparison['predictions']:,} predictions of each"
+    if comparison["only_a"] or comparison["only_b"]:
+        lines[0] += f" ({comparison['only_a']:,} only of A, {comparison['only_b']:,} only of B)"
+    if comparison["synthetic"]:
+        lines.append(f"Synthetic speech: {SAYS_NOTHING}")
+    if not comparison["tasks"]:
+        return [*lines, "Nothing to compare: there are no labels for what both predict."]
+    lines += ["", to_text(metrics(comparison)), ""]
+    lines += dict.fromkeys(drawn(task) for task in comparison["tasks"].values())
+    answers = comparison["answers"]
+    if answers:
+        counts = [f"{n:,} {kind}" for kind, n in answers["counts"].items() if n]
+        counts.insert(0, f"{answers['same']:,} the same")
+        lines.append(f"Answers from A to B: {', '.join(counts)}.")
+        table = changed(comparison)
+        more = len(table.rows) - SHOWN
+        table.rows = table.rows[:SHOWN]
+        lines += ["", to_text(table)] if table.rows else []
+        if more > 0:
+            lines.append(
+                f"... and {more:,} more: --json shows all, --out writes all."
+            )
+    return lines
 
 
 def metrics(comparison: Mapping) -> Table:
     """Every metric of two models on one test set, the primary one of each task first."""
     head = ["Metric", "A", "B", "B − A", "p", "p (Holm)"]
-    caption = "B − A with its 95 % interval, and p of a test that swaps whole speakers."
+    caption = (
+        "B − A with its 95 % interval, and p of a permutation test that swaps whole speakers."
+    )
     table = Table("comparison", caption, head)
     for task, found in comparison["tasks"].items():
         primary = found["primary"]
@@ -66,17 +118,18 @@ def metrics(comparison: Mapping) -> Table:
             metric = found["metrics"][name]
             better = BETTER[(LABEL_METRICS | SCORE_METRICS | VALUE_METRICS)[name].better]
             title = metric_title(full_name(task, name)) + better
-            table.rows.append(
-                [
-                    f"{title}, primary" if name == primary else title,
-                    metric["a"],
-                    metric["b"],
-                    metric["difference"],
-                    p_value(metric["p"]),
-                    p_value(metric.get("p_holm")),
-                ]
-            )
+            values = [metric["a"], metric["b"], metric["difference"]]
+            ps = [p_value(metric["p"]), p_value(metric.get("p_holm"))]
+            table.rows.append([f"{title}, primary" if name == primary else title, *values, *ps])
     return table
+
+
+def drawn(task: Mapping) -> str:
+    """What the intervals and p of a task are based on."""
+    found = task["drawn"]
+    plural = "s" if found["count"] > 1 else ""
+    text = f"{task['n']:,} labelled utterances, resampled and swapped by {found['count']:,} "
+    return " ".join([f"{text}{found['unit']}{plural}.", *found["notes"]])
 
 
 def changed(comparison: Mapping) -> Table:
@@ -87,163 +140,22 @@ def changed(comparison: Mapping) -> Table:
     return Table("changed_answers", "Answers that differ.", head, rows)
 
 
-def pairs(comparisons: Sequence[Mapping], protocols: str) -> Table:
-    """The primary metrics of every two models on every test set.
-
-    Parameters
-    ----------
-    comparisons : sequence of mapping
-        See :func:`ser_brain.reporting.comparison.compare_pairs`.
-    protocols : str
-        Those of the models, for the caption.
-    """
-    head = "Test set,A,B,Metric,B − A,p,p (Holm),Lost,Won"
-    count = sum(len(comparison["tasks"]) for comparison in comparisons)
-    caption = (
-        "Every two models on the same utterances: B − A with its 95 % interval, and p of a "
-        f"test that swaps whole speakers, also after Holm's correction for all {count} tests. "
-        f"Lost: right by A and wrong by B; won: the reverse. {protocols}"
-    ).rstrip()
-    table = Table("pairs", caption, head.split(","))
-    for comparison in comparisons:
-        for task, found in comparison["tasks"].items():
-            metric = found["metrics"][found["primary"]]
-            counts = comparison["answers"]["counts"] if task == "emotion" else {}
-            table.rows.append(
-                [
-                    *[comparison["test_set"], comparison["a"], comparison["b"]],
-                    metric_title(full_name(task, found["primary"])),
-                    metric["difference"],
-                    *[p_value(metric["p"]), p_value(metric["p_holm"])],
-                    *[counts.get(LOST), counts.get(WON)],
-                ]
-            )
-    return table
-
-
-def whole(compared: Mapping) -> list[Table]:
-    """The tables of all test sets, as they are written to files, with who is A and B."""
+def file_tables(compared: Mapping) -> list[Table]:
+    """The tables of all test sets for files; their captions say what A and B are."""
     sides = [
         f"{side.upper()}: {compared[side]['label']}, {compared[side]['protocol']}."
         for side in ("a", "b")
     ]
     found = compared["test_sets"]
-    by_kind = [
-        {name: metrics(comparison) for name, comparison in found.items()},
-        {
-            name: changed(comparison)
-            for name, comparison in found.items()
-            if comparison["answers"]
-        },
-    ]
-    tables = [stack(of_sets, "Test set") for of_sets in by_kind if of_sets]
+    answered = {name: comparison for name, comparison in found.items() if comparison["answers"]}
+    tables = [stack({name: metrics(each) for name, each in found.items()}, "Test set")]
+    if answered:
+        tables.append(
+            stack({name: changed(each) for name, each in answered.items()}, "Test set")
+        )
     for table in tables:
         table.caption = " ".join([table.caption, *sides])
     return tables
-
-
-def comparison_lines(compared: Mapping) -> str:
-    """What :func:`ser_brain.evaluation.compare.compare_runs` found, for a terminal."""
-    lines = [
-        f"{side.upper()}: {run['label']}, {run['protocol']} ({run['folder']})"
-        for side, run in (("a", compared["a"]), ("b", compared["b"]))
-    ]
-    lines += compared["notes"]
-    if compared["not_shared"]:
-        lines.append(f"Predicted by one of them only: {', '.join(compared['not_shared'])}.")
-    for comparison in compared["test_sets"].values():
-        lines += ["", *_lines_of(comparison)]
-    return "\n".join([*lines, "", HOW_TO_READ])
-
-
-def _lines_of(comparison: Mapping) -> list[str]:
-    name = comparison["test_set"]
-    lines = [f"{name}: {comparison['both']:,} utterances of both"]
-    if comparison["predictions"] > comparison["both"]:
-        lines[0] += f", {comparison['predictions']:,} predictions of each"
-    if comparison["only_a"] or comparison["only_b"]:
-        lines[0] += f" ({comparison['only_a']:,} only of A, {comparison['only_b']:,} only of B)"
-    if comparison["synthetic"]:
-        lines.append(f"Synthetic speech: {SAYS_NOTHING}")
-    if not comparison["tasks"]:
-        return [*lines, "Nothing to compare: no label of what both predict."]
-    lines += ["", to_text(metrics(comparison)), ""]
-    lines += dict.fromkeys(drawn(task) for task in comparison["tasks"].values())
-    if comparison["answers"]:
-        lines += _answers(comparison)
-    return lines
-
-
-def drawn(task: Mapping) -> str:
-    """What intervals and p of a task rest on."""
-    found = task["drawn"]
-    plural = "s" if found["count"] > 1 else ""
-    text = f"{task['n']:,} labelled utterances, drawn and swapped by {found['count']:,} "
-    return " ".join([f"{text}{found['unit']}{plural}.", *found["notes"]])
-
-
-def _answers(comparison: Mapping) -> list[str]:
-    answers = comparison["answers"]
-    counts = [f"{n:,} {kind}" for kind, n in answers["counts"].items() if n]
-    table = changed(comparison)
-    total = len(table.rows)
-    counts = ", ".join([f"{answers['same']:,} the same", *counts])
-    lines = [f"Answers from A to B: {counts}."]
-    if total:
-        table.rows = table.rows[:SHOWN]
-        lines += ["", to_text(table)]
-    if total > SHOWN:
-        lines.append(f"... and {total - SHOWN:,} more: --json shows all, --out writes them.")
-    return lines
-
-
-def heat_maps(
-    folder: Path, drawn: Mapping[str, Sequence[str]], matrix: Mapping
-) -> list[ReportFigure]:
-    """The heat maps that :func:`ser_brain.reporting.crosscorpus.write_matrix` drew."""
-    found = []
-    for name, metrics in drawn.items():
-        names = " and ".join(metric_title(metric) for metric in metrics)
-        size = f"{len(matrix['models'])} models on {len(matrix['test_sets'])} test sets"
-        caption = f"{names} by colour: white at chance or below, darkest at 1."
-        alt = f"Heat map of {names}, {size}. The tables of the summary have the same numbers."
-        found.append(inlined(folder / name, caption, alt))
-    return found
-
-
-def confusions(folder: Path, matrix: Mapping) -> dict[str, ReportFigure]:
-    """Test set -> the confusion matrices of all models side by side.
-
-    Of models with other classes than the first one's, none is drawn.
-    """
-    found = {}
-    for name, row in matrix["test_sets"].items():
-        judged = {
-            label: cell for label, cell in row["cells"].items() if "uar" in cell["metrics"]
-        }
-        emotions = next((cell["emotions"] for cell in judged.values()), None)
-        counts = {
-            label: np.array(cell["confusion"])
-            for label, cell in judged.items()
-            if cell["emotions"] == emotions
-        }
-        if counts:
-            stem, heading = folder / f"{name}-confusion", f"Confusion on {name}"
-            confusion(stem, counts, emotions, heading, _subtitle(matrix, row))
-            spoken = "; ".join(
-                f"{label}: UAR {value_text(judged[label]['metrics']['uar'])}"
-                for label in counts
-            )
-            found[name] = inlined(
-                stem,
-                f"{name}: percent of each true class (colour) and counts.",
-                f"Confusion matrices of {name}, a panel per model. {spoken}.",
-            )
-    return found
-
-
-def _subtitle(matrix: Mapping, row: Mapping) -> str:
-    return f"{protocols(matrix)} SYNTHETIC SPEECH" if row["synthetic"] else protocols(matrix)
 
 
 def write_comparison(
@@ -254,7 +166,7 @@ def write_comparison(
     Parameters
     ----------
     folders : sequence of Path
-        Runs or folds; the first is what the matrix tests the others against.
+        Runs or folds; the matrix tests the others against the first.
     out : Path
         Where to write ``index.html``, ``results.json``, the tables and the figures.
     resamples : int
@@ -265,13 +177,13 @@ def write_comparison(
     page : Path
     results : dict
         ``matrix``: see :func:`ser_brain.evaluation.crosscorpus.cross`; ``pairs``: see
-        :func:`compare_pairs`; ``training``: how fair each match is; ``runs``: label -> see
-        :func:`ser_brain.evaluation.runs.origin_of`.
+        :func:`compare_pairs`; ``training``: pair -> how their training data differ; ``runs``:
+        label -> how the run was made.
 
     Raises
     ------
     SERError
-        If a run has no predictions, or runs cannot be compared.
+        If a run has no predictions, or the runs cannot be compared.
     """
     runs = [read_run(folder) for folder in folders]
     matrix = cross(runs, resamples)
@@ -290,36 +202,14 @@ def write_comparison(
     return out / "index.html", results
 
 
-def _write(folder: Path, results: Mapping) -> None:
-    matrix = results["matrix"]
-    write_json(folder / "results.json", results)
-    tested = pairs(results["pairs"], protocols(matrix))
-    for suffix, written in (("csv", to_csv), ("md", to_markdown), ("tex", to_latex)):
-        write_text(folder / f"{tested.name}.{suffix}", written(tested))
-    page = render(
-        "comparison.html",
-        results=results,
-        headline=[by_metric(matrix, m) for m in matrix["metrics"] if m in TESTED],
-        others=[by_metric(matrix, m) for m in matrix["metrics"] if m not in TESTED],
-        legend=[on_bold(matrix), *legend(matrix)],
-        warnings=warnings(matrix),
-        heat_maps=heat_maps(folder, write_matrix(folder, matrix), matrix),
-        pairs=tested,
-        how_to_read=HOW_TO_READ,
-        confusions=confusions(folder, matrix),
-        versions=versions(results["runs"]),
-    )
-    write_text(folder / "index.html", page)
-
-
 def compare_pairs(runs: Mapping[str, Run], matrix: Mapping, resamples: int) -> list[dict]:
-    """Every two models on every test set that neither was trained on, corrected together.
+    """Compare every two models on every test set on which neither was trained.
 
     Returns
     -------
     list of dict
-        See :func:`ser_brain.evaluation.compare.compare`; with the labels ``a`` and ``b``, and
-        of the answers only how many changed.
+        See :func:`ser_brain.evaluation.compare.compare_predictions`; with the labels ``a`` and
+        ``b``, and only counts of the changed answers. p is corrected for all pairs together.
     """
     found = []
     for name, row in matrix["test_sets"].items():
@@ -327,8 +217,8 @@ def compare_pairs(runs: Mapping[str, Run], matrix: Mapping, resamples: int) -> l
         judged = {label: runs[label].pooled(name) for label in unseen}
         for one, other in combinations(unseen, 2):
             if set(judged[one].ids) & set(judged[other].ids):
-                both = pair(judged[one], judged[other], (one, other))
-                comparison = compare(both, resamples)
+                paired = pair_predictions(judged[one], judged[other], (one, other))
+                comparison = compare_predictions(paired, resamples)
                 if comparison["answers"]:
                     del comparison["answers"]["changed"]  # `ser compare` lists them.
                 found.append({"a": one, "b": other, **comparison})
@@ -336,10 +226,137 @@ def compare_pairs(runs: Mapping[str, Run], matrix: Mapping, resamples: int) -> l
     return found
 
 
+def origin_of(run: Run, page_folder: Path) -> dict:
+    """How a run was made, and where it is relative to a page.
+
+    Returns
+    -------
+    dict
+        ``protocol``, ``encoder``, ``folder``, ``report`` (None where there is none),
+        ``commands`` and ``versions`` (part -> entry of its run.json), ``commits``.
+    """
+    records = {
+        name: read_json(part / "run.json", "run description")
+        for name, part in run.parts.items()
+        if (part / "run.json").is_file()
+    }
+    report = run.folder / "report" / "index.html"
+    return {
+        "protocol": run.protocol,
+        "encoder": run.first.card.get("encoder"),
+        "folder": os.path.relpath(run.folder, page_folder),
+        "report": os.path.relpath(report, page_folder) if report.is_file() else None,
+        "commands": {name: record.get("command") for name, record in records.items()},
+        "commits": sorted({r["commit"] for r in records.values() if r.get("commit")}),
+        "versions": {name: record.get("versions") or {} for name, record in records.items()},
+    }
+
+
+def versions(origins: Mapping[str, Mapping]) -> Table:
+    """A row per package, a column per run; several versions where its parts differ."""
+    by_run = {label: list(origin["versions"].values()) for label, origin in origins.items()}
+    packages = dict.fromkeys(
+        name for parts in by_run.values() for part in parts for name in part
+    )
+    table = Table("versions", "Versions of packages.", ["Package", *by_run])
+    for package in packages:
+        found = [
+            dict.fromkeys(str(part[package]) for part in parts if package in part)
+            for parts in by_run.values()
+        ]
+        table.rows.append([package, *[", ".join(each) or None for each in found]])
+    return table
+
+
+def _write(folder: Path, results: Mapping) -> None:
+    matrix = results["matrix"]
+    write_json(folder / "results.json", results)
+    tested = pairs(results["pairs"], protocols(matrix))
+    for suffix, written in (("csv", to_csv), ("md", to_markdown), ("tex", to_latex)):
+        write_text(folder / f"{tested.name}.{suffix}", written(tested))
+    content = {
+        "headline": [by_metric(matrix, m) for m in matrix["metrics"] if m in TESTED],
+        "others": [by_metric(matrix, m) for m in matrix["metrics"] if m not in TESTED],
+        "legend": [on_bold(matrix), *legend(matrix)],
+        "warnings": warnings(matrix),
+        "heat_maps": _heat_maps(folder, matrix),
+        "pairs": tested,
+        "how_to_read": HOW_TO_READ,
+        "confusions": _confusions(folder, matrix),
+        "versions": versions(results["runs"]),
+    }
+    page = render("comparison.html", results=results, files=downloads(folder), **content)
+    write_text(folder / "index.html", page)
+
+
+def pairs(comparisons: Sequence[Mapping], protocols: str) -> Table:
+    """The primary metrics of every two models on every test set.
+
+    Parameters
+    ----------
+    comparisons : sequence of mapping
+        See :func:`compare_pairs`.
+    protocols : str
+        For the caption.
+    """
+    head = "Test set,A,B,Metric,B − A,p,p (Holm),Lost,Won"
+    count = sum(len(comparison["tasks"]) for comparison in comparisons)
+    caption = (
+        "Every two models on the same utterances: B − A with its 95 % interval, and p of a "
+        "permutation test that swaps whole speakers, also after Holm's correction for all "
+        f"{count} tests. Lost: A was right and B is wrong; won: the reverse. {protocols}"
+    ).rstrip()
+    table = Table("pairs", caption, head.split(","))
+    for comparison in comparisons:
+        for task, found in comparison["tasks"].items():
+            metric = found["metrics"][found["primary"]]
+            counts = comparison["answers"]["counts"] if task == "emotion" else {}
+            row = [comparison["test_set"], comparison["a"], comparison["b"]]
+            row += [metric_title(full_name(task, found["primary"])), metric["difference"]]
+            row += [p_value(metric["p"]), p_value(metric["p_holm"])]
+            table.rows.append([*row, counts.get(LOST), counts.get(WON)])
+    return table
+
+
+def _heat_maps(folder: Path, matrix: Mapping) -> list[ReportFigure]:
+    found = []
+    for name, metrics in write_matrix(folder, matrix).items():
+        names = " and ".join(metric_title(metric) for metric in metrics)
+        size = f"{len(matrix['models'])} models on {len(matrix['test_sets'])} test sets"
+        caption = f"{names} by colour: white at chance or below, darkest at 1."
+        alt = f"Heat map of {names}, {size}. The tables of the summary have the same numbers."
+        found.append(inlined(folder / name, caption, alt))
+    return found
+
+
+def _confusions(folder: Path, matrix: Mapping) -> list[ReportFigure]:
+    """For each test set, the confusion matrices of all models with the classes of the first."""
+    found = []
+    for name, row in matrix["test_sets"].items():
+        judged = {
+            label: cell for label, cell in row["cells"].items() if "uar" in cell["metrics"]
+        }
+        emotions = next((cell["emotions"] for cell in judged.values()), None)
+        counts = {
+            label: np.array(cell["confusion"])
+            for label, cell in judged.items()
+            if cell["emotions"] == emotions
+        }
+        if counts:
+            stem, title = folder / f"{name}-confusion", f"Confusion on {name}"
+            words = protocols(matrix) + (" SYNTHETIC SPEECH" if row["synthetic"] else "")
+            confusion(stem, counts, emotions, title, words)
+            uars = (f"{m}: UAR {value_text(judged[m]['metrics']['uar'])}" for m in counts)
+            alt = f"Confusion matrices of {name}, a panel per model. {'; '.join(uars)}."
+            caption = f"{name}: percent of each true class (colour) and counts."
+            found.append(inlined(stem, caption, alt))
+    return found
+
+
 def comparison_text(results: Mapping) -> str:
     """The matrix and the tested pairs, for a terminal."""
     table = pairs(results["pairs"], "")
-    parts = [to_lines(results["matrix"])]  # Says the protocols.
+    parts = [to_lines(results["matrix"])]  # It names the protocols.
     if table.rows:
         parts.append(f"{table.caption}\n\n{to_text(table)}")
     return "\n\n".join(parts)

@@ -1,7 +1,7 @@
-"""Pages: self-contained HTML from the project's templates.
+"""Pages: self-contained HTML from templates, and the folder into which a report is written.
 
-A page is one file that asks for nothing else. Its policy allows no script but those of
-``templates/``, known by their hash, so that hostile words in data could not run even where they
+A page is one file that requests nothing else. Its policy allows only the scripts of
+``templates/``, which it knows by their hash: hostile text in the data could not run even if it
 were not escaped.
 """
 
@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import jinja2
 
@@ -41,8 +42,14 @@ from ser_brain.core.tables import (
     value_text,
 )
 
+logger = get_logger(__name__)
 TEMPLATES = Path(__file__).parent / "templates"
 SAYS_NOTHING = "it says nothing about accuracy on people."
+WRITTEN = "files.json"
+MARKS = ("hyperparams.yaml", "folds.json", "config.json")  # of a run, of folds, of a model
+NEW = "report"  # part of the name of the temporary folder
+UNTITLED = "-untitled"  # in the names of figures without title, for papers
+DOWNLOADS = (".csv", ".md", ".tex", ".svg", ".png", ".pdf")
 
 
 def render(template: str, scripts: Sequence[str] = ("page.js",), **content: object) -> str:
@@ -53,25 +60,14 @@ def render(template: str, scripts: Sequence[str] = ("page.js",), **content: obje
     template : str
         A file of ``templates/`` that extends ``base.html``.
     scripts : sequence of str
-        Files of ``templates/`` that the page runs; ``page.js`` sorts tables.
+        Files of ``templates/`` that the page runs; ``page.js`` makes tables sortable.
     **content
-        What the template names; a name it misses is an error.
+        The variables of the template; a missing one is an error.
     """
     script = "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in scripts)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     content = {"script": script, "script_sha256": digest, **content}
     return _environment().get_template(template).render(**content)
-
-
-def data_address(content: bytes, media_type: str) -> str:
-    """A ``data:`` address that holds a whole file.
-
-    Examples
-    --------
-    >>> data_address(b"a,b", "text/csv")
-    'data:text/csv;base64,YSxi'
-    """
-    return f"data:{media_type};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 def _environment() -> jinja2.Environment:
@@ -90,7 +86,8 @@ def _environment() -> jinja2.Environment:
         spans=_spans,
         numeric_columns=_numeric_columns,
         sort_value=_sort_value,
-        csv_address=_csv_address,
+        csv_address=lambda table: data_address(to_csv(table).encode(), CSV_TYPE),
+        file_address=lambda name: f"./{quote(name)}",  # a name with a colon is no scheme
         nothing=NOTHING,
         says_nothing=SAYS_NOTHING,
     )
@@ -98,30 +95,38 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
+CSV_TYPE = "text/csv;charset=utf-8"
+
+
+def data_address(content: bytes, media_type: str) -> str:
+    """Make a ``data:`` address that contains a whole file.
+
+    Examples
+    --------
+    >>> data_address(b"a,b", "text/csv")
+    'data:text/csv;base64,YSxi'
+    """
+    return f"data:{media_type};base64,{base64.b64encode(content).decode('ascii')}"
+
+
 def _numeric_columns(table: Table) -> list[bool]:
-    """Which columns are set to the right."""
+    """For each column, whether it is aligned to the right."""
     return [all(is_number(row[i]) for row in table.rows) for i in range(len(table.head))]
 
 
 def _spans(titles: list[str]) -> list[tuple[str, int]]:
-    """Headings that stand over several columns, and over how many."""
+    """Headings over several columns, and how many each one spans."""
     return [(title, len(list(group))) for title, group in itertools.groupby(titles)]
 
 
 def _sort_value(cell: object) -> str:
-    """What a column is sorted by: every digit of a number, nothing where there is none."""
+    """The key by which a column is sorted: every digit of a number, or nothing."""
     value = cell["value"] if isinstance(cell, Mapping) else cell
     return "" if value is None else str(value)
 
 
-def _csv_address(table: Table) -> str:
-    return data_address(to_csv(table).encode("utf-8"), "text/csv;charset=utf-8")
-
-
 def _duration(seconds: float | None) -> str:
-    """Seconds in words a person uses.
-
-    Examples
+    """Examples
     --------
     >>> _duration(75), _duration(4000.0), _duration(None)
     ('1 min 15 s', '1 h 6 min', '–')
@@ -136,35 +141,60 @@ def _duration(seconds: float | None) -> str:
     )
 
 
-logger = get_logger(__name__)
-WRITTEN = "files.json"
-MARKS = ("hyperparams.yaml", "folds.json", "config.json")  # of a run, folds and a model
-NEW = "report"  # in the name of the folder that is written before it is moved
+@dataclass(frozen=True)
+class ReportFigure:
+    """A figure on a page: caption, alternative text, and its SVG as a ``data:`` address."""
+
+    caption: str
+    alt: str
+    source: str
+
+
+def inlined(stem: Path, caption: str, alt: str) -> ReportFigure:
+    """Read the figure that was written to ``<stem>.svg``."""
+    svg = Path(f"{stem}.svg").read_bytes()
+    return ReportFigure(caption, alt, data_address(svg, "image/svg+xml"))
+
+
+def subtitle(evaluations: Iterable[Mapping]) -> str:
+    """Experiment, protocol and, where speech is synthetic, a warning: for below a title."""
+    evaluations = list(evaluations)
+    protocols = dict.fromkeys(evaluation["protocol"] for evaluation in evaluations)
+    text = f"{evaluations[0]['experiment']}, {' + '.join(protocols)}"
+    synthetic = any(evaluation["synthetic"] for evaluation in evaluations)
+    return f"{text}, SYNTHETIC SPEECH" if synthetic else text
+
+
+def downloads(folder: Path) -> dict[str, list[str]]:
+    """List the tables and figures of a folder: name without suffix -> its files.
+
+    The files of a figure without title belong to the name of the figure.
+    """
+    found: dict[str, list[str]] = {}
+    files = [path for path in folder.iterdir() if path.suffix in DOWNLOADS]
+    for path in sorted(files, key=lambda path: (path.stem, DOWNLOADS.index(path.suffix))):
+        found.setdefault(path.stem.removesuffix(UNTITLED), []).append(path.name)
+    return dict(sorted(found.items()))
 
 
 @contextlib.contextmanager
 def rewritten(folder: Path, own: bool = False) -> Iterator[Path]:
-    """Give a new folder, whose files take the place of those an earlier report wrote.
+    """Yield a new folder, whose files replace those that an earlier report wrote.
 
     Parameters
     ----------
     folder : Path
-        Holds the report. Files that no report wrote stay as they are.
+        Where the files are moved when the block succeeds. They are listed in ``files.json``
+        and ``SHA256SUMS``. Files that no report wrote stay as they are.
     own : bool
-        Nothing else is at home in the folder: whatever has the name of a file of the report
-        gives way. Without, a folder that somebody has named is not taken for this.
-
-    Yields
-    ------
-    Path
-        Where to write; its files are moved to ``folder`` when the block succeeds, and listed
-        in ``files.json`` and ``SHA256SUMS``.
+        Whether the folder is reserved for this report (``RUN/report``), so that any file with
+        the name of a new one is replaced. Otherwise foreign files are an error.
 
     Raises
     ------
     SERError
-        If the folder cannot be written, or another process writes it; and unless it is the
-        report's own, if it is of something else, or holds a file of that name that no report
+        If the folder cannot be written or another process is writing it. Unless ``own``, also
+        if it is a run, folds or a model, or contains a file of the same name that no report
         wrote.
     """
     try:
@@ -181,7 +211,7 @@ def rewritten(folder: Path, own: bool = False) -> Iterator[Path]:
 
 
 def written_files(folder: Path) -> set[str]:
-    """Names of the files that a report wrote into a folder, with its lists; {} without."""
+    """Names of the files that a report wrote into a folder, its lists included."""
     if not (folder / WRITTEN).exists():
         return set()
     try:
@@ -190,51 +220,48 @@ def written_files(folder: Path) -> set[str]:
         names = None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         logger.warning(
-            f"{folder / WRITTEN} is damaged: nobody knows which files of {folder} are of an "
-            "earlier report"
+            f"{folder / WRITTEN} is damaged, so the files of an earlier report in {folder} "
+            "cannot be told from others"
         )
         return set()
+    # Only plain names: a forged list must not lead to files elsewhere.
     return {WRITTEN, *(name for name in names if Path(name).name == name)}
 
 
 def _require_for_reports(folder: Path) -> None:
-    """Stop where something else than a report is at home."""
     home = folder.resolve()
     for mark in MARKS:
         if (home / mark).exists():
             raise SERError(
-                f"{folder} holds {mark}, of a run, folds or a model; choose another folder."
+                f"{folder} contains {mark}: it is a run, folds or a model. Choose another "
+                "folder."
             )
         if home.name == "report" and (home.parent / mark).exists():
-            raise SERError(f"{folder} is the report of a run; choose another folder.")
+            raise SERError(f"{folder} is the report of a run. Choose another folder.")
     _require_written(folder, {SUMS, WRITTEN}, written_files(folder))
 
 
 def _require_written(folder: Path, names: Iterable[str], earlier: set[str]) -> None:
-    """Stop where files would be replaced that no earlier report wrote."""
     foreign = [name for name in sorted(set(names) - earlier) if os.path.lexists(folder / name)]
     if foreign:
         raise SERError(
-            f"{folder} holds {', '.join(foreign)}, which no report wrote; choose another "
-            "folder, or remove that."
+            f"{folder} contains {', '.join(foreign)}, not written by a report. Choose another "
+            "folder, or remove the file."
         )
 
 
-def _same(new: Path, there: Path) -> bool:
-    """Whether a file is there already, so that nothing is lost where a new one replaces it."""
-    return new.is_file() and there.is_file() and filecmp.cmp(new, there, shallow=False)
-
-
 def _move(new: Path, folder: Path, own: bool) -> None:
-    """Move files to a folder, and remove those of an earlier report that have no successor."""
+    """Move files to a folder and remove files of an earlier report that were not replaced."""
     earlier = written_files(folder)
     written = {SUMS, WRITTEN, *(path.name for path in new.iterdir())}
     if not own:
-        kept = {name for name in written if _same(new / name, folder / name)}
-        _require_written(folder, written - kept, earlier)
+        _require_written(
+            folder, (name for name in written if not _same(new / name, folder / name)), earlier
+        )
     write_json(new / WRITTEN, {"written": sorted(written)})
     write_checksums(new)
-    # Both until the end: who is stopped in between leaves nothing whose owner is unknown.
+    # Until the end, the list names old and new files: if the process is stopped in between,
+    # the next report still knows which files it may remove.
     write_json(folder / WRITTEN, {"written": sorted(earlier | written)})
     for name in sorted(written - {SUMS, WRITTEN}):
         os.replace(new / name, folder / name)
@@ -247,37 +274,5 @@ def _move(new: Path, folder: Path, own: bool) -> None:
         logger.info(f"{folder}: removed {', '.join(stale)} of an earlier report")
 
 
-@dataclass(frozen=True)
-class ReportFigure:
-    """A figure as the page needs it.
-
-    Attributes
-    ----------
-    caption, alt : str
-    source : str
-        A ``data:`` address that holds the SVG.
-    """
-
-    caption: str
-    alt: str
-    source: str
-
-
-def inlined(stem: Path, caption: str, alt: str) -> ReportFigure:
-    """The figure whose SVG was written to ``stem``."""
-    svg = Path(f"{stem}.svg").read_bytes()
-    return ReportFigure(caption, alt, data_address(svg, "image/svg+xml"))
-
-
-def stem_of(folder: Path, evaluation: Mapping, what: str) -> Path:
-    """Where a figure of one test set is written, without suffix."""
-    return folder / f"{evaluation['test_set']}-{what}"
-
-
-def subtitle(evaluations: Iterable[Mapping]) -> str:
-    """Experiment and protocol, and where speech is synthetic, that it is."""
-    evaluations = list(evaluations)
-    protocols = dict.fromkeys(evaluation["protocol"] for evaluation in evaluations)
-    words = f"{evaluations[0]['experiment']}, {' + '.join(protocols)}"
-    synthetic = any(evaluation["synthetic"] for evaluation in evaluations)
-    return f"{words}, SYNTHETIC SPEECH" if synthetic else words
+def _same(new: Path, old: Path) -> bool:
+    return new.is_file() and old.is_file() and filecmp.cmp(new, old, shallow=False)

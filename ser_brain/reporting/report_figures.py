@@ -1,6 +1,6 @@
-"""Which figures a report shows.
+"""The figures of a report: what is drawn, with caption and alternative text.
 
-Axes: S speakers, 3 = value, low, high.
+Axes: N utterances, C classes, S speakers, 3 = value, low, high.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from ser_brain.core.tables import value_text
-from ser_brain.evaluation.calibration import reliability
+from ser_brain.evaluation.calibration import reliability_bins
+from ser_brain.evaluation.evaluate import all_metrics
 from ser_brain.evaluation.predictions import VALENCE_AROUSAL, Predictions
-from ser_brain.reporting.html import ReportFigure, inlined, stem_of, subtitle
+from ser_brain.reporting.html import ReportFigure, inlined, subtitle
 from ser_brain.reporting.plots.classification import (
     confusion,
     over_prediction,
@@ -30,28 +31,65 @@ from ser_brain.reporting.plots.speakers import (
 from ser_brain.reporting.plots.training import curves_of, together, training
 from ser_brain.reporting.report_tables import in_order, metric_title, temperature_text
 
+OF_SPEAKERS = ("uar", "valence mae", "arousal mae")
+Figures = dict[str, list[ReportFigure]]
 
-def emotion_figures(
-    folder: Path, predictions: Predictions, evaluation: Mapping
-) -> list[ReportFigure]:
-    """Confusion matrix and reliability diagram of a test set with labelled utterances."""
-    return [_confusion(folder, evaluation), _reliability(folder, predictions, evaluation)]
+
+def draw_all(
+    folder: Path, predictions: Mapping[str, Predictions], test_sets: Mapping[str, Mapping]
+) -> Figures:
+    """Draw every figure that the predictions allow: kind of figure -> one per test set.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to write; files are named ``<test set>-<kind>`` or, for all test sets, ``<kind>``.
+    predictions : mapping
+        Test set -> the predictions of all parts.
+    test_sets : mapping
+        Test set -> the evaluation of these predictions.
+    """
+    figures: Figures = {}
+    for name, evaluation in test_sets.items():
+        drawn = _value_figures(folder, predictions[name], evaluation)
+        if evaluation["classification"] and evaluation["classification"]["n"]:
+            drawn["confusion"] = _confusion(folder, evaluation)
+            drawn["reliability"] = _reliability(folder, predictions[name], evaluation)
+        if "speaker" in evaluation["groups"] and (shown := _speakers(folder, evaluation)):
+            drawn["speakers"] = shown
+        for kind, figure in drawn.items():
+            figures.setdefault(kind, []).append(figure)
+    labelled = {
+        name: evaluation
+        for name, evaluation in test_sets.items()
+        if evaluation["classification"] and evaluation["classification"]["n"]
+    }
+    if labelled:
+        figures["over_prediction"] = [_over_prediction(folder, labelled)]
+    # For papers; the page shows the matrices one by one, so that they wrap on narrow screens.
+    same = {n: e for n, e in labelled.items() if e["emotions"] == _first(labelled)["emotions"]}
+    if len(same) > 1:
+        counts = {n: np.array(e["classification"]["confusion"]) for n, e in same.items()}
+        title, emotions = "Confusion per test set", _first(same)["emotions"]
+        confusion(folder / "confusion", counts, emotions, title, subtitle(same.values()))
+    return figures
+
+
+def _first(test_sets: Mapping[str, Mapping]) -> Mapping:
+    return next(iter(test_sets.values()))
 
 
 def _confusion(folder: Path, evaluation: Mapping) -> ReportFigure:
     result, name = evaluation["classification"], evaluation["test_set"]
-    stem = stem_of(folder, evaluation, "confusion")
+    stem = folder / f"{name}-confusion"
     title = f"Confusion on {name} (n = {result['n']:,})"
     counts_CC = np.array(result["confusion"])
     confusion(stem, {name: counts_CC}, evaluation["emotions"], title, subtitle([evaluation]))
     recalls = ", ".join(
         f"{c['emotion']} {value_text(c['recall'])}" for c in result["per_class"]
     )
-    return inlined(
-        stem,
-        "Confusion matrix. Percent of each true class (colour) and counts.",
-        f"Confusion matrix of {name}. Recall: {recalls}. The same counts are in the table.",
-    )
+    alt = f"Confusion matrix of {name}. Recall: {recalls}. The table has the same counts."
+    return inlined(stem, f"{name}: UAR {value_text(result['metrics']['uar'])}", alt)
 
 
 def _reliability(folder: Path, predictions: Predictions, evaluation: Mapping) -> ReportFigure:
@@ -59,66 +97,37 @@ def _reliability(folder: Path, predictions: Predictions, evaluation: Mapping) ->
     labelled_N = predictions.true_N >= 0
     true_N = predictions.true_N[labelled_N]
     label = f"as trained, ECE {value_text(result['metrics']['ece'])}"
-    found = {label: reliability(true_N, predictions.log_probs_NC[labelled_N])}
+    bins = {label: reliability_bins(true_N, predictions.log_probs_NC[labelled_N])}
     if "calibrated" in result:
         after = result["calibrated"]
         label = (
             f"calibrated (T = {temperature_text(after['temperature'])}), "
             f"ECE {value_text(after['metrics']['ece'])}"
         )
-        found[label] = reliability(true_N, predictions.calibrated_NC[labelled_N])
-    stem = stem_of(folder, evaluation, "reliability")
+        bins[label] = reliability_bins(true_N, predictions.calibrated_NC[labelled_N])
+    stem = folder / f"{name}-reliability"
     title = f"Reliability on {name} (n = {result['n']:,})"
-    reliability_diagram(stem, found, title, subtitle([evaluation]))
-    return inlined(
-        stem,
-        "Reliability: accuracy against confidence in 15 bins (on the dotted line the model is "
-        "as sure as it is right), and how many utterances each bin holds.",
-        f"Reliability diagram of {name}: {'; '.join(found)}.",
-    )
+    reliability_diagram(stem, bins, title, subtitle([evaluation]))
+    return inlined(stem, name, f"Reliability diagram of {name}: {'; '.join(bins)}.")
 
 
-def of_all(folder: Path, test_sets: Mapping[str, Mapping]) -> list[ReportFigure]:
-    """Figures with a panel per test set, of those that have labelled utterances.
-
-    The confusion matrices side by side are for a paper: the page shows them one by one.
-    """
-    labelled = {
-        name: evaluation
-        for name, evaluation in test_sets.items()
-        if evaluation["classification"] and evaluation["classification"]["n"]
-    }
-    if not labelled:
-        return []
-    words = subtitle(labelled.values())
-    emotions = next(iter(labelled.values()))["emotions"]
-    counts = {
-        name: np.array(evaluation["classification"]["confusion"])
-        for name, evaluation in labelled.items()
-        if evaluation["emotions"] == emotions
-    }
-    if len(counts) > 1:
-        confusion(folder / "confusion", counts, emotions, "Confusion per test set", words)
-    return [_over_prediction(folder, labelled, words)]
-
-
-def _over_prediction(folder: Path, labelled: Mapping, words: str) -> ReportFigure:
+def _over_prediction(folder: Path, labelled: Mapping[str, Mapping]) -> ReportFigure:
     classes = {
         panel: lines
         for name, evaluation in labelled.items()
         for panel, lines in _by_language(name, evaluation).items()
     }
     stem = folder / "over_prediction"
-    over_prediction(stem, classes, "Over-prediction of each class", words)
-    spoken = {
+    over_prediction(stem, classes, "Over-prediction of each class", subtitle(labelled.values()))
+    ratios = {
         panel: ", ".join(f"{c['emotion']} {value_text(c['over_prediction'])}" for c in lines)
         for panel, lines in classes.items()
     }
-    alt = "; ".join(f"{panel}: {ratios}" for panel, ratios in spoken.items())
+    alt = "; ".join(f"{panel}: {each}" for panel, each in ratios.items())
     return inlined(
         stem,
-        "Over-prediction: how often a class is predicted for each time it is true, per test "
-        "set and language. 1 is even-handed, 2 twice too often.",
+        "Over-prediction of each class, per test set and language: predicted / true. At 1 the "
+        "class is predicted as often as it occurs, at 2 twice as often.",
         f"Bars of predicted / true per class. {alt}.",
     )
 
@@ -133,49 +142,38 @@ def _by_language(name: str, evaluation: Mapping) -> dict[str, list[Mapping]]:
     return {f"{name}{known}": evaluation["classification"]["per_class"]}
 
 
-def value_figures(
+def _value_figures(
     folder: Path, predictions: Predictions, evaluation: Mapping
-) -> list[ReportFigure]:
-    """Scatter, distributions and errors of each dimension that is rated; none where none is."""
+) -> dict[str, ReportFigure]:
+    """Scatter plot, distributions and errors of each rated dimension; none where none is."""
     pairs = _rated(predictions)
     if not pairs:
-        return []
-    name, va_range = evaluation["test_set"], evaluation["va_range"]
-    words = subtitle([evaluation])
+        return {}
+    name, va_range, words = (
+        evaluation["test_set"], evaluation["va_range"], subtitle([evaluation])
+    )  # fmt: skip
     metrics = {d: evaluation["regression"][d]["metrics"] for d in pairs}
     notes = {
         dimension: f"r = {value_text(m['pearson'])}, CCC = {value_text(m['ccc'])} "
         f"(n = {len(pairs[dimension][0]):,})"
         for dimension, m in metrics.items()
     }
-    spoken = "; ".join(f"{dimension}: {note}" for dimension, note in notes.items())
+    noted = "; ".join(f"{dimension}: {note}" for dimension, note in notes.items())
     biases = "; ".join(
         f"{d}: mean error {value_text(m['mean_error'])}" for d, m in metrics.items()
     )
-    stems = [
-        stem_of(folder, evaluation, what) for what in ("scatter", "distribution", "errors")
-    ]
+    stems = {k: folder / f"{name}-{k}" for k in ("scatter", "distribution", "errors")}
     title = f"Predicted against true values on {name}"
-    scatter(stems[0], pairs, va_range, notes, title, words)
-    distribution(stems[1], pairs, va_range, f"True and predicted values on {name}", words)
-    errors(stems[2], pairs, va_range, f"Errors on {name}", words)
-    return [
-        inlined(
-            stems[0],
-            "Predicted against true values; on the dashed line both are equal.",
-            f"Scatter plot of predicted against true values on {name}. {spoken}.",
-        ),
-        inlined(
-            stems[1],
-            "How often each value is true and predicted.",
-            f"Histograms of true and predicted valence and arousal on {name}.",
-        ),
-        inlined(
-            stems[2],
-            "Errors, predicted − true; the dashed line is their mean.",
-            f"Histograms of errors on {name}. {biases}.",
-        ),
-    ]
+    scatter(stems["scatter"], pairs, va_range, notes, title, words)
+    title = f"True and predicted values on {name}"
+    distribution(stems["distribution"], pairs, va_range, title, words)
+    errors(stems["errors"], pairs, va_range, f"Errors on {name}", words)
+    alts = {
+        "scatter": f"Scatter plot of predicted against true values on {name}. {noted}.",
+        "distribution": f"Histograms of true and predicted valence and arousal on {name}.",
+        "errors": f"Histograms of errors on {name}. {biases}.",
+    }
+    return {kind: inlined(stem, name, alts[kind]) for kind, stem in stems.items()}
 
 
 def _rated(predictions: Predictions) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -191,39 +189,14 @@ def _rated(predictions: Predictions) -> dict[str, tuple[np.ndarray, np.ndarray]]
     return pairs
 
 
-OF_SPEAKERS = ("uar", "valence mae", "arousal mae")
-
-
-def of_test_set(
-    folder: Path, predictions: Predictions, evaluation: Mapping
-) -> dict[str, list[ReportFigure]]:
-    """Draw every figure that the predictions on a test set allow, by section of the page.
-
-    Parameters
-    ----------
-    folder : Path
-        Where to write; files are named ``<test set>-<figure>``.
-    predictions : Predictions
-    evaluation : dict
-        Of the same predictions.
-    """
-    figures: dict[str, list[ReportFigure]] = {"emotions": [], "values": [], "groups": []}
-    facts = folder, predictions, evaluation
-    if evaluation["classification"] and evaluation["classification"]["n"]:
-        figures["emotions"] = emotion_figures(*facts)
-    figures["values"] = value_figures(*facts)
-    if "speaker" in evaluation["groups"]:
-        figures["groups"] = _speakers(folder, evaluation)
-    return figures
-
-
-def _speakers(folder: Path, evaluation: Mapping) -> list[ReportFigure]:
-    levels = evaluation["groups"]["speaker"]["levels"]
-    overall = _overall(evaluation)
+def _speakers(folder: Path, evaluation: Mapping) -> ReportFigure | None:
+    levels, test_set = evaluation["groups"]["speaker"]["levels"], evaluation["test_set"]
+    whole = all_metrics(evaluation["classification"], evaluation["regression"])
+    overall = {metric: estimate["value"] for metric, estimate in whole.items()}
     shown = [metric for metric in OF_SPEAKERS if overall.get(metric) is not None]
     if not shown:
-        return []
-    # From the bottom up; those without the metric come first and stay at the bottom.
+        return None
+    # Drawn from the bottom up; speakers without the metric stay at the bottom.
     names = in_order(levels, shown[0])
     names.sort(key=lambda name: levels[name]["metrics"][shown[0]]["value"] is not None)
     genders = [levels[name]["gender"] for name in names]
@@ -232,58 +205,44 @@ def _speakers(folder: Path, evaluation: Mapping) -> list[ReportFigure]:
         [gender if gender in GENDERS else None for gender in genders],
         [levels[name]["utterances"] for name in names],
     )
-    results = {
-        _axis_title(metric): SpeakerResults(
-            np.array([_ends(levels[name]["metrics"][metric]) for name in names], float),
-            overall[metric],
-            (-0.03, 1.03) if metric == "uar" else None,
-        )
-        for metric in shown
-    }
-    stem = stem_of(folder, evaluation, "speakers")
-    title = f"Each speaker of {evaluation['test_set']}"
-    speaker_strip(stem, speakers, results, title, subtitle([evaluation]))
-    least, most = names[0], names[-1]
-    return [
-        inlined(
-            stem,
-            "Each speaker: the larger the mark, the more utterances."
-            + (
-                " Grey lines are 95 % intervals over the utterances of the speaker."
-                if len(names) <= NAMED_SPEAKERS
-                else ""
-            ),
-            f"Strip plot of {len(names)} speakers. {metric_title(shown[0])} from "
-            f"{value_text(levels[least]['metrics'][shown[0]])} ({least}) to "
-            f"{value_text(levels[most]['metrics'][shown[0]])} ({most}), "
-            f"all together {value_text(overall[shown[0]])}. The same values are in the table.",
-        )
-    ]
+    results = {}
+    for metric in shown:
+        title = metric_title(metric) + ("" if metric == "uar" else " (lower is better)")
+        found = [levels[name]["metrics"][metric] for name in names]
+        values_S3 = np.array([[f["value"], f["low"], f["high"]] for f in found], float)
+        limits = (-0.03, 1.03) if metric == "uar" else None
+        results[title] = SpeakerResults(values_S3, overall[metric], limits)
+    stem = folder / f"{test_set}-speakers"
+    speaker_strip(
+        stem, speakers, results, f"Each speaker of {test_set}", subtitle([evaluation])
+    )
+    caption = f"{test_set}: larger marks stand for more utterances."
+    if len(names) <= NAMED_SPEAKERS:
+        caption += " Grey lines are 95 % intervals over the utterances of the speaker."
+    lowest, highest = (
+        value_text(levels[n]["metrics"][shown[0]]) for n in (names[0], names[-1])
+    )
+    return inlined(
+        stem,
+        caption,
+        f"Strip plot of {len(names)} speakers. {metric_title(shown[0])} from {lowest} "
+        f"({names[0]}) to {highest} ({names[-1]}), all together "
+        f"{value_text(overall[shown[0]])}. The table has the same values.",
+    )
 
 
-def _overall(evaluation: Mapping) -> dict[str, float | None]:
-    """Metric -> value of the whole test set."""
-    metrics = dict((evaluation["classification"] or {}).get("metrics", {}))
-    for dimension, result in (evaluation["regression"] or {}).items():
-        metrics |= {f"{dimension} {name}": found for name, found in result["metrics"].items()}
-    return {name: found["value"] for name, found in metrics.items()}
-
-
-def _axis_title(metric: str) -> str:
-    title = metric_title(metric)
-    return title if metric == "uar" else f"{title} (lower is better)"
-
-
-def _ends(estimate: Mapping) -> list[float | None]:
-    return [estimate["value"], estimate["low"], estimate["high"]]
-
-
-def of_training(
+def training_figure(
     folder: Path, logs: Sequence[Sequence[Mapping]], words: str
 ) -> ReportFigure | None:
-    """The training curves of a run or of every part, or None where nothing was logged.
+    """Draw the training curves of a run or of every part; None where nothing was logged.
 
-    ``words`` is the subtitle: experiment and protocol.
+    Parameters
+    ----------
+    folder : Path
+    logs : sequence
+        The training log of each part.
+    words : str
+        The subtitle: experiment and protocol.
     """
     logs = [log for log in logs if log]
     curves = together([curves_of(log) for log in logs])
@@ -297,24 +256,18 @@ def of_training(
         if title != "Learning rate"
         for name, parts in lines.items()
     }
-    spoken = "; ".join(f"{name} {value_text(float(value))}" for name, value in last.items())
+    ends = "; ".join(f"{name} {value_text(float(value))}" for name, value in last.items())
     of_parts = f" of {len(logs)} parts, a thin line each" if len(logs) > 1 else ""
     end = "At the end, on average" if of_parts else "At the end"
-    return inlined(
-        stem,
-        f"Losses, validation scores and learning rates over the epochs{of_parts}."
-        f"{_left_out(logs)}",
-        f"Training curves over {max(map(len, logs))} epochs. {end}: {spoken}.",
-    )
-
-
-def _left_out(logs: list[list[dict]]) -> str:
-    """What was not trained on, where there was any: see :mod:`ser_brain.training.brain`."""
-    said = ""
-    for key, words in (
-        ("skipped_batches", "Batches skipped, not being finite"),
-        ("steps_skipped_by_scaler", "Steps left out by the gradient scaler"),
+    skipped = ""
+    for key, what in (
+        ("skipped_batches", "Batches skipped because they were not finite"),
+        ("steps_skipped_by_scaler", "Steps skipped by the gradient scaler"),
     ):
         count = sum(line.get(key, 0) for log in logs for line in log)
-        said += f" {words}: {count:,}." if count else ""
-    return said
+        skipped += f" {what}: {count:,}." if count else ""
+    return inlined(
+        stem,
+        f"Losses, validation scores and learning rates over the epochs{of_parts}.{skipped}",
+        f"Training curves over {max(map(len, logs))} epochs. {end}: {ends}.",
+    )

@@ -127,7 +127,8 @@ def test_the_comparison_is_paired(made):
 def test_every_figure_is_there_for_a_paper(made):
     names = {path.name for path in (made / "run" / "circumplex").glob("planted-*")}
     expected = ("scree", "parts", "models", "distances", "circle", "placed", "separability")
-    assert names == {f"planted-{what}.{kind}" for what in expected for kind in ("svg", "png")}
+    kinds = (".svg", ".png", ".pdf", "-untitled.svg", "-untitled.pdf")
+    assert names == {f"planted-{what}{kind}" for what in expected for kind in kinds}
 
 
 def test_the_command_says_it_in_words(made, capsys, monkeypatch):

@@ -79,6 +79,6 @@ def test_a_model_is_no_place_for_it(tmp_path, capsys):
     write_checksums(model)
     before = {path: path.read_text() for path in model.iterdir()}
     assert main(["compare", *two_runs(tmp_path), "--out", str(model)]) == 2
-    printed = "holds config.json, of a run, folds or a model; choose another folder."
-    assert capsys.readouterr().err == f"error: {model} {printed}\n"
+    said = "contains config.json: it is a run, folds or a model. Choose another folder."
+    assert capsys.readouterr().err == f"error: {model} {said}\n"
     assert {path: path.read_text() for path in model.iterdir()} == before

@@ -35,7 +35,7 @@ def test_the_files(tmp_path, capsys):
     assert f"written to: {out}" in capsys.readouterr().out
     assert (out / "SHA256SUMS").is_file()
     assert {path.suffix for path in out.iterdir()} - {""} == {
-        *(".json", ".csv", ".md", ".tex", ".svg", ".png")
+        *(".json", ".csv", ".md", ".tex", ".svg", ".png", ".pdf")
     }
 
 

@@ -11,7 +11,7 @@ from ser_brain.evaluation.calibration import (
     ece,
     fit_temperature,
     nll,
-    reliability,
+    reliability_bins,
     score_statistics,
 )
 
@@ -64,7 +64,7 @@ TRUE_N = RNG.integers(4, size=300)
 
 
 def test_the_bins_are_those_of_scikit_learn():
-    found = reliability(TRUE_N, np.log(PROBS_NC))
+    found = reliability_bins(TRUE_N, np.log(PROBS_NC))
     right_N = PROBS_NC.argmax(1) == TRUE_N
     accuracy, confidence = calibration_curve(right_N, PROBS_NC.max(1), n_bins=15)
     held_K = found.count_K > 0
@@ -74,12 +74,12 @@ def test_the_bins_are_those_of_scikit_learn():
 
 
 def test_their_weighted_gap_is_the_ece():
-    found = reliability(TRUE_N, np.log(PROBS_NC))
+    found = reliability_bins(TRUE_N, np.log(PROBS_NC))
     gap_K = np.nan_to_num(np.abs(found.accuracy_K - found.confidence_K))
     assert (gap_K * found.count_K).sum() / 300 == pytest.approx(ece(TRUE_N, np.log(PROBS_NC)))
 
 
 def test_an_empty_bin_has_no_accuracy():
-    found = reliability(np.array([0]), np.log([[1.0, 1e-9]]))
+    found = reliability_bins(np.array([0]), np.log([[1.0, 1e-9]]))
     assert found.count_K.tolist() == [0] * 14 + [1]
     assert np.isnan(found.accuracy_K[:14]).all() and found.accuracy_K[14] == 1

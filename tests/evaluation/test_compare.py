@@ -1,4 +1,4 @@
-"""."""
+"""Comparisons of two models on the same utterances."""
 
 import itertools
 import json
@@ -14,9 +14,9 @@ from ser_brain.evaluation import metrics as ours
 from ser_brain.evaluation.compare import (
     KINDS,
     changed_answers,
-    compare,
+    compare_predictions,
     compare_runs,
-    pair,
+    pair_predictions,
     training_notes,
 )
 from ser_brain.evaluation.metrics import confusion_cells
@@ -51,7 +51,7 @@ def test_which_answers_changed(tmp_path):
         read_predictions(fake_run.write(tmp_path / name, "fake", answer(said)))
         for name, said in (("one", first), ("other", second))
     )
-    found = changed_answers(pair(one, other))
+    found = changed_answers(pair_predictions(one, other))
     assert found["same"] == 1
     assert found["counts"] == dict.fromkeys(KINDS, 1)
     assert [line["change"] for line in found["changed"]] == list(KINDS)
@@ -76,7 +76,7 @@ def two(tmp_path, count=80, kind="multiobjective", speakers=5, other=None):
     found = []
     for name, each in (("one", rows), ("other", said)):
         found.append(read_predictions(fake_run.write(tmp_path / name, "fake", each)))
-    return pair(*found)
+    return pair_predictions(*found)
 
 
 def _other_answer(row, rng):
@@ -93,7 +93,7 @@ def _other_answer(row, rng):
 
 def test_the_metrics_are_scikit_learns(tmp_path):
     both = two(tmp_path)
-    found = compare(both, 20)["tasks"]["emotion"]
+    found = compare_predictions(both, 20)["tasks"]["emotion"]
     for side, predictions in (("a", both.one), ("b", both.other)):
         true_N, predicted_N = predictions.true_N, predictions.predicted_N
         expected = {
@@ -127,20 +127,20 @@ def test_values_are_swapped_about_one_centre(tmp_path):
     def apart(swapped):
         swap_N = np.isin(speakers, swapped)
         sides = np.where(swap_N, other_N, one_N), np.where(swap_N, one_N, other_N)
-        return np.diff([ours.regression(true_N, side)["ccc"] for side in sides])[0]
+        return np.diff([ours.ccc(ours.value_statistics(true_N, n).sum(0)) for n in sides])[0]
 
     names = sorted(set(speakers))
     every = [c for n in range(6) for c in itertools.combinations(names, n)]
     observed = apart(())
     expected = np.mean([abs(apart(swapped)) >= abs(observed) - 1e-9 for swapped in every])
-    found = compare(both, 10)["tasks"]["valence"]["metrics"]["ccc"]
+    found = compare_predictions(both, 10)["tasks"]["valence"]["metrics"]["ccc"]
     assert found["difference"]["value"] == pytest.approx(observed, abs=1e-9)
     assert found["p"] == expected
 
 
 def test_a_model_does_not_differ_from_itself(tmp_path):
     rows = fake_run.rows(30)
-    tasks = compare(two(tmp_path, other=rows, count=30), 50)["tasks"]
+    tasks = compare_predictions(two(tmp_path, other=rows, count=30), 50)["tasks"]
     assert list(tasks) == ["emotion", "valence", "arousal"]
     for task in tasks.values():
         for metric in task["metrics"].values():
@@ -150,7 +150,7 @@ def test_a_model_does_not_differ_from_itself(tmp_path):
 
 def test_a_seed_gives_the_same_intervals(tmp_path):
     both = two(tmp_path, speakers=20)
-    assert compare(both, 30) == compare(both, 30)
+    assert compare_predictions(both, 30) == compare_predictions(both, 30)
 
 
 @pytest.mark.parametrize("speakers", [1, 20])
@@ -159,20 +159,20 @@ def test_the_order_of_rows_changes_no_number(tmp_path, speakers):
     both = two(tmp_path, speakers=speakers)
     orders = [np.random.default_rng(seed).permutation(80) for seed in (1, 2)]
     sides = zip((both.one, both.other), orders, strict=True)
-    shuffled = pair(*(side.chosen(order) for side, order in sides))
-    assert compare(shuffled, 30) == compare(both, 30)
+    shuffled = pair_predictions(*(side.chosen(order) for side, order in sides))
+    assert compare_predictions(shuffled, 30) == compare_predictions(both, 30)
 
 
 def test_tasks_without_labels_are_left_out(tmp_path):
     rows = fake_run.rows(12, rated=False, labelled=False)
     one = read_predictions(fake_run.write(tmp_path, "fake", rows))
-    found = compare(pair(one, one), 5)
+    found = compare_predictions(pair_predictions(one, one), 5)
     assert found["tasks"] == {}
     assert found["answers"]["same"] == found["both"] == 12
 
 
 def test_a_regression_model_gives_no_answers(tmp_path):
-    assert compare(two(tmp_path, 12, "regression"), 5)["answers"] is None
+    assert compare_predictions(two(tmp_path, 12, "regression"), 5)["answers"] is None
 
 
 def simulated(rng, speakers, each=15, edge=0.6):
@@ -200,19 +200,21 @@ def simulated(rng, speakers, each=15, edge=0.6):
                 embeddings_ND=None,
             )
         )
-    return pair(*sides)
+    return pair_predictions(*sides)
 
 
 def test_the_interval_covers_the_truth_and_uses_the_pairing(monkeypatch):
     """120 test sets; the true difference is measured on 10,000 other speakers."""
-    monkeypatch.setattr("ser_brain.evaluation.compare.swap_test", lambda *_: NO_P)
+    monkeypatch.setattr("ser_brain.evaluation.compare.paired_permutation_test", lambda *_: NO_P)
     rng = np.random.default_rng(5)
     true_NK = [t.sum(0) for t in _emotion_cells(simulated(rng, 10_000, each=4))]
     truth = np.diff([ours.LABEL_METRICS["uar"].function(t) for t in true_NK])[0]
     covered, width, unpaired_width = 0, 0.0, 0.0
     for _ in range(120):
         both = simulated(rng, 12)
-        found = compare(both, 200)["tasks"]["emotion"]["metrics"]["uar"]["difference"]
+        found = compare_predictions(both, 200)["tasks"]["emotion"]["metrics"]["uar"][
+            "difference"
+        ]
         covered += found["low"] <= truth <= found["high"]
         width += found["high"] - found["low"]
         clusters = clusters_of([row["speaker"] for row in both.one.rows])
@@ -241,7 +243,7 @@ def written(folder, rows, **changes):
 
 def pair_of(tmp_path, rows, other_rows, **changes):
     one = written(tmp_path / "one", rows)
-    return pair(one, written(tmp_path / "other", other_rows, **changes), ("X", "Y"))
+    return pair_predictions(one, written(tmp_path / "other", other_rows, **changes), ("X", "Y"))
 
 
 def test_utterances_are_matched_by_id(tmp_path):
@@ -313,7 +315,7 @@ def test_other_classes(tmp_path):
 def test_other_scales(tmp_path):
     rows = fake_run.rows(5, "regression")
     with pytest.raises(
-        SERError, match=r"va_range is \[1, 5\] for the one and \[0, 5\] for the"
+        SERError, match=r"va_range is \[1, 5\] for the first and \[0, 5\] for the"
     ):
         pair_of(tmp_path, rows, rows, va_range=[0, 5])
 
@@ -383,14 +385,14 @@ def test_folds_pair_by_id_and_part(tmp_path):
             ("x", "y"),
             {"protocol": "fake/random/seed 1"},
             [
-                "The protocols differ: a difference between the models may come from that.",
+                "The protocols differ, which may explain a difference between the models.",
                 "Both were trained on the same utterances.",
             ],
         ),
         (
             None,
             {},
-            ["Not every part has a splits.json: training data cannot be compared."],
+            ["Not every part has a splits.json, so training data cannot be compared."],
         ),
     ],
 )
@@ -415,5 +417,5 @@ def test_what_cannot_be_compared(tmp_path):
     shutil.rmtree(tmp_path / "b")
     for name, kind in (("b", "classification"), ("d", "regression")):
         fake_run.write(tmp_path / name, "fake", fake_run.rows(9, kind), experiment=kind)
-    with pytest.raises(SERError, match="predict nothing that could be compared"):
+    with pytest.raises(SERError, match="have nothing to compare"):
         compare_runs(read_run(tmp_path / "b"), read_run(tmp_path / "d"))

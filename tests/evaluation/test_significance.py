@@ -1,4 +1,4 @@
-"""."""
+"""Intervals and p-values: how often they err, and by other libraries."""
 
 import re
 from functools import partial
@@ -12,9 +12,9 @@ from ser_brain.evaluation.significance import (
     clusters_of,
     holm,
     interval,
-    note,
+    paired_permutation_test,
+    permutation_note,
     resample,
-    swap_test,
     tail_probability,
 )
 
@@ -137,7 +137,9 @@ def p_of(true_N, one_N, other_N, names, seed=0):
         metrics.confusion_cells(true_N, answer_N, CLASSES) for answer_N in (one_N, other_N)
     )
     rng = np.random.default_rng(seed)
-    return swap_test(one_NK, other_NK, clusters_of(names), {"uar": uar}, rng)["uar"]
+    return paired_permutation_test(one_NK, other_NK, clusters_of(names), {"uar": uar}, rng)[
+        "uar"
+    ]
 
 
 def scipys(true_N, one_N, other_N, names):
@@ -213,10 +215,12 @@ def test_undefined_metrics():
     one_NK, other_NK = np.ones((6, 1)), np.zeros((6, 1))
     undefined = {"never": lambda sums_XK: np.full(sums_XK.shape[:-1], np.nan)}
     rng, clusters = np.random.default_rng(0), clusters_of("abcdef")
-    assert swap_test(one_NK, other_NK, clusters, undefined, rng) == {"never": None}
+    assert paired_permutation_test(one_NK, other_NK, clusters, undefined, rng) == {
+        "never": None
+    }
     # Defined for the models as they are, undefined for most mixtures: these count as extreme.
     some = {"some": lambda sums: np.where(sums % 6 == 0, sums, np.nan)[..., 0]}
-    assert swap_test(one_NK, other_NK, clusters, some, rng) == {"some": 1.0}
+    assert paired_permutation_test(one_NK, other_NK, clusters, some, rng) == {"some": 1.0}
 
 
 @pytest.mark.parametrize(
@@ -228,7 +232,7 @@ def test_undefined_metrics():
     ],
 )
 def test_what_a_reader_is_told(speakers, said):
-    assert re.search(said, note(clusters_of(speakers)))
+    assert re.search(said, permutation_note(clusters_of(speakers)))
 
 
 def test_holm():

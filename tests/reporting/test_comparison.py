@@ -1,4 +1,4 @@
-"""."""
+"""Comparisons of two runs in a terminal, and of several on a page."""
 
 import json
 
@@ -16,9 +16,11 @@ from ser_brain.reporting.comparison import (
     comparison_lines,
     comparison_text,
     drawn,
+    file_tables,
     metrics,
+    origin_of,
     pairs,
-    whole,
+    versions,
     write_comparison,
 )
 from tests import fake_run
@@ -53,9 +55,12 @@ def test_the_page_is_whole_and_sober(tmp_path):
     page = Page(path)
     sober(page)
     assert "3 models on 2 test sets" in page.text
-    assert "python train.py a" in page.text and "It has no record of its command." in page.text
+    assert (
+        "python train.py a" in page.text
+        and "The run has no record of its command." in page.text
+    )
     assert "No model differs from classification in UAR" in page.text
-    assert "not written; ser report on its folder writes it" in page.text
+    assert "not written; ser report with its folder writes it" in page.text
     # UAR and two CCCs, the pairs, WA and F1; two heat maps and a confusion per test set.
     assert (page.count("table"), page.count("img")) == (6, 4)
     assert read_json(path.parent / "results.json", "results") == results
@@ -155,7 +160,7 @@ def test_changed_answers(tmp_path):
     comparison = found["test_sets"]["fake"]
     table = changed(comparison)
     assert len(table.rows) == 40 - comparison["answers"]["same"] > 5
-    metrics_of_all, changed_of_all = whole(found)
+    metrics_of_all, changed_of_all = file_tables(found)
     assert (metrics_of_all.name, changed_of_all.name) == ("comparison", "changed_answers")
     assert changed_of_all.rows[0][:2] == ["fake", table.rows[0][0]]
     protocol = "fake/speaker-5fold/intended/4-class/seed 1"
@@ -168,21 +173,23 @@ def test_the_text(tmp_path):
     assert said.startswith("A: model a, fake/speaker-5fold/intended/4-class/seed 1 (")
     assert "Synthetic speech: it says nothing about accuracy on people." in said
     assert "fake: 40 utterances of both\n" in said
-    assert "40 labelled utterances, drawn and swapped by 6 speakers. Only 6 speakers" in said
+    assert (
+        "40 labelled utterances, resampled and swapped by 6 speakers. Only 6 speakers" in said
+    )
     assert "Answers from A to B: " in said and " right to wrong, " in said
-    assert "more: --json shows all, --out writes them." in said
-    assert said.endswith("not for another training of either model.")
+    assert "more: --json shows all, --out writes all." in said
+    assert said.endswith("not another training of either model.")
 
 
 def test_a_regression_model_has_no_answers(tmp_path):
     found = compared(tmp_path, "regression")
     assert "Answers" not in comparison_lines(found)
-    assert [table.name for table in whole(found)] == ["comparison"]
+    assert [table.name for table in file_tables(found)] == ["comparison"]
 
 
 def test_what_was_drawn():
     task = {"n": 1200, "drawn": {"unit": "speaker", "count": 12, "notes": []}}
-    assert drawn(task) == "1,200 labelled utterances, drawn and swapped by 12 speakers."
+    assert drawn(task) == "1,200 labelled utterances, resampled and swapped by 12 speakers."
 
 
 def test_pairs(tmp_path):
@@ -196,3 +203,48 @@ def test_pairs(tmp_path):
     ]
     lost = comparison["answers"]["counts"]["right to wrong"]
     assert table.rows[0][-2] == lost > 0 and table.rows[1][-2] is None
+
+
+def record(**changes):
+    return {
+        "command": "python train.py",
+        "commit": "abc+",
+        "versions": {"torch": "2"},
+        **changes,
+    }
+
+
+def test_a_single_run(tmp_path):
+    fake_run.write(tmp_path / "runs" / "a")
+    write_json(tmp_path / "runs" / "a" / "run.json", record())
+    write_text(tmp_path / "runs" / "a" / "report" / "index.html", "")
+    assert origin_of(read_run(tmp_path / "runs" / "a"), tmp_path / "pages" / "p") == {
+        "protocol": "fake/speaker-5fold/intended/4-class/seed 1",
+        "encoder": "tiny",
+        "folder": "../../runs/a",
+        "report": "../../runs/a/report/index.html",
+        "commands": {"run": "python train.py"},
+        "commits": ["abc+"],
+        "versions": {"run": {"torch": "2"}},
+    }
+
+
+def test_parts_that_were_made_with_other_versions(tmp_path):
+    for number in (1, 2):
+        fake_run.write(tmp_path / str(number))
+        facts = {"commit": None, "versions": {"torch": "2", "numpy": f"{number}.0"}}
+        write_json(tmp_path / str(number) / "run.json", record(**facts))
+    write_json(tmp_path / "folds.json", {"parts": {"fold 1": "1", "fold 2": "2"}})
+    found = origin_of(read_run(tmp_path), tmp_path)
+    assert list(found["commands"]) == ["fold 1", "fold 2"]
+    assert found["commits"] == [] and found["report"] is None and found["folder"] == "."
+    table = versions({"a": found, "b": {"versions": {}}})
+    assert table.head == ["Package", "a", "b"]
+    assert table.rows == [["torch", "2", None], ["numpy", "1.0, 2.0", None]]
+
+
+def test_a_run_without_a_record(tmp_path):
+    fake_run.write(tmp_path)
+    found = origin_of(read_run(tmp_path), tmp_path)
+    assert found["commands"] == found["versions"] == {}
+    assert versions({"a": found}).rows == []

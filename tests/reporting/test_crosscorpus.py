@@ -1,4 +1,4 @@
-"""."""
+"""The tables and heat maps of a cross-corpus matrix."""
 
 import csv
 
@@ -21,6 +21,7 @@ from ser_brain.reporting.crosscorpus import (
 )
 from tests import fake_run
 from tests.evaluation.test_crosscorpus import of_kind, run_of
+from tests.reporting.test_plots import FILES
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def test_what_is_written(tmp_path, matrix):
         "crosscorpus_emotions": ["uar"],
         "crosscorpus_values": ["valence ccc", "arousal ccc"],
     }
-    figures = {f"{name}.{suffix}" for name in drawn for suffix in ("svg", "png")}
+    figures = {f"{name}{suffix}" for name in drawn for suffix in FILES}
     tables = {f"crosscorpus.{suffix}" for suffix in ("json", "csv", "md", "tex")}
     assert {path.name for path in out.iterdir()} == figures | tables
     assert read_json(out / "crosscorpus.json", "matrix") == matrix
@@ -164,8 +165,8 @@ def test_warnings(tmp_path):
     fake_run.write(tmp_path / "b", "x", rows[:-1], experiment="b")
     assert warnings(cross([read_run(tmp_path / n) for n in "ab"], 5)) == [
         "x: not the same utterances for all models, so none is best.",
-        "x: Only 3 speakers, too few to say how far the numbers would move with others: no "
-        "interval is given.",
+        "x: Only 3 speakers, too few to say how far the results would vary with others: there "
+        "is no interval.",
         "x: Only 3 speakers: p cannot fall below 0.25, so no difference can reach .05.",
     ]
 

@@ -1,4 +1,4 @@
-"""."""
+"""Pages and the folders they are written to."""
 
 import base64
 import hashlib
@@ -129,7 +129,7 @@ def test_a_folder_with_checksums_of_its_own(tmp_path):
         (tmp_path / name).write_text(name)
     write_checksums(tmp_path)
     before = content(tmp_path)
-    with pytest.raises(SERError, match="holds SHA256SUMS, which no report wrote; choose"):
+    with pytest.raises(SERError, match="contains SHA256SUMS, not written by a report. Choose"):
         write(tmp_path, "index.html")
     assert content(tmp_path) == before
 
@@ -137,7 +137,9 @@ def test_a_folder_with_checksums_of_its_own(tmp_path):
 @pytest.mark.parametrize("name", ["hyperparams.yaml", "folds.json", "config.json"])
 def test_a_folder_of_a_run_of_folds_or_of_a_model(tmp_path, name):
     (tmp_path / name).write_text("")
-    with pytest.raises(SERError, match=f"holds {name}, of a run, folds or a model; choose"):
+    with pytest.raises(
+        SERError, match=f"contains {name}: it is a run, folds or a model. Choose"
+    ):
         write(tmp_path, "index.html")
     assert names_in(tmp_path) == {name}
 
@@ -145,7 +147,7 @@ def test_a_folder_of_a_run_of_folds_or_of_a_model(tmp_path, name):
 def test_the_report_of_a_run_is_not_replaced_by_another(tmp_path):
     (tmp_path / "hyperparams.yaml").write_text("")
     write(tmp_path / "report", "index.html", "results.json", own=True)
-    with pytest.raises(SERError, match="report is the report of a run; choose another folder"):
+    with pytest.raises(SERError, match="report is the report of a run. Choose another folder"):
         write(tmp_path / "report", "comparison.json")
     assert names_in(tmp_path / "report") == {"index.html", "results.json", *LISTS}
 
@@ -154,7 +156,7 @@ def test_a_file_that_no_report_wrote_is_not_replaced(tmp_path):
     write(tmp_path, "index.html")
     (tmp_path / "results.json").write_text("mine")
     before = content(tmp_path)
-    with pytest.raises(SERError, match="holds results.json, which no report wrote"):
+    with pytest.raises(SERError, match="contains results.json, not written by a report"):
         write(tmp_path, "index.html", "results.json")
     assert content(tmp_path) == before
 
@@ -164,7 +166,9 @@ def test_a_damaged_list_of_files(tmp_path, damaged, caplog):
     """Then nobody knows whose the files are: only those of the report's own folder give way."""
     write(tmp_path, "index.html", "old.svg", own=True)
     (tmp_path / "files.json").write_text(damaged)
-    with pytest.raises(SERError, match="holds SHA256SUMS, files.json, which no report wrote"):
+    with pytest.raises(
+        SERError, match="contains SHA256SUMS, files.json, not written by a report"
+    ):
         write(tmp_path, "index.html")
     write(tmp_path, "index.html", own=True)
     assert f"{tmp_path / 'files.json'} is damaged" in caplog.text

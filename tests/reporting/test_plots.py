@@ -1,4 +1,4 @@
-"""."""
+"""Figures: their files, and what they show."""
 
 import re
 import subprocess
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ser_brain.core.errors import SERError
-from ser_brain.evaluation.calibration import reliability
+from ser_brain.evaluation.calibration import reliability_bins
 from ser_brain.reporting.plots.classification import (
     confusion,
     heat_map,
@@ -25,9 +25,10 @@ RNG = np.random.default_rng(0)
 TRUE_N = RNG.uniform(1, 5, 50)
 PAIRS = {"valence": (TRUE_N, TRUE_N + 0.3), "arousal": (TRUE_N, np.full(50, 3.0))}
 COUNTS_CC = np.array([[5, 1], [0, 0]])  # The second class never occurs.
+FILES = (".svg", ".png", ".pdf", "-untitled.svg", "-untitled.pdf")
 WORDS = ("A $title", "a/protocol with {braces}, $x$ and <tags>")
 MANY_N = RNG.uniform(-1, 1, 6_000)
-BINS = reliability(np.array([0, 1, 0]), np.log([[0.6, 0.4], [0.3, 0.7], [0.1, 0.9]]))
+BINS = reliability_bins(np.array([0, 1, 0]), np.log([[0.6, 0.4], [0.3, 0.7], [0.1, 0.9]]))
 CLASSES = [  # Too often, too seldom, never predicted, never true.
     {"emotion": "x" * 60, "support": 2, "predicted": 5, "over_prediction": 2.5},
     {"emotion": "y$", "support": 900, "predicted": 1, "over_prediction": 1 / 900},
@@ -84,19 +85,23 @@ FIGURES = {
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_both_files_are_written(tmp_path, name):
+def test_all_files_are_written(tmp_path, name):
     FIGURES[name](tmp_path / "x.y")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.y.png", "x.y.svg"]
+    assert {path.name for path in tmp_path.iterdir()} == {f"x.y{end}" for end in FILES}
     assert (tmp_path / "x.y.png").read_bytes().startswith(b"\x89PNG")
-    svg = (tmp_path / "x.y.svg").read_text()
-    assert "</svg>" in svg and "dc:date" not in svg
+    for end in (".pdf", "-untitled.pdf"):
+        assert (tmp_path / f"x.y{end}").read_bytes().startswith(b"%PDF")
+    for end in (".svg", "-untitled.svg"):
+        svg = (tmp_path / f"x.y{end}").read_text()
+        assert "</svg>" in svg and "dc:date" not in svg
+        assert ("A $title" in svg) == (end == ".svg" and name != "one value")
 
 
 def test_a_figure_is_the_same_each_time(tmp_path):
     for stem in ("a", "b"):
         FIGURES["confusion"](tmp_path / stem)
-    for suffix in ("svg", "png"):
-        one, other = (tmp_path / f"{stem}.{suffix}" for stem in "ab")
+    for end in FILES:
+        one, other = (tmp_path / f"{stem}{end}" for stem in "ab")
         assert one.read_bytes() == other.read_bytes()
 
 
@@ -142,22 +147,18 @@ def test_epochs_are_whole_numbers(tmp_path, epochs, ticks):
     assert found == ticks
 
 
-WORDS_plot_matrix = ("A $title", "a/protocol, $x$ and <tags>")
-
-
 def cell(value, **more):
     return {"value": value, "low": None, "high": None, **more}
 
 
 @pytest.mark.parametrize("rows, columns", [(1, 1), (8, 12)])
-def test_both_files_are_written_plot_matrix(tmp_path, rows, columns):
+def test_heat_maps_of_any_size(tmp_path, rows, columns):
     cells = [[cell((r + c) / 24) for c in range(columns)] for r in range(rows)]
     cells[0][0] = None
     names = [f"a_long_test_set_name_$that$_is_broken {r}\nchance 0.250" for r in range(rows)]
     models = [f"model ${c}" for c in range(columns)]
-    heat_map(tmp_path / "x", {"UAR": cells}, names, models, [0.25] * rows, *WORDS_plot_matrix)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.png", "x.svg"]
-    assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+    heat_map(tmp_path / "x", {"UAR": cells}, names, models, [0.25] * rows, *WORDS)
+    assert {path.name for path in tmp_path.iterdir()} == {f"x{end}" for end in FILES}
 
 
 def test_numbers_marks_and_bold(tmp_path, monkeypatch):
@@ -168,7 +169,7 @@ def test_numbers_marks_and_bold(tmp_path, monkeypatch):
         lambda self, x, y, s, **how: said.update({(y, x): (s, how["weight"], how["color"])}),
     )
     row = [cell(0.9, best=True, marks="*"), cell(0.1, marks="†"), None]
-    heat_map(tmp_path / "x", {"CCC": [row]}, ["s"], ["a", "b", "c"], [0.0], *WORDS_plot_matrix)
+    heat_map(tmp_path / "x", {"CCC": [row]}, ["s"], ["a", "b", "c"], [0.0], *WORDS)
     assert said[0, 0] == ("0.900*", "bold", "white")
     assert said[0, 1][:2] == ("0.100†", "normal")
     assert said[0, 2][0] == "–"
@@ -183,7 +184,7 @@ def test_colour_is_what_lies_above_chance(tmp_path, monkeypatch):
     )
     rows = [[cell(0.25), cell(1.0)], [cell(0.2), cell(0.75)], [cell(1.0), cell(1.0)]]
     chance = [0.25, 0.5, 1.0]
-    heat_map(tmp_path / "x", {"UAR": rows}, list("abc"), list("de"), chance, *WORDS_plot_matrix)
+    heat_map(tmp_path / "x", {"UAR": rows}, list("abc"), list("de"), chance, *WORDS)
     assert shown == [[[0.0, 1.0], [0.0, 0.5], [0.0, 0.0]]]
 
 

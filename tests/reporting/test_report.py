@@ -1,4 +1,4 @@
-"""."""
+"""The report of a run, as a reader and a browser see it."""
 
 import base64
 import csv
@@ -6,18 +6,19 @@ import hashlib
 import html.parser
 import json
 import re
+from urllib.parse import unquote
 
 import pytest
 
-from ser_brain.core.files import read_json, write_text
-from ser_brain.evaluation.evaluate import evaluate_run
-from ser_brain.evaluation.runs import read_run
+from ser_brain.core.files import read_json, write_json, write_text
 from ser_brain.reporting.plots import frame
-from ser_brain.reporting.report import summary_table, write_report
+from ser_brain.reporting.report import write_report
 from tests import fake_run
+from tests.inference import chromium
 
 HOSTILE = "<script>alert(1)</script>\"'&{{ 7*7 }}"
 VOID = {"meta", "img", "br", "link", "input", "hr"}
+CSV = "data:text/csv;charset=utf-8;base64,"
 
 
 class Page(html.parser.HTMLParser):
@@ -25,6 +26,7 @@ class Page(html.parser.HTMLParser):
 
     def __init__(self, path):
         super().__init__()
+        self.folder = path.parent
         self.open, self.tags, self.ids, self.links = [], [], [], []
         self.text = self.script = ""
         self.feed(path.read_text(encoding="utf-8"))
@@ -53,14 +55,14 @@ class Page(html.parser.HTMLParser):
         return sum(tag == found for found, _ in self.tags)
 
 
-CSV = "data:text/csv;charset=utf-8;base64,"
-
-
 def sober(page):
     """What must hold of every report."""
     assert len(page.ids) == len(set(page.ids))
     for link in page.links:
-        assert link.startswith(CSV) or link.startswith("#") and link[1:] in page.ids
+        if link.startswith("./"):
+            assert (page.folder / unquote(link)).is_file()
+        else:
+            assert link.startswith(CSV) or link.startswith("#") and link[1:] in page.ids
     assert sum(link.startswith(CSV) for link in page.links) == page.count("table")
     (policy,) = [a["content"] for _, a in page.tags if a.get("http-equiv")]
     digest = base64.b64encode(hashlib.sha256(page.script.encode()).digest()).decode()
@@ -68,6 +70,7 @@ def sober(page):
     for tag, attributes in page.tags:
         assert tag not in ("link", "iframe", "object")
         assert tag != "script" or not attributes
+        assert tag != "details" or "open" not in attributes
         assert not any(name.startswith("on") for name in attributes)
         if tag == "img":
             assert attributes["src"].startswith("data:image/svg+xml;base64,")
@@ -84,8 +87,8 @@ def sober(page):
 def sketched(monkeypatch):
     """Figures are set up and written, but not drawn, where a test does not look at them."""
 
-    def save(figure, stem):
-        for suffix in ("svg", "png"):
+    def save(figure, stem, formats):
+        for suffix in formats:
             write_text(f"{stem}.{suffix}", "<svg></svg>")
 
     monkeypatch.setattr(frame, "save", save)
@@ -96,18 +99,9 @@ def csv_of(link):
 
 
 def full_run(folder):
-    (folder / "run.json").write_text(
-        json.dumps(
-            {
-                "command": "python train.py hparams/x.yaml --seed=1",
-                "commit": "abc123",
-                "versions": {"numpy": "2.0"},
-                "wall_time_s": 75.2,
-                "started": "2026-01-01T00:00:00+0000",
-                "finished": True,
-            }
-        )
-    )
+    record = {"command": "python train.py hparams/x.yaml --seed=1", "commit": "abc123"}
+    record |= {"versions": {"numpy": "2.0"}, "wall_time_s": 75.2, "finished": True}
+    write_json(folder / "run.json", record | {"started": "2026-01-01T00:00:00+0000"})
     shared = {"speakers": {"count": 3, "examples": ["a"]}, "audio": {"count": 0}}
     splits = {
         "train": ["a", "b"],
@@ -116,28 +110,31 @@ def full_run(folder):
         "audit": {"train-valid": shared, "train-fake": shared},
         "left_out": {"fake": {"without an emotion": 1234}},
     }
-    (folder / "splits.json").write_text(json.dumps(splits))
-    (folder / "train_log.jsonl").write_text(
-        json.dumps({"epoch": 1, "train": {"loss": 1.0}, "valid": {"uar": 0.5}}) + "\n"
-    )
+    write_json(folder / "splits.json", splits)
+    epochs = [
+        {"epoch": 1, "train": {"loss": 1.0}, "valid": {"uar": 0.5}, "skipped_batches": 2},
+        {"epoch": 2, "train": {"loss": 0.9}, "valid": {"uar": 0.6}, "skipped_batches": 1},
+    ]
+    write_text(folder / "train_log.jsonl", "".join(f"{json.dumps(e)}\n" for e in epochs))
 
 
 @pytest.mark.parametrize("kind", ["multiobjective", "classification", "regression"])
 def test_every_kind_of_model(tmp_path, kind, sketched):
     full_run(tmp_path)
     fake_run.write(tmp_path, "fake", fake_run.rows(40, kind), experiment=kind)
-    path = write_report(tmp_path, resamples=50)
+    path, results = write_report(tmp_path, resamples=50)
     page = Page(path)
     sober(page)
-    images = [attributes["alt"] for tag, attributes in page.tags if tag == "img"]
     # Over-prediction, confusion, reliability; three of values; speakers and training.
-    expected = {"multiobjective": 8, "classification": 5, "regression": 5}
-    assert len(images) == expected[kind]
+    assert (
+        page.count("img") == {"multiobjective": 8, "classification": 5, "regression": 5}[kind]
+    )
     for text in ("python train.py hparams/x.yaml", "abc123", "1 min 15 s", "1,234 without an"):
         assert text in page.text
     assert "trained on speakers of fake" in page.text
+    assert "Batches skipped because they were not finite: 3." in page.text
     assert "Synthetic" not in page.text
-    results = read_json(path.parent / "results.json", "results")
+    assert read_json(path.parent / "results.json", "results") == results
     assert results["test_sets"]["fake"]["kind"] == kind
     with open(path.parent / "summary.csv", newline="") as file:
         (row,) = csv.DictReader(file)
@@ -147,13 +144,27 @@ def test_every_kind_of_model(tmp_path, kind, sketched):
         assert f"{uar['value']:.3f}" in page.text
     assert ("CCC valence" in row) == (kind != "classification")
     assert ("CCC: concordance" in page.text) == (kind != "classification")
-    assert ("UAR: recall averaged" in page.text) == (kind != "regression")
+    assert ("UAR: unweighted average recall" in page.text) == (kind != "regression")
+
+
+def test_the_order_in_which_people_look(tmp_path, sketched):
+    full_run(tmp_path)
+    for name in ("fake", "other"):
+        fake_run.write(tmp_path, name, temperature=2.0)
+    page = Page(write_report(tmp_path, resamples=50)[0])
+    order = ["above chance on both test sets", "Chance UAR", "Confusion matrices", "Precision"]
+    order += ["Pearson r", "Details", "Reliability:", "By gender", "Leakage audit", "Reproduce"]
+    places = [page.text.index(text, page.text.index("Summary", 200)) for text in order]
+    assert places == sorted(places)
+    for metric in ("NLL (nats)", "Brier", "ECE"):  # as trained and calibrated, in one table
+        assert page.text.count(f"\n{metric}\n") + page.text.count(f">{metric}<") <= 2
+    assert page.count("details") >= 8  # all closed, as sober() says
 
 
 def test_test_sets_that_lack_labels(tmp_path, sketched):
     fake_run.write(tmp_path, "none", fake_run.rows(20, rated=False, labelled=False))
     fake_run.write(tmp_path, "unrated", fake_run.rows(20, rated=False), role="train")
-    page = Page(write_report(tmp_path, resamples=20))
+    page = Page(write_report(tmp_path, resamples=20)[0])
     sober(page)
     assert "None is rated for valence or arousal" in page.text
     assert "The model has seen utterances of this set" in page.text
@@ -163,16 +174,11 @@ def test_test_sets_that_lack_labels(tmp_path, sketched):
 def test_what_a_reader_must_know_comes_first(tmp_path, sketched):
     fake_run.write(tmp_path, some_rows=fake_run.rows(20, "classification"), synthetic=True)
     (tmp_path / "run.json").write_text('{"finished": false, "wall_time_s": null}')
-    path = write_report(tmp_path, resamples=20)
+    path, _ = write_report(tmp_path, resamples=20)
     text = Page(path).text
     for words in ("it says nothing about accuracy on people", "had not finished"):
         assert text.index(words) < text.index("WA")
-    results = read_json(path.parent / "results.json", "results")
-    assert "it says nothing about accuracy on people" in summary_table(results)
     assert {path.name for path in tmp_path.iterdir()} == {"predictions", "report", "run.json"}
-    names = {path.name for path in (tmp_path / "report").iterdir()}
-    assert {"index.html", "results.json", "summary.md", "per_class.csv"} <= names
-    assert not any(name.startswith(".") for name in names)
 
 
 def test_hostile_words_stay_words(tmp_path):
@@ -196,48 +202,44 @@ def test_hostile_words_stay_words(tmp_path):
     name = HOSTILE.replace("/", "")
     words = dict.fromkeys(("protocol", "experiment", "encoder", "notes", "role"), HOSTILE)
     fake_run.write(tmp_path, name, rows, **words)
-    path = write_report(tmp_path, resamples=20)
+    path, _ = write_report(tmp_path, resamples=20)
     page = Page(path)
     sober(page)
     assert path.read_text().count("<script") == 1
     assert f"Known to be broken in every copy: {HOSTILE} ({HOSTILE})." in page.text
     quoted = HOSTILE.replace('"', '""')
     assert any(quoted in csv_of(link) for link in page.links if link.startswith(CSV))
-    assert (path.parent / f"{name}-confusion.svg").exists()
+    for suffix in (".svg", ".pdf", "-untitled.pdf"):
+        assert (path.parent / f"{name}-confusion{suffix}").exists()
+    assert HOSTILE not in (path.parent / f"{name}-confusion-untitled.svg").read_text()
 
 
-def folds_run(folder):
-    """Two folds of one corpus, each with its split, log and temperature."""
+def test_folds_have_one_page(tmp_path, sketched):
     rows = fake_run.rows(60)
     for number, part in ((1, rows[:30]), (2, rows[30:])):
-        fold = folder / f"fold-{number}"
+        fold = tmp_path / f"fold-{number}"
         facts = {"protocol": f"fake/speaker-2fold-fold{number}/intended/4-class/seed 1"}
         fake_run.write(fold, "fake", part, temperature=1.0 + number, **facts)
         full_run(fold)
     parts = {"parts": {"fold 1": "fold-1", "fold 2": "fold-2"}, "command": "ser folds x.yaml"}
-    (folder / "folds.json").write_text(json.dumps(parts))
-
-
-def test_folds_have_one_page(tmp_path, sketched):
-    folds_run(tmp_path)
-    path = write_report(tmp_path, resamples=20)
+    write_json(tmp_path / "folds.json", parts)
+    path, results = write_report(tmp_path, resamples=20)
     page = Page(path)
     sober(page)
     protocol = "fake/speaker-2fold/intended/4-class/seed 1"
-    for words in (protocol, "ser folds x.yaml", "Added up over 2 folds", "2.00 to 3.00"):
+    for words in (protocol, "ser folds x.yaml", "Summed over 2 folds", "2.00 to 3.00"):
         assert words in page.text
-    results = read_json(path.parent / "results.json", "results")
+    assert "of 2 parts, a thin line each" in page.text
     spread = results["test_sets"]["fake"]["spread"]["uar"]
     with open(path.parent / "parts.csv", newline="") as file:
         row = next(row for row in csv.DictReader(file) if row["Metric"] == "UAR")
     assert float(row["Mean"]) == pytest.approx(spread["mean"])
-    assert float(row["Mean"]) == pytest.approx(
-        (float(row["fold 1"]) + float(row["fold 2"])) / 2
-    )
+    mean = (float(row["fold 1"]) + float(row["fold 2"])) / 2
+    assert float(row["Mean"]) == pytest.approx(mean)
     assert float(row["SD"]) == pytest.approx(spread["std"])
 
 
-def test_the_protocol_stands_with_every_table_and_figure(tmp_path, monkeypatch, sketched):
+def test_the_protocol_is_named_with_every_table_and_figure(tmp_path, monkeypatch, sketched):
     subtitles = []
     new_figure = frame.new_figure
 
@@ -249,31 +251,31 @@ def test_the_protocol_stands_with_every_table_and_figure(tmp_path, monkeypatch, 
     full_run(tmp_path)
     fake_run.write(tmp_path, "fake", temperature=2.0)
     fake_run.write(tmp_path, "other")
-    path = write_report(tmp_path, resamples=20)
+    path, _ = write_report(tmp_path, resamples=20)
     protocol = fake_run.card()["protocol"]
     assert len(subtitles) == 2 * 6 + 3  # Of each set; confusions, over-prediction, training.
     assert all(protocol in subtitle for subtitle in subtitles)
     for table in path.parent.glob("*.md"):
         assert f"Protocol: {protocol}." in table.read_text(), table
-    for section in ("set-1", "set-2", "data"):
+    for section in ("confusion", "classes", "values", "details"):
         text = path.read_text().partition(f'<h2 id="{section}"')[2]
-        assert protocol in text.partition("<table")[0]
+        assert protocol in text.partition("<table")[0].partition("<img")[0]
 
 
 def test_a_download_holds_every_digit_of_its_table(tmp_path, sketched):
     fake_run.write(tmp_path)
-    path = write_report(tmp_path, resamples=20)
+    path, results = write_report(tmp_path, resamples=20)
     page = Page(path)
     links = {a["download"]: a["href"] for tag, a in page.tags if "download" in a}
-    assert {"summary.csv", "fake-classification.csv", "fake-by_speaker.csv"} <= links.keys()
-    assert csv_of(links["summary.csv"]) == (path.parent / "summary.csv").read_text()
-    value = read_json(path.parent / "results.json", "")["test_sets"]["fake"]["classification"]
-    value = value["metrics"]["uar"]["value"]
-    assert f"UAR,{value}," in csv_of(links["fake-classification.csv"])
+    assert {"summary.csv", "further_metrics.csv", "fake-by_speaker.csv"} <= links.keys()
+    for name in ("summary", "per_class", "regression"):
+        assert csv_of(links[f"{name}.csv"]) == (path.parent / f"{name}.csv").read_text()
+    value = results["test_sets"]["fake"]["classification"]["metrics"]["uar"]["value"]
+    assert f",UAR,{value}," in (path.parent / "classification.csv").read_text()
     assert {"data-value": str(value), "class": "number"} in [a for _, a in page.tags]
 
 
-def test_figures_of_an_earlier_report_go(tmp_path, sketched):
+def test_figures_of_an_earlier_report_are_removed(tmp_path, sketched):
     fake_run.write(tmp_path, "one")
     fake_run.write(tmp_path, "two")
     write_report(tmp_path, resamples=20)
@@ -293,7 +295,7 @@ def test_where_there_is_no_label_there_is_no_number(tmp_path, sketched):
     for row in rows:
         row["arousal"] = None
     fake_run.write(tmp_path, some_rows=rows, temperature=2.0)
-    path = write_report(tmp_path, resamples=20)
+    path, _ = write_report(tmp_path, resamples=20)
     page = Page(path)
     sober(page)
     assert not list(path.parent.glob("*reliability*")) + list(path.parent.glob("over_*"))
@@ -303,12 +305,19 @@ def test_where_there_is_no_label_there_is_no_number(tmp_path, sketched):
     assert "MAE arousal" not in page.text and "MAE valence" in page.text
 
 
-def test_the_summary_for_a_terminal(tmp_path):
-    fake_run.write(tmp_path, "one")
-    fake_run.write(tmp_path, "two", fake_run.rows(30, rated=False))
-    text = summary_table(evaluate_run(read_run(tmp_path), resamples=20))
-    lines = text.splitlines()
-    assert lines[0] == fake_run.card()["protocol"]
-    assert lines[2].split() == ["Test", "set", "one", "two"]
-    assert re.fullmatch(r"UAR +0\.\d{3} \[0\.\d{3}, .*\] +0\.\d{3} \[0\.\d{3}, .*\]", lines[5])
-    assert re.fullmatch(r"CCC valence +0\.\d{3} \[.*\]  +–", lines[7])
+@pytest.mark.skipif(chromium.find() is None, reason="needs Chromium")
+def test_in_a_browser(tmp_path):
+    full_run(tmp_path / "run")
+    for name in ("fake", "two", "three"):
+        fake_run.write(tmp_path / "run", name, temperature=2.0)
+    path, _ = write_report(tmp_path / "run", resamples=20)
+    with chromium.tab(tmp_path / "profile") as tab:
+        for width, highest in ((1200, 6_000), (400, 9_000)):
+            tab.open(path.as_uri(), width=width)
+            tab.until("document.readyState === 'complete' && !!document.querySelector('img')")
+            page = "document.documentElement"
+            assert tab.say(f"{page}.scrollWidth") <= width  # wide tables scroll by themselves
+            assert tab.say(f"{page}.scrollHeight") < highest
+        tab.say("dispatchEvent(new Event('beforeprint'))")
+        assert tab.say("document.querySelectorAll('details:not([open])').length") == 0
+        assert all(request.startswith(("file:", "data:")) for request in tab.requests)

@@ -1,131 +1,6 @@
-"""."""
+"""The tables of subgroups."""
 
-from ser_brain.reporting.report_tables import (
-    absent,
-    audit,
-    corpora,
-    gaps,
-    groups,
-    in_order,
-    known_speakers,
-    not_audited,
-    of_grouping,
-    split_sizes,
-    used,
-)
-
-CARD = {
-    "title": "A corpus",
-    "version": "2",
-    "licence": "CC0",
-    "citation": None,
-    "languages": ["deu", "eng"],
-    "synthetic": False,
-    "known_bad": {"x_1": "silent"},
-    "utterances": 1234,
-    "damaged": {"unreadable": 2, "missing": 1},
-    "same_audio": 3,
-}
-
-
-def fold(train, shared, lost):
-    return {
-        "train": ["a"] * train,
-        "valid": ["b"],
-        "tests": {"fake": ["c", "d"]},
-        "audit": {"train-fake": {"speakers": {"count": shared, "examples": []}, "texts": 1}},
-        "left_out": {"fake": lost},
-        "corpora": {"fake": CARD},
-    }
-
-
-FOLDS = {"fold 1": fold(5, 0, {"without an emotion": 7}), "fold 2": fold(6, 2, {"balance": 3})}
-ONE = {"run": FOLDS["fold 1"]}
-
-
-def test_a_corpus_with_what_was_found_in_it():
-    (corpus,) = corpora(ONE)
-    assert corpus["title"] == "A corpus"
-    assert corpus["facts"] == {"Version": "2", "Licence": "CC0", "Languages": "deu, eng"}
-    assert corpus["findings"] == [
-        "Left out by the preparation: 2 unreadable, 1 missing.",
-        "Groups of utterances with the same audio: 3.",
-        "Known to be broken in every copy: x_1 (silent).",
-    ]
-
-
-def test_sound_corpora_say_so_and_unknown_findings_stay_unsaid():
-    splits = {"run": {"corpora": {"sound": {"damaged": {}, "same_audio": 0}, "unknown": {}}}}
-    sound, unknown = corpora(splits)
-    assert sound["findings"] == [
-        "The preparation found no damaged, missing or stray file.",
-        "No two utterances have the same audio.",
-    ]
-    assert (unknown["title"], unknown["facts"], unknown["findings"]) == ("unknown", {}, [])
-
-
-def test_a_corpus_used_under_two_names_is_described_once():
-    cards = {"fake_deu": CARD, "fake_eng": CARD | {"use": "test", "utterances": 5}}
-    splits = {"run": {"corpora": cards}}
-    assert len(corpora(splits)) == 1
-    assert used(splits).rows == [
-        ["fake_deu", "A corpus", None, None, 1234, None],
-        ["fake_eng", "A corpus", "test only", None, 5, None],
-    ]
-
-
-def test_what_was_left_out_of_folds_is_a_range():
-    assert used(ONE).rows[0][-1] == "7 without an emotion"
-    assert used(FOLDS).rows[0][-1] == "0 to 7 without an emotion, 0 to 3 balance"
-
-
-def test_corpora_without_a_description_still_say_what_was_left_out():
-    split = {"left_out": {"old": {"without an emotion": 2}, "whole": {}}}
-    assert [row[-1] for row in used({"run": split}).rows] == ["2 without an emotion", None]
-    assert corpora({"run": split}) == []
-
-
-def test_a_part_without_a_class_is_named():
-    lacking = {"valid": ["fear"], "fake": ["fear", "joy"]}
-    one = {"run": {**FOLDS["fold 1"], "absent": lacking}}
-    said = "The validation set has no utterance of fear; the epoch is chosen without it."
-    assert absent(one) == [said]
-    assert absent({**FOLDS, "fold 3": one["run"]}) == [
-        f"fold 3: {said}",
-        "fold 3: The test set fake has no utterance of fear, joy; its results do not cover "
-        "them.",
-    ]
-    assert absent(FOLDS) == []
-
-
-def test_the_sizes_of_every_fold():
-    table = split_sizes(FOLDS)
-    assert table.head == ["Part", "fold 1", "fold 2"]
-    assert table.rows == [["train", 5, 6], ["valid", 1, 1], ["test: fake", 2, 2]]
-    assert split_sizes(ONE).head == ["Part", "Utterances"]
-
-
-def test_the_audit_adds_up_over_folds():
-    table = audit(FOLDS)
-    assert table.head == ["Parts", "Speakers", "Texts"]
-    assert table.rows == [["train-fake", 2, 2]]
-    assert "Added up over 2 folds." in table.caption
-    assert "Added up" not in audit(ONE).caption
-
-
-def test_what_is_unknown_is_no_zero():
-    unknown = {"count": 0, "examples": [], "unknown": [51, 13]}
-    audits = {"train-fake": {"speakers": unknown, "texts": {**unknown, "unknown": [0, 0]}}}
-    splits = {"run": {"audit": audits}}
-    table = audit(splits)
-    assert table.rows == [["train-fake", "0 known", 0]]
-    assert "Not compared: speakers of 64 utterances, which are unknown." in table.caption
-    assert not_audited(splits, ["texts"]) == "" and not_audited({}) == ""
-
-
-def test_speakers_that_any_fold_was_trained_on():
-    assert known_speakers(FOLDS) == ["fake"]
-    assert known_speakers(ONE) == []
+from ser_brain.reporting.report_tables import gaps, groups, in_order, of_grouping
 
 
 def estimate(value):
@@ -157,7 +32,7 @@ SPEAKERS = {
 
 def test_genders_side_by_side():
     (table,) = of_grouping("gender", GENDERS)
-    assert table.caption == "By gender; unknown of 3 utterances."
+    assert table.caption == "By gender; unknown for 3 utterances."
     assert table.head[1] == "a (n = 10, 1 speaker)"
     assert table.rows == [
         ["UAR", estimate(0.5), estimate(0.9), GAP, "b over a"],
@@ -172,7 +47,7 @@ def test_speakers_below_each_other_the_lowest_first():
     assert table.rows[0] == ["a", "female", 1200, 3, estimate(0.5)]
     assert table.rows[2][1] == "unknown"
     assert widest.rows == [["UAR", "b", "a", GAP]]
-    assert "extremes of 3 lie far apart by chance" in widest.caption
+    assert "extremes of 3 speakers are far apart by chance" in widest.caption
 
 
 def test_groups_without_a_label_have_no_table():

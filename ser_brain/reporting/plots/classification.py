@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from ser_brain.core.tables import is_best, value_text
-from ser_brain.evaluation.calibration import Reliability
+from ser_brain.evaluation.calibration import ReliabilityBins
 from ser_brain.reporting.plots.frame import (
     BLUE,
     GREY,
@@ -95,7 +95,7 @@ def over_prediction(
     stem : str or Path
         Output path without suffix.
     per_class : mapping
-        Panel -> its classes, as ``label_metrics.per_class`` gives them.
+        Panel -> its classes, see ``metrics.per_class``.
     title, subtitle : str
     """
     ratios = [line["over_prediction"] for lines in per_class.values() for line in lines]
@@ -154,7 +154,7 @@ MARKS = ((BLUE, "o", "-"), (VERMILLION, "s", "--"))
 
 
 def reliability_diagram(
-    stem: str | Path, found: Mapping[str, Reliability], title: str, subtitle: str
+    stem: str | Path, found: Mapping[str, ReliabilityBins], title: str, subtitle: str
 ) -> None:
     """Accuracy against confidence, and how many utterances each bin holds.
 

@@ -1,26 +1,29 @@
 """The frame of every figure: style, colours, title, grid of panels, files.
 
-No pyplot: no window and no state shared between figures. Colours are those of Okabe and
-Ito (2008), which colour-blind readers tell apart; no meaning rests on colour alone.
+Figures are made without pyplot, which would share state between them. The colours are those of
+Okabe and Ito (2008), which colour-blind readers can tell apart; no meaning rests on colour
+alone.
 """
 
 from __future__ import annotations
 
 import contextlib
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from ser_brain.core.files import atomic_path
+from ser_brain.reporting.html import UNTITLED
 
 BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
 VERMILLION, PURPLE = "#D55E00", "#CC79A7"
 GREY, INK = "#6B6B6B", "#1A1A1A"
-GAP = "#EDEDED"  # where there is nothing to draw
+GAP = "#EDEDED"  # where there are no data
 STYLE = {
     "font.family": "sans-serif",
     "font.size": 9,
@@ -34,7 +37,10 @@ STYLE = {
     "ytick.color": INK,
     "legend.frameon": False,
     "svg.hashsalt": "ser-recipes",
+    "pdf.fonttype": 42,  # TrueType: publishers refuse the default, Type 3
 }
+FORMATS = ("svg", "png", "pdf")
+NO_DATE = {"svg": {"Date": None, "Creator": None}, "png": {}, "pdf": {"CreationDate": None}}
 
 # Points drawn as pixels, so that an SVG of 100,000 utterances stays small.
 PIXELS_PER_INCH = 200
@@ -48,14 +54,14 @@ ABOVE = {"loc": "lower left", "bbox_to_anchor": (0, 0.97), "ncols": 2, "fontsize
 
 
 def new_figure(width_in: float, height_in: float, title: str, subtitle: str) -> Figure:
-    """An empty figure with a bold title and grey lines below it (the protocol).
+    """Make an empty figure with a bold title and, below it, the subtitle in grey.
 
     Parameters
     ----------
     width_in, height_in : float
-        Inches; what the words need is added to the height.
+        Size of the panels in inches; the height of the title is added.
     title, subtitle : str
-        Taken literally (no formulas); cut or broken to the width.
+        Literal text, without formulas. A long title is cut, a long subtitle is wrapped.
     """
     lines = textwrap.wrap(subtitle, int(width_in * 15)) or [""]
     words_in = 0.34 + 0.14 * len(lines)
@@ -71,7 +77,7 @@ def new_figure(width_in: float, height_in: float, title: str, subtitle: str) -> 
 
 
 def cut(text: str, characters: int = 24) -> str:
-    """Text that leaves room for the panel: the end of a longer one is cut off.
+    """Cut the end off a long text, so that it leaves room for the panel.
 
     Examples
     --------
@@ -81,20 +87,38 @@ def cut(text: str, characters: int = 24) -> str:
     return text if len(text) <= characters else f"{text[: characters - 1]}…"
 
 
-def save(figure: Figure, stem: str | Path) -> None:
-    """Write ``<stem>.svg`` and ``<stem>.png``, byte for byte the same on every run."""
+def save(figure: Figure, stem: str | Path, formats: Sequence[str] = FORMATS) -> None:
+    """Write a figure in several formats, byte for byte the same on every run.
+
+    With a PDF come ``<stem>-untitled.svg`` and ``<stem>-untitled.pdf``: the same figure without
+    title and subtitle, for papers, where the caption says both.
+    """
+    engine = figure.get_layout_engine()
     for _ in range(2):  # Panels of equal scales settle at the second pass.
-        figure.get_layout_engine().execute(figure)
+        engine.execute(figure)
     figure.set_layout_engine("none")
-    for suffix, metadata in (("svg", {"Date": None, "Creator": None}), ("png", {})):
-        with atomic_path(f"{stem}.{suffix}") as temporary:
-            figure.savefig(
-                temporary,
-                format=suffix,
-                dpi=PIXELS_PER_INCH,
-                metadata=metadata,
-                facecolor="white",
-            )
+    for suffix in formats:
+        _write(figure, f"{stem}.{suffix}")
+    if "pdf" in formats:
+        width_in, height_in = figure.get_size_inches()
+        panels_in = Bbox([[0, 0], [width_in, height_in * engine.get()["rect"][3]]])
+        for text in figure.texts:
+            text.set_visible(False)
+        for suffix in ("svg", "pdf"):
+            _write(figure, f"{stem}{UNTITLED}.{suffix}", panels_in)
+
+
+def _write(figure: Figure, path: str, part_in: Bbox | None = None) -> None:
+    suffix = path.rpartition(".")[2]
+    with atomic_path(path) as temporary:
+        figure.savefig(
+            temporary,
+            format=suffix,
+            dpi=PIXELS_PER_INCH,
+            metadata=NO_DATE[suffix],
+            facecolor="white",
+            bbox_inches=part_in,
+        )
 
 
 @contextlib.contextmanager
@@ -105,24 +129,20 @@ def panels(
     title: str,
     subtitle: str,
     per_row: int = PANELS_PER_ROW,
+    formats: Sequence[str] = FORMATS,
 ) -> Iterator[list[Axes]]:
-    """A figure of equal panels, written to ``<stem>.svg`` and ``<stem>.png`` at the end.
+    """Yield the axes of a figure of equal panels, and :func:`save` it at the end.
 
     Parameters
     ----------
     stem : str or Path
         Output path without suffix.
     count : int
-        How many panels.
+        Number of panels.
     panel_in : (float, float)
-        Width and height of one, in inches.
+        Width and height of a panel, in inches.
     title, subtitle : str
         See :func:`new_figure`.
-    per_row : int
-
-    Yields
-    ------
-    list of Axes
     """
     columns = min(per_row, count)
     rows = -(-count // columns)
@@ -133,4 +153,4 @@ def panels(
         for axes in grid.flat[count:]:
             axes.set_visible(False)
         yield list(grid.flat[:count])
-        save(figure, stem)
+        save(figure, stem, formats)

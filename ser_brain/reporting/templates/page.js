@@ -1,11 +1,11 @@
-// Sorts a table by the column whose header is pressed: up, down, as it was. Ties keep their
-// order, so that sorting by a second column first works. Without this script all still reads.
+// Sorts a table by the column whose header is clicked: ascending, descending, original order. Ties
+// keep their order, so sort by the second key first. The page is complete without this script.
 "use strict";
 {
   const words = new Intl.Collator("en", { numeric: true });
   const after = { none: "ascending", ascending: "descending", descending: "none" };
 
-  // A number where the cell has one, null where it has a dash, or else its words.
+  // The number of a cell, null for a dash, or else its text.
   const content = (row, column) => {
     const cell = row.cells[column];
     const { value } = cell.dataset;
@@ -41,4 +41,9 @@
       });
     });
   }
+
+  // On paper nothing can be clicked.
+  addEventListener("beforeprint", () => {
+    for (const details of document.querySelectorAll("details")) details.open = true;
+  });
 }

@@ -1,0 +1,120 @@
+"""The summary of a run: headline numbers, chance level and a verdict in plain English."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ser_brain.core.tables import Table, cell_text, to_text
+from ser_brain.evaluation.compare import SEEN
+from ser_brain.evaluation.metrics import LABEL_METRICS
+from ser_brain.reporting.html import SAYS_NOTHING
+
+HEADLINE_LABELS = ("wa", "uar", "macro_f1")
+NUMBERS = {3: "three", 4: "four", 5: "five", 6: "six", 7: "seven", 8: "eight", 9: "nine"}
+
+
+def summary(test_sets: Mapping[str, Mapping]) -> Table:
+    """The headline numbers, a row per test set."""
+    labels = HEADLINE_LABELS if any(e["classification"] for e in test_sets.values()) else ()
+    values = any(e["regression"] for e in test_sets.values())
+    dimensions = ("valence", "arousal") if values else ()
+    head = ["Test set", *(LABEL_METRICS[name].title for name in labels)]
+    head += [*(["Chance UAR"] if labels else []), *(f"CCC {name}" for name in dimensions)]
+    head += ["Utterances", "Speakers", "Role"]
+    table = Table("summary", "Results per test set, with 95 % intervals.", head)
+    for name, evaluation in test_sets.items():
+        counts, regression = evaluation["counts"], evaluation["regression"]
+        classification = evaluation["classification"]
+        row = [name]
+        row += [classification["metrics"][key] if classification else None for key in labels]
+        row += [chance(classification)] if labels else []
+        row += [regression[key]["metrics"]["ccc"] if regression else None for key in dimensions]
+        row += [counts["utterances"], counts["speakers"] or None, evaluation["role"]]
+        table.rows.append(row)
+    return table
+
+
+def chance(classification: Mapping | None) -> float | None:
+    """UAR of guessing: one divided by the number of classes that occur in the test set."""
+    present = classification["classes_present"] if classification else 0
+    return 1 / present if present else None
+
+
+def verdict(test_sets: Mapping[str, Mapping]) -> list[str]:
+    """Say of each task whether the model does better than chance, a sentence each.
+
+    It does where the whole interval of UAR lies above chance, or that of CCC above 0. Test sets
+    on which the model was trained have no verdict.
+    """
+    unseen = {name: e for name, e in test_sets.items() if e["role"] != SEEN}
+    classes = {
+        name: (found["metrics"]["uar"], chance(found))
+        for name, evaluation in unseen.items()
+        if (found := evaluation["classification"]) and found["n"]
+    }
+    sentences = {"Emotion classes": _judge(classes, "UAR", len(unseen))}
+    for dimension in ("valence", "arousal"):
+        rated = {
+            name: (evaluation["regression"][dimension]["metrics"]["ccc"], 0.0)
+            for name, evaluation in unseen.items()
+            if evaluation["regression"] and evaluation["regression"][dimension]["n"]
+        }
+        sentences[dimension.capitalize()] = _judge(rated, "CCC", len(unseen))
+    if sentences["Valence"] == sentences["Arousal"]:
+        sentences["Valence and arousal"] = sentences.pop("Valence")
+        del sentences["Arousal"]
+    return [f"{task}: {sentence}." for task, sentence in sentences.items() if sentence]
+
+
+def _judge(results: Mapping[str, tuple], metric: str, test_sets: int) -> str:
+    """Results: test set -> (estimate, chance); ``test_sets``: how many there are in all."""
+    groups: dict[str, list[str]] = {}
+    for name, (estimate, level) in results.items():
+        if estimate["low"] is None:
+            kind = "no verdict"
+        elif estimate["low"] > level:
+            kind = "above chance"
+        else:
+            kind = "below chance" if estimate["high"] < level else "no better than chance"
+        groups.setdefault(kind, []).append(name)
+    clauses = []
+    for kind, names in groups.items():
+        levels = sorted(results[name][1] for name in names)
+        level = " to ".join(dict.fromkeys(f"{end:.3g}" for end in (levels[0], levels[-1])))
+        verb = "include" if kind == "no better than chance" else "exclude"
+        reason = f"the 95 % interval of {metric} {verb}s {level}"
+        if len(names) > 1:
+            reason = f"the 95 % intervals of {metric} {verb} {level}"
+        if kind == "no verdict":
+            reason = "too few speakers for an interval"
+        clauses.append(f"{kind} on {_name_sets(names, test_sets)} ({reason})")
+    return "; ".join(clauses)
+
+
+def _name_sets(names: Sequence[str], total: int) -> str:
+    if len(names) < total or total == 1:
+        return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    if total == 2:
+        return "both test sets"
+    return f"all {NUMBERS.get(total, total)} test sets"
+
+
+def summary_text(results: Mapping) -> str:
+    """The summary as text for a terminal, a column per test set.
+
+    Parameters
+    ----------
+    results : mapping
+        See :func:`ser_brain.evaluation.evaluate.evaluate_run`.
+    """
+    test_sets = results["test_sets"]
+    table = summary(test_sets)
+    columns = [table.head, *([cell_text(cell) for cell in row] for row in table.rows)]
+    head, *rows = (list(line) for line in zip(*columns, strict=True))
+    lines = [next(iter(test_sets.values()))["protocol"], ""]
+    lines += [to_text(Table("summary", "", head, rows)), "", *verdict(test_sets)]
+    lines += [f"{name} is excluded: {why}." for name, why in results["incomplete"].items()]
+    synthetic = [name for name, evaluation in test_sets.items() if evaluation["synthetic"]]
+    if synthetic:
+        lines.append(f"Synthetic speech ({', '.join(synthetic)}): {SAYS_NOTHING}")
+    return "\n".join(lines)
