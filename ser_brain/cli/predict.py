@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
-    model_folder(arguments.model, arguments.revision)  # a wrong name costs no import of torch
+    model_folder(arguments.model, arguments.revision)  # a wrong name needs no import of torch
     # These import torch, which the help and the error of a mistake do without.
     from ser_brain.inference.inputs import audio_files
     from ser_brain.inference.recognizer import EmotionRecognizer
@@ -87,16 +87,16 @@ def _shown(
     from ser_brain.inference.predict import predict
     from ser_brain.inference.segments import merged
 
-    rows, left_out = [], []
+    rows, skipped = [], []
     for chunk, found in predict(recognizer, dict.fromkeys(files, 0), segmentation):
         rows += found
-        left_out += chunk.skipped
-    left_out = merged(left_out)
+        skipped += chunk.skipped
+    skipped = merged(skipped)
     lines = [to_text(_table(rows))] if rows else []
-    lines += _listed([item for item in left_out if item.is_problem], UNUSABLE)
-    lines += _listed([item for item in left_out if not item.is_problem], "without a score")
-    facts = {"predictions": rows, "left_out": [asdict(item) for item in left_out]}
-    return Outcome("\n".join(lines), facts, _exit_code(left_out))
+    lines += _listed([item for item in skipped if item.is_problem], UNUSABLE)
+    lines += _listed([item for item in skipped if not item.is_problem], "without a score")
+    facts = {"predictions": rows, "left_out": [asdict(item) for item in skipped]}
+    return Outcome("\n".join(lines), facts, _exit_code(skipped))
 
 
 def _written(
@@ -123,11 +123,11 @@ def _written(
         output.add(chunk, rows)
         count += len(rows)
     output.finish()
-    left_out = output.skipped
+    skipped = output.skipped
     lines = [f"new rows: {count:,}; files done before: {len(files) - len(remaining):,}"]
-    lines += _listed([item for item in left_out if item.is_problem], UNUSABLE, SHOWN)
-    if left_out:
-        lines.append(f"skipped: {len(left_out):,}, listed in {output.skipped_path}")
+    lines += _listed([item for item in skipped if item.is_problem], UNUSABLE, SHOWN)
+    if skipped:
+        lines.append(f"skipped: {len(skipped):,}, listed in {output.skipped_path}")
     if recognizer.va_range is not None:
         low, high = recognizer.va_range
         lines.append(f"scale of valence and arousal: {low:g} to {high:g}")
@@ -136,9 +136,9 @@ def _written(
         "out": str(arguments.out),
         "new_rows": count,
         "va_range": recognizer.va_range,
-        "left_out": [asdict(item) for item in left_out],
+        "left_out": [asdict(item) for item in skipped],
     }
-    return Outcome("\n".join(lines), facts, _exit_code(left_out))
+    return Outcome("\n".join(lines), facts, _exit_code(skipped))
 
 
 def _identity(arguments: argparse.Namespace) -> dict:
@@ -160,14 +160,14 @@ def _table(rows: list[dict]) -> Table:
     return Table("predictions", "", head, [[row[name] for name in head] for row in rows])
 
 
-def _listed(left_out: list[Skipped], title: str, most: int | None = None) -> list[str]:
-    if not left_out:
+def _listed(skipped: list[Skipped], title: str, most: int | None = None) -> list[str]:
+    if not skipped:
         return []
     lines = [
         f"{title}:",
-        *(f"  {one_line(_place(item))}: {item.reason}" for item in left_out[:most]),
+        *(f"  {one_line(_place(item))}: {item.reason}" for item in skipped[:most]),
     ]
-    more = len(left_out[most:]) if most else 0
+    more = len(skipped[most:]) if most else 0
     return [*lines, f"  and {more:,} more"] if more else lines
 
 
@@ -179,5 +179,5 @@ def _place(item: Skipped) -> str:
     return f"{item.file}, {item.start_s:.3f} s to {item.stop_s:.3f} s"
 
 
-def _exit_code(left_out: list[Skipped]) -> int:
-    return int(any(item.is_problem for item in left_out))
+def _exit_code(skipped: list[Skipped]) -> int:
+    return int(any(item.is_problem for item in skipped))

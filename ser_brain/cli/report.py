@@ -1,9 +1,10 @@
 """Write the report of a run, or one page that compares several runs.
 
-It works on predictions and runs no model. The report of one run goes to RUN/report/index.html;
-beside it are the numbers as JSON, CSV and Markdown and the figures as SVG, PNG and PDF
-(NAME-untitled.pdf and .svg: without title, for papers). A comparison of several runs goes to
---out: all runs on all test sets, a test of each pair, the confusion matrices side by side.
+The command works on predictions and runs no model. The report of one run goes to
+RUN/report/index.html; beside it are the numbers as JSON, CSV and Markdown and the figures
+as SVG, PNG and PDF (NAME-untitled.pdf and .svg: without title, for papers). A comparison of
+several runs goes to --out: all runs on all test sets, a test of each pair, and their
+confusion matrices side by side.
 
     ser report results/multiobjective/demo/1
     ser report results/classification/emodb/1 results/multiobjective/emodb/1 --out comparison

@@ -89,7 +89,7 @@ def course_figure(scored: ScoredRecording) -> ReportFigure | None:
     with TemporaryDirectory() as folder:
         stem = Path(folder) / "course"
         titles = "Predicted affect over time", _subtitle(scored)
-        with panels(stem, len(heights), size_in, *titles, 1, FORMATS) as grid:
+        with panels(stem, len(heights), size_in, *titles, per_row=1, formats=FORMATS) as grid:
             grid[0].get_gridspec().set_height_ratios(heights)
             lines = list(grid)
             if scored.probs_NC is not None:
