@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from ser_brain.analysis.plane import ellipse, spread
+from ser_brain.analysis.plots import ellipse, spread
 
 
 def test_labels_are_moved_as_little_as_possible():

@@ -19,7 +19,7 @@ from matplotlib.lines import Line2D
 from scipy.stats import chi2
 
 from ser_brain.analysis.circumplex.data import Cloud
-from ser_brain.analysis.plane import draw_circle, ellipse
+from ser_brain.analysis.plots import draw_circle, ellipse
 from ser_brain.reporting.plots.frame import (
     ABOVE,
     BLUE,

@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.stats import chi2
 
 from ser_brain.analysis.mood.timeline import Timeline
-from ser_brain.analysis.plane import ellipse
+from ser_brain.analysis.plots import ellipse
 from ser_brain.core.errors import SERError, bad_value
 
 BY = ("hour", "day", "week")

@@ -22,7 +22,7 @@ from matplotlib.patheffects import withStroke
 
 from ser_brain.analysis.mood.change import Span
 from ser_brain.analysis.mood.description import CENTRES
-from ser_brain.analysis.plane import draw_plane
+from ser_brain.analysis.plots import draw_plane
 from ser_brain.reporting.plots.frame import ABOVE, BLUE, GAP, GREY, INK, VERMILLION, panels
 
 SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)

@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
-from ser_brain.analysis.plane import draw_plane
+from ser_brain.analysis.plots import draw_plane
 from ser_brain.data.labels import rescale
 from ser_brain.inference.app.result import ScoredRecording, nearest_words
 from ser_brain.reporting.html import ReportFigure, inlined
