@@ -24,21 +24,21 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-format: setup  ## put the code in the project's style
+format: setup  ## format the code in the project's style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-golden: setup  ## write the golden losses anew, after a change that is meant to change them
+golden: setup  ## rewrite the golden losses, after a change that is meant to change them
 	$(BIN)/python -m tests.golden
 
-fuzz: setup  ## damaged and malicious input, 10,000 cases a target; takes hours
+fuzz: setup  ## damaged and malicious input, 10,000 cases for each target (hours)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[fuzz]'
 	$(BIN)/python -m fuzz
 
-licences: setup  ## write the table of dependencies in docs/supply_chain.md
+licences: setup  ## update the table of dependencies in docs/supply_chain.md
 	$(BIN)/python docs/licences.py
 
-bench: setup  ## time and memory of training and scoring against SpeechBrain's recipe, and of reports
+bench: setup  ## time and memory: training and scoring beside SpeechBrain's recipe, and reports
 	mkdir -p results
 	$(BIN)/python benchmarks/training.py --variants --json results/training.json
 	$(BIN)/python benchmarks/scoring.py --json results/scoring.json
@@ -47,8 +47,8 @@ bench: setup  ## time and memory of training and scoring against SpeechBrain's r
 kill: setup  ## stop every command at random moments, 50 times with each signal (hours)
 	OMP_NUM_THREADS=1 $(BIN)/python -m reliability.kill $(if $(SEED),--seed $(SEED))
 
-full: setup  ## run every command on disks that are too small (Linux, as root)
+full: setup  ## run every command on disks that are too small (Linux, as root; hours)
 	OMP_NUM_THREADS=1 $(BIN)/python -m reliability.full_disk
 
-clean:  ## remove what was built, not what was trained
+clean:  ## remove build files; keep trained models
 	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache

@@ -1,4 +1,4 @@
-"""."""
+"""The run folder: whose it is, whether it may continue, and its records."""
 
 import json
 import os
@@ -33,20 +33,29 @@ def trained(tmp_path):
     return tmp_path / "run"
 
 
-def test_a_new_folder_is_free_and_keeps_the_settings_of_a_run_that_begins(tmp_path):
+def test_a_new_folder_may_be_claimed_with_any_settings_until_there_is_work(tmp_path):
     claim(tmp_path / "run", SETTINGS)
     assert not (tmp_path / "run").exists()
     begin(tmp_path / "run", SETTINGS)
     assert (tmp_path / "run" / "hyperparams.yaml").read_text() == SETTINGS
+    claim(tmp_path / "run", "seed: 2\n")
 
 
-def test_without_checkpoints_there_is_nothing_to_continue(tmp_path):
-    begin(tmp_path, SETTINGS)
-    claim(tmp_path, "seed: 2\n")
-
-
-def test_the_same_settings_continue(trained):
+def test_the_same_settings_continue_whatever_their_layout(trained):
     claim(trained, SETTINGS)
+    for old, new in [
+        ("  # a comment", ""),
+        ("seed: 1", "# why\nseed:    1"),
+        (
+            "{corpus: demo, where: {language: eng}}",
+            "corpus: demo\n    where:\n      language: eng",
+        ),
+        ("language: eng", "language: 'eng'"),
+    ]:
+        assert old in SETTINGS
+        claim(trained, SETTINGS.replace(old, new))
+    first, rest = SETTINGS.split("\n", 1)
+    claim(trained, rest + first + "\n")
 
 
 @pytest.mark.parametrize("place", ["", "save", "predictions"])
@@ -97,23 +106,14 @@ def test_what_counts_as_another_setting(trained, old, new, key):
         claim(trained, SETTINGS.replace(old, new))
 
 
-@pytest.fixture
-def cached(tmp_path):
-    """A run folder with a checkpoint, trained with a cache of some size."""
-    begin(tmp_path / "cached", SETTINGS + "feature_cache_gb: 20\n")
-    (tmp_path / "cached" / "save" / "CKPT+2026").mkdir(parents=True)
-    return tmp_path / "cached"
-
-
-@pytest.mark.parametrize("size", ["40", "2.5", "!ref <seed>", "2026-13-45"])
-def test_the_size_of_the_cache_may_change(cached, size):
-    claim(cached, f"{SETTINGS}feature_cache_gb: {size}\n")
-
-
-@pytest.mark.parametrize("size", ["0", "0.0"])
-def test_whether_there_is_a_cache_may_not(cached, size):
-    with pytest.raises(SERError, match=r"\(different: whether feature_cache_gb is 0\)\."):
-        claim(cached, f"{SETTINGS}feature_cache_gb: {size}\n")
+def test_the_size_of_the_cache_may_change_but_not_whether_there_is_one(tmp_path):
+    begin(tmp_path, SETTINGS + "feature_cache_gb: 20\n")
+    (tmp_path / "save" / "CKPT+2026").mkdir(parents=True)
+    for size in ("40", "2.5", "!ref <seed>", "2026-13-45"):
+        claim(tmp_path, f"{SETTINGS}feature_cache_gb: {size}\n")
+    for size in ("0", "0.0"):
+        with pytest.raises(SERError, match=r"\(different: whether feature_cache_gb is 0\)\."):
+            claim(tmp_path, f"{SETTINGS}feature_cache_gb: {size}\n")
 
 
 def test_where_things_lie_and_for_how_long_may_change(trained):
@@ -122,35 +122,12 @@ def test_where_things_lie_and_for_how_long_may_change(trained):
     assert (trained / "hyperparams.yaml").read_text() == SETTINGS
 
 
-@pytest.mark.parametrize(
-    "old, new",
-    [
-        ("  # a comment", ""),
-        ("seed: 1", "# why\nseed:    1"),
-        (
-            "{corpus: demo, where: {language: eng}}",
-            "corpus: demo\n    where:\n      language: eng",
-        ),
-        ("language: eng", "language: 'eng'"),
-        ("corpus: demo", 'corpus: "demo"'),
-    ],
-)
-def test_comments_and_layout_do_not_count(trained, old, new):
-    assert old in SETTINGS
-    claim(trained, SETTINGS.replace(old, new))
-
-
 def test_an_anchor_is_what_it_stands_for(tmp_path):
     begin(tmp_path, "a: &rate 0.1\nb: *rate\n")
     (tmp_path / "save" / "CKPT+2026").mkdir(parents=True)
     claim(tmp_path, "a: 0.1\nb: 0.1\n")
     with pytest.raises(SERError, match=r"\(different: b\)"):
         claim(tmp_path, "a: &rate 0.1\nb: 0.2\n")
-
-
-def test_the_order_of_keys_does_not_count(trained):
-    first, rest = SETTINGS.split("\n", 1)
-    claim(trained, rest + first + "\n")
 
 
 def test_checkpoints_of_unknown_settings_are_nobodys(trained):
@@ -168,25 +145,15 @@ def test_predictions_of_other_settings_are_kept_apart_too(tmp_path):
         claim(tmp_path, "seed: 2\n")
 
 
-def test_the_log_has_a_line_per_epoch(tmp_path):
+def test_the_log_has_a_line_per_epoch_and_replaces_those_that_are_repeated(tmp_path):
     log = TrainLog(tmp_path / "train_log.jsonl")
     assert log.read() == []
-    log.write(1, train={"loss": 0.5}, valid={"loss": 0.6})
-    log.write(epoch=2, train={"loss": 0.4}, valid={"loss": 0.5})
-    lines = (tmp_path / "train_log.jsonl").read_text().splitlines()
-    assert [json.loads(line)["epoch"] for line in lines] == [1, 2]
-    assert TrainLog(tmp_path / "train_log.jsonl").read() == log.read()
-    assert log.read()[1] == {"epoch": 2, "train": {"loss": 0.4}, "valid": {"loss": 0.5}}
-
-
-def test_a_resumed_run_replaces_what_it_repeats(tmp_path):
-    log = TrainLog(tmp_path / "train_log.jsonl")
     for epoch in (1, 2, 3):
-        log.write(epoch, run="first")
-    log.write(2, run="second")  # Killed before the checkpoint of epoch 2 was whole.
-    assert [(e["epoch"], e["run"]) for e in log.read()] == [(1, "first"), (2, "second")]
-    log.write(3, run="second")
-    assert [(e["epoch"], e["run"]) for e in log.read()][2] == (3, "second")
+        log.write(epoch, train={"loss": 0.5})
+    lines = (tmp_path / "train_log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["epoch"] for line in lines] == [1, 2, 3]
+    log.write(epoch=2, train={"loss": 0.4})  # killed before the checkpoint of epoch 2 was whole
+    assert log.read() == [{"epoch": n, "train": {"loss": x}} for n, x in ((1, 0.5), (2, 0.4))]
 
 
 def test_a_kill_while_logging_keeps_the_old_log(tmp_path, monkeypatch):
@@ -311,7 +278,7 @@ def read(folder):
 def test_without_git_the_commit_is_unknown(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     RunRecord(tmp_path)
-    assert json.loads((tmp_path / "run.json").read_text())["commit"] is None
+    assert read(tmp_path)["commit"] is None
 
 
 @pytest.mark.parametrize(
