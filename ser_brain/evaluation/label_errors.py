@@ -1,8 +1,8 @@
-"""Label sanity: does a corpus's documentation exchange the names of its classes? No torch.
+"""Label errors: does the documentation of a corpus swap the names of its classes?
 
-A corpus with two classes exchanged looks like one on which a model does badly. What tells the
-two apart is that the model does well once the names are exchanged back; how that is tested
-stands in :mod:`ser_brain.evaluation.label_swaps`.
+A corpus with two names swapped looks like one on which a model does badly. The difference is
+that the model does well once the names are swapped back, which
+:mod:`ser_brain.evaluation.label_swaps` tests.
 
 Axes: N utterances, C classes (first as labelled, then as scored), S speakers, R random namings.
 """
@@ -20,11 +20,11 @@ from ser_brain.core.tables import Table, to_text
 from ser_brain.data.corpora import is_of
 from ser_brain.data.experiment import Protocol
 from ser_brain.evaluation.label_swaps import (
-    Exchange,
     LabelledScores,
-    find_exchanges,
-    following,
+    LabelSwap,
+    find_swaps,
     labelled_scores,
+    next_in,
     random_consistencies,
     speaker_cells,
     speaker_gains,
@@ -37,48 +37,27 @@ LEVEL = 0.05
 CLIPS_PER_CLASS = 3
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """How labels and predictions go together.
-
-    Attributes
-    ----------
-    cells_SCC : ndarray
-        See :func:`ser_brain.evaluation.label_swaps.speaker_cells`.
-    freed_NC : ndarray
-        Log-probabilities less what the model gives the class anyway for this speaker.
-    recall_CC : ndarray
-        Label, class -> share of what is labelled so for which the model says the class.
-    freed_recall_CC : ndarray
-        The same, where the highest freed score decides.
-    """
-
-    cells_SCC: np.ndarray
-    freed_NC: np.ndarray
-    recall_CC: np.ndarray
-    freed_recall_CC: np.ndarray
-
-
 def check_labels(parts: Mapping[str, Predictions], level: float = LEVEL) -> dict:
-    """Look for exchanged class names in the predictions on one test set.
+    """Look for swapped class names in the predictions on one test set.
 
     Parameters
     ----------
     parts : mapping
-        Part -> predictions, as in :attr:`ser_brain.evaluation.runs.Run.test_sets`. Where models
-        predict one utterance, their log-probabilities are averaged: they are one observation.
+        Part -> predictions, as in :attr:`ser_brain.evaluation.runs.Run.test_sets`. Where
+        several models predict one utterance, their log-probabilities are averaged, since they
+        are one observation.
     level : float
-        The share of honest test sets for which a model without any idea of the emotions would
-        raise an alarm; the more it knows, the fewer.
+        The share of correct test sets for which a model that knows nothing of emotions would
+        raise a false alarm; a better model raises fewer.
 
     Returns
     -------
     dict
         ``verdict``: ``exchanged``, ``silent`` or ``untested`` (with ``left_out``: why); ``p``
-        of the likeliest exchange (1 where the documented names agree best); ``exchanges`` with
-        their clips; ``uar`` and ``freed_uar`` (without the model's preferences) as documented
-        and exchanged; where it is silent, ``unseen``: pairs of classes whose exchange these
-        predictions would not show.
+        of the most likely swap (1 where the documented names agree best); ``exchanges`` with
+        clips to listen to; ``uar`` and ``freed_uar`` (without the model's preferences), as
+        documented and with names swapped back; where it is silent, ``unseen``: pairs of classes
+        whose swap these predictions would not reveal.
 
     Raises
     ------
@@ -91,33 +70,47 @@ def check_labels(parts: Mapping[str, Predictions], level: float = LEVEL) -> dict
     facts = {
         "test_set": card["test_set"],
         "protocol": card["protocol"],
-        "learned": _learned(pooled),
+        "learned": _is_trained_on(pooled),
         "level": level,
         "emotions": scores.emotions,
         "utterances": len(scores.ids),
         "speakers": len(set(scores.speaker_N.tolist())),
-        "left_out": scores.left_out,
+        "left_out": scores.skipped,
     }
     if not scores.ids:
         return facts | {"verdict": "untested", "exchanges": []}
     evidence = _evidence(scores)
     random_R = random_consistencies(evidence.cells_SCC, np.random.default_rng(card["seed"]))
-    found = find_exchanges(evidence.cells_SCC, evidence.freed_recall_CC, random_R)
-    believed = [exchange for exchange in found if exchange.believed(level)]
+    found = find_swaps(evidence.cells_SCC, evidence.debiased_recall_CC, random_R)
+    credible = [swap for swap in found if swap.is_credible(level)]
     return facts | {
-        "verdict": "exchanged" if believed else "silent",
+        "verdict": "exchanged" if credible else "silent",
         "p": found[0].p if found else 1.0,
-        "exchanges": [_describe(exchange, scores, evidence) for exchange in believed],
-        "uar": _uar(evidence.recall_CC, believed),
-        "freed_uar": _uar(evidence.freed_recall_CC, believed),
-        "unseen": [] if believed else _unseen(scores.emotions, evidence, random_R, level),
+        "exchanges": [_describe(swap, scores, evidence) for swap in credible],
+        "uar": _uar(evidence.recall_CC, credible),
+        "freed_uar": _uar(evidence.debiased_recall_CC, credible),
+        "unseen": [] if credible else _unseen(scores.emotions, evidence, random_R, level),
     }
 
 
-def _learned(predictions: Predictions) -> bool:
-    """Whether the model was trained on labels of this corpus, as its protocol says.
+@dataclass(frozen=True)
+class _Evidence:
+    """How labels and predictions go together; ``debiased``: without the model's preferences.
 
-    The corpus is that of the utterances: the name of a test set says more than that.
+    ``recall_CC``: label, class -> share of the utterances labelled so that are predicted as the
+    class. ``cells_SCC``: see :func:`ser_brain.evaluation.label_swaps.speaker_cells`.
+    """
+
+    cells_SCC: np.ndarray
+    debiased_NC: np.ndarray
+    recall_CC: np.ndarray
+    debiased_recall_CC: np.ndarray
+
+
+def _is_trained_on(predictions: Predictions) -> bool:
+    """Whether the model was trained on labels of this corpus, according to its protocol.
+
+    The corpus of the utterances counts: the name of a test set may have additions.
     """
     card = predictions.card
     trained = Protocol.of(card).corpora
@@ -125,77 +118,75 @@ def _learned(predictions: Predictions) -> bool:
     return card["role"] == "train" or any(is_of(corpus, trained) for corpus in tested)
 
 
-def _evidence(scores: LabelledScores) -> Evidence:
+def _evidence(scores: LabelledScores) -> _Evidence:
     cells_SCC, preference_SC = speaker_cells(
         scores.log_probs_NC, scores.true_N, scores.speaker_N
     )
-    freed_NC = scores.log_probs_NC - preference_SC[scores.speaker_N]
-    return Evidence(
+    debiased_NC = scores.log_probs_NC - preference_SC[scores.speaker_N]
+    return _Evidence(
         cells_SCC,
-        freed_NC,
-        _recalls(scores, scores.said_N),
-        _recalls(scores, freed_NC.argmax(axis=1)),
+        debiased_NC,
+        _recalls(scores, scores.predicted_N),
+        _recalls(scores, debiased_NC.argmax(axis=1)),
     )
 
 
-def _recalls(scores: LabelledScores, said_N: np.ndarray) -> np.ndarray:
+def _recalls(scores: LabelledScores, predicted_N: np.ndarray) -> np.ndarray:
     classes = len(scores.emotions)
-    counts_CC = confusion_matrix(scores.true_N, said_N, classes + 1)[:classes]
+    counts_CC = confusion_matrix(scores.true_N, predicted_N, classes + 1)[:classes]
     return counts_CC[:, :classes] / counts_CC.sum(axis=1, keepdims=True)
 
 
-def _uar(recall_CC: np.ndarray, exchanges: Sequence[Exchange]) -> dict[str, float]:
-    """UAR with the names as documented, and with all exchanges made."""
+def _uar(recall_CC: np.ndarray, swaps: Sequence[LabelSwap]) -> dict[str, float]:
+    """UAR with the names as documented, and with all swaps undone."""
     class_of = np.arange(len(recall_CC))
-    for exchange in exchanges:
-        class_of[list(exchange.cycle)] = following(exchange.cycle)
-    exchanged_C = recall_CC[np.arange(len(recall_CC)), class_of]
+    for swap in swaps:
+        class_of[list(swap.cycle)] = next_in(swap.cycle)
     return {
         "documented": float(np.trace(recall_CC) / len(recall_CC)),
-        "exchanged": float(exchanged_C.mean()),
+        "exchanged": float(recall_CC[np.arange(len(recall_CC)), class_of].mean()),
     }
 
 
 def _unseen(
-    emotions: Sequence[str], evidence: Evidence, random_R: np.ndarray, level: float
+    emotions: Sequence[str], evidence: _Evidence, random_R: np.ndarray, level: float
 ) -> list[list[str]]:
-    """Pairs of classes whose exchange in the documentation the test would not find.
+    """Pairs of classes whose swap in the documentation the test would not find.
 
-    Random namings are as likely whatever the documented one, so what they show stays the same.
+    The distribution over random namings does not depend on the documented one, so it is reused.
     """
     found = []
     for pair in combinations(range(len(emotions)), 2):
         named_C = np.arange(len(emotions))
         named_C[list(pair)] = pair[::-1]
-        exchanges = find_exchanges(
-            evidence.cells_SCC[:, named_C], evidence.freed_recall_CC[named_C], random_R
+        swaps = find_swaps(
+            evidence.cells_SCC[:, named_C], evidence.debiased_recall_CC[named_C], random_R
         )
-        if not any(e.cycle == pair and e.believed(level) for e in exchanges):
+        if not any(swap.cycle == pair and swap.is_credible(level) for swap in swaps):
             found.append([emotions[label] for label in pair])
     return found
 
 
-def _describe(exchange: Exchange, scores: LabelledScores, evidence: Evidence) -> dict:
-    labels, classes = list(exchange.cycle), following(exchange.cycle)
-    gains_S = speaker_gains(evidence.cells_SCC, exchange.cycle)
+def _describe(swap: LabelSwap, scores: LabelledScores, evidence: _Evidence) -> dict:
+    gains_S = speaker_gains(evidence.cells_SCC, swap.cycle)
     return {
-        "classes": [scores.emotions[label] for label in labels],
-        "p": exchange.p,
-        "recall_gain": exchange.recall_gain,
+        "classes": [scores.emotions[label] for label in swap.cycle],
+        "p": swap.p,
+        "recall_gain": swap.recall_gain,
         "speakers": len(gains_S),
         "speakers_for": int((gains_S > 0).sum()),
         "clips": [
             clip
-            for label, other in zip(labels, classes, strict=True)
+            for label, other in zip(swap.cycle, next_in(swap.cycle), strict=True)
             for clip in _clips(label, other, scores, evidence)
         ],
     }
 
 
-def _clips(label: int, other: int, scores: LabelledScores, evidence: Evidence) -> list[dict]:
-    """Those labelled so that speak most clearly for the other class."""
+def _clips(label: int, other: int, scores: LabelledScores, evidence: _Evidence) -> list[dict]:
+    """The utterances labelled so that sound most clearly like the other class."""
     labelled = np.flatnonzero(scores.true_N == label)
-    excess = evidence.freed_NC[labelled, other] - evidence.freed_NC[labelled, label]
+    excess = evidence.debiased_NC[labelled, other] - evidence.debiased_NC[labelled, label]
     clearest = labelled[np.argsort(-excess, kind="stable")[:CLIPS_PER_CLASS]]
     return [
         {
@@ -211,30 +202,50 @@ def _clips(label: int, other: int, scores: LabelledScores, evidence: Evidence) -
 
 
 def labels_text(facts: Mapping) -> str:
-    """What :func:`ser_brain.evaluation.label_errors.check_labels` found on a test set.
+    """The result of :func:`check_labels` for a terminal.
 
-    One line where the labels are as documented; otherwise each exchange, what it would do to
-    the UAR, and the clips to listen to first.
+    One line where the labels agree as documented; otherwise each swap, its effect on the UAR,
+    and the clips to listen to first.
     """
     if facts["verdict"] == "exchanged":
-        return "\n".join(_exchanged(facts))
+        return "\n".join(_swapped_lines(facts))
     if facts["verdict"] == "untested":
-        reasons = ", ".join(f"{count:,} {why}" for why, count in facts["left_out"].items())
-        return f"{facts['test_set']}: the labels cannot be checked (utterances: {reasons})."
-    return " ".join([_silent(facts), *_cautions(facts)])
-
-
-def _silent(facts: Mapping) -> str:
+        return f"{facts['test_set']}: the labels cannot be checked ({_skipped(facts)})."
     if facts["p"] <= facts["level"]:
-        said = "another naming of the classes agrees better, by too little for an exchange"
+        outcome = "another naming of the classes agrees better, but by too little for a swap"
     elif facts["p"] < 1:
-        said = "another naming of the classes agrees better, as happens by chance"
+        outcome = "another naming of the classes agrees better, as happens by chance"
     else:
-        said = "no naming of the classes agrees better than the documented one"
-    return (
-        f"{facts['test_set']}: {said} (p {facts['p']:.2g}, {facts['speakers']} speakers, "
+        outcome = "no naming of the classes agrees better than the documented one"
+    line = (
+        f"{facts['test_set']}: {outcome} (p {facts['p']:.2g}, {facts['speakers']} speakers, "
         f"{_uars(facts, 'documented')})."
     )
+    return " ".join([line, *_cautions(facts)])
+
+
+def _swapped_lines(facts: Mapping) -> list[str]:
+    lines = [f"{facts['test_set']}: class names seem to be swapped."]
+    head = ["Clip", "Documented as", "Sounds like", "P(documented)", "P(sounds like)"]
+    clips = Table("clips", "", head)
+    for swap in facts["exchanges"]:
+        lines.append(
+            f"  {_arrows(swap['classes'])}: p {swap['p']:.2g}, "
+            f"{swap['speakers_for']} of {swap['speakers']} speakers agree"
+        )
+        for clip in swap["clips"]:
+            names = [clip["documented"], clip["sounds_like"]]
+            clips.rows.append([clip["id"], *names, *(clip["probabilities"][n] for n in names)])
+    lines += [
+        f"  as documented: {_uars(facts, 'documented')}",
+        f"  swapped back:  {_uars(facts, 'exchanged')}",
+        "",
+        "The result would look the same for a model that confuses these classes in this",
+        "language or for these speakers. Listen to these clips first:",
+        "",
+        to_text(clips),
+    ]
+    return lines + [f"\n{caution}" for caution in _cautions(facts)]
 
 
 def _uars(facts: Mapping, naming: str) -> str:
@@ -245,55 +256,28 @@ def _uars(facts: Mapping, naming: str) -> str:
 
 
 def _cautions(facts: Mapping) -> list[str]:
-    """What silence does not say."""
+    """What the result does not show."""
     found = []
     if facts["learned"]:
         found.append(
-            "The model learned these labels; a naming that is wrong throughout, it learned too."
+            "The model was trained on these labels; names that are swapped throughout the "
+            "corpus cannot be found with it."
         )
     if facts["unseen"]:
-        which = f"an exchange of {', '.join(_arrows(pair) for pair in facts['unseen'])}"
+        which = f"a swap of {', '.join(_arrows(pair) for pair in facts['unseen'])}"
         if len(facts["unseen"]) == math.comb(len(facts["emotions"]), 2):
-            which = "any exchange"
-        found.append(f"These predictions would not show {which}.")
+            which = "any swap"
+        found.append(f"These predictions would not reveal {which}.")
     if facts["left_out"]:
-        reasons = ", ".join(f"{count:,} {why}" for why, count in facts["left_out"].items())
-        found.append(f"Left out: {reasons}.")
+        found.append(f"Skipped {_skipped(facts)}.")
     return found
+
+
+def _skipped(facts: Mapping) -> str:
+    reasons = [f"{count:,} {reason}" for reason, count in facts["left_out"].items()]
+    return f"utterances: {', '.join(reasons)}"
 
 
 def _arrows(classes: Sequence[str]) -> str:
     """``anger <-> sadness``; of three or more, what sounds like what."""
-    if len(classes) == 2:
-        return " <-> ".join(classes)
-    return " -> ".join([*classes, classes[0]])
-
-
-def _exchanged(facts: Mapping) -> list[str]:
-    lines = [f"{facts['test_set']}: class names seem to be exchanged."]
-    for exchange in facts["exchanges"]:
-        lines.append(
-            f"  {_arrows(exchange['classes'])}: p {exchange['p']:.2g}, "
-            f"{exchange['speakers_for']} of {exchange['speakers']} speakers agree"
-        )
-    lines += [
-        f"  as documented: {_uars(facts, 'documented')}",
-        f"  exchanged:     {_uars(facts, 'exchanged')}",
-        "",
-        "A model that hears one of these classes in the other, in this language or by these",
-        "speakers, would look the same. Listen to these clips first:",
-        "",
-        to_text(_clips_text(facts)),
-    ]
-    return lines + [f"\n{caution}" for caution in _cautions(facts)]
-
-
-def _clips_text(facts: Mapping) -> Table:
-    head = ["Clip", "Documented as", "Sounds like", "P(documented)", "P(sounds like)"]
-    table = Table("clips", "", head)
-    for exchange in facts["exchanges"]:
-        for clip in exchange["clips"]:
-            documented, other = clip["documented"], clip["sounds_like"]
-            given = clip["probabilities"]
-            table.rows.append([clip["id"], documented, other, given[documented], given[other]])
-    return table
+    return " <-> ".join(classes) if len(classes) == 2 else " -> ".join([*classes, classes[0]])

@@ -177,7 +177,7 @@ def run_folder(tmp_path):
 def test_labels_of_every_test_set(run_folder, capsys):
     assert main(["audit", "--labels", str(run_folder)]) == 1
     printed = capsys.readouterr().out
-    assert "exchanged: class names seem to be exchanged.\n  anger <-> sadness: p " in printed
+    assert "exchanged: class names seem to be swapped.\n  anger <-> sadness: p " in printed
     assert "\nhonest: no naming of the classes agrees better than the documented" in printed
     assert main(["audit", "--labels", str(run_folder), "--json"]) == 1
     found = json.loads(capsys.readouterr().out)["test_sets"]

@@ -1,4 +1,4 @@
-"""."""
+"""Whether the documentation of a corpus swaps class names."""
 
 import numpy as np
 import pytest
@@ -107,7 +107,7 @@ def test_an_exchange_that_would_not_have_shown(part):
     assert facts["verdict"] == "silent"
     assert ["sadness", "neutral"] in facts["unseen"]
     assert ["anger", "happiness"] not in facts["unseen"]
-    assert "would not show an exchange of " in labels_text(facts)
+    assert "would not reveal a swap of " in labels_text(facts)
     assert "sadness <-> neutral" in labels_text(facts)
 
 
@@ -115,10 +115,10 @@ def test_with_few_speakers_nothing_shows(part):
     facts = check_labels({"model": part(made(knows=4, speakers=2, documented=EXCHANGED))})
     assert facts["verdict"] == "silent" and len(facts["unseen"]) == 6
     assert "agrees better, as happens by chance (p 0." in labels_text(facts)
-    assert labels_text(facts).endswith("These predictions would not show any exchange.")
+    assert labels_text(facts).endswith("These predictions would not reveal any swap.")
 
 
-def test_a_slight_leaning_in_a_large_corpus_is_no_exchange(part):
+def test_a_slight_leaning_in_a_large_corpus_is_no_swap(part):
     """Significant, but the model tells the two classes no better when they are exchanged."""
     rng = np.random.default_rng(0)
     scores, true_N, speaker_N = made_scores(
@@ -127,7 +127,7 @@ def test_a_slight_leaning_in_a_large_corpus_is_no_exchange(part):
     scores[true_N == 2, 3] += 0.3
     facts = check_labels({"model": part(rows_of(log_softmax(scores, 1), true_N, speaker_N))})
     assert facts["p"] < 0.05 and facts["verdict"] == "silent"
-    assert "agrees better, by too little for an exchange (p 0.0" in labels_text(facts)
+    assert "agrees better, but by too little for a swap (p 0.0" in labels_text(facts)
 
 
 def test_predictions_of_one_utterance_are_one_observation(part):
@@ -163,7 +163,9 @@ def test_what_cannot_be_tested_is_counted(part):
         "of an unknown speaker": 1,
     }
     assert (facts["utterances"], facts["speakers"]) == (20, 2)
-    assert "Left out: 12 of a speaker with one class only, 3 without" in labels_text(facts)
+    assert "Skipped utterances: 12 of a speaker with one class only, 3 without" in labels_text(
+        facts
+    )
 
 
 def test_no_verdict_where_nothing_can_be_tested(part):
@@ -201,7 +203,7 @@ def test_labels_that_the_model_learned(part, card, learned):
     # A test set is named after its labels and its draw, too.
     facts = check_labels({"model": part(made(knows=2), test_set="far-rated_face", **card)})
     assert facts["learned"] is learned
-    assert ("The model learned these labels" in labels_text(facts)) is learned
+    assert ("The model was trained on these labels" in labels_text(facts)) is learned
 
 
 def test_a_model_of_valence_and_arousal(part):

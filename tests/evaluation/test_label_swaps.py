@@ -1,4 +1,4 @@
-"""."""
+"""The test for swapped names: by hand, and how often it errs."""
 
 from itertools import permutations
 
@@ -7,9 +7,9 @@ import pytest
 
 from ser_brain.evaluation import label_swaps
 from ser_brain.evaluation.label_swaps import (
-    Exchange,
+    LabelSwap,
     best_cycles,
-    find_exchanges,
+    find_swaps,
     random_consistencies,
     speaker_cells,
     speaker_gains,
@@ -66,14 +66,14 @@ def test_the_gain_of_an_exchange_by_speaker():
 
 
 def test_an_exchange_of_all_speakers_alike():
-    found = find_exchanges(permuted(2, 1, 0, 3), EVERY_RECALL, np.array([0, 1, np.sqrt(8), 3]))
-    assert found == [Exchange((0, 2), pytest.approx(np.sqrt(8)), 3 / 5, 1.0)]
+    found = find_swaps(permuted(2, 1, 0, 3), EVERY_RECALL, np.array([0, 1, np.sqrt(8), 3]))
+    assert found == [LabelSwap((0, 2), pytest.approx(np.sqrt(8)), 3 / 5, 1.0)]
 
 
 def test_the_likelier_of_two_exchanges_comes_first():
     cells_SCC = permuted(1, 0, 3, 2)
     cells_SCC[0, :2] = 2 * cells_SCC[0, [1, 0]]  # One speaker disagrees about 0 and 1.
-    found = find_exchanges(cells_SCC, EVERY_RECALL, np.linspace(0, 3, 99))
+    found = find_swaps(cells_SCC, EVERY_RECALL, np.linspace(0, 3, 99))
     assert [exchange.cycle for exchange in found] == [(2, 3), (0, 1)]
     assert found[0].p < found[1].p
 
@@ -82,7 +82,7 @@ def test_the_likelier_of_two_exchanges_comes_first():
     "p, recall_gain, believed", [(0.05, 0.1, True), (0.06, 0.9, False), (0.001, 0.09, False)]
 )
 def test_what_is_believed(p, recall_gain, believed):
-    assert Exchange((0, 1), 3.0, p, recall_gain).believed(0.05) is believed
+    assert LabelSwap((0, 1), 3.0, p, recall_gain).is_credible(0.05) is believed
 
 
 def test_random_namings_are_all_namings_of_what_a_speaker_has(monkeypatch):
@@ -131,8 +131,8 @@ def rates(times, documented=(0, 1, 2, 3), **facts):
         random_R = random_consistencies(cells_SCC, draw)
         found = [
             exchange.cycle
-            for exchange in find_exchanges(cells_SCC, EVERY_RECALL, random_R)
-            if exchange.believed(0.05)
+            for exchange in find_swaps(cells_SCC, EVERY_RECALL, random_R)
+            if exchange.is_credible(0.05)
         ]
         flagged += bool(found)
         exactly += found == [(0, 2)]
