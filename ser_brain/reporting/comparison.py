@@ -99,9 +99,7 @@ def _lines_of(comparison: Mapping) -> list[str]:
         table.rows = table.rows[:SHOWN]
         lines += ["", to_text(table)] if table.rows else []
         if more > 0:
-            lines.append(
-                f"... and {more:,} more: --json shows all, --out writes all."
-            )
+            lines.append(f"... and {more:,} more: --json shows all, --out writes all.")
     return lines
 
 

@@ -1092,14 +1092,14 @@ def two_folds(folder, cards):
 
 
 HALF = {
-    "predictions that were removed": ("*", "not predicted to the end by fold 2"),
+    "predictions that were removed": ("*", "not completely predicted by fold 2"),
     "predictions that were never finished": (
         "korean.card.json",
-        "not predicted to the end by fold 2",
+        "not completely predicted by fold 2",
     ),
     "another manifest, as while ser evaluate runs": (
         None,
-        "manifest_sha256 not the same for all parts",
+        "manifest_sha256 differs between parts",
     ),
 }
 
@@ -1112,14 +1112,14 @@ def test_half_of_the_folds_is_never_reported_as_the_whole(tmp_path, capsys, remo
         path.unlink()
     results = facts_of(capsys, "report", str(folds))
     assert list(results["test_sets"]) == ["fake"] and results["incomplete"] == {"korean": why}
-    said = f"korean is left out: {why}."
+    said = f"korean is excluded: {why}."
     assert said in (folds / "report" / "index.html").read_text()
     assert main(["report", str(folds)]) == 0 and said in capsys.readouterr().out
     other = two_folds(tmp_path / "other", "aa")
     for command in ("compare", "crosscorpus"):
         assert main([command, str(folds), str(other)]) == 0
         printed = capsys.readouterr().out
-        assert f"is left out: {why}." in printed and "0.400" not in printed
+        assert f"is excluded: {why}." in printed and "0.400" not in printed
     assert main(["audit", "--labels", str(folds), "--test_set", "korean"]) == 2
 
 
@@ -1130,7 +1130,7 @@ def test_folds_of_which_nothing_is_whole(tmp_path, capsys):
         path.unlink()
     assert main(["report", str(folds)]) == 2
     error = capsys.readouterr().err
-    assert "No test set of" in error and "fake (not predicted to the end by fold 1)" in error
+    assert "No test set of" in error and "fake (not completely predicted by fold 1)" in error
     assert "ser evaluate" in error and len(error.splitlines()) == 1
 
 
@@ -1182,7 +1182,7 @@ def test_nothing_is_an_all_clear_about_unknown_speakers(home, capsys):
     assert UNKNOWN.replace("48", str(count)) in said and "nothing known is shared" in said
     assert main(["report", str(home / "run")]) == 0
     page = (home / "run/report/index.html").read_text()
-    assert "Nobody can tell whether the model was trained on speakers" in page
+    assert "It is unknown whether the model was trained on speakers" in page
     assert UNKNOWN.capitalize() in page and "0 known" in page
     capsys.readouterr()
     assert main(["export", str(home / "run"), str(home / "model")]) == 0

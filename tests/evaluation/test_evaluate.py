@@ -269,5 +269,5 @@ def test_a_run(tmp_path):
 
 
 def test_a_run_without_predictions(tmp_path):
-    with pytest.raises(SERError, match="No predictions/.* train or evaluate first"):
+    with pytest.raises(SERError, match="No predictions/.* Train or evaluate first"):
         read_run(tmp_path)

@@ -88,14 +88,14 @@ def test_a_tie_follows_the_row(tmp_path):
 
 BAD_ROWS = [
     ({"id": "fake_0000"}, "line 3: id 'fake_0000' was already on line 1"),
-    ({"id": 7}, "line 3: id 7 is no string"),
+    ({"id": 7}, "line 3: id 7 is not a string"),
     ({"id": ...}, "line 3: lacks 'id'"),
     ({"emotion": ...}, "line 3: lacks 'emotion'"),
     ({"emotion": 2}, "line 3: emotion 2 is neither a name nor null"),
-    ({"log_probabilities": ...}, "line 3: has no log_probabilities, other lines do"),
+    ({"log_probabilities": ...}, "line 3: has no log_probabilities, but other lines do"),
     (
         {"log_probabilities": dict.fromkeys(reversed(fake_run.EMOTIONS), -1.386294)},
-        r"line 3: has scores for \['neutral', .*the card's class order is \['anger'",
+        r"line 3: has scores for \['neutral', .*but the card's class order is \['anger'",
     ),
     (
         {"log_probabilities": dict.fromkeys(fake_run.EMOTIONS, float("nan"))},
@@ -103,7 +103,7 @@ BAD_ROWS = [
     ),
     (
         {"log_probabilities": dict.fromkeys(fake_run.EMOTIONS, "-1.4")},
-        "line 3: has log_probabilities '-1.4', which is no number",
+        "line 3: has log_probabilities '-1.4', which is not a number",
     ),
     (
         {"log_probabilities": dict.fromkeys(fake_run.EMOTIONS, 0.25)},
@@ -111,10 +111,10 @@ BAD_ROWS = [
     ),
     (
         {"predicted_emotion": "joy"},
-        "line 3: says predicted_emotion 'joy', its scores say",
+        "line 3: has predicted_emotion 'joy', but its highest",
     ),
     ({"valence": float("inf")}, "line 3: has valence or arousal that is NaN or infinite"),
-    ({"arousal": "high"}, "line 3: has valence or arousal 'high', which is no number"),
+    ({"arousal": "high"}, "line 3: has valence or arousal 'high', which is not a number"),
     ({"predicted_valence": ...}, "line 3: lacks predicted_valence or predicted_arousal"),
     ({"predicted_arousal": float("nan")}, "line 3: has predicted_valence or predicted_ar"),
 ]
@@ -172,7 +172,7 @@ def test_missing_files(tmp_path):
 
 
 def test_no_rows(tmp_path):
-    with pytest.raises(SERError, match="it has no line"):
+    with pytest.raises(SERError, match="the file has no line"):
         fake_run.write(tmp_path, some_rows=[])
 
 
@@ -214,7 +214,7 @@ def test_a_failed_write_leaves_no_card(tmp_path):
     path = fake_run.write(tmp_path)
     rows = fake_run.rows(2)
     rows[1]["text"] = object()
-    with pytest.raises(TypeError, match="object has no place in a prediction"):
+    with pytest.raises(TypeError, match="object cannot be written to a prediction"):
         fake_run.write(tmp_path, some_rows=rows)
     with pytest.raises(SERError, match="No prediction card"):
         read_predictions(path)

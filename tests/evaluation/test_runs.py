@@ -112,7 +112,7 @@ def test_each_prediction_of_the_same_utterance_counts(tmp_path):
 
 def test_each_fold_has_its_temperature(tmp_path):
     folds(tmp_path, temperature=2.0)
-    with pytest.raises(SERError, match="Some parts have temperature_N, others have not"):
+    with pytest.raises(SERError, match="Some parts have temperature_N, others do not"):
         read_run(tmp_path).pooled("fake")
     for number in (1, 2):
         path = tmp_path / f"fold-{number}" / "predictions" / "fake.card.json"
@@ -172,5 +172,5 @@ def test_a_fold_that_is_not_there(tmp_path, part):
 
 def test_folds_that_are_not_finished(tmp_path):
     (tmp_path / "folds.json").write_text('{"parts": {}, "finished": false}')
-    with pytest.raises(SERError, match="is not finished; repeat the ser folds that wrote it"):
+    with pytest.raises(SERError, match="is not finished. Repeat the ser folds that wrote it"):
         read_run(tmp_path)

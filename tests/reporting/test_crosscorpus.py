@@ -164,7 +164,7 @@ def test_warnings(tmp_path):
     fake_run.write(tmp_path / "a", "x", rows, experiment="a")
     fake_run.write(tmp_path / "b", "x", rows[:-1], experiment="b")
     assert warnings(cross([read_run(tmp_path / n) for n in "ab"], 5)) == [
-        "x: not the same utterances for all models, so none is best.",
+        "x: the models have different utterances, so none is best.",
         "x: Only 3 speakers, too few to say how far the results would vary with others: there "
         "is no interval.",
         "x: Only 3 speakers: p cannot fall below 0.25, so no difference can reach .05.",
