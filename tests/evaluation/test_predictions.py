@@ -47,14 +47,6 @@ def test_what_is_written_is_read(tmp_path):
     np.testing.assert_array_equal(scores, found.log_probs_NC.max(1))
 
 
-@pytest.mark.parametrize("kind", ["classification", "regression"])
-def test_a_model_of_one_task(tmp_path, kind):
-    found = read_predictions(fake_run.write(tmp_path, some_rows=fake_run.rows(4, kind)))
-    assert (found.log_probs_NC is None) == (kind == "regression")
-    assert (found.predicted_N is None) == (kind == "regression")
-    assert (found.predicted_va_N2 is None) == (kind == "classification")
-
-
 def test_no_embeddings_removes_the_old_ones(tmp_path):
     path = fake_run.write(tmp_path)
     write_predictions(path.parent, "fake", fake_run.rows(3), None, fake_run.card())
@@ -134,6 +126,7 @@ def test_a_bad_row_is_named(tmp_path, changes, message):
         ({"emotions": ["anger", "anger"]}, "emotions is .* expected a list without repeats"),
         ({"va_range": [5, 1]}, r"va_range is \[5, 1\], expected \[low, high\]"),
         ({"va_range": ["a", "b"]}, "expected .low, high."),
+        ({"temperature": 0}, "temperature is 0, expected a number above 0"),
         ({"seed": None}, "seed is None, expected a whole number"),
         ({"test_set": "other"}, "it is of test set 'other'. Rename the file back"),
     ],
@@ -174,14 +167,6 @@ def test_missing_files(tmp_path):
 def test_no_rows(tmp_path):
     with pytest.raises(SERError, match="the file has no line"):
         fake_run.write(tmp_path, some_rows=[])
-
-
-def test_neither_task(tmp_path):
-    rows = fake_run.rows(2, "regression")
-    for row in rows:
-        del row["predicted_valence"], row["predicted_arousal"]
-    with pytest.raises(SERError, match="neither log_probabilities nor predicted_valence"):
-        fake_run.write(tmp_path, some_rows=rows)
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "../a", ".a", ".."])
