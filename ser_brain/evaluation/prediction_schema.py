@@ -1,4 +1,4 @@
-"""From prediction rows to checked columns.
+"""The schema of a predictions file: from rows to checked columns.
 
 Axes: N utterances, C classes, 2 = valence and arousal.
 """
@@ -6,7 +6,7 @@ Axes: N utterances, C classes, 2 = valence and arousal.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,15 +15,15 @@ from scipy.special import logsumexp
 
 from ser_brain.core.errors import SERError
 
-# exp(1e-3) - 1: float16 scores of a dozen classes still pass, softmax forgotten does not.
+# exp(1e-3) - 1: float16 scores of a dozen classes still pass, a forgotten softmax does not.
 LOG_SUM_TOLERANCE = 1e-3
 
-# Two log-probabilities nearer than this are a tie that rounding may have decided.
+# Closer log-probabilities are a tie that rounding may have decided.
 TIE_TOLERANCE = 1e-5
 NUMBERS = (int, float, np.integer, np.floating)
 
-# What a row may say in words; null where it does not.
-FACTS = (
+# Optional text of a row; null where it is unknown.
+TEXTS = (
     "corpus",
     "speaker",
     "gender",
@@ -58,37 +58,44 @@ def columns_of(
     emotions : sequence of str
         Class order.
     path : Path
-        Where the rows stand, for the errors.
+        The file, for error messages.
     scores : bool
-        Refuse rows in which no model says anything; False for embeddings alone.
+        Whether rows without a prediction are an error; False for embeddings alone.
 
     Raises
     ------
     SERError
-        Naming the line and what was expected there.
+        Naming the line and what was expected.
     """
     if not rows:
-        raise SERError(f"No predictions in {path}: it has no line.")
+        raise SERError(f"No predictions in {path}: the file has no line.")
     ids = _ids(rows, path)
     _check_facts(rows, path)
     index = {emotion: i for i, emotion in enumerate(emotions)}
     true_N = np.array([index.get(row["emotion"], -1) for row in rows], dtype=np.int64)
     log_probs_NC = _log_probs(rows, list(emotions), path)
-    predicted_va_N2 = _numbers(rows, ("predicted_valence", "predicted_arousal"), path)
-    if predicted_va_N2 is not None and np.isnan(predicted_va_N2).any():
-        line = int(np.flatnonzero(np.isnan(predicted_va_N2).any(axis=1))[0]) + 1
-        raise _bad_line(path, line, "lacks predicted_valence or predicted_arousal")
+    predicted_va_N2 = _values(rows, ("predicted_valence", "predicted_arousal"), path)
+    if predicted_va_N2 is not None:
+        known_N = ~np.isnan(predicted_va_N2).any(axis=1)
+        _require(known_N, path, lambda _: "lacks predicted_valence or predicted_arousal")
     if scores and log_probs_NC is None and predicted_va_N2 is None:
-        raise _bad_line(path, 1, "holds neither log_probabilities nor predicted_valence")
+        raise _bad_line(path, 1, "has neither log_probabilities nor predicted_valence")
     predicted_N = None
     if log_probs_NC is not None:
-        predicted_N = _chosen(rows, log_probs_NC, index, path)
-    true_va_N2 = _numbers(rows, ("valence", "arousal"), path)
+        predicted_N = _predicted(rows, log_probs_NC, index, path)
+    true_va_N2 = _values(rows, ("valence", "arousal"), path)
     return Columns(ids, true_N, predicted_N, log_probs_NC, true_va_N2, predicted_va_N2)
 
 
 def _bad_line(path: Path, line: int, what: str) -> SERError:
     return SERError(f"{path}, line {line}: {what}. Run the evaluation again.")
+
+
+def _require(good_N: np.ndarray, path: Path, what: Callable[[int], str]) -> None:
+    """Stop at the first row that is not good; ``what`` describes it, given its index."""
+    if not good_N.all():
+        first = int(np.flatnonzero(~good_N)[0])
+        raise _bad_line(path, first + 1, what(first))
 
 
 def _ids(rows: Sequence[Mapping], path: Path) -> list[str]:
@@ -99,7 +106,7 @@ def _ids(rows: Sequence[Mapping], path: Path) -> list[str]:
                 raise _bad_line(path, line, f"lacks {key!r}")
         utterance_id, emotion = row["id"], row["emotion"]
         if not isinstance(utterance_id, str):
-            raise _bad_line(path, line, f"id {utterance_id!r} is no string")
+            raise _bad_line(path, line, f"id {utterance_id!r} is not a string")
         if not (emotion is None or isinstance(emotion, str)):
             raise _bad_line(path, line, f"emotion {emotion!r} is neither a name nor null")
         if utterance_id in seen:
@@ -111,9 +118,8 @@ def _ids(rows: Sequence[Mapping], path: Path) -> list[str]:
 
 
 def _check_facts(rows: Sequence[Mapping], path: Path) -> None:
-    """What a row may say of its utterance, where it does."""
     for line, row in enumerate(rows, start=1):
-        for key in FACTS:
+        for key in TEXTS:
             if not isinstance(row.get(key), str | None):
                 raise _bad_line(path, line, f"has {key} {row[key]!r}, neither text nor null")
         duration = row.get("duration")
@@ -122,7 +128,7 @@ def _check_facts(rows: Sequence[Mapping], path: Path) -> None:
             and not isinstance(duration, bool)
             and abs(duration) <= sys.float_info.max
         ):
-            raise _bad_line(path, line, f"has duration {duration!r}, which is no number")
+            raise _bad_line(path, line, f"has duration {duration!r}, which is not a number")
 
 
 def _log_probs(rows: Sequence[Mapping], emotions: list[str], path: Path) -> np.ndarray | None:
@@ -132,63 +138,61 @@ def _log_probs(rows: Sequence[Mapping], emotions: list[str], path: Path) -> np.n
     for line, row in enumerate(rows, start=1):
         scores = row.get("log_probabilities")
         if not isinstance(scores, Mapping):
-            raise _bad_line(path, line, "has no log_probabilities, other lines do")
+            raise _bad_line(path, line, "has no log_probabilities, but other lines do")
         if list(scores) != emotions:
             raise _bad_line(
                 path,
                 line,
-                f"has scores for {list(scores)}, the card's class order is {emotions}",
+                f"has scores for {list(scores)}, but the card's class order is {emotions}",
             )
         values.append(list(scores.values()))
     log_probs_NC = _as_floats(values, "log_probabilities", path)
-    bad_N = ~np.isfinite(log_probs_NC).all(axis=1)
-    if bad_N.any():
-        line = int(np.flatnonzero(bad_N)[0]) + 1
-        raise _bad_line(path, line, "has a log-probability that is NaN or infinite")
+    finite_N = np.isfinite(log_probs_NC).all(axis=1)
+    _require(finite_N, path, lambda _: "has a log-probability that is NaN or infinite")
     log_sum_N = logsumexp(log_probs_NC, axis=1)
-    off_N = np.abs(log_sum_N) > LOG_SUM_TOLERANCE
-    if off_N.any():
-        first = int(np.flatnonzero(off_N)[0])
-        total = float(np.exp(log_sum_N[first]))
-        raise _bad_line(path, first + 1, f"has probabilities that sum to {total:.4g}, not 1")
+    _require(
+        np.abs(log_sum_N) <= LOG_SUM_TOLERANCE,
+        path,
+        lambda n: f"has probabilities that sum to {np.exp(log_sum_N[n]):.4g}, not 1",
+    )
     return log_probs_NC
 
 
-def _chosen(
+def _predicted(
     rows: Sequence[Mapping], log_probs_NC: np.ndarray, index: Mapping[str, int], path: Path
 ) -> np.ndarray:
-    predicted_N = log_probs_NC.argmax(axis=1)
-    said = [row.get("predicted_emotion") for row in rows]
-    said_N = np.array(
+    """The predicted class of each row, which must be one of the best or tied with it."""
+    best_N = log_probs_NC.argmax(axis=1)
+    names = [row.get("predicted_emotion") for row in rows]
+    predicted_N = np.array(
         [
             best if name is None else index.get(name, -1)
-            for name, best in zip(said, predicted_N, strict=True)
+            for name, best in zip(names, best_N, strict=True)
         ]
     )
     each_N = np.arange(len(rows))
-    behind_N = log_probs_NC[each_N, predicted_N] - log_probs_NC[each_N, said_N]
-    wrong_N = (said_N < 0) | (behind_N > TIE_TOLERANCE)
-    if wrong_N.any():
-        first = int(np.flatnonzero(wrong_N)[0])
-        raise _bad_line(
-            path,
-            first + 1,
-            f"says predicted_emotion {said[first]!r}, its scores say "
-            f"{list(index)[predicted_N[first]]!r}",
-        )
-    return said_N
+    behind_N = log_probs_NC[each_N, best_N] - log_probs_NC[each_N, predicted_N]
+    _require(
+        (predicted_N >= 0) & (behind_N <= TIE_TOLERANCE),
+        path,
+        lambda n: (
+            f"has predicted_emotion {names[n]!r}, but its highest score is for "
+            f"{list(index)[best_N[n]]!r}"
+        ),
+    )
+    return predicted_N
 
 
-def _numbers(rows: Sequence[Mapping], keys: Sequence[str], path: Path) -> np.ndarray | None:
+def _values(rows: Sequence[Mapping], keys: Sequence[str], path: Path) -> np.ndarray | None:
+    """Two numbers of each row, NaN where one is missing; None where all are missing."""
     values = [[row.get(key) for key in keys] for row in rows]
     if all(value is None for pair in values for value in pair):
         return None
     filled = [[np.nan if value is None else value for value in pair] for pair in values]
     numbers_N2 = _as_floats(filled, " or ".join(keys), path)
-    for line, (pair, numbers) in enumerate(zip(values, numbers_N2, strict=True), start=1):
-        for value, number in zip(pair, numbers, strict=True):
-            if value is not None and not np.isfinite(number):
-                raise _bad_line(path, line, f"has {' or '.join(keys)} that is NaN or infinite")
+    missing_N2 = np.array([[value is None for value in pair] for pair in values])
+    good_N = (missing_N2 | np.isfinite(numbers_N2)).all(axis=1)
+    _require(good_N, path, lambda _: f"has {' or '.join(keys)} that is NaN or infinite")
     return numbers_N2
 
 
@@ -199,10 +203,11 @@ def _as_floats(values: list[list], what: str, path: Path) -> np.ndarray:
         numbers = np.array(None)
     if numbers.dtype.kind in "fiu":
         return numbers.astype(np.float64)
+    # NumPy found something else among the numbers: name the line.
     for line, row in enumerate(values, start=1):
         for value in row:
             if isinstance(value, bool | np.bool) or not isinstance(value, NUMBERS):
-                raise _bad_line(path, line, f"has {what} {value!r}, which is no number")
-            if abs(value) > sys.float_info.max:  # a whole number too large for a float
+                raise _bad_line(path, line, f"has {what} {value!r}, which is not a number")
+            if abs(value) > sys.float_info.max:  # an integer too large for a float
                 raise _bad_line(path, line, f"has {what} that is NaN or infinite")
     return np.array(values, dtype=np.float64)

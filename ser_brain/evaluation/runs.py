@@ -1,7 +1,7 @@
-"""Runs: every prediction of one model, or of the models of all folds taken together. No torch.
+"""Runs: every prediction of one model, or of the models of all folds together.
 
-A run folder holds ``predictions/``. A folds folder holds ``folds.json``, which names the run
-folders of its parts (folds or seeds); their predictions are judged together.
+A run folder contains ``predictions/``. A folds folder contains ``folds.json``, which names the
+run folders of its parts (folds or seeds); their predictions are evaluated together.
 """
 
 from __future__ import annotations
@@ -28,32 +28,32 @@ from ser_brain.evaluation.predictions import (
 logger = get_logger(__name__)
 FOLDS = "folds.json"
 
-# What ser evaluate notes in a card of what was tested on: the same for every part.
+# Entries of a card that describe what `ser evaluate` tested on: they must agree for all parts.
 SAME_TEST = ("manifest_sha256", "label_source", "where", "balanced")
 PREDICT_AGAIN = (
-    "Put the predictions back or make them again: by ser evaluate, or of a run's own test sets "
-    "by its command."
+    "Restore the predictions or make them again: with ser evaluate, or for a run's own test "
+    "sets with the command of the run."
 )
 
 
 @dataclass(frozen=True)
 class Run:
-    """What was predicted on every test set.
+    """The predictions on every test set.
 
     Attributes
     ----------
     folder : Path
         Of the run, or of the folds.
     parts : dict
-        Part (``fold 1``, ``seed 2``; ``run`` where there is but one) -> its run folder.
+        Part (``fold 1``, ``seed 2``; ``run`` if it is the only one) -> its run folder.
     test_sets : dict
         Test set -> (part -> Predictions). Held-out sets come first, in the order of the
-        settings; those the model has seen (role ``train``) last. The validation set (role
-        ``valid``), on which checkpoint and temperature were chosen, is none of them.
+        settings; sets that the model has seen (role ``train``) come last. The validation set
+        (role ``valid``) is not among them: checkpoint and temperature were chosen on it.
     record : dict
         ``run.json`` of the run, or ``folds.json``; {} where there is none.
     incomplete : dict
-        Test set that is left out, because not every part predicted it -> why, in words.
+        Excluded test set -> why, as text.
     """
 
     folder: Path
@@ -69,11 +69,11 @@ class Run:
 
     @property
     def protocol(self) -> str:
-        """The protocol of all parts in one line."""
+        """The protocol of all parts as one string."""
         return self.pooled(self.first.card["test_set"]).card["protocol"]
 
     def is_further(self, test_set: str) -> bool:
-        """Whether ``ser evaluate`` tested on it, later than the run itself on its own sets."""
+        """Whether ``ser evaluate`` tested on it, later than the run on its own test sets."""
         cards = [predictions.card for predictions in self.test_sets[test_set].values()]
         return all("checkpoint" in card for card in cards)
 
@@ -89,15 +89,15 @@ def read_run(folder: str | Path, embeddings: bool = False, scores: bool = True) 
     ----------
     folder : str or Path
     embeddings : bool
-        Also read what the encoder made of every utterance.
+        Also read the embeddings of every utterance.
     scores : bool
-        Refuse predictions in which no model says anything, and leave out test sets that not
-        every part predicted; ``ser embed`` writes such.
+        Whether files without predictions are an error, and test sets that not every part
+        predicted are excluded. False for embeddings alone, as ``ser embed`` writes them.
 
     Raises
     ------
     SERError
-        If there are none, one of them is bad, or no test set is predicted by every part.
+        If there are no predictions, a file is bad, or no test set is predicted by every part.
     """
     folder = Path(folder)
     parts, record = parts_of(folder)
@@ -112,59 +112,60 @@ def read_run(folder: str | Path, embeddings: bool = False, scores: bool = True) 
         for test_set, of_parts in found.items()
         if (why := _why_incomplete(of_parts, parts if scores else of_parts))
     }
-    said = "; ".join(f"{test_set} ({why})" for test_set, why in incomplete.items())
+    listed = "; ".join(f"{test_set} ({why})" for test_set, why in incomplete.items())
     if incomplete and len(incomplete) == len(found):
-        lacks = f"No test set of {folder} is predicted to the end"
-        raise SERError(f"{lacks}: {said}. {PREDICT_AGAIN}")
-    if said:
-        logger.warning(f"{folder}: left out {said}. {PREDICT_AGAIN}")
+        raise SERError(f"No test set of {folder} is complete: {listed}. {PREDICT_AGAIN}")
+    if incomplete:
+        logger.warning(f"{folder}: excluded {listed}. {PREDICT_AGAIN}")
     whole = {name: of_parts for name, of_parts in found.items() if name not in incomplete}
     return Run(folder, parts, whole, record, incomplete)
 
 
 def _why_incomplete(of_parts: Mapping[str, Predictions], parts: Collection[str]) -> str | None:
-    """Why the predictions on a test set cannot be judged together, in words."""
+    """Why the predictions on a test set cannot be evaluated together, as text."""
     missing = [name for name in parts if name not in of_parts]
     if not of_parts:
-        return "not predicted to the end"
+        return "not completely predicted"
     if missing:
-        return f"not predicted to the end by {', '.join(missing)}"
+        return f"not completely predicted by {', '.join(missing)}"
     first, *others = (predictions.card for predictions in of_parts.values())
     differ = [k for k in SAME_TEST if any(card.get(k) != first.get(k) for card in others)]
-    return f"{', '.join(differ)} not the same for all parts" if differ else None
+    return f"{', '.join(differ)} differs between parts" if differ else None
 
 
 def parts_of(folder: Path) -> tuple[dict[str, Path], dict]:
     """The run folders of a run or folds folder, and its record; see :class:`Run`."""
     if not os.path.isdir(folder):
-        raise SERError(f"No run folder {folder}; name one that train.py or ser folds wrote.")
+        raise SERError(
+            f"No run folder {folder}. Name a folder that train.py or ser folds wrote."
+        )
     if (folder / FOLDS).is_file():
         record = read_json(folder / FOLDS, "list of folds")
         parts = record.get("parts")
         if not isinstance(parts, dict) or not all(isinstance(p, str) for p in parts.values()):
             raise SERError(f"Bad list of folds {folder / FOLDS}: it names no parts.")
         if not parts:
-            raise SERError(f"{folder} is not finished; repeat the ser folds that wrote it.")
+            raise SERError(f"{folder} is not finished. Repeat the ser folds that wrote it.")
         return {name: folder / part for name, part in parts.items()}, record
     path = folder / "run.json"
     return {"run": folder}, read_json(path, "run description") if path.exists() else {}
 
 
 def _read_part(folder: Path, embeddings: bool, scores: bool) -> dict[str, Predictions | None]:
-    """Test set -> its predictions; None where they are missing or were never finished."""
-    # os.path, since a name that no file can have is an error of pathlib's.
-    there = os.path.isdir(folder / "predictions")
-    paths = sorted((folder / "predictions").glob("*.jsonl")) if there else []
+    """Test set -> its predictions; None where they are missing or unfinished."""
+    # os.path, since pathlib raises for a name that no file can have.
+    is_there = os.path.isdir(folder / "predictions")
+    paths = sorted((folder / "predictions").glob("*.jsonl")) if is_there else []
     if not paths:
-        raise SERError(f"No predictions/*.jsonl in {folder}; train or evaluate first.")
-    # The card is written last: without it, a test set is not finished.
+        raise SERError(f"No predictions/*.jsonl in {folder}. Train or evaluate first.")
+    # The card is written last: without it, a test set is unfinished.
     finished = [path for path in paths if card_path(path).is_file()]
     found = [read_predictions(path, embeddings, scores) for path in finished]
     found = [predictions for predictions in found if predictions.card["role"] != "valid"]
     splits = folder / "splits.json"
     tests = read_json(splits, "split").get("tests", {}) if splits.is_file() else {}
     if not isinstance(tests, dict):
-        raise SERError(f"Bad split {splits}: tests is no mapping of test sets.")
+        raise SERError(f"Bad split {splits}: tests must be a mapping of test sets.")
     place = {name: n for n, name in enumerate(tests)}
 
     def order(predictions: Predictions) -> tuple:
@@ -181,10 +182,10 @@ def _read_part(folder: Path, embeddings: bool, scores: bool) -> dict[str, Predic
 def pool(parts: Mapping[str, Predictions]) -> Predictions:
     """Put the predictions of several models on one test set together.
 
-    Folds that part a corpus give every utterance once. Where models predict the same
-    utterances (a test set of another corpus), each prediction counts, and its id says whose
-    it is: ``<id> (fold 2)``; ``utterance`` of its row keeps the id itself. Embeddings of
-    different models have no common space and are left out.
+    Folds that partition a corpus give every utterance once. Where models predict the same
+    utterances (a test set of another corpus), each prediction counts, and its id names its
+    part: ``<id> (fold 2)``; ``utterance`` of its row keeps the id itself. Embeddings of
+    different models have no common space and are dropped.
 
     Parameters
     ----------
@@ -210,24 +211,17 @@ def pool(parts: Mapping[str, Predictions]) -> Predictions:
             if other.card[key] != first.card[key]:
                 raise SERError(
                     f"The predictions on {first.card['test_set']} cannot be pooled: {key} of "
-                    f"{name} is {other.card[key]!r}, of the first {first.card[key]!r}."
+                    f"{name} is {other.card[key]!r}, of the first part {first.card[key]!r}."
                 )
     repeated = len({i for p in all_parts for i in p.ids}) < sum(len(p.ids) for p in all_parts)
     ids = [f"{i} ({name})" if repeated else i for name, part in parts.items() for i in part.ids]
-    card = {
-        **first.card,
-        "protocol": merge_protocols([part.card["protocol"] for part in all_parts]),
-    }
+    protocol = merge_protocols([part.card["protocol"] for part in all_parts])
+    rows = (row for part in all_parts for row in part.rows)
     return replace(
         first,
-        card=card,
+        card={**first.card, "protocol": protocol},
         ids=ids,
-        rows=[
-            {**row, "id": utterance_id, "utterance": row["id"]}
-            for utterance_id, row in zip(
-                ids, (row for part in all_parts for row in part.rows), strict=True
-            )
-        ],
+        rows=[{**r, "id": i, "utterance": r["id"]} for i, r in zip(ids, rows, strict=True)],
         embeddings_ND=None,
         **{name: _joined(all_parts, name) for name in ROW_FIELDS},
     )
@@ -237,16 +231,16 @@ def _joined(parts: Sequence[Predictions], name: str) -> np.ndarray | None:
     columns = [getattr(part, name) for part in parts]
     if all(column is None for column in columns):
         return None
-    if name == "true_va_N2":  # Ratings may be absent from one fold and not from another.
+    if name == "true_va_N2":  # Some folds may have no ratings.
         unrated = [np.full((len(part.ids), 2), np.nan) for part in parts]
         columns = [u if c is None else c for c, u in zip(columns, unrated, strict=True)]
     if any(column is None for column in columns):
-        raise SERError(f"Some parts have {name}, others have not; run them again.")
+        raise SERError(f"Some parts have {name}, others do not. Run them again.")
     return np.concatenate(columns)
 
 
 def merge_protocols(protocols: Sequence[str]) -> str:
-    """One protocol string for several folds or seeds.
+    """Make one protocol string for several folds or seeds.
 
     Examples
     --------
@@ -256,11 +250,11 @@ def merge_protocols(protocols: Sequence[str]) -> str:
     'demo/random/seed 1-3'
     """
     whole = [re.sub(r"-fold\d+(?=/|$)", "", protocol) for protocol in protocols]
-    cut = [re.split(r"(?<=/seed )(\d+)(?= on |$)", protocol) for protocol in whole]
-    if len({(parts[0], parts[-1]) for parts in cut}) > 1 or len(cut[0]) != 3:
+    split = [re.split(r"(?<=/seed )(\d+)(?= on |$)", protocol) for protocol in whole]
+    if len({(parts[0], parts[-1]) for parts in split}) > 1 or len(split[0]) != 3:
         return " + ".join(dict.fromkeys(whole))
-    before, _, after = cut[0]
-    seeds = sorted({int(parts[1]) for parts in cut})
+    before, _, after = split[0]
+    seeds = sorted({int(parts[1]) for parts in split})
     numbers = ",".join(map(str, seeds))
     if len(seeds) > 2 and seeds == list(range(seeds[0], seeds[-1] + 1)):
         numbers = f"{seeds[0]}-{seeds[-1]}"
@@ -268,9 +262,9 @@ def merge_protocols(protocols: Sequence[str]) -> str:
 
 
 def label_runs(runs: Sequence[Run]) -> list[str]:
-    """Name every run by its experiment and, where that is not enough, by what differs.
+    """Name every run by its experiment and, if several share it, by what differs.
 
-    What differs is sought in the protocol first, then in the folder.
+    That is a part of the protocol or else of the folder.
 
     Raises
     ------
@@ -280,27 +274,26 @@ def label_runs(runs: Sequence[Run]) -> list[str]:
     folders = [run.folder.resolve() for run in runs]
     for run, folder in zip(runs, folders, strict=True):
         if folders.count(folder) > 1:
-            raise SERError(f"{run.folder} is given twice; name each run once.")
+            raise SERError(f"{run.folder} is given twice. Name each run once.")
     labels = [run.first.card["experiment"] for run in runs]
     for name in [name for name, count in Counter(labels).items() if count > 1]:
         same = [n for n, label in enumerate(labels) if label == name]
-        protocols = [runs[n].protocol.split("/") for n in same]
-        bits = differing(protocols)
+        bits = _differing([runs[n].protocol.split("/") for n in same])
         if len(set(bits)) < len(same):
-            bits = differing([list(folders[n].parts) for n in same])
+            bits = _differing([list(folders[n].parts) for n in same])
         for n, bit in zip(same, bits, strict=True):
             labels[n] = f"{name} ({bit})"
     return labels
 
 
-def differing(parts: Sequence[Sequence[str]]) -> list[str]:
-    """What is left of each sequence without the beginning and the end that all share.
+def _differing(parts: Sequence[Sequence[str]]) -> list[str]:
+    """What remains of each sequence without the beginning and the end that all share.
 
     Examples
     --------
-    >>> differing([["emodb", "speaker", "seed 1"], ["emodb", "random", "seed 1"]])
+    >>> _differing([["emodb", "speaker", "seed 1"], ["emodb", "random", "seed 1"]])
     ['speaker', 'random']
-    >>> differing([["runs", "a"], ["runs", "a", "2"]])
+    >>> _differing([["runs", "a"], ["runs", "a", "2"]])
     ['a', 'a/2']
     """
     parts = [list(part) for part in parts]

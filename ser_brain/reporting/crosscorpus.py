@@ -1,4 +1,4 @@
-"""The files of a cross-corpus matrix: tables for papers and machines, and heat maps."""
+"""The cross-corpus matrix as people read it: tables, heat maps, and text for a terminal."""
 
 from __future__ import annotations
 
@@ -19,74 +19,36 @@ from ser_brain.reporting.report_tables import metric_title
 DIFFERS, TRAINED_ON, SYNTHETIC = "*", "†", "‡"
 
 
-def legend(matrix: Mapping) -> list[str]:
-    """What the marks mean, as far as the matrix has them, and the protocol."""
-    rows = matrix["test_sets"]
-    cells = [cell for row in rows.values() for cell in row["cells"].values()]
-    found = []
-    if matrix["tests"]:
-        found.append(_on_tests(matrix, cells))
-    if any(cell["role"] == SEEN for cell in cells):
-        found.append(
-            f"{TRAINED_ON} trained on utterances of this set; neither bold nor tested."
-        )
-    if any(row["synthetic"] for row in rows.values()):
-        found.append(f"{SYNTHETIC} synthetic speech: {SAYS_NOTHING}")
-    return [*found, protocols(matrix)]
+def write_matrix(folder: Path, matrix: Mapping) -> dict[str, list[str]]:
+    """Write ``crosscorpus.json``, ``.csv`` (every digit), ``.md``, ``.tex`` and heat maps.
 
+    Parameters
+    ----------
+    folder : Path
+    matrix : mapping
+        See :func:`ser_brain.evaluation.crosscorpus.cross`.
 
-def on_bold(matrix: Mapping) -> str:
-    """What bold type means, where there is any."""
-    rows = matrix["test_sets"].values()
-    any_best = any(cell["best"] for row in rows for cell in row["cells"].values())
-    return " Bold: best of a row." if any_best else ""
-
-
-def _on_tests(matrix: Mapping, cells: list[Mapping]) -> str:
-    tests = {metric: test for cell in cells for metric, test in cell["against_first"].items()}
-    names = ", ".join(metric_title(metric) for metric in tests)
-    any_differs = any(
-        differs(test) for cell in cells for test in cell["against_first"].values()
-    )
-    says = f"{DIFFERS} differs" if any_differs else "No model differs"
-    return (
-        f"{says} from {next(iter(matrix['models']))} in {names} (p < {ALPHA}; whole speakers "
-        f"swapped; {matrix['tests']} tests, Holm's correction)."
-    )
-
-
-def differs(test: Mapping) -> bool:
-    """Whether a model's test against the first one is significant."""
-    return test["p_holm"] is not None and test["p_holm"] < ALPHA
-
-
-def protocols(matrix: Mapping) -> str:
-    """The protocol of all models, or of each."""
-    found = defaultdict(list)
-    for label, model in matrix["models"].items():
-        found[model["protocol"]].append(label)
-    if len(found) == 1:
-        return f"Protocol: {next(iter(found))}."
-    each = [f"{', '.join(labels)}: {protocol}" for protocol, labels in found.items()]
-    return f"Protocols: {'; '.join(each)}."
-
-
-def warnings(matrix: Mapping) -> list[str]:
-    """What to keep in mind when reading the matrix."""
-    found = [
-        f"{name} of {label} is left out: {why}."
-        for label, model in matrix["models"].items()
-        for name, why in model["incomplete"].items()
-    ]
-    for name, row in matrix["test_sets"].items():
-        if not row["same_utterances"]:
-            found.append(f"{name}: not the same utterances for all models, so none is best.")
-        for cell in row["cells"].values():
-            of_tests = [
-                n for test in cell["against_first"].values() for n in test["drawn"]["notes"]
-            ]
-            found += [f"{name}: {note}" for note in [*cell["notes"], *of_tests] if note]
-    return list(dict.fromkeys(found))
+    Returns
+    -------
+    dict
+        Heat map (file name without suffix) -> the metrics it shows: UAR for emotion classes,
+        CCC for values, as far as the matrix has them.
+    """
+    stem = folder / "crosscorpus"
+    tables = wide(matrix)
+    write_json(f"{stem}.json", matrix)
+    write_text(f"{stem}.csv", to_csv(long(matrix)))
+    write_text(f"{stem}.md", "\n".join(map(to_markdown, tables)))
+    write_text(f"{stem}.tex", "\n".join(map(to_latex, tables)))
+    tested = [metric for metric in matrix["metrics"] if metric in TESTED]
+    drawn = {
+        "crosscorpus_emotions": [metric for metric in tested if metric == "uar"],
+        "crosscorpus_values": [metric for metric in tested if metric != "uar"],
+    }
+    drawn = {name: metrics for name, metrics in drawn.items() if metrics}
+    for name, metrics in drawn.items():
+        _draw(folder / name, matrix, metrics)
+    return drawn
 
 
 def wide(matrix: Mapping) -> list[Table]:
@@ -101,18 +63,18 @@ def wide(matrix: Mapping) -> list[Table]:
     caption = " ".join([caption, *legend(matrix)])
     found = []
     for name, of_classes in (("crosscorpus_emotions", True), ("crosscorpus_values", False)):
-        metrics = [m for m in matrix["metrics"] if (m in LABEL_METRICS) == of_classes]
         columns = [
             (label, metric)
             for label in matrix["models"]
-            for metric in metrics
-            if any(metric in _metrics(row, label) for row in matrix["test_sets"].values())
+            for metric in matrix["metrics"]
+            if (metric in LABEL_METRICS) == of_classes
+            and any(_has(row, label, [metric]) for row in matrix["test_sets"].values())
         ]
         rows = [
             [
                 row_name(test_set, row),
                 *_chances(row, of_classes),
-                *[cell_of(row, *c) for c in columns],
+                *[cell_of(row, *column) for column in columns],
             ]
             for test_set, row in matrix["test_sets"].items()
         ]
@@ -130,18 +92,16 @@ def by_metric(matrix: Mapping, metric: str) -> Table:
     rows = {
         name: row
         for name, row in matrix["test_sets"].items()
-        if any(metric in cell["metrics"] for cell in row["cells"].values())
+        if any(_has(row, label, [metric]) for label in row["cells"])
     }
     best = {
         name: ", ".join(label for label, c in row["cells"].items() if metric in c["best"])
         for name, row in rows.items()
     }
     any_best = ["Best"] if any(best.values()) else []
-    first = ["Test set", "Chance"] if classes else ["Test set"]
-    head = [*first, *matrix["models"], *any_best]
-    table = Table(
-        metric.replace(" ", "_"), f"{metric_title(metric)}, with 95 % intervals.", head
-    )
+    head = ["Test set", *(["Chance"] if classes else []), *matrix["models"], *any_best]
+    caption = f"{metric_title(metric)}, with 95 % intervals."
+    table = Table(metric.replace(" ", "_"), caption, head)
     table.rows = [
         [
             row_name(name, row),
@@ -187,8 +147,72 @@ def to_lines(matrix: Mapping) -> str:
     return "\n\n".join([*parts, "\n".join([*legend(matrix), *warnings(matrix)])])
 
 
-def _metrics(row: Mapping, label: str) -> Mapping:
-    return row["cells"][label]["metrics"] if label in row["cells"] else {}
+def legend(matrix: Mapping) -> list[str]:
+    """The meaning of the marks that occur in the matrix, and the protocol."""
+    rows = matrix["test_sets"]
+    cells = [cell for row in rows.values() for cell in row["cells"].values()]
+    found = []
+    if matrix["tests"]:
+        found.append(_on_tests(matrix, cells))
+    if any(cell["role"] == SEEN for cell in cells):
+        found.append(
+            f"{TRAINED_ON} trained on utterances of this set; neither bold nor tested."
+        )
+    if any(row["synthetic"] for row in rows.values()):
+        found.append(f"{SYNTHETIC} synthetic speech: {SAYS_NOTHING}")
+    return [*found, protocols(matrix)]
+
+
+def _on_tests(matrix: Mapping, cells: list[Mapping]) -> str:
+    tests = [(name, test) for cell in cells for name, test in cell["against_first"].items()]
+    names = ", ".join(dict.fromkeys(metric_title(name) for name, _ in tests))
+    any_differs = any(differs(test) for _, test in tests)
+    result = f"{DIFFERS} differs" if any_differs else "No model differs"
+    return (
+        f"{result} from {next(iter(matrix['models']))} in {names} (p < {ALPHA}; whole speakers "
+        f"swapped; {matrix['tests']} tests, Holm's correction)."
+    )
+
+
+def differs(test: Mapping) -> bool:
+    """Whether a model's test against the first one is significant."""
+    return test["p_holm"] is not None and test["p_holm"] < ALPHA
+
+
+def on_bold(matrix: Mapping) -> str:
+    """The meaning of bold type, where there is any."""
+    rows = matrix["test_sets"].values()
+    any_best = any(cell["best"] for row in rows for cell in row["cells"].values())
+    return " Bold: best of a row." if any_best else ""
+
+
+def protocols(matrix: Mapping) -> str:
+    """The protocol of all models, or of each."""
+    found = defaultdict(list)
+    for label, model in matrix["models"].items():
+        found[model["protocol"]].append(label)
+    if len(found) == 1:
+        return f"Protocol: {next(iter(found))}."
+    each = [f"{', '.join(labels)}: {protocol}" for protocol, labels in found.items()]
+    return f"Protocols: {'; '.join(each)}."
+
+
+def warnings(matrix: Mapping) -> list[str]:
+    """Cautions for a reader of the matrix."""
+    found = [
+        f"{name} of {label} is excluded: {why}."
+        for label, model in matrix["models"].items()
+        for name, why in model["incomplete"].items()
+    ]
+    for name, row in matrix["test_sets"].items():
+        if not row["same_utterances"]:
+            found.append(f"{name}: the models have different utterances, so none is best.")
+        for cell in row["cells"].values():
+            of_tests = [
+                n for test in cell["against_first"].values() for n in test["drawn"]["notes"]
+            ]
+            found += [f"{name}: {note}" for note in [*cell["notes"], *of_tests] if note]
+    return list(dict.fromkeys(found))
 
 
 def row_name(name: str, row: Mapping) -> str:
@@ -196,8 +220,25 @@ def row_name(name: str, row: Mapping) -> str:
     return f"{name}{SYNTHETIC}" if row["synthetic"] else name
 
 
+def cell_of(row: Mapping, label: str, metric: str) -> dict | None:
+    """A result as a table shows it, with its marks."""
+    if not _has(row, label, [metric]):
+        return None
+    cell = row["cells"][label]
+    test = cell["against_first"].get(metric)
+    marks = DIFFERS if test and differs(test) else ""
+    if cell["role"] == SEEN:
+        marks += TRAINED_ON
+    return {**cell["metrics"][metric], "best": metric in cell["best"], "marks": marks}
+
+
+def _has(row: Mapping, label: str, metrics: list[str]) -> bool:
+    cell = row["cells"].get(label)
+    return bool(cell) and any(metric in cell["metrics"] for metric in metrics)
+
+
 def _chances(row: Mapping, of_classes: bool) -> list:
-    """The cell for chance, if any; several where models were judged on different classes."""
+    """The cell for chance, if any; several where models were tested on different classes."""
     if not of_classes:
         return []
     if len(row["chance"]) > 1:
@@ -205,66 +246,16 @@ def _chances(row: Mapping, of_classes: bool) -> list:
     return row["chance"] or [None]
 
 
-def cell_of(row: Mapping, label: str, metric: str) -> dict | None:
-    """A result as a table shows it, with its marks."""
-    value = _metrics(row, label).get(metric)
-    if value is None:
-        return None
-    cell = row["cells"][label]
-    test = cell["against_first"].get(metric)
-    marks = DIFFERS if test and differs(test) else ""
-    if cell["role"] == SEEN:
-        marks += TRAINED_ON
-    return {**value, "best": metric in cell["best"], "marks": marks}
-
-
-def write_matrix(folder: Path, matrix: Mapping) -> dict[str, list[str]]:
-    """Write ``crosscorpus.json``, ``.csv`` (every digit), ``.md``, ``.tex`` and heat maps.
-
-    Parameters
-    ----------
-    folder : Path
-        Where to write.
-    matrix : mapping
-        See :func:`ser_brain.evaluation.crosscorpus.cross`.
-
-    Returns
-    -------
-    dict
-        Heat map (file name without suffix) -> the metrics it shows: one of emotion classes
-        (UAR) and one of values (CCC), as far as there are any.
-    """
-    stem = folder / "crosscorpus"
-    tables = wide(matrix)
-    write_json(f"{stem}.json", matrix)
-    write_text(f"{stem}.csv", to_csv(long(matrix)))
-    write_text(f"{stem}.md", "\n".join(map(to_markdown, tables)))
-    write_text(f"{stem}.tex", "\n".join(map(to_latex, tables)))
-    tested = [metric for metric in matrix["metrics"] if metric in TESTED]
-    drawn = {
-        "crosscorpus_emotions": [metric for metric in tested if metric == "uar"],
-        "crosscorpus_values": [metric for metric in tested if metric != "uar"],
-    }
-    drawn = {name: metrics for name, metrics in drawn.items() if metrics}
-    for name, metrics in drawn.items():
-        _draw(folder / name, matrix, metrics)
-    return drawn
-
-
 def _draw(stem: Path, matrix: Mapping, metrics: list[str]) -> None:
     """A heat map of the models and test sets that have one of the metrics."""
-
-    def has(row: Mapping, label: str) -> bool:
-        return label in row["cells"] and any(
-            m in row["cells"][label]["metrics"] for m in metrics
-        )
-
     rows = {
         name: row
         for name, row in matrix["test_sets"].items()
-        if any(has(row, label) for label in matrix["models"])
+        if any(_has(row, label, metrics) for label in matrix["models"])
     }
-    models = [m for m in matrix["models"] if any(has(row, m) for row in rows.values())]
+    models = [
+        m for m in matrix["models"] if any(_has(row, m, metrics) for row in rows.values())
+    ]
     names = [row_name(name, row) for name, row in rows.items()]
     chances, white, what = [0.0] * len(rows), "0", "CCC"
     if metrics == ["uar"]:
@@ -273,17 +264,12 @@ def _draw(stem: Path, matrix: Mapping, metrics: list[str]) -> None:
             f"{name}\nchance {value_text(chance)}"
             for name, chance in zip(names, chances, strict=True)
         ]
-    heat_map(
-        stem,
-        {
-            metric_title(metric): [
-                [cell_of(row, m, metric) for m in models] for row in rows.values()
-            ]
-            for metric in metrics
-        },
-        names,
-        models,
-        chances,
-        f"{what} of models on test sets",
-        " ".join([f"White: {white} or below; darkest: 1.{on_bold(matrix)}", *legend(matrix)]),
-    )
+    cells = {
+        metric_title(metric): [
+            [cell_of(row, m, metric) for m in models] for row in rows.values()
+        ]
+        for metric in metrics
+    }
+    white = f"White: {white} or below; darkest: 1.{on_bold(matrix)}"
+    subtitle = " ".join([white, *legend(matrix)])
+    heat_map(stem, cells, names, models, chances, f"{what} of models on test sets", subtitle)

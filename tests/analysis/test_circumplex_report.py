@@ -131,7 +131,7 @@ def test_the_command_prints_the_main_numbers(made, capsys, monkeypatch):
         (["--components", "0"], "Bad --components 0; expected 1 or more."),
         (["--components", "99"], "Cannot fit 99 components: 120 points in 8 dimensions span"),
         (["--test_set", "planned"], "Bad test set 'planned'; expected one of: planted, "),
-        (["--space", "va"], "holds neither log_probabilities nor predicted_valence"),
+        (["--space", "va"], "has neither log_probabilities nor predicted_valence"),
         (["--baseline", "nowhere"], "No run folder nowhere"),
     ],
 )

@@ -103,7 +103,7 @@ def test_rows_keep_their_line_numbers(read):
         ("a,b\n1,\0\n", "line 2 holds a null character"),
         (b"PK\3\4...", "is a workbook or another zip file"),
         (b"version https://git-lfs", "is a git-LFS stub"),
-        (gzip.compress(b"a,b\n")[:-3], "Cannot read .*: Compressed file ended", mtime=0),
+        (gzip.compress(b"a,b\n", mtime=0)[:-3], "Cannot read .*: Compressed file ended"),
     ],
 )
 def test_files_that_are_not_tables(read, content, message):

@@ -81,9 +81,9 @@ def test_a_prediction_card_of_other_kinds(predictions, changes):
         ({"speaker": ["a"]}, "has speaker .*, neither text nor null"),
         ({"language": 1}, "has language 1, neither text nor null"),
         ({"predicted_emotion": {"a": 1}}, "has predicted_emotion .*, neither text nor null"),
-        ({"duration": "1.5"}, "has duration '1.5', which is no number"),
-        ({"duration": float("nan")}, "has duration nan, which is no number"),
-        ({"duration": HUGE}, "has duration 1000+, which is no number"),
+        ({"duration": "1.5"}, "has duration '1.5', which is not a number"),
+        ({"duration": float("nan")}, "has duration nan, which is not a number"),
+        ({"duration": HUGE}, "has duration 1000+, which is not a number"),
         ({"predicted_valence": HUGE}, "has predicted_valence .* that is NaN or infinite"),
     ],
 )

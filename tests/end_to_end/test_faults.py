@@ -847,7 +847,7 @@ def test_nothing_is_an_all_clear_about_unknown_speakers(home, capsys):
     assert UNKNOWN.replace("48", str(count)) in said and "nothing known is shared" in said
     assert ser("report", home / "run") == 0
     page = (home / "run/report/index.html").read_text()
-    assert "Nobody can tell whether the model was trained on speakers" in page
+    assert "It is unknown whether the model was trained on speakers" in page
     assert UNKNOWN.capitalize() in page and "0 known" in page
     capsys.readouterr()
     assert ser("export", home / "run", home / "model") == 0
@@ -1106,14 +1106,14 @@ def two_folds(folder, cards):
 
 
 HALF = {
-    "predictions that were removed": ("*", "not predicted to the end by fold 2"),
+    "predictions that were removed": ("*", "not completely predicted by fold 2"),
     "predictions that were never finished": (
         "korean.card.json",
-        "not predicted to the end by fold 2",
+        "not completely predicted by fold 2",
     ),
     "another manifest, as while ser evaluate runs": (
         None,
-        "manifest_sha256 not the same for all parts",
+        "manifest_sha256 differs between parts",
     ),
 }
 
@@ -1126,14 +1126,14 @@ def test_half_of_the_folds_is_never_reported_as_the_whole(tmp_path, capsys, remo
         path.unlink()
     results = facts_of(capsys, "report", str(folds))
     assert list(results["test_sets"]) == ["fake"] and results["incomplete"] == {"korean": why}
-    said = f"korean is left out: {why}."
+    said = f"korean is excluded: {why}."
     assert said in (folds / "report" / "index.html").read_text()
     assert ser("report", folds) == 0 and said in capsys.readouterr().out
     other = two_folds(tmp_path / "other", "aa")
     for command in ("compare", "crosscorpus"):
         assert ser(command, folds, other) == 0
         printed = capsys.readouterr().out
-        assert f"is left out: {why}." in printed and "0.400" not in printed
+        assert f"is excluded: {why}." in printed and "0.400" not in printed
     assert ser("audit", "--labels", folds, "--test_set", "korean") == 2
 
 
@@ -1144,7 +1144,7 @@ def test_folds_of_which_nothing_is_whole(tmp_path, capsys):
         path.unlink()
     assert ser("report", folds) == 2
     error = capsys.readouterr().err
-    assert "No test set of" in error and "fake (not predicted to the end by fold 1)" in error
+    assert "No test set of" in error and "fake (not completely predicted by fold 1)" in error
     assert "ser evaluate" in error and len(error.splitlines()) == 1
 
 

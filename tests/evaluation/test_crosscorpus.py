@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from ser_brain.core.errors import SERError
-from ser_brain.core.files import write_json
 from ser_brain.evaluation.crosscorpus import cross
 from ser_brain.evaluation.evaluate import evaluate
 from ser_brain.evaluation.runs import read_run
@@ -144,15 +143,3 @@ def test_other_labels_of_one_test_set(tmp_path):
         fake_run.write(tmp_path / name, "x", each, experiment=name)
     with pytest.raises(SERError, match="true emotion of 1 of 10 .* differs between b and c"):
         cross([read_run(tmp_path / name) for name in "abc"], 5)
-
-
-def test_folds_are_pooled(tmp_path):
-    rows = said_by(fake_run.rows(40, "classification"), 0.5)
-    for number in (1, 2):
-        protocol = f"fake/speaker-2fold-fold{number}/seed 1"
-        fake_run.write(tmp_path / str(number), "x", rows[20 * number - 20 : 20 * number],
-                       protocol=protocol)  # fmt: skip
-    write_json(tmp_path / "folds.json", {"parts": {"fold 1": "1", "fold 2": "2"}})
-    matrix = cross([read_run(tmp_path)], 5)
-    (cell,) = matrix["test_sets"]["x"]["cells"].values()
-    assert cell["utterances"] == 40 and cell["protocol"] == "fake/speaker-2fold/seed 1"

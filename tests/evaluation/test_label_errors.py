@@ -209,9 +209,3 @@ def test_labels_that_the_model_learned(part, card, learned):
 def test_a_model_of_valence_and_arousal(part):
     with pytest.raises(SERError, match="The model of regression gives no class probabilities"):
         check_labels({"model": part(fake_run.rows(60, "regression"), experiment="regression")})
-
-
-def test_parts_that_do_not_fit_together(part):
-    parts = {"fold 1": part(made(), "a"), "fold 2": part(made(), "b", experiment="other")}
-    with pytest.raises(SERError, match="cannot be pooled: experiment of fold 2"):
-        check_labels(parts)

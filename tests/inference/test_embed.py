@@ -186,7 +186,7 @@ def test_a_corpus_is_embedded_once(home, tmp_path, capsys):
 
 def test_embeddings_are_no_predictions(home, tmp_path, capsys):
     embed(home, tmp_path / "out", "--encoder", "compact")
-    with pytest.raises(SERError, match="holds neither log_probabilities nor predicted_valence"):
+    with pytest.raises(SERError, match="has neither log_probabilities nor predicted_valence"):
         read_predictions(tmp_path / "out" / "predictions" / "other.jsonl")
     assert main(["report", str(tmp_path / "out")]) == 2
-    assert "holds neither log_probabilities" in capsys.readouterr().err
+    assert "has neither log_probabilities" in capsys.readouterr().err

@@ -15,7 +15,6 @@ from ser_brain.reporting.comparison import (
     compare_pairs,
     comparison_lines,
     comparison_text,
-    drawn,
     file_tables,
     metrics,
     origin_of,
@@ -185,11 +184,6 @@ def test_a_regression_model_has_no_answers(tmp_path):
     found = compared(tmp_path, "regression")
     assert "Answers" not in comparison_lines(found)
     assert [table.name for table in file_tables(found)] == ["comparison"]
-
-
-def test_what_was_drawn():
-    task = {"n": 1200, "drawn": {"unit": "speaker", "count": 12, "notes": []}}
-    assert drawn(task) == "1,200 labelled utterances, resampled and swapped by 12 speakers."
 
 
 def test_pairs(tmp_path):

@@ -71,15 +71,8 @@ def test_a_heat_map_shows_the_models_that_have_its_metric(tmp_path, matrix, monk
     )  # fmt: skip
 
 
-def test_no_values_no_heat_map(tmp_path):
-    fake_run.write(tmp_path, "x", fake_run.rows(9, "classification"))
-    assert list(write_matrix(tmp_path, cross([read_run(tmp_path)], 5))) == [
-        "crosscorpus_emotions"
-    ]
-
-
 @pytest.fixture
-def matrix_crosscorpus_tables(tmp_path):
+def models(tmp_path):
     """Three models; ``seen`` was trained on y, ``poor`` did not predict z."""
     runs = [
         run_of(
@@ -91,8 +84,8 @@ def matrix_crosscorpus_tables(tmp_path):
     return cross(runs, 10)
 
 
-def test_the_wide_table(matrix_crosscorpus_tables):
-    (table,) = wide(matrix_crosscorpus_tables)
+def test_the_wide_table(models):
+    (table,) = wide(models)
     assert table.name == "crosscorpus_emotions"
     assert table.over == ["", "", *["good"] * 3, *["poor"] * 3, *["seen"] * 3]
     assert table.head == ["Test set", "Chance", *["WA", "UAR", "Macro F1"] * 3]
@@ -111,15 +104,15 @@ def test_the_wide_table(matrix_crosscorpus_tables):
     )
 
 
-def test_one_metric(matrix_crosscorpus_tables):
-    table = by_metric(matrix_crosscorpus_tables, "uar")
+def test_one_metric(models):
+    table = by_metric(models, "uar")
     assert table.head == ["Test set", "Chance", "good", "poor", "seen", "Best"]
     assert [row[-1] for row in table.rows] == ["good, seen", "good", "good, seen"]
     assert table.rows[2][3] is None
 
 
-def test_the_long_table_has_everything(matrix_crosscorpus_tables):
-    table = long(matrix_crosscorpus_tables)
+def test_the_long_table_has_everything(models):
+    table = long(models)
     assert len(table.rows) == 8 * 3
     lines = to_csv(table).splitlines()
     assert lines[0].startswith("Test set,Model,Protocol,Role,Synthetic,")
@@ -134,29 +127,24 @@ def test_the_long_table_has_everything(matrix_crosscorpus_tables):
 def test_valence_and_arousal_have_a_table_of_their_own(tmp_path):
     for name, kind in (("m", "multiobjective"), ("r", "regression")):
         fake_run.write(tmp_path / name, "x", fake_run.rows(40, kind), experiment=name)
-    matrix_crosscorpus_tables = cross([read_run(tmp_path / name) for name in "mr"], 5)
-    emotions, values = wide(matrix_crosscorpus_tables)
+    models = cross([read_run(tmp_path / name) for name in "mr"], 5)
+    emotions, values = wide(models)
     assert emotions.over == ["", "", "m", "m", "m"]
     assert values.head == ["Test set", *["CCC valence", "CCC arousal"] * 2]
-    assert by_metric(matrix_crosscorpus_tables, "valence ccc").head == [
+    assert by_metric(models, "valence ccc").head == [
         "Test set",
         "m",
         "r",
         "Best",
     ]
     assert "No model differs from m in CCC valence, CCC arousal (p < 0.05" in values.caption
-    assert (
-        protocols(matrix_crosscorpus_tables)
-        == "Protocol: fake/speaker-5fold/intended/4-class/seed 1."
-    )
+    assert protocols(models) == "Protocol: fake/speaker-5fold/intended/4-class/seed 1."
 
 
 def test_one_model_has_no_rival(tmp_path):
-    matrix_crosscorpus_tables = cross([run_of(tmp_path / "m", {"x": (0.5, {})})], 5)
-    assert by_metric(matrix_crosscorpus_tables, "wa").head == ["Test set", "Chance", "m"]
-    assert on_bold(matrix_crosscorpus_tables) == "" and legend(matrix_crosscorpus_tables) == [
-        protocols(matrix_crosscorpus_tables)
-    ]
+    models = cross([run_of(tmp_path / "m", {"x": (0.5, {})})], 5)
+    assert by_metric(models, "wa").head == ["Test set", "Chance", "m"]
+    assert on_bold(models) == "" and legend(models) == [protocols(models)]
 
 
 def test_warnings(tmp_path):
@@ -164,14 +152,14 @@ def test_warnings(tmp_path):
     fake_run.write(tmp_path / "a", "x", rows, experiment="a")
     fake_run.write(tmp_path / "b", "x", rows[:-1], experiment="b")
     assert warnings(cross([read_run(tmp_path / n) for n in "ab"], 5)) == [
-        "x: not the same utterances for all models, so none is best.",
+        "x: the models have different utterances, so none is best.",
         "x: Only 3 speakers, too few to say how far the results would vary with others: there "
         "is no interval.",
         "x: Only 3 speakers: p cannot fall below 0.25, so no difference can reach .05.",
     ]
 
 
-def test_the_text(matrix_crosscorpus_tables):
-    said = to_lines(matrix_crosscorpus_tables)
+def test_the_text(models):
+    said = to_lines(models)
     assert said.startswith("WA, with 95 % intervals.\n\nTest set  Chance  good ")
     assert "Bold" not in said and "* differs from good in UAR" in said

@@ -62,11 +62,6 @@ def test_the_download_is_the_csv_of_the_table(shown):
     assert page.count("<script>") == 1 and "&lt;b&gt;" in page
 
 
-def test_only_long_tables_scroll_by_themselves(shown):
-    assert 'class="scroll"' in shown(*[["a", 1]] * 30)
-    assert 'class="scroll long"' in shown(*[["a", 1]] * 31)
-
-
 def test_the_policy_knows_the_scripts_of_the_page_and_no_other(shown):
     (html.TEMPLATES / "more.js").write_text("more();")
     for scripts in (("page.js",), ("page.js", "more.js")):

@@ -1,6 +1,6 @@
 """The tables of subgroups."""
 
-from ser_brain.reporting.report_tables import gaps, groups, in_order, of_grouping
+from ser_brain.reporting.report_tables import gaps, groups, of_grouping
 
 
 def estimate(value):
@@ -57,10 +57,6 @@ def test_groups_without_a_label_have_no_table():
         "gaps": {},
     }
     assert of_grouping("speaker", unlabelled) == of_grouping("gender", unlabelled) == []
-
-
-def test_the_order_of_groups_without_a_value():
-    assert in_order(SPEAKERS["levels"], "uar") == ["a", "b", "c"]
 
 
 def test_the_long_tables_hold_every_metric():

@@ -1,6 +1,6 @@
-"""Confusion matrices.
+"""Figures of emotion classes: confusion, over-prediction, reliability, heat maps.
 
-Axes: C classes.
+Axes: C classes, K bins, R rows, M columns.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ def confusion(
     title: str,
     subtitle: str,
 ) -> None:
-    """Confusion matrices, one panel per test set: counts, and percent of each true class.
+    """Confusion matrices, a panel per test set: counts, and percent of each true class.
 
     Parameters
     ----------
     stem : str or Path
         Output path without suffix.
     counts : mapping
-        Test set -> counts, shape (C, C), rows true.
+        Panel -> counts, shape (C, C), rows true.
     emotions : sequence of str
         Class order.
     title, subtitle : str
@@ -79,7 +79,7 @@ def _confusion_panel(axes: Axes, counts_CC: np.ndarray, emotions: Sequence[str])
     axes.vlines(edges, -0.5, len(emotions) - 0.5, color="white", linewidth=1.5)
 
 
-MOST_TICKS = 3  # to each side of 1
+MOST_TICKS = 3  # on each side of 1
 
 
 def over_prediction(
@@ -90,16 +90,11 @@ def over_prediction(
 ) -> None:
     """Predicted / true count of every class, a panel for each test set or language.
 
-    Parameters
-    ----------
-    stem : str or Path
-        Output path without suffix.
-    per_class : mapping
-        Panel -> its classes, see ``metrics.per_class``.
-    title, subtitle : str
+    ``per_class`` maps a panel to its classes; see
+    :func:`ser_brain.evaluation.metrics.per_class`.
     """
     ratios = [line["over_prediction"] for lines in per_class.values() for line in lines]
-    # Doubling and halving look alike; the axis reaches to the next power of two.
+    # On a logarithmic axis, doubling and halving look alike; it ends at a power of two.
     reach = max((abs(math.log2(ratio)) for ratio in ratios if ratio), default=0)
     reach = 2.0 ** max(1, math.ceil(reach + 0.3))
     classes = max(len(lines) for lines in per_class.values())
@@ -123,7 +118,7 @@ def _over_prediction_panel(axes: Axes, lines: Sequence[Mapping], reach: float) -
         colour = VERMILLION if ratio > 1 else BLUE
         axes.barh(place, end - 1, left=1, height=0.62, color=colour)
         words = f"{ratio:.2f}" if ratio else "never predicted"
-        # A bar to the left leaves the right of the line free, and the other way round.
+        # Beside the bar, or on the free side of the line if the bar is on the left.
         _beside(axes, place, end if ratio > 1 else 1, words)
     axes.axvline(1, color=INK, linewidth=1)
     names = [cut(line["emotion"]) for line in lines]
@@ -156,15 +151,9 @@ MARKS = ((BLUE, "o", "-"), (VERMILLION, "s", "--"))
 def reliability_diagram(
     stem: str | Path, found: Mapping[str, ReliabilityBins], title: str, subtitle: str
 ) -> None:
-    """Accuracy against confidence, and how many utterances each bin holds.
+    """Accuracy against confidence, and the number of utterances in each bin.
 
-    Parameters
-    ----------
-    stem : str or Path
-        Output path without suffix.
-    found : mapping
-        Legend (``as trained, ECE 0.12``) -> bins; one or two.
-    title, subtitle : str
+    ``found`` maps one or two entries of the legend (``as trained, ECE 0.12``) to bins.
     """
     with panels(stem, 2, (3.3, 3.0), title, subtitle) as (accuracy, counts):
         accuracy.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=":")
@@ -186,7 +175,7 @@ def reliability_diagram(
 
 CELL_IN = (0.72, 0.42)
 
-# Where a label is broken, and how wide a character of it is.
+# Where a label is wrapped, and the width of a character.
 LABEL_CHARACTERS, CHARACTER_IN = 22, 0.075
 
 
@@ -201,7 +190,7 @@ def heat_map(
 ) -> None:
     """Results by colour and number, one panel per metric.
 
-    White is chance or below, the darkest colour is 1, so that test sets of different numbers
+    White is chance or below, the darkest colour is 1, so that test sets with different numbers
     of classes can be compared.
 
     Parameters
@@ -209,15 +198,15 @@ def heat_map(
     stem : str or Path
         Output path without suffix.
     cells : mapping
-        Metric -> R rows of M cells of a table; None where a model was not tested.
+        Metric -> R rows of M table cells; None where a model was not tested.
     rows, columns : sequence of str
         Names of test sets and models.
     chance : sequence of float
         Chance level of every row, shape (R,).
     title, subtitle : str
     """
-    rows, columns = [_broken(row) for row in rows], [_broken(column) for column in columns]
-    # Slanted by 35 degrees, a label under the first column reaches to the left and down.
+    rows, columns = [_wrapped(row) for row in rows], [_wrapped(column) for column in columns]
+    # A label slanted by 35 degrees extends to the left of its column and below it.
     beside_in = 0.3 + max(_width_in(rows), 0.8 * _width_in(columns) - CELL_IN[0] / 2)
     below_in = 0.7 + 0.6 * _width_in(columns)
     size_in = beside_in + CELL_IN[0] * len(columns), below_in + CELL_IN[1] * len(rows)
@@ -230,7 +219,7 @@ def heat_map(
             _name(axes, rows, columns)
 
 
-def _broken(name: str) -> str:
+def _wrapped(name: str) -> str:
     return "\n".join(textwrap.fill(line, LABEL_CHARACTERS) for line in name.split("\n"))
 
 
@@ -244,7 +233,7 @@ def _panel(
     values_RM = np.array(
         [[cell["value"] if cell else None for cell in row] for row in cells_RM], dtype=float
     )
-    # A set of a single class has nothing above chance.
+    # In a set of a single class, chance is 1 and nothing is above it.
     reach_R = np.maximum(1 - chance_R, 1e-9)
     above_RM = (values_RM - chance_R[:, None]) / reach_R[:, None]
     axes.set_facecolor("#EEEEEE")
@@ -260,7 +249,7 @@ def _panel(
             size=9,
             weight="bold" if is_best(cell) else "normal",
             color=GREY if np.isnan(above) else "white" if above > 0.55 else INK,
-            in_layout=False,  # It lies within the cell; measuring hundreds takes seconds.
+            in_layout=False,  # It is inside the cell; measuring hundreds takes seconds.
         )
 
 

@@ -1,4 +1,4 @@
-"""True and predicted valence and arousal: scatter, distributions, errors.
+"""Figures of valence and arousal: scatter plots, distributions, errors.
 
 Axes: N utterances.
 """
@@ -25,14 +25,10 @@ def scatter(
     title: str,
     subtitle: str,
 ) -> None:
-    """Predicted against true values, one panel per dimension, with the line of identity.
+    """Predicted against true values, a panel per dimension, with the line of identity.
 
-    Parameters
-    ----------
-    pairs : mapping
-        Dimension -> (true_N, predicted_N) in the units of ``va_range``.
-    notes : mapping
-        Dimension -> text in the corner (correlation, CCC).
+    ``pairs`` maps a dimension to (true_N, predicted_N) in the units of ``va_range``, ``notes``
+    to the text above its panel (correlation, CCC).
     """
     low, high = va_range
     with panels(stem, len(pairs), (3.3, 3.2), title, subtitle) as grid:
@@ -50,7 +46,7 @@ def scatter(
 def _points(
     axes: Axes, true_N: np.ndarray, predicted_N: np.ndarray, va_range: Sequence[float]
 ) -> None:
-    """Points, or where they would cover each other, how many lie in each place."""
+    """Points or, where they would cover each other, a density."""
     if len(true_N) <= MOST_POINTS:
         alpha = float(np.clip(300 / len(true_N), 0.15, 0.6))
         look = {"s": 9, "alpha": alpha, "color": BLUE, "linewidths": 0}
@@ -60,7 +56,7 @@ def _points(
     bins = [_bins(values_N, width) for values_N in (true_N, predicted_N)]
     look = {"cmap": "Blues", "norm": LogNorm(vmin=0.5), "rasterized": True}
     *_, places = axes.hist2d(true_N, predicted_N, bins, cmin=1, **look)
-    scale = axes.inset_axes([0.6, 0.17, 0.36, 0.03])  # Where few points lie.
+    scale = axes.inset_axes([0.6, 0.17, 0.36, 0.03])  # A corner with few points.
     axes.figure.colorbar(places, cax=scale, orientation="horizontal")
     scale.tick_params(labelsize=7)
     scale.set_xlabel("Count", size=7, labelpad=1)
@@ -73,11 +69,11 @@ def distribution(
     title: str,
     subtitle: str,
 ) -> None:
-    """Distributions of true and predicted values, one panel per dimension."""
+    """Distributions of true and predicted values, a panel per dimension; see scatter."""
     low, high = va_range
     with panels(stem, len(pairs), (3.3, 2.5), title, subtitle) as grid:
         for axes, (name, (true_N, predicted_N)) in zip(grid, pairs.items(), strict=True):
-            # Ratings lie on a grid (IEMOCAP: halves); each bin is centred on one of its points.
+            # Ratings are on a grid (IEMOCAP: halves); each bin is centred on a grid point.
             bins = _bins(np.concatenate([true_N, predicted_N, [low, high]]), (high - low) / 16)
             axes.hist(true_N, bins, color="#BDBDBD", label="true")
             axes.hist(
@@ -94,7 +90,7 @@ def errors(
     title: str,
     subtitle: str,
 ) -> None:
-    """Histograms of predicted - true, one panel per dimension, with zero and the mean."""
+    """Histograms of predicted - true, a panel per dimension, with zero and the mean."""
     low, high = va_range
     with panels(stem, len(pairs), (3.3, 2.5), title, subtitle) as grid:
         for axes, (name, (true_N, predicted_N)) in zip(grid, pairs.items(), strict=True):

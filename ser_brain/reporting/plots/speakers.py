@@ -1,4 +1,4 @@
-"""Results of each speaker.
+"""The strip plot of every speaker's results.
 
 Axes: S speakers, s some of them, 3 = value, low, high.
 """
@@ -14,8 +14,7 @@ from matplotlib.axes import Axes
 
 from ser_brain.reporting.plots.frame import BLUE, GREEN, GREY, INK, PURPLE, cut, panels
 
-# More names than this are not written beside the marks.
-NAMED_SPEAKERS = 40
+NAMED_SPEAKERS = 40  # with more, there is no room for names
 GENDERS = {
     "female": ("o", PURPLE),
     "male": ("^", BLUE),
@@ -26,15 +25,7 @@ GENDERS = {
 
 @dataclass(frozen=True)
 class Speakers:
-    """Speakers in the order in which they are drawn, the last on top.
-
-    Attributes
-    ----------
-    names : list of str
-    genders : list of str or None
-        ``female``, ``male``, ``other`` or None.
-    utterances : list of int
-    """
+    """Speakers from the bottom up; a gender is ``female``, ``male``, ``other`` or None."""
 
     names: Sequence[str]
     genders: Sequence[str | None]
@@ -69,17 +60,8 @@ def speaker_strip(
 ) -> None:
     """Each speaker's results, a panel for each metric.
 
-    Up to 40 speakers have a line each, with name and interval; more of them share a strip for
+    Up to 40 speakers have a line each, with name and interval. More speakers share a strip for
     each gender.
-
-    Parameters
-    ----------
-    stem : str or Path
-        Output path without suffix.
-    speakers : Speakers
-    results : mapping
-        Metric -> what each speaker has of it.
-    title, subtitle : str
     """
     count = len(speakers.names)
     named = count <= NAMED_SPEAKERS
@@ -119,13 +101,13 @@ def _strips(axes: Axes, speakers: Speakers, found: SpeakerResults, first: bool) 
 
 
 def _by_gender(speakers: Speakers) -> dict[str | None, np.ndarray]:
-    """Gender -> who is of it, of those that occur."""
+    """Gender -> mask of its speakers, of those that occur."""
     who = {gender: np.array([g == gender for g in speakers.genders]) for gender in GENDERS}
     return {gender: of_S for gender, of_S in who.items() if of_S.any()}
 
 
 def _share(speakers: Speakers) -> np.ndarray:
-    """Utterances of each speaker, of the most that one has."""
+    """Utterances of each speaker, relative to the most that one has."""
     return np.array(speakers.utterances) / max(speakers.utterances)
 
 

@@ -1,4 +1,4 @@
-"""Training curves."""
+"""Training curves: the log of a run, and its figure."""
 
 from __future__ import annotations
 
@@ -21,14 +21,8 @@ def training(
 ) -> None:
     """Losses, scores and learning rates over the epochs, a panel for each quantity.
 
-    Parameters
-    ----------
-    stem : str or Path
-        Output path without suffix.
-    curves : mapping
-        Panel -> line -> points (epoch, value) of each part (fold, seed); see
-        ``training_curves``. Several parts are thin lines of one colour.
-    title, subtitle : str
+    ``curves`` maps a panel to lines, and a line to the points (epoch, value) of each part
+    (fold, seed); see :func:`together`. Several parts are thin lines of one colour.
     """
     with panels(stem, len(curves), (2.7, 2.3), title, subtitle) as grid:
         for axes, (name, lines) in zip(grid, curves.items(), strict=True):
@@ -47,7 +41,7 @@ def _training_panel(axes: Axes, name: str, lines: Mapping[str, Sequence[Sequence
     axes.set(xlabel="Epoch", ylabel=name)
     axes.xaxis.get_major_locator().set_params(integer=True)
     epochs = {epoch for parts in lines.values() for points in parts for epoch, _ in points}
-    if len(epochs) == 1:  # no room between whole numbers for an axis to choose from
+    if len(epochs) == 1:  # an axis of one point would show fractions
         axes.set_xticks([*epochs])
     values = [value for parts in lines.values() for p in parts for _, value in p]
     if name == "Learning rate" and min(values) > 0:
@@ -68,12 +62,12 @@ Curves = dict[str, dict[str, list[tuple[int, float]]]]
 
 
 def read_train_log(path: str | Path) -> list[dict]:
-    """Read the epochs of a run; none where nothing was logged.
+    """Read the epochs of a run; an empty list where nothing was logged.
 
     Raises
     ------
     SERError
-        Naming the line that is no epoch.
+        Naming the line that is not an epoch.
     """
     path = Path(path)
     if not path.exists():
@@ -82,7 +76,9 @@ def read_train_log(path: str | Path) -> list[dict]:
     for number, line in enumerate(require_text(path, "training log").splitlines(), start=1):
         epoch = parse_json_line(line, path, number)
         if not isinstance(epoch.get("epoch"), int):
-            raise SERError(f"{path}, line {number}: expected an object with a whole 'epoch'.")
+            raise SERError(
+                f"{path}, line {number}: expected an object with an integer 'epoch'."
+            )
         log.append(epoch)
     return log
 
@@ -90,7 +86,7 @@ def read_train_log(path: str | Path) -> list[dict]:
 def curves_of(log: Sequence[Mapping]) -> Curves:
     """Quantity -> line (training, validation, encoder ...) -> points (epoch, value).
 
-    Values that are not finite leave a gap. A loss that is the only one is shown once.
+    Values that are not finite leave a gap. If there is a single loss, it is shown once.
 
     Examples
     --------
