@@ -658,10 +658,12 @@ def test_an_end_alone_counts_from_the_beginning_of_the_file(talk):
 @pytest.mark.parametrize(
     ("columns", "advice"),
     [
-        ("start,dur_frames", "'dur_frames' may say where they stop"),
+        ("start,dur_frames", "'dur_frames' may be where they stop"),
+        ("start,num_frames", "'num_frames' may be where they stop"),
         ("start,finish", "--stop_column or --duration_column"),
-        ("start,segment_end", "pass over it with --ignore_columns segment_end"),
-        ("end,segment_start", "'segment_start' may say where they start"),
+        ("start,Segment Length", "ignore it with --ignore_columns 'Segment Length'"),
+        ("start,segment_end", "ignore it with --ignore_columns segment_end"),
+        ("end,segment_start", "'segment_start' may be where they start"),
     ],
 )
 def test_one_end_is_refused_where_the_other_may_stand_unread(talk, capsys, columns, advice):
@@ -671,6 +673,21 @@ def test_one_end_is_refused_where_the_other_may_stand_unread(talk, capsys, colum
     assert code == 2 and advice in capsys.readouterr().err
     ignored = columns.split(",")[1]
     code, _ = prepare_table(talk, f"path,{columns},emotion", rows, "--ignore_columns", ignored)
+    assert code == 0
+
+
+@pytest.mark.parametrize("pair", [("from", "to"), ("start_sample", "end_sample"), ("t0", "t1")])
+def test_two_ends_of_unknown_unit_are_refused(talk, capsys, pair):
+    """Issue 13, 1: whole files were taken, with a warning, for the segments of a table."""
+    header, rows = f"path,{','.join(pair)},emotion", [["talk.wav", 1, 2, "sad"]]
+    code, _ = prepare_table(talk, header, rows)
+    assert code == 2 and f"ignore them: --ignore_columns {' '.join(pair)}." in (
+        capsys.readouterr().err
+    )
+    named = ["--start_column", pair[0], "--stop_column", pair[1]]
+    code, manifest = prepare_table(talk, header, rows, *named)
+    assert code == 0 and [entry["duration"] for entry in manifest.values()] == [1.0]
+    code, _ = prepare_table(talk, header, rows, "--ignore_columns", *pair)
     assert code == 0
 
 
@@ -1217,7 +1234,7 @@ def test_folds_that_were_tested_further_are_still_verified(home, capsys):
     reasons = [c["reason"] for c in found["checks"] if c["item"].endswith("report, numbers")]
     assert (
         reasons
-        == ["older than the predictions on other-balanced; ser report writes it anew"] * 2
+        == ["older than the predictions on other-balanced; ser report writes it again"] * 2
     )
 
 
