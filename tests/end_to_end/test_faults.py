@@ -32,7 +32,7 @@ from data_prep.common.prepare import prepare as prepare_faults_e
 from recipes.classification import ClassificationBrain
 from ser_brain import EmotionRecognizer
 from ser_brain.__main__ import main
-from ser_brain.core.errors import SERError
+from ser_brain.core.errors import SERError, redacted
 from ser_brain.core.files import read_json, write_json
 from ser_brain.data import audio
 from ser_brain.data.manifest import read_manifest
@@ -1354,3 +1354,10 @@ def test_a_run_needs_room_for_the_checkpoints_that_are_to_come(
     assert sorted(folder.glob("save/CKPT+*")) == kept
     disk(size + size // 10)
     assert run_train(monkeypatch, *further) == 0
+
+
+@pytest.mark.parametrize("name", ["X-Api-Key", "x-auth-token", "X-Amz-Security-Token"])
+def test_keys_in_headers_of_their_own_are_not_shown(name):
+    """S8."""
+    assert redacted(f"sent {name}: s3cret to hub") == f"sent {name}: *** to hub"
+    assert redacted(f"{{'{name}': 's3cret'}}") == f"{{'{name}': '***'}}"
