@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -24,6 +25,9 @@ from ser_brain.core.errors import SERError
 from ser_brain.core.log import get_logger
 from ser_brain.inference.model_config import ModelConfig
 from ser_brain.models.model import EmotionModel, score_exactly
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
 
 ONNX = "model.onnx"
 
@@ -170,6 +174,7 @@ def write_onnx(path: Path, model: EmotionModel, config: ModelConfig) -> float:
                 for value in node.outputs:
                     if value.name in names and not value.is_graph_output():
                         value.name = f"inner_{value.name}"
+            _strip(program.model)
             facts = graph_facts(model, config)
             program.model.metadata_props.update({k: json.dumps(v) for k, v in facts.items()})
             program.save(path)
@@ -177,6 +182,17 @@ def write_onnx(path: Path, model: EmotionModel, config: ModelConfig) -> float:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise SERError(f"No ONNX graph of this model can be made ({reason}).") from error
     return largest_difference(OnnxModel(path), model)
+
+
+def _strip(model: ir.Model) -> None:
+    """Remove what the exporter notes about itself: stack traces, with paths of this machine."""
+    for graph in (model.graph, *model.functions.values()):
+        described = [graph, *graph.inputs, *getattr(graph, "initializers", {}).values()]
+        for node in graph.all_nodes():
+            described += [node, *node.outputs]
+        for one in described:
+            one.metadata_props.clear()
+            one.doc_string = None
 
 
 def graph_facts(model: EmotionModel, config: ModelConfig) -> dict:
