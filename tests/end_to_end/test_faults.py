@@ -1356,6 +1356,24 @@ def test_a_run_needs_room_for_the_checkpoints_that_are_to_come(
     assert run_train(monkeypatch, *further) == 0
 
 
+def test_the_test_sets_of_a_run_are_never_overwritten(trained, run, capsys, monkeypatch):
+    """Its own corpus as a whole, most of which it has trained on, is another test set."""
+    monkeypatch.chdir(run.parent)
+    manifests = ["--manifest_folder", str(trained / "manifests")]
+    before = content(run / "predictions")
+    on = ["--on", str(trained / "manifests" / "tiny.json")]
+    assert main(["evaluate", str(run), *on]) == 0
+    assert main(["evaluate", str(run), *on, "--where", "speaker=tiny_s0"]) == 0
+    after = content(run / "predictions")
+    assert {path: after[path] for path in before} == before
+    added = {path.name for path in after.keys() - before.keys() if path.suffix == ".jsonl"}
+    assert added == {"tiny-all.jsonl", "tiny_tiny_s0.jsonl"}
+    sets = read_json(run / "report/results.json", "results")["test_sets"]
+    assert sets["tiny"]["role"] == "test" and sets["tiny-all"]["role"] == "train"
+    capsys.readouterr()
+    assert main(["verify", str(run), *manifests]) == 0
+
+
 def test_a_graph_tells_nothing_of_the_machine_that_wrote_it(run):
     """Stack traces of the exporter named its folders."""
     pytest.importorskip("onnxscript")
