@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -57,9 +58,17 @@ SECONDS_PER = {
 UNIT = re.compile(rf"(.+?)(?:_in)?_({'|'.join(SECONDS_PER)})s?")
 
 # Names that may mean the other end of a segment: unread, they would change the audio.
-LIKE_START = re.compile(r"start|begin|onset|dur|length|(^|_)(from|since|offset)(_|$)")
+LIKE_START = re.compile(
+    r"start|begin|onset|dur|length|frames|samples|(^|_)(from|since|offset)(_|$)"
+)
 LIKE_END = re.compile(
-    r"stop|finish|dur|length|end(_|$|time|sec|ms)|(^|_)(off|offset|to|until|len)(_|$)"
+    r"stop|finish|dur|length|frames|samples|end(_|$|time|sec|ms)"
+    r"|(^|_)(off|offset|to|until|len)(_|$)"
+)
+# Pairs that are no seconds for certain: unread, whole files would be taken for segments.
+LIKE_BOTH = (
+    *(("from", "to"), ("xmin", "xmax"), ("tmin", "tmax"), ("t0", "t1"), ("t_start", "t_end")),
+    *((f"start_{unit}", f"end_{unit}") for unit in ("sample", "samples", "frame", "frames")),
 )
 
 
@@ -113,7 +122,7 @@ def used_columns(
     ------
     SERError
         For a missing column, for two that could be the same thing, and for segments of files of
-        which only one end would be read although another column may contain the other end.
+        which an end would not be read although another column may contain it.
     """
     require_columns(table, columns, [*asked.values(), *ignored])
     free = [c for c in columns if c and c not in ignored]
@@ -166,8 +175,17 @@ def _require_both_ends(table: Path, unused: list[str], used: Mapping[str, str]) 
                 raise SERError(
                     f"{table} has a column for where utterances {known} ({used[known]}), and "
                     f"{column!r} may be where they {other}. Name it with {option}, or ignore "
-                    f"it with --ignore_columns {column}."
+                    f"it with --ignore_columns {shlex.quote(column)}."
                 )
+    named = {name_and_unit(column)[0]: column for column in unused}
+    for start, stop in LIKE_BOTH:
+        if not used.keys() & {"start", "stop"} and {start, stop} <= named.keys():
+            pair = f"{shlex.quote(named[start])} {shlex.quote(named[stop])}"
+            raise SERError(
+                f"{table}: {named[start]!r} and {named[stop]!r} may be where utterances start "
+                "and stop. If they are seconds, name them with --start_column and "
+                f"--stop_column; if not, convert them, or ignore them: --ignore_columns {pair}."
+            )
 
 
 def _words(column: str) -> str:

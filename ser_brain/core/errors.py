@@ -63,7 +63,8 @@ SIGNED = re.compile(
 )
 QUOTED = re.compile(rf"(['\"][\w-]*(?:{SECRET})['\"]\s*:\s*['\"])[^'\"]+", re.IGNORECASE)
 HEADER = re.compile(
-    r"(\bbearer\s+|\bauthorization['\"]?\s*[:=]\s*['\"]?(?:(?:bearer|basic|token)\s+)?)[^\s'\"]+",
+    r"(\bbearer\s+|\bauthorization['\"]?\s*[:=]\s*['\"]?(?:(?:bearer|basic|token)\s+)?"
+    r"|\bx-[\w-]*(?:key|token|secret)['\"]?\s*[:=]\s*['\"]?)[^\s'\"]+",
     re.IGNORECASE,
 )
 TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{16,}")  # a token of the Hugging Face hub

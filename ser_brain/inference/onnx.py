@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -24,6 +25,9 @@ from ser_brain.core.errors import SERError
 from ser_brain.core.log import get_logger
 from ser_brain.inference.model_config import ModelConfig
 from ser_brain.models.model import EmotionModel, score_exactly
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
 
 ONNX = "model.onnx"
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
@@ -80,12 +84,24 @@ def write_onnx(path: Path, model: EmotionModel, config: ModelConfig) -> float:
                 "max_samples": model.encoder.max_samples,
                 "resampler": config.resampler,
             }
+            _strip(program.model)
             program.model.metadata_props.update({k: json.dumps(v) for k, v in facts.items()})
             program.save(path)
     except Exception as error:  # the exporter raises many kinds
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise SERError(f"This model cannot be made into an ONNX graph ({reason}).") from error
     return largest_difference(OnnxModel(path), model)
+
+
+def _strip(model: ir.Model) -> None:
+    """Remove what the exporter notes about itself: stack traces, with paths of this machine."""
+    for graph in (model.graph, *model.functions.values()):
+        described = [graph, *graph.inputs, *getattr(graph, "initializers", {}).values()]
+        for node in graph.all_nodes():
+            described += [node, *node.outputs]
+        for one in described:
+            one.metadata_props.clear()
+            one.doc_string = None
 
 
 class _Graph(nn.Module):

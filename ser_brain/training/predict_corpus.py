@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -64,8 +64,9 @@ def predict_on(
     Returns
     -------
     list of str
-        Name of the test set of each target, in the folder's ``predictions``. A set that
-        contains training or validation utterances of the run gets the role ``train``.
+        Name of the test set of each target, in the folder's ``predictions``, which is never
+        that of a set of the run's own split. A set that contains training or validation
+        utterances of the run gets the role ``train``.
 
     Raises
     ------
@@ -75,7 +76,7 @@ def predict_on(
     """
     folder = Path(folder)
     parts, _ = parts_of(folder)
-    names = []
+    names, taken = [], set().union(*map(_own_sets, parts.values()))
     for part in parts.values():
         if part != folder:
             inside(folder, os.path.relpath(part, folder))
@@ -83,11 +84,19 @@ def predict_on(
         brain, hparams = load_run(part, device)
         with held(part / NAME, part):
             remove_partial(part / "predictions")
-            names = [_predict(part, brain, hparams, target) for target in targets]
+            names = [_predict(part, brain, hparams, target, taken) for target in targets]
     return names
 
 
-def _predict(folder: Path, brain: SERBrain, hparams: dict, target: Target) -> str:
+def _own_sets(folder: Path) -> set[str]:
+    """Names of the sets that a run itself predicted, which are never written anew."""
+    tests = read_json(folder / "splits.json", "split").get("tests")
+    return {VALIDATION, *(tests if isinstance(tests, dict) else ())}
+
+
+def _predict(
+    folder: Path, brain: SERBrain, hparams: dict, target: Target, taken: Collection[str]
+) -> str:
     config = ExperimentConfig.from_settings(hparams, brain.tasks)
     manifest = read_manifest(target.manifest, NEEDED_OF_CARD)
     corpus_card = manifest.card
@@ -99,7 +108,7 @@ def _predict(folder: Path, brain: SERBrain, hparams: dict, target: Target) -> st
     if target.balanced:
         drawn = balanced_ids(data.rows, config.labels.emotions, config.seed)
         data = replace(data, rows={i: data.rows[i] for i in drawn})
-    name = _name(data, target)
+    name = _name(data, target, taken)
     checkpoint = brain.checkpointer.find_checkpoint(min_key=config.validation_metric)
     facts = {
         SHA256: manifest.sha256,
@@ -129,11 +138,18 @@ def _predict(folder: Path, brain: SERBrain, hparams: dict, target: Target) -> st
     return name
 
 
-def _name(data: CorpusData, target: Target) -> str:
-    """Name a test set by its corpus, and by how it differs from the corpus as a whole."""
+def _name(data: CorpusData, target: Target, taken: Collection[str]) -> str:
+    """Name a test set by its corpus, and by how it differs from the corpus as a whole.
+
+    The names of the run's own sets are ``taken``: ``tiny`` is then ``tiny-all``.
+    """
     source = target.label_source
     own_source = [source] if source not in (None, data.card["default_source"]) else []
-    return "-".join([data.name, *own_source, *(["balanced"] if target.balanced else [])])
+    name = "-".join([data.name, *own_source, *(["balanced"] if target.balanced else [])])
+    if name not in taken:
+        return name
+    logger.info(f"{name} is a set of the run itself; this one is called {name}-all.")
+    return f"{name}-all"
 
 
 def _is_done(folder: Path, name: str, facts: dict) -> bool:

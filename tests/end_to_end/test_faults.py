@@ -53,7 +53,7 @@ from data_prep.common.prepare import prepare
 from recipes.classification import ClassificationBrain
 from ser_brain import EmotionRecognizer
 from ser_brain.__main__ import main
-from ser_brain.core.errors import SERError
+from ser_brain.core.errors import SERError, redacted
 from ser_brain.core.files import read_json, write_json
 from ser_brain.data import audio
 from ser_brain.data.manifest import read_manifest
@@ -608,7 +608,9 @@ def test_an_end_alone_counts_from_the_beginning_of_the_file(talk):
     ("columns", "advice"),
     [
         ("start,dur_frames", "'dur_frames' may be where they stop"),
+        ("start,num_frames", "'num_frames' may be where they stop"),
         ("start,finish", "--stop_column or --duration_column"),
+        ("start,Segment Length", "ignore it with --ignore_columns 'Segment Length'"),
         ("start,segment_end", "ignore it with --ignore_columns segment_end"),
         ("end,segment_start", "'segment_start' may be where they start"),
         ("start,offset", "'offset' may be where they stop"),  # beside an onset it is the end
@@ -621,6 +623,21 @@ def test_one_end_is_refused_where_the_other_may_stand_unread(talk, capsys, colum
     assert code == 2 and advice in capsys.readouterr().err
     ignored = columns.split(",")[1]
     code, _ = prepare_table(talk, f"path,{columns},emotion", rows, "--ignore_columns", ignored)
+    assert code == 0
+
+
+@pytest.mark.parametrize("pair", [("from", "to"), ("start_sample", "end_sample"), ("t0", "t1")])
+def test_two_ends_of_unknown_unit_are_refused(talk, capsys, pair):
+    """Issue 13, 1: whole files were taken, with a warning, for the segments of a table."""
+    header, rows = f"path,{','.join(pair)},emotion", [["talk.wav", 1, 2, "sad"]]
+    code, _ = prepare_table(talk, header, rows)
+    assert code == 2 and f"ignore them: --ignore_columns {' '.join(pair)}." in (
+        capsys.readouterr().err
+    )
+    named = ["--start_column", pair[0], "--stop_column", pair[1]]
+    code, manifest = prepare_table(talk, header, rows, *named)
+    assert code == 0 and [entry["duration"] for entry in manifest.values()] == [1.0]
+    code, _ = prepare_table(talk, header, rows, "--ignore_columns", *pair)
     assert code == 0
 
 
@@ -1288,3 +1305,38 @@ def test_a_run_needs_room_for_the_checkpoints_that_are_to_come(train_in, capsys,
     assert sorted(folder.glob("save/CKPT+*")) == kept
     disk(size + size // 10)
     assert train_in("run", number_of_epochs=3)[0] == 0
+
+
+def test_the_test_sets_of_a_run_are_never_overwritten(trained, run, capsys, monkeypatch):
+    """Its own corpus as a whole, most of which it has trained on, is another test set."""
+    monkeypatch.chdir(run.parent)
+    manifests = ["--manifest_folder", str(trained / "manifests")]
+    before = content(run / "predictions")
+    on = ["--on", str(trained / "manifests" / "tiny.json")]
+    assert main(["evaluate", str(run), *on]) == 0
+    assert main(["evaluate", str(run), *on, "--where", "speaker=tiny_s0"]) == 0
+    after = content(run / "predictions")
+    assert {path: after[path] for path in before} == before
+    added = {path.name for path in after.keys() - before.keys() if path.suffix == ".jsonl"}
+    assert added == {"tiny-all.jsonl", "tiny_tiny_s0.jsonl"}
+    sets = read_json(run / "report/results.json", "results")["test_sets"]
+    assert sets["tiny"]["role"] == "test" and sets["tiny-all"]["role"] == "train"
+    capsys.readouterr()
+    assert main(["verify", str(run), *manifests]) == 0
+
+
+def test_a_graph_tells_nothing_of_the_machine_that_wrote_it(run):
+    """Stack traces of the exporter named its folders."""
+    pytest.importorskip("onnxscript")
+    assert main(["export", str(run), str(run.parent / "exported"), "--onnx"]) == 0
+    graph = (run.parent / "exported" / "model.onnx").read_bytes()
+    assert b"sample_rate_hz" in graph  # its facts stay
+    for word in (str(ROOT), sys.prefix, str(run.parent), ".py", "stack_trace"):
+        assert word.encode() not in graph, word
+
+
+@pytest.mark.parametrize("name", ["X-Api-Key", "x-auth-token", "X-Amz-Security-Token"])
+def test_keys_in_headers_of_their_own_are_not_shown(name):
+    """S8."""
+    assert redacted(f"sent {name}: s3cret to hub") == f"sent {name}: *** to hub"
+    assert redacted(f"{{'{name}': 's3cret'}}") == f"{{'{name}': '***'}}"
