@@ -118,6 +118,11 @@ def read_run(folder: str | Path, embeddings: bool = False, scores: bool = True) 
     if incomplete:
         logger.warning(f"{folder}: excluded {listed}. {PREDICT_AGAIN}")
     whole = {name: of_parts for name, of_parts in found.items() if name not in incomplete}
+    seen = {name: _role_of_all(of_parts)["role"] != "test" for name, of_parts in whole.items()}
+    whole = {name: whole[name] for name in sorted(whole, key=seen.__getitem__)}
+    for test_set, of_parts in whole.items():
+        if len({predictions.card["role"] for predictions in of_parts.values()}) > 1:
+            logger.warning(f"{folder}: {test_set}: {_role_of_all(of_parts)['notes']}")
     return Run(folder, parts, whole, record, incomplete)
 
 
@@ -187,6 +192,8 @@ def pool(parts: Mapping[str, Predictions]) -> Predictions:
     part: ``<id> (fold 2)``; ``utterance`` of its row keeps the id itself. Embeddings of
     different models have no common space and are dropped.
 
+    Where only some models have seen utterances of the set, its role is ``train`` for all.
+
     Parameters
     ----------
     parts : mapping
@@ -195,19 +202,19 @@ def pool(parts: Mapping[str, Predictions]) -> Predictions:
     Returns
     -------
     Predictions
-        Its card has the protocol of all parts.
+        Its card has the protocol of all parts, and ``notes`` with what each part notes.
 
     Raises
     ------
     SERError
-        If the parts differ in classes, scale, role or in what they predict.
+        If the parts differ in classes, scale or in what they predict.
     """
     all_parts = list(parts.values())
     first = all_parts[0]
     if len(all_parts) == 1:
         return first
     for name, other in parts.items():
-        for key in ("emotions", "va_range", "role", "experiment"):
+        for key in ("emotions", "va_range", "experiment"):
             if other.card[key] != first.card[key]:
                 raise SERError(
                     f"The predictions on {first.card['test_set']} cannot be pooled: {key} of "
@@ -215,16 +222,31 @@ def pool(parts: Mapping[str, Predictions]) -> Predictions:
                 )
     repeated = len({i for p in all_parts for i in p.ids}) < sum(len(p.ids) for p in all_parts)
     ids = [f"{i} ({name})" if repeated else i for name, part in parts.items() for i in part.ids]
-    protocol = merge_protocols([part.card["protocol"] for part in all_parts])
+    card = {
+        **first.card,
+        "protocol": merge_protocols([part.card["protocol"] for part in all_parts]),
+        **_role_of_all(parts),
+    }
     rows = (row for part in all_parts for row in part.rows)
     return replace(
         first,
-        card={**first.card, "protocol": protocol},
+        card=card,
         ids=ids,
         rows=[{**r, "id": i, "utterance": r["id"]} for i, r in zip(ids, rows, strict=True)],
         embeddings_ND=None,
         **{name: _joined(all_parts, name) for name in ROW_FIELDS},
     )
+
+
+def _role_of_all(parts: Mapping[str, Predictions]) -> dict[str, str]:
+    """Role and notes of pooled predictions: what one part has seen counts as seen."""
+    cards = {name: part.card for name, part in parts.items()}
+    seen = [name for name, card in cards.items() if card["role"] == "train"]
+    role = "train" if seen else next(iter(cards.values()))["role"]
+    notes = [f"{name}: {card['notes']}" for name, card in cards.items() if card.get("notes")]
+    if seen and len(seen) < len(cards):
+        notes.append(f"Trained or validated on only by {', '.join(seen)}, so seen as a whole.")
+    return {"role": role, **({"notes": " ".join(notes)} if notes else {})}
 
 
 def _joined(parts: Sequence[Predictions], name: str) -> np.ndarray | None:

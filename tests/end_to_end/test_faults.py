@@ -1325,6 +1325,22 @@ def test_the_test_sets_of_a_run_are_never_overwritten(trained, run, capsys, monk
     assert main(["verify", str(run), *manifests]) == 0
 
 
+def test_folds_of_which_some_have_trained_on_a_set_are_pooled(tmp_path, capsys):
+    """They are, as seen by all, and the report says by which they were."""
+    folds = tmp_path / "folds"
+    for part, role in (("fold-1", "test"), ("fold-2", "train")):
+        fake_run.write(folds / part, "other", role=role)
+        fake_run.write(folds / part, "own")
+    write_json(folds / "folds.json", {"parts": {"fold 1": "fold-1", "fold 2": "fold-2"}})
+    assert main(["report", str(folds)]) == 0
+    said, log = capsys.readouterr()
+    note = "Trained or validated on only by fold 2, so seen as a whole."
+    assert f"other: {note}" in log
+    sets = read_json(folds / "report/results.json", "results")["test_sets"]
+    assert sets["own"]["role"] == "test" and sets["other"]["role"] == "train"
+    assert sets["other"]["notes"] == note
+
+
 def test_a_graph_tells_nothing_of_the_machine_that_wrote_it(run):
     """Stack traces of the exporter named its folders."""
     pytest.importorskip("onnxscript")

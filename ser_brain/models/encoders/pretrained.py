@@ -166,7 +166,7 @@ class Checkpoint:
     def _lacks(self, name: str) -> NoReturn:
         hub_id = "ID" if self.folder else self.source
         raise SERError(
-            f"The encoder {self.source} lacks {name}; a folder needs config.json, "
+            f"The encoder {self.source} has no {name}; a folder needs config.json, "
             f"preprocessor_config.json and {' or '.join(WEIGHTS)}. On a machine that reaches "
             f"the hub, run: hf download {hub_id} --local-dir DIR, and give the folder DIR."
         )
