@@ -128,7 +128,7 @@ def test_embeddings_whose_archive_is_whole_and_whose_arrays_are_not(
 def test_a_split_whose_tests_are_a_list(predictions):
     run = predictions.parents[1]
     (run / "splits.json").write_text('{"tests": [["fake"]]}')
-    with pytest.raises(SERError, match="Bad split .*: tests is no mapping of test sets"):
+    with pytest.raises(SERError, match="Bad split .*: tests must be a mapping of test sets"):
         read_run(run)
 
 

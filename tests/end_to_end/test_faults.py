@@ -1312,15 +1312,15 @@ def test_the_test_sets_of_a_run_are_never_overwritten(trained, run, capsys, monk
     monkeypatch.chdir(run.parent)
     manifests = ["--manifest_folder", str(trained / "manifests")]
     before = content(run / "predictions")
-    on = ["--on", str(trained / "manifests" / "tiny.json")]
-    assert main(["evaluate", str(run), *on]) == 0
-    assert main(["evaluate", str(run), *on, "--where", "speaker=tiny_s0"]) == 0
+    on = ["--on", str(trained / "manifests" / "tiny.json"), "--where"]
+    assert main(["evaluate", str(run), *on, "language=eng"]) == 0
+    assert main(["evaluate", str(run), *on, "speaker=tiny_s0"]) == 0
     after = content(run / "predictions")
     assert {path: after[path] for path in before} == before
     added = {path.name for path in after.keys() - before.keys() if path.suffix == ".jsonl"}
-    assert added == {"tiny-all.jsonl", "tiny_tiny_s0.jsonl"}
+    assert added == {"tiny_eng-all.jsonl", "tiny_tiny_s0.jsonl"}
     sets = read_json(run / "report/results.json", "results")["test_sets"]
-    assert sets["tiny"]["role"] == "test" and sets["tiny-all"]["role"] == "train"
+    assert sets["tiny_eng"]["role"] == "test" and sets["tiny_eng-all"]["role"] == "train"
     capsys.readouterr()
     assert main(["verify", str(run), *manifests]) == 0
 

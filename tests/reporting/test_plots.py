@@ -185,7 +185,7 @@ def test_no_log(tmp_path):
     assert curves_of([]) == {}
 
 
-@pytest.mark.parametrize("line, message", [("{", "no JSON"), ("{}", "an integer 'epoch'")])
+@pytest.mark.parametrize("line, message", [("{", "not JSON"), ("{}", "an integer 'epoch'")])
 def test_a_bad_line_is_named(tmp_path, line, message):
     path = tmp_path / "train_log.jsonl"
     path.write_text(f'{{"epoch": 1}}\n{line}\n')
