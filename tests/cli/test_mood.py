@@ -36,7 +36,7 @@ def test_the_demo(tmp_path, capsys, written):
 def test_a_demo_that_is_refused_leaves_nothing(tmp_path, capsys):
     (tmp_path / "hyperparams.yaml").write_text("")
     assert main(["mood", "--demo", "--out", str(tmp_path)]) == 2
-    assert "holds hyperparams.yaml, of a run" in capsys.readouterr().err
+    assert "contains hyperparams.yaml: it is a run" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["hyperparams.yaml"]
 
 

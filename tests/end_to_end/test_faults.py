@@ -1217,7 +1217,7 @@ def test_a_corpus_is_known_again_by_whatever_name_its_test_set_has(tmp_path, cap
         capsys.readouterr()
         ser("audit", "--labels", path)
         said = capsys.readouterr().out
-        assert ("The model learned these labels" in said) == learned
+        assert ("The model was trained on these labels" in said) == learned
 
 
 @pytest.mark.parametrize("languages, shared", [(("eng", "eng"), 1), (("eng", "deu"), 0)])

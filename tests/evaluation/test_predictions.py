@@ -145,7 +145,9 @@ def test_a_card_that_lacks_a_key(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("line, message", [("{", "not JSON"), ("[1]", "expected a JSON object")])
+@pytest.mark.parametrize(
+    "line, message", [("{", "not JSON"), ("[1]", "expected a JSON object")]
+)
 def test_a_line_that_is_no_row(tmp_path, line, message):
     path = fake_run.write(tmp_path)
     lines = path.read_text().splitlines()

@@ -115,7 +115,7 @@ def test_what_is_unknown_is_no_zero():
     splits = {"run": {"audit": audits}}
     table = audit(splits)
     assert table.rows == [["train-fake", "0 known", 0]]
-    assert "Not compared: speakers of 64 utterances, which are not known." in table.caption
+    assert "Not compared: speakers of 64 utterances, which are unknown." in table.caption
     assert not_audited(splits, ["texts"]) == "" and not_audited({}) == ""
 
 
