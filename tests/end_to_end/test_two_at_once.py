@@ -30,6 +30,7 @@ def test_train(tmp_path, monkeypatch, capsys):
 
 def test_evaluate(tmp_path, monkeypatch):
     monkeypatch.setattr(predict_corpus, "load_run", lambda *_: (None, None))
+    (tmp_path / "splits.json").write_text('{"tests": {}}', encoding="utf-8")
     with held(tmp_path / ".lock", "it"), pytest.raises(SERError, match=HERE):
         predict_corpus.predict_on(tmp_path, [Target(tmp_path / "corpus.json")])
 
