@@ -67,7 +67,7 @@ def test_a_run_that_is_not_there(tmp_path, capsys):
     assert main(["compare", str(tmp_path), str(tmp_path / "b")]) == 2
     assert "No predictions/*.jsonl" in capsys.readouterr().err
     assert main(["compare", str(tmp_path / "b"), str(tmp_path)]) == 2
-    assert f"No run folder {tmp_path / 'b'}; name one" in capsys.readouterr().err
+    assert f"No run folder {tmp_path / 'b'}. Name a folder" in capsys.readouterr().err
 
 
 def test_a_model_is_no_place_for_it(tmp_path, capsys):
