@@ -44,7 +44,7 @@ def chance(classification: Mapping | None) -> float | None:
 def verdict(test_sets: Mapping[str, Mapping]) -> list[str]:
     """Say of each task whether the model does better than chance, a sentence each.
 
-    It does where the whole interval of UAR lies above chance, or that of CCC above 0. Test sets
+    It does if the whole interval of UAR is above chance, or that of CCC above 0. Test sets
     on which the model was trained have no verdict.
     """
     unseen = {name: e for name, e in test_sets.items() if e["role"] != SEEN}
