@@ -60,25 +60,25 @@ def findings(card: Mapping) -> list[str]:
     >>> findings({"damaged": {"unreadable": 2}, "same_audio": 0})
     ['Excluded by the preparation: 2 unreadable.', 'No two utterances have the same audio.']
     """
-    said = []
+    found = []
     if card.get("damaged") is not None:
         counts = [f"{count:,} {kind}" for kind, count in card["damaged"].items()]
-        said.append(
+        found.append(
             f"Excluded by the preparation: {', '.join(counts)}."
             if counts
             else "The preparation found no damaged, missing or stray file."
         )
     if card.get("same_audio") is not None:
         groups = card["same_audio"]
-        said.append(
+        found.append(
             f"Groups of utterances with the same audio: {groups:,}."
             if groups
             else "No two utterances have the same audio."
         )
     if card.get("known_bad"):
         broken = [f"{name} ({reason})" for name, reason in card["known_bad"].items()]
-        said.append(f"Known to be broken in every copy: {', '.join(broken)}.")
-    return said
+        found.append(f"Known to be broken in every copy: {', '.join(broken)}.")
+    return found
 
 
 def used(splits: Mapping[str, Mapping]) -> Table:

@@ -29,7 +29,12 @@ from ser_brain.reporting.plots.speakers import (
     speaker_strip,
 )
 from ser_brain.reporting.plots.training import curves_of, together, training
-from ser_brain.reporting.report_tables import in_order, metric_title, temperature_text
+from ser_brain.reporting.report_tables import (
+    in_order,
+    labelled,
+    metric_title,
+    temperature_text,
+)
 
 OF_SPEAKERS = ("uar", "valence mae", "arousal mae")
 Figures = dict[str, list[ReportFigure]]
@@ -50,33 +55,26 @@ def draw_all(
         Test set -> the evaluation of these predictions.
     """
     figures: Figures = {}
+    with_labels = labelled(test_sets)
     for name, evaluation in test_sets.items():
         drawn = _value_figures(folder, predictions[name], evaluation)
-        if evaluation["classification"] and evaluation["classification"]["n"]:
+        if name in with_labels:
             drawn["confusion"] = _confusion(folder, evaluation)
             drawn["reliability"] = _reliability(folder, predictions[name], evaluation)
         if "speaker" in evaluation["groups"] and (shown := _speakers(folder, evaluation)):
             drawn["speakers"] = shown
         for kind, figure in drawn.items():
             figures.setdefault(kind, []).append(figure)
-    labelled = {
-        name: evaluation
-        for name, evaluation in test_sets.items()
-        if evaluation["classification"] and evaluation["classification"]["n"]
-    }
-    if labelled:
-        figures["over_prediction"] = [_over_prediction(folder, labelled)]
+    if with_labels:
+        figures["over_prediction"] = [_over_prediction(folder, with_labels)]
     # For papers; the page shows the matrices one by one, so that they wrap on narrow screens.
-    same = {n: e for n, e in labelled.items() if e["emotions"] == _first(labelled)["emotions"]}
-    if len(same) > 1:
-        counts = {n: np.array(e["classification"]["confusion"]) for n, e in same.items()}
-        title, emotions = "Confusion per test set", _first(same)["emotions"]
-        confusion(folder / "confusion", counts, emotions, title, subtitle(same.values()))
+    emotions = next((e["emotions"] for e in with_labels.values()), None)
+    alike = {name: e for name, e in with_labels.items() if e["emotions"] == emotions}
+    if len(alike) > 1:
+        counts = {n: np.array(e["classification"]["confusion"]) for n, e in alike.items()}
+        title, words = "Confusion per test set", subtitle(alike.values())
+        confusion(folder / "confusion", counts, emotions, title, words)
     return figures
-
-
-def _first(test_sets: Mapping[str, Mapping]) -> Mapping:
-    return next(iter(test_sets.values()))
 
 
 def _confusion(folder: Path, evaluation: Mapping) -> ReportFigure:
@@ -111,14 +109,16 @@ def _reliability(folder: Path, predictions: Predictions, evaluation: Mapping) ->
     return inlined(stem, name, f"Reliability diagram of {name}: {'; '.join(bins)}.")
 
 
-def _over_prediction(folder: Path, labelled: Mapping[str, Mapping]) -> ReportFigure:
+def _over_prediction(folder: Path, test_sets: Mapping[str, Mapping]) -> ReportFigure:
     classes = {
         panel: lines
-        for name, evaluation in labelled.items()
+        for name, evaluation in test_sets.items()
         for panel, lines in _by_language(name, evaluation).items()
     }
     stem = folder / "over_prediction"
-    over_prediction(stem, classes, "Over-prediction of each class", subtitle(labelled.values()))
+    over_prediction(
+        stem, classes, "Over-prediction of each class", subtitle(test_sets.values())
+    )
     ratios = {
         panel: ", ".join(f"{c['emotion']} {value_text(c['over_prediction'])}" for c in lines)
         for panel, lines in classes.items()

@@ -26,11 +26,11 @@ def file_tables(test_sets: Mapping[str, Mapping], parts: Sequence[str]) -> dict[
     """
     by_name: dict[str, dict[str, Table]] = {}
     for test_set, evaluation in test_sets.items():
-        found, result = [], evaluation["classification"]
-        regression = evaluation["regression"]
+        found, regression = [], evaluation["regression"]
         if "parts" in evaluation:
             found.append(parts_table(evaluation, parts))
-        if result and result["n"]:
+        if test_set in labelled(test_sets):
+            result = evaluation["classification"]
             found += [classification(result), confusion(result), per_class(result)]
             found += [calibration(result)] if "calibrated" in result else []
         if regression and any(dimension["n"] for dimension in regression.values()):
@@ -40,6 +40,15 @@ def file_tables(test_sets: Mapping[str, Mapping], parts: Sequence[str]) -> dict[
         for table in found:
             by_name.setdefault(table.name, {})[test_set] = table
     return {name: stack(of_sets, "Test set") for name, of_sets in by_name.items()}
+
+
+def labelled(test_sets: Mapping[str, Mapping]) -> dict[str, Mapping]:
+    """The evaluations of classes on test sets that have labels of them."""
+    return {
+        name: evaluation
+        for name, evaluation in test_sets.items()
+        if evaluation["classification"] and evaluation["classification"]["n"]
+    }
 
 
 def metric_title(metric: str) -> str:
@@ -118,11 +127,7 @@ def temperature_text(temperature: float | Sequence[float]) -> str:
 def further_metrics(test_sets: Mapping[str, Mapping]) -> Table:
     """The metrics of classes and probabilities that the summary lacks, a row per test set."""
     names = ["weighted_f1", *SCORE_METRICS]
-    results = {
-        name: evaluation["classification"]
-        for name, evaluation in test_sets.items()
-        if evaluation["classification"] and evaluation["classification"]["n"]
-    }
+    results = {name: e["classification"] for name, e in labelled(test_sets).items()}
     caption = "Weighted F1 and quality of the probabilities (NLL, Brier, ECE: lower is better)."
     table = Table("further_metrics", caption, ["Test set"])
     table.head += map(metric_title, names)

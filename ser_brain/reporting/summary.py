@@ -8,6 +8,7 @@ from ser_brain.core.tables import Table, cell_text, to_text
 from ser_brain.evaluation.compare import SEEN
 from ser_brain.evaluation.metrics import LABEL_METRICS
 from ser_brain.reporting.html import SAYS_NOTHING
+from ser_brain.reporting.report_tables import labelled
 
 HEADLINE_LABELS = ("wa", "uar", "macro_f1")
 NUMBERS = {3: "three", 4: "four", 5: "five", 6: "six", 7: "seven", 8: "eight", 9: "nine"}
@@ -43,14 +44,16 @@ def chance(classification: Mapping | None) -> float | None:
 def verdict(test_sets: Mapping[str, Mapping]) -> list[str]:
     """Say of each task whether the model does better than chance, a sentence each.
 
-    It does where the whole interval of UAR lies above chance, or that of CCC above 0. Test sets
+    It does if the whole interval of UAR is above chance, or that of CCC above 0. Test sets
     on which the model was trained have no verdict.
     """
     unseen = {name: e for name, e in test_sets.items() if e["role"] != SEEN}
     classes = {
-        name: (found["metrics"]["uar"], chance(found))
-        for name, evaluation in unseen.items()
-        if (found := evaluation["classification"]) and found["n"]
+        name: (
+            evaluation["classification"]["metrics"]["uar"],
+            chance(evaluation["classification"]),
+        )
+        for name, evaluation in labelled(unseen).items()
     }
     sentences = {"Emotion classes": _judge(classes, "UAR", len(unseen))}
     for dimension in ("valence", "arousal"):

@@ -67,16 +67,22 @@ def _confusion_panel(axes: Axes, counts_CC: np.ndarray, emotions: Sequence[str])
         text = "–" if np.isnan(share) else f"{share:.0%}\n{counts_CC[row, column]:,}"
         colour = "white" if share > 0.55 else INK
         axes.text(column, row, text, ha="center", va="center", size=8, color=colour)
-    places, text = range(len(emotions)), {"parse_math": False}
+    _name_matrix(axes, emotions, emotions, "True emotion", "Predicted emotion")
+
+
+def _name_matrix(
+    axes: Axes, rows: Sequence[str], columns: Sequence[str], ylabel: str, xlabel: str
+) -> None:
+    """Name the rows and columns of a matrix, and separate its cells by white lines."""
     slanted = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"}
-    axes.set_xticks(places, emotions, **slanted, **text)
-    axes.set_yticks(places, emotions, **text)
-    axes.set(xlabel="Predicted emotion", ylabel="True emotion")
+    axes.set_xticks(range(len(columns)), columns, parse_math=False, **slanted)
+    axes.set_yticks(range(len(rows)), rows, parse_math=False)
+    axes.set(xlabel=xlabel, ylabel=ylabel)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
-    edges = np.arange(1, len(emotions)) - 0.5
-    axes.hlines(edges, -0.5, len(emotions) - 0.5, color="white", linewidth=1.5)
-    axes.vlines(edges, -0.5, len(emotions) - 0.5, color="white", linewidth=1.5)
+    lines = {"color": "white", "linewidth": 1.5}
+    axes.hlines(np.arange(1, len(rows)) - 0.5, -0.5, len(columns) - 0.5, **lines)
+    axes.vlines(np.arange(1, len(columns)) - 0.5, -0.5, len(rows) - 0.5, **lines)
 
 
 MOST_TICKS = 3  # on each side of 1
@@ -213,10 +219,10 @@ def heat_map(
     per_row = max(1, int(8 / size_in[0]))
     with panels(stem, len(cells), size_in, title, subtitle, per_row) as grid:
         for axes, (metric, cells_RM) in zip(grid, cells.items(), strict=True):
-            _panel(axes, cells_RM, np.asarray(chance))
+            _heat_map_panel(axes, cells_RM, np.asarray(chance))
             if len(cells) > 1:
                 axes.set_title(metric, loc="left", parse_math=False)
-            _name(axes, rows, columns)
+            _name_matrix(axes, rows, columns, "Test set", "Model")
 
 
 def _wrapped(name: str) -> str:
@@ -227,7 +233,7 @@ def _width_in(labels: Sequence[str]) -> float:
     return CHARACTER_IN * max(len(line) for label in labels for line in label.split("\n"))
 
 
-def _panel(
+def _heat_map_panel(
     axes: Axes, cells_RM: Sequence[Sequence[Mapping | None]], chance_R: np.ndarray
 ) -> None:
     values_RM = np.array(
@@ -251,15 +257,3 @@ def _panel(
             color=GREY if np.isnan(above) else "white" if above > 0.55 else INK,
             in_layout=False,  # It is inside the cell; measuring hundreds takes seconds.
         )
-
-
-def _name(axes: Axes, rows: Sequence[str], columns: Sequence[str]) -> None:
-    slanted = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"}
-    axes.set_xticks(range(len(columns)), columns, parse_math=False, **slanted)
-    axes.set_yticks(range(len(rows)), rows, parse_math=False)
-    axes.set(xlabel="Model", ylabel="Test set")
-    axes.spines[:].set_visible(False)
-    axes.tick_params(length=0)
-    lines = {"color": "white", "linewidth": 1.5}
-    axes.hlines(np.arange(1, len(rows)) - 0.5, -0.5, len(columns) - 0.5, **lines)
-    axes.vlines(np.arange(1, len(columns)) - 0.5, -0.5, len(rows) - 0.5, **lines)
