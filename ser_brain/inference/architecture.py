@@ -65,9 +65,12 @@ CONFIGS: dict[str, dict[str, Bound]] = {
 }
 COMPACT = {"channels": whole(4, 8192), "dilations": list_of(whole(1, 1024), 1, 96)}
 PLAIN = plain(2**31, 4)  # for a family that a user added, whose keys have no bounds here
+LAYERS = list_of(whole(0, 96), 1, 97)
 LAYER = Bound(
-    lambda value: value in ("last", "mix") or whole(0, 96).holds(value),
-    "'last', 'mix' or the number of a layer",
+    lambda value: (
+        value in ("last", "mix", "all") or whole(0, 96).holds(value) or LAYERS.holds(value)
+    ),
+    "'last', 'mix', 'all', the number of a layer or a list of numbers",
 )
 BUILT_IN = {"compact", *CONFIGS}
 WHISPER_FRAMES = 50

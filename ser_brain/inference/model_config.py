@@ -13,6 +13,7 @@ from ser_brain.core.schema import ANY, Bound, check, list_of, nullable, number, 
 from ser_brain.data.resampling import RESAMPLER
 from ser_brain.inference.architecture import check_encoder
 from ser_brain.models.encoders import Encoder
+from ser_brain.models.pooling import POOLINGS
 
 BLOCK = "ser_brain"
 FORMAT = 1
@@ -23,6 +24,7 @@ BOUNDS = {
     "encoder": ANY,  # check_encoder knows its bounds
     "emotions": list_of(text(64), 0, 64),
     "va_range": nullable(list_of(number(-1e6, 1e6), 2, 2)),
+    "pooling": one_of(*POOLINGS),
     "sample_rate_hz": one_of(Encoder.sample_rate_hz),
     "resampler": one_of(RESAMPLER),
     "card": AN_OBJECT,
@@ -49,6 +51,8 @@ class ModelConfig:
     card : dict
         ``protocol``, ``temperature``, ``training_data``, ``versions`` ... Nothing is computed
         from it.
+    pooling : str
+        See :class:`ser_brain.models.pooling.Pooling`.
     """
 
     name: str
@@ -56,13 +60,17 @@ class ModelConfig:
     emotions: list[str]
     va_range: list[float] | None
     card: dict
+    pooling: str = "mean"
     sample_rate_hz: int = Encoder.sample_rate_hz
     resampler: str = RESAMPLER
     format: int = field(default=FORMAT)
 
     def as_block(self) -> dict:
         """The block ``ser_brain`` of ``config.json``."""
-        return asdict(self)
+        block = asdict(self)
+        if self.pooling == "mean":  # the only one that earlier versions know
+            del block["pooling"]
+        return block
 
 
 def parse_config(content: dict) -> ModelConfig:
@@ -79,7 +87,7 @@ def parse_config(content: dict) -> ModelConfig:
             "A base encoder has to be trained first."
         )
     block = content[BLOCK]
-    check(block, BOUNDS, "model's configuration")
+    check(block, BOUNDS, "model's configuration", optional=["pooling"])
     check_encoder(block["encoder"])
     _check_card(block["card"])
     emotions, va_range = block["emotions"], block["va_range"]

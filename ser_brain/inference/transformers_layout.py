@@ -39,6 +39,10 @@ def why_not(config: ModelConfig) -> str | None:
         return f"it has no class for the {family} encoder"
     if not config.emotions:
         return "its classes classify, and this model has no emotion head"
+    if config.pooling != "mean":
+        return f"its classes average frames, and this model's pooling is {config.pooling}"
+    if layer == "all" or isinstance(layer, list):
+        return "its classes read one layer or mix them, and this model reads several"
     if config.encoder["config"].get("do_stable_layer_norm", False) and layer != "last":
         return (
             "this encoder ends in a norm, which its class applies to every layer that is read "

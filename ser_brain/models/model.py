@@ -1,8 +1,9 @@
-"""The model: encoder, mean over each clip's frames, heads.
+"""The model: encoder, pooling over each clip's frames, heads.
 
 Training, embedding, export and inference all run this one module.
 
-Shapes: B clips, S samples, T frames, C front-end channels, D embedding size, E emotions.
+Shapes: B clips, S samples, T frames, C front-end channels, L layers, D embedding size,
+E emotions, P numbers of a clip's statistics.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from torch import Tensor, nn
 
 from ser_brain.core.errors import SERError
 from ser_brain.models.encoders.base import Encoder
-from ser_brain.models.encoders.masking import masked_mean
+from ser_brain.models.encoders.masking import zero_padding
 from ser_brain.models.heads import EmotionHead, ValenceArousalHead
+from ser_brain.models.pooling import SMALLEST_VARIANCE, Pooling, Standardizer
 
 
 class EmotionModel(nn.Module):
@@ -29,6 +31,8 @@ class EmotionModel(nn.Module):
         Classes, in the order of the outputs. Without any there is no emotion head.
     va_range : (float, float) or None
         Scale of valence and arousal. With None there is no head for them.
+    pooling : {"mean", "mean_std", "attentive"}
+        See :class:`ser_brain.models.pooling.Pooling`.
     """
 
     def __init__(
@@ -36,16 +40,22 @@ class EmotionModel(nn.Module):
         encoder: Encoder,
         emotions: Sequence[str] = (),
         va_range: Sequence[float] | None = None,
+        pooling: str = "mean",
     ):
         super().__init__()
         self.encoder = encoder
-        self.emotion_head = EmotionHead(encoder.dim, emotions) if emotions else None
-        self.va_head = None if va_range is None else ValenceArousalHead(encoder.dim, va_range)
+        self.pool = Pooling(encoder.dim, pooling)
+        self.standardizer: Standardizer | None = None
+        dim = self.pool.dim
+        self.emotion_head = EmotionHead(dim, emotions) if emotions else None
+        self.va_head = None if va_range is None else ValenceArousalHead(dim, va_range)
 
     @classmethod
     def from_modules(
         cls,
         encoder: Encoder,
+        pool: Pooling | None = None,
+        standardizer: Standardizer | None = None,
         emotion_head: nn.Module | None = None,
         va_head: nn.Module | None = None,
     ) -> EmotionModel:
@@ -55,19 +65,22 @@ class EmotionModel(nn.Module):
         (``encoder.*``, ``emotion_head.linear.*``, ``va_head.linear.*``).
         """
         model = cls(encoder)
+        if pool is not None:  # settings of early versions have none: the mean
+            model.pool = pool
+        model.standardizer = standardizer
         model.emotion_head, model.va_head = emotion_head, va_head
         return model
 
-    def forward(self, inputs: Tensor, lengths_B: Tensor) -> dict[str, Tensor]:
+    def forward(self, inputs: Tensor, lengths_B: Tensor | None) -> dict[str, Tensor]:
         """Score a padded batch.
 
         Parameters
         ----------
         inputs : Tensor
             float32 waveforms at the encoder's rate, (B, S), or cached features of its front
-            end, (B, T, C). The padding may hold anything.
-        lengths_B : Tensor
-            int64 samples, or frames, of every clip.
+            end, (B, T, C); the padding may hold anything. Or :meth:`statistics`, (B, P).
+        lengths_B : Tensor or None
+            int64 samples, or frames, of every clip. None with statistics.
 
         Returns
         -------
@@ -75,15 +88,53 @@ class EmotionModel(nn.Module):
             ``embedding`` (B, D) and, for each head that exists, ``log_probabilities`` (B, E)
             and ``valence_arousal`` (B, 2).
         """
-        frames_BTD, frame_lengths_B = self.encoder(inputs, lengths_B)
-        # Not frames_BTD.mean(1): that would average the padding of the shorter clips.
-        embedding_BD = masked_mean(frames_BTD, frame_lengths_B)
+        if lengths_B is None:
+            embedding_BD = self._embedding_of(inputs)
+        else:
+            embedding_BD = self.pool(*self.encoder(inputs, lengths_B))
         scores = {"embedding": embedding_BD}
+        if self.standardizer is not None:
+            embedding_BD = self.standardizer(embedding_BD)
         if self.emotion_head is not None:
             scores["log_probabilities"] = self.emotion_head(embedding_BD)
         if self.va_head is not None:
             scores["valence_arousal"] = self.va_head(embedding_BD)
         return scores
+
+    def statistics(self, inputs: Tensor, lengths_B: Tensor) -> Tensor:
+        """What a frozen encoder makes of clips, once and for all: (B, P).
+
+        The embedding itself, except where the encoder mixes its layers with weights that are
+        still learned. Then the means of all layers over time and, for standard deviations, the
+        layers' covariances in each coordinate, from which those of any mix follow.
+        """
+        if self.encoder.layer != "mix":
+            return self.pool(*self.encoder(inputs, lengths_B))
+        states, lengths_B = self.encoder.states(inputs, lengths_B)
+        frames_BTLD = zero_padding(torch.stack(states, dim=2).flatten(2), lengths_B)
+        frames_BTLD = frames_BTLD.unflatten(-1, (len(states), -1))
+        count_B111 = lengths_B[:, None, None, None]
+        mean_BLD = frames_BTLD.sum(dim=1) / count_B111[..., 0]
+        if self.pool.kind == "mean":
+            return mean_BLD.flatten(1)
+        centred_BTLD = frames_BTLD - mean_BLD.unsqueeze(1)
+        centred_BTLD = zero_padding(centred_BTLD.flatten(2), lengths_B).view_as(frames_BTLD)
+        covariance = torch.einsum("btld,btmd->blmd", centred_BTLD, centred_BTLD) / count_B111
+        return torch.cat([mean_BLD.flatten(1), covariance.flatten(1)], dim=1)
+
+    def _embedding_of(self, statistics_BP: Tensor) -> Tensor:
+        if self.encoder.layer != "mix":
+            return statistics_BP
+        weights_L = torch.softmax(self.encoder.layer_logits, dim=0)
+        layers, size = len(weights_L), self.encoder.dim
+        mean_BLD = statistics_BP[:, : layers * size].unflatten(1, (layers, size))
+        mean_BD = torch.einsum("l,bld->bd", weights_L, mean_BLD)
+        if self.pool.kind == "mean":
+            return mean_BD
+        covariance = statistics_BP[:, layers * size :].unflatten(1, (layers, layers, size))
+        variance_BD = torch.einsum("l,blmd,m->bd", weights_L, covariance, weights_L)
+        deviation_BD = torch.sqrt(variance_BD.clamp_min(0) + SMALLEST_VARIANCE)
+        return torch.cat([mean_BD, deviation_BD], dim=1)
 
 
 def score_exactly(

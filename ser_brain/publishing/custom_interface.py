@@ -50,18 +50,28 @@ NAMES = {
 IDENTITY = ("projector.weight", "projector.bias")
 
 
+def topmost(layer: str | int | list[int]) -> int | None:
+    """Transformer layers that are needed; None for all, with the norm behind the last."""
+    return (
+        None if isinstance(layer, str) else max(layer if isinstance(layer, list) else [layer])
+    )
+
+
 class Wav2Vec2(nn.Module):
     """wav2vec 2.0, HuBERT, WavLM or data2vec-audio, as transformers computes it."""
 
-    def __init__(self, family: str, config: dict, layer: str | int, normalize: bool, **_):
+    def __init__(
+        self, family: str, config: dict, layer: str | int | list[int], normalize: bool, **_
+    ):
         super().__init__()
+        top = topmost(layer)
         # With masking in training, the model would have one more parameter: the mask.
         changes = {"mask_time_prob": 0.0, "mask_feature_prob": 0.0, "dtype": "float32"}
-        if isinstance(layer, int):
-            changes["num_hidden_layers"] = layer
+        if top is not None:
+            changes["num_hidden_layers"] = top
         config = AutoConfig.for_model(family, **{**config, **changes})
         self.model = AutoModel.from_config(config, dtype=torch.float32)
-        if isinstance(layer, int) and getattr(config, "do_stable_layer_norm", False):
+        if top is not None and getattr(config, "do_stable_layer_norm", False):
             # This norm belongs behind the last layer of the whole model.
             self.model.encoder.layer_norm = nn.Identity()
         self.normalize = normalize
@@ -84,12 +94,13 @@ class Wav2Vec2(nn.Module):
 class Whisper(nn.Module):
     """Whisper's encoder on a clip of its own length; transformers would pad it to 30 s."""
 
-    def __init__(self, config: dict, layer: str | int, **_):
+    def __init__(self, config: dict, layer: str | int | list[int], **_):
         super().__init__()
-        changes = {"encoder_layers": layer} if isinstance(layer, int) else {}
+        top = topmost(layer)
+        changes = {} if top is None else {"encoder_layers": top}
         config = WhisperConfig(**{**config, **changes})
         self.encoder = WhisperEncoder(config).float()
-        if isinstance(layer, int):
+        if top is not None:
             self.encoder.layer_norm = nn.Identity()
         self.dim, self.depth, self.bands = (
             config.d_model,
@@ -191,7 +202,7 @@ FAMILIES = {**dict.fromkeys(WAV2VEC2, Wav2Vec2), "whisper": Whisper, "compact": 
 
 
 class EmotionModel(nn.Module):
-    """Encoder, mean over time and heads; empty until :meth:`read`."""
+    """Encoder, pooling over time and heads; empty until :meth:`read`."""
 
     def read(self, config_file: str | Path, weights_file: str | Path) -> None:
         """Build the model and load its weights: every name and every shape must fit."""
@@ -199,9 +210,17 @@ class EmotionModel(nn.Module):
         self.name, described = config["name"], config["encoder"]
         with torch.device("meta"):  # without memory: the file's tensors become the weights
             self.encoder = FAMILIES[described["family"]](**described)
-            dim = self.encoder.dim
-            if described.get("layer") == "mix":
+            dim, layer = self.encoder.dim, described.get("layer")
+            if layer == "mix":
                 self.layer_logits = nn.Parameter(torch.empty(self.encoder.depth + 1))
+            self.beside = [*range(self.encoder.depth + 1)] if layer == "all" else layer
+            if isinstance(self.beside, list):  # these states side by side
+                dim *= len(self.beside)
+            self.pooling = config.get("pooling", "mean")
+            if self.pooling == "attentive":
+                layers = nn.Linear(dim, 128), nn.Tanh(), nn.Linear(128, 1)
+                self.pool = nn.ModuleDict({"attention": nn.Sequential(*layers)})
+            dim *= 1 if self.pooling == "mean" else 2
             if config["emotions"]:
                 self.emotion_head = head(dim, len(config["emotions"]))
             if config["va_range"]:
@@ -228,7 +247,9 @@ class EmotionModel(nn.Module):
         if hasattr(self, "layer_logits"):
             shares = torch.softmax(self.layer_logits, dim=0)
             frames_TD = sum(s * state_TD for s, state_TD in zip(shares, states, strict=True))
-        embedding_D = frames_TD.mean(dim=0)
+        if isinstance(self.beside, list):
+            frames_TD = torch.cat([states[number] for number in self.beside], dim=-1)
+        embedding_D = self.pooled(frames_TD)
         scores = {"embedding": embedding_D}
         if hasattr(self, "emotion_head"):
             logits_C = self.emotion_head["linear"](embedding_D)
@@ -240,6 +261,17 @@ class EmotionModel(nn.Module):
                 f"{self.name} gives scores that are not finite; download it again."
             )
         return scores
+
+    def pooled(self, frames_TD: Tensor) -> Tensor:
+        """Mean (D,) over time, or mean and standard deviation (2 D,)."""
+        if self.pooling == "mean":
+            return frames_TD.mean(dim=0)
+        weights_T1 = torch.full_like(frames_TD[:, :1], 1 / len(frames_TD))
+        if self.pooling == "attentive":
+            weights_T1 = torch.softmax(self.pool["attention"](frames_TD), dim=0)
+        mean_D = (weights_T1 * frames_TD).sum(dim=0)
+        variance_D = (weights_T1 * (frames_TD - mean_D).square()).sum(dim=0)
+        return torch.cat([mean_D, torch.sqrt(variance_D + 1e-8)])
 
 
 def head(dim: int, outputs: int) -> nn.Module:

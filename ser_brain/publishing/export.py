@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import importlib.metadata
 import os
@@ -39,6 +40,7 @@ from ser_brain.inference.transformers_layout import (
     stored_name,
 )
 from ser_brain.models.model import EmotionModel, require_finite, score_exactly
+from ser_brain.models.pooling import Standardizer
 from ser_brain.publishing.card import write_card
 from ser_brain.publishing.card_facts import gather
 from ser_brain.publishing.card_metadata import OTHER, require_licence
@@ -191,6 +193,7 @@ def read_trained(run: Path, name: str | None = None) -> tuple[EmotionModel, Mode
         encoder=describe_encoder(encoder),
         emotions=list(hparams["emotions"]) if "emotion" in tasks else [],
         va_range=[*map(float, hparams["va_range"])] if "valence_arousal" in tasks else None,
+        pooling=brain.model.pool.kind,
         card={
             "protocol": splits["protocol"],
             "experiment": hparams["experiment"],
@@ -240,20 +243,31 @@ def training_data(splits: dict) -> dict:
 
 
 def _used_model(brain: SERBrain, config: ModelConfig, temperature: float) -> EmotionModel:
-    model = EmotionModel(brain.model.encoder, config.emotions, config.va_range)
+    trained = brain.model
+    model = EmotionModel(trained.encoder, config.emotions, config.va_range)
+    model.pool = trained.pool
     if model.emotion_head is not None:
-        _copy_linear(brain.model.emotion_head, model.emotion_head, temperature)
+        model.emotion_head = _folded(trained.emotion_head, trained.standardizer, temperature)
     if model.va_head is not None:
-        _copy_linear(brain.model.va_head, model.va_head)
+        model.va_head = _folded(trained.va_head, trained.standardizer)
     return model.eval().requires_grad_(False)
 
 
-def _copy_linear(trained: nn.Module, used: nn.Module, divisor: float = 1.0) -> None:
-    """Copy a head; the bias is zero if it was trained without one."""
-    with torch.no_grad():
-        used.linear.weight.copy_(trained.linear.weight / divisor)
-        bias = trained.linear.bias
-        used.linear.bias.copy_(torch.zeros(()) if bias is None else bias / divisor)
+@torch.no_grad()
+def _folded(
+    head: nn.Module, standardizer: Standardizer | None, divisor: float = 1.0
+) -> nn.Module:
+    """Copy a head; fold the standardisation before it and the temperature after it into it."""
+    made = copy.deepcopy(head)
+    weight_OD = head.linear.weight / divisor
+    bias_O = head.linear.bias
+    bias_O = weight_OD.new_zeros(len(weight_OD)) if bias_O is None else bias_O / divisor
+    if standardizer is not None:
+        weight_OD = weight_OD.double() / standardizer.deviation
+        bias_O = bias_O - weight_OD @ standardizer.mean.double()
+    made.linear.weight = nn.Parameter(weight_OD.float())
+    made.linear.bias = nn.Parameter(bias_O.float())
+    return made
 
 
 def write_folder(folder: Path, model: EmotionModel, config: ModelConfig) -> None:

@@ -106,8 +106,8 @@ class SERBrain(NonfiniteGuard):
     Parameters
     ----------
     modules : mapping
-        ``encoder``, ``emotion_head`` and ``va_head`` become one :class:`EmotionModel`, which is
-        ``self.modules.model``; any others stay modules of their own.
+        ``encoder``, ``pool``, ``standardizer``, ``emotion_head`` and ``va_head`` become one
+        :class:`EmotionModel`, ``self.modules.model``; any others stay modules of their own.
     opt_class, hparams, run_opts, checkpointer
         As SpeechBrain's Brain has them. ``hparams`` are the settings of ``hparams/base.yaml``.
 
@@ -139,7 +139,7 @@ class SERBrain(NonfiniteGuard):
                 "with compute_objectives(), in place of predict() and losses(); see "
                 "docs/adding_an_experiment.md."
             )
-        parts = ("encoder", "emotion_head", "va_head")
+        parts = ("encoder", "pool", "standardizer", "emotion_head", "va_head")
         self.model = EmotionModel.from_modules(*(modules.get(part) for part in parts))
         others = {name: module for name, module in modules.items() if name not in parts}
         modules = {"model": self.model, **others}

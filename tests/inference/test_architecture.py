@@ -55,7 +55,7 @@ def test_it_has_defaults_of_the_library_and_nothing_of_training():
         ({"family": ["wav2vec2"]}, "Bad family"),
         ({"family": "whisper"}, "unknown key 'normalize'"),
         ({"layer": -1}, "Bad layer"),
-        ({"layer": [1]}, "Bad layer"),
+        ({"layer": [1, -1]}, "Bad layer"),
         ({"normalize": 1}, "Bad normalize"),
         ({"name": "a\nb"}, "Bad name"),
         ({"path": "/etc/passwd"}, "unknown key 'path'"),

@@ -20,14 +20,17 @@ def model_and_config(
     emotions: list[str] = EMOTIONS,
     va_range: list[float] | None = (1.0, 5.0),
     seed: int = 0,
+    pooling: str = "mean",
     **options,
 ) -> tuple[EmotionModel, ModelConfig]:
     """A model whose scores differ much from clip to clip, and its configuration."""
     encoder = tiny(family, seed=seed, **options).eval()
     va_range = None if va_range is None else list(va_range)
-    config = ModelConfig(f"tiny {family}", describe_encoder(encoder), emotions, va_range, {})
+    described = describe_encoder(encoder)
+    config = ModelConfig(f"tiny {family}", described, emotions, va_range, {}, pooling)
     torch.manual_seed(seed)
-    return EmotionModel(encoder, emotions, va_range).eval().requires_grad_(False), config
+    model = EmotionModel(encoder, emotions, va_range, pooling)
+    return model.eval().requires_grad_(False), config
 
 
 def write_model(folder: Path, family: str = "wav2vec2-base", **options) -> EmotionModel:

@@ -271,7 +271,7 @@ def test_a_source_that_is_nothing(source):
     ("options", "match"),
     [
         ({"freeze": "some"}, "Bad freeze 'some'; expected one of: none, all, cnn"),
-        ({"layer": "first"}, "Bad layer 'first'; expected one of: last, 0 to 3, mix"),
+        ({"layer": "first"}, "Bad layer 'first'; expected one of: last, 0 to 3, a list"),
         ({"layer": True}, "Bad layer True"),
         ({"layer": 4}, r"Bad layer 4: .* has 3 transformer layers; expected 0"),
         ({"layer": -1}, "Bad layer -1: "),

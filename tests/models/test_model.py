@@ -5,13 +5,18 @@ import torch
 
 from ser_brain.models.heads import EmotionHead
 from ser_brain.models.model import EmotionModel, score_exactly
+from ser_brain.models.pooling import POOLINGS, Pooling
 from tests.inference.tiny_models import model_and_config
 from tests.models.test_encoders import FAMILIES, clips, padded, tiny
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_a_padded_batch_scores_as_single_clips(family):
-    model, _ = model_and_config(family)
+SEVERAL = [(f, "all") for f in FAMILIES if f != "compact"] + [("whisper", [2, 0])]
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("family, layer", [*((f, "last") for f in FAMILIES), *SEVERAL])
+def test_a_padded_batch_scores_as_single_clips(family, layer, pooling):
+    model, _ = model_and_config(family, layer=layer, pooling=pooling)
     waves = clips([4800, 16_161, 7777])
     together = score_exactly(model, *padded(waves, fill=1e3))
     for place, wave in enumerate(waves):
@@ -41,3 +46,46 @@ def test_the_model_of_a_settings_file_has_the_names_that_run_folders_store():
         "embedding",
         "log_probabilities",
     }
+
+
+@pytest.mark.parametrize("family", ["whisper", "xls-r"])
+def test_several_layers_are_single_ones_side_by_side(family):
+    """The topmost of "all" is the output of the model, after its norm; by number, before it."""
+    waves = padded(clips([8000, 16_161]))
+    frames_BTD, _ = tiny(family, layer=[3, 0, 2]).eval()(*waves)
+    singles = [tiny(family, layer=n).eval()(*waves)[0] for n in (3, 0, 2)]
+    torch.testing.assert_close(frames_BTD, torch.cat(singles, dim=-1))
+    last_BTD, _ = tiny(family, layer="last").eval()(*waves)
+    all_BTD, _ = tiny(family, layer="all").eval()(*waves)
+    torch.testing.assert_close(all_BTD[..., -32:], last_BTD)
+    assert (all_BTD[..., -32:] - singles[0]).abs().max() > 0.1
+
+
+def test_pooled_statistics_are_those_of_the_true_frames():
+    frames_BTD = torch.randn(2, 9, 5, generator=torch.Generator().manual_seed(0))
+    frames_BTD[0, 4:] = torch.nan
+    pool = Pooling(5, "mean_std")
+    assert pool.dim == 10
+    expected_2D = frames_BTD[0, :4].std(0, correction=0)
+    found_BD = pool(frames_BTD, torch.tensor([4, 9]))
+    torch.testing.assert_close(found_BD[0, 5:], expected_2D)
+    torch.testing.assert_close(found_BD[0, :5], frames_BTD[0, :4].mean(0))
+
+
+def test_a_single_frame_has_a_gradient():
+    """The deviation of one frame is zero, and the slope of a root at zero infinite."""
+    frames_BTD = torch.randn(1, 1, 4, requires_grad=True)
+    for kind in POOLINGS:
+        Pooling(4, kind)(frames_BTD, torch.tensor([1])).sum().backward()
+    assert frames_BTD.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("pooling", ["mean", "mean_std"])
+@pytest.mark.parametrize("layer", [1, "all", "mix"])
+def test_statistics_give_the_scores_of_the_waveform(layer, pooling):
+    model, _ = model_and_config("whisper", layer=layer, pooling=pooling)
+    if layer == "mix":
+        model.encoder.layer_logits.copy_(torch.tensor([0.5, -1.0, 2.0, 0.0]))
+    waves = padded(clips([8000, 16_161]), fill=5.0)
+    scores = model(model.statistics(*waves), None)
+    torch.testing.assert_close(scores, model(*waves), atol=1e-5, rtol=1e-5)

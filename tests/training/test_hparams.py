@@ -62,7 +62,7 @@ def test_every_experiment_builds_with_a_compact_encoder(name, tmp_path):
     assert settings["experiment"] == experiment
     assert issubclass(settings["brain"], SERBrain)
     assert settings["brain"].__module__ == f"recipes.{experiment}"
-    assert set(settings["modules"]) == {"encoder"} | HEADS[experiment]
+    assert set(settings["modules"]) == {"encoder", "pool"} | HEADS[experiment]
     losses = {"emotion_head": "nll", "va_head": "mse"}
     assert set(settings["loss_weights"]) == {losses[head] for head in HEADS[experiment]}
     assert (
@@ -146,7 +146,7 @@ def test_iemocap_is_study_1(tmp_path, experiment, required, losses, metric, bias
         assert annealing.hyperparam_value == rate
         assert (annealing.annealing_factor, annealing.improvement_threshold) == (0.9, 0.0025)
         assert annealing.patient == 0
-    heads = {key: m for key, m in settings["modules"].items() if key != "encoder"}
+    heads = {key: m for key, m in settings["modules"].items() if key in biases}
     assert {key: m.linear.bias is not None for key, m in heads.items()} == biases
     outputs = {"emotion_head": 4, "va_head": 2}
     assert all(m.linear.out_features == outputs[key] for key, m in heads.items())

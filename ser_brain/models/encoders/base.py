@@ -5,7 +5,7 @@ Shapes: B clips, S samples, T frames, C front-end channels, D frame size.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -41,6 +41,7 @@ class Encoder(nn.Module):
     """
 
     sample_rate_hz = 16_000
+    layer: str | int | list[int] = "last"  # what of several hidden states is used
     dropouts: tuple[str, ...] = ()  # keys of config.json that the setting dropouts may change
 
     def __init__(
@@ -169,7 +170,38 @@ class Encoder(nn.Module):
         return f"{samples / self.sample_rate_hz:.3g} s"
 
 
+NORMED = ("last", "mix", "all")  # settings whose topmost state is the output of the model
 LAYER_WEIGHTS = "layer_weights"  # in checkpoints of Hugging Face's layer-mixing classifiers
+
+
+def used_states(layer: str | int | Sequence[int], count: int, name: str) -> list[int]:
+    """Numbers of the hidden states that a setting of ``layer`` uses, of 0 to ``count``.
+
+    Raises
+    ------
+    SERError
+        If the setting is unknown, or names a state that the encoder ``name`` does not have.
+
+    Examples
+    --------
+    >>> used_states("last", 6, "base"), used_states([2, 3], 6, "base")
+    ([6], [2, 3])
+    """
+    if layer == "last":
+        return [count]
+    if layer in ("all", "mix"):
+        return [*range(count + 1)]
+    used = list(layer) if isinstance(layer, list | tuple) else [layer]
+    if not used or not all(type(n) is int for n in used) or len(set(used)) < len(used):
+        expected = ["last", "mix", "all", f"0 to {count}", "a list of such numbers"]
+        raise bad_value("layer", layer, expected)
+    for n in used:
+        if not 0 <= n <= count:
+            raise SERError(
+                f"Bad layer {n}: {name} has {count} transformer layers; expected 0 (their "
+                f"input) to {count}, a list of such numbers, 'last', 'mix' or 'all'."
+            )
+    return used
 
 
 class TransformerEncoder(Encoder):
@@ -186,13 +218,15 @@ class TransformerEncoder(Encoder):
         The checkpoint's ``config.json``.
     count : int
         Transformer layers of the checkpoint.
-    layer : "last", "mix" or int
+    layer : "last", "mix", "all", int or list of int
         ``"last"``: output of the model, after its final layer norm where it has one.
         ``n``: hidden state after the n-th transformer layer, before any final norm; 0 is the
-        input of the first. Layers above are not built. ``"mix"``: softmax-weighted mean of
-        states 0 to last, with one learned weight each (SUPERB, Yang et al. 2021, sec. 3). The
-        weights start equal, or as a Hugging Face classifier with such weights learned them;
-        the topmost state is that of ``"last"``.
+        input of the first. Layers above are not built. A list: these states side by side, so
+        that ``dim`` is their number times the width. ``"all"``: states 0 to last side by side.
+        ``"mix"``: softmax-weighted mean of states 0 to last, with one learned weight each
+        (SUPERB, Yang et al. 2021, sec. 3). The weights start equal, or as a Hugging Face
+        classifier with such weights learned them. The topmost state of ``"all"`` and
+        ``"mix"`` is that of ``"last"``.
     layerdrop : float
         Probability of skipping a layer in training, as in the checkpoint.
     """
@@ -203,24 +237,21 @@ class TransformerEncoder(Encoder):
         config: dict,
         dim: int,
         count: int,
-        layer: str | int,
+        layer: str | int | Sequence[int],
         layerdrop: float,
         min_samples: int,
         max_samples: int | None,
         freeze: str,
     ):
+        used = used_states(layer, count, name)
+        if isinstance(layer, list | tuple) or layer == "all":
+            dim *= len(used)
         super().__init__(name, dim, min_samples, max_samples, freeze)
-        number = isinstance(layer, int) and not isinstance(layer, bool)
-        if not number and layer not in ("last", "mix"):
-            raise bad_value("layer", layer, ["last", "mix", f"0 to {count}"])
-        if number and not 0 <= layer <= count:
-            raise SERError(
-                f"Bad layer {layer}: {name} has {count} transformer layers; "
-                f"expected 0 (their input) to {count}, 'last' or 'mix'."
-            )
         self.config = config
-        self.layer = layer
-        self.depth = layer if number else count
+        self.layer = list(layer) if isinstance(layer, list | tuple) else layer
+        self.used = used
+        self.depth = max(used)
+        self.ends_in_norm = layer in NORMED
         self.layerdrop = layerdrop
         if layer == "mix":
             self.layer_logits = nn.Parameter(torch.zeros(count + 1))
@@ -253,36 +284,47 @@ class TransformerEncoder(Encoder):
         with torch.no_grad():
             self.layer_logits.copy_(found)
 
+    def states(self, inputs: Tensor, lengths_B: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Encode as ``forward`` does, but return each used hidden state (B, T, D) by itself."""
+        if inputs.dim() == 2:
+            inputs, lengths_B = self.front(inputs, lengths_B)
+        features_BTC = at_least_float32(zero_padding(inputs, lengths_B))
+        return self._states(features_BTC, lengths_B), lengths_B
+
     def _encode(self, features_BTC: Tensor, frame_lengths_B: Tensor) -> Tensor:
-        valid_BT = mask_from_lengths(frame_lengths_B, features_BTC.shape[1])
-        with torch.set_grad_enabled(torch.is_grad_enabled() and self.freeze != "all"):
-            states = self._states(features_BTC, valid_BT)
+        states = self._states(features_BTC, frame_lengths_B)
         if self.layer != "mix":
-            return states[-1]
+            return states[0] if len(states) == 1 else torch.cat(states, dim=-1)
         weights = torch.softmax(self.layer_logits, dim=0)
         return sum(
             weight * state_BTD for weight, state_BTD in zip(weights, states, strict=True)
         )
 
-    def _states(self, features_BTC: Tensor, valid_BT: Tensor) -> list[Tensor]:
-        """The hidden states that are used: all of them for "mix", else the topmost."""
+    def _states(self, features_BTC: Tensor, frame_lengths_B: Tensor) -> list[Tensor]:
+        """The hidden states that ``layer`` names, in its order."""
+        valid_BT = mask_from_lengths(frame_lengths_B, features_BTC.shape[1])
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.freeze != "all"):
+            return self._run_layers(features_BTC, valid_BT)
+
+    def _run_layers(self, features_BTC: Tensor, valid_BT: Tensor) -> list[Tensor]:
         hidden_BTD = self._embed(features_BTC, valid_BT)
-        states = [hidden_BTD]
+        states = {0: hidden_BTD} if 0 in self.used else {}
         # Without a mask, where nothing is padded, the fastest attention kernel runs. An
         # exported graph has a single path, the one with a mask.
         whole = not torch.compiler.is_exporting() and bool(valid_BT.all())
         context = self._context(None if whole else valid_BT)
-        for index, block in enumerate(self._blocks()):
-            if self._skips(index):
+        for number, block in enumerate(self._blocks(), start=1):
+            if self._skips(number):
                 hidden_BTD = _keep_in_graph(hidden_BTD, block)
             else:
                 hidden_BTD = self._run(block, hidden_BTD, context)
-            states = [*states, hidden_BTD] if self.layer == "mix" else [hidden_BTD]
-        if self.layer in ("last", "mix"):
-            states[-1] = self._final_norm(states[-1])
-        return states
+            if number in self.used:
+                states[number] = hidden_BTD
+        if self.ends_in_norm:
+            states[self.depth] = self._final_norm(hidden_BTD)
+        return [states[number] for number in self.used]
 
-    def _skips(self, index: int) -> bool:
+    def _skips(self, number: int) -> bool:
         return self.training and float(torch.rand(())) < self.layerdrop
 
     def _blocks(self) -> nn.ModuleList:

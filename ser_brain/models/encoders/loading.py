@@ -6,6 +6,7 @@ A new kind of encoder is one class and one line in ``FAMILIES``.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from pathlib import Path
 
 from ser_brain.core.errors import SERError, bad_value
@@ -34,7 +35,7 @@ ATTENTION = "attention_dropout"
 def load_encoder(
     source: str | Path,
     freeze: str = "cnn",
-    layer: str | int = "last",
+    layer: str | int | Sequence[int] = "last",
     pretrained: bool = True,
     revision: str | None = None,
     dropouts: dict[str, float] | None = None,
@@ -49,8 +50,8 @@ def load_encoder(
         cache are used without asking the hub.
     freeze : {"cnn", "all", "none"}
         What is not trained; see ``Encoder``.
-    layer : "last", "mix" or int
-        Which hidden state is used; see ``TransformerEncoder``.
+    layer : "last", "mix", "all", int or list of int
+        Which hidden states are used; see ``TransformerEncoder``.
     pretrained : bool
         False builds the architecture of the checkpoint with random weights.
     revision : str or None

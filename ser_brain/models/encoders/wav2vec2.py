@@ -5,7 +5,7 @@ Shapes: B clips, S samples, T frames (20 ms), C front-end channels, D frame size
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -63,7 +63,7 @@ class Wav2Vec2Encoder(TransformerEncoder):
         config: dict,
         normalize: bool,
         freeze: str = "cnn",
-        layer: str | int = "last",
+        layer: str | int | Sequence[int] = "last",
         weights: Mapping[str, Tensor] | None = None,
     ):
         for key in ("add_adapter", "conv_pos_batch_norm"):
@@ -94,7 +94,7 @@ class Wav2Vec2Encoder(TransformerEncoder):
             self._load_layer_weights(weights)
         encoder = model.encoder
         encoder.layers = encoder.layers[: self.depth]
-        if self.final_norm and layer not in ("last", "mix"):
+        if self.final_norm and not self.ends_in_norm:
             encoder.layer_norm = nn.Identity()
         self.feature_extractor = model.feature_extractor
         self.feature_projection = model.feature_projection
@@ -201,9 +201,9 @@ class WavLMEncoder(Wav2Vec2Encoder):
     averages the attention weights of all heads, which nothing uses.
     """
 
-    def _skips(self, index: int) -> bool:
+    def _skips(self, number: int) -> bool:
         # The first layer computes the position bias that all others use.
-        return index > 0 and super()._skips(index)
+        return number > 1 and super()._skips(number)
 
     def _context(self, valid_BT: Tensor | None) -> dict:
         return {"valid_BT": valid_BT, "bias_HTT": None}

@@ -6,7 +6,7 @@ D frame size.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -95,7 +95,7 @@ class WhisperEncoder(TransformerEncoder):
         name: str,
         config: dict,
         freeze: str = "cnn",
-        layer: str | int = "last",
+        layer: str | int | Sequence[int] = "last",
         weights: Mapping[str, Tensor] | None = None,
     ):
         from transformers import WhisperConfig
@@ -123,7 +123,7 @@ class WhisperEncoder(TransformerEncoder):
             load_strictly(model, weights, name, self.prefixes, self.ignored)
             self._load_layer_weights(weights)
         model.layers = model.layers[: self.depth]
-        if layer not in ("last", "mix"):
+        if not self.ends_in_norm:
             model.layer_norm = nn.Identity()
         self.dropout = nn.Dropout(full.dropout)
         self.log_mel = WhisperLogMel(full.num_mel_bins)

@@ -1,0 +1,88 @@
+"""From the frames of a clip to one embedding; no frame of its padding takes part.
+
+Shapes: B clips, T frames, D frame size.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ser_brain.core.errors import bad_value
+from ser_brain.models.encoders.masking import (
+    at_least_float32,
+    mask_from_lengths,
+    masked_mean,
+    zero_padding,
+)
+
+POOLINGS = ("mean", "mean_std", "attentive")
+# Added to variances: the gradient of a square root at zero, as for a single frame, is infinite.
+SMALLEST_VARIANCE = 1e-8
+ATTENTION = 128  # hidden units that weigh a frame
+
+
+class Pooling(nn.Module):
+    """Statistics over the true frames of a clip.
+
+    SpeechBrain's attentive pooling normalises over the batch, padding included, and rounds
+    lengths that are shares of the longest clip; a clip's score would depend on its neighbours.
+
+    Parameters
+    ----------
+    frame_dim : int
+        Size D of a frame.
+    kind : {"mean", "mean_std", "attentive"}
+        ``"mean"``, (B, D). ``"mean_std"``, mean and population standard deviation, (B, 2 D).
+        ``"attentive"``, the same with a learned weight for each frame (Okabe et al. 2018).
+    """
+
+    def __init__(self, frame_dim: int, kind: str = "mean") -> None:
+        super().__init__()
+        if kind not in POOLINGS:
+            raise bad_value("pooling", kind, POOLINGS)
+        self.kind = kind
+        self.dim = frame_dim if kind == "mean" else 2 * frame_dim
+        if kind == "attentive":
+            self.attention = nn.Sequential(
+                nn.Linear(frame_dim, ATTENTION), nn.Tanh(), nn.Linear(ATTENTION, 1)
+            )
+
+    def forward(self, frames_BTD: Tensor, lengths_B: Tensor) -> Tensor:
+        """Pool a padded batch; the padding may hold anything."""
+        if self.kind == "mean":
+            # Not frames_BTD.mean(1): that would average the padding of the shorter clips.
+            return masked_mean(frames_BTD, lengths_B)
+        frames_BTD = zero_padding(at_least_float32(frames_BTD), lengths_B)
+        weights_BT1 = self._weights(frames_BTD, lengths_B)
+        mean_BD = (weights_BT1 * frames_BTD).sum(dim=1)
+        # Two passes, because the mean of squares minus the squared mean cancels in float32.
+        squares_BTD = (frames_BTD - mean_BD.unsqueeze(1)).square()
+        variance_BD = (weights_BT1 * squares_BTD).sum(dim=1)
+        return torch.cat([mean_BD, torch.sqrt(variance_BD + SMALLEST_VARIANCE)], dim=-1)
+
+    def _weights(self, frames_BTD: Tensor, lengths_B: Tensor) -> Tensor:
+        """Weight (B, T, 1) of every frame; those of a clip sum to one."""
+        valid_BT = mask_from_lengths(lengths_B, frames_BTD.shape[1])
+        if self.kind == "mean_std":
+            return (valid_BT / lengths_B.unsqueeze(1)).unsqueeze(-1)
+        with torch.autocast(frames_BTD.device.type, enabled=False):
+            scores_BT = self.attention(frames_BTD)[..., 0]
+        return torch.softmax(scores_BT.masked_fill(~valid_BT, -torch.inf), dim=1).unsqueeze(-1)
+
+
+class Standardizer(nn.Module):
+    """Scales each coordinate of an embedding to zero mean and unit deviation in training.
+
+    The statistics are those of the training utterances and part of the model. ``ser export``
+    folds them into the heads.
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(dim))
+        self.register_buffer("deviation", torch.ones(dim))
+
+    def forward(self, embedding_BD: Tensor) -> Tensor:
+        """(B, D) to (B, D)."""
+        return (embedding_BD - self.mean) / self.deviation
