@@ -100,8 +100,9 @@ def run_experiment(folder: Path, settings: str, hparams: dict, run_opts) -> None
     encoder = hparams["encoder"].name
     brain.evaluate(datasets["valid"], min_key=hparams["validation_metric"])
     run_on_main(write_validation, [folder, brain.outputs, data, encoder])
+    brain.refit(datasets["train"], datasets["valid"])
     for name, test_set in datasets["tests"].items():
-        brain.evaluate(test_set, min_key=hparams["validation_metric"])
+        brain.evaluate(test_set, min_key=brain.tested_key)
         run_on_main(write_test_set, [folder, name, brain.outputs, data, encoder])
     run_on_main(record.finish)
     if if_main_process():

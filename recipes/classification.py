@@ -21,6 +21,7 @@ from torch import Tensor
 from ser_brain.models.heads import nll
 from ser_brain.training.brain import SERBrain
 from ser_brain.training.loaders import inputs_and_lengths
+from ser_brain.training.probe import Probe
 from ser_brain.training.stage_stats import class_statistics
 
 
@@ -59,3 +60,7 @@ class ClassificationBrain(SERBrain):
         else:
             statistics |= class_statistics(self.outputs)
             self.end_epoch(epoch, self.train_statistics, statistics)
+
+
+class ClassificationProbe(Probe, ClassificationBrain):
+    """The same experiment on a frozen encoder (``hparams/probe``): seconds, not hours."""

@@ -25,6 +25,7 @@ from torch import Tensor
 from ser_brain.models.heads import mse, nll
 from ser_brain.training.brain import SERBrain
 from ser_brain.training.loaders import inputs_and_lengths
+from ser_brain.training.probe import Probe
 from ser_brain.training.stage_stats import class_statistics
 
 
@@ -66,3 +67,7 @@ class MultiObjectiveBrain(SERBrain):
         else:
             statistics |= class_statistics(self.outputs)
             self.end_epoch(epoch, self.train_statistics, statistics)
+
+
+class MultiObjectiveProbe(Probe, MultiObjectiveBrain):
+    """The same experiment on a frozen encoder (``hparams/probe``): seconds, not hours."""

@@ -21,6 +21,7 @@ from torch import Tensor
 from ser_brain.models.heads import mse
 from ser_brain.training.brain import SERBrain
 from ser_brain.training.loaders import inputs_and_lengths
+from ser_brain.training.probe import Probe
 
 
 class RegressionBrain(SERBrain):
@@ -57,3 +58,7 @@ class RegressionBrain(SERBrain):
             self.train_statistics = statistics
         else:
             self.end_epoch(epoch, self.train_statistics, statistics)
+
+
+class RegressionProbe(Probe, RegressionBrain):
+    """The same experiment on a frozen encoder (``hparams/probe``): seconds, not hours."""

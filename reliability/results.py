@@ -18,7 +18,7 @@ from ser_brain.evaluation.predictions import card_path as predictions_card
 from ser_brain.evaluation.predictions import read_predictions
 from ser_brain.inference.model_folder import load_model
 from ser_brain.training.cross_validation import OUTPUT
-from ser_brain.training.feature_cache import SUFFIX, read_features
+from ser_brain.training.feature_cache import FeatureCache, read_features
 
 
 def files(*patterns: str) -> Callable[[Path], dict[str, str]]:
@@ -85,8 +85,8 @@ def require_whole(place: Path) -> None:
     for page in place.glob("**/report/index.html"):
         if not page.read_text(encoding="utf-8").rstrip().endswith("</html>"):
             raise ValueError(f"{page} is cut")
-    for path in place.glob(f"cache/features/*/*{SUFFIX}"):
-        read_features(path, channels=1)
+    for path in place.glob(f"cache/features/*/*{FeatureCache.suffix}"):
+        read_features(path, 1, FeatureCache.kind)
     for path in place.glob(f"**/{OUTPUT}"):
         if "Traceback" in path.read_text(encoding="utf-8"):
             raise ValueError(f"{path}: a traceback\n{path.read_text(encoding='utf-8')}")

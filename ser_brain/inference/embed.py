@@ -116,9 +116,8 @@ def of_run(folder: str | Path, layers: Sequence[str | int]) -> list[Embedder]:
 
 
 def _load_trained(run: Path, layer: str | int | None = None) -> Encoder:
-    brain, hparams = load_run(run)
-    metric = hparams["validation_metric"]
-    if brain.checkpointer.recover_if_possible(min_key=metric) is None:
+    brain, _ = load_run(run)
+    if brain.checkpointer.recover_if_possible(min_key=brain.tested_key) is None:
         raise SERError(f"No trained checkpoint in {run}; train first.")
     encoder = brain.model.encoder
     return encoder if layer is None else at_layer(encoder, layer)

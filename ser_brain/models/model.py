@@ -89,7 +89,7 @@ class EmotionModel(nn.Module):
             and ``valence_arousal`` (B, 2).
         """
         if lengths_B is None:
-            embedding_BD = self._embedding_of(inputs)
+            embedding_BD = self.embedding_of(inputs)
         else:
             embedding_BD = self.pool(*self.encoder(inputs, lengths_B))
         scores = {"embedding": embedding_BD}
@@ -122,7 +122,8 @@ class EmotionModel(nn.Module):
         covariance = torch.einsum("btld,btmd->blmd", centred_BTLD, centred_BTLD) / count_B111
         return torch.cat([mean_BLD.flatten(1), covariance.flatten(1)], dim=1)
 
-    def _embedding_of(self, statistics_BP: Tensor) -> Tensor:
+    def embedding_of(self, statistics_BP: Tensor) -> Tensor:
+        """Embedding (B, D) of :meth:`statistics`."""
         if self.encoder.layer != "mix":
             return statistics_BP
         weights_L = torch.softmax(self.encoder.layer_logits, dim=0)

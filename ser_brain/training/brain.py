@@ -252,6 +252,24 @@ class SERBrain(NonfiniteGuard):
             super().on_evaluate_start(max_key=max_key, min_key=min_key)
             self.loaded = best.path
 
+    @property
+    def tested_key(self) -> str:
+        """Meta key of the checkpoint that is tested and used, the lowest value being best."""
+        return self.hparams.validation_metric
+
+    def refit(self, train_set: DynamicItemDataset, valid_set: DynamicItemDataset) -> None:
+        """Train on the validation utterances too, where an experiment does; here, nothing."""
+
+    def checkpoint_meta(self) -> dict:
+        """Facts that every checkpoint carries."""
+        return {
+            "emotions": list(self.hparams.emotions),
+            "va_range": list(self.hparams.va_range),
+            "cached_features": self.features_cached,
+            "precision": self.precision,
+            "run_options": self.run_options,
+        }
+
     def _require_trained(self) -> None:
         latest = self.checkpointer.find_checkpoint()
         if latest is None:
@@ -399,13 +417,5 @@ class SERBrain(NonfiniteGuard):
             self.hparams.train_log.write(
                 epoch=epoch, seconds=round(seconds, 3), **statistics, lr=rates, **skipped
             )
-        meta = {
-            metric: value,
-            "epoch": epoch,
-            "emotions": list(self.hparams.emotions),
-            "va_range": list(self.hparams.va_range),
-            "cached_features": self.features_cached,
-            "precision": self.precision,
-            "run_options": self.run_options,
-        }
+        meta = {metric: value, "epoch": epoch, **self.checkpoint_meta()}
         self.checkpointer.save_and_keep_only(meta=meta, min_keys=[metric], verbosity=10)

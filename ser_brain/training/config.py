@@ -304,8 +304,10 @@ def _is_read(key: str, blocks: dict[str, str]) -> bool:
     brain = re.search(r"!name:\s*([\w.]+)", blocks.get("brain", ""))
     files = _files_beside(brain[1]) if brain else []
     reads = re.compile(rf"hparams(\.{name}\b|\[[\"']{name}[\"']\]|,\s*[\"']{name}[\"'])")
+    ours = sorted(Path(__file__).parent.glob("*.py"))  # base classes of the Brains
     return files is None or any(
-        reads.search(file.read_text(encoding="utf-8", errors="replace")) for file in files
+        reads.search(file.read_text(encoding="utf-8", errors="replace"))
+        for file in [*files, *ours]
     )
 
 

@@ -1,10 +1,12 @@
-"""The output of a frozen front end, computed once and kept between epochs, runs and folds.
+"""What a frozen network makes of clips, computed once and kept between epochs, runs and folds.
 
-The cache has a folder for each front end, named after its weights, settings and versions, and
-there a file for each clip, named after the audio: what has changed is never found. If several
-runs need the same features, one computes them while the others wait.
+:class:`FeatureCache` keeps the output of a frozen front end, :class:`EmbeddingCache` the pooled
+output of a wholly frozen encoder. The cache has a folder for each network, named after its
+weights, settings and versions, and there a file for each clip, named after the audio: what has
+changed is never found. If several runs need the same features, one computes them while the
+others wait.
 
-Axes: T frames, C channels.
+Axes: N clips, T frames, C channels, P numbers of a clip's statistics.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import random
 import shutil
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -27,15 +29,17 @@ import numpy as np
 import torch
 from speechbrain.utils.distributed import ddp_barrier, if_main_process, run_on_main
 from torch import Tensor
+from torch.nn import Module
 from tqdm import tqdm
 
 from ser_brain.core.errors import SERError
 from ser_brain.core.files import atomic_path, cache_folder, remove, remove_partial, sha256_of
 from ser_brain.core.lock import NAME, held
-from ser_brain.core.log import get_logger, told
+from ser_brain.core.log import Progress, get_logger
 from ser_brain.data import resampling
 from ser_brain.data.dataset import load_signal
 from ser_brain.models.encoders.base import Encoder
+from ser_brain.models.model import EmotionModel
 from ser_brain.training.device import gather, rank, world_size
 
 logger = get_logger(__name__)
@@ -43,9 +47,9 @@ logger = get_logger(__name__)
 FORMAT_VERSION = 1
 LIBRARIES = ("torchaudio", "transformers")  # whose versions may change it too
 BEHIND_THE_FRONT = ("name", "freeze", "layer")  # settings that do not affect it
-SUFFIX = ".f16"
 CHECKSUM = 4  # bytes at the beginning of a file: CRC-32 of the rest
 IN_USE_S = 24 * 3600  # a file read within this time may belong to a running training
+BATCH_S = 40.0  # of padded audio that is embedded together
 LONGEST_WAIT = timedelta(days=30)  # of the other ranks, while the main one waits for a run
 
 
@@ -67,7 +71,7 @@ def can_cache(encoder: Encoder) -> bool:
 
 
 class FeatureCache:
-    """Features of a frozen front end, in files of the user's cache.
+    """Features (T, C) of a frozen front end, float16, in files of the user's cache.
 
     Parameters
     ----------
@@ -84,12 +88,15 @@ class FeatureCache:
         If the cache cannot be written.
     """
 
+    what = "front end"
+    kind, suffix = np.dtype("<f2"), ".f16"
+
     def __init__(self, encoder: Encoder, limit_gb: float, device: str) -> None:
         self.encoder = encoder
         self.limit_bytes = limit_gb * 1e9
         self.device = device
         self.root = cache_folder() / "features"
-        self.folder = self.root / front_digest(encoder)[:16]
+        self.folder = self.root / self._digest()[:16]
         self.files: dict[str, Path] = {}  # utterance -> its file
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -98,7 +105,8 @@ class FeatureCache:
                 f"Cannot write {self.folder}: {error.strerror}. Set SER_CACHE to another "
                 "folder; a new run can do without the cache: --feature_cache_gb=0."
             ) from None
-        self.channels = self._front(torch.zeros(encoder.min_samples)).shape[1]
+        silence = torch.zeros(1, encoder.min_samples)
+        (self.channels,) = self._run(silence, torch.tensor([encoder.min_samples])).shape[2:]
 
     def fill(self, rows: Mapping[str, dict], bar: bool) -> None:
         """Compute the features of the clips that have none.
@@ -115,17 +123,18 @@ class FeatureCache:
         NoRoom
             If the limit or the disk is too small; on every rank.
         """
-        self.files = {i: self.folder / name for i, name in audio_names(rows).items()}
+        names = audio_names(rows)
+        self.files = {i: self.folder / (name + self.suffix) for i, name in names.items()}
         missing = self._missing(self.files)
         if any(gather(missing)):
             with self._locked():
                 # Another run may have computed some while this one waited for the lock.
                 self._compute({i: rows[i] for i in self._missing(missing)}, bar)
         if if_main_process():
-            logger.info(f"front end: {len(rows)} clips are in the cache {self.folder}")
+            logger.info(f"{self.what}: {len(rows)} clips are in the cache {self.folder}")
 
     def features_of(self, utterance_id: str) -> Tensor:
-        """Features of one clip, (T, C) float16.
+        """Features (T, C) of one clip.
 
         Raises
         ------
@@ -156,7 +165,7 @@ class FeatureCache:
         return True
 
     def _read(self, file: Path) -> np.ndarray:
-        features_TC = read_features(file, self.channels)
+        features_TC = read_features(file, self.channels, self.kind)
         with contextlib.suppress(OSError):  # another user's file, or a read-only disk
             os.utime(file)  # it was used now
         return features_TC
@@ -179,32 +188,52 @@ class FeatureCache:
         shortage = run_on_main(self._make_room, [rows])
         if shortage:
             raise NoRoom(shortage)
-        missing = list(rows)
-        random.Random(rank()).shuffle(missing)  # so that ranks begin with different clips
+        batches = self.batches(rows)
+        random.Random(rank()).shuffle(batches)  # so that ranks begin with different clips
         # All ranks take from the same list; only the first reports its progress.
+        progress = Progress(self.what, "clips", len(rows))
         main = if_main_process()
-        clips = told(missing, "front end", "clips", len(missing)) if main else missing
-        hidden = not (bar and main)
-        for utterance_id in tqdm(clips, "front end", len(missing), unit="clip", disable=hidden):
-            file, row = self.files[utterance_id], rows[utterance_id]
-            if not file.exists():
-                wav, rate_hz = row["wav"], self.encoder.sample_rate_hz
-                place = (row["start"], row["stop"], rate_hz, row["duration"])
-                write_features(file, self._float16(load_signal(wav, *place), wav))
+        with tqdm(total=len(rows), desc=self.what, unit="clip", disable=not (bar and main)) as t:
+            for batch in batches:
+                todo = [i for i in batch if not self.files[i].exists()]
+                computed = self.compute([rows[i] for i in todo]) if todo else []
+                for utterance_id, features_TC in zip(todo, computed, strict=True):
+                    wav = rows[utterance_id]["wav"]
+                    write_features(self.files[utterance_id], self._rounded(features_TC, wav))
+                t.update(len(batch))
+                if main and not bar:
+                    progress.add(len(batch))
         ddp_barrier()  # until every rank's share is there
+
+    def batches(self, rows: Mapping[str, dict]) -> list[list[str]]:
+        """Ids of clips that are computed together: here, each alone."""
+        return [[utterance_id] for utterance_id in rows]
+
+    def compute(self, rows: Sequence[Mapping]) -> list[np.ndarray]:
+        """Features (T, C) of some clips, as one padded batch."""
+        rate_hz = self.encoder.sample_rate_hz
+        signals = [
+            load_signal(row["wav"], row["start"], row["stop"], rate_hz, row["duration"])
+            for row in rows
+        ]
+        lengths_B = torch.tensor([len(signal_S) for signal_S in signals])
+        batch_BS = torch.nn.utils.rnn.pad_sequence(signals, batch_first=True)
+        features_BTC = self._run(batch_BS, lengths_B).cpu().numpy()
+        sizes = self._sizes(lengths_B)
+        return [features_BTC[row, :size] for row, size in enumerate(sizes)]
 
     def _make_room(self, rows: Mapping[str, dict]) -> str:
         """Make room for the features of some clips; say what is missing, or nothing."""
         rate_hz = self.encoder.sample_rate_hz
         samples_N = torch.tensor([round(r["duration"] * rate_hz) for r in rows.values()]).long()
-        frames_N = self.encoder.frame_lengths(samples_N).tolist()
-        needed = sum(CHECKSUM + 2 * frames * self.channels for frames in frames_N)
+        size = self.kind.itemsize * self.channels
+        needed = sum(CHECKSUM + size * frames for frames in self._sizes(samples_N))
         total = self._remove_unused(needed)
         free = shutil.disk_usage(self.root).free
         clips = f"{len(rows)} of {len(self.files)} clips"
         if needed <= min(self.limit_bytes - total, free):
             gb = f"{needed / 1e9:.2f} GB"
-            logger.info(f"front end: computing {clips} ({gb}) into {self.folder}")
+            logger.info(f"{self.what}: computing {clips} ({gb}) into {self.folder}")
             return ""
         limit = f"feature_cache_gb is {self.limit_bytes / 1e9:g} ({total / 1e9:.2f} in use)"
         if total + needed > self.limit_bytes:
@@ -222,7 +251,7 @@ class FeatureCache:
         for folder in self.root.glob("*/"):
             remove_partial(folder)
         cached = {}
-        for file in self.root.glob(f"*/*{SUFFIX}"):
+        for file in self.root.glob("*/*.f[13]*"):  # of both kinds of cache
             with contextlib.suppress(FileNotFoundError):  # someone else has removed it
                 cached[file] = file.stat()
         total = sum(stat.st_size for stat in cached.values())
@@ -236,42 +265,102 @@ class FeatureCache:
                 total -= cached[file].st_size
         return total
 
-    def _float16(self, signal_S: Tensor, wav: str) -> np.ndarray:
-        features_TC = self._front(signal_S)
-        if not features_TC.abs().max() <= torch.finfo(torch.float16).max:
+    def _rounded(self, features_TC: np.ndarray, wav: str) -> np.ndarray:
+        if not np.abs(features_TC).max() <= np.finfo(self.kind).max:
             raise SERError(
-                f"The front end of {self.encoder.name} gives values beyond float16 for {wav}; "
-                "give --feature_cache_gb=0."
+                f"The {self.what} of {self.encoder.name} gives values beyond "
+                f"{self.kind.name} for {wav}; give --feature_cache_gb=0."
             )
-        return features_TC.half().cpu().numpy()
+        return features_TC.astype(self.kind)
+
+    def _digest(self) -> str:
+        return front_digest(self.encoder)
+
+    def _sizes(self, lengths_B: Tensor) -> list[int]:
+        """Rows T of the features of clips of so many samples."""
+        return self.encoder.frame_lengths(lengths_B).tolist()
 
     @torch.no_grad()
-    def _front(self, signal_S: Tensor) -> Tensor:
-        lengths_B = torch.tensor([len(signal_S)], device=self.device)
-        return self.encoder.front(signal_S[None].to(self.device), lengths_B)[0][0]
+    def _run(self, batch_BS: Tensor, lengths_B: Tensor) -> Tensor:
+        """Features (B, T, C) of a padded batch."""
+        return self.encoder.front(batch_BS.to(self.device), lengths_B.to(self.device))[0]
+
+
+class EmbeddingCache(FeatureCache):
+    """Statistics (1, P) that a wholly frozen encoder gives of clips, float32.
+
+    Parameters
+    ----------
+    model : EmotionModel
+        Of which encoder and pooling count; see :meth:`EmotionModel.statistics`.
+    limit_gb, device
+        See :class:`FeatureCache`.
+    """
+
+    what = "embeddings"
+    kind, suffix = np.dtype("<f4"), ".f32"
+
+    def __init__(self, model: EmotionModel, limit_gb: float, device: str) -> None:
+        self.model = model
+        super().__init__(model.encoder, limit_gb, device)
+
+    def _digest(self) -> str:
+        return digest_of(self.encoder, [self.encoder], ("name", "freeze"), self.model.pool.kind)
+
+    def batches(self, rows: Mapping[str, dict]) -> list[list[str]]:
+        """Clips of similar length, which need little padding."""
+        batches: list[list[str]] = [[]]
+        for utterance_id in sorted(rows, key=lambda i: rows[i]["duration"]):
+            longest_s = rows[utterance_id]["duration"]
+            if batches[-1] and longest_s * (len(batches[-1]) + 1) > BATCH_S:
+                batches.append([])
+            batches[-1].append(utterance_id)
+        return batches
+
+    def _sizes(self, lengths_B: Tensor) -> list[int]:
+        return [1] * len(lengths_B)
+
+    @torch.no_grad()
+    def _run(self, batch_BS: Tensor, lengths_B: Tensor) -> Tensor:
+        given = batch_BS.to(self.device), lengths_B.to(self.device)
+        return self.model.statistics(*given)[:, None]
 
 
 def front_digest(encoder: Encoder) -> str:
-    """SHA-256 of what decides a front end's output: weights, settings, versions, device."""
+    """Digest of a front end; what follows it does not count."""
+    return digest_of(encoder, encoder.front_modules(), BEHIND_THE_FRONT)
+
+
+def digest_of(
+    encoder: Encoder, modules: Iterable[Module], ignored: Collection[str], *facts: str
+) -> str:
+    """SHA-256 of what decides the output of modules: weights, settings, versions, device."""
     # A GPU rounds differently, so features of one kind of device are not given to another.
     device = next(encoder.parameters()).device.type
     versions = " ".join(map(version, LIBRARIES))
-    facts = (
-        f"{FORMAT_VERSION} {resampling.RESAMPLER} {encoder.sample_rate_hz} {device} {versions}"
-    )
-    digest = hashlib.sha256(facts.encode())
+    known = [FORMAT_VERSION, resampling.RESAMPLER, encoder.sample_rate_hz, device, versions]
+    digest = hashlib.sha256(" ".join(map(str, [*known, *facts])).encode())
     settings = encoder.settings()
-    kept = {key: settings[key] for key in settings if key not in BEHIND_THE_FRONT}
+    kept = {key: settings[key] for key in settings if key not in ignored}
     kept["config"] = {k: v for k, v in kept.get("config", {}).items() if "drop" not in k}
     digest.update(json.dumps(kept, sort_keys=True).encode())
-    for module in encoder.front_modules():
+    for module in modules:
         for name, tensor in module.state_dict().items():
             digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
 
 
+def weights_digest(encoder: Encoder) -> str:
+    """SHA-256 of an encoder's weights, without those that weigh its layers."""
+    digest = hashlib.sha256()
+    for name, tensor in encoder.state_dict().items():
+        if name != "layer_logits":
+            digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
 def audio_names(rows: Mapping[str, dict]) -> dict[str, str]:
-    """Utterance -> file name for its audio: the file's content, and which part of it.
+    """Utterance -> name for its audio: a hash of the file's content and which part of it.
 
     Raises
     ------
@@ -289,19 +378,19 @@ def audio_names(rows: Mapping[str, dict]) -> dict[str, str]:
                 problem = f"Cannot use {wav}: {error.strerror}. Prepare the corpus again."
                 raise SERError(problem) from None
         part = f"{content[wav]} {row['start']} {row['stop']}"
-        names[utterance_id] = hashlib.sha256(part.encode()).hexdigest()[:32] + SUFFIX
+        names[utterance_id] = hashlib.sha256(part.encode()).hexdigest()[:32]
     return names
 
 
 def write_features(path: Path, features_TC: np.ndarray) -> None:
-    """Write a clip's float16 features atomically."""
-    payload = np.ascontiguousarray(features_TC, dtype="<f2").tobytes()
+    """Write a clip's features atomically."""
+    payload = np.ascontiguousarray(features_TC).tobytes()
     with atomic_path(path) as temporary:
         temporary.write_bytes(zlib.crc32(payload).to_bytes(CHECKSUM, "little") + payload)
 
 
-def read_features(path: Path, channels: int) -> np.ndarray:
-    """Read a clip's features, (T, C) float16.
+def read_features(path: Path, channels: int, kind: np.dtype) -> np.ndarray:
+    """Read a clip's features, (T, C) of a type.
 
     Raises
     ------
@@ -311,8 +400,8 @@ def read_features(path: Path, channels: int) -> np.ndarray:
     """
     content = np.fromfile(path, dtype=np.uint8)
     payload = content[CHECKSUM:]
-    whole = len(payload) > 0 and len(payload) % (2 * channels) == 0
+    whole = len(payload) > 0 and len(payload) % (kind.itemsize * channels) == 0
     checksum = content[:CHECKSUM].tobytes()
     if not whole or zlib.crc32(payload).to_bytes(CHECKSUM, "little") != checksum:
         raise Damaged(str(path))
-    return payload.view("<f2").reshape(-1, channels)
+    return payload.view(kind).reshape(-1, channels)

@@ -65,12 +65,15 @@ def dataio_prep(data: ExperimentData, hparams: Mapping) -> dict:
     }
 
 
-def inputs_and_lengths(batch: PaddedBatch) -> tuple[Tensor, Tensor]:
+def inputs_and_lengths(batch: PaddedBatch) -> tuple[Tensor, Tensor | None]:
     """Return the padded input of a model, and the exact length of every clip in it.
 
     The input is waveforms (B, S), or cached features (B, T, C). SpeechBrain gives lengths as
-    shares of the longest clip; masks need whole samples or frames.
+    shares of the longest clip; masks need whole samples or frames. Statistics of clips, (B, P),
+    have no lengths.
     """
+    if hasattr(batch, "statistics"):
+        return batch.statistics.to(batch.emotion_index.device), None
     inputs, shares_B = batch.features if hasattr(batch, "features") else batch.signal
     return inputs, (shares_B * inputs.shape[1]).round().long()
 

@@ -109,7 +109,7 @@ def _predict(
         drawn = balanced_ids(data.rows, config.labels.emotions, config.seed)
         data = replace(data, rows={i: data.rows[i] for i in drawn})
     name = _name(data, target, taken)
-    checkpoint = brain.checkpointer.find_checkpoint(min_key=config.validation_metric)
+    checkpoint = brain.checkpointer.find_checkpoint(min_key=brain.tested_key)
     facts = {
         SHA256: manifest.sha256,
         "checkpoint": checkpoint and checkpoint.path.name,
@@ -133,7 +133,7 @@ def _predict(
     }
     logger.info(f"{folder}: scoring {len(data.rows):,} utterances of {name}")
     test_set = make_dataset(data.rows, config.labels.emotions, encoder.sample_rate_hz)
-    brain.evaluate(test_set, min_key=config.validation_metric)
+    brain.evaluate(test_set, min_key=brain.tested_key)
     write_outputs(folder, name, brain.outputs, data.rows, card)
     return name
 
