@@ -29,6 +29,11 @@ logger = get_logger(__name__)
 
 # What an experiment may learn -> the output of its Brain's `predict`.
 TASKS = {"emotion": "log_probabilities", "valence_arousal": "valence_arousal"}
+# What it may learn -> the losses that `loss_weights` may name (ser_brain/models/losses.py).
+LOSSES = {
+    "emotion": ("nll", "focal", "soft_ce", "kl"),
+    "valence_arousal": ("mse", "mae", "ccc"),
+}
 
 
 @dataclass(frozen=True)

@@ -104,6 +104,23 @@ def map_emotion(emotion: str | None, emotion_map: Mapping[str, str]) -> str | No
     return emotion_map.get(emotion, emotion) if emotion is not None else None
 
 
+def merged_votes(
+    votes: Mapping[str, float] | None, emotion_map: Mapping[str, str]
+) -> dict[str, float]:
+    """Add up the votes of classes that an experiment merges.
+
+    Examples
+    --------
+    >>> merged_votes({"excitement": 2, "happiness": 1}, {"excitement": "happiness"})
+    {'happiness': 3}
+    """
+    merged: dict[str, float] = {}
+    for emotion, count in (votes or {}).items():
+        name = emotion_map.get(emotion, emotion)
+        merged[name] = merged.get(name, 0) + count
+    return {name: count for name, count in merged.items() if count > 0}
+
+
 def majority(votes: Mapping[str, float]) -> str | None:
     """The emotion with the most votes, or None where the first place is shared."""
     if not votes:

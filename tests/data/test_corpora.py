@@ -110,6 +110,42 @@ def test_where_knows_the_manifests_fields():
         CorpusSetting("made", where={"langauge": "eng"})
 
 
+def rated(emotion, recognised=None, **votes):
+    more = {} if recognised is None else {"recognition_rate": recognised}
+    return {"intended": annotation(emotion, votes=votes or None, **more)}
+
+
+RATED = [
+    rated("anger", anger=3, happiness=1, excitement=1, other=1),
+    rated("fear", fear=4, anger=3),
+    rated(None, anger=2, neutral=2, other=1),
+    rated(None, anger=2, other=2),  # other is as likely, and no class
+    rated(None, happiness=1, excitement=1, anger=1),  # merged, happiness leads
+    rated("sadness", recognised=0.8),
+    rated("neutral"),
+    rated(None),
+]
+
+
+def test_votes_are_merged_and_those_for_other_emotions_dropped(corpus):
+    rows = corpus(RATED)().rows
+    assert {i: (row["votes"], row["agreement"]) for i, row in rows.items()} == {
+        "made_u0": ({"anger": 3, "happiness": 2}, 3 / 6),
+        "made_u5": (None, 0.8),
+        "made_u6": (None, None),
+    }
+
+
+def test_divided_raters_are_kept_where_votes_are_wanted(corpus):
+    data = corpus(RATED)(required_label="votes")
+    assert list(data.rows) == ["made_u0", "made_u2", "made_u4", "made_u5", "made_u6"]
+    tie, merged = data.rows["made_u2"], data.rows["made_u4"]
+    assert (tie["emotion"], tie["votes"]) == (None, {"anger": 2, "neutral": 2})
+    assert tie["agreement"] == 2 / 5
+    assert (merged["emotion"], merged["votes"]) == (None, {"anger": 1, "happiness": 2})
+    assert data.left_out == {"labelled fear": 1, "without agreement": 2}
+
+
 def test_classes_are_merged_and_the_rest_counted(corpus):
     found = ["anger", "excitement", "happiness", "fear", "fear", "boredom", None]
     data = corpus([intended(emotion) for emotion in found])()
