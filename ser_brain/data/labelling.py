@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from ser_brain.data.labels import (
     prototype,
     require_in_scale,
     rescale,
+    vocabulary_of,
 )
 from ser_brain.data.manifest import Manifest
 
@@ -60,9 +61,6 @@ class LabelChoice:
             raise bad_value("vad_source", self.vad_source, VAD_SOURCES)
         if self.required_label not in REQUIRED_LABELS:
             raise bad_value("required_label", self.required_label, REQUIRED_LABELS)
-        for emotion in [*self.emotions, *self.emotion_map, *self.emotion_map.values()]:
-            if emotion not in EMOTIONS:
-                raise bad_value("emotion", emotion, EMOTIONS)
         twice = [e for e, count in Counter(self.emotions).items() if count > 1]
         if twice:
             raise SERError(f"emotions names {', '.join(twice)} more than once.")
@@ -70,6 +68,29 @@ class LabelChoice:
             raise SERError(
                 f"Bad va_range {list(self.va_range)}; expected the lowest and highest value."
             )
+
+
+def require_known(choice: LabelChoice, cards: Iterable[Mapping]) -> None:
+    """Check the emotions of an experiment against what its corpora may have.
+
+    Raises
+    ------
+    SERError
+        For an emotion that is neither of the vocabulary nor of a corpus's own, and for one of
+        a corpus's own where each emotion's point on the circumplex is asked for.
+    """
+    vocabulary = vocabulary_of(cards)
+    for emotion in [*choice.emotions, *choice.emotion_map, *choice.emotion_map.values()]:
+        if emotion not in vocabulary:
+            raise bad_value("emotion", emotion, vocabulary)
+    if choice.vad_source == "prototypes":
+        for emotion in choice.emotions:
+            if emotion not in EMOTIONS:
+                raise SERError(
+                    f"vad_source: prototypes has no point for {emotion}, a corpus's own class. "
+                    "Merge it into a known emotion with emotion_map, or train with "
+                    "hparams/classification.yaml and vad_source: corpus."
+                )
 
 
 @dataclass

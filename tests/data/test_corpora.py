@@ -14,7 +14,13 @@ from ser_brain.data.corpora import (
     parse_corpora,
     targets,
 )
-from ser_brain.data.labelling import NEEDED, LabelChoice, label_corpus, require_every_emotion
+from ser_brain.data.labelling import (
+    NEEDED,
+    LabelChoice,
+    label_corpus,
+    require_every_emotion,
+    require_known,
+)
 from ser_brain.data.labels import annotation
 from ser_brain.data.manifest import (
     CorpusCard,
@@ -227,10 +233,7 @@ def test_vad_required_of_prototypes_needs_a_point(corpus):
     [
         ({"vad_source": "corpora"}, "Bad vad_source 'corpora'; expected one of: corpus"),
         ({"required_label": "va"}, "Bad required_label 'va'; expected one of: vad"),
-        ({"emotions": ["angry"]}, "Bad emotion 'angry'; expected one of: anger"),
         ({"emotions": ["anger", "fear", "anger"]}, "emotions names anger more than once"),
-        ({"emotion_map": {"excitment": "anger"}}, "Bad emotion 'excitment'; .*: excitement"),
-        ({"emotion_map": {"excitement": "joy"}}, "Bad emotion 'joy'"),
         ({"va_range": (5, 1)}, r"Bad va_range \[5, 1\]; expected the lowest and highest"),
         ({"va_range": (1, 3, 5)}, r"Bad va_range \[1, 3, 5\]"),
     ],
@@ -238,6 +241,27 @@ def test_vad_required_of_prototypes_needs_a_point(corpus):
 def test_a_label_choice_is_checked(changes, match):
     with pytest.raises(SERError, match=match):
         choice(**changes)
+
+
+@pytest.mark.parametrize(
+    "changes, match",
+    [
+        ({"emotions": ["angry"]}, "Bad emotion 'angry'; expected one of: anger"),
+        ({"emotion_map": {"excitment": "anger"}}, "Bad emotion 'excitment'; .*: excitement"),
+        ({"emotion_map": {"excitement": "joy"}}, "Bad emotion 'joy'"),
+        (
+            {"emotions": ["anger", "interest"], "vad_source": "prototypes"},
+            "vad_source: prototypes has no point for interest, a corpus's own class. Merge it",
+        ),
+    ],
+)
+def test_emotions_are_of_the_vocabulary_or_of_a_corpuss_own(changes, match):
+    cards = [{}, {"own_emotions": ["interest"]}]
+    with pytest.raises(SERError, match=match):
+        require_known(choice(**changes), cards)
+    require_known(choice(emotions=["anger", "interest"]), cards)
+    merged = choice(emotion_map={"interest": "happiness"}, vad_source="prototypes")
+    require_known(merged, cards)
 
 
 @pytest.mark.parametrize(
