@@ -20,7 +20,7 @@ from data_prep.common.table_cells import CODED, Cells, language_code, meanings_o
 from data_prep.common.table_columns import COLUMNS, read_table, used_columns
 from ser_brain.core.errors import SERError, bad_value, nearest
 from ser_brain.core.log import get_logger
-from ser_brain.data.labels import DIMENSIONS, LABEL_SOURCES, annotation
+from ser_brain.data.labels import DIMENSIONS, LABEL_SOURCES, annotation, require_own_emotions
 from ser_brain.data.manifest import CorpusCard, Problem, Utterance
 
 logger = get_logger(__name__)
@@ -47,6 +47,7 @@ def utterances(
     duration_column: str | None = None,
     ignore_columns: Sequence[str] = (),
     emotion_map: Mapping[str, str | None] | None = None,
+    own_emotions: str | Sequence[str] = (),
     gender_map: Mapping[str, str | None] | None = None,
     language_map: Mapping[str, str | None] | None = None,
     split_map: Mapping[str, str | None] | None = None,
@@ -72,7 +73,8 @@ def utterances(
             f"--ignore_columns {' '.join(used[d] for d in DIMENSIONS if d in used)}."
         )
     cells = [Cells(row, used, path, line) for line, row in rows.items()]
-    meant = {what: _meant(what, cells, given[f"{what}_map"] or {}, path) for what in CODED}
+    own = _listed(own_emotions)
+    meant = {what: _meant(what, cells, given[f"{what}_map"] or {}, path, own) for what in CODED}
     endless = 0
     for one, *codes in zip(cells, *meant.values(), strict=True):
         said = dict(zip(meant, codes, strict=True))
@@ -115,6 +117,7 @@ def card(
     vad_scale: Sequence[float] | None = None,
     label_source: str = "intended",
     emotion_map: Mapping[str, str | None] | None = None,
+    own_emotions: str | Sequence[str] = (),
     title: str | None = None,
     licence: str | None = None,
     **_: object,
@@ -141,6 +144,7 @@ def card(
         sources=(label_source,),
         layout=f"{csv} and the audio files it names",
         vad_scale=tuple(map(float, vad_scale)) if vad_scale is not None else None,
+        own_emotions=require_own_emotions(_listed(own_emotions), "--own_emotions"),
     )
 
 
@@ -184,6 +188,12 @@ def add_options(group: argparse._ArgumentGroup) -> None:
             help=f"meaning of the table's {what} codes, such as {example}; everyday words need "
             "no entry",
         )
+    group.add_argument(
+        "--own_emotions",
+        nargs="+",
+        metavar="CLASS",
+        help="classes beyond the known emotions, such as confusion interest",
+    )
     group.add_argument(
         "--vad_scale",
         nargs=2,
@@ -237,8 +247,7 @@ def _read(
     asked = {
         what: options[f"{what}_column"] for what in COLUMNS if options.get(f"{what}_column")
     }
-    ignored = [ignore_columns] if isinstance(ignore_columns, str) else ignore_columns
-    used = used_columns(path, columns, asked, ignored)
+    used = used_columns(path, columns, asked, _listed(ignore_columns))
     if "path" not in used:
         has = ", ".join(nearest("path", columns))
         raise SERError(
@@ -248,11 +257,21 @@ def _read(
     return path, columns, rows, used
 
 
+def _listed(names: str | Sequence[str]) -> Sequence[str]:
+    """A list of names, of which YAML may give one alone."""
+    return [names] if isinstance(names, str) else names
+
+
 def _meant(
-    what: str, cells: Sequence[Cells], given: Mapping[str, str | None], table: Path
+    what: str,
+    cells: Sequence[Cells],
+    given: Mapping[str, str | None],
+    table: Path,
+    own_emotions: Sequence[str],
 ) -> list[str | None]:
     if given and not any(what in one.used for one in cells):
         raise SERError(
             f"{table} has no {what} column for --{what}_map; name it with --{what}_column."
         )
-    return meanings_of(what, [one.code(what) for one in cells], given, table)
+    codes = [one.code(what) for one in cells]
+    return meanings_of(what, codes, given, table, own_emotions)

@@ -1,7 +1,7 @@
 """The classification experiment: the emotion of an utterance.
 
     waveform -> encoder -> mean over the clip's frames -> emotion head -> log-probabilities
-    loss = NLL(log-probabilities, emotion)
+    loss = NLL(log-probabilities, emotion), or others that the setting `loss_weights` names
 
 ``train.py`` fits and evaluates it as any SpeechBrain Brain::
 
@@ -18,7 +18,7 @@ from speechbrain import Stage
 from speechbrain.dataio.batch import PaddedBatch
 from torch import Tensor
 
-from ser_brain.models.heads import nll
+from ser_brain.models.losses import emotion_losses
 from ser_brain.training.brain import SERBrain
 from ser_brain.training.loaders import inputs_and_lengths
 from ser_brain.training.probe import Probe
@@ -29,7 +29,6 @@ class ClassificationBrain(SERBrain):
     """Predicts the emotion."""
 
     tasks = ("emotion",)
-    loss_names = ("nll",)
 
     def compute_forward(self, batch: PaddedBatch, stage: Stage) -> dict[str, Tensor]:
         """Return ``embedding`` and ``log_probabilities`` of a batch."""
@@ -42,8 +41,9 @@ class ClassificationBrain(SERBrain):
     def compute_objectives(
         self, predictions: dict[str, Tensor], batch: PaddedBatch, stage: Stage
     ) -> Tensor:
-        """Return the negative log-likelihood, a mean over the labelled utterances."""
-        losses = {"nll": nll(predictions["log_probabilities"], batch.emotion_index)}
+        """Return the weighted sum of the losses, each a mean over the labelled utterances."""
+        log_probs_BE = predictions["log_probabilities"]
+        losses = emotion_losses(log_probs_BE, batch, self.hparams)
         self.record.add(batch, predictions, losses)
         return self.weighted_sum(losses, stage)
 

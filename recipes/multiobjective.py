@@ -3,7 +3,8 @@
     waveform -> encoder -> mean over the clip's frames -> emotion head -> log-probabilities
                                                        -> va head -> valence and arousal
     loss = weight * NLL(log-probabilities, emotion)
-         + weight * MSE(valence and arousal, the ratings)      (the setting ``loss_weights``)
+         + weight * MSE(valence and arousal, the ratings)
+                      (or others, all that the setting ``loss_weights`` names)
 
 ``train.py`` fits and evaluates it as any SpeechBrain Brain::
 
@@ -22,7 +23,7 @@ from speechbrain import Stage
 from speechbrain.dataio.batch import PaddedBatch
 from torch import Tensor
 
-from ser_brain.models.heads import mse, nll
+from ser_brain.models.losses import dimension_losses, emotion_losses
 from ser_brain.training.brain import SERBrain
 from ser_brain.training.loaders import inputs_and_lengths
 from ser_brain.training.probe import Probe
@@ -33,7 +34,6 @@ class MultiObjectiveBrain(SERBrain):
     """Predicts the emotion, and valence and arousal."""
 
     tasks = ("emotion", "valence_arousal")
-    loss_names = ("nll", "mse")
 
     def compute_forward(self, batch: PaddedBatch, stage: Stage) -> dict[str, Tensor]:
         """Return ``embedding``, ``log_probabilities`` and ``valence_arousal`` of a batch."""
@@ -46,11 +46,11 @@ class MultiObjectiveBrain(SERBrain):
     def compute_objectives(
         self, predictions: dict[str, Tensor], batch: PaddedBatch, stage: Stage
     ) -> Tensor:
-        """Return the weighted sum of both losses, each a mean over the labelled utterances."""
-        losses = {
-            "nll": nll(predictions["log_probabilities"], batch.emotion_index),
-            "mse": mse(predictions["valence_arousal"], batch.valence_arousal),
-        }
+        """Return the weighted sum of the losses, each a mean over the labelled utterances."""
+        log_probs_BE = predictions["log_probabilities"]
+        predicted_B2, target_B2 = predictions["valence_arousal"], batch.valence_arousal
+        losses = emotion_losses(log_probs_BE, batch, self.hparams)
+        losses |= dimension_losses(predicted_B2, target_B2, self.hparams, self.record.moments)
         self.record.add(batch, predictions, losses)
         return self.weighted_sum(losses, stage)
 

@@ -1,7 +1,7 @@
 """The regression experiment: valence and arousal of an utterance.
 
     waveform -> encoder -> mean over the clip's frames -> va head -> valence and arousal
-    loss = MSE(valence and arousal, the ratings)
+    loss = MSE(valence and arousal, the ratings), or others that `loss_weights` names
 
 ``train.py`` fits and evaluates it as any SpeechBrain Brain::
 
@@ -18,7 +18,7 @@ from speechbrain import Stage
 from speechbrain.dataio.batch import PaddedBatch
 from torch import Tensor
 
-from ser_brain.models.heads import mse
+from ser_brain.models.losses import dimension_losses
 from ser_brain.training.brain import SERBrain
 from ser_brain.training.loaders import inputs_and_lengths
 from ser_brain.training.probe import Probe
@@ -28,7 +28,6 @@ class RegressionBrain(SERBrain):
     """Predicts valence and arousal."""
 
     tasks = ("valence_arousal",)
-    loss_names = ("mse",)
 
     def compute_forward(self, batch: PaddedBatch, stage: Stage) -> dict[str, Tensor]:
         """Return ``embedding`` and ``valence_arousal`` of a batch."""
@@ -41,8 +40,9 @@ class RegressionBrain(SERBrain):
     def compute_objectives(
         self, predictions: dict[str, Tensor], batch: PaddedBatch, stage: Stage
     ) -> Tensor:
-        """Return the mean squared error over the utterances with both labels."""
-        losses = {"mse": mse(predictions["valence_arousal"], batch.valence_arousal)}
+        """Return the weighted sum of the losses, each a mean over the labels."""
+        predicted_B2, target_B2 = predictions["valence_arousal"], batch.valence_arousal
+        losses = dimension_losses(predicted_B2, target_B2, self.hparams, self.record.moments)
         self.record.add(batch, predictions, losses)
         return self.weighted_sum(losses, stage)
 

@@ -67,6 +67,9 @@ def _check_labels(utterance: Utterance, card: CorpusCard) -> None:
     for source, label in utterance.labels.items():
         if source not in LABEL_SOURCES or source not in card.sources:
             raise bad_value(f"label source of {utterance.name}", source, card.sources)
+        for name in (label["emotion"], *(label.get("votes") or ())):
+            if name is not None and name not in card.vocabulary:
+                raise bad_value(f"emotion of {utterance.name}", name, card.vocabulary)
         for dimension, value in (label.get("vad") or {}).items():
             if value is None:
                 continue

@@ -96,7 +96,11 @@ LANGUAGES = dict(
 
 
 def meanings_of(
-    what: str, codes: Sequence[str | None], given: Mapping[str, str | None], table: Path
+    what: str,
+    codes: Sequence[str | None],
+    given: Mapping[str, str | None],
+    table: Path,
+    own_emotions: Sequence[str] = (),
 ) -> list[str | None]:
     """The manifest's word for each code of a column.
 
@@ -111,6 +115,9 @@ def meanings_of(
         and over the words for "unknown".
     table : Path
         For errors.
+    own_emotions : sequence of str
+        Further emotions. One of them takes precedence over an everyday word: ``joy`` is then no
+        code of happiness.
 
     Raises
     ------
@@ -125,12 +132,14 @@ def meanings_of(
     >>> meanings_of("language", ["de", "en-US", "fas"], {}, Path("t.csv"))
     ['deu', 'eng', 'fas']
     """
-    mapping = {str(raw): _target(what, value) for raw, value in given.items()}
+    own = own_emotions if what == "emotion" else ()
+    mapping = {str(raw): _target(what, value, own) for raw, value in given.items()}
     there = Counter(code for code in codes if code is not None)
     unused = [raw for raw in mapping if raw not in there]
     if unused:
         raise bad_value(f"code in --{what}_map for {table.name}", unused[0], there)
-    meant = {code: _known(what, code) for code in there} | mapping
+    of_own = {name.lower(): name for name in own}
+    meant = {code: of_own.get(code.lower()) or _known(what, code) for code in there} | mapping
     unknown = {
         code: rows
         for code, rows in there.items()
@@ -162,13 +171,13 @@ def _known(what: str, code: str) -> str | None:
     return LANGUAGES.get(code) or (code if re.fullmatch("[a-z]{3}", code) else None)
 
 
-def _target(what: str, value: object) -> str | None:
+def _target(what: str, value: object, own: Sequence[str]) -> str | None:
     if value is None or str(value).lower() == NONE:
         return None
     if what == "language":
         return language_code(str(value))
-    if value not in VALUES[what]:
-        raise bad_value(f"{what} in --{what}_map", value, (*VALUES[what], NONE))
+    if value not in (*VALUES[what], *own):
+        raise bad_value(f"{what} in --{what}_map", value, (*VALUES[what], *own, NONE))
     return value
 
 
@@ -180,6 +189,7 @@ def _no_meaning(what: str, unknown: Mapping[str, int], table: Path) -> SERError:
     values = f"one of {', '.join(VALUES[what])}," if what in VALUES else "an ISO 639-3 code"
     ways = f", where {what.upper()} is {values} or {NONE}, or ignore the column with "
     ways += "--ignore_columns"
+    ways += ", or declare classes of your own with --own_emotions" if what == "emotion" else ""
     if what == "split" and all(map(FOLD.fullmatch, unknown)):
         ways += " (folds are groups: name the column with --group_column too)"
     return SERError(

@@ -23,6 +23,9 @@ from ser_brain.data.resampling import resampler
 # another format may differ by the padding of an encoder.
 SAME_LENGTH_S = 0.1
 FACTS = ("wav", "start", "stop", "duration", "emotion", "valence", "arousal")
+TARGETS = ("emotion_index", "emotion_shares", "emotion_weight", "valence_arousal")
+# What only training needs, and rows of other origin may lack.
+TRAINING_FACTS = ("corpus", "votes", "weight")
 
 
 def load_signal(
@@ -89,12 +92,18 @@ def make_dataset(
     sample_rate_hz: int,
     features_of: Callable[[str], Tensor] | None = None,
 ) -> DynamicItemDataset:
-    """A SpeechBrain dataset of ``id``, ``signal``, ``emotion_index`` and ``valence_arousal``.
+    """A SpeechBrain dataset of ``id``, ``signal`` and the targets.
+
+    These are ``emotion_index``, ``emotion_shares`` (E,) (the shares of the raters' votes; of an
+    utterance without votes 1 for its emotion; NaN without either), ``emotion_weight`` (how much
+    the utterance counts in a loss of the emotion) and ``valence_arousal`` (2,) (NaN where there
+    is none).
 
     Parameters
     ----------
     rows : mapping
-        id -> row of :class:`ser_brain.data.labelling.CorpusData`.
+        id -> row of :class:`ser_brain.data.labelling.CorpusData`, and ``weight`` where the
+        ``emotion_weight`` is not 1.
     emotions : sequence of str
         The classes, in the order of the model's outputs.
     sample_rate_hz : int
@@ -122,10 +131,24 @@ def make_dataset(
         point = (math.nan if value is None else value for value in (valence, arousal))
         yield torch.tensor([*point], dtype=torch.float32)
 
+    @sb.utils.data_pipeline.takes("emotion", "votes", "weight")
+    @sb.utils.data_pipeline.provides("emotion_shares", "emotion_weight")
+    def shares(emotion: str | None, votes: Mapping[str, float] | None, weight: float | None):
+        counts = votes or ({emotion: 1.0} if emotion in index else {})
+        total = sum(counts.values()) or math.nan
+        yield torch.tensor([counts.get(e, 0.0) / total for e in emotions], dtype=torch.float32)
+        yield torch.tensor(1.0 if weight is None else weight, dtype=torch.float32)
+
     return DynamicItemDataset(
-        {utterance_id: {key: row[key] for key in FACTS} for utterance_id, row in rows.items()},
-        [signal, features, targets],
-        ["id", "features" if features_of else "signal", "emotion_index", "valence_arousal"],
+        {
+            utterance_id: {
+                **{key: row[key] for key in FACTS},
+                **{key: row.get(key) for key in TRAINING_FACTS},
+            }
+            for utterance_id, row in rows.items()
+        },
+        [signal, features, targets, shares],
+        ["id", "features" if features_of else "signal", *TARGETS],
     )
 
 

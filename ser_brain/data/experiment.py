@@ -21,6 +21,7 @@ from ser_brain.data.labelling import (
     LabelChoice,
     label_corpus,
     require_every_emotion,
+    require_known,
 )
 from ser_brain.data.manifest import read_manifest
 from ser_brain.data.splits import SplitSetting, absence, balanced_ids, split
@@ -29,6 +30,11 @@ logger = get_logger(__name__)
 
 # What an experiment may learn -> the output of its Brain's `predict`.
 TASKS = {"emotion": "log_probabilities", "valence_arousal": "valence_arousal"}
+# What it may learn -> the losses that `loss_weights` may name (ser_brain/models/losses.py).
+LOSSES = {
+    "emotion": ("nll", "focal", "soft_ce", "kl"),
+    "valence_arousal": ("mse", "mae", "ccc"),
+}
 
 
 @dataclass(frozen=True)
@@ -205,10 +211,9 @@ def load_experiment(
         If labels or splits are wrong.
     """
     tasks, balanced = config.tasks, config.balanced
-    labelled = [
-        label_corpus(read_manifest(manifest, NEEDED), folder, line, config.labels)
-        for line, manifest, folder in prepared
-    ]
+    read = [(read_manifest(path, NEEDED), folder, line) for line, path, folder in prepared]
+    require_known(config.labels, [manifest.card for manifest, *_ in read])
+    labelled = [label_corpus(*each, config.labels) for each in read]
     classes = config.labels.emotions if "emotion" in tasks else None
     data = assemble(labelled, config.split, classes, balanced)
     data.config = config

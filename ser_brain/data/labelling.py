@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ser_brain.core.errors import SERError, bad_value
 from ser_brain.data.corpora import CorpusSetting
-from ser_brain.data.labels import EMOTIONS, map_emotion, prototype, require_in_scale, rescale
+from ser_brain.data.labels import (
+    EMOTIONS,
+    map_emotion,
+    merged_votes,
+    prototype,
+    require_in_scale,
+    rescale,
+    vocabulary_of,
+)
 from ser_brain.data.manifest import Manifest
 
 VAD_SOURCES = ("corpus", "prototypes")
-REQUIRED_LABELS = ("emotion", "vad")
+REQUIRED_LABELS = ("emotion", "votes", "vad")
 UNIT_RANGE = (-1.0, 1.0)
 WITHOUT_VAD = "without valence and arousal"
 NEEDED = ("name", "sources", "default_source", "vad_scale")  # keys of a corpus card
@@ -38,8 +46,8 @@ class LabelChoice:
     vad_source : str
         ``corpus`` (its ratings) or ``prototypes`` (each emotion's point on the circumplex).
     required_label : str
-        ``emotion``: keep utterances of the classes; ``vad``: keep those with valence and
-        arousal.
+        ``emotion``: keep utterances of the classes; ``votes``: keep also those whose raters
+        are divided between classes; ``vad``: keep those with valence and arousal.
     """
 
     emotions: Sequence[str]
@@ -53,9 +61,6 @@ class LabelChoice:
             raise bad_value("vad_source", self.vad_source, VAD_SOURCES)
         if self.required_label not in REQUIRED_LABELS:
             raise bad_value("required_label", self.required_label, REQUIRED_LABELS)
-        for emotion in [*self.emotions, *self.emotion_map, *self.emotion_map.values()]:
-            if emotion not in EMOTIONS:
-                raise bad_value("emotion", emotion, EMOTIONS)
         twice = [e for e, count in Counter(self.emotions).items() if count > 1]
         if twice:
             raise SERError(f"emotions names {', '.join(twice)} more than once.")
@@ -63,6 +68,29 @@ class LabelChoice:
             raise SERError(
                 f"Bad va_range {list(self.va_range)}; expected the lowest and highest value."
             )
+
+
+def require_known(choice: LabelChoice, cards: Iterable[Mapping]) -> None:
+    """Check the emotions of an experiment against what its corpora may have.
+
+    Raises
+    ------
+    SERError
+        For an emotion that is neither of the vocabulary nor of a corpus's own, and for one of
+        a corpus's own where each emotion's point on the circumplex is asked for.
+    """
+    vocabulary = vocabulary_of(cards)
+    for emotion in [*choice.emotions, *choice.emotion_map, *choice.emotion_map.values()]:
+        if emotion not in vocabulary:
+            raise bad_value("emotion", emotion, vocabulary)
+    if choice.vad_source == "prototypes":
+        for emotion in choice.emotions:
+            if emotion not in EMOTIONS:
+                raise SERError(
+                    f"vad_source: prototypes has no point for {emotion}, a corpus's own class. "
+                    "Merge it into a known emotion with emotion_map, or train with "
+                    "hparams/classification.yaml and vad_source: corpus."
+                )
 
 
 @dataclass
@@ -74,8 +102,10 @@ class CorpusData:
     name : str
         The manifest's corpus, with the values of ``where``: ``demo_eng``.
     rows : dict
-        id -> manifest entry with ``emotion`` (one of the experiment's, or None), ``valence``
-        and ``arousal`` (in ``va_range`` units, or None) and ``label_source``.
+        id -> manifest entry with ``emotion`` (one of the experiment's, or None), ``votes``
+        (class -> number of raters, or None; without those for other emotions), ``agreement``
+        (share of all raters who chose the emotion, or None), ``valence`` and ``arousal`` (in
+        ``va_range`` units, or None) and ``label_source``.
     left_out : dict
         Reason -> number of excluded utterances.
     """
@@ -156,18 +186,41 @@ def _label(
         return {}, f"without {source} label"
     emotion = map_emotion(label["emotion"], choice.emotion_map)
     valence, arousal = _valence_arousal(emotion, label, card, choice)
+    votes, agreement = _votes(emotion, label, choice)
     row = {
         **entry,
         "label_source": source,
         "emotion": emotion if emotion in choice.emotions else None,
+        "votes": votes,
+        "agreement": agreement,
         "valence": valence,
         "arousal": arousal,
     }
-    if choice.required_label == "emotion" and row["emotion"] is None:
+    found = {"emotion": row["emotion"], "votes": row["emotion"] or votes, "vad": True}
+    if not found[choice.required_label]:
         return row, "without agreement" if emotion is None else f"labelled {emotion}"
     if choice.required_label == "vad" and None in (valence, arousal):
         return row, WITHOUT_VAD
     return row, None
+
+
+def _votes(
+    emotion: str | None, label: Mapping, choice: LabelChoice
+) -> tuple[dict[str, float] | None, float | None]:
+    """The votes for the classes, and the share of all votes for the emotion of the label.
+
+    Both are None where the label is no class. Where raters are divided, and there is no label,
+    all emotions in the first place must be classes: what is as likely would else be dropped.
+    """
+    votes = merged_votes(label.get("votes"), choice.emotion_map)
+    most = max(votes.values(), default=0)
+    first = [emotion] if emotion else [e for e, count in votes.items() if count == most]
+    if not first or not set(first) <= set(choice.emotions):
+        return None, None
+    if not votes:
+        return None, label.get("recognition_rate")
+    of_classes = {e: votes[e] for e in choice.emotions if e in votes}
+    return of_classes or None, votes.get(first[0], 0) / sum(votes.values())
 
 
 def _valence_arousal(

@@ -6,6 +6,7 @@ Every corpus maps its raw codes onto these names; every experiment chooses among
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 
 from ser_brain.core.errors import SERError, bad_value
@@ -35,6 +36,27 @@ LABEL_SOURCES = (
     "self",  # the speaker's own report
 )
 DIMENSIONS = ("valence", "arousal", "dominance")
+
+# A class of a corpus's own (``own_emotions`` of its card). It becomes a column ``p_<class>``.
+OWN_EMOTION = re.compile(r"\w[\w-]*")
+
+
+def require_own_emotions(names: Iterable[str], where: str) -> tuple[str, ...]:
+    """Check the names of a corpus's own classes; ``where`` they are given is for the error."""
+    names = tuple(names)
+    for name in names:
+        if not isinstance(name, str) or not OWN_EMOTION.fullmatch(name) or name == "none":
+            raise SERError(
+                f"Bad class {name!r} in {where}; expected a name of letters, digits, _ and -."
+            )
+    return names
+
+
+def vocabulary_of(cards: Iterable[Mapping]) -> tuple[str, ...]:
+    """Every emotion that the labels of corpora may have, given their cards."""
+    own = (name for card in cards for name in card.get("own_emotions", ()))
+    return tuple(dict.fromkeys((*EMOTIONS, *own)))
+
 
 # Angles on the circumplex, degrees anticlockwise from pleasure: Russell (1980), J. Pers. Soc.
 # Psychol. 39(6), figure 2, direct circular scaling of 28 words. Those that RUSSELL_ANGLE_DEG
@@ -72,7 +94,8 @@ def prototype(emotion: str) -> dict[str, float] | None:
     Returns
     -------
     dict or None
-        ``{"valence", "arousal"}`` on the unit circle, (0, 0) for neutral, None for ``other``.
+        ``{"valence", "arousal"}`` on the unit circle, (0, 0) for neutral, None for ``other``
+        and for a corpus's own classes.
 
     Examples
     --------
@@ -80,8 +103,6 @@ def prototype(emotion: str) -> dict[str, float] | None:
     >>> round(point["valence"], 2), round(point["arousal"], 2)
     (0.99, 0.14)
     """
-    if emotion not in EMOTIONS:
-        raise bad_value("emotion", emotion, EMOTIONS)
     if emotion == "neutral":
         return {"valence": 0.0, "arousal": 0.0}
     angle_deg = RUSSELL_ANGLE_DEG.get(emotion, ASSIGNED_ANGLE_DEG.get(emotion))
@@ -104,6 +125,23 @@ def map_emotion(emotion: str | None, emotion_map: Mapping[str, str]) -> str | No
     return emotion_map.get(emotion, emotion) if emotion is not None else None
 
 
+def merged_votes(
+    votes: Mapping[str, float] | None, emotion_map: Mapping[str, str]
+) -> dict[str, float]:
+    """Add up the votes of classes that an experiment merges.
+
+    Examples
+    --------
+    >>> merged_votes({"excitement": 2, "happiness": 1}, {"excitement": "happiness"})
+    {'happiness': 3}
+    """
+    merged: dict[str, float] = {}
+    for emotion, count in (votes or {}).items():
+        name = emotion_map.get(emotion, emotion)
+        merged[name] = merged.get(name, 0) + count
+    return {name: count for name, count in merged.items() if count > 0}
+
+
 def majority(votes: Mapping[str, float]) -> str | None:
     """The emotion with the most votes, or None where the first place is shared."""
     if not votes:
@@ -122,18 +160,19 @@ def annotation(
     vad: Mapping[str, float | None] | None = None,
     **more: object,
 ) -> dict:
-    """One label of one utterance by one source, checked.
+    """One label of one utterance by one source.
 
     Parameters
     ----------
     emotion : str, optional
-        Canonical name, or None where raters disagree or were not asked.
+        One of :data:`EMOTIONS` or of the card's ``own_emotions``, or None where raters disagree
+        or were not asked. Preparation checks it.
     raw : str, optional
         The corpus's own code.
     intensity : str, optional
         ``low``, ``medium``, ``high`` where the corpus has it.
     votes : mapping, optional
-        Canonical emotion -> number of raters, from which ties and soft labels can be read.
+        Emotion -> number of raters, from which ties and soft labels can be read.
     vad : mapping, optional
         Valence, arousal, dominance in the corpus's own units.
     **more
@@ -142,11 +181,8 @@ def annotation(
     Raises
     ------
     SERError
-        For an emotion or dimension outside the vocabulary.
+        For a dimension outside the vocabulary.
     """
-    for name in [emotion, *(votes or {})]:
-        if name is not None and name not in EMOTIONS:
-            raise bad_value("emotion", name, EMOTIONS)
     for name in vad or {}:
         if name not in DIMENSIONS:
             raise bad_value("dimension", name, DIMENSIONS)

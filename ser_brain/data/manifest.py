@@ -7,6 +7,7 @@ corpus and how the manifest was made. Standard library only.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
@@ -111,7 +112,7 @@ def read_manifest(path: str | Path, needed: Iterable[str] = ()) -> Manifest:
     found = parse_json(content, path, "manifest")
     entries = {}
     for name, entry in found.items():
-        check_entry(entry, name, path)
+        check_entry(entry, name, path, card.get("own_emotions", ()))
         try:
             entries[name] = _braces(
                 {**entry, "wav": entry["wav"].removeprefix(DATA_ROOT)}, False
@@ -306,6 +307,9 @@ class CorpusCard:
         The corpus's raw codes -> canonical emotions.
     sources : tuple of str
         The label sources it can have; the first is the default.
+    own_emotions : tuple of str
+        Its classes beyond :data:`ser_brain.data.labels.EMOTIONS`. An experiment may name them
+        like the others, except that they have no place on the circumplex.
     layout : str
         One line that shows where its files are, for the error about a wrong data folder.
     vad_scale : tuple of float, optional
@@ -337,6 +341,12 @@ class CorpusCard:
     known_bad: Mapping[str, str] = field(default_factory=dict)
     synthetic: bool = False
     notes: str = ""
+    own_emotions: tuple[str, ...] = ()
+
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        """Every emotion that a label may have."""
+        return (*EMOTIONS, *self.own_emotions)
 
     def emotion(self, raw: str) -> str:
         """The canonical emotion of one of the corpus's codes; stop at an unknown code."""
@@ -351,19 +361,28 @@ class CorpusCard:
 
 # What the values of an entry and of a card may be.
 FACT = nullable(TEXT)
-EMOTION = Bound(
-    lambda value: value is None or value in EMOTIONS,
-    f"null or one of {', '.join(EMOTIONS)}",
-)
-LABEL = {"emotion": EMOTION, "vad": nullable(mapping_of(nullable(FINITE), DIMENSIONS))}
+AT_LEAST_0 = Bound(lambda value: FINITE.holds(value) and value >= 0, "a number, at least 0")
+RATINGS = {
+    "vad": nullable(mapping_of(nullable(FINITE), DIMENSIONS)),
+    "votes": nullable(mapping_of(AT_LEAST_0)),
+    "recognition_rate": nullable(AT_LEAST_0),
+}
 TIME = nullable(Bound(lambda v: FINITE.holds(v) and v >= 0, "seconds from 0"))
 
 
-def _is_label(value: object) -> bool:
-    return (
-        isinstance(value, dict)
-        and "emotion" in value
-        and all(bound.holds(value.get(key)) for key, bound in LABEL.items())
+@functools.cache
+def _labels(vocabulary: tuple[str, ...]) -> Bound:
+    def is_label(value: object) -> bool:
+        return (
+            isinstance(value, dict)
+            and "emotion" in value
+            and (value["emotion"] is None or value["emotion"] in vocabulary)
+            and all(bound.holds(value.get(key)) for key, bound in RATINGS.items())
+        )
+
+    emotions = f"null or one of {', '.join(vocabulary)}"
+    return mapping_of(
+        Bound(is_label, f"a label: emotion {emotions}, and ratings in numbers or null")
     )
 
 
@@ -380,15 +399,14 @@ ENTRY: Mapping[str, Bound] = {
     "group": FACT,
     "split": FACT,
     "text": FACT,
-    "labels": mapping_of(
-        Bound(_is_label, f"a label: emotion {EMOTION.says}, and vad in numbers or null")
-    ),
+    "labels": _labels(EMOTIONS),
 }
 ENTRY_KEYS = tuple(ENTRY)
 CARD: Mapping[str, Bound] = {
     "name": TEXT,
     "default_source": TEXT,
     "sources": list_of(TEXT),
+    "own_emotions": list_of(TEXT),
     "vad_scale": nullable(
         Bound(lambda v: list_of(FINITE, 2, 2).holds(v) and v[0] < v[1], "[low, high]")
     ),
@@ -400,10 +418,13 @@ CARD: Mapping[str, Bound] = {
 }
 
 
-def check_entry(entry: object, name: str, manifest: str | Path) -> None:
+def check_entry(
+    entry: object, name: str, manifest: str | Path, own_emotions: Iterable[str] = ()
+) -> None:
     """Stop at an entry that lacks a key, or has a value of the wrong kind."""
     where = f"entry {name!r} of the manifest {manifest}"
-    check(entry, ENTRY, where, others=True, advice=PREPARE_AGAIN)
+    bounds = {**ENTRY, "labels": _labels((*EMOTIONS, *own_emotions))}
+    check(entry, bounds, where, others=True, advice=PREPARE_AGAIN)
     start, stop = entry["start"] or 0, entry["stop"]
     if stop is not None and stop <= start:
         raise SERError(

@@ -28,7 +28,7 @@ from ser_brain.data.dataset import (
     require_lengths,
 )
 from ser_brain.data.labelling import NEEDED, UNIT_RANGE, CorpusData, LabelChoice, label_corpus
-from ser_brain.data.labels import EMOTIONS
+from ser_brain.data.labels import EMOTIONS, vocabulary_of
 from ser_brain.data.manifest import read_manifest
 from ser_brain.evaluation.predictions import write_predictions
 from ser_brain.evaluation.runs import FOLDS, parts_of
@@ -42,9 +42,6 @@ from ser_brain.training.run import RunRecord
 logger = get_logger(__name__)
 UNTRAINED_SEED = 1
 BATCH_SIZE = 8  # affects speed only: an embedding does not depend on its batch
-
-# Every emotion as the corpus labels it, whichever classes the model was trained for.
-ALL_LABELS = LabelChoice(EMOTIONS, {}, UNIT_RANGE, "corpus", "emotion")
 
 
 @dataclass(frozen=True)
@@ -189,7 +186,10 @@ def _read(target: Target) -> CorpusData:
     manifest = read_manifest(target.manifest, NEEDED)
     setting = CorpusSetting(manifest.card["name"], "test", None, target.label_source)
     data_folder = manifest.data_folder(target.data_folder)
-    data = label_corpus(manifest, data_folder, setting, ALL_LABELS)
+    # Every emotion as the corpus labels it, whichever classes the model was trained for.
+    emotions = vocabulary_of([manifest.card])
+    choice = LabelChoice(emotions, {}, UNIT_RANGE, "corpus", "emotion")
+    data = label_corpus(manifest, data_folder, setting, choice)
     for reason, count in data.left_out.items():
         logger.warning(f"{data.name}: skipped {count} utterances {reason}")
     return data
@@ -213,12 +213,12 @@ def _embed_corpus(
             "protocol": f"{embedder.facts['protocol']} on {data.name}",
             "encoder": encoder.name,
             "role": role,
-            "emotions": list(EMOTIONS),
+            "emotions": list(vocabulary_of([data.card])),
             "va_range": list(UNIT_RANGE),
             "synthetic": bool(data.card.get("synthetic")),
         }
         outputs = [{"id": i} for i in data.rows if i in ids]
-        rows = prediction_rows(outputs, data.rows, EMOTIONS)
+        rows = prediction_rows(outputs, data.rows, card["emotions"])
         embeddings_ND = np.stack([found[output["id"]] for output in outputs])
         write_predictions(folder / "predictions", name, rows, embeddings_ND, card, scores=False)
         written[name] = len(rows)

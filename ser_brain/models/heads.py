@@ -1,4 +1,4 @@
-"""Output heads on the pooled embedding, and losses over labelled utterances only.
+"""Output heads on the pooled embedding; the losses are in ser_brain/models/losses.py.
 
 Shapes: B utterances, D embedding size, E emotions.
 """
@@ -6,12 +6,18 @@ Shapes: B utterances, D embedding size, E emotions.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from ser_brain.data.labels import NO_EMOTION
+# Recipes of earlier versions import these from here.
+from ser_brain.models.losses import (  # noqa: F401
+    NO_EMOTION,
+    MaskedLoss,
+    masked_loss,
+    mse,
+    nll,
+)
 
 
 class EmotionHead(nn.Module):
@@ -52,42 +58,3 @@ def _in_float32(linear: nn.Linear, embedding_BD: Tensor) -> Tensor:
     # Half precision would round the scores to 3 digits, and saves next to no time here.
     with torch.autocast(embedding_BD.device.type, enabled=False):
         return linear(embedding_BD.float())
-
-
-class MaskedLoss(NamedTuple):
-    """A mean over labelled utterances, and their number."""
-
-    mean: Tensor
-    count: int
-
-
-def nll(log_probs_BE: Tensor, emotion_B: Tensor) -> MaskedLoss:
-    """Negative log-likelihood of the labelled emotions.
-
-    ``emotion_B`` holds class indices (int64), and -1 where there is no label.
-    """
-    labelled_B = emotion_B != NO_EMOTION
-    picked_B = log_probs_BE.gather(1, emotion_B.clamp_min(0)[:, None])[:, 0]
-    return masked_loss(-picked_B, labelled_B)
-
-
-def mse(predicted_B2: Tensor, target_B2: Tensor) -> MaskedLoss:
-    """Mean squared error of valence and arousal, averaged over the two.
-
-    ``target_B2`` is NaN where there is no label; half a label counts as none.
-    """
-    labelled_B = torch.isfinite(target_B2).all(dim=1)
-    # Replaced, not multiplied by zero: the gradient of 0 * NaN is NaN.
-    target_B2 = torch.where(labelled_B[:, None], target_B2, predicted_B2.detach())
-    return masked_loss((predicted_B2 - target_B2).square().mean(dim=1), labelled_B)
-
-
-def masked_loss(values_B: Tensor, labelled_B: Tensor) -> MaskedLoss:
-    """Mean of ``values_B`` over the labelled utterances.
-
-    The values must be finite even where there is no label. In a batch without any label the
-    mean is zero and still has a gradient (zero): distributed training waits for the gradient
-    of every parameter.
-    """
-    total = (values_B * labelled_B).sum()
-    return MaskedLoss(total / labelled_B.sum().clamp_min(1), int(labelled_B.sum()))

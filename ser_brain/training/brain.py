@@ -29,7 +29,7 @@ from torch.utils.data import DataLoader
 from ser_brain.core.errors import SERError, bad_value
 from ser_brain.core.log import Progress, get_logger
 from ser_brain.data.experiment import TASKS, require_tasks
-from ser_brain.models.heads import MaskedLoss
+from ser_brain.models.losses import MaskedLoss
 from ser_brain.models.model import EmotionModel
 from ser_brain.training import device
 from ser_brain.training.loaders import (
@@ -99,9 +99,9 @@ def seed_epoch(seed: int, epoch: int) -> None:
 class SERBrain(NonfiniteGuard):
     """Base class of every experiment; see ``recipes/multiobjective.py`` for a whole one.
 
-    A subclass declares ``tasks`` (keys of :data:`ser_brain.data.experiment.TASKS`) and
-    ``loss_names``, and defines SpeechBrain's ``compute_forward``, ``compute_objectives`` and
-    ``on_stage_end``.
+    A subclass declares ``tasks`` (keys of :data:`ser_brain.data.experiment.TASKS`), and
+    ``loss_names`` if it has losses of its own, and defines SpeechBrain's ``compute_forward``,
+    ``compute_objectives`` and ``on_stage_end``.
 
     Parameters
     ----------
@@ -143,6 +143,8 @@ class SERBrain(NonfiniteGuard):
         self.model = EmotionModel.from_modules(*(modules.get(part) for part in parts))
         others = {name: module for name, module in modules.items() if name not in parts}
         modules = {"model": self.model, **others}
+        # Settings that the runs of version 0.1.0 lack.
+        hparams = {"label_smoothing": 0.0, "focal_gamma": 2.0, **(hparams or {})}
         super().__init__(modules, opt_class, hparams, run_opts, checkpointer)
         weights, metric = self.hparams.loss_weights, self.hparams.validation_metric
         require_metrics(self.loss_names, weights, metric, require_tasks(type(self)))
@@ -237,7 +239,9 @@ class SERBrain(NonfiniteGuard):
             loader_kwargs = training_options(dataset, self.hparams, self.device)
         if stage == Stage.TRAIN:
             # SpeechBrain tells this sampler each epoch's number, but sets only its own.
-            self.train_sampler = loader_kwargs.get("batch_sampler")
+            self.train_sampler = loader_kwargs.get(
+                "batch_sampler", loader_kwargs.get("sampler")
+            )
         loader = super().make_dataloader(dataset, stage, ckpt_prefix, **loader_kwargs)
         if stage == Stage.TRAIN:
             self.batches, self.utterances = len(loader), len(loader.sampler)

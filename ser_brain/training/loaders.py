@@ -8,12 +8,10 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import torch
 from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.dataio.dataloader import SaveableDataLoader
 from speechbrain.dataio.dataset import DynamicItemDataset
-from speechbrain.dataio.sampler import DynamicBatchSampler
 from speechbrain.utils.distributed import if_main_process
 from torch import Tensor
 
@@ -26,15 +24,14 @@ from ser_brain.data.dataset import (
     require_lengths,
 )
 from ser_brain.data.experiment import ExperimentData
+from ser_brain.data.weighting import balanced_shares, emotion_weights, require_votes
 from ser_brain.models.encoders import Encoder
 from ser_brain.training.device import available_cpus, rank, world_size
 from ser_brain.training.feature_cache import FeatureCache, NoRoom, can_cache
+from ser_brain.training.sampling import BalancedBatches, balanced_clips, length_batches
 
 logger = get_logger(__name__)
 MOST_WORKERS = 8
-BUCKETS = 60  # of lengths; more of them pad less, but leave more batches short at their ends
-SHORTEST_BUCKET = 5  # batches
-ROUNDS = 12  # of the bisection for the cap on a batch's length
 
 
 def dataio_prep(data: ExperimentData, hparams: Mapping) -> dict:
@@ -44,18 +41,23 @@ def dataio_prep(data: ExperimentData, hparams: Mapping) -> dict:
     -------
     dict
         ``train`` and ``valid``: a DynamicItemDataset each; ``tests``: name -> dataset. Items
-        have ``id``, ``signal``, ``emotion_index`` and ``valence_arousal``.
+        have ``id``, ``signal`` and targets, see :func:`ser_brain.data.dataset.make_dataset`.
 
     Raises
     ------
     SERError
-        If a clip is too short or too long for the encoder, or longer than ``max_clip_s``.
+        If a clip is too short or too long for the encoder, or longer than ``max_clip_s``; if a
+        loss or a weight needs raters' votes and there are none.
     """
+    require_votes(data.train, hparams["loss_weights"])
+    weights = (hparams["class_weights"], hparams["agreement_weights"])
+    weight_of = emotion_weights(data.train, *weights)
     encoder = hparams["encoder"]
     limits = (encoder.min_samples, encoder.max_samples, encoder.sample_rate_hz)
 
     def dataset(rows: Mapping[str, dict]) -> DynamicItemDataset:
         require_lengths(rows, *limits, hparams["max_clip_s"])
+        rows = {i: {**row, "weight": weight_of(row)} for i, row in rows.items()}
         return make_dataset(rows, hparams["emotions"], encoder.sample_rate_hz)
 
     return {
@@ -84,10 +86,17 @@ def inputs_and_lengths(batch: PaddedBatch) -> tuple[Tensor, Tensor | None]:
 def training_options(dataset: DynamicItemDataset, hparams, device: str) -> dict:
     """Arguments of the loader to train with: random batches, or batches of similar length."""
     options = {"collate_fn": collate, **device_options(device)}
+    rows = [dataset.data[i] for i in dataset.data_ids]
+    durations_s = [row["duration"] for row in rows]
+    if hparams.sampling == "balanced":
+        drawn = balanced_clips(balanced_shares(rows), hparams.seed)
+        if hparams.batching == "random":
+            return {**options, "batch_size": hparams.batch_size, "sampler": drawn}
+        batches = BalancedBatches(durations_s, drawn, hparams.batch_size, hparams.seed)
+        return {**options, "batch_sampler": batches}
     if hparams.batching == "random":
         _log_repeated(len(dataset), "utterances")
         return {**options, "batch_size": hparams.batch_size, "shuffle": True}
-    durations_s = [dataset.data[i]["duration"] for i in dataset.data_ids]
     sampler = length_batches(durations_s, hparams.batch_size, hparams.seed)
     _log_repeated(len(sampler), "batches")
     return {**options, "batch_sampler": sampler}
@@ -129,50 +138,6 @@ def _log_repeated(count: int, what: str) -> None:
             f"{repeated} of {count} {what} are trained on twice in an epoch, so that "
             f"{world_size()} processes take as many steps."
         )
-
-
-# -- batches of similar length
-
-
-def length_batches(
-    durations_s: Sequence[float], batch_size: int, seed: int
-) -> DynamicBatchSampler:
-    """Make SpeechBrain's sampler of clips of similar length, tuned to ``batch_size``.
-
-    Every clip is in one batch of each epoch; which one depends on seed and epoch. A batch holds
-    many short clips or few long ones: its padded length is capped. The cap is chosen so that
-    there are as many batches as random ones of ``batch_size`` clips, so an optimiser sees as
-    much audio in a step and takes as many steps.
-
-    Examples
-    --------
-    >>> sampler = length_batches([1.0] * 40 + [4.0] * 10, batch_size=5, seed=1)
-    >>> len(sampler), sorted({len(batch) for batch in sampler})
-    (10, [2, 8])
-    """
-    wanted = -(-len(durations_s) // batch_size)
-    buckets = min(BUCKETS, max(1, wanted // SHORTEST_BUCKET))
-    shares = np.arange(1, buckets + 1) / buckets  # buckets hold equally many clips
-    ends_s = np.unique(np.quantile(np.asarray(durations_s), shares, method="higher"))
-    low_s, high_s = 0.0, 2.0 * batch_size * max(durations_s)
-    tried = []
-    for _ in range(ROUNDS):
-        cap_s = (low_s + high_s) / 2
-        sampler = DynamicBatchSampler(
-            list(durations_s),
-            max_batch_length=cap_s,
-            bucket_boundaries=ends_s.tolist(),
-            lengths_list=list(durations_s),
-            shuffle=True,
-            batch_ordering="random",
-            seed=seed,
-        )
-        tried.append(sampler)
-        if len(sampler) > wanted:
-            low_s = cap_s
-        else:
-            high_s = cap_s
-    return min(tried, key=lambda sampler: abs(len(sampler) - wanted))
 
 
 # -- cached features of a frozen front end

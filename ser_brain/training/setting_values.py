@@ -11,7 +11,7 @@ import yaml
 from hyperpyyaml.core import parse_arithmetic
 from ruamel.yaml import YAMLError as RuamelError  # raised by HyperPyYAML's first pass
 
-from ser_brain.core.errors import SERError
+from ser_brain.core.errors import SERError, bad_value
 
 MOST_CHARACTERS = 100_000  # of a settings text; the project's own files have 5,000
 LARGEST_SEED = 2**32 - 1  # NumPy's limit
@@ -175,6 +175,28 @@ def check_kinds(settings: Mapping) -> None:
     for key, kind in KINDS.items():
         if key in settings and not kind.holds(settings[key]):
             raise SERError(f"Bad {key} {_shown(settings[key])}; expected {kind.expected}.")
+    _check_together(settings)
+
+
+def _check_together(settings: Mapping) -> None:
+    """Stop at settings of which one undoes another, or has no effect beside it."""
+    losses = settings.get("loss_weights", {})
+    if settings.get("label_smoothing") and {"focal", "soft_ce", "kl"} & set(losses):
+        if "nll" not in losses:
+            raise SERError(
+                f"label_smoothing has no effect on the losses {', '.join(losses)}; it is of "
+                "nll. Set it to 0.0, or name nll in loss_weights."
+            )
+    weights = settings.get("class_weights")
+    if weights is not None and settings.get("sampling") == "balanced":
+        raise SERError(
+            "sampling: balanced and class_weights would correct for rare classes twice. Set "
+            "class_weights: null, or sampling: natural."
+        )
+    if isinstance(weights, Mapping) and "emotions" in settings:
+        for name in weights:
+            if name not in settings["emotions"]:
+                raise bad_value("class in class_weights", name, settings["emotions"])
 
 
 def _shown(value: object) -> str:
@@ -266,6 +288,20 @@ KINDS: Mapping[str, Kind] = {
         "a mapping of losses to numbers, at least 0, like {nll: 1.0}",
         _mapping(lambda value: _is_number(value) and value >= 0),
     ),
+    "label_smoothing": Kind(
+        "a share, at least 0 and below 1", lambda value: _is_number(value) and 0 <= value < 1
+    ),
+    "focal_gamma": Kind("a number, at least 0", lambda value: _is_number(value) and value >= 0),
+    "class_weights": Kind(
+        "null, balanced, or a mapping of classes to numbers, at least 0, like {anger: 2.0}",
+        lambda value: (
+            value is None
+            or value == "balanced"
+            or _mapping(lambda weight: _is_number(weight) and weight >= 0)(value)
+        ),
+    ),
+    "agreement_weights": TRUE_OR_FALSE,
+    "sampling": _one_of("natural", "balanced"),
     "dropouts": Kind("a mapping like {attention_dropout: 0.0}, or {}", _mapping(_is_number)),
     "lr_encoder": POSITIVE,
     "lr_heads": POSITIVE,

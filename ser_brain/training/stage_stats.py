@@ -17,8 +17,9 @@ from speechbrain.dataio.batch import PaddedBatch
 from torch import Tensor
 
 from ser_brain.core.errors import SERError, bad_value
+from ser_brain.data.experiment import LOSSES
 from ser_brain.data.labels import NO_EMOTION
-from ser_brain.models.heads import MaskedLoss
+from ser_brain.models.losses import MaskedLoss, concordance
 from ser_brain.training import device
 
 
@@ -27,8 +28,9 @@ class StageRecord:
 
     def __init__(self, stage: Stage) -> None:
         self.is_training = stage == Stage.TRAIN
-        self.sums: dict[str, tuple[float, int]] = {}  # loss -> (sum, labelled utterances)
-        self.sums_at_last_step: dict[str, tuple[float, int]] = {}
+        # Loss -> (sum, labelled utterances), or its moments where it is no mean.
+        self.sums: dict[str, tuple[float, float] | np.ndarray] = {}
+        self.sums_at_last_step: dict[str, tuple[float, float] | np.ndarray] = {}
         self.rows: list[dict] = []
 
     def add(
@@ -48,9 +50,17 @@ class StageRecord:
         elif not all(map(math.isfinite, means.values())):
             return
         for name, mean in means.items():
+            labelled, moments = losses[name].count, losses[name].moments
+            if moments is not None:
+                self.sums[name] = self.sums.get(name, 0.0) + moments
+                continue
             total, count = self.sums.get(name, (0.0, 0))
-            labelled = losses[name].count
             self.sums[name] = (total + mean * labelled, count + labelled)
+
+    @property
+    def moments(self) -> dict[str, np.ndarray]:
+        """Loss -> moments (6, D) of this process's utterances so far, see ``losses.ccc``."""
+        return {name: sums for name, sums in self.sums.items() if not isinstance(sums, tuple)}
 
     def settle(self, stepped: bool) -> None:
         """Keep the batches since the last step, or drop them if the step was skipped."""
@@ -78,15 +88,17 @@ def _rows_of(batch: PaddedBatch, predictions: Mapping[str, Tensor]) -> list[dict
 
 
 def loss_statistics(
-    processes: Sequence[Mapping[str, tuple[float, int]]], weights: Mapping[str, float]
+    processes: Sequence[Mapping[str, tuple[float, float] | np.ndarray]],
+    weights: Mapping[str, float],
 ) -> dict[str, float]:
     """Mean of each loss over every labelled utterance of a stage, and their weighted sum.
 
     Parameters
     ----------
     processes : sequence of mapping
-        For each process: loss -> (sum, number of labelled utterances). A process that has no
-        utterance has no losses.
+        For each process: loss -> (sum, number of labelled utterances), or moments (6, D) from
+        which the loss of the whole set is computed. A process that has no utterance has no
+        losses.
     weights : mapping
         Loss -> weight in ``loss``.
 
@@ -103,6 +115,11 @@ def loss_statistics(
     means = {}
     for name in weights:
         sums = [process[name] for process in processes if name in process]
+        if sums and isinstance(sums[0], np.ndarray):
+            moments_6D = sum(sums)
+            if (there_D := moments_6D[0] > 0).any():
+                means[name] = float(1 - concordance(moments_6D)[there_D].mean())
+            continue
         count = sum(count for _, count in sums)
         if count:
             means[name] = math.fsum(total for total, _ in sums) / count
@@ -137,18 +154,30 @@ def require_metrics(
 ) -> None:
     """Check ``loss_weights`` and ``validation_metric`` against what an experiment computes.
 
+    Parameters
+    ----------
+    losses : sequence of str
+        What a Brain computes, if it has losses of its own. Empty: those of its tasks
+        (:data:`ser_brain.data.experiment.LOSSES`), at least one of each.
+    weights : mapping
+    validation_metric : str
+    tasks : sequence of str
+
     Raises
     ------
     SERError
         If the weights name other losses, or the metric is unknown or one that rises as the
         model improves.
     """
-    if set(weights) != set(losses):
+    groups = [[name] for name in losses] or [LOSSES[task] for task in tasks]
+    strange = set(weights) - {name for group in groups for name in group}
+    if strange or any(not set(group) & set(weights) for group in groups):
+        named = "; ".join(", ".join(group) for group in groups)
+        each = ", at least one of each group" if len(groups) > 1 else ""
         raise SERError(
-            f"Bad loss_weights {dict(weights)}; this experiment's losses are: "
-            f"{', '.join(losses)}."
+            f"Bad loss_weights {dict(weights)}; this experiment's losses are: {named}{each}."
         )
-    known = ["loss", *losses, *(["error_rate"] if "emotion" in tasks else [])]
+    known = ["loss", *weights, *(["error_rate"] if "emotion" in tasks else [])]
     if validation_metric not in known:
         raise bad_value("validation_metric (lower must be better)", validation_metric, known)
 

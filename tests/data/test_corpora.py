@@ -14,7 +14,13 @@ from ser_brain.data.corpora import (
     parse_corpora,
     targets,
 )
-from ser_brain.data.labelling import NEEDED, LabelChoice, label_corpus, require_every_emotion
+from ser_brain.data.labelling import (
+    NEEDED,
+    LabelChoice,
+    label_corpus,
+    require_every_emotion,
+    require_known,
+)
 from ser_brain.data.labels import annotation
 from ser_brain.data.manifest import (
     CorpusCard,
@@ -110,6 +116,42 @@ def test_where_knows_the_manifests_fields():
         CorpusSetting("made", where={"langauge": "eng"})
 
 
+def rated(emotion, recognised=None, **votes):
+    more = {} if recognised is None else {"recognition_rate": recognised}
+    return {"intended": annotation(emotion, votes=votes or None, **more)}
+
+
+RATED = [
+    rated("anger", anger=3, happiness=1, excitement=1, other=1),
+    rated("fear", fear=4, anger=3),
+    rated(None, anger=2, neutral=2, other=1),
+    rated(None, anger=2, other=2),  # other is as likely, and no class
+    rated(None, happiness=1, excitement=1, anger=1),  # merged, happiness leads
+    rated("sadness", recognised=0.8),
+    rated("neutral"),
+    rated(None),
+]
+
+
+def test_votes_are_merged_and_those_for_other_emotions_dropped(corpus):
+    rows = corpus(RATED)().rows
+    assert {i: (row["votes"], row["agreement"]) for i, row in rows.items()} == {
+        "made_u0": ({"anger": 3, "happiness": 2}, 3 / 6),
+        "made_u5": (None, 0.8),
+        "made_u6": (None, None),
+    }
+
+
+def test_divided_raters_are_kept_where_votes_are_wanted(corpus):
+    data = corpus(RATED)(required_label="votes")
+    assert list(data.rows) == ["made_u0", "made_u2", "made_u4", "made_u5", "made_u6"]
+    tie, merged = data.rows["made_u2"], data.rows["made_u4"]
+    assert (tie["emotion"], tie["votes"]) == (None, {"anger": 2, "neutral": 2})
+    assert tie["agreement"] == 2 / 5
+    assert (merged["emotion"], merged["votes"]) == (None, {"anger": 1, "happiness": 2})
+    assert data.left_out == {"labelled fear": 1, "without agreement": 2}
+
+
 def test_classes_are_merged_and_the_rest_counted(corpus):
     found = ["anger", "excitement", "happiness", "fear", "fear", "boredom", None]
     data = corpus([intended(emotion) for emotion in found])()
@@ -191,10 +233,7 @@ def test_vad_required_of_prototypes_needs_a_point(corpus):
     [
         ({"vad_source": "corpora"}, "Bad vad_source 'corpora'; expected one of: corpus"),
         ({"required_label": "va"}, "Bad required_label 'va'; expected one of: vad"),
-        ({"emotions": ["angry"]}, "Bad emotion 'angry'; expected one of: anger"),
         ({"emotions": ["anger", "fear", "anger"]}, "emotions names anger more than once"),
-        ({"emotion_map": {"excitment": "anger"}}, "Bad emotion 'excitment'; .*: excitement"),
-        ({"emotion_map": {"excitement": "joy"}}, "Bad emotion 'joy'"),
         ({"va_range": (5, 1)}, r"Bad va_range \[5, 1\]; expected the lowest and highest"),
         ({"va_range": (1, 3, 5)}, r"Bad va_range \[1, 3, 5\]"),
     ],
@@ -202,6 +241,27 @@ def test_vad_required_of_prototypes_needs_a_point(corpus):
 def test_a_label_choice_is_checked(changes, match):
     with pytest.raises(SERError, match=match):
         choice(**changes)
+
+
+@pytest.mark.parametrize(
+    "changes, match",
+    [
+        ({"emotions": ["angry"]}, "Bad emotion 'angry'; expected one of: anger"),
+        ({"emotion_map": {"excitment": "anger"}}, "Bad emotion 'excitment'; .*: excitement"),
+        ({"emotion_map": {"excitement": "joy"}}, "Bad emotion 'joy'"),
+        (
+            {"emotions": ["anger", "interest"], "vad_source": "prototypes"},
+            "vad_source: prototypes has no point for interest, a corpus's own class. Merge it",
+        ),
+    ],
+)
+def test_emotions_are_of_the_vocabulary_or_of_a_corpuss_own(changes, match):
+    cards = [{}, {"own_emotions": ["interest"]}]
+    with pytest.raises(SERError, match=match):
+        require_known(choice(**changes), cards)
+    require_known(choice(emotions=["anger", "interest"]), cards)
+    merged = choice(emotion_map={"interest": "happiness"}, vad_source="prototypes")
+    require_known(merged, cards)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import torch
 
 from ser_brain.core.errors import SERError
 from ser_brain.data.dataset import (
+    TARGETS,
     collate,
     evaluation_loader,
     load_signal,
@@ -49,7 +50,7 @@ def test_targets(tone):
     nan = math.nan
     expected = torch.tensor([[2.0, 4.5], [nan, nan], [1.0, 3.0], [1.0, nan]])
     torch.testing.assert_close(points, expected, equal_nan=True)
-    assert set(items[0]) == {"id", "signal", "emotion_index", "valence_arousal"}
+    assert set(items[0]) == {"id", "signal", *TARGETS}
 
 
 def test_the_order_of_the_classes_is_the_settings(tone):
@@ -192,3 +193,17 @@ def test_missing_recordings_are_counted(tone, tmp_path):
     gone = ", ".join(str(tmp_path / f"gone {n}.wav") for n in range(3))
     with pytest.raises(SERError, match=f"5 of 6 recordings are missing: {gone}\\. Give the"):
         require_files(rows)
+
+
+def test_shares_are_those_of_the_votes_or_all_of_the_label(tone):
+    wav = tone()
+    rows = {
+        "voted": row(wav, "anger", votes={"anger": 3, "sadness": 1}, weight=0.5),
+        "divided": row(wav, None, votes={"anger": 2, "sadness": 2}),
+        "labelled": row(wav, "sadness", votes=None),
+        "neither": row(wav, None),
+    }
+    batch = collate([*make_dataset(rows, EMOTIONS, 16000)])
+    expected = torch.tensor([[0.75, 0.25], [0.5, 0.5], [0, 1], [math.nan] * 2])
+    torch.testing.assert_close(batch.emotion_shares, expected, equal_nan=True)
+    torch.testing.assert_close(batch.emotion_weight, torch.tensor([0.5, 1, 1, 1]))

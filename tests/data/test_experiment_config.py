@@ -33,7 +33,7 @@ def test_settings_of_earlier_versions_lack_some():
 @pytest.mark.parametrize(
     "override, message",
     [
-        (("emotions", "[anger, joy]"), "Bad emotion 'joy'"),
+        (("emotions", "[anger, anger]"), "emotions names anger more than once"),
         (("split", "speakers"), "Bad split 'speakers'"),
         (("fold", "2"), "needs folds"),
     ],

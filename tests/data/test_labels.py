@@ -37,10 +37,16 @@ def test_prototype(emotion, valence, arousal):
     assert point["arousal"] == pytest.approx(arousal, abs=1e-3)
 
 
-def test_prototype_of_what_is_no_place_and_no_emotion():
+def test_other_and_a_corpuss_own_class_have_no_place():
     assert labels.prototype("other") is None
-    with pytest.raises(SERError, match="Bad emotion 'angry'; expected one of: anger"):
-        labels.prototype("angry")
+    assert labels.prototype("interest") is None
+
+
+@pytest.mark.parametrize("name", ["two words", "", "none", "-", 3])
+def test_an_own_class_is_a_name(name):
+    assert labels.require_own_emotions(["Mitgefühl", "self-doubt"], "x")[0] == "Mitgefühl"
+    with pytest.raises(SERError, match="Bad class .* in x; expected a name of letters"):
+        labels.require_own_emotions(["interest", name], "x")
 
 
 @pytest.mark.parametrize("scale", [(-9, -8.9), (0, 1), (1, 7), (5, 1)])
@@ -89,8 +95,6 @@ def test_annotation_keeps_what_is_given_and_nothing_else():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"emotion": "angry"}, "Bad emotion 'angry'"),
-        ({"votes": {"joy": 1}}, "Bad emotion 'joy'"),
         ({"vad": {"activation": 1}}, "Bad dimension 'activation'"),
     ],
 )

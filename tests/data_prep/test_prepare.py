@@ -391,6 +391,8 @@ def test_differences_from_a_full_copy():
 def test_labels_outside_the_card_are_refused(emodb, run, error, monkeypatch):
     for labels, message in (
         ({"self": annotation("anger")}, "Bad label source of x 'self'; expected one of: int"),
+        ({"intended": annotation("angry")}, "Bad emotion of x 'angry'; expected one of: anger"),
+        ({"intended": annotation(votes={"joy": 1})}, "Bad emotion of x 'joy'"),
         (
             {"intended": annotation("anger", vad={"valence": 1, "arousal": None})},
             "valence of x is given, but the card names no scale",

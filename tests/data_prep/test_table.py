@@ -86,6 +86,15 @@ def test_codes_of_ones_own(corpus, run):
     assert second == {"emotion": None, "raw": "xx"}
 
 
+def test_own_classes_go_before_everyday_words():
+    own = ["joy", "Interest"]
+    found = meanings_of("emotion", ["Joy", "interest", "happy"], {}, Path("t.csv"), own)
+    assert found == ["joy", "Interest", "happiness"]
+    given = {"happy": "Interest"}
+    assert meanings_of("emotion", ["happy"], given, Path("t.csv"), own) == ["Interest"]
+    assert meanings_of("gender", ["F"], {}, Path("t.csv"), own) == ["female"]
+
+
 def test_a_given_code_goes_before_the_everyday_word():
     assert meanings_of("emotion", ["calm", "angry"], {"calm": "neutral"}, Path("t")) == [
         "neutral",

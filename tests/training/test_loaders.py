@@ -100,7 +100,7 @@ def cache(dataset, tmp_path, monkeypatch):
 
 
 def hparams(batching):
-    return SimpleNamespace(seed=1, batch_size=2, batching=batching)
+    return SimpleNamespace(seed=1, batch_size=2, batching=batching, sampling="natural")
 
 
 def test_random_batches_are_the_studys(dataset):

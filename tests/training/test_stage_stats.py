@@ -10,7 +10,7 @@ from sklearn.metrics import balanced_accuracy_score
 from speechbrain import Stage
 
 from ser_brain.core.errors import SERError
-from ser_brain.models.heads import MaskedLoss
+from ser_brain.models.losses import MaskedLoss, ccc
 from ser_brain.training.stage_stats import (
     StageRecord,
     class_statistics,
@@ -69,7 +69,9 @@ def test_uar_is_over_the_set_and_not_over_its_batches():
 
 
 def test_an_experiment_weighs_exactly_its_losses():
-    with pytest.raises(SERError, match=r"Bad loss_weights .*losses are: nll, mse\."):
+    with pytest.raises(
+        SERError, match=r"Bad loss_weights .*losses are: nll; mse, at least one"
+    ):
         require_metrics(("nll", "mse"), {"nll": 1.0}, "loss", ("emotion",))
 
 
@@ -120,6 +122,38 @@ def test_batches_of_a_step_that_was_not_taken_do_not_count():
         record.add(batch("c", "d"), {}, losses(mean, 1.0))
         record.settle(taken)
     assert record.losses(WEIGHTS)["nll"] == 2.0
+
+
+def test_a_ccc_is_that_of_the_set_over_batches_ranks_and_the_steps_taken():
+    predicted, target = torch.randn(2, 9, 2, generator=torch.Generator().manual_seed(0))
+    whole = ccc(predicted, target).mean.item()
+    records = StageRecord(Stage.TRAIN), StageRecord(Stage.TRAIN)
+    for rows, taken, record in (
+        (slice(0, 3), True, records[0]),
+        (slice(1, 9), False, records[0]),  # a step that was not taken
+        (slice(3, 5), True, records[0]),
+        (slice(5, 9), True, records[1]),
+    ):
+        loss = ccc(predicted[rows], target[rows], record.moments.get("ccc"))
+        record.add(batch(), {}, {"ccc": loss})
+        record.settle(taken)
+    found = loss_statistics([record.sums for record in records], {"ccc": 2.0})
+    assert found == {"ccc": pytest.approx(whole), "loss": pytest.approx(2 * whole)}
+
+
+def test_a_ccc_without_any_label_is_no_number():
+    record = StageRecord(Stage.VALID)
+    nothing = torch.full((2, 2), math.nan)
+    record.add(batch(), {}, {"ccc": ccc(torch.ones(2, 2), nothing)})
+    assert record.losses({"ccc": 1.0}) == {"loss": 0}
+
+
+def test_an_experiment_has_a_loss_for_each_of_its_tasks():
+    both = ("emotion", "valence_arousal")
+    require_metrics((), {"focal": 1.0, "ccc": 1.0, "mse": 0.0}, "mse", both)
+    for weights in ({"nll": 1.0}, {"nll": 1.0, "ccc": 1.0, "huber": 1.0}):
+        with pytest.raises(SERError, match=r"losses are: nll, .*kl; mse, mae, ccc, at least"):
+            require_metrics((), weights, "loss", both)
 
 
 def test_outputs_are_kept_by_utterance_but_for_training():

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ser_brain.core.errors import SERError, bad_value
+from ser_brain.core.errors import SERError
 from ser_brain.core.tables import read_table
 from ser_brain.data.labelling import UNIT_RANGE
-from ser_brain.data.labels import EMOTIONS, prototype, rescale
+from ser_brain.data.labels import prototype, rescale
 
 PREDICTED = ("predicted_valence", "predicted_arousal")
 
@@ -142,14 +142,14 @@ def probabilities(rows: Rows) -> tuple[list[str], np.ndarray] | None:
     Returns
     -------
     classes : list of str
-        Canonical emotions.
+        Emotions, of the vocabulary or of a model's own.
     probs_NC : ndarray
         Rows sum to one.
 
     Raises
     ------
     SERError
-        For an unknown class, classes that differ between rows, a value outside 0 to 1, or a
+        For classes that differ between rows, a value outside 0 to 1, or a
         sum that is not 1.
     """
     key = next(filter(rows.has, ("log_probabilities", "probabilities")), None)
@@ -158,9 +158,6 @@ def probabilities(rows: Rows) -> tuple[list[str], np.ndarray] | None:
     classes = [name.removeprefix("p_") for name in columns]
     if not classes:
         return None
-    for name in classes:
-        if name not in EMOTIONS:
-            raise bad_value(f"class in {rows.path.name}", name, EMOTIONS)
     probs_NC = np.stack([table.numbers(name) for name in columns], axis=1)
     if key == "log_probabilities":
         # A log above 0 is refused below; capped, it cannot overflow.

@@ -52,7 +52,12 @@ def _training_panel(axes: Axes, name: str, lines: Mapping[str, Sequence[Sequence
 TITLES = {
     "loss": "Loss",
     "nll": "NLL (nats)",
+    "focal": "Focal loss",
+    "soft_ce": "Cross-entropy (nats)",
+    "kl": "KL divergence (nats)",
     "mse": "MSE",
+    "mae": "MAE",
+    "ccc": "1 - CCC",
     "uar": "UAR",
     "error_rate": "Error rate",
     "lr": "Learning rate",

@@ -1,0 +1,98 @@
+"""How much each utterance counts in the losses of the emotion, and how often it is drawn."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean
+
+from ser_brain.core.errors import SERError
+
+BALANCED = "balanced"
+
+
+def emotion_weights(
+    train: Mapping[str, dict],
+    class_weights: str | Mapping[str, float] | None,
+    agreement_weights: bool,
+) -> Callable[[Mapping], float]:
+    """Weigh utterances by class and by how far their raters agree.
+
+    The weights are scaled so that their mean over the labelled training utterances is 1. So a
+    learning rate, or a loss beside this one, means the same with and without them.
+
+    Parameters
+    ----------
+    train : mapping
+        id -> row of :class:`ser_brain.data.labelling.CorpusData`.
+    class_weights : ``balanced``, mapping or None
+        ``balanced``: N / (K * n_k), for N utterances, of which n_k are of one of the K classes;
+        every class then counts the same. A mapping gives the weights; a class that it does not
+        name has 1.
+    agreement_weights : bool
+        Multiply by the share of the raters who chose the label. An utterance whose raters are
+        unknown counts as one on which all agree.
+
+    Returns
+    -------
+    callable
+        row -> weight, also for rows that are not trained on.
+
+    Raises
+    ------
+    SERError
+        If raters are asked for and no training utterance has any.
+
+    Examples
+    --------
+    >>> rows = {str(n): {"emotion": "fear" if n else "calm", "votes": None} for n in range(4)}
+    >>> weight_of = emotion_weights(rows, "balanced", False)
+    >>> [round(weight_of(row), 3) for row in rows.values()]
+    [2.0, 0.667, 0.667, 0.667]
+    """
+    counts = Counter(row["emotion"] for row in train.values() if row["emotion"] is not None)
+    if class_weights == BALANCED:
+        equal = sum(counts.values()) / max(len(counts), 1)
+        class_weights = {emotion: equal / count for emotion, count in counts.items()}
+    if agreement_weights and all(row.get("agreement") is None for row in train.values()):
+        raise SERError(
+            "agreement_weights: True, but no utterance to train on has raters' votes. Choose a "
+            "label_source that has them, or set agreement_weights: False."
+        )
+
+    def unscaled(row: Mapping) -> float:
+        weight = (class_weights or {}).get(row["emotion"], 1.0)
+        agreement = row.get("agreement") if agreement_weights else None
+        return weight if agreement is None else weight * agreement
+
+    used = [unscaled(row) for row in train.values() if row["emotion"] or row.get("votes")]
+    scale = fmean(used) if used else 1.0
+    if scale == 0:
+        raise SERError("Bad class_weights: no utterance to train on has a weight above 0.")
+    return lambda row: unscaled(row) / scale
+
+
+def require_votes(train: Mapping[str, dict], losses: Sequence[str]) -> None:
+    """Stop if a loss on the raters' votes has none to train on."""
+    needing = [name for name in ("soft_ce", "kl") if name in losses]
+    if needing and not any(row.get("votes") for row in train.values()):
+        raise SERError(
+            f"The loss {needing[0]} needs raters' votes, and no utterance to train on has any. "
+            "Choose a label_source that has them, or the loss nll."
+        )
+
+
+def balanced_shares(rows: Sequence[Mapping]) -> list[float]:
+    """The probability of drawing each row, so that every class of every corpus is as likely.
+
+    Rows without a class are a class of their own.
+
+    Examples
+    --------
+    >>> made = [("demo", "fear"), ("demo", "fear"), ("demo", "calm"), ("mine", "calm")]
+    >>> balanced_shares([{"corpus": corpus, "emotion": emotion} for corpus, emotion in made])
+    [0.16666666666666666, 0.16666666666666666, 0.3333333333333333, 0.3333333333333333]
+    """
+    cells = [(row["corpus"], row["emotion"]) for row in rows]
+    counts = Counter(cells)
+    return [1 / len(counts) / counts[cell] for cell in cells]
