@@ -38,7 +38,7 @@ from ser_brain.inference.transformers_layout import (
     published_config,
     stored_name,
 )
-from ser_brain.models.encoders.lora import merge_lora
+from ser_brain.models.encoders.lora import merge_lora, save_lora
 from ser_brain.models.model import EmotionModel, require_finite, score_exactly
 from ser_brain.publishing.card import write_card
 from ser_brain.publishing.card_facts import gather
@@ -109,12 +109,7 @@ def export(
     if onnx:
         require_onnx(NEEDED)
     folder = Path(folder)
-    if folder.exists() and not folder.is_dir():
-        raise SERError(f"{folder} is a file; name a folder to write the model into.")
-    if folder.exists() and any(folder.iterdir()):
-        raise SERError(
-            f"{folder} exists and is not empty; choose another folder, or remove it."
-        )
+    _require_new(folder)
     model, config = read_trained(Path(run), name)
     trained = _scores_of_noise(model)
     merge_lora(model.encoder)
@@ -143,6 +138,35 @@ def export(
         if path.is_file()
     }
     return Export(config, files, difference, onnx_difference)
+
+
+def export_adapter(run: str | Path, folder: str | Path) -> dict[str, int]:
+    """Write what a run with LoRA changed of its encoder; see :func:`save_lora`.
+
+    Returns
+    -------
+    dict
+        File -> bytes.
+
+    Raises
+    ------
+    SERError
+        If there is no trained run, it did not use LoRA, or the folder is not empty.
+    """
+    folder = Path(folder)
+    _require_new(folder)
+    model, _ = read_trained(Path(run))
+    save_lora(model.encoder, folder)
+    return {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
+
+
+def _require_new(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise SERError(f"{folder} is a file; name a folder to write the model into.")
+    if folder.exists() and any(folder.iterdir()):
+        raise SERError(
+            f"{folder} exists and is not empty; choose another folder, or remove it."
+        )
 
 
 def read_trained(run: Path, name: str | None = None) -> tuple[EmotionModel, ModelConfig]:
