@@ -32,6 +32,7 @@ from ser_brain.data.experiment import TASKS, require_tasks
 from ser_brain.models.heads import MaskedLoss
 from ser_brain.models.model import EmotionModel
 from ser_brain.training import device
+from ser_brain.training.experiment_log import ExperimentLog
 from ser_brain.training.loaders import (
     cached_features,
     evaluation_loader_of,
@@ -138,6 +139,7 @@ class SERBrain(NonfiniteGuard):
         self.loaded: Path | None = None  # checkpoint whose weights the last evaluation loaded
         self.average: WeightAverage | None = None  # with the setting weight_averaging
         self.opened: int | str | None = None  # layers, with the setting unfreeze
+        self.experiment_log: ExperimentLog | None = None  # with the setting experiment_logger
 
     # -- fitting and evaluating
 
@@ -174,6 +176,9 @@ class SERBrain(NonfiniteGuard):
             dict(train_loader_kwargs or {}),
             dict(valid_loader_kwargs or {}),
         )
+        if self.experiment_log is not None:
+            self.experiment_log.close()
+            self.experiment_log = None
 
     def evaluate(
         self,
@@ -453,8 +458,17 @@ class SERBrain(NonfiniteGuard):
             "run_options": self.run_options,
         }
         self.checkpointer.save_and_keep_only(meta=meta, min_keys=[metric], verbosity=10)
+        if self.hparams.experiment_logger is not None and if_main_process():
+            self._log_elsewhere()
         if self.stopped_early() and if_main_process():
             patience = self.hparams.patience
             logger.info(
                 f"stopped early: in {patience} epochs, the validation {metric} has not fallen"
             )
+
+    def _log_elsewhere(self) -> None:
+        """Copy the epochs to where the setting ``experiment_logger`` says."""
+        if self.experiment_log is None:
+            name, folder = self.hparams.experiment_logger, self.hparams.output_folder
+            self.experiment_log = ExperimentLog(name, folder, vars(self.hparams))
+        self.experiment_log.write(self.hparams.train_log.read())

@@ -47,7 +47,8 @@ VERSIONS = ("torch", "torchaudio", "speechbrain", "transformers", "numpy", "scik
 
 # Settings that may change when a run is continued.
 MAY_CHANGE = {
-    *("output_folder", "data_folder", "manifest_folder", "number_of_epochs", "max_clip_s")
+    *("output_folder", "data_folder", "manifest_folder", "number_of_epochs", "max_clip_s"),
+    "experiment_logger",
 }
 CACHE_SIZE = "feature_cache_gb"  # may change, but not from or to 0
 

@@ -310,6 +310,9 @@ KINDS: Mapping[str, Kind] = {
     "lr_heads": POSITIVE,
     "annealing_factor": SHARE,
     "annealing_threshold": Kind("a number", _is_number),
+    "experiment_logger": Kind(
+        "tensorboard, wandb or null", lambda value: value in ("tensorboard", "wandb", None)
+    ),
     "modules": Kind(
         "a mapping with an encoder and a head",
         lambda value: isinstance(value, Mapping) and "encoder" in value and len(value) > 1,

@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import functools
-import json
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 from speechbrain.nnet.schedulers import NewBobScheduler
 
-import train
-from data_prep.common.prepare import prepare_all
 from ser_brain.core.errors import SERError
-from ser_brain.data.experiment import load_experiment
-from ser_brain.data.experiment_config import ExperimentConfig
 from ser_brain.models.encoders import load_encoder
-from ser_brain.training import config
-from ser_brain.training.loaders import dataio_prep
 from ser_brain.training.nonfinite_guard import NonfiniteGuard
 from ser_brain.training.optimization import anneal, make_optimizers, rates_of
 from tests.models.test_encoders_loading import saved
-from tests.tiny_corpus import settings, write_corpus
+from tests.tiny_corpus import write_corpus
+from tests.training.short_runs import fit, log
 
-ROOT = Path(__file__).parents[2]
 RATES = {"encoder": 0.5, "heads": 0.25}
 
 
@@ -132,54 +124,6 @@ def places(tmp_path_factory):
     return write_corpus(folder / "tiny"), folder / "encoder"
 
 
-class Interrupted(Exception):
-    """Ends a run after one of its epochs."""
-
-
-def fit(places, folder, interrupt_after=None, **changes):
-    """Train a run in a folder; give its Brain and its datasets."""
-    corpus, encoder = places
-    chosen = {
-        "number_of_epochs": 5,
-        "encoder_source": encoder,
-        "dropouts": "{}",  # so that what is drawn matters
-        "fast_precision": "fp32",
-        "feature_cache_gb": 0,
-        "lr_encoder": 0.01,
-        **changes,
-    }
-    arguments = [a.removeprefix("--").split("=", 1) for a in settings(corpus, folder, **chosen)]
-    text = config.read_settings(ROOT / "hparams/finetune/classification.yaml", arguments)
-    hparams = config.load_settings(text)
-    prepared = prepare_all(train.corpora_of(hparams), hparams["manifest_folder"], False)
-    made = hparams["brain"]
-    data = load_experiment(ExperimentConfig.from_settings(hparams, made.tasks), prepared)
-    datasets = dataio_prep(data, hparams)
-
-    class Brain(made):
-        def end_epoch(self, epoch, *statistics):
-            super().end_epoch(epoch, *statistics)
-            if epoch == interrupt_after:
-                raise Interrupted
-
-    brain = Brain(
-        modules=hparams["modules"],
-        hparams=hparams,
-        run_opts={"device": "cpu"},
-        checkpointer=hparams["checkpointer"],
-    )
-    try:
-        brain.fit(hparams["epoch_counter"], datasets["train"], datasets["valid"])
-    except Interrupted:
-        assert interrupt_after
-    return brain, datasets
-
-
-def log(folder):
-    lines = map(json.loads, (folder / "train_log.jsonl").read_text().splitlines())
-    return [{key: line[key] for key in ("epoch", "train", "valid", "lr")} for line in lines]
-
-
 def latest(folder):
     """Every number of the latest checkpoint, by its place there."""
     found = {}
@@ -209,10 +153,10 @@ SCHEDULES = {
 @pytest.mark.parametrize("name", SCHEDULES)
 @pytest.mark.parametrize("epoch", [1, 3])
 def test_an_interrupted_run_ends_as_an_undisturbed_one(name, epoch, places, tmp_path):
-    fit(places, tmp_path / "straight", **SCHEDULES[name])
-    fit(places, tmp_path / "broken", interrupt_after=epoch, **SCHEDULES[name])
+    fit(*places, tmp_path / "straight", **SCHEDULES[name])
+    fit(*places, tmp_path / "broken", interrupt_after=epoch, **SCHEDULES[name])
     assert len(log(tmp_path / "broken")) == epoch
-    fit(places, tmp_path / "broken", **SCHEDULES[name])
+    fit(*places, tmp_path / "broken", **SCHEDULES[name])
     assert log(tmp_path / "broken") == log(tmp_path / "straight")
     weights = latest(tmp_path / "broken")
     assert weights == latest(tmp_path / "straight")
@@ -231,10 +175,10 @@ def validation_loss(brain, datasets):
 @pytest.mark.parametrize("averaging", ["null", "{ema: 0.8}", "{from_epoch: 2}"])
 def test_what_is_validated_is_what_is_chosen_and_loaded(averaging, places, tmp_path):
     changes = {"weight_averaging": averaging, "validation_metric": "nll"}
-    brain, datasets = fit(places, tmp_path / "run", number_of_epochs=3, **changes)
+    brain, datasets = fit(*places, tmp_path / "run", number_of_epochs=3, **changes)
     validated = [epoch["valid"]["nll"] for epoch in log(tmp_path / "run")]
     assert validation_loss(brain, datasets) == pytest.approx(min(validated), rel=1e-5)
-    plain, _ = fit(places, tmp_path / "plain", number_of_epochs=3, validation_metric="nll")
+    plain, _ = fit(*places, tmp_path / "plain", number_of_epochs=3, validation_metric="nll")
     trained = [[epoch["train"] for epoch in log(tmp_path / name)] for name in ("run", "plain")]
     assert trained[0] == trained[1]  # an average changes nothing of the training
     same = {"null": 3, "{ema: 0.8}": 0, "{from_epoch: 2}": 2}[averaging]
@@ -247,14 +191,14 @@ def test_a_run_that_has_stopped_early_is_finished_wherever_it_was_interrupted(pl
     # At such a rate the first epoch stays the best.
     changes = {"patience": 2, "lr_encoder": 1.0, "lr_heads": 3.0, "validation_metric": "nll"}
     changes["number_of_epochs"] = 9
-    brain, datasets = fit(places, tmp_path / "straight", **changes)
+    brain, datasets = fit(*places, tmp_path / "straight", **changes)
     done = log(tmp_path / "straight")
     best = min(done, key=lambda epoch: epoch["valid"]["nll"])["epoch"]
     assert len(done) == best + 2 < 9
-    fit(places, tmp_path / "broken", interrupt_after=best + 1, **changes)
-    fit(places, tmp_path / "broken", **changes)
+    fit(*places, tmp_path / "broken", interrupt_after=best + 1, **changes)
+    fit(*places, tmp_path / "broken", **changes)
     assert log(tmp_path / "broken") == done
-    again, _ = fit(places, tmp_path / "straight", **changes)
+    again, _ = fit(*places, tmp_path / "straight", **changes)
     assert log(tmp_path / "straight") == done and again.stopped_early()
     assert validation_loss(again, datasets) == pytest.approx(best_value(done), rel=1e-5)
 
@@ -279,4 +223,4 @@ def best_value(done):
 )
 def test_settings_that_do_not_go_together(changes, message, places, tmp_path):
     with pytest.raises(SERError, match=message):
-        fit(places, tmp_path / "run", **changes)
+        fit(*places, tmp_path / "run", **changes)
