@@ -20,7 +20,7 @@ class Interrupted(Exception):
     """Ends a run after one of its epochs."""
 
 
-def fit(corpus, encoder, folder, interrupt_after=None, **changes):
+def fit(corpus, encoder, folder, interrupt_after=None, options=(), **changes):
     """Train a run in a folder; give its Brain and its datasets."""
     chosen = {
         "number_of_epochs": 5,
@@ -48,7 +48,7 @@ def fit(corpus, encoder, folder, interrupt_after=None, **changes):
     brain = Brain(
         modules=hparams["modules"],
         hparams=hparams,
-        run_opts={"device": "cpu"},
+        run_opts={"device": "cpu", **dict(options)},
         checkpointer=hparams["checkpointer"],
     )
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -140,6 +141,24 @@ def latest(folder):
         if path.read_bytes()[:2] == b"PK":  # PyTorch's format
             note((path.name,), torch.load(path, weights_only=True))
     return found
+
+
+NO_DROPOUT = dict.fromkeys(("hidden_dropout", "attention_dropout", "activation_dropout"), 0.0)
+
+
+def test_four_batches_of_four_make_the_step_of_one_of_sixteen(places, tmp_path):
+    """Also the last step of an epoch, of what is left: 24 clips make steps of 16 and 8."""
+    changes = {"batching": "random", "number_of_epochs": 2, "warmup_epochs": 1}
+    changes["dropouts"] = json.dumps(NO_DROPOUT | {"feat_proj_dropout": 0.0, "layerdrop": 0.0})
+    options = {"grad_accumulation_factor": 4}
+    fit(*places, tmp_path / "parts", options=options, batch_size=4, **changes)
+    _, datasets = fit(*places, tmp_path / "whole", batch_size=16, **changes)
+    assert len(datasets["train"]) == 24
+    parts, whole = (log(tmp_path / name) for name in ("parts", "whole"))
+    for ours, theirs in zip(parts, whole, strict=True):
+        assert ours["lr"] == theirs["lr"]
+        for stage in ("train", "valid"):
+            assert ours[stage] == pytest.approx(theirs[stage], rel=1e-4)
 
 
 SCHEDULES = {
