@@ -334,26 +334,28 @@ class SERBrain(NonfiniteGuard):
             self.check_loss_isfinite(loss)
             self.scaler.scale(loss * share).backward()
         if steps_now:
-            self._set_rates(in_step)
+            self._set_rates(before // factor)
             stepped = self.optimizers_step()
             self.record.settle(stepped)
             if stepped and self.average is not None:
                 self.average.add_step()
         return loss.detach().cpu()
 
-    def _set_rates(self, in_step: int) -> None:
-        """Set the learning rates of a step to those in the middle of its batches.
+    def _set_rates(self, before: int) -> None:
+        """Set the learning rates of a step to those at its middle.
 
-        So the first is above 0 in a warm-up, and the last is above 0 on a cosine.
+        So the first is above 0 in a warm-up, and the last is above 0 on a cosine. ``before``
+        are the steps of this epoch so far.
         """
-        batches_done = self.step - in_step / 2
-        factor = schedule_factor(
+        factor = self.grad_accumulation_factor
+        steps = self.batches // factor + bool(self.batches % factor)
+        of_schedule = schedule_factor(
             self.hparams.lr_schedule,
             self.hparams.warmup_epochs,
-            self.epoch - 1 + batches_done / self.batches,
+            self.epoch - 1 + (before + 0.5) / steps,
             self.hparams.number_of_epochs,
         )
-        set_rates(self.optimizers_dict, factor)
+        set_rates(self.optimizers_dict, of_schedule)
 
     def evaluate_batch(self, batch, stage: Stage) -> Tensor:
         """Compute the loss of a batch, and record its predictions."""
