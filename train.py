@@ -27,6 +27,7 @@ from ser_brain.data.corpora import CorpusSetting, parse_corpora
 from ser_brain.data.experiment_config import ExperimentConfig
 from ser_brain.training import command_line, config, run
 from ser_brain.training.command_line import NEXT_STEP, explain
+from ser_brain.training.experiment_log import require_logger
 
 HOME = Path(__file__).parent
 
@@ -41,6 +42,7 @@ def start(arguments: list[str]) -> None:
     settings = config.read_settings(file, overrides, command_line.RUN_OPTIONS)
     config.require_experiment(settings, file, HOME)
     plain = config.checked_settings(settings)
+    require_logger(plain["experiment_logger"])
     for corpus in corpora_of(plain):
         require_folder(corpus.corpus, corpus.data_folder, **corpus.options)
 

@@ -41,6 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the hub's name of the model's licence, such as cc-by-4.0 (default: other)",
     )
     add("--onnx", action="store_true", help="write model.onnx, too")
+    add(
+        "--adapter",
+        action="store_true",
+        help="write the adapter alone, a few MB, of a run with the setting lora",
+    )
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
@@ -50,8 +55,13 @@ def run(arguments: argparse.Namespace) -> Outcome:
         require_run(arguments.run)
     # These import torch, which the help and the error of a mistake do without.
     from ser_brain.inference.transformers_layout import why_not
-    from ser_brain.publishing.export import export
+    from ser_brain.publishing.export import export, export_adapter
 
+    if arguments.adapter:
+        files = export_adapter(arguments.run, arguments.folder)
+        size = sum(files.values()) / 1e6
+        facts = {"folder": str(arguments.folder), "files": files}
+        return Outcome(f"adapter: {size:.2f} MB in {arguments.folder}", facts)
     with held(beside(arguments.folder), arguments.folder):
         remove_partial(arguments.folder.parent, arguments.folder.name)
         done = export(

@@ -34,6 +34,7 @@ from ser_brain.evaluation.predictions import write_predictions
 from ser_brain.evaluation.runs import FOLDS, parts_of
 from ser_brain.models.encoders import build_encoder, load_encoder
 from ser_brain.models.encoders.base import Encoder
+from ser_brain.models.encoders.lora import merge_lora
 from ser_brain.models.model import EmotionModel, score_exactly
 from ser_brain.training.loaders import inputs_and_lengths
 from ser_brain.training.predict_corpus import load_run, prediction_rows
@@ -117,6 +118,7 @@ def _load_trained(run: Path, layer: str | int | None = None) -> Encoder:
     if brain.checkpointer.recover_if_possible(min_key=brain.tested_key) is None:
         raise SERError(f"No trained checkpoint in {run}; train first.")
     encoder = brain.model.encoder
+    merge_lora(encoder)
     return encoder if layer is None else at_layer(encoder, layer)
 
 

@@ -39,6 +39,7 @@ from ser_brain.inference.transformers_layout import (
     published_config,
     stored_name,
 )
+from ser_brain.models.encoders.lora import merge_lora, save_lora
 from ser_brain.models.model import EmotionModel, require_finite, score_exactly
 from ser_brain.models.pooling import Standardizer
 from ser_brain.publishing.card import write_card
@@ -110,13 +111,10 @@ def export(
     if onnx:
         require_onnx(NEEDED)
     folder = Path(folder)
-    if folder.exists() and not folder.is_dir():
-        raise SERError(f"{folder} is a file; name a folder to write the model into.")
-    if folder.exists() and any(folder.iterdir()):
-        raise SERError(
-            f"{folder} exists and is not empty; choose another folder, or remove it."
-        )
+    _require_new(folder)
     model, config = read_trained(Path(run), name)
+    trained = _scores_of_noise(model)
+    merge_lora(model.encoder)
     facts = gather(Path(run), config, results)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -125,7 +123,7 @@ def export(
         with tempfile.TemporaryDirectory(prefix=prefix, dir=folder.parent) as temporary:
             made = Path(temporary) / "model"
             write_folder(made, model, config)
-            difference = _largest_difference(model, made)
+            difference = _largest_difference(trained, made)
             onnx_difference = write_onnx(made / ONNX, model, config) if onnx else None
             write_card(made, facts, licence)
             write_checksums(made)
@@ -142,6 +140,35 @@ def export(
         if path.is_file()
     }
     return Export(config, files, difference, onnx_difference)
+
+
+def export_adapter(run: str | Path, folder: str | Path) -> dict[str, int]:
+    """Write what a run with LoRA changed of its encoder; see :func:`save_lora`.
+
+    Returns
+    -------
+    dict
+        File -> bytes.
+
+    Raises
+    ------
+    SERError
+        If there is no trained run, it did not use LoRA, or the folder is not empty.
+    """
+    folder = Path(folder)
+    _require_new(folder)
+    model, _ = read_trained(Path(run))
+    save_lora(model.encoder, folder)
+    return {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
+
+
+def _require_new(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise SERError(f"{folder} is a file; name a folder to write the model into.")
+    if folder.exists() and any(folder.iterdir()):
+        raise SERError(
+            f"{folder} exists and is not empty; choose another folder, or remove it."
+        )
 
 
 def read_trained(run: Path, name: str | None = None) -> tuple[EmotionModel, ModelConfig]:
@@ -281,15 +308,17 @@ def write_folder(folder: Path, model: EmotionModel, config: ModelConfig) -> None
         save_file({**weights, **projector(config)}, temporary, {"format": "pt"})
 
 
-def _largest_difference(model: EmotionModel, folder: Path) -> float:
-    """Score noise with a model and with the folder it was written to; refuse a difference."""
+def _scores_of_noise(model: EmotionModel) -> dict[str, torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
     rate_hz = model.encoder.sample_rate_hz
     waveforms_BS = 0.1 * torch.randn(2, 2 * rate_hz, generator=generator)
-    lengths_B = torch.tensor([2 * rate_hz, rate_hz])
-    trained = score_exactly(model, waveforms_BS, lengths_B)
+    return score_exactly(model, waveforms_BS, torch.tensor([2 * rate_hz, rate_hz]))
+
+
+def _largest_difference(trained: dict[str, torch.Tensor], folder: Path) -> float:
+    """Compare the scores of the run's model with those of a folder; refuse a difference."""
     config, again = load_model(folder)
-    loaded = score_exactly(again, waveforms_BS, lengths_B)
+    loaded = _scores_of_noise(again)
     for scores in (trained, loaded):  # max() of NaN and a number may return either
         require_finite(scores, config.name)
     difference = max(float((trained[key] - loaded[key]).abs().max()) for key in trained)

@@ -7,6 +7,7 @@ are not finite, and random numbers that let an interrupted run end as an uninter
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 import sys
@@ -19,11 +20,10 @@ import speechbrain as sb
 import torch
 from speechbrain import Stage
 from speechbrain.dataio.dataset import DynamicItemDataset
-from speechbrain.nnet.schedulers import update_learning_rate
 from speechbrain.utils.distributed import if_main_process
 from torch import Tensor
-from torch.nn import Module
-from torch.optim import Optimizer
+from torch.nn import Module, ModuleDict
+from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from ser_brain.core.errors import SERError, bad_value
@@ -32,6 +32,7 @@ from ser_brain.data.experiment import TASKS, require_tasks
 from ser_brain.models.losses import MaskedLoss
 from ser_brain.models.model import EmotionModel
 from ser_brain.training import device
+from ser_brain.training.experiment_log import ExperimentLog
 from ser_brain.training.loaders import (
     cached_features,
     evaluation_loader_of,
@@ -39,6 +40,14 @@ from ser_brain.training.loaders import (
     with_features,
 )
 from ser_brain.training.nonfinite_guard import NonfiniteGuard
+from ser_brain.training.optimization import (
+    ANNEALING,
+    anneal,
+    make_optimizers,
+    rates_of,
+    schedule_factor,
+    set_rates,
+)
 from ser_brain.training.run_options import options_of
 from ser_brain.training.stage_stats import (
     StageRecord,
@@ -46,41 +55,10 @@ from ser_brain.training.stage_stats import (
     require_metrics,
     validation_value,
 )
+from ser_brain.training.weight_average import WeightAverage, averaged_weights
 
 logger = get_logger(__name__)
 ACTIVITY = {Stage.TRAIN: "training", Stage.VALID: "validation", Stage.TEST: "scoring"}
-
-
-def make_optimizers(modules: Module, encoder: Module, hparams) -> dict[str, Optimizer]:
-    """Make the optimisers ``encoder`` and ``heads`` (all other parameters).
-
-    A part whose parameters are all frozen has none. ``hparams.encoder_optimizer`` and
-    ``hparams.heads_optimizer`` each make an optimiser of a list of parameters.
-    """
-    of_encoder = set(encoder.parameters())
-    parts = {
-        "encoder": encoder.parameters(),
-        "heads": (p for p in modules.parameters() if p not in of_encoder),
-    }
-    optimizers = {}
-    for part, parameters in parts.items():
-        trained = [p for p in parameters if p.requires_grad]
-        if trained:
-            optimizers[part] = getattr(hparams, f"{part}_optimizer")(trained)
-    return optimizers
-
-
-def anneal(optimizers: Mapping[str, Optimizer], hparams, value: float) -> dict[str, float]:
-    """Lower each learning rate if the validation metric, now ``value``, has stopped falling.
-
-    ``hparams.encoder_annealing`` and ``hparams.heads_annealing`` are SpeechBrain's schedulers.
-    Returns the rates of the epoch that just ended.
-    """
-    rates = {}
-    for part, optimizer in optimizers.items():
-        rates[part], following = getattr(hparams, f"{part}_annealing")(value)
-        update_learning_rate(optimizer, following)
-    return rates
 
 
 def seed_epoch(seed: int, epoch: int) -> None:
@@ -161,6 +139,9 @@ class SERBrain(NonfiniteGuard):
         self.features_cached = False  # whether this run trains on cached features
         self.sizes: dict[Stage, int] = {}  # utterances of each stage, for the log
         self.loaded: Path | None = None  # checkpoint whose weights the last evaluation loaded
+        self.average: WeightAverage | None = None  # with the setting weight_averaging
+        self.opened: int | str | None = None  # layers, with the setting unfreeze
+        self.experiment_log: ExperimentLog | None = None  # with the setting experiment_logger
 
     # -- fitting and evaluating
 
@@ -179,21 +160,27 @@ class SERBrain(NonfiniteGuard):
         """
         latest = self.checkpointer.find_latest()
         meta = latest.meta if latest else {"epoch": 0}
-        if not self.test_only and meta["epoch"] < self.hparams.number_of_epochs:
+        to_train = meta["epoch"] < self.hparams.number_of_epochs and not self.stopped_early()
+        if not self.test_only and to_train:
             device.warn_of_change(meta.get("precision", self.precision), self.precision)
             sets, began_cached = (train_set, valid_set), meta.get("cached_features")
             train_set, valid_set = self._with_cached_features(sets, began_cached)
         # A killed run may have had no time to remove the checkpoints it superseded.
         self.checkpointer.delete_checkpoints(min_keys=[self.hparams.validation_metric])
         self.loaded = None
+        if isinstance(train_set, DataLoader):
+            self.batches = len(train_set)
         super().fit(
-            epoch_counter,
+            itertools.takewhile(lambda epoch: not self.stopped_early(), epoch_counter),
             train_set,
             valid_set,
             self._shows_bar(progressbar),
             dict(train_loader_kwargs or {}),
             dict(valid_loader_kwargs or {}),
         )
+        if self.experiment_log is not None:
+            self.experiment_log.close()
+            self.experiment_log = None
 
     def evaluate(
         self,
@@ -274,12 +261,25 @@ class SERBrain(NonfiniteGuard):
             "run_options": self.run_options,
         }
 
+    def stopped_early(self) -> bool:
+        """Whether the best epoch is ``hparams.patience`` epochs behind the latest.
+
+        Checkpoints of both are always kept, so a continued run stops where it would have. Of
+        equally good epochs, the last counts.
+        """
+        patience = self.hparams.patience
+        if patience is None:
+            return False
+        best = self.checkpointer.find_checkpoint(min_key=self.hparams.validation_metric)
+        latest = self.checkpointer.find_checkpoint()
+        return best is not None and latest.meta["epoch"] - best.meta["epoch"] >= patience
+
     def _require_trained(self) -> None:
         latest = self.checkpointer.find_checkpoint()
         if latest is None:
             raise self._untrained()
         done, asked = latest.meta["epoch"], self.hparams.number_of_epochs
-        if done < asked:
+        if done < asked and not self.stopped_early():
             raise SERError(
                 f"--test_only: {done} of {asked} epochs are trained. Train the others, or "
                 f"give --number_of_epochs={done}."
@@ -356,8 +356,28 @@ class SERBrain(NonfiniteGuard):
             self.check_loss_isfinite(loss)
             self.scaler.scale(loss * share).backward()
         if steps_now:
-            self.record.settle(self.optimizers_step())
+            self._set_rates(before // factor)
+            stepped = self.optimizers_step()
+            self.record.settle(stepped)
+            if stepped and self.average is not None:
+                self.average.add_step()
         return loss.detach().cpu()
+
+    def _set_rates(self, before: int) -> None:
+        """Set the learning rates of a step to those at its middle.
+
+        So the first is above 0 in a warm-up, and the last is above 0 on a cosine. ``before``
+        are the steps of this epoch so far.
+        """
+        factor = self.grad_accumulation_factor
+        steps = self.batches // factor + bool(self.batches % factor)
+        of_schedule = schedule_factor(
+            self.hparams.lr_schedule,
+            self.hparams.warmup_epochs,
+            self.epoch - 1 + (before + 0.5) / steps,
+            self.hparams.number_of_epochs,
+        )
+        set_rates(self.optimizers_dict, of_schedule)
 
     def evaluate_batch(self, batch, stage: Stage) -> Tensor:
         """Compute the loss of a batch, and record its predictions."""
@@ -384,8 +404,30 @@ class SERBrain(NonfiniteGuard):
     def init_optimizers(self) -> None:
         """Make one optimiser for the encoder and one for the heads."""
         self.optimizers_dict = make_optimizers(self.modules, self.model.encoder, self.hparams)
+        if self.hparams.unfreeze and "encoder" not in self.optimizers_dict:
+            raise SERError(
+                "unfreeze opens layers of the encoder, which freeze: all keeps closed."
+            )
         for part, optimizer in self.optimizers_dict.items():
             self.checkpointer.add_recoverable(f"{part}_optimizer", optimizer)
+        if self.hparams.weight_averaging is not None:
+            weights = averaged_weights(ModuleDict(self.hparams.modules))
+            self.average = WeightAverage(weights, **self.hparams.weight_averaging)
+            self.checkpointer.add_recoverable("weight_average", self.average)
+
+    def _open_layers(self, epoch: int) -> None:
+        """Train the encoder's layers that ``hparams.unfreeze`` opens from this epoch on."""
+        begun = [first for first in self.hparams.unfreeze if first <= epoch]
+        count = self.hparams.unfreeze[max(begun)] if begun else 0
+        if count == self.opened:
+            return
+        self.opened = count
+        self.model.encoder.open_top(None if count == "all" else count)
+        # DistributedDataParallel shares the gradients of what was trained when it was made.
+        for name, module in list(self.modules.items()):
+            if isinstance(module, DistributedDataParallel):
+                self.modules[name] = module.module
+        self._wrap_distributed()
 
     def on_stage_start(self, stage: Stage, epoch: int | None = None) -> None:
         """Start an empty record; seed the random numbers of a training epoch."""
@@ -395,7 +437,14 @@ class SERBrain(NonfiniteGuard):
         share = math.ceil(self.sizes.get(stage, 0) / device.world_size())  # of this process
         self.progress = Progress(which + ACTIVITY[stage], "utterances", share)
         if stage == Stage.TRAIN:
-            self.epoch_began = time.monotonic()
+            self.epoch, self.epoch_began = epoch, time.monotonic()
+            if self.hparams.unfreeze:
+                self._open_layers(epoch)
+            if self.average is not None:
+                self.average.start_training()
+        elif self.average is not None:
+            self.average.end_training(epoch)
+        if stage == Stage.TRAIN:
             seed_epoch(self.hparams.seed, epoch)
 
     def end_epoch(
@@ -411,7 +460,9 @@ class SERBrain(NonfiniteGuard):
         """
         metric = self.hparams.validation_metric
         value = validation_value(valid, metric, epoch)
-        rates = anneal(self.optimizers_dict, self.hparams, value)
+        rates = rates_of(self.optimizers_dict)
+        if self.hparams.lr_schedule == ANNEALING:
+            anneal(self.optimizers_dict, self.hparams, value)
         seconds = time.monotonic() - self.epoch_began
         statistics = {"train": dict(train), "valid": dict(valid)}
         skipped = self.skipped()
@@ -423,3 +474,17 @@ class SERBrain(NonfiniteGuard):
             )
         meta = {metric: value, "epoch": epoch, **self.checkpoint_meta()}
         self.checkpointer.save_and_keep_only(meta=meta, min_keys=[metric], verbosity=10)
+        if self.hparams.experiment_logger is not None and if_main_process():
+            self._log_elsewhere()
+        if self.stopped_early() and if_main_process():
+            patience = self.hparams.patience
+            logger.info(
+                f"stopped early: in {patience} epochs, the validation {metric} has not fallen"
+            )
+
+    def _log_elsewhere(self) -> None:
+        """Copy the epochs to where the setting ``experiment_logger`` says."""
+        if self.experiment_log is None:
+            name, folder = self.hparams.experiment_logger, self.hparams.output_folder
+            self.experiment_log = ExperimentLog(name, folder, vars(self.hparams))
+        self.experiment_log.write(self.hparams.train_log.read())

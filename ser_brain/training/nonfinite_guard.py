@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import speechbrain as sb
 import torch
 from speechbrain import Stage
 from torch import Tensor
 
 from ser_brain.core.errors import SERError
 from ser_brain.core.log import get_logger
+from ser_brain.training.optimization import OptimizerSteps
 
 logger = get_logger(__name__)
 STOP, SKIP = "stop", "skip"  # values of the setting nonfinite_batches
 
 
-class NonfiniteGuard(sb.Brain):
+class NonfiniteGuard(OptimizerSteps):
     """Stops the run at a batch whose loss or gradients are not finite, or skips the batch.
 
     The setting ``nonfinite_batches`` decides which.

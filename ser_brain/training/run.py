@@ -47,7 +47,8 @@ VERSIONS = ("torch", "torchaudio", "speechbrain", "transformers", "numpy", "scik
 
 # Settings that may change when a run is continued.
 MAY_CHANGE = {
-    *("output_folder", "data_folder", "manifest_folder", "number_of_epochs", "max_clip_s")
+    *("output_folder", "data_folder", "manifest_folder", "number_of_epochs", "max_clip_s"),
+    "experiment_logger",
 }
 CACHE_SIZE = "feature_cache_gb"  # may change, but not from or to 0
 
@@ -101,7 +102,11 @@ def claim(folder: str | Path, settings: str) -> None:
             f"{folder} contains {work}, but no {SETTINGS} that tells their settings. Choose "
             "another --output_folder, or remove the folder."
         )
-    differ = differing_settings(kept, settings, MAY_CHANGE)
+    # On a cosine, the rates of the epochs so far depend on the number of all epochs.
+    schedule = _values(settings, "the settings").get("lr_schedule")
+    on_cosine = schedule is not None and schedule[1] == "cosine"
+    may_change = MAY_CHANGE - {"number_of_epochs"} if on_cosine else MAY_CHANGE
+    differ = differing_settings(kept, settings, may_change)
     if differ:
         raise SERError(
             f"{folder} contains {work} of other settings ({_difference(differ, kept)}). Choose "

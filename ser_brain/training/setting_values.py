@@ -248,6 +248,24 @@ def _mapping(of: Callable[[object], bool]) -> Callable[[object], bool]:
     )
 
 
+def _is_lora(value: object) -> bool:
+    if value is None:
+        return True
+    if not isinstance(value, Mapping) or value.keys() != {"rank", "alpha", "targets"}:
+        return False
+    rank, alpha, targets = (value[key] for key in ("rank", "alpha", "targets"))
+    named = isinstance(targets, list) and bool(targets) and all(map(_is_name, targets))
+    return named and _integer(1)(rank) and _is_number(alpha) and alpha > 0
+
+
+def _is_average(value: object) -> bool:
+    if not isinstance(value, Mapping):
+        return value is None
+    ema, epoch = value.get("ema"), value.get("from_epoch")
+    of_steps = value.keys() == {"ema"} and _is_number(ema) and 0 < ema < 1
+    return of_steps or (value.keys() == {"from_epoch"} and _integer(1)(epoch))
+
+
 def _one_of(*names: str) -> Kind:
     return Kind(" or ".join(names), lambda value: value in names)
 
@@ -256,6 +274,8 @@ NAME = Kind("a name", _is_name)
 FOLDER = Kind("a folder", _is_name)
 COUNT = Kind("a whole number, at least 1", _integer(1))
 POSITIVE = Kind("a number above 0", lambda value: _is_number(value) and value > 0)
+AT_LEAST_0 = Kind("a number, at least 0", lambda value: _is_number(value) and value >= 0)
+SHARE = Kind("a number above 0, at most 1", lambda value: _is_number(value) and 0 < value <= 1)
 TRUE_OR_FALSE = Kind("True or False", lambda value: isinstance(value, bool))
 BUILT = Kind("a class to build (!new:, !name: or !apply:)", _is_built)
 KINDS: Mapping[str, Kind] = {
@@ -281,9 +301,7 @@ KINDS: Mapping[str, Kind] = {
     "batching": _one_of("random", "dynamic"),
     "fast_precision": _one_of("fp32", "bf16"),
     "nonfinite_batches": _one_of("stop", "skip"),
-    "feature_cache_gb": Kind(
-        "a number, at least 0", lambda value: _is_number(value) and value >= 0
-    ),
+    "feature_cache_gb": AT_LEAST_0,
     "loss_weights": Kind(
         "a mapping of losses to numbers, at least 0, like {nll: 1.0}",
         _mapping(lambda value: _is_number(value) and value >= 0),
@@ -303,12 +321,34 @@ KINDS: Mapping[str, Kind] = {
     "agreement_weights": TRUE_OR_FALSE,
     "sampling": _one_of("natural", "balanced"),
     "dropouts": Kind("a mapping like {attention_dropout: 0.0}, or {}", _mapping(_is_number)),
+    "lora": Kind(
+        "null, or a mapping like {rank: 8, alpha: 16, targets: [q_proj, v_proj]}", _is_lora
+    ),
+    "patience": Kind(
+        "a whole number, at least 1, or null",
+        lambda value: value is None or _integer(1)(value),
+    ),
+    "layer_decay": SHARE,
+    "unfreeze": Kind(
+        "a mapping of epochs to numbers of layers or all, like {2: 4, 4: all}, or {}",
+        lambda value: (
+            isinstance(value, Mapping)
+            and all(map(_integer(1), value))
+            and all(count == "all" or _integer(0)(count) for count in value.values())
+        ),
+    ),
+    "warmup_epochs": AT_LEAST_0,
+    "lr_schedule": _one_of("annealing", "cosine"),
+    "weight_averaging": Kind(
+        "null, {ema: a number between 0 and 1} or {from_epoch: a whole number}", _is_average
+    ),
     "lr_encoder": POSITIVE,
     "lr_heads": POSITIVE,
-    "annealing_factor": Kind(
-        "a number above 0, at most 1", lambda value: _is_number(value) and 0 < value <= 1
-    ),
+    "annealing_factor": SHARE,
     "annealing_threshold": Kind("a number", _is_number),
+    "experiment_logger": Kind(
+        "tensorboard, wandb or null", lambda value: value in ("tensorboard", "wandb", None)
+    ),
     "modules": Kind(
         "a mapping with an encoder and a head",
         lambda value: isinstance(value, Mapping) and "encoder" in value and len(value) > 1,

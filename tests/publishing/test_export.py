@@ -224,3 +224,55 @@ def test_a_folds_folder_is_exported_by_its_parts(tmp_path):
     write_json(tmp_path / "folds.json", {"parts": {"fold 1": "fold-1", "fold 2": "fold-2"}})
     with pytest.raises(SERError, match="several models; .* one of its parts: fold-1, fold-2"):
         read_trained(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def adapted(run, tmp_path_factory):
+    """A run like ``run`` that trains low-rank updates of its encoder."""
+    home, corpus = tmp_path_factory.mktemp("adapted"), run[1]
+    chosen = settings(corpus, home / "run", number_of_epochs=2, lr_encoder=0.1)
+    chosen += [f"--encoder_source={run[0].parent / 'base'}"]
+    chosen += ["--lora={rank: 2, alpha: 8, targets: [q_proj, v_proj]}"]
+    with pytest.MonkeyPatch.context() as patch:
+        recipe = str(ROOT / "hparams" / "multiobjective.yaml")
+        patch.setattr(sys, "argv", ["train.py", recipe, *chosen])
+        assert train.main() == 0
+    return home / "run"
+
+
+def test_lora_is_merged_and_scores_stay(adapted, run, exported, tmp_path, capsys):
+    assert main(["export", str(adapted), str(tmp_path / "model"), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["largest_difference"] < 1e-5 and facts["files"].keys() == FILES
+    names = [
+        load_file(folder / "model.safetensors") for folder in (tmp_path / "model", exported)
+    ]
+    assert names[0].keys() == names[1].keys()
+    predictions = read_predictions(adapted / "predictions" / "tiny.jsonl")
+    recognizer = EmotionRecognizer.from_pretrained(tmp_path / "model", device="cpu")
+    rows = recognizer.predict(
+        [run[1] / f"{i.removeprefix('tiny_')}.wav" for i in predictions.ids]
+    )
+    found = [list(row["probabilities"].values()) for row in rows]
+    np.testing.assert_allclose(found, np.exp(predictions.calibrated_NC), atol=1e-5, rtol=0)
+
+
+def test_an_adapter_is_exported_alone(adapted, run, tmp_path, capsys):
+    assert main(["export", str(adapted), str(tmp_path / "adapter"), "--adapter"]) == 0
+    files = {path.name for path in (tmp_path / "adapter").iterdir()}
+    assert files == {"adapter_config.json", "adapter_model.safetensors"}
+    assert main(["export", str(run[0]), str(tmp_path / "none"), "--adapter"]) == 2
+    assert "was not trained with lora" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("layer", [(), ("--layer", "last")])
+def test_embeddings_of_a_lora_run_are_those_of_its_model(adapted, run, layer, tmp_path):
+    manifest, out = adapted.parent / "manifests" / "tiny.json", tmp_path / "embeddings"
+    named = [str(manifest), "--run", str(adapted), "--data_folder", str(run[1]), *layer]
+    assert main(["embed", *named, "--out", str(out)]) == 0
+    ours, theirs = (
+        read_predictions(folder / "predictions" / "tiny.jsonl", scores=False)
+        for folder in (out, adapted)
+    )
+    order = [ours.ids.index(name) for name in theirs.ids]
+    np.testing.assert_allclose(ours.embeddings_ND[order], theirs.embeddings_ND, atol=1e-5)

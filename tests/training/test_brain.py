@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import random
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from speechbrain.nnet.schedulers import NewBobScheduler
 
 from ser_brain.core.errors import SERError
 from ser_brain.training import device
-from ser_brain.training.brain import SERBrain, anneal, make_optimizers, seed_epoch
+from ser_brain.training.brain import SERBrain, seed_epoch
 from ser_brain.training.nonfinite_guard import NonfiniteGuard
 
 NAN, INF = float("nan"), float("inf")
@@ -112,59 +109,10 @@ def test_seed_epoch_and_rank_decide(seed, epoch, rank, monkeypatch):
     assert not set(drawn(seed, epoch)) & set(first)
 
 
-RATES = {"encoder": 0.5, "heads": 0.25}
-
-
-@pytest.fixture
-def hparams():
-    made = {}
-    for part, rate in RATES.items():
-        made[f"{part}_optimizer"] = functools.partial(torch.optim.SGD, lr=rate)
-        made[f"{part}_annealing"] = NewBobScheduler(rate, annealing_factor=0.1)
-    return SimpleNamespace(**made)
-
-
-@pytest.fixture
-def modules():
-    names = ("encoder", "emotion_head", "va_head")
-    return torch.nn.ModuleDict({name: torch.nn.Linear(2, 3) for name in names})
-
-
-def trained_by(optimizer):
-    return {p for group in optimizer.param_groups for p in group["params"]}
-
-
-def rates(optimizers):
-    return {part: optimizer.param_groups[0]["lr"] for part, optimizer in optimizers.items()}
-
-
-def test_each_parameter_is_in_one(modules, hparams):
-    made = make_optimizers(modules, modules["encoder"], hparams)
-    heads = {*modules["emotion_head"].parameters(), *modules["va_head"].parameters()}
-    assert trained_by(made["encoder"]) == set(modules["encoder"].parameters())
-    assert trained_by(made["heads"]) == heads
-    assert rates(made) == RATES
-
-
-def test_what_is_frozen_has_none(modules, hparams):
-    modules["encoder"].requires_grad_(False)
-    modules["va_head"].requires_grad_(False)
-    made = make_optimizers(modules, modules["encoder"], hparams)
-    assert made.keys() == {"heads"}
-    assert trained_by(made["heads"]) == set(modules["emotion_head"].parameters())
-
-
-def test_rates_fall_when_the_metric_does_not(modules, hparams):
-    made = make_optimizers(modules, modules["encoder"], hparams)
-    assert anneal(made, hparams, 1.0) == anneal(made, hparams, 0.5) == RATES
-    assert anneal(made, hparams, 0.5) == RATES  # those of the epoch that ended
-    assert rates(made) == pytest.approx({"encoder": 0.05, "heads": 0.025})
-
-
-def test_a_recipe_in_the_old_shape_is_told_the_new_one(modules):
+def test_a_recipe_in_the_old_shape_is_told_the_new_one():
     class OldBrain(SERBrain):
         def losses(self, predictions, batch):
             return {}
 
     with pytest.raises(SERError, match="OldBrain does not define compute_forward"):
-        OldBrain(modules)
+        OldBrain({"encoder": torch.nn.Linear(1, 1)})

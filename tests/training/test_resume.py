@@ -97,6 +97,9 @@ def test_of_two_ranks_one_may_die_and_three_go_on(corpus, tmp_path):
     saved(tmp_path / "encoder", "wav2vec2-base")
     arguments = command(FAST_RECIPE, corpus, tmp_path / "run", epochs=3)
     arguments += [f"--encoder_source={tmp_path / 'encoder'}"]
+    # Layers that open and rates that rise must open and rise alike in all processes.
+    arguments += ["--unfreeze={2: 1, 3: all}", "--weight_averaging={ema: 0.9}"]
+    arguments += ["--warmup_epochs=0.5", "--layer_decay=0.9", "--patience=2"]
     line = "{corpus: table, data_folder: '%s', options: {name: %s, csv: labels.csv, "
     line += "vad_scale: [1, 5]}, use: %s}"
     lines = line % (corpus, "tiny", "train"), line % (one, "one", "test")

@@ -122,6 +122,15 @@ def test_where_things_lie_and_for_how_long_may_change(trained):
     assert (trained / "hyperparams.yaml").read_text() == SETTINGS
 
 
+def test_how_long_a_cosine_lasts_may_not_change(tmp_path):
+    settings = SETTINGS + "lr_schedule: cosine\n"
+    begin(tmp_path, settings)
+    (tmp_path / "save" / "CKPT+2026").mkdir(parents=True)
+    claim(tmp_path, settings)
+    with pytest.raises(SERError, match=r"\(different: number_of_epochs\)"):
+        claim(tmp_path, settings.replace("epochs: 3", "epochs: 9"))
+
+
 def test_an_anchor_is_what_it_stands_for(tmp_path):
     begin(tmp_path, "a: &rate 0.1\nb: *rate\n")
     (tmp_path / "save" / "CKPT+2026").mkdir(parents=True)

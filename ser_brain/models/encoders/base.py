@@ -5,7 +5,7 @@ Shapes: B clips, S samples, T frames, C front-end channels, D frame size.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -60,6 +60,8 @@ class Encoder(nn.Module):
         self.min_samples = min_samples
         self.max_samples = max_samples
         self.freeze = freeze
+        self.open_layers: int | None = None  # None: all; see open_top()
+        self._trainable: set[nn.Parameter] | None = None  # before open_top() was called
 
     def front(self, waveforms_BS: Tensor, lengths_B: Tensor) -> tuple[Tensor, Tensor]:
         """Compute the front end: features (B, T, C), and each clip's length in frames.
@@ -114,6 +116,14 @@ class Encoder(nn.Module):
         """Yield the modules that ``freeze="cnn"`` freezes."""
         raise NotImplementedError
 
+    def layers(self) -> Sequence[nn.Module]:
+        """The stack after the front end, from its input to its output."""
+        return ()
+
+    def output_parameters(self) -> Iterable[nn.Parameter]:
+        """Yield those of what follows the layers, such as a final norm."""
+        return ()
+
     def _front(self, waveforms_BS: Tensor, lengths_B: Tensor) -> Tensor:
         raise NotImplementedError
 
@@ -136,9 +146,40 @@ class Encoder(nn.Module):
             module.requires_grad_(False)
         self.train(self.training)
 
+    def parameters_by_layer(self) -> list[list[nn.Parameter]]:
+        """List the parameters from the output down, for settings that treat layers apart.
+
+        First those of the topmost layer and of what follows it, then those of each layer below,
+        at last those of what precedes all layers.
+        """
+        after = list(self.output_parameters())
+        by_layer = [list(layer.parameters()) for layer in reversed(self.layers())]
+        placed = {*after, *(p for layer in by_layer for p in layer)}
+        before = [p for p in self.parameters() if p not in placed]
+        first, *others = by_layer or [[]]
+        return [[*after, *first], *others, before]
+
+    def open_top(self, count: int | None) -> None:
+        """Train only the ``count`` topmost layers, of what ``freeze`` leaves to be trained.
+
+        A ``count`` above the number of layers, or None, trains the rest, too. What is closed
+        stays in evaluation mode, as frozen parts do.
+        """
+        if self._trainable is None:
+            self._trainable = {p for p in self.parameters() if p.requires_grad}
+        by_layer = self.parameters_by_layer()
+        self.open_layers = None if count is None or count >= len(by_layer) else count
+        opened = {p for layer in by_layer[: self.open_layers] for p in layer}
+        for parameter in self._trainable:
+            parameter.requires_grad_(parameter in opened)
+        self.train(self.training)
+
     def train(self, mode: bool = True) -> Encoder:
         """Switch the mode. Frozen parts stay in evaluation mode: dropout would change them."""
-        super().train(mode and self.freeze != "all")
+        super().train(mode and self.freeze != "all" and self.open_layers is None)
+        if self.open_layers:
+            for layer in self.layers()[-self.open_layers :]:
+                layer.train(mode)
         if self.freeze == "cnn":
             for module in self.front_modules():
                 module.eval()
@@ -271,6 +312,15 @@ class TransformerEncoder(Encoder):
         if self.layer == "mix":
             self.layer_logits.requires_grad_(True)
 
+    def layers(self) -> Sequence[nn.Module]:
+        return self._blocks()
+
+    def output_parameters(self) -> Iterable[nn.Parameter]:
+        if self.layer == "mix":
+            yield self.layer_logits
+        if self.layer in ("last", "mix"):
+            yield from self._final_norm_parameters()
+
     def _load_layer_weights(self, weights: Mapping[str, Tensor]) -> None:
         """Start the mix from the weights of a checkpoint that was fine-tuned with one."""
         found = weights.get(LAYER_WEIGHTS)
@@ -325,7 +375,9 @@ class TransformerEncoder(Encoder):
         return [states[number] for number in self.used]
 
     def _skips(self, number: int) -> bool:
-        return self.training and float(torch.rand(())) < self.layerdrop
+        # A layer that is not open is never skipped: it stays as it is.
+        training = self._blocks()[number - 1].training
+        return training and float(torch.rand(())) < self.layerdrop
 
     def _blocks(self) -> nn.ModuleList:
         """The transformer layers, ``depth`` of them."""
@@ -348,6 +400,9 @@ class TransformerEncoder(Encoder):
     def _final_norm(self, hidden_BTD: Tensor) -> Tensor:
         """The norm after the last layer, where the architecture has one."""
         raise NotImplementedError
+
+    def _final_norm_parameters(self) -> Iterable[nn.Parameter]:
+        return ()
 
 
 def _keep_in_graph(hidden_BTD: Tensor, block: nn.Module) -> Tensor:

@@ -6,7 +6,7 @@ C channels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from speechbrain.lobes.models.ECAPA_TDNN import SEBlock
@@ -159,6 +159,12 @@ class CompactEncoder(Encoder):
 
     def front_modules(self) -> Iterator[nn.Module]:
         yield self.log_mel
+
+    def layers(self) -> Sequence[nn.Module]:
+        return self.blocks
+
+    def output_parameters(self) -> Iterable[nn.Parameter]:
+        return self.norm.parameters()
 
     def frame_lengths(self, lengths_B: Tensor) -> Tensor:
         return ((lengths_B - WINDOW) // HOP + 1) // 2

@@ -12,6 +12,7 @@ from pathlib import Path
 from ser_brain.core.errors import SERError, bad_value
 from ser_brain.models.encoders.base import Encoder
 from ser_brain.models.encoders.compact import CompactEncoder
+from ser_brain.models.encoders.lora import add_lora
 from ser_brain.models.encoders.pretrained import Checkpoint, read_weights
 from ser_brain.models.encoders.wav2vec2 import (
     Data2VecAudioEncoder,
@@ -39,6 +40,7 @@ def load_encoder(
     pretrained: bool = True,
     revision: str | None = None,
     dropouts: dict[str, float] | None = None,
+    lora: dict | None = None,
     **options,
 ) -> Encoder:
     """Build an encoder and load its weights.
@@ -59,6 +61,9 @@ def load_encoder(
     dropouts : dict or None
         Dropout probabilities that differ from the checkpoint's, by their keys in its
         config.json. ``{"attention_dropout": 0.0}`` lets a faster kernel run.
+    lora: dict or None
+        Arguments of ``add_lora`` in ``ser_brain/models/encoders/lora.py``, whose updates are
+        then all that is trained.
     **options
         Further arguments of the encoder's class: ``normalize`` (wav2vec 2.0 and
         relatives; taken from the checkpoint's preprocessor_config.json by default),
@@ -81,7 +86,8 @@ def load_encoder(
         asked = {k: p for k, p in (dropouts or {}).items() if (k, p) != (ATTENTION, 0)}
         extra = {"revision": revision, "dropouts": asked}
         options.update({key: value for key, value in extra.items() if value})
-        return _make(CompactEncoder, {"freeze": freeze, "layer": layer, **options})
+        encoder = _make(CompactEncoder, {"freeze": freeze, "layer": layer, **options})
+        return _adapted(encoder, lora)
     checkpoint = Checkpoint(str(source), revision)
     config = checkpoint.config()
     family = config.get("model_type")
@@ -98,7 +104,13 @@ def load_encoder(
     arguments = {"freeze": freeze, "layer": layer, "config": config, **options}
     if pretrained:
         arguments["weights"] = read_weights(checkpoint.weight_files())
-    return _make(made, {"name": checkpoint.name, **arguments})
+    return _adapted(_make(made, {"name": checkpoint.name, **arguments}), lora)
+
+
+def _adapted(encoder: Encoder, lora: dict | None) -> Encoder:
+    if lora is not None:
+        add_lora(encoder, **lora)
+    return encoder
 
 
 def build_encoder(settings: dict) -> Encoder:

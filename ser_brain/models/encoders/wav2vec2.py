@@ -5,7 +5,7 @@ Shapes: B clips, S samples, T frames (20 ms), C front-end channels, D frame size
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -149,6 +149,9 @@ class Wav2Vec2Encoder(TransformerEncoder):
 
     def _final_norm(self, hidden_BTD: Tensor) -> Tensor:
         return self.encoder.layer_norm(hidden_BTD) if self.final_norm else hidden_BTD
+
+    def _final_norm_parameters(self) -> Iterable[nn.Parameter]:
+        return self.encoder.layer_norm.parameters() if self.final_norm else ()
 
 
 class Data2VecAudioEncoder(Wav2Vec2Encoder):

@@ -6,7 +6,7 @@ D frame size.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -154,6 +154,9 @@ class WhisperEncoder(TransformerEncoder):
 
     def _final_norm(self, hidden_BTD: Tensor) -> Tensor:
         return self.encoder.layer_norm(hidden_BTD)
+
+    def _final_norm_parameters(self) -> Iterable[nn.Parameter]:
+        return self.encoder.layer_norm.parameters()
 
 
 def _reflect_ends(waveforms_BS: Tensor, lengths_B: Tensor, reach: int) -> Tensor:
