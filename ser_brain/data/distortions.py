@@ -1,9 +1,8 @@
 """What rooms, noise, telephones and codecs do to speech, as functions of NumPy arrays.
 
 A clip is an array of its own, so nothing reaches it from the padding or from other clips of a
-batch. Functions that draw are given a generator. SpeechBrain's augmentations suit neither: they
-draw from the global generators; SpeedPerturb and DropFreq draw once for a whole batch, and
-AddNoise counts noise on the padding in the level of the noise.
+batch, and a function that draws is given a generator. SpeechBrain's augmentations do neither:
+docs/augmentation.md has the numbers.
 
 Shapes: S samples, mono float32.
 """

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from ser_brain.publishing.card_check import validate
 from ser_brain.publishing.ensemble import average_predictions
 from ser_brain.publishing.export import read_trained
 from tests.fake_run import rows, write
+from tests.publishing.made_run import corpus_rows
 from tests.publishing.test_export import write_base_encoder
 from tests.tiny_corpus import settings, write_corpus
 
@@ -95,6 +97,21 @@ def test_the_card_says_what_it_is_and_that_nothing_was_held_out(folds, exported)
     weights = (exported / "model.safetensors").stat().st_size
     assert main(["export", str(folds / "fold-1"), str(exported.parent / "one")]) == 0
     assert (exported.parent / "one" / "model.safetensors").stat().st_size == weights
+
+
+def test_a_set_that_none_has_seen_has_results_of_the_ensemble(folds, tmp_path):
+    folder = shutil.copytree(folds, tmp_path / "folds")
+    for fold in (1, 2):
+        some_rows = corpus_rows("other", seed=5)
+        card = {"encoder": "base", "protocol": f"tiny/speaker-3fold-fold{fold}/seed 1 on other"}
+        write(folder / f"fold-{fold}", "other", some_rows, **card)
+    assert main(["export", str(folder), str(tmp_path / "m")]) == 0
+    validate(tmp_path / "m")
+    text = (tmp_path / "m" / "README.md").read_text()
+    assert "| other | German | 60 | 6 | no |" in text and "Not measured" not in text
+    (results,) = (tmp_path / "m" / ".eval_results").iterdir()
+    assert results.name == "other.yaml"
+    assert "protocol tiny/speaker-3fold/seed 1 on other" in results.read_text()
 
 
 def test_the_command_says_what_it_costs(folds, tmp_path, capsys):
