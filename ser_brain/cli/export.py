@@ -1,5 +1,8 @@
 """Export a trained run as a model folder that works without the run.
 
+A folds folder becomes one model, the average of its parts, if these share a frozen encoder;
+it then costs no more than one of them.
+
 The folder contains the weights of the best checkpoint and all that is needed to use them;
 no base encoder is downloaded. It loads with EmotionRecognizer, with SpeechBrain's
 foreign_class, with plain transformers if the encoder allows it, and with ONNX Runtime
@@ -7,6 +10,7 @@ foreign_class, with plain transformers if the encoder allows it, and with ONNX R
 other folds or seeds of the same recipe. See docs/model_format.md.
 
     ser export results/emodb/fold-1 model --results results/emodb --license cc-by-4.0
+    ser export results/emodb model
 """
 
 from __future__ import annotations
@@ -23,7 +27,7 @@ from ser_brain.training.run import require_run
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("run", type=Path, metavar="RUN", help="a run folder")
+    add("run", type=Path, metavar="RUN", help="a run folder, or a folds folder")
     add("folder", type=Path, metavar="DIR", help="where to write: a new folder")
     add("--name", help="of the model (default: its corpora and its encoder)")
     add(
@@ -49,9 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
-    if not (
-        arguments.run / FOLDS
-    ).is_file():  # export names its parts, of which one can be exported
+    if not (arguments.run / FOLDS).is_file():
         require_run(arguments.run)
     # These import torch, which the help and the error of a mistake do without.
     from ser_brain.inference.transformers_layout import why_not
@@ -80,8 +82,12 @@ def run(arguments: argparse.Namespace) -> Outcome:
         "plain transformers: " + ("yes" if reason is None else f"no, {reason}"),
         f"model folder: {arguments.folder}",
     ]
+    ensemble = done.config.card.get("ensemble")
+    if ensemble:
+        parts = f"{len(ensemble['parts'])} {ensemble['of']}"
+        lines.insert(1, f"average of {parts}, which share one encoder: as fast as one of them")
     if done.onnx_difference is not None:
-        lines.insert(2, f"largest difference of model.onnx: {done.onnx_difference:.1e}")
+        lines.insert(-2, f"largest difference of model.onnx: {done.onnx_difference:.1e}")
     facts = {
         "folder": str(arguments.folder),
         "files": done.files,

@@ -22,7 +22,8 @@ from ser_brain.data.resampling import resampler
 # Another recording under the same name rarely has the same length. The same recording in
 # another format may differ by the padding of an encoder.
 SAME_LENGTH_S = 0.1
-FACTS = ("wav", "start", "stop", "duration", "emotion", "valence", "arousal")
+PLACE = ("wav", "start", "stop", "duration")
+FACTS = (*PLACE, "emotion", "valence", "arousal")
 TARGETS = ("emotion_index", "emotion_shares", "emotion_weight", "valence_arousal")
 # What only training needs, and rows of other origin may lack.
 TRAINING_FACTS = ("corpus", "votes", "weight")
@@ -91,6 +92,7 @@ def make_dataset(
     emotions: Sequence[str],
     sample_rate_hz: int,
     features_of: Callable[[str], Tensor] | None = None,
+    augmented: Callable[[Tensor, str], Tensor] | None = None,
 ) -> DynamicItemDataset:
     """A SpeechBrain dataset of ``id``, ``signal`` and the targets.
 
@@ -111,13 +113,17 @@ def make_dataset(
     features_of : callable, optional
         id -> output of the encoder's front end, (T frames, C channels). The items then have
         ``features`` instead of ``signal``, and no audio is read.
+    augmented : callable, optional
+        (signal, id) -> the signal that the items have in its place.
     """
     index = {emotion: place for place, emotion in enumerate(emotions)}
 
-    @sb.utils.data_pipeline.takes("wav", "start", "stop", "duration")
+    @sb.utils.data_pipeline.takes("id", *PLACE)
     @sb.utils.data_pipeline.provides("signal")
-    def signal(wav: str, start: float | None, stop: float | None, duration: float) -> Tensor:
-        return load_signal(wav, start, stop, sample_rate_hz, duration)
+    def signal(utterance_id: str, *place: object) -> Tensor:
+        wav, start_s, stop_s, duration_s = place
+        signal_S = load_signal(wav, start_s, stop_s, sample_rate_hz, duration_s)
+        return augmented(signal_S, utterance_id) if augmented else signal_S
 
     @sb.utils.data_pipeline.takes("id")
     @sb.utils.data_pipeline.provides("features")

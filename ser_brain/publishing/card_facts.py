@@ -9,6 +9,7 @@ from pathlib import Path
 from ser_brain.core.errors import SERError
 from ser_brain.core.files import read_json, require_text
 from ser_brain.evaluation.evaluate import evaluate_run
+from ser_brain.evaluation.predictions import Predictions
 from ser_brain.evaluation.runs import Run, parts_of, read_run
 from ser_brain.inference.model_config import ModelConfig
 from ser_brain.publishing.train_test_overlap import (
@@ -112,25 +113,30 @@ def gather(run: Path, config: ModelConfig, results: Sequence[Path] = ()) -> Card
         If predictions cannot be read, or a folder is of another recipe.
     """
     recipes = [
-        _read_recipe(Path(folder), run, config.card["base_encoder"]) for folder in results
+        read_recipe(Path(folder), run, config.card["base_encoder"]) for folder in results
     ]
     tested = read_run(run) if any((run / "predictions").glob("*.jsonl")) else None
     parts = [p for each in tested.test_sets.values() for p in each.values()] if tested else []
-    durations_s = [row.get("duration") for p in parts for row in p.rows]
-    durations_s = [duration for duration in durations_s if duration is not None]
     return CardFacts(
         config=config,
         splits=read_json(run / "splits.json", "split"),
         record=read_json(run / RECORD, "run description"),
-        languages=_languages(run, config),
+        languages=languages_of(run, config),
         test_sets=evaluate_run(tested)["test_sets"] if tested else {},
         overlap=overlap_by_test_set(tested) if tested else {},
-        durations_s=(min(durations_s), max(durations_s)) if durations_s else None,
+        durations_s=shortest_longest(parts),
         recipes=recipes,
     )
 
 
-def _languages(run: Path, config: ModelConfig) -> list[str]:
+def shortest_longest(tested: Sequence[Predictions]) -> tuple[float, float] | None:
+    """The shortest and the longest clip of test sets, in seconds; None where none is known."""
+    known = [row.get("duration") for predictions in tested for row in predictions.rows]
+    durations_s = [duration for duration in known if duration is not None]
+    return (min(durations_s), max(durations_s)) if durations_s else None
+
+
+def languages_of(run: Path, config: ModelConfig) -> list[str]:
     """Training languages; of a corpus in several, those that the validation set contains."""
     named = {
         language
@@ -141,7 +147,7 @@ def _languages(run: Path, config: ModelConfig) -> list[str]:
     return sorted(named & validated or named or validated)
 
 
-def _read_recipe(folder: Path, run: Path, encoder: str) -> Recipe:
+def read_recipe(folder: Path, run: Path, encoder: str) -> Recipe:
     """Evaluate the models of a folder that has the recipe of a run."""
     parts, _ = parts_of(folder)
     splits = read_json(run / "splits.json", "split")

@@ -8,7 +8,7 @@ import importlib.metadata
 import os
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -28,7 +28,7 @@ from ser_brain.core.files import (
     write_text,
 )
 from ser_brain.data.experiment import Protocol
-from ser_brain.evaluation.runs import FOLDS
+from ser_brain.evaluation.runs import FOLDS, parts_of
 from ser_brain.inference.architecture import describe_encoder
 from ser_brain.inference.model_config import ModelConfig
 from ser_brain.inference.model_folder import CONFIG, WEIGHTS, load_model
@@ -45,6 +45,7 @@ from ser_brain.models.pooling import Standardizer
 from ser_brain.publishing.card import write_card
 from ser_brain.publishing.card_facts import gather
 from ser_brain.publishing.card_metadata import OTHER, require_licence
+from ser_brain.publishing.ensemble import average_models, gather_ensemble, merged_splits
 from ser_brain.publishing.speechbrain_export import speechbrain_files
 from ser_brain.training.brain import SERBrain
 from ser_brain.training.predict_corpus import load_run, temperature_of
@@ -89,7 +90,7 @@ def export(
     Parameters
     ----------
     run : str or Path
-        A run folder.
+        A run folder, or a folds folder, whose parts become one model.
     folder : str or Path
         Must be missing or empty. It is written either completely or not at all.
     name : str, optional
@@ -112,10 +113,15 @@ def export(
         require_onnx(NEEDED)
     folder = Path(folder)
     _require_new(folder)
-    model, config = read_trained(Path(run), name)
+    run = Path(run)
+    if (run / FOLDS).is_file():
+        model, config = read_ensemble(run, name)
+        facts = gather_ensemble(run, config, results)
+    else:
+        model, config = read_trained(run, name)
+        facts = gather(run, config, results)
     trained = _scores_of_noise(model)
     merge_lora(model.encoder)
-    facts = gather(Path(run), config, results)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         # All is written beside the folder and renamed at the end: half a model is never there.
@@ -189,9 +195,6 @@ def read_trained(run: Path, name: str | None = None) -> tuple[EmotionModel, Mode
     SERError
         If the folder contains no trained run, or one that is not finished.
     """
-    if (run / FOLDS).is_file():
-        parts = ", ".join(read_json(run / FOLDS, "folds description")["parts"].values())
-        raise SERError(f"{run} contains several models; export one of its parts: {parts}.")
     record = run / RECORD
     if record.is_file() and read_json(record, "run description").get("finished") is False:
         # Its checkpoint would be newer than its results and its temperature.
@@ -243,6 +246,20 @@ def read_trained(run: Path, name: str | None = None) -> tuple[EmotionModel, Mode
         },
     )
     return _used_model(brain, config, temperature or 1.0), config
+
+
+def read_ensemble(folder: Path, name: str | None = None) -> tuple[EmotionModel, ModelConfig]:
+    """Average the best checkpoints of the parts of a folds folder into one model.
+
+    Raises
+    ------
+    SERError
+        If a part is not finished, or the parts differ in more than their heads.
+    """
+    paths, _ = parts_of(folder)
+    parts = ((part, *read_trained(path)) for part, path in paths.items())
+    model, config = average_models(parts, training_data(merged_splits(folder)))
+    return model, replace(config, name=name or config.name)
 
 
 def training_data(splits: dict) -> dict:

@@ -37,6 +37,7 @@ from ser_brain.training.loaders import (
     cached_features,
     evaluation_loader_of,
     training_options,
+    with_augmentation,
     with_features,
 )
 from ser_brain.training.nonfinite_guard import NonfiniteGuard
@@ -137,6 +138,7 @@ class SERBrain(NonfiniteGuard):
         self.batches: float = math.inf  # of an epoch, and the utterances in them
         self.utterances: float = math.inf
         self.features_cached = False  # whether this run trains on cached features
+        self.augmented = None  # the training clips, where the settings augment them
         self.sizes: dict[Stage, int] = {}  # utterances of each stage, for the log
         self.loaded: Path | None = None  # checkpoint whose weights the last evaluation loaded
         self.average: WeightAverage | None = None  # with the setting weight_averaging
@@ -154,7 +156,7 @@ class SERBrain(NonfiniteGuard):
         train_loader_kwargs: Mapping | None = None,
         valid_loader_kwargs: Mapping | None = None,
     ) -> None:
-        """Fit as SpeechBrain does, on cached features where the settings ask for them.
+        """Fit as SpeechBrain does, on augmented clips or cached features as the settings say.
 
         Without loader arguments the loaders follow the settings; see :meth:`make_dataloader`.
         """
@@ -164,7 +166,10 @@ class SERBrain(NonfiniteGuard):
         if not self.test_only and to_train:
             device.warn_of_change(meta.get("precision", self.precision), self.precision)
             sets, began_cached = (train_set, valid_set), meta.get("cached_features")
-            train_set, valid_set = self._with_cached_features(sets, began_cached)
+            if getattr(self.hparams, "augment", None):  # runs of 0.1.0 have no such setting
+                train_set = self._with_augmentation(train_set)
+            else:
+                train_set, valid_set = self._with_cached_features(sets, began_cached)
         # A killed run may have had no time to remove the checkpoints it superseded.
         self.checkpointer.delete_checkpoints(min_keys=[self.hparams.validation_metric])
         self.loaded = None
@@ -308,6 +313,20 @@ class SERBrain(NonfiniteGuard):
             for data in sets
         ]
 
+    def _with_augmentation(self, train_set) -> DynamicItemDataset:
+        if not isinstance(train_set, DynamicItemDataset):
+            raise SERError(
+                "The setting augment needs the training set of dataio_prep(), not a loader of "
+                "your own; give fit() that set, or give --augment=null."
+            )
+        if self.hparams.feature_cache_gb and if_main_process():
+            logger.info(
+                "front end: computed in every epoch, for each hears other augmented clips; "
+                "feature_cache_gb has no effect"
+            )
+        train_set, self.augmented = with_augmentation(train_set, self.hparams)
+        return train_set
+
     def _shows_bar(self, progressbar: bool | None = None) -> bool:
         """Bars only on a terminal, unless asked for; a log file gets one line an epoch."""
         if progressbar is not None:
@@ -446,6 +465,8 @@ class SERBrain(NonfiniteGuard):
             self.average.end_training(epoch)
         if stage == Stage.TRAIN:
             seed_epoch(self.hparams.seed, epoch)
+            if self.augmented is not None:
+                self.augmented.epoch = epoch
 
     def end_epoch(
         self, epoch: int, train: Mapping[str, float], valid: Mapping[str, float]

@@ -5,6 +5,7 @@ Shapes: B clips, S samples, T frames, C front-end channels.
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
 from collections.abc import Mapping, Sequence
 
@@ -17,9 +18,11 @@ from torch import Tensor
 
 from ser_brain.core.errors import SERError
 from ser_brain.core.log import get_logger
+from ser_brain.data.augmentation import Augmentation
 from ser_brain.data.dataset import (
     collate,
     evaluation_loader,
+    load_signal,
     make_dataset,
     require_lengths,
 )
@@ -201,3 +204,65 @@ def with_features(
     rows = {i: dataset.data[i] for i in dataset.data_ids}
     rate_hz = hparams.encoder.sample_rate_hz
     return make_dataset(rows, hparams.emotions, rate_hz, cache.features_of)
+
+
+# -- augmentation
+
+
+class AugmentedClips:
+    """The training set's clips as an epoch hears them.
+
+    Parameters
+    ----------
+    augmentation : Augmentation
+
+    Attributes
+    ----------
+    epoch : int
+        From 1 on. Set it before an epoch's loader starts its workers, which get copies.
+    """
+
+    def __init__(self, augmentation: Augmentation) -> None:
+        self.augmentation = augmentation
+        self.epoch = 0
+
+    def __call__(self, signal_S: Tensor, utterance_id: str) -> Tensor:
+        """Return the view of a clip whose number is the epoch's."""
+        view_S = self.augmentation.view(signal_S.numpy(), utterance_id, self.epoch)
+        return torch.from_numpy(view_S)
+
+
+def with_augmentation(
+    dataset: DynamicItemDataset, hparams
+) -> tuple[DynamicItemDataset, AugmentedClips]:
+    """Return a training set that augments its clips as the setting ``augment`` says.
+
+    Parameters
+    ----------
+    dataset : DynamicItemDataset
+        Of :func:`dataio_prep`.
+    hparams : namespace
+        ``augment``, ``seed``, ``emotions`` and ``encoder``.
+
+    Raises
+    ------
+    SERError
+        If the setting is bad, or asks for babble of too few clips.
+    """
+    rows = {i: dataset.data[i] for i in dataset.data_ids}
+    encoder = hparams.encoder
+    rate_hz = encoder.sample_rate_hz
+
+    def load(row: Mapping) -> np.ndarray:
+        place = (row["start"], row["stop"], rate_hz, row["duration"])
+        return load_signal(row["wav"], *place).numpy()
+
+    augmentation = Augmentation(
+        hparams.augment,
+        hparams.seed,
+        rate_hz,
+        (encoder.min_samples, encoder.max_samples),
+        {i: functools.partial(load, row) for i, row in rows.items()},
+    )
+    augmented = AugmentedClips(augmentation)
+    return make_dataset(rows, hparams.emotions, rate_hz, augmented=augmented), augmented

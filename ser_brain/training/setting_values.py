@@ -12,6 +12,7 @@ from hyperpyyaml.core import parse_arithmetic
 from ruamel.yaml import YAMLError as RuamelError  # raised by HyperPyYAML's first pass
 
 from ser_brain.core.errors import SERError, bad_value
+from ser_brain.data.augmentation import parse_augment
 
 MOST_CHARACTERS = 100_000  # of a settings text; the project's own files have 5,000
 LARGEST_SEED = 2**32 - 1  # NumPy's limit
@@ -175,6 +176,7 @@ def check_kinds(settings: Mapping) -> None:
     for key, kind in KINDS.items():
         if key in settings and not kind.holds(settings[key]):
             raise SERError(f"Bad {key} {_shown(settings[key])}; expected {kind.expected}.")
+    parse_augment(_without_ruamel(settings.get("augment")))
     _check_together(settings)
 
 

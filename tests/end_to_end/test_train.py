@@ -234,6 +234,7 @@ def test_a_run_that_never_began_leaves_no_folder(change, corpus, tmp_path, monke
         (["hparams/base.yaml"], "is not an experiment"),
         (["hparams/classification.yaml", "--sed=3"], "Unknown setting 'sed'"),
         (["hparams/classification.yaml", "--seed=x"], "Bad seed 'x'"),
+        (["hparams/classification.yaml", "--augment={gain: {}}"], "gain has no probability"),
         (["hparams/classification.yaml", "--corpus=emodbb"], "Bad corpus 'emodbb'"),
         (["hparams/classification.yaml", "--corpus=emodb"], "emodb needs --data_folder DIR"),
         (["hparams/classification.yaml", "--data_folder=no"], "No data folder no for demo"),

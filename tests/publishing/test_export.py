@@ -220,12 +220,6 @@ def test_a_run_that_goes_on_is_not_exported(tmp_path):
         read_trained(tmp_path)
 
 
-def test_a_folds_folder_is_exported_by_its_parts(tmp_path):
-    write_json(tmp_path / "folds.json", {"parts": {"fold 1": "fold-1", "fold 2": "fold-2"}})
-    with pytest.raises(SERError, match="several models; .* one of its parts: fold-1, fold-2"):
-        read_trained(tmp_path)
-
-
 @pytest.fixture(scope="module")
 def adapted(run, tmp_path_factory):
     """A run like ``run`` that trains low-rank updates of its encoder."""

@@ -63,7 +63,7 @@ def test_arithmetic_takes_no_time():
 # Their own code names the values that are right.
 CHECKED_WHERE_USED = {
     *("corpora", "vad_source", "required_label", "split", "folds", "encoder_source"),
-    *("freeze", "layer", "validation_metric", "__set_seed"),
+    *("freeze", "layer", "validation_metric", "augment", "__set_seed"),
 }
 
 
@@ -114,6 +114,7 @@ def load(tmp_path, **overrides):
         ("allow_partial", "maybe", "True or False"),
         ("experiment", "null", "a name"),
         ("modules", "{}", "a mapping with an encoder and a head"),
+        ("augment", "noise", "null, or distortions like {noise: {probability: 0.5"),
         ("brain", "x", "a class to build"),
         ("encoder_optimizer", "null", "a class to build"),
     ],
