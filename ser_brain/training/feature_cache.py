@@ -193,7 +193,9 @@ class FeatureCache:
         # All ranks take from the same list; only the first reports its progress.
         progress = Progress(self.what, "clips", len(rows))
         main = if_main_process()
-        with tqdm(total=len(rows), desc=self.what, unit="clip", disable=not (bar and main)) as t:
+        with tqdm(
+            total=len(rows), desc=self.what, unit="clip", disable=not (bar and main)
+        ) as t:
             for batch in batches:
                 todo = [i for i in batch if not self.files[i].exists()]
                 computed = self.compute([rows[i] for i in todo]) if todo else []

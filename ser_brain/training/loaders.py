@@ -9,6 +9,7 @@ import functools
 import multiprocessing
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.dataio.dataloader import SaveableDataLoader

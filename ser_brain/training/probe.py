@@ -23,14 +23,16 @@ from torch import Tensor, nn
 from ser_brain.core.errors import SERError, bad_value
 from ser_brain.core.log import get_logger
 from ser_brain.data.dataset import collate
-from ser_brain.models.heads import MaskedLoss
+from ser_brain.data.experiment import LOSSES
+from ser_brain.models.losses import MaskedLoss
 from ser_brain.training.brain import SERBrain
 from ser_brain.training.device import world_size
 from ser_brain.training.feature_cache import EmbeddingCache, NoRoom, weights_digest
-from ser_brain.training.stage_stats import StageRecord, class_statistics, validation_value
+from ser_brain.training.stage_stats import StageRecord, class_statistics
 
 logger = get_logger(__name__)
 REFIT = "refit"  # in the meta file of the checkpoint that is tested
+HEADS = {"emotion_head": "emotion", "va_head": "valence_arousal"}  # -> task
 CHUNK = 2048  # clips that are scored at once
 IN_MEMORY = 2**30  # bytes of embeddings; more are read from a file as they are needed
 MOST_STEPS = 500  # of L-BFGS, which usually needs fewer than 100
@@ -41,8 +43,10 @@ class Probe(SERBrain):
     """Base of the experiments on a frozen encoder; put it before the experiment's Brain.
 
     One epoch solves for every weight decay from strong to weak, in ``number_of_decays`` steps
-    between the two of ``weight_decays``, and keeps the one whose validation metric is best.
-    :meth:`refit` then solves once more, on training and validation utterances together.
+    between the two of ``weight_decays``, and keeps those whose validation loss is lowest.
+    :meth:`refit` then solves once more, on training and validation utterances together. The
+    setting ``emotion_classifier`` decides what the emotion head is: ``gaussian``, see
+    :meth:`_fit_gaussian`, or ``losses``, the minimum of the losses in ``loss_weights``.
 
     Checkpoints hold no encoder: it is frozen, and its digest tells whether it is the same.
     """
@@ -55,7 +59,8 @@ class Probe(SERBrain):
         if encoder.layer == "mix":
             saved["layer_weights"] = nn.ParameterDict({"logits": encoder.layer_logits})
         self.checkpointer.recoverables["modules"] = nn.ModuleDict(saved)
-        self.weight_decay: float | None = None  # the one that was chosen
+        self.decays: dict[str, float] = {}  # head -> the weight decay that was chosen
+        self.counted: Mapping[str, MaskedLoss] = {}  # losses of the last chunk
         self.cache: EmbeddingCache | None = None
         self.valid_chunks: list[PaddedBatch] = []
 
@@ -68,10 +73,18 @@ class Probe(SERBrain):
                 "A probe embeds every clip once, so it cannot learn which frames count; give "
                 "--pooling=mean_std, or fine-tune (hparams/finetune) with --freeze=all."
             )
+        if encoder.layer == "mix" and self.hparams.emotion_classifier == "gaussian":
+            raise SERError(
+                "A Gaussian classifier learns no weights of layers; give --layer=all, or "
+                "--emotion_classifier=losses."
+            )
         if world_size() > 1:
             raise SERError("A probe trains in seconds in one process; run it without torchrun.")
 
     # -- embeddings
+
+    def _with_cached_features(self, sets: Sequence, began_cached: bool | None) -> list:
+        return list(sets)  # the cache holds embeddings instead
 
     def make_dataloader(self, dataset, stage: Stage, ckpt_prefix=None, **loader_kwargs):
         """Embed a set. Training gets all of it as one batch of chunks, other stages chunks."""
@@ -144,35 +157,104 @@ class Probe(SERBrain):
     # -- solving
 
     def init_optimizers(self) -> None:
-        """None: :meth:`fit_batch` makes one for each weight decay."""
+        """None: every solution makes its own."""
         self.optimizers_dict = {}
 
     def fit_batch(self, chunks: Sequence[PaddedBatch]) -> Tensor:
-        """Solve for every weight decay, and keep the one that validates best."""
+        """Solve for every weight decay, and keep those that validate best.
+
+        Each head has a decay of its own, unless layer weights are learned for both.
+        """
+        self.labelled = self._count_labels(chunks)
+        parts = {"all": [*self.hparams.loss_weights]}
+        if self.model.encoder.layer != "mix":
+            parts = {name: self._losses_of(name) for name in HEADS if getattr(self.model, name)}
         strong, weak = self.hparams.weight_decays
-        metric, tried = self.hparams.validation_metric, {}
-        best: tuple[float, dict] | None = None
-        for decay in np.geomspace(strong, weak, self.hparams.number_of_decays):
-            self._solve(chunks, float(decay))
-            value = validation_value(self._validation(), metric, 1)
-            tried[f"{decay:.3g}"] = round(value, 4)
-            if best is None or value < best[0]:
-                best, self.weight_decay = (value, self._heads_state()), float(decay)
-        logger.info(f"weight decay -> validation {metric}: {tried}")
-        self._trained().load_state_dict(best[1])
+        decays = np.geomspace(strong, weak, self.hparams.number_of_decays).tolist()
+        best: dict[str, tuple[float, dict]] = {}
+        for decay in decays:
+            self._solve(chunks, dict.fromkeys(HEADS, decay))
+            valid = self._validation()
+            for part, names in parts.items():
+                if any(name in valid for name in names):
+                    value = sum(self.hparams.loss_weights[n] * valid.get(n, 0) for n in names)
+                    if part not in best or value < best[part][0]:
+                        kept = self._trained() if part == "all" else getattr(self.model, part)
+                        best[part] = (value, copy.deepcopy(kept.state_dict()))
+                        self.decays |= dict.fromkeys(HEADS if part == "all" else [part], decay)
+        for part, (_, state) in best.items():
+            module = self._trained() if part == "all" else getattr(self.model, part)
+            module.load_state_dict(state)
+        chosen = ", ".join(f"{name} {self.decays[name]:.3g}" for name in parts if name != "all")
+        logger.info(f"weight decay, chosen on the validation set: {chosen or self.decays}")
         return self._training_loss(chunks)
 
     def _trained(self) -> nn.Module:
         return self.checkpointer.recoverables["modules"]
 
-    def _heads_state(self) -> dict:
-        return copy.deepcopy(self._trained().state_dict())
+    def _losses_of(self, head: str) -> list[str]:
+        known = LOSSES[HEADS[head]]
+        return [name for name in self.hparams.loss_weights if name in known]
 
-    def _solve(self, chunks: Sequence[PaddedBatch], decay: float) -> None:
-        """Minimise the mean loss plus half the decay times the squared weights of the heads."""
-        heads = [self.model.emotion_head, self.model.va_head]
-        weights = [head.linear.weight for head in heads if head is not None]
-        parameters = [p for p in self._trained().parameters() if p.requires_grad]
+    def _solve(self, chunks: Sequence[PaddedBatch], decays: Mapping[str, float]) -> None:
+        """Fit the heads; the emotion head in closed form if it is a Gaussian classifier."""
+        parameters = self._trained()
+        if (
+            self.hparams.emotion_classifier == "gaussian"
+            and self.model.emotion_head is not None
+        ):
+            self._fit_gaussian(chunks, decays["emotion_head"])
+            parameters = self.model.va_head
+        if parameters is not None:
+            self._minimize(
+                chunks, [p for p in parameters.parameters() if p.requires_grad], decays
+            )
+
+    @torch.no_grad()
+    def _fit_gaussian(self, chunks: Sequence[PaddedBatch], decay: float) -> None:
+        """Fit one Gaussian for each class with a common covariance, all classes alike likely.
+
+        This is linear discriminant analysis; ``decay`` times the mean variance is added to the
+        variance of every coordinate (Friedman 1989, eq. 18).
+        """
+        x_ND = torch.cat([self._standardized(chunk) for chunk in chunks]).double()
+        class_N = torch.cat([chunk.emotion_index for chunk in chunks])
+        weight_N = torch.cat([chunk.emotion_weight for chunk in chunks]).double()
+        x_ND, class_N, weight_N = (t[class_N >= 0] for t in (x_ND, class_N, weight_N))
+        one_hot_NE = nn.functional.one_hot(class_N, len(self.hparams.emotions)).double()
+        share_NE = one_hot_NE * weight_N[:, None]
+        mean_ED = share_NE.T @ x_ND / share_NE.sum(0).clamp_min(1e-12)[:, None]
+        # Every class counts alike in the common covariance, however many clips it has.
+        share_N = (share_NE / share_NE.sum(0).clamp_min(1e-12)).sum(1) / (
+            share_NE.sum(0) > 0
+        ).sum()
+        within_ND = (x_ND - mean_ED[class_N]) * share_N.sqrt()[:, None]
+        ridge = decay * within_ND.square().sum() / within_ND.shape[1]
+        if len(within_ND) < within_ND.shape[1]:  # the smaller of both systems of equations
+            gram_NN = within_ND @ within_ND.T
+            gram_NN.diagonal().add_(ridge)
+            inner_NE = torch.cholesky_solve(
+                within_ND @ mean_ED.T, torch.linalg.cholesky(gram_NN)
+            )
+            weight_ED = (mean_ED - inner_NE.T @ within_ND) / ridge
+        else:
+            covariance_DD = within_ND.T @ within_ND
+            covariance_DD.diagonal().add_(ridge)
+            weight_ED = torch.cholesky_solve(mean_ED.T, torch.linalg.cholesky(covariance_DD)).T
+        linear = self.model.emotion_head.linear
+        linear.weight.copy_(weight_ED)
+        linear.bias.copy_(-0.5 * (weight_ED * mean_ED).sum(1))
+
+    def _standardized(self, chunk: PaddedBatch) -> Tensor:
+        embedding_BD = self.model.embedding_of(chunk.statistics.to(self.device))
+        return self.model.standardizer(embedding_BD)
+
+    def _minimize(
+        self, chunks: Sequence[PaddedBatch], parameters: list, decays: Mapping[str, float]
+    ) -> None:
+        """Minimise the mean loss plus half the decay times the squared weights of each head."""
+        heads = {name: getattr(self.model, name) for name in HEADS}
+        weights = {name: head.linear.weight for name, head in heads.items() if head is not None}
         optimizer = torch.optim.LBFGS(
             parameters,
             max_iter=MOST_STEPS,
@@ -180,11 +262,11 @@ class Probe(SERBrain):
             tolerance_change=1e-9,
             line_search_fn="strong_wolfe",
         )
-        self.labelled = self._count_labels(chunks)
 
         def closure() -> Tensor:
+            self.record = StageRecord(Stage.TRAIN)
             optimizer.zero_grad()
-            total = 0.5 * decay * sum(weight.square().sum() for weight in weights)
+            total = sum(0.5 * decays[name] * w.square().sum() for name, w in weights.items())
             total.backward()
             for chunk in chunks:
                 loss = self._loss(chunk, Stage.TRAIN)
@@ -197,10 +279,9 @@ class Probe(SERBrain):
     @torch.no_grad()
     def _count_labels(self, chunks: Sequence[PaddedBatch]) -> dict[str, float]:
         """How much every loss weighs in the whole set: the number of labelled utterances."""
-        self.labelled = dict.fromkeys(self.loss_names, 1.0)
-        counts = dict.fromkeys(self.loss_names, 0.0)
+        self.labelled = dict.fromkeys(self.hparams.loss_weights, 1.0)
+        counts = dict.fromkeys(self.hparams.loss_weights, 0.0)
         for chunk in chunks:
-            self.counted: Mapping[str, MaskedLoss] = {}
             self._loss(chunk, Stage.TRAIN)
             for name, loss in self.counted.items():
                 counts[name] += float(loss.count)
@@ -254,7 +335,8 @@ class Probe(SERBrain):
         chunks = [*self._chunks(train_set), *self._chunks(valid_set)]
         self._standardize(chunks)
         self.record = StageRecord(Stage.TRAIN)
-        self._solve(chunks, best.meta["weight_decay"])
+        self.labelled = self._count_labels(chunks)
+        self._solve(chunks, best.meta["weight_decays"])
         metric = self.hparams.validation_metric
         meta = {name: value for name, value in best.meta.items() if name != metric}
         self.checkpointer.save_checkpoint(meta={**meta, REFIT: 0.0}, verbosity=10)
@@ -264,7 +346,7 @@ class Probe(SERBrain):
         """Facts that every checkpoint carries."""
         return {
             **super().checkpoint_meta(),
-            "weight_decay": self.weight_decay,
+            "weight_decays": self.decays,
             "encoder_sha256": weights_digest(self.model.encoder),
         }
 
