@@ -88,7 +88,8 @@ def run_experiment(folder: Path, settings: str, hparams: dict, run_opts) -> None
         run_opts=device.set_up(run_opts, hparams["fast_precision"]),
         checkpointer=hparams["checkpointer"],
     )
-    require_room(folder, brain.modules, 0 if brain.test_only else hparams["number_of_epochs"])
+    epochs = 0 if brain.test_only else hparams["number_of_epochs"]
+    require_room(folder, brain.modules, epochs, hparams["weight_averaging"] is not None)
     # Nothing of the folder has changed so far; from here on the run has begun.
     facts = {"protocol": str(data.protocol), "seed": experiment.seed}
     facts |= {"run_options": brain.run_options}

@@ -214,7 +214,9 @@ class AtomicCheckpointer(Checkpointer):
         return path.with_name(PARTIAL + path.name)
 
 
-def require_room(folder: str | Path, modules: Module, epochs: int) -> None:
+def require_room(
+    folder: str | Path, modules: Module, epochs: int, averaged: bool = False
+) -> None:
     """Stop if the checkpoints that are still to be written will not fit on the disk.
 
     Parameters
@@ -225,6 +227,8 @@ def require_room(folder: str | Path, modules: Module, epochs: int) -> None:
         A checkpoint has their weights and, for trained ones, Adam's two moments.
     epochs : int
         Of the whole run. Finished epochs and their checkpoints need no more room.
+    averaged : bool
+        Whether they also have an average of the trained weights.
 
     Raises
     ------
@@ -235,7 +239,8 @@ def require_room(folder: str | Path, modules: Module, epochs: int) -> None:
     to_come = min(KEPT_AT_ONCE - len(kept), epochs - max(kept.values(), default=0))
     if to_come <= 0:
         return
-    numbers = sum(p.numel() * (3 if p.requires_grad else 1) for p in modules.parameters())
+    copies = 4 if averaged else 3
+    numbers = sum(p.numel() * (copies if p.requires_grad else 1) for p in modules.parameters())
     sizes = [sum(file.stat().st_size for file in path.iterdir()) for path in kept]
     needed = to_come * max(sizes, default=4 * numbers)  # float32
     free = shutil.disk_usage(folder).free

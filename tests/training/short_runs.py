@@ -29,6 +29,7 @@ def fit(corpus, encoder, folder, interrupt_after=None, options=(), **changes):
         "fast_precision": "fp32",
         "feature_cache_gb": 0,
         "lr_encoder": 0.01,
+        "patience": "null",
         **changes,
     }
     arguments = [a.removeprefix("--").split("=", 1) for a in settings(corpus, folder, **chosen)]

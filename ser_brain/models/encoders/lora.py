@@ -68,9 +68,11 @@ def add_lora(encoder: Encoder, rank: int, alpha: float, targets: list[str]) -> N
 def merge_lora(encoder: Encoder) -> None:
     """Add the updates to the projections' weights; the encoder is then an ordinary one."""
     for name, lora in _updates(encoder):
-        update = lora.adapter_up_proj.weight @ lora.adapter_down_proj.weight
+        up, down = lora.adapter_up_proj.weight, lora.adapter_down_proj.weight
         with torch.no_grad():
-            lora.pretrained_module.weight += lora.scaling * update
+            # In float64, so that the weights are rounded only once.
+            update = lora.scaling * (up.double() @ down.double())
+            lora.pretrained_module.weight.copy_(lora.pretrained_module.weight + update)
         replace_module(encoder, name, lora.pretrained_module)
 
 
