@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ser_brain.analysis.mood.change import MEASURES, outcomes_of, permute
+from ser_brain.analysis.mood.analysis import MEASURES, outcomes_of, permute
 from ser_brain.evaluation.significance import ALPHA, holm
 
 AT_ONCE = 50  # repetitions; more would take more memory, not less time
