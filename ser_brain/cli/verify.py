@@ -21,10 +21,7 @@ from ser_brain.core.errors import one_line
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "folder",
-        type=Path,
-        metavar="DIR",
-        help="a run, folds, model or report folder",
+        "folder", type=Path, metavar="DIR", help="a run, folds, model or report folder"
     )
     parser.add_argument(
         "--manifest_folder",

@@ -109,10 +109,7 @@ def _rows(periods: Periods, affects: list[Affect]) -> list[dict]:
 
 
 def analyse(
-    timeline: Timeline,
-    by: str | None = None,
-    spans: tuple[Span, ...] = (),
-    block_days: int = 1,
+    timeline: Timeline, by: str | None = None, spans: tuple[Span, ...] = (), block_days: int = 1
 ) -> Mood:
     """Describe a timeline as a whole, by period and by day, and compare two periods.
 
@@ -150,10 +147,7 @@ def analyse(
 
 
 def compare(
-    days_D: np.ndarray,
-    affects: Sequence[Affect],
-    spans: tuple[Span, Span],
-    block_days: int = 1,
+    days_D: np.ndarray, affects: Sequence[Affect], spans: tuple[Span, Span], block_days: int = 1
 ) -> Change:
     """Test whether affect differs between two spans without a common day.
 
