@@ -13,7 +13,7 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
-from ser_brain.cli import Outcome
+from ser_brain.cli import MANY, Outcome
 from ser_brain.core.errors import SERError
 from ser_brain.core.files import write_text
 from ser_brain.core.tables import Table, to_text
@@ -46,8 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--where",
-        nargs="+",
-        default=[],
+        **MANY,
         metavar="KEY=VALUE",
         help="only utterances whose manifest field has this value, such as language=deu",
     )
@@ -81,15 +80,8 @@ def run(arguments: argparse.Namespace) -> Outcome:
         "beyond the smallest class": len(data.rows) - len(ids),
         **{f"not in the manifest: {kind}": len(p) for kind, p in unprepared.items()},
     }
-    protocol = "/".join(
-        [
-            data.name,
-            source or card["default_source"],
-            f"{len(emotions)}-class",
-            "balanced",
-            f"seed {arguments.seed}",
-        ]
-    )
+    what = f"{data.name}/{source or card['default_source']}/{len(emotions)}-class"
+    protocol = f"{what}/balanced/seed {arguments.seed}"
     if arguments.out is not None:
         write_text(arguments.out, "\n".join([f"# {protocol}", *ids, ""]))
     facts = {

@@ -49,14 +49,9 @@ def run(arguments: argparse.Namespace) -> Outcome:
     # This imports torch and the hub's client, which the help does without.
     from ser_brain.publishing.contents import plan_upload
 
-    plan = plan_upload(
-        arguments.folder,
-        arguments.repository,
-        public=arguments.public,
-        pull_request=arguments.pr,
-        tag=arguments.tag,
-        message=arguments.message,
-    )
+    how = {"public": arguments.public, "pull_request": arguments.pr}
+    how |= {"tag": arguments.tag, "message": arguments.message}
+    plan = plan_upload(arguments.folder, arguments.repository, **how)
     return _sent(plan) if arguments.yes else _shown(plan)
 
 

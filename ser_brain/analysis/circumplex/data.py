@@ -86,12 +86,7 @@ def baseline_models(sets: Mapping[str, EmbeddingSet], baseline: Run, space: str)
     """A baseline on a model's utterances, with that model's labels, one for each layer.
 
     Where the baseline has one part, its space serves for every part of the model. Otherwise
-    parts are paired by name.
-
-    Raises
-    ------
-    SERError
-        If parts cannot be paired, or the baseline lacks an utterance.
+    parts are paired by name. A baseline that lacks a part or an utterance is an error.
     """
     models = []
     parts = list(dict.fromkeys(part for one in sets.values() for part in one.clouds))
@@ -148,23 +143,11 @@ def _points_by_id(run: Run, part: str, space: str) -> dict[str, np.ndarray]:
 def read_sets(
     run: Run, parts: Mapping[str, str], space: str, names: Sequence[str] = ()
 ) -> dict[str, EmbeddingSet]:
-    """The sets of a run: test sets in the order asked for, then training sets.
+    """The sets of a run: test sets in the order of ``names`` (all where empty), then others.
 
-    Parameters
-    ----------
-    run : Run
-        Read with its embeddings.
-    parts : mapping
-        Short name of a part -> its name in the run; the parts to take.
-    space : {"embedding", "va"}
-    names : sequence of str
-        Test sets to take; all where empty. Training sets are always taken: they are fitted
-        on, and not tested.
-
-    Raises
-    ------
-    SERError
-        If the run lacks a set or the space, or a set has fewer than two emotions.
+    Training sets are always taken: they are fitted on, and not tested. ``parts`` maps the
+    short name of each part to take to its name in the run. An error says which set or space
+    the run lacks, or which set has fewer than two emotions.
     """
     if space not in SPACES:
         raise bad_value("space", space, SPACES)

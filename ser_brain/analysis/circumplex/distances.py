@@ -113,16 +113,7 @@ def reduce_sets(
 def fit(points_ND: np.ndarray, components: int | None) -> Reduction:
     """Fit principal components, or keep the axes where ``components`` is None.
 
-    Raises
-    ------
-    SERError
-        If the points are not finite, all equal, or span fewer dimensions than that.
-
-    Examples
-    --------
-    >>> line = fit(np.array([[0.0, 0.0], [3.0, 4.0]]), 1)
-    >>> line.ratio_R.round(3).tolist(), float(np.ptp(line.project(np.array([[0, 0], [3, 4]]))))
-    ([1.0], 5.0)
+    Points that are not finite, all equal, or span fewer dimensions than that are an error.
     """
     count, size = points_ND.shape
     bad = int((~np.isfinite(points_ND).all(axis=1)).sum())
@@ -320,15 +311,11 @@ def pairwise_distances(
     resampled: Mapping[str, Moments],
     draws: Draws,
 ) -> tuple[dict, np.ndarray]:
-    """Distances between all emotions, as means over the parts.
+    """Distances between all emotions, as means over the parts; and their mean_B.
 
-    Returns
-    -------
-    results : dict
-        ``pairs``, the farthest first: ``between``, and an estimate for each kind of distance;
-        ``mean``: mean shared distance over the pairs; ``parts``: the same in every part.
-    mean_B : ndarray
-        The mean on every resample.
+    The results are ``pairs``, the farthest first: ``between``, and an estimate for each kind
+    of distance; ``mean``: mean shared distance over the pairs; ``parts``: the same in every
+    part. mean_B is that mean on every resample.
     """
     first, second = np.triu_indices(len(emotions), 1)
     found = {part: distances(one) for part, one in of_parts.items()}

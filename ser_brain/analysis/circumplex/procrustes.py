@@ -91,16 +91,11 @@ def on_ratings(cloud: Cloud) -> Placement | None:
 
 
 def place(reduced: ReducedSet, fit: Fit, recentred: bool = False) -> dict[str, np.ndarray]:
-    """Place the test utterances of every part, each speaker by a fit on others.
+    """Place the test utterances of every part, (N, 2), each speaker by a fit on others.
 
-    ``recentred`` first shifts the test set, without using its labels, so that its mean is that
-    of the fitted set: another microphone or language shifts all points alike. This assumes
-    that both hold the emotions in similar shares.
-
-    Returns
-    -------
-    dict
-        Part -> points (N, 2); NaN where a fit is impossible.
+    They are NaN where a fit is impossible. ``recentred`` first shifts the test set, without
+    using its labels, so that its mean is that of the fitted set: another microphone or language
+    shifts all points alike. This assumes that both hold the emotions in similar shares.
     """
     placed = {}
     for part in reduced.test.clouds:

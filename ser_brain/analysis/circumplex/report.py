@@ -84,7 +84,7 @@ def write_circumplex(
     test_sets: Sequence[str] = (),
     components: int = 3,
 ) -> dict:
-    """Analyse a run, next to baselines, and write the report.
+    """Analyse a run, next to baselines, and write the report; returns ``results.json``.
 
     Parameters
     ----------
@@ -100,16 +100,6 @@ def write_circumplex(
         holds no embeddings of its training set.
     components : int
         k, the dimensions in which Gaussians are fitted and from which points are placed.
-
-    Returns
-    -------
-    dict
-        The content of ``results.json``.
-
-    Raises
-    ------
-    SERError
-        If a folder or a set cannot be analysed.
     """
     if components < 1:
         raise SERError(f"Bad --components {components}; expected 1 or more.")

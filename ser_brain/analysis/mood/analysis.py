@@ -123,11 +123,6 @@ def analyse(
     block_days : int
         How many consecutive days, from the first of a span, stay together. A block counts
         once, as the mean of its days.
-
-    Raises
-    ------
-    SERError
-        If there are too many periods, or too few days to compare.
     """
     periods = periods_of(timeline.local_N, by or default_by(timeline.local_N))
     check_count(periods)
@@ -235,12 +230,6 @@ def permute(
     Gives p and the size of the difference of means under every split. The splits are drawn
     where there are more than EXACT_UP_TO; then p = (1 + as extreme) / (1 + drawn) (Phipson and
     Smyth 2010, equation 2).
-
-    Examples
-    --------
-    >>> p_K, differences_SK = permute(np.zeros((3, 1)), np.ones((3, 1)), None)
-    >>> p_K.tolist(), len(differences_SK)
-    ([0.1], 20)
     """
     found = permutation_test(
         (a_UK, b_UK),
@@ -260,11 +249,6 @@ def splits_of(units_a: int, units_b: int) -> tuple[int, bool, float]:
 
     With equally many units in both periods, a split and its mirror image have the same
     difference.
-
-    Examples
-    --------
-    >>> splits_of(4, 4), splits_of(30, 30)
-    ((70, True, 0.02857142857142857), (9999, False, 0.0001))
     """
     every = math.comb(units_a + units_b, units_a)
     if every > EXACT_UP_TO:

@@ -193,11 +193,6 @@ def share_inside(density_GG: np.ndarray) -> np.ndarray:
 
     The cells below a value s are the highest density region of share s: the smallest area
     that holds it (Hyndman 1996, The American Statistician 50(2)).
-
-    Examples
-    --------
-    >>> share_inside(np.array([[4.0, 1.0], [3.0, 2.0]])).tolist()
-    [[0.4, 1.0], [0.7, 0.9]]
     """
     flat = density_GG.ravel()
     order = np.argsort(-flat, kind="stable")

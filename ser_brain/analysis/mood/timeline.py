@@ -231,14 +231,7 @@ def _unpacked(rows: Rows, key: str) -> Rows:
 def prototype_points(
     classes: Sequence[str], probs_NC: np.ndarray
 ) -> tuple[np.ndarray, list[str]]:
-    """Points, with notes, from class probabilities: weighted means of the classes' prototypes.
-
-    Examples
-    --------
-    >>> half = np.array([[0.5, 0.5]])
-    >>> prototype_points(["happiness", "neutral"], half)[0].round(2).tolist()
-    [[0.5, 0.07]]
-    """
+    """Points, and notes, from class probabilities: weighted means of the prototypes."""
     places = [prototype(name) for name in classes]
     if None in places:
         raise SERError(
