@@ -37,9 +37,9 @@ def run_of(folder):
     return read_run(folder, embeddings=True, scores=False)
 
 
-def read(folder, space="embedding", names=(), parts=None):
+def read(folder, space="embedding", names=()):
     run = run_of(folder)
-    return read_sets(run, parts or {part: part for part in run.parts}, space, names)
+    return read_sets(run, {part: part for part in run.parts}, space, names)
 
 
 def row_numbers(cloud):
@@ -61,11 +61,16 @@ def halves(folder):
 def test_each_layer_is_a_model_whose_folds_are_parts(tmp_path):
     names = ["fold 1, layer 2", "fold 2, layer 2", "fold 1, layer last"]
     parts = {name: write_run(tmp_path / str(n), ALL, FOUR) for n, name in enumerate(names)}
-    models = read_models(run_of(write_folds(tmp_path, parts)), "embedding")
-    assert {label: list(sets["planted"].clouds) for label, sets in models} == {
-        "tiny, untuned, layer 2": ["fold 1", "fold 2"],
-        "tiny, untuned, layer last": ["fold 1"],
+    write_run(tmp_path / "2", ALL, FOUR, "more")
+    run = run_of(write_folds(tmp_path, parts))
+    models = read_models(run, "embedding")
+    found = {label: {n: list(s.clouds) for n, s in sets.items()} for label, sets in models}
+    assert found == {
+        "tiny, untuned, layer 2": {"planted": ["fold 1", "fold 2"]},
+        "tiny, untuned, layer last": {"planted": ["fold 1"], "more": ["fold 1"]},
     }
+    with pytest.raises(SERError, match="Bad test set 'more'; expected one of: planted"):
+        read_models(run, "embedding", ["more"])
 
 
 def test_a_baseline_is_read_on_the_runs_utterances(tmp_path):
@@ -178,16 +183,6 @@ def test_prototypes_are_no_ratings(tmp_path):
     assert np.isnan(read(tmp_path)["planted"].clouds["run"].true_va_N2).all()
 
 
-def test_a_set_that_the_chosen_parts_lack(tmp_path):
-    parts = {name: write_run(tmp_path / name[-1], ALL, FOUR) for name in ("seed 1", "seed 2")}
-    write_run(parts["seed 2"], ALL, FOUR, "more")
-    folder = write_folds(tmp_path, parts)
-    assert list(read(folder)) == ["planted", "more"]
-    assert list(read(folder, parts={"a": "seed 1"})) == ["planted"]
-    with pytest.raises(SERError, match="Bad test set 'more'; expected one of: planted"):
-        read(folder, names=["more"], parts={"a": "seed 1"})
-
-
 def test_a_speaker_is_one_cluster_in_every_part():
     """Two models are tested on the same people, a third on others."""
     same = points(circle(FOUR), 2, 3)
@@ -211,11 +206,6 @@ def test_utterances_of_unknown_speakers_are_drawn_singly_or_in_groups(monkeypatc
     assert set(draws.clusters_of(unknown)) == set(range(drawn))
 
 
-def test_the_mean_over_parts_skips_undefined_ones():
-    found = mean_over_parts([np.array([1.0, np.nan]), np.array([3.0, np.nan])])
-    assert found[0] == 2 and np.isnan(found[1])
-
-
 def test_percentile_and_basic_intervals():
     many = Draws(Clusters(np.arange(10_000), 10_000, "speaker", ""), {}, np.zeros((0, 10_000)))
     drawn = np.linspace(3, 7, 1001)
@@ -226,3 +216,5 @@ def test_percentile_and_basic_intervals():
     assert percentile_estimate(np.nan, drawn, many) == undefined
     assert basic_estimate(np.nan, drawn, many) == undefined
     assert basic_estimate(2.0, np.full(9, np.nan), many)["low"] is None
+    found = mean_over_parts([np.array([1.0, np.nan]), np.array([3.0, np.nan])])
+    assert found[0] == 2 and np.isnan(found[1])

@@ -38,13 +38,6 @@ def test_a_planted_rotation_reflection_scale_and_shift_is_undone(size, seed):
     assert found.rotation_k2.T @ found.rotation_k2 == pytest.approx(np.eye(2))
 
 
-def test_a_stretched_plane_is_not_made_a_circle():
-    words_E2 = circle(SEVEN, radius=1.0)
-    flat_E2 = words_E2 * [1.0, 0.1]
-    placed = fit(flat_E2, words_E2).place(flat_E2)
-    assert np.ptp(placed[:, 1]) < 0.2 * np.ptp(placed[:, 0])
-
-
 def test_scale_is_the_least_squares_one():
     rng = np.random.default_rng(0)
     points, goals = rng.normal(size=(6, 2)), rng.normal(size=(6, 2))
@@ -55,6 +48,11 @@ def test_scale_is_the_least_squares_one():
         return ((placed - goals) ** 2).sum()
 
     assert misfit(found.scale) < min(misfit(found.scale * 1.01), misfit(found.scale * 0.99))
+    # One scale for both axes: a stretched plane is not made a circle.
+    words_E2 = circle(SEVEN, radius=1.0)
+    flat_E2 = words_E2 * [1.0, 0.1]
+    placed = fit(flat_E2, words_E2).place(flat_E2)
+    assert np.ptp(placed[:, 1]) < 0.2 * np.ptp(placed[:, 0])
 
 
 def test_every_emotion_has_the_same_weight_and_two_are_too_few():
@@ -149,14 +147,6 @@ def test_another_set_is_placed_by_one_fit_on_the_first(shift):
     assert max(row["recentred_error"] for row in result["emotions"][:3]) < 8
     _, result = placed_and_error(found["first"])
     assert {row["recentred_error"] for row in result["emotions"]} == {None}
-
-
-def test_predicted_valence_and_arousal_are_not_moved():
-    one = cloud(*points(circle(FOUR, 1.0), 5, 4, size=2, noise=0.1, turn_DD=np.eye(2)))
-    placed, result = placed_and_error(reduced({"run": one}, FOUR, "va"), "va")
-    np.testing.assert_array_equal(placed["run"], one.points_ND)
-    assert result["mean_error"]["value"] < 6
-    assert result["emotions"][0]["left_out_error"] is None
 
 
 @pytest.mark.parametrize("step", [1, 2])

@@ -82,8 +82,8 @@ def test_an_axis_with_one_side_has_no_auc():
 
 
 def test_scores_on_the_axes_of_different_folds_are_comparable():
-    """Far from the origin and in many dimensions, raw projections are not."""
-    points_ND, *labels = points(circle(FOUR, 4.0), 5, 8, size=60, turn_DD=np.eye(60))
+    """Far from the origin and in more dimensions than clips, raw projections are not."""
+    points_ND, *labels = points(circle(FOUR, 5.0), 5, 8, size=200, turn_DD=np.eye(200))
     result, _ = separated(reduced({"run": cloud(points_ND + 50, *labels)}, FOUR))
     for axis in ("arousal", "valence"):
         assert result["best"][axis]["auc"]["value"] > 0.97, axis
@@ -129,16 +129,6 @@ def test_the_probe_finds_the_planted_axis():
         assert score_N[high_N].mean() == pytest.approx(1)
         assert score_N[~high_N].mean() == pytest.approx(0, abs=1e-9)
         assert np.corrcoef(score_N, moved_ND[:, 1])[0, 1] > 0.98
-
-
-def test_the_probe_works_in_more_dimensions_than_utterances():
-    rng = np.random.default_rng(3)
-    points_ND, high_N = rng.normal(size=(40, 300)), np.arange(40) < 20
-    points_ND[high_N, 0] += 8
-    new_ND = rng.normal(size=(400, 300))
-    new_ND[:200, 0] += 8
-    score_N = probe_scores(points_ND, high_N, ~high_N, new_ND)
-    assert roc_auc_score(np.arange(400) < 200, score_N) > 0.9
 
 
 def test_sign_flips_by_hand_and_of_many_speakers():

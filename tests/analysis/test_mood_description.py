@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 from matplotlib.path import Path
-from scipy.stats import chi2, gaussian_kde, multivariate_normal
+from scipy.stats import gaussian_kde, multivariate_normal
 
 from ser_brain.analysis.mood.description import (
     BANDWIDTH,
@@ -33,6 +33,9 @@ def test_one_point_is_the_kernel():
     expected = multivariate_normal(place, BANDWIDTH**2 * np.eye(2)).pdf(GRID_GG2)
     found = density(np.array([place]), np.array([3.0]))
     assert found == pytest.approx(expected, abs=0.01 * expected.max())
+    # The corner of the scale, and beyond, is on the grid.
+    corner = density(np.array([[1.2, -1.2]]), np.ones(1))
+    assert corner.sum() * STEP**2 == pytest.approx(1)
     assert np.unravel_index(found.argmax(), found.shape) == (30, 50)  # Rows are arousal.
 
 
@@ -48,12 +51,6 @@ def test_many_points_agree_with_scipy():
     found = density(white_N2, seconds_N)
     assert found == pytest.approx(expected, abs=0.02 * expected.max())
     assert found.sum() * STEP**2 == pytest.approx(1)
-
-
-def test_the_corner_of_the_scale_and_beyond_is_on_the_grid():
-    found = density(np.array([[1.2, -1.2]]), np.ones(1))
-    assert found.sum() * STEP**2 == pytest.approx(1)
-    assert found[0].max() < 0.01 * found.max()
 
 
 def test_the_smallest_area_of_a_normal_distribution_is_a_disc():
@@ -74,15 +71,6 @@ def test_weighted_by_speaking_time(timeline):
     assert (found.pieces, found.seconds) == (2, 4.0)
     assert found.effective == pytest.approx(16 / 10)
     assert found.range is None and found.covariance is None
-
-
-def test_the_range_of_equal_pieces(timeline):
-    va_N2 = np.random.default_rng(0).normal(size=(50, 2))
-    found = describe(timeline(va_N2))
-    covariance = np.cov(va_N2.T)
-    assert np.array(found.covariance) == pytest.approx(covariance)
-    expected = math.pi * chi2.ppf(0.8, 2) * math.sqrt(np.linalg.det(covariance)) * 49 / 48
-    assert found.range == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("count", [10, 30])
@@ -106,19 +94,15 @@ def test_the_ellipse_holds_four_fifths_of_a_normal_distribution(timeline):
     x, y = curve_K2.T
     shoelace = abs(np.sum(x[:-1] * y[1:] - x[1:] * y[:-1])) / 2
     assert shoelace == pytest.approx(found.range, rel=1e-2)
+    assert np.array(found.covariance) == pytest.approx(np.cov(va_N2.T))
 
 
-def test_points_on_a_line_have_no_area(timeline):
-    line = np.linspace(-1, 1, 20)
-    found = describe(timeline(np.stack([line, line / 3], axis=1)))
+def test_too_few_pieces_and_points_on_a_line(timeline):
+    line_N2 = np.stack([np.arange(10), np.arange(10) / 3], axis=1)
+    found = describe(timeline(line_N2))
     assert found.range == pytest.approx(0, abs=1e-6)
     assert np.isfinite(range_ellipse(found)).all()
-
-
-def test_too_few_pieces_have_no_range(timeline):
-    va_N2 = np.random.default_rng(4).normal(size=(10, 2))
-    assert describe(timeline(va_N2)).range is not None
-    assert describe(timeline(va_N2, seconds_N=[2] + [1] * 9)).range is None
+    assert describe(timeline(line_N2, seconds_N=[2] + [1] * 9)).range is None
 
 
 def moments(*texts):
@@ -180,17 +164,11 @@ def test_more_than_a_reader_compares():
         check_count(periods_of(moments("2020-01-01T00:00", "2026-12-31T00:00"), "week"))
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["2026-03-02", "2026-03-02..", "2026-02-30..2026-03-01", "2026-3-2..2026-3-8", "a..b"],
-)
-def test_bad_spans(text):
+@pytest.mark.parametrize("text", ["2026-03-02", "2026-02-30..2026-03-01", "2026-3-2..2026-3-8"])
+def test_bad_spans_and_periods(text):
+    assert span("2026-03-02..2026-03-02") == (np.datetime64("2026-03-02"),) * 2
     with pytest.raises(SERError, match="Bad period .*; expected two dates like"):
         span(text)
-
-
-def test_a_span_and_a_period():
-    assert span("2026-03-02..2026-03-02") == (np.datetime64("2026-03-02"),) * 2
     with pytest.raises(SERError, match="it ends before it begins"):
         span("2026-03-08..2026-03-02")
     with pytest.raises(SERError, match="Bad period 'weeks'; expected one of: week"):
