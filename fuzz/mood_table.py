@@ -1,4 +1,4 @@
-"""Tables of ``ser mood``: CSV and JSON lines, to the whole analysis."""
+"""Tables of ``ser mood``: CSV and JSON lines, up to the whole analysis."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def valid() -> list[dict[str, bytes]]:
 
 
 def generated():
-    """Lines in any order with other words in them; anything in place of any field."""
+    """Lines in any order with other words in them; any value in place of any field."""
     from hypothesis import strategies as st
 
     return st.one_of(
