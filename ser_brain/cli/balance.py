@@ -73,7 +73,6 @@ def run(arguments: argparse.Namespace) -> Outcome:
     data = label_corpus(manifest, "", setting, choice)
     ids = balanced_ids(data.rows, emotions, arguments.seed)
     counts = Counter(row["emotion"] for row in data.rows.values())
-    size = len(ids) // len(emotions)
     unprepared = card.get("left_out", {})
     left_out = {
         **data.left_out,
@@ -84,13 +83,9 @@ def run(arguments: argparse.Namespace) -> Outcome:
     protocol = f"{what}/balanced/seed {arguments.seed}"
     if arguments.out is not None:
         write_text(arguments.out, "\n".join([f"# {protocol}", *ids, ""]))
-    facts = {
-        "protocol": protocol,
-        "per_class": size,
-        "available": {emotion: counts[emotion] for emotion in emotions},
-        "left_out": left_out,
-        "ids": ids,
-    }
+    available = {emotion: counts[emotion] for emotion in emotions}
+    facts = {"protocol": protocol, "per_class": len(ids) // len(emotions)}
+    facts |= {"available": available, "left_out": left_out, "ids": ids}
     return Outcome(_text(facts, arguments.out), facts)
 
 

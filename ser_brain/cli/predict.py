@@ -69,9 +69,8 @@ def run(arguments: argparse.Namespace) -> Outcome:
     from ser_brain.training.device import use_fast_products
 
     files = audio_files(arguments.inputs, sys.stdin)
-    recognizer = EmotionRecognizer.from_pretrained(
-        arguments.model, arguments.revision, arguments.device, arguments.precision
-    )
+    model = arguments.model, arguments.revision, arguments.device
+    recognizer = EmotionRecognizer.from_pretrained(*model, arguments.precision)
     use_fast_products(recognizer.device)
     check_windows(arguments.window, arguments.hop, recognizer)
     speech = load_speech_detector() if arguments.vad else None

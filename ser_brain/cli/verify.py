@@ -36,11 +36,10 @@ def run(arguments: argparse.Namespace) -> Outcome:
 
     checks = verify(arguments.folder, arguments.manifest_folder)
     width = max(len(check.state) for check in checks)
-    lines = [
-        f"{check.state:<{width}}  "
-        + one_line(f"{check.item}: {check.reason}" if check.reason else check.item)
-        for check in checks
-    ]
+    lines = []
+    for check in checks:
+        what = f"{check.item}: {check.reason}" if check.reason else check.item
+        lines.append(f"{check.state:<{width}}  {one_line(what)}")
     bad = sum(check.state == DIFFERS for check in checks)
     unchecked = sum(check.state not in (DIFFERS, OK) for check in checks)
     lines.append(f"{len(checks)} items; {bad} differ, {unchecked} not checked")

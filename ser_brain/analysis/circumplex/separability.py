@@ -8,6 +8,7 @@ Axes: N utterances, D dimensions, S clusters (speakers), B resamples, X any lead
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -84,11 +85,15 @@ def _axis_auc(
     reduced: ReducedSet, scores: Mapping[str, np.ndarray], of_axis: Sides, draws: Draws
 ) -> tuple[dict, np.ndarray, np.ndarray]:
     """Results of an axis, its AUC on every resample, and that within every speaker."""
-    once_S = np.ones(draws.clusters.count)
-    compared = {
-        part: _compare_part(reduced, part, score_N, of_axis, draws)
-        for part, score_N in scores.items()
-    }
+    once_S, compared = np.ones(draws.clusters.count), {}
+    for part, score_N in scores.items():
+        cloud, known_N = reduced.test.clouds[part], np.isfinite(score_N)
+        rows = {e: known_N & (cloud.emotion_N == n) for n, e in enumerate(reduced.emotions)}
+        speakers = draws.clusters_of(cloud), draws.clusters.count
+        compared[part] = {
+            (high, low): compare(score_N, rows[high], rows[low], *speakers)
+            for high, low in itertools.product(*of_axis)
+        }
     pairs, values, resampled, within = [], [], [], []
     for high, low in next(iter(compared.values())):
         each = [of_part[high, low] for of_part in compared.values()]
@@ -130,20 +135,6 @@ class Pair:
     def within_speakers(self) -> np.ndarray:
         """AUC over each speaker's own utterances, shape (S,)."""
         return self.auc(np.eye(len(self.high_S)))
-
-
-def _compare_part(
-    reduced: ReducedSet, part: str, score_N: np.ndarray, of_axis: Sides, draws: Draws
-) -> dict[tuple[str, str], Pair]:
-    cloud = reduced.test.clouds[part]
-    known_N = np.isfinite(score_N)
-    rows = {e: known_N & (cloud.emotion_N == n) for n, e in enumerate(reduced.emotions)}
-    speakers = draws.clusters_of(cloud), draws.clusters.count
-    return {
-        (high, low): compare(score_N, rows[high], rows[low], *speakers)
-        for high in of_axis[0]
-        for low in of_axis[1]
-    }
 
 
 def compare(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ser_brain.analysis.circumplex.data import basic_estimate, percentile_estimate
-from ser_brain.analysis.circumplex.distances import SHARES
+from ser_brain.analysis.circumplex.distances import KINDS, SHARES
 from ser_brain.analysis.circumplex.order import reference_angles, reference_source
 from ser_brain.analysis.circumplex.separability import WAYS
 from ser_brain.core.tables import Table, p_value
@@ -75,11 +75,10 @@ def comparison(analyses: Mapping[str, Mapping[str, Analysis]]) -> Table:
                 if any(found is None or found["value"] is None for found in pair):
                     continue
                 estimate = basic_estimate if key == "distance" else percentile_estimate
+                value = pair[0]["value"] - pair[1]["value"]
                 difference_B = analysis.drawn[key] - other.drawn[key]
-                difference = estimate(
-                    pair[0]["value"] - pair[1]["value"], difference_B, analysis.draws
-                )
-                table.rows.append([name, other_label, title, *pair, difference])
+                cells = [*pair, estimate(value, difference_B, analysis.draws)]
+                table.rows.append([name, other_label, title, *cells])
     return table
 
 
@@ -103,15 +102,13 @@ def variance(results: Results) -> Table:
 
 def distances(results: Results) -> Table:
     """Every pair of emotions, the farthest first."""
+    pairs = results["distances"]["pairs"]
     return Table(
         "distances",
         "Distances between the Gaussians of two emotions, the farthest first. Mahalanobis "
         "under the covariance all emotions share, and under the mean of the two emotions' own.",
         ["Emotions", "Mahalanobis, shared", "Mahalanobis, own", "Bhattacharyya"],
-        [
-            [" – ".join(pair["between"]), pair["shared"], pair["own"], pair["bhattacharyya"]]
-            for pair in results["distances"]["pairs"]
-        ],
+        [[" – ".join(pair["between"]), *(pair[kind] for kind in KINDS)] for pair in pairs],
     )
 
 

@@ -65,11 +65,6 @@ def read_timeline(
         Such as ``Europe/Berlin``: times with a zone are converted to it.
     recorded_at : str, optional
         When the recording began, for tables with ``start`` (seconds) instead of ``time``.
-
-    Raises
-    ------
-    SERError
-        Naming the row and what was expected there.
     """
     rows, speaker, notes = _of_one_speaker(read_rows(path), speaker)
     if len(rows.cells) < 2:
@@ -329,7 +324,19 @@ def read_clock(rows: Rows, zone: str | None = None, recorded_at: str | None = No
     except OverflowError:
         raise SERError(f"A time of {rows.path.name} is outside the calendar.") from None
     clock = Clock(np.array(local, "datetime64[us]"), np.array(instants, "datetime64[us]"), note)
-    _check_order(rows, clock.instant_N)
+    steps = np.diff(clock.instant_N)
+    late = np.flatnonzero(steps <= np.timedelta64(0))
+    if len(late):
+        where = rows.where(int(late[0]) + 1)
+        if not steps[late[0]]:
+            raise SERError(
+                f"{where} has the same time as the row before it; the table may hold the same "
+                "speech twice."
+            )
+        raise SERError(
+            f"{where} is earlier than the row before it. Sort the table by time. If the clock "
+            "went back in autumn, give the times with their zone."
+        )
     return clock
 
 
@@ -394,19 +401,3 @@ def _readings(
     offsets = ", ".join(sorted({str(moment.tzinfo) for moment in moments}))
     note = f"Hours and days are those of the table's own clock ({offsets})."
     return local, instants, note
-
-
-def _check_order(rows: Rows, instant_N: np.ndarray) -> None:
-    late = np.flatnonzero(np.diff(instant_N) <= np.timedelta64(0))
-    if not len(late):
-        return
-    i = int(late[0])
-    if instant_N[i] == instant_N[i + 1]:
-        raise SERError(
-            f"{rows.where(i + 1)} has the same time as the row before it; the table may hold "
-            "the same speech twice."
-        )
-    raise SERError(
-        f"{rows.where(i + 1)} is earlier than the row before it. Sort the table by time. If "
-        "the clock went back in autumn, give the times with their zone."
-    )
