@@ -40,10 +40,7 @@ def points(
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Gaussian clusters about given means, in a rotated space of more dimensions.
 
-    Returns
-    -------
-    points_ND, emotion_N, speakers
-        ``per_emotion`` clips of each emotion by each speaker, whose voice shifts them all.
+    Each speaker has ``per_emotion`` clips of each emotion; their voice shifts them all.
     """
     rng = np.random.default_rng(seed)
     emotions = len(means_E2)
