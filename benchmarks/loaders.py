@@ -2,11 +2,11 @@
 
     python benchmarks/loaders.py MODEL CLIP... [--run RUN] [--repeats 5] [--json FILE]
 
-Each loads MODEL in processes of its own, with sockets blocked, and scores the clips one by one;
-ONNX Runtime gets them as one padded batch, which should make no difference. Clips are mono WAV
-or FLAC at the model's rate. Differences are from the run's own model with --run, from
-EmotionRecognizer otherwise. Load times are medians: of a second load in the same process, and
-from the start of the process to the end of the first load, imports included.
+Each loader gets its own processes, without network, and scores the clips one by one; ONNX
+Runtime gets them as one padded batch, which should make no difference. Clips are mono WAV or
+FLAC at the model's rate. Differences are from the run's own model with --run, otherwise from
+EmotionRecognizer. Load times are medians: of a second load in the same process, and from the
+start of the process to the end of the first load, imports included.
 """
 
 from __future__ import annotations

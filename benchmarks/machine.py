@@ -1,4 +1,4 @@
-"""What the machine can do at most, and what an encoder asks of it."""
+"""The peak speed of the machine, and the operations that an encoder needs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REPEATS = 5
 
 
 def describe(device: str) -> dict:
-    """Processor or GPU, and the threads that torch uses."""
+    """The processor or GPU, and the number of threads that torch uses."""
     names = [
         line.partition(":")[2].strip()
         for line in _read("/proc/cpuinfo").splitlines()
@@ -70,7 +70,7 @@ def _peak(device: str, dtype: torch.dtype, product: Callable = linear) -> float:
 
 
 def wait(device: str) -> None:
-    """Until the GPU has done what it was given."""
+    """Wait until the GPU has finished."""
     if "cuda" in device:
         torch.cuda.synchronize(device)
 
@@ -78,11 +78,8 @@ def wait(device: str) -> None:
 def operations(encoder: torch.nn.Module, seconds: int = 5) -> dict[str, float]:
     """GFLOP (two for each multiply-add) for a second of audio, by part.
 
-    Returns
-    -------
-    dict
-        ``front``: the convolutions; ``encode``: the rest, forward; ``step``: a training step on
-        cached features, forward and backward.
+    ``front``: the convolutions; ``encode``: the rest, forward; ``step``: a training step on
+    cached features, forward and backward.
     """
     samples = seconds * encoder.sample_rate_hz
     waveform, length = torch.randn(1, samples), torch.tensor([samples])

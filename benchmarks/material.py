@@ -1,6 +1,6 @@
 """What the benchmarks run on: clips as long as IEMOCAP's, wav2vec2-base with random weights.
 
-Speed and memory depend neither on what is said nor on the values of the weights.
+Neither the content of the speech nor the values of the weights affect speed and memory.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CONFIG = {"model_type": "wav2vec2", "layerdrop": 0.0, "activation_dropout": 0.0}
 
 
 def durations(count: int = CORPUS_CLIPS) -> list[float]:
-    """Seconds of the clips of a corpus like IEMOCAP: mean 4.5, from 0.6 to 30."""
+    """Lengths of clips in seconds, as in IEMOCAP: mean 4.5, from 0.6 to 30."""
     drawn_s = np.random.default_rng(1).lognormal(np.log(3.6), 0.67, count)
     return np.clip(drawn_s, 0.6, 30).round(3).tolist()
 
@@ -36,7 +36,7 @@ def write_clip(path: Path, duration_s: float, seed: int) -> None:
 
 
 def write_corpus(folder: Path, chosen: dict[int, float]) -> dict[str, dict]:
-    """Write clips (number -> seconds); gives rows as of ``ser_brain.data.labelling``."""
+    """Write clips (number -> seconds); returns rows as ``ser_brain.data.labelling`` does."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = {}
     for number, duration_s in chosen.items():

@@ -1,11 +1,11 @@
-"""How fast `ser predict` is, in how much memory, and are its scores those of single clips?
+"""How fast is `ser predict`, how much memory does it need, and are its scores right?
 
     python benchmarks/predict.py MODEL FOLDER [--clips 300] [--minutes 20 120] [--json FILE]
 
-Scores the first clips of a folder, and recordings of so many minutes put together of them, in
-windows of 4 s. Each runs as a command of its own, start-up and loading included; memory is the
-largest resident set of its process. Then some clips, and windows cut out of the recordings, are
-scored alone and compared with the rows that were written.
+Scores the first clips of a folder, and long recordings made of these clips in windows of 4 s.
+Each measurement is a command of its own, start-up and loading included; memory is the largest
+resident set of its process. Then some clips, and windows cut out of the recordings, are scored
+one by one and compared with the rows that were written.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ COMPARED = 300
 
 
 def concatenate(clips: list[Path], minutes: float, path: Path) -> Path:
-    """Write a recording of clips of one rate, again and again, as FLAC."""
+    """Write clips of one rate, repeated as often as needed, as one recording (FLAC)."""
     rate = soundfile.info(clips[0]).samplerate
     missing = round(minutes * 60 * rate)
     with soundfile.SoundFile(path, "w", rate, 1, "PCM_16") as file:
@@ -44,7 +44,7 @@ def concatenate(clips: list[Path], minutes: float, path: Path) -> Path:
 
 
 def command(inputs: list[str], out: Path, model: str, *options: str) -> dict:
-    """Run ``ser predict``; seconds and memory."""
+    """Run ``ser predict``; returns seconds and memory."""
     words = [sys.executable, "-m", "ser_brain", "predict", *inputs, "--model", model]
     words += ["--device", "cpu", "--out", str(out), *options]
     began = time.perf_counter()
@@ -61,7 +61,7 @@ def command(inputs: list[str], out: Path, model: str, *options: str) -> dict:
 
 
 def largest_difference(rows: list[dict], model: str) -> float:
-    """Between written scores and those of the same stretch of audio, scored alone."""
+    """Largest difference between written scores and those of the same audio scored alone."""
     from ser_brain import EmotionRecognizer
 
     recognizer = EmotionRecognizer.from_pretrained(model, device="cpu")
@@ -85,13 +85,13 @@ def read(path: Path) -> list[dict]:
 
 
 def some(rows: list[dict]) -> list[dict]:
-    """At most COMPARED of them, evenly."""
+    """At most COMPARED rows, evenly spaced."""
     places = np.linspace(0, len(rows) - 1, min(len(rows), COMPARED)).astype(int)
     return [rows[place] for place in places]
 
 
 def main() -> None:
-    """Print a line for each."""
+    """Print one line per measurement."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model")
     parser.add_argument("folder", type=Path)
@@ -124,7 +124,7 @@ def main() -> None:
 
 
 def report(found: dict, seconds: float, pieces: int) -> dict:
-    """What was measured, with rates."""
+    """The measurements, with rates."""
     return {
         "audio_s": round(seconds),
         "pieces": pieces,

@@ -2,7 +2,7 @@
 
     python benchmarks/random_model.py DIR [--onnx]
 
-Speed and the agreement of loaders do not depend on what was learned.
+Speed and the agreement of loaders do not depend on the weights.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SPREAD = 5.0  # of the class head, so that clips get log-probabilities from 0 to
 
 
 def random_model() -> tuple[EmotionModel, ModelConfig]:
-    """The model and its configuration; the same numbers whenever it is called."""
+    """The model and its configuration; the weights are the same in every call."""
     torch.manual_seed(1)
     encoder = build_encoder(
         {

@@ -1,4 +1,4 @@
-"""The reference: a Brain on SpeechBrain's stock wav2vec2 lobe, as its IEMOCAP recipe sets it.
+"""The reference: a Brain on SpeechBrain's wav2vec2 lobe, set up as in its IEMOCAP recipe.
 
 Recipe: speechbrain/speechbrain, recipes/IEMOCAP/emotion_recognition, train_with_wav2vec2.yaml.
 Random batches of 4, padded; float32; dropouts of the checkpoint; frozen convolutions that run
@@ -44,7 +44,7 @@ class ReferenceBrain(sb.Brain):
 
 
 def brain(checkpoint: Path, run_opts: dict) -> ReferenceBrain:
-    """The Brain, its lobe loaded from a folder."""
+    """The Brain, with its lobe loaded from a folder."""
     lobe = Wav2Vec2(
         str(checkpoint), str(checkpoint), output_norm=True, freeze_feature_extractor=True
     )
@@ -55,7 +55,7 @@ def brain(checkpoint: Path, run_opts: dict) -> ReferenceBrain:
 
 
 def dataset(rows: dict[str, dict]) -> DynamicItemDataset:
-    """Waveforms as the recipe reads them, and the class."""
+    """Waveforms as the recipe reads them, with the class."""
 
     @sb.utils.data_pipeline.takes("wav")
     @sb.utils.data_pipeline.provides("signal")

@@ -1,9 +1,9 @@
-"""How long a report of many predictions takes, and how much memory.
+"""How much time and memory a report of many predictions takes.
 
     python benchmarks/report.py [PREDICTIONS]
 
 Made-up predictions (100,000 unless given) of a multi-objective model with four classes, by one
-speaker for every hundred, in two languages.
+speaker per hundred, in two languages.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
     python benchmarks/scale.py [--sizes 12500 25000 50000 100000] [--json FILE]
 
-A made-up corpus of short, different WAV files by one speaker for every hundred clips is
-prepared, labelled, cut and audited, loaded and judged, each step in a process of its own. The
-slope is that of log time over log utterances: 1 is linear, 2 quadratic.
+A made-up corpus of short WAV files, one speaker per hundred clips, is prepared, labelled,
+split, audited, loaded and evaluated, each step in its own process. The slope is that of log
+time over log utterances: 1 is linear, 2 quadratic.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SIZES = [12_500, 25_000, 50_000, 100_000]
 
 
 def make_corpus(pool: Path, folder: Path, count: int) -> None:
-    """Link the first clips of a pool into a folder, with a CSV; make those that are missing."""
+    """Link the first clips of a pool into a folder, with a CSV; make the missing ones."""
     rng = np.random.default_rng(count)
     pool.mkdir(exist_ok=True)
     (folder / "wav").mkdir(parents=True)
@@ -79,12 +79,12 @@ def label(folder: Path) -> None:
 
 
 def cut(folder: Path) -> None:
-    """Labelled, then cut into speaker-disjoint parts whose overlap is audited."""
+    """Label, split into speaker-disjoint parts, and audit their overlap."""
     _cut(folder)
 
 
 def load(folder: Path) -> None:
-    """Cut, and then one pass over the training set as an epoch makes it, in batches of 16."""
+    """Split, then read the training set once as an epoch does, in batches of 16."""
     import torch
 
     from ser_brain.data.dataset import collate, make_dataset
@@ -103,7 +103,7 @@ def evaluate(folder: Path) -> None:
 
 
 def write_predictions(folder: Path, count: int) -> None:
-    """The predictions that :func:`evaluate` judges."""
+    """Write the predictions that :func:`evaluate` reads."""
     import report as made_report  # the benchmark beside this one
 
     from ser_brain.evaluation.predictions import write_predictions as write
@@ -118,7 +118,7 @@ STEPS: dict[str, Callable[[Path], None]] = {
 
 
 def run_step(step: str, folder: Path) -> dict:
-    """One step in a process of its own: seconds without imports, and peak memory."""
+    """Run one step in its own process: seconds without imports, and peak memory."""
     command = [sys.executable, __file__, "--step", step, "--folder", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

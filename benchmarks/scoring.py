@@ -1,14 +1,14 @@
-"""How fast clips are scored, against SpeechBrain's own recipe.
+"""How fast clips are scored, compared with SpeechBrain's own recipe.
 
     python benchmarks/scoring.py [--clips 24] [--rounds 5] [--json FILE] [--device cuda]
 
-Both sides score the same made clips, as long as IEMOCAP's, from files, with wav2vec2-base and
-the same random weights, in turn: A B A B. The reference scores random batches of 4. The last
-rows are ours in ways that `ser predict` does not take on a CPU; in bf16 it is measured where
-the device has units for it, or with --bf16. Differences are the largest of
-a log-probability from what the same model gives the single clip. The last lines: what a clip of
-3 s costs of one of 30 s, and how close to the machine's fastest matrix product we come. Give it
-the machine: ratios of CPU time hold on a busy one too, those of seconds do not.
+Both sides score the same made-up clips, as long as IEMOCAP's, from files, with wav2vec2-base
+and the same random weights, in turn: A B A B. The reference scores random batches of 4. The
+last rows are ours in ways that `ser predict` does not use on a CPU; bf16 is measured where the
+device has units for it, or with --bf16. A difference is the largest one of a log-probability
+from that of the same model on the single clip. The last lines say how a clip of 3 s compares
+with one of 30 s, and how close we come to the machine's fastest matrix product. Run nothing
+else meanwhile: ratios of CPU time are valid on a busy machine, too, those of seconds are not.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def recognizer_of(
 
 
 def with_fast_products(score: Callable, device: str) -> Callable:
-    """As commands multiply; the reference does as PyTorch does by itself."""
+    """Multiply as our commands do; the reference keeps the defaults of PyTorch."""
 
     def scored():
         use_fast_products(device)
@@ -87,7 +87,7 @@ class Reference:
             return self.brain.compute_forward(batch, None).cpu().numpy()
 
     def random_fours(self, files: list[Path]) -> np.ndarray:
-        """Scores in the order of the files."""
+        """Score random batches of 4; scores are in the order of the files."""
         order = np.random.default_rng(1).permutation(len(files))
         scores = np.zeros((len(files), len(EMOTIONS)))
         for first in range(0, len(order), BATCH_SIZE):
@@ -116,7 +116,7 @@ def ours(recognizer: EmotionRecognizer, files: list[Path]) -> None:
 
 
 def in_batches(recognizer: EmotionRecognizer, files: list[Path], most_s: float) -> np.ndarray:
-    """Batches of like length, each on all cores; of 0 s, one clip at a time."""
+    """Batches of similar length, each on all cores; with 0 s, one clip at a time."""
     waves = [_read(path) for path in files]
     scores = np.zeros((len(files), len(EMOTIONS)))
     for places in batches([len(wave) for wave in waves], round(most_s * 16_000)):
@@ -126,7 +126,7 @@ def in_batches(recognizer: EmotionRecognizer, files: list[Path], most_s: float) 
 
 
 def whisper_cost(device: str, rounds: int) -> dict[str, float]:
-    """Seconds for clips of 3 s and 30 s, whisper-base's architecture."""
+    """Seconds for clips of 3 s and 30 s with the architecture of whisper-base."""
     config = {"model_type": "whisper", "d_model": 512, "encoder_layers": 6}
     config |= {"encoder_attention_heads": 8, "encoder_ffn_dim": 2048, "num_mel_bins": 80}
     encoder = build_encoder({"family": "whisper", "name": "whisper-base", "config": config})

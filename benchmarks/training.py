@@ -1,13 +1,13 @@
-"""How fast an epoch trains, and in how much memory, against SpeechBrain's own recipe.
+"""How fast an epoch trains and how much memory it needs, beside SpeechBrain's own recipe.
 
     python benchmarks/training.py [--batches 10] [--rounds 3] [--json FILE] [--device cuda]
 
-Both sides train wav2vec2-base (random weights) on the same made clips, as long as IEMOCAP's, in
-turn: A B A B, each time in a process of its own. A side's batches are those of a whole epoch
-over 4,400 clips: of ours a few, evenly from the shortest to the longest, of the reference
-random fours of the same clips, padded as those of an epoch. Variants tell what each part gains.
-``--precision`` and ``--compile`` are SpeechBrain's, for our side, whose precision is otherwise
-the one that train.py chooses on this device.
+Both sides train wav2vec2-base (random weights) on the same made-up clips, as long as IEMOCAP's,
+in turn: A B A B, each time in a process of its own. The batches represent an epoch over 4,400
+clips: ours are a few, evenly from the shortest to the longest; the reference's are random fours
+of the same clips, padded as in an epoch. Variants show what each part gains. ``--precision``
+and ``--compile`` are SpeechBrain's options for our side; by default train.py's choice of
+precision on this device is used.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SIDE = Path(__file__).parent / "training_side.py"
 
 
 def choose(batches: int) -> tuple[dict[int, float], dict[str, list[list[int]]]]:
-    """The clips, and the batches of either kind, as places in the list of clips."""
+    """The clips, and the batches of both sides as indices into them."""
     from ser_brain.training.loaders import length_batches
 
     all_s = durations()
@@ -65,7 +65,7 @@ def padded_share(clips_s: Sequence[float], batches: list[list[int]]) -> float:
 
 
 def measure(task: dict) -> dict:
-    """What a side finds, in a process of its own."""
+    """Measure one side in a process of its own."""
     done = subprocess.run(
         [sys.executable, SIDE],
         input=json.dumps({**task, "spawned": time.time()}),
@@ -80,7 +80,7 @@ def measure(task: dict) -> dict:
 
 
 def tasks_in(folder: Path, arguments: argparse.Namespace) -> dict[str, dict]:
-    """What each side is to do."""
+    """The task of each side."""
     clips, batches = choose(arguments.batches)
     write_checkpoint(folder / "wav2vec2-base")
     common = {
@@ -115,7 +115,7 @@ def tasks_in(folder: Path, arguments: argparse.Namespace) -> dict[str, dict]:
 def summary(
     measured: dict[str, list[dict]], peaks: dict[str, float], step_gflop: float
 ) -> dict:
-    """Median, and lowest and highest of the rounds, of each side."""
+    """Median, lowest and highest of the rounds of each side."""
     table = {}
     base = statistics.median(found["s_per_audio_s"] for found in measured[REFERENCE])
     for side, rounds in measured.items():

@@ -1,4 +1,4 @@
-"""One side of the training benchmark, in a process of its own: it trains, and prints JSON."""
+"""One side of the training benchmark, in its own process: trains and prints JSON."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ VARIANTS = {
 
 
 def build_reference(task: dict) -> tuple:
-    """SpeechBrain's side: Brain, data set, options of its loader."""
+    """SpeechBrain's side: Brain, dataset and options of its loader."""
     import reference
 
     brain = reference.brain(task["checkpoint"], task["run_opts"])
@@ -69,7 +69,7 @@ def build_ours(task: dict) -> tuple:
 
 
 def train_epoch(task: dict) -> dict:
-    """Train on a task's batches: seconds, memory, start-up."""
+    """Train on the batches of a task; measure seconds, memory and start-up."""
     import torch
     from speechbrain import Stage
 

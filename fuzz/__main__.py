@@ -25,7 +25,7 @@ def targets() -> list[str]:
 
 
 def run_target(name: str, seed: int, cases: int) -> dict:
-    """Run a target in a process of its own, and outlive it."""
+    """Run a target in its own process, which may die."""
     with tempfile.TemporaryDirectory(prefix="fuzz-") as private:
         folder = Path(private) / "case"
         command = [
@@ -49,7 +49,7 @@ def run_target(name: str, seed: int, cases: int) -> dict:
 
 
 def again(name: str, kept: str) -> int:
-    """Try a kept case once more, and show what it does."""
+    """Try a kept case again and show what happens."""
     with tempfile.TemporaryDirectory(prefix="fuzz-") as private:
         folder = Path(private) / "case"
         shutil.copytree(kept, folder, ignore=shutil.ignore_patterns("traceback.txt"))
@@ -64,7 +64,7 @@ def again(name: str, kept: str) -> int:
 
 
 def main() -> int:
-    """Run targets and print a table; 1 where something was found."""
+    """Run targets and print a table; the exit code is 1 if something was found."""
     parser = argparse.ArgumentParser(prog="python -m fuzz", description=__doc__)
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=", ".join(targets()))
     parser.add_argument("--seed", type=int, help="[a new one]")

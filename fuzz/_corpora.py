@@ -1,4 +1,4 @@
-"""What the targets of corpora share: audio of any name, and the whole of ``data_prep``."""
+"""Shared by the targets of corpora: audio files of any name, and ``data_prep``."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def wav(rate_hz: int = 16000) -> bytes:
 
 
 def write_audio(folder: Path, rate_hz: int = 16000) -> Path:
-    """Make the audio files that NAMES names, under ``data``; give that folder.
+    """Make the audio files that NAMES lists, in ``data``; returns that folder.
 
-    A name that no file system takes is passed over.
+    Names that no file system accepts are skipped.
     """
     data = folder / "data"
     data.mkdir(exist_ok=True)
@@ -52,7 +52,7 @@ def write_audio(folder: Path, rate_hz: int = 16000) -> Path:
 
 
 def prepare_and_label(corpus: str, data: Path, **options: object) -> None:
-    """Prepare a corpus as ``--allow_partial`` does, and label what came of it."""
+    """Prepare a corpus with ``--allow_partial`` and label it."""
     manifest, _ = prepare(corpus, data, data.parent / "manifests", True, **options)
     choice = LabelChoice(EMOTIONS, {}, (-1, 1), "corpus", "emotion")
     found = read_manifest(manifest, NEEDED)

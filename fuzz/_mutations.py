@@ -1,6 +1,6 @@
-"""Damage: what happens to the bytes, the lines and the fields of a sound file.
+"""Damage to the bytes, lines and fields of a valid file.
 
-Every function takes the random generator that decides; the same generator does the same.
+Every function takes a random generator, which decides everything.
 """
 
 from __future__ import annotations
@@ -38,10 +38,9 @@ VALUES = (
 
 
 def mutated(case: Mapping[str, bytes], rng: random.Random) -> dict[str, bytes]:
-    """A case with one of its files damaged, now and then two, or one of them gone.
+    """A case with one file damaged; sometimes two files, or one file missing.
 
-    Fields are damaged in JSON, everything else, and at times JSON too, is damaged as lines
-    and bytes.
+    JSON is mostly damaged in its fields, everything else in its lines and bytes.
     """
     damaged = dict(case)
     for _ in range(rng.choice((1, 1, 1, 2))):
@@ -56,7 +55,7 @@ def mutated(case: Mapping[str, bytes], rng: random.Random) -> dict[str, bytes]:
 
 
 def content(data: bytes, rng: random.Random) -> bytes:
-    """Bytes and lines flipped, cut, repeated, swapped, replaced or blown up."""
+    """Flip, cut, repeat, swap, replace or inflate bytes and lines."""
     for _ in range(rng.randint(1, MOST_ROUNDS)):
         data = rng.choice(DAMAGE)(data, rng)[:LARGEST]
     return data
@@ -115,7 +114,7 @@ def _insert(data: bytes, rng: random.Random) -> bytes:
 
 
 def _token(data: bytes, rng: random.Random) -> bytes:
-    """One number, or one word, becomes another."""
+    """Replace one number or word."""
     pattern, choices = rng.choice(((rb"-?\d[\d.,e]*", NUMBERS), (rb"\w+", TEXTS)))
     found = list(re.finditer(pattern, data[:20_000]))
     if not found:
@@ -125,7 +124,7 @@ def _token(data: bytes, rng: random.Random) -> bytes:
 
 
 def _lines(data: bytes, rng: random.Random) -> bytes:
-    """Lines removed, doubled or exchanged; or the line ends changed."""
+    """Remove, double or swap lines, or change the line ends."""
     lines = data.split(b"\n")
     a, b = rng.randrange(len(lines)), rng.randrange(len(lines))
     what = rng.randrange(4)
@@ -141,7 +140,7 @@ def _lines(data: bytes, rng: random.Random) -> bytes:
 
 
 def _cells(data: bytes, rng: random.Random) -> bytes:
-    """What stands between two separators replaced or exchanged."""
+    """Replace or swap cells between separators."""
     separator = rng.choice((b",", b"\t", b";", b" ", b"_"))
     cells = data.split(separator)
     a, b = rng.randrange(len(cells)), rng.randrange(len(cells))
@@ -163,7 +162,7 @@ DAMAGE = (
 
 
 def fields(data: bytes, rng: random.Random) -> bytes:
-    """Fields of JSON, or of one of several lines of JSON, replaced, removed or exchanged."""
+    """Replace, remove or swap fields of JSON, or of one of several lines of JSON."""
     try:
         documents = [json.loads(data)]
         separator = b""
@@ -185,7 +184,7 @@ def fields(data: bytes, rng: random.Random) -> bytes:
 
 
 def changed(document: object, rng: random.Random) -> object:
-    """A JSON document with one node changed, at any depth."""
+    """A copy of a JSON document with one node changed, at any depth."""
     if isinstance(document, dict | list) and document and rng.random() < 0.85:
         keys = list(document) if isinstance(document, dict) else range(len(document))
         key = rng.choice(keys)

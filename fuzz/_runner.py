@@ -1,6 +1,6 @@
-"""One target in this process: case after case, each with a time limit, all within 2 GB.
+"""Runs one target in this process: each case has a time limit, all together have 2 GB.
 
-Run by ``python -m fuzz``, which outlives it. What it found goes to standard output as JSON.
+``python -m fuzz`` starts it and survives its death. Findings go to standard output as JSON.
 """
 
 from __future__ import annotations
@@ -34,20 +34,13 @@ HOME = Path(__file__).parent
 
 
 class Hang(BaseException):
-    """A case took too long. Not an Exception, which the code under test might catch."""
+    """A case took too long. No Exception, since the code under test might catch it."""
 
 
 class TargetRun:
-    """What happened to the cases of one target.
+    """The cases of one target and their outcomes.
 
-    Parameters
-    ----------
-    name : str
-        Of the target.
-    seed : int
-    folder : Path
-        Where the files of the case that is being tried lie; they are left there if the process
-        dies of it.
+    ``folder`` holds the files of the current case, also after the process has died of it.
     """
 
     def __init__(self, name: str, seed: int, folder: Path):
@@ -58,7 +51,7 @@ class TargetRun:
         self.finds: dict[str, str] = {}
 
     def mutations(self, count: int) -> None:
-        """Try damaged copies of the target's sound cases."""
+        """Try damaged copies of the valid cases."""
         mutate = getattr(self.target, "mutated", mutated)
         sound = self.target.valid()
         for number in range(count):
@@ -72,7 +65,7 @@ class TargetRun:
                 return
 
     def generated(self, count: int) -> None:
-        """Try what hypothesis makes of the target's strategy; what it finds, it shrinks."""
+        """Try cases of the target's hypothesis strategy, which shrinks its findings."""
         forget_lazy_modules()
         from hypothesis import HealthCheck, Phase, given, seed, settings
 
@@ -95,13 +88,7 @@ class TargetRun:
             self.keep(error, "generated")
 
     def try_case(self, case: Mapping[str, bytes]) -> None:
-        """Lay out a case and try it.
-
-        Raises
-        ------
-        Exception
-            Whatever is neither a result nor a refusal.
-        """
+        """Lay out a case and try it; raises what is neither a result nor a refusal."""
         lay_out(case, self.folder)
         began = time.monotonic()
         try:
@@ -118,7 +105,7 @@ class TargetRun:
             self.slowest_s = max(self.slowest_s, time.monotonic() - began)
 
     def keep(self, error: BaseException, case: str) -> None:
-        """Keep the files of a case, the first of its kind, beside what it did."""
+        """Keep the files of the first case of a kind, with its outcome."""
         frames = traceback.extract_tb(error.__traceback__)
         ours = [
             frame
@@ -135,7 +122,7 @@ class TargetRun:
         self.finds[kind] = str(kept)
 
     def facts(self, seconds: float) -> dict:
-        """For the table."""
+        """A row of the table."""
         return {
             "target": self.name,
             "seed": self.seed,
@@ -160,7 +147,7 @@ def lay_out(case: Mapping[str, bytes], folder: Path) -> None:
 
 
 def keep_files(folder: Path, name: str) -> Path:
-    """Copy the files of a case to where ``--again`` takes them from."""
+    """Copy the files of a case, for ``--again``."""
     kept = HOME / "failures" / name
     shutil.rmtree(kept, ignore_errors=True)
     shutil.copytree(folder, kept, symlinks=True)
@@ -185,9 +172,9 @@ def limited() -> Iterator[None]:
 
 
 def forget_lazy_modules() -> None:
-    """Hide SpeechBrain's lazy modules from hypothesis, which looks at every module there is.
+    """Hide SpeechBrain's lazy modules from hypothesis, which inspects every module.
 
-    To look at one imports what it stands for, which may not be installed.
+    Inspecting one imports its target, which may not be installed.
     """
     for name, module in list(sys.modules.items()):
         if type(module).__module__ == "speechbrain.utils.importutils":
@@ -195,13 +182,13 @@ def forget_lazy_modules() -> None:
 
 
 def limit_memory() -> None:
-    """Let the process map MEMORY more than it does now."""
+    """Limit the process to MEMORY more than it uses now."""
     mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (mapped + MEMORY, mapped + MEMORY))
 
 
 def main(name: str, seed: str, cases: str, folder: str) -> None:
-    """Try a target's sound cases, then damaged ones, then generated ones."""
+    """Try the valid cases of a target, then damaged ones, then generated ones."""
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")
     began = time.monotonic()

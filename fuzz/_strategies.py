@@ -10,7 +10,7 @@ from fuzz._mutations import NUMBERS, TEXTS
 
 
 def json_values() -> st.SearchStrategy:
-    """Anything that JSON can say, and what Python's reader takes for it (NaN)."""
+    """Any JSON value, and NaN, which Python accepts."""
     leaves = (
         st.none()
         | st.booleans()
@@ -30,7 +30,7 @@ def json_values() -> st.SearchStrategy:
 
 
 def like(value: object) -> st.SearchStrategy:
-    """A JSON document whose parts are, each, as in ``value`` or anything else."""
+    """A JSON document each part of which is that of ``value`` or any other value."""
     parts = [st.just(value)] * 3
     if isinstance(value, dict):
         parts += [st.fixed_dictionaries({key: like(item) for key, item in value.items()})] * 2
@@ -40,12 +40,12 @@ def like(value: object) -> st.SearchStrategy:
 
 
 def dumped(document: object) -> bytes:
-    """A document as it stands in a file."""
+    """A document as the bytes of a file."""
     return json.dumps(document, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
 def text_of(*tokens: str) -> st.SearchStrategy[bytes]:
-    """Text made of the tokens of a format, of numbers, and of anything else between."""
+    """Text of the tokens of a format, numbers and arbitrary characters."""
     piece = st.sampled_from(tokens) | st.sampled_from(NUMBERS) | st.text(max_size=6)
     return st.lists(piece, max_size=40).map(
         lambda pieces: "".join(pieces).encode("utf-8", "surrogatepass")
@@ -53,8 +53,7 @@ def text_of(*tokens: str) -> st.SearchStrategy[bytes]:
 
 
 def lines_like(data: bytes) -> st.SearchStrategy[bytes]:
-    """Text whose lines are, each, one of ``data``'s, one of these with a word replaced, or
-    anything else."""
+    """Text of lines of ``data``, of such lines with a word replaced, and of any lines."""
     known = data.decode("latin-1").split("\n")
     word = st.sampled_from([*NUMBERS, *TEXTS]) | st.text(max_size=6)
 

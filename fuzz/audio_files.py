@@ -38,12 +38,12 @@ HEADER = 64  # bytes in which damage does most
 
 
 class StandIn:
-    """What ``segments`` asks of a recogniser, without a network."""
+    """The parts of a recogniser that ``segments`` uses, without a network."""
 
     sample_rate_hz, min_samples, max_samples = RATE_HZ, 400, 30 * RATE_HZ
 
     def prepare(self, samples: np.ndarray, rate_hz: int) -> tuple[np.ndarray, list[str]]:
-        """As ``EmotionRecognizer.prepare``."""
+        """Like ``EmotionRecognizer.prepare``."""
         return waveform.prepare(samples, rate_hz, RATE_HZ, self.min_samples, self.max_samples)
 
 
@@ -63,7 +63,7 @@ def valid() -> list[dict[str, bytes]]:
 
 
 def mutated(case: Mapping[str, bytes], rng: random.Random) -> dict[str, bytes]:
-    """The header damaged, or anything, or now and then the file under another suffix."""
+    """Damage the header, or any byte; sometimes rename the file to another suffix."""
     ((name, data),) = case.items()
     if rng.random() < 0.1:
         name = rng.choice(sorted(KINDS))
@@ -74,7 +74,7 @@ def mutated(case: Mapping[str, bytes], rng: random.Random) -> dict[str, bytes]:
 
 
 def generated():
-    """WAV headers with any numbers in them before samples of any length."""
+    """WAV headers with any numbers, before samples of any length."""
     from hypothesis import strategies as st
 
     def u(bits: int, *often: int) -> st.SearchStrategy[int]:
@@ -100,7 +100,7 @@ def generated():
 
 
 def try_case(folder: Path) -> None:
-    """As preparing a corpus, training, and ``ser predict`` would each take the file."""
+    """Read the file as data preparation, training and ``ser predict`` do."""
     path = next(folder.iterdir(), folder / "missing.wav")
     refusals = []
     for use in (_prepare, _train, _predict, _predict_windows, _recognise):

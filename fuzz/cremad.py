@@ -28,7 +28,7 @@ CLIPS = ("1001_IEO_HAP_LO", "1001_IEO_ANG_MD", "1040_ITH_SAD_X")
 
 
 def valid() -> list[dict[str, bytes]]:
-    """Three clips that all tables know."""
+    """Three clips that are in all tables."""
     return [
         {
             "data/processedResults/summaryTable.csv": SUMMARY,

@@ -14,7 +14,7 @@ CLIPS = ("03a01Fa", "03a01Nc", "08a01Wa")
 
 
 def valid() -> list[dict[str, bytes]]:
-    """Three clips and how well each was recognised."""
+    """Three clips with their recognition rates."""
     names = "\n".join(f"wav/{clip}.wav" for clip in CLIPS).encode()
     return [{"data/erkennung.txt": RECOGNITION.encode("latin-1"), NAMES: names}]
 

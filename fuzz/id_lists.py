@@ -23,7 +23,7 @@ def valid() -> list[dict[str, bytes]]:
 
 
 def generated():
-    """Anything in place of any part."""
+    """Any value in place of any part."""
     from hypothesis import strategies as st
 
     return st.fixed_dictionaries(

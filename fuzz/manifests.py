@@ -1,4 +1,4 @@
-"""Manifests and their cards, to labelled rows and splits."""
+"""Manifests and their cards, up to labelled rows and splits."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CARD = {
 
 
 def entry(number: int) -> dict:
-    """One of twelve, each speaker of whom says two things."""
+    """One of twelve utterances, two by each speaker."""
     emotion = EMOTIONS[number % 2]
     return {
         "wav": f"{{data_root}}/a {number}{{{{}}}}.wav",
@@ -62,7 +62,7 @@ def valid() -> list[dict[str, bytes]]:
 
 
 def generated():
-    """Anything in place of any part of the card and of an entry."""
+    """Any value in place of any part of the card and of an entry."""
     from hypothesis import strategies as st
 
     def entries(one: object) -> bytes:
@@ -77,7 +77,7 @@ def generated():
 
 
 def try_case(folder: Path) -> None:
-    """Read, label and split it; compare the parts; take its ids for a list."""
+    """Read, label and split it; compare the parts; use its ids as a list."""
     manifest = folder / "made.json"
     choice = LabelChoice(EMOTIONS, {}, (-1, 1), "corpus", "emotion")
     data = label_corpus(read_manifest(manifest, NEEDED), folder, CorpusSetting("made"), choice)

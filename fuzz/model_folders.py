@@ -1,4 +1,4 @@
-"""Model folders that anybody may have written: configuration and weights."""
+"""Model folders from unknown sources: configuration and weights."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def sound() -> dict[str, bytes]:
 
 
 def configurations() -> list[dict]:
-    """Of the sound model, and of a transformer without weights."""
+    """Those of the valid model and of a transformer without weights."""
     import transformers
 
     speech = transformers.Wav2Vec2Config(
@@ -64,12 +64,12 @@ def configurations() -> list[dict]:
 
 
 def valid() -> list[dict[str, bytes]]:
-    """The sound model."""
+    """The valid model."""
     return [sound()]
 
 
 def mutated(case: Mapping[str, bytes], rng: random.Random) -> dict[str, bytes]:
-    """A field of the configuration, the header of the weights, or any byte."""
+    """Damage a field of the configuration, the header of the weights, or any byte."""
     where = rng.random()
     if where < 0.45:
         configuration = rng.choice(configurations())
@@ -88,7 +88,7 @@ def mutated(case: Mapping[str, bytes], rng: random.Random) -> dict[str, bytes]:
 
 
 def generated():
-    """Anything in place of any part of a configuration."""
+    """Any value in place of any part of a configuration."""
     from hypothesis import strategies as st
 
     documents = st.one_of([like(found) for found in configurations()])
@@ -97,5 +97,5 @@ def generated():
 
 
 def try_case(folder: Path) -> None:
-    """Load the model; score a second of noise with one that loads."""
+    """Load the model, and if it loads, score a second of noise."""
     EmotionRecognizer.from_pretrained(str(folder), device="cpu").predict(ONE_SECOND, 16000)

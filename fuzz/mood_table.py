@@ -1,4 +1,4 @@
-"""Tables of ``ser mood``: CSV and JSON lines, to the whole analysis."""
+"""Tables of ``ser mood``: CSV and JSON lines, up to the whole analysis."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from pathlib import Path
 
 from fuzz._strategies import dumped, like, lines_like
 from ser_brain.analysis.mood.analysis import analyse
-from ser_brain.analysis.mood.table import read_rows
-from ser_brain.analysis.mood.timeline import read_timeline
+from ser_brain.analysis.mood.timeline import read_rows, read_timeline
 
 CSV = b"""time,duration,valence,arousal,p_anger,p_neutral,speaker,id
 2026-03-02T08:15:30,2.5,0.5,-0.25,0.2,0.8,a,x1
@@ -40,7 +39,7 @@ def valid() -> list[dict[str, bytes]]:
 
 
 def generated():
-    """Lines in any order with other words in them; anything in place of any field."""
+    """Lines in any order with other words in them; any value in place of any field."""
     from hypothesis import strategies as st
 
     return st.one_of(

@@ -1,6 +1,6 @@
 """The command line of train.py: settings and SpeechBrain's options, in any order.
 
-Imports SpeechBrain, so hypothesis has no part in it.
+Imports SpeechBrain, so hypothesis is not used.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def valid() -> list[dict[str, bytes]]:
 
 
 def mutated(case: Mapping[str, bytes], rng: random.Random) -> dict[str, bytes]:
-    """Words exchanged, left out, replaced or damaged."""
+    """Swap, drop, replace or damage words."""
     words = case["words.txt"].split(b"\0")
     for _ in range(rng.randint(1, 4)):
         at = rng.randrange(len(words) + 1)
@@ -66,7 +66,7 @@ def mutated(case: Mapping[str, bytes], rng: random.Random) -> dict[str, bytes]:
 
 
 def try_case(folder: Path) -> None:
-    """Read the words as the shell would pass them, then the settings they name."""
+    """Parse the words as the shell would pass them, then read the settings they name."""
     words = (folder / "words.txt").read_bytes().split(b"\0")
     path, overrides, _ = parse([word.decode("utf-8", "surrogateescape") for word in words])
     if path != "base.yaml":

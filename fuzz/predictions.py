@@ -1,4 +1,4 @@
-"""Predictions: rows, embeddings, cards, and the folders of runs and folds, judged."""
+"""Predictions: rows, embeddings, cards, and folders of runs and folds, up to the evaluation."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ PARTS = ("1", "2")
 
 
 def row(number: int) -> dict:
-    """What the model said of one utterance."""
+    """The prediction of one utterance."""
     probs = np.array([0.2, 0.3, 0.5])[[number % 3, (number + 1) % 3, (number + 2) % 3]]
     log_probs = np.log(probs)
     return {
@@ -61,7 +61,7 @@ def row(number: int) -> dict:
 
 @cache
 def embeddings(first: int) -> bytes:
-    """Of the nine rows of a part."""
+    """Those of the nine rows of a part."""
     content = io.BytesIO()
     ids = np.array([f"made_{number}" for number in range(first, first + 9)])
     np.savez(content, ids=ids, embeddings=np.zeros((9, 4), np.float32))
@@ -90,7 +90,7 @@ def valid() -> list[dict[str, bytes]]:
 
 
 def mutated(case: Mapping[str, bytes], rng: random.Random) -> dict[str, bytes]:
-    """As any case; in the archive of embeddings, more often the arrays than the archive."""
+    """Like any case, but the arrays of embeddings are damaged more often than the archive."""
     archive = next((name for name in case if name.endswith(".npz")), None)
     if archive is None or rng.random() > 0.2:
         return _mutations.mutated(case, rng)
@@ -107,7 +107,7 @@ def mutated(case: Mapping[str, bytes], rng: random.Random) -> dict[str, bytes]:
 
 
 def generated():
-    """Anything in place of any part of the card and of a row."""
+    """Any value in place of any part of the card and of a row."""
     from hypothesis import strategies as st
 
     whole = valid()[1]
@@ -126,7 +126,7 @@ def generated():
 
 
 def try_case(folder: Path) -> None:
-    """Read the run, with and without embeddings, and judge it."""
+    """Read the run, with and without embeddings, and evaluate it."""
     read_run(folder, embeddings=True)
     run = read_run(folder)
     for test_set in run.test_sets:

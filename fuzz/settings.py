@@ -1,4 +1,4 @@
-"""Settings files, what they extend, and the settings that overrides give. Nothing is built."""
+"""Settings files, the files they extend, and overrides. Nothing is built."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def valid() -> list[dict[str, bytes]]:
 
 
 def generated():
-    """YAML made of its own tokens in place of any of the files."""
+    """YAML made of YAML tokens in place of any of the files."""
     from hypothesis import strategies as st
 
     text = text_of(*TOKENS)
@@ -77,7 +77,7 @@ def generated():
 
 
 def try_case(folder: Path) -> None:
-    """Merge, resolve and check them; build them where only values are built."""
+    """Merge, resolve and check them; build them where only plain values result."""
     text = read_settings(folder / "child.yaml", _overrides(folder / "overrides.json"))
     checked_settings(text)
     if any(tag in text for tag in BUILDS):
@@ -87,7 +87,7 @@ def try_case(folder: Path) -> None:
 
 
 def _overrides(path: Path) -> list[tuple[str, str]]:
-    """Pairs of texts, whatever became of the file."""
+    """Pairs of texts, however damaged the file is."""
     try:
         found = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):

@@ -23,7 +23,7 @@ AUDIO = b"male/M01A01.wav\nfemale/F01N05.wav"
 
 
 def valid() -> list[dict[str, bytes]]:
-    """Two clips labelled by either edition."""
+    """Two clips that both editions label."""
     first, second = (json.dumps(c, ensure_ascii=False).encode() for c in (ITEMS, EDITION))
     return [
         {"data/shemo.json": first, NAMES: AUDIO},
@@ -32,7 +32,7 @@ def valid() -> list[dict[str, bytes]]:
 
 
 def generated():
-    """Either edition with anything in place of any part."""
+    """Either edition with any value in place of any part."""
     from hypothesis import strategies as st
 
     names = lines_like(AUDIO)

@@ -1,1 +1,1 @@
-"""Long tests of what may go wrong: ``make kill``, ``make full``. See docs/reliability.md."""
+"""Long tests of interruptions and full disks: ``make kill``, ``make full``."""

@@ -1,4 +1,4 @@
-"""Jobs in forked copies of a process that has imported everything: a try costs no start-up."""
+"""Runs jobs in forks of a process that has imported everything, so a try has no start-up."""
 
 from __future__ import annotations
 
@@ -17,41 +17,20 @@ GRACE_S = 5.0  # for the processes that a job started; less than they need for w
 
 @dataclass(frozen=True)
 class End:
-    """How a job ended.
+    """How a job ended."""
 
-    Attributes
-    ----------
-    code : int
-        As of a shell: 128 + the signal where one ended it.
-    said : str
-        On both outputs.
-    seconds : float
-        Of the job alone.
-    is_alone : bool
-        Whether every process that it started has ended too, ``GRACE_S`` later at the most.
-    """
-
-    code: int
-    said: str
-    seconds: float
-    is_alone: bool
+    code: int  # as of a shell: 128 + the signal where one ended it
+    said: str  # on both outputs
+    seconds: float  # of the job alone
+    is_alone: bool  # whether all processes it started have ended, ``GRACE_S`` later at most
 
 
 def run(
     job: Callable[[], int], log: Path, stop: int | None = None, after_s: float = 0.0
 ) -> End:
-    """Run a job in a forked process.
+    """Run a job, which returns an exit code, in a forked process; its output goes to ``log``.
 
-    Parameters
-    ----------
-    job : callable
-        Gives an exit code.
-    log : Path
-        Takes what it says.
-    stop : int, optional
-        A signal to send it, if it has not ended by then.
-    after_s : float
-        When.
+    After ``after_s`` it gets the signal ``stop``, if any, unless it has ended.
     """
     began = time.monotonic()
     pid = os.fork()
@@ -71,7 +50,7 @@ def run(
 
 
 def _wait(pid: int, stop: int | None, until: float) -> int:
-    """Wait for a process, which gets a signal at some time; how it ended."""
+    """Wait for a process, which gets a signal at a given time; returns how it ended."""
     while stop is not None and time.monotonic() < until:
         done, status = os.waitpid(pid, os.WNOHANG)
         if done:
@@ -83,7 +62,7 @@ def _wait(pid: int, stop: int | None, until: float) -> int:
 
 
 def _is_empty(group: int) -> bool:
-    """Wait until no process is in a group; False if some stay."""
+    """Wait until a process group is empty; False if some process stays."""
     until = time.monotonic() + GRACE_S
     while time.monotonic() < until:
         try:
@@ -95,7 +74,7 @@ def _is_empty(group: int) -> bool:
 
 
 def _be(job: Callable[[], int], log: Path) -> None:
-    """Be the forked process; does not return."""
+    """Act as the forked process; does not return."""
     code = 1
     try:
         os.setpgid(0, 0)  # here too: whichever of the two comes first

@@ -1,8 +1,8 @@
-"""The parts of ``ser folds`` as forks of it, which have imported everything: no start-up.
+"""Runs the parts of ``ser folds`` as forks that have imported everything: no start-up.
 
-A part has what ``python -m ser_brain.training.fold_child`` has at its start: standard input,
-which is a pipe from its parent, its output, signals as they are by default, and no other file
-of its parent. See :func:`ser_brain.training.cross_validation._start`.
+A part has what ``python -m ser_brain.training.fold_child`` has at its start: standard input (a
+pipe from its parent), its output, default signal handlers, and no other file of its parent. See
+:func:`ser_brain.training.cross_validation._start`.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ FIRST_FD, FDS = 3, 1024
 
 
 class ForkedPart(subprocess.Popen):
-    """Stands for ``subprocess.Popen``; the fork never comes to start another program."""
+    """Replaces ``subprocess.Popen``; the fork never starts another program."""
 
     def __init__(self, command: list[str], **rest: object) -> None:
         super().__init__(command, preexec_fn=lambda: _be(command[2:]), **rest)
 
 
 def _be(arguments: list[str]) -> None:
-    """Be the process of ``python -m``; does not return."""
+    """Act as the process of ``python -m``; does not return."""
     code = 1
     try:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -1,10 +1,10 @@
-"""Run every command on a disk that is too small, then give it room and run it again.
+"""Run every command on a disk that is too small, then enlarge the disk and run it again.
 
     sudo python -m reliability.full_disk [JOB ...]     mounts a tmpfs: Linux, as root
 
-The disk grows by a share of what the command needs until it fits. Each time before, the command
-must end with code 2 and one line that names the disk or the file, never with a traceback; what
-is there must be whole. Where it fits it must leave what a run with room leaves.
+The disk grows in steps until the command fits. Before that, the command must end with code 2
+and one line that names the disk or the file, never with a traceback, and no file may be
+damaged. When it fits, it must leave the same files as on a large disk.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PAGE = 4096  # bytes; a tmpfs has no smaller files
 
 
 def main() -> int:
-    """Try every job; 1 if anything was wrong."""
+    """Try every job; the exit code is 1 if anything was wrong."""
     torch.set_num_threads(1)
     get_ready()
     wrong = 0

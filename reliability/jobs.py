@@ -1,9 +1,8 @@
-"""The commands that are interrupted, and what each must end with.
+"""The commands that are interrupted, and the result that each must have.
 
-A job is one try's folder (``place``), filled by ``begin``; ``command`` is run in it, once
-until it is stopped and then to its end. ``result`` says what there is at the end, in digests:
-the same as of a run that nobody disturbed. ``require_whole`` raises if something is there that
-looks whole and is not.
+``begin`` fills the folder of a try (``place``); ``command`` runs in it, first until it is
+stopped and then to its end. ``result`` has digests of what there is at the end, which must
+equal those of an undisturbed run. ``require_whole`` raises if a file looks complete and is not.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ EPOCHS = 3
 
 @dataclass(frozen=True)
 class Job:
-    """A command to interrupt; ``home`` holds what all tries share."""
+    """A command to interrupt; ``home`` holds the shared files of all tries."""
 
     begin: Callable[[Path, Path], None]  # home, place
     command: Callable[[Path, Path], int]
@@ -50,7 +49,7 @@ class Job:
 
 
 def make_home(home: Path) -> None:
-    """What all tries share: two corpora, clips, an encoder, a trained run and its model."""
+    """Make the shared files: two corpora, clips, an encoder, a trained run and its model."""
     write_corpus(home / "tiny")
     write_corpus(home / "other", seed=1)
     (home / "clips").mkdir()
@@ -63,7 +62,7 @@ def make_home(home: Path) -> None:
 
 
 def _write_encoder(folder: Path) -> None:
-    """A random wav2vec 2.0, as the hub has it."""
+    """A random wav2vec 2.0 in the layout of the hub."""
     config, normalize = HUB["wav2vec2-base"]
     torch.manual_seed(1)
     Wav2Vec2Model(Wav2Vec2Config(**config)).save_pretrained(folder)
@@ -71,9 +70,9 @@ def _write_encoder(folder: Path) -> None:
 
 
 def get_ready() -> None:
-    """Import what the commands import when they run, and leave their figures blank.
+    """Import what the commands import when they run, and make figures blank.
 
-    Drawing takes nearly all of a report's time, and writes nothing but the figure's file.
+    Drawing takes most of the time of a report and writes nothing but the file of the figure.
     """
     for name in pkgutil.walk_packages(ser_brain.__path__, "ser_brain."):
         if "__main__" not in name.name and ".app" not in name.name:
@@ -88,7 +87,7 @@ def _train(home: Path, place: Path) -> int:
 
 
 def _finetune(home: Path, place: Path) -> int:
-    """Train with a cache of this try."""
+    """Train with the cache of this try."""
     os.environ["SER_CACHE"] = str(place / "cache")
     chosen = {"encoder_source": home / "encoder", "number_of_epochs": EPOCHS, "batch_size": 4}
     return _run_train(FINETUNE, settings(home / "tiny", place / "run", **chosen))
@@ -100,7 +99,7 @@ def _run_train(recipe: str, chosen: list[str]) -> int:
 
 
 def _folds(home: Path, place: Path) -> int:
-    """Both folds at once."""
+    """Run both folds at once."""
     cross_validation.subprocess.Popen = ForkedPart
     chosen = settings(home / "tiny", place / "run", number_of_epochs=EPOCHS)
     chosen = [setting for setting in chosen if not setting.startswith("--output_folder")]

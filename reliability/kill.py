@@ -1,13 +1,13 @@
-"""Kill every command at random moments, run it again, and compare with a run left in peace.
+"""Kill every command at random moments, run it again, and compare with an undisturbed run.
 
     python -m reliability.kill                    every job, 50 tries with each signal
     python -m reliability.kill train --seed 7     one job, the moments of another seed
     python -m reliability.kill train --seed 7 --only 12     one of its tries again
 
-After each stop: nothing half-written may pass for whole, no process that the command started
-may outlive it, and SIGTERM must end it with code 143 and without a traceback. A third of the
-second runs are stopped as well. The last run of a try must end with 0, leave the very same
-files, and take away what the stopped ones left.
+After each stop, no partial file may look complete, no process that the command started may
+survive it, and SIGTERM must end it with code 143 and without a traceback. A third of the second
+runs are stopped as well. The last run of a try must end with 0, leave the same files as an
+undisturbed run, and remove what the stopped ones left.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ ENDS = {signal.SIGKILL: {137}, signal.SIGTERM: {143}}
 
 
 def main() -> int:
-    """Try, say how each job went, and give 1 if anything was wrong."""
+    """Try every job and print how it went; the exit code is 1 if anything was wrong."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -59,7 +59,7 @@ def main() -> int:
 
 
 def _job(name: str, home: Path, given: argparse.Namespace) -> int:
-    """All tries of a job; how many went wrong."""
+    """Run all tries of a job; returns how many went wrong."""
     job, began = JOBS[name], time.monotonic()
     place = home.parent / "place"
     undisturbed = [run_in_peace(job, home, place) for _ in range(3)]
@@ -86,7 +86,7 @@ def _job(name: str, home: Path, given: argparse.Namespace) -> int:
 
 
 def run_in_peace(job: Job, home: Path, place: Path) -> children.End:
-    """A run in a new place that nobody disturbs."""
+    """An undisturbed run in a new folder."""
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir()
     job.begin(home, place)
@@ -96,7 +96,7 @@ def run_in_peace(job: Job, home: Path, place: Path) -> children.End:
 def _try(
     name: str, home: Path, number: int, seed: int, longest_s: float, expected: dict[str, str]
 ) -> list[signal.Signals]:
-    """One try; the signals that met a running command. Raises with what is wrong."""
+    """One try; returns the signals that hit a running command, and raises what is wrong."""
     job, rng = JOBS[name], random.Random(f"{seed} {name} {number}")
     place, log = home.parent / "place", home.parent / "place.txt"
     shutil.rmtree(place, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Publishing on the hub of the tests, which runs in this process and outlives every try."""
+"""Publishing to the hub of the tests, which runs in this process and survives every try."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ OF_THE_HUB = ".gitattributes"  # in every repository from its first commit
 
 @functools.cache
 def _hub() -> Hub:
-    """The only hub; it ends with this process."""
+    """The one hub, which ends with this process."""
     hub = Hub()
     hub._server.handle_error = _say_unless_gone
     return hub.__enter__()
 
 
 def _say_unless_gone(*_: object) -> None:
-    """What the server says of a call that went wrong: of a caller that was killed, nothing."""
+    """Print the server's error, unless its caller was killed."""
     if not isinstance(sys.exc_info()[1], ConnectionError):
         traceback.print_exc()
 
 
 def begin(home: Path, place: Path) -> None:
-    """A copy of the model, and a hub where nothing was published."""
+    """A copy of the model, and an empty hub."""
     shutil.copytree(home / "model", place / "model")
     _hub().repositories.clear()
 
 
 def publish(home: Path, place: Path) -> int:
-    """Publish the model in a process that knows of no other hub."""
+    """Publish the model from a process that knows no other hub."""
     constants.ENDPOINT = _hub().endpoint
     constants.HF_HUB_DISABLE_XET = constants.HF_HUB_DISABLE_TELEMETRY = True
     os.environ |= {"HF_TOKEN": TOKEN, "HF_HUB_DISABLE_XET": "1"}
@@ -50,7 +50,7 @@ def publish(home: Path, place: Path) -> int:
 
 
 def published(place: Path) -> dict[str, str]:
-    """The files of ``main`` and of the tag, how many commits there are, the large files."""
+    """The files of ``main`` and of the tag, the number of commits, and the large files."""
     repository = _hub().repositories[NAME]
     return {
         "names": repr({ref: _files(repository, ref) for ref in repository.refs}),
@@ -61,7 +61,7 @@ def published(place: Path) -> dict[str, str]:
 
 
 def require_whole(place: Path) -> None:
-    """Raise ValueError if a commit but the first is not the whole model."""
+    """Raise ValueError if a commit other than the first is not the complete model."""
     repository = _hub().repositories.get(NAME)
     model = {file.name: file.sha256 for file in read_contents(place / "model")[0]}
     for commit in [] if repository is None else repository.commits[1:]:
@@ -72,7 +72,7 @@ def require_whole(place: Path) -> None:
 
 
 def _files(repository: Repository, revision: str) -> dict[str, str]:
-    """name -> SHA-256 of what can be read there."""
+    """File name -> SHA-256 of its content."""
     return {
         name: hashlib.sha256(repository.content(revision, name)).hexdigest()
         for name in sorted(repository.at(revision))

@@ -1,6 +1,6 @@
-"""What a job left, and whether all of it is whole.
+"""What a job left, and whether it is complete.
 
-Results are digests by name, so that what differs can be named.
+Results are digests by name, so that differences can be named.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ser_brain.training.feature_cache import FeatureCache, read_features
 
 
 def files(*patterns: str) -> Callable[[Path], dict[str, str]]:
-    """Digests of all files of these names."""
+    """Digests of all files with these names."""
 
     def result(place: Path) -> dict[str, str]:
         found = sorted(path for pattern in patterns for path in place.glob(pattern))
@@ -36,7 +36,7 @@ def _counts(path: Path) -> bool:
 
 
 def trained(run: Path) -> dict[str, str]:
-    """Predictions, losses, tables, and the weights of every checkpoint that is kept."""
+    """Predictions, losses, tables and the weights of every kept checkpoint."""
     found = files("predictions/*", "splits.json")(run)
     log = (run / "train_log.jsonl").read_text().splitlines()
     epochs = [{k: v for k, v in json.loads(line).items() if k != "seconds"} for line in log]
@@ -51,7 +51,7 @@ def tables(run: Path) -> dict[str, str]:
 
 
 def weights_hash(checkpoint: Path) -> str:
-    """SHA-256 of all tensors of a checkpoint's file, with their names."""
+    """SHA-256 of all tensors of a checkpoint, with their names."""
     digest = hashlib.sha256()
     for name, tensor in torch.load(checkpoint, weights_only=True).items():
         digest.update(name.encode() + tensor.contiguous().numpy().tobytes())
@@ -59,17 +59,17 @@ def weights_hash(checkpoint: Path) -> str:
 
 
 def left_over(place: Path) -> list[str]:
-    """What stopped processes left; the run that comes to its end takes it away.
+    """What stopped processes left, which the last run must remove.
 
-    Not so an empty folder, whose file got its name right before: where all is done, that run
-    writes nothing, and the next one that does removes it.
+    An empty folder, whose file was just renamed, is allowed: if all is done, that run writes
+    nothing, and the next run that writes removes it.
     """
     found = [path for path in place.rglob(f"{PARTIAL}*") if any(path.iterdir())]
     return sorted(str(path.relative_to(place)) for path in found)
 
 
 def require_whole(place: Path) -> None:
-    """Raise ValueError if a file under its own name is not whole, or is not what it was."""
+    """Raise ValueError if a file with its final name is incomplete or has changed."""
     for path in place.rglob("*.json"):
         if PARTIAL not in str(path):
             json.loads(path.read_text(encoding="utf-8"))

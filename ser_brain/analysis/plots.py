@@ -72,11 +72,6 @@ def spread(heights: Sequence[float], apart: float) -> np.ndarray:
 
     Least squares under that constraint: an isotonic regression of the heights, less the room
     that the labels below take up.
-
-    Examples
-    --------
-    >>> spread([0.0, 0.0, 5.0], apart=1.0).tolist()
-    [-0.5, 0.5, 5.0]
     """
     taken = apart * np.arange(len(heights))
     return isotonic_regression(np.asarray(heights) - taken).x + taken
@@ -87,13 +82,7 @@ def ellipse(
 ) -> np.ndarray:
     """A contour of a normal distribution as a closed curve, shape (K, 2).
 
-    Parameters
-    ----------
-    mean_2, covariance_22 : ndarray
-    squared_radius : float
-        Squared Mahalanobis distance of the contour from the mean.
-    points : int
-        K.
+    ``squared_radius`` is its squared Mahalanobis distance from the mean.
     """
     variances_2, axes_22 = np.linalg.eigh(covariance_22)
     radii_2 = np.sqrt(np.maximum(variances_2, 0) * squared_radius)

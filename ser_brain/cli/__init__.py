@@ -15,6 +15,8 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 
+MANY = {"nargs": "+", "default": []}  # an option with one value or several
+
 # The groups of ``ser --help``. A command in none of them appears in a group of its own.
 GROUPS = {
     "train": ("folds",),
@@ -26,21 +28,11 @@ GROUPS = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """The findings of a command.
+    """The findings of a command."""
 
-    Attributes
-    ----------
-    text : str
-        For a reader.
-    facts : dict
-        The same as JSON types, which ``--json`` prints.
-    exit_code : int
-        0, or 1 where a check found something bad (overlap, unreadable files).
-    """
-
-    text: str
-    facts: dict = field(default_factory=dict)
-    exit_code: int = 0
+    text: str  # for a reader
+    facts: dict = field(default_factory=dict)  # the same as JSON types, which --json prints
+    exit_code: int = 0  # 1 where a check found something bad (overlap, unreadable files)
 
 
 def names() -> list[str]:

@@ -24,10 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--revision", help="branch, tag or commit of a hub id")
     add("--device", help="such as cpu or cuda:0 (default: a GPU, if any)")
     add("--port", type=int, default=PORT, help=f"0 takes any free port (default: {PORT})")
-    host = "127.0.0.1"
-    add(
-        "--host", default=host, help=f"address to serve on (default: {host}, only this machine)"
-    )
+    where = "address to serve on (default: %(default)s, only this machine)"
+    add("--host", default="127.0.0.1", help=where)
     add("--open", action="store_true", help="open the page in the browser")
 
 
@@ -39,9 +37,8 @@ def run(arguments: argparse.Namespace) -> Outcome:
 
     require_gradio()
     with listen(arguments.host, arguments.port) as taken:
-        recognizer = EmotionRecognizer.from_pretrained(
-            arguments.model, arguments.revision, arguments.device
-        )
+        model = arguments.model, arguments.revision, arguments.device
+        recognizer = EmotionRecognizer.from_pretrained(*model)
         use_fast_products(recognizer.device)
         serve(recognizer, taken, arguments.open)
     return Outcome("The page is closed; recordings are deleted.")

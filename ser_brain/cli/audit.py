@@ -20,7 +20,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ser_brain.cli import Outcome
+from ser_brain.cli import MANY, Outcome
 from ser_brain.core.errors import SERError, bad_value
 from ser_brain.data.leakage import KINDS, entries_of, find_leakage, leakage_text, read_manifests
 from ser_brain.evaluation.label_errors import LEVEL, check_labels, labels_text
@@ -31,19 +31,17 @@ from ser_brain.evaluation.runs import read_run
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("lists", nargs="*", metavar="LIST", help="two lists of ids")
-    add("--manifest", nargs="+", type=Path, default=[], help="manifests that contain the ids")
+    add("--manifest", **MANY, type=Path, help="manifests that contain the ids")
     add(
         "--data_folder",
-        nargs="+",
+        **MANY,
         type=Path,
-        default=[],
         help="where the audio is: one folder for each manifest, or one for all (default: where "
         "it was when the manifest was made)",
     )
     add(
         "--allow",
-        nargs="+",
-        default=[],
+        **MANY,
         choices=KINDS,
         metavar="KIND",
         help=f"what may be shared: {', '.join(KINDS)}",

@@ -13,7 +13,7 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
-from ser_brain.cli import Outcome
+from ser_brain.cli import MANY, Outcome
 from ser_brain.core.errors import SERError
 from ser_brain.core.files import write_text
 from ser_brain.core.tables import Table, to_text
@@ -46,8 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--where",
-        nargs="+",
-        default=[],
+        **MANY,
         metavar="KEY=VALUE",
         help="only utterances whose manifest field has this value, such as language=deu",
     )
@@ -74,31 +73,19 @@ def run(arguments: argparse.Namespace) -> Outcome:
     data = label_corpus(manifest, "", setting, choice)
     ids = balanced_ids(data.rows, emotions, arguments.seed)
     counts = Counter(row["emotion"] for row in data.rows.values())
-    size = len(ids) // len(emotions)
     unprepared = card.get("left_out", {})
     left_out = {
         **data.left_out,
         "beyond the smallest class": len(data.rows) - len(ids),
         **{f"not in the manifest: {kind}": len(p) for kind, p in unprepared.items()},
     }
-    protocol = "/".join(
-        [
-            data.name,
-            source or card["default_source"],
-            f"{len(emotions)}-class",
-            "balanced",
-            f"seed {arguments.seed}",
-        ]
-    )
+    what = f"{data.name}/{source or card['default_source']}/{len(emotions)}-class"
+    protocol = f"{what}/balanced/seed {arguments.seed}"
     if arguments.out is not None:
         write_text(arguments.out, "\n".join([f"# {protocol}", *ids, ""]))
-    facts = {
-        "protocol": protocol,
-        "per_class": size,
-        "available": {emotion: counts[emotion] for emotion in emotions},
-        "left_out": left_out,
-        "ids": ids,
-    }
+    available = {emotion: counts[emotion] for emotion in emotions}
+    facts = {"protocol": protocol, "per_class": len(ids) // len(emotions)}
+    facts |= {"available": available, "left_out": left_out, "ids": ids}
     return Outcome(_text(facts, arguments.out), facts)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from ser_brain.analysis.circumplex.data import SPACES
 from ser_brain.analysis.circumplex.report import write_circumplex
 from ser_brain.analysis.circumplex.tables import order, order_words, summary
-from ser_brain.cli import Outcome
+from ser_brain.cli import MANY, Outcome
 from ser_brain.core.tables import to_text
 from ser_brain.reporting.html import SAYS_NOTHING
 
@@ -27,8 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--baseline",
         type=Path,
-        nargs="+",
-        default=[],
+        **MANY,
         metavar="RUN",
         help="further folders, judged on the same utterances",
     )
@@ -40,8 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--test_set",
-        nargs="+",
-        default=[],
+        **MANY,
         metavar="NAME",
         help="sets to judge (default: all). The map is fitted on the first, unless there are "
         "embeddings of the training data",
@@ -58,14 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> Outcome:
     out = arguments.out or arguments.run / "circumplex"
-    results = write_circumplex(
-        arguments.run,
-        out,
-        arguments.baseline,
-        arguments.space,
-        arguments.test_set,
-        arguments.components,
-    )
+    what = arguments.baseline, arguments.space, arguments.test_set, arguments.components
+    results = write_circumplex(arguments.run, out, *what)
     return Outcome(f"{_text(results)}\nreport: {out / 'index.html'}", results)
 
 

@@ -3,7 +3,7 @@ r"""Compare models across test sets: a matrix with intervals, tests and a heat m
 Rows are test sets and columns are models, as in table 5.5 of study 1. All models are tested
 against the first RUN. The command works on predictions and runs no model, except with --on:
 then each model first predicts the corpora that it has not predicted yet. With --out the
-matrix is written as CSV, Markdown, LaTeX, SVG and PNG.
+matrix is written as CSV, Markdown, LaTeX, SVG, PNG and PDF.
 
     ser crosscorpus results/classification/emodb/1 results/multiobjective/emodb/1 \
         --on manifests/cremad.json:rated_voice manifests/shemo.json --balanced --out matrix

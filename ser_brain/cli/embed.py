@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ser_brain.cli import Outcome
+from ser_brain.cli import MANY, Outcome
 from ser_brain.core.errors import SERError
 from ser_brain.core.tables import Table, to_text
 from ser_brain.data.corpora import Target, parse_manifest
@@ -33,16 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--run", type=Path, metavar="RUN", help="a run folder or a folds folder")
     add(
         "--layer",
-        nargs="+",
-        default=[],
+        **MANY,
         metavar="N",
         help="transformer layers, or last (default: last; of a run: its own layer)",
     )
     add("--untrained", action="store_true", help="random weights, as a control for --encoder")
     add(
         "--data_folder",
-        nargs="+",
-        default=[],
+        **MANY,
         type=Path,
         metavar="DIR",
         help="where the audio is, one folder for each manifest (default: the corpus card's)",

@@ -18,7 +18,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ser_brain.cli import Outcome
+from ser_brain.cli import MANY, Outcome
 from ser_brain.core.files import remove_partial
 from ser_brain.core.lock import beside, held
 from ser_brain.evaluation.runs import FOLDS
@@ -32,9 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--name", help="of the model (default: its corpora and its encoder)")
     add(
         "--results",
-        nargs="+",
+        **MANY,
         type=Path,
-        default=[],
         metavar="RUN",
         help="run or folds folders of the same recipe, whose results the card shows, too",
     )
@@ -66,14 +65,8 @@ def run(arguments: argparse.Namespace) -> Outcome:
         return Outcome(f"adapter: {size:.2f} MB in {arguments.folder}", facts)
     with held(beside(arguments.folder), arguments.folder):
         remove_partial(arguments.folder.parent, arguments.folder.name)
-        done = export(
-            arguments.run,
-            arguments.folder,
-            arguments.name,
-            arguments.results,
-            arguments.license,
-            arguments.onnx,
-        )
+        options = arguments.name, arguments.results, arguments.license, arguments.onnx
+        done = export(arguments.run, arguments.folder, *options)
     reason = why_not(done.config)
     size = sum(done.files.values())
     lines = [

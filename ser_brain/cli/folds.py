@@ -62,15 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> Outcome:
     overrides, options = command_line.parse_overrides(arguments.rest, command_line.RUN_OPTIONS)
-    plan = make_plan(
-        arguments.config,
-        overrides,
-        options,
-        arguments.protocol,
-        arguments.folds,
-        arguments.seeds,
-        arguments.out,
-    )
+    how = arguments.protocol, arguments.folds, arguments.seeds
+    plan = make_plan(arguments.config, overrides, options, *how, arguments.out)
     # Only now: SpeechBrain's options import SpeechBrain, which takes seconds.
     _, _, run_options = command_line.parse([arguments.config, *options])
     plan = replace(plan, run_options=options_of(run_options))

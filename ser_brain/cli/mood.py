@@ -83,10 +83,9 @@ def run(arguments: argparse.Namespace) -> Outcome:
         timeline = read_timeline(table, *read)
         spans = tuple(span(text) for text in compared or ())
         mood = analyse(timeline, arguments.by, spans, arguments.block_days)
+        # A new report removes the files of the old one, of which the table may be one.
         own = table.parent == arguments.out and table.name in written_files(arguments.out)
-        copied = (
-            [table] if arguments.demo or own else []
-        )  # a new report removes the files of the old
+        copied = [table] if arguments.demo or own else []
         page = write_report(mood, arguments.out, _command(arguments), truth, copied)
     facts = mood.facts()
     return Outcome(f"{summary(facts, truth)}\n\nreport: {page}", facts)

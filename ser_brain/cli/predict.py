@@ -31,6 +31,7 @@ from ser_brain.core.tables import Table, to_text
 if TYPE_CHECKING:
     from ser_brain.inference.recognizer import EmotionRecognizer
     from ser_brain.inference.segments import Segmentation, Skipped
+
 UNUSABLE = "could not be used"
 SHOWN = 20  # of those; with --out, a file lists all
 
@@ -68,9 +69,8 @@ def run(arguments: argparse.Namespace) -> Outcome:
     from ser_brain.training.device import use_fast_products
 
     files = audio_files(arguments.inputs, sys.stdin)
-    recognizer = EmotionRecognizer.from_pretrained(
-        arguments.model, arguments.revision, arguments.device, arguments.precision
-    )
+    model = arguments.model, arguments.revision, arguments.device
+    recognizer = EmotionRecognizer.from_pretrained(*model, arguments.precision)
     use_fast_products(recognizer.device)
     check_windows(arguments.window, arguments.hop, recognizer)
     speech = load_speech_detector() if arguments.vad else None
@@ -106,14 +106,14 @@ def _written(
     arguments: argparse.Namespace,
 ) -> Outcome:
     """Score and write; continue where an earlier run stopped."""
+    from ser_brain.inference.model_folder import CONFIG, WEIGHTS, find_model
     from ser_brain.inference.output import PredictionOutput
     from ser_brain.inference.predict import columns, predict
 
-    settings = {
-        **_identity(arguments),
-        "window": segmentation.window_s,
-        "hop": segmentation.hop_s,
-    }
+    # The checksums distinguish the model from any other.
+    folder, _ = find_model(arguments.model, arguments.revision)
+    settings = {name: sha256_of(folder / name) for name in (CONFIG, WEIGHTS)}
+    settings |= {"window": segmentation.window_s, "hop": segmentation.hop_s}
     settings |= {"vad": arguments.vad, "precision": arguments.precision}
     output = PredictionOutput(arguments.out, columns(recognizer), settings)
     remove_partial(arguments.out.parent, *output.names)
@@ -141,14 +141,6 @@ def _written(
     return Outcome("\n".join(lines), facts, _exit_code(skipped))
 
 
-def _identity(arguments: argparse.Namespace) -> dict:
-    """What distinguishes a model from any other."""
-    from ser_brain.inference.model_folder import CONFIG, WEIGHTS, find_model
-
-    folder, _ = find_model(arguments.model, arguments.revision)
-    return {name: sha256_of(folder / name) for name in (CONFIG, WEIGHTS)}
-
-
 def _table(rows: list[dict]) -> Table:
     """The columns that fit on a line."""
     head = [name for name in rows[0] if not name.startswith("p_")]
@@ -163,10 +155,8 @@ def _table(rows: list[dict]) -> Table:
 def _listed(skipped: list[Skipped], title: str, most: int | None = None) -> list[str]:
     if not skipped:
         return []
-    lines = [
-        f"{title}:",
-        *(f"  {one_line(_place(item))}: {item.reason}" for item in skipped[:most]),
-    ]
+    lines = [f"{title}:"]
+    lines += [f"  {one_line(_place(item))}: {item.reason}" for item in skipped[:most]]
     more = len(skipped[most:]) if most else 0
     return [*lines, f"  and {more:,} more"] if more else lines
 

@@ -49,14 +49,9 @@ def run(arguments: argparse.Namespace) -> Outcome:
     # This imports torch and the hub's client, which the help does without.
     from ser_brain.publishing.contents import plan_upload
 
-    plan = plan_upload(
-        arguments.folder,
-        arguments.repository,
-        public=arguments.public,
-        pull_request=arguments.pr,
-        tag=arguments.tag,
-        message=arguments.message,
-    )
+    how = {"public": arguments.public, "pull_request": arguments.pr}
+    how |= {"tag": arguments.tag, "message": arguments.message}
+    plan = plan_upload(arguments.folder, arguments.repository, **how)
     return _sent(plan) if arguments.yes else _shown(plan)
 
 
@@ -102,19 +97,10 @@ def _sent(plan: UploadPlan) -> Outcome:
         f"commit: {made.commit}",
         *([f"tag: {plan.tag}"] if plan.tag else []),
     ]
-    facts = {
-        **_facts(plan),
-        "is_sent": True,
-        "url": made.url,
-        "private": made.private,
-        "commit": made.commit,
-        "pull_request": made.pull_request,
-        "sent": sizes,
-        "bytes": sum(sizes.values()),
-        "removed": made.removed,
-        "done": made.done,
-    }
-    return Outcome("\n".join(lines), facts)
+    names = ("url", "private", "commit", "pull_request", "removed", "done")
+    facts = {name: getattr(made, name) for name in names}
+    facts |= {"is_sent": True, "sent": sizes, "bytes": sum(sizes.values())}
+    return Outcome("\n".join(lines), {**_facts(plan), **facts})
 
 
 def _facts(plan: UploadPlan) -> dict:
@@ -124,8 +110,6 @@ def _facts(plan: UploadPlan) -> dict:
         "public": plan.public,
         "tag": plan.tag,
         "message": plan.message,
-        "files": {
-            file.name: {"bytes": file.size, "sha256": file.sha256} for file in plan.files
-        },
+        "files": {f.name: {"bytes": f.size, "sha256": f.sha256} for f in plan.files},
         "not_sent": plan.skipped,
     }

@@ -21,10 +21,7 @@ from ser_brain.core.errors import one_line
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "folder",
-        type=Path,
-        metavar="DIR",
-        help="a run, folds, model or report folder",
+        "folder", type=Path, metavar="DIR", help="a run, folds, model or report folder"
     )
     parser.add_argument(
         "--manifest_folder",
@@ -39,11 +36,10 @@ def run(arguments: argparse.Namespace) -> Outcome:
 
     checks = verify(arguments.folder, arguments.manifest_folder)
     width = max(len(check.state) for check in checks)
-    lines = [
-        f"{check.state:<{width}}  "
-        + one_line(f"{check.item}: {check.reason}" if check.reason else check.item)
-        for check in checks
-    ]
+    lines = []
+    for check in checks:
+        what = f"{check.item}: {check.reason}" if check.reason else check.item
+        lines.append(f"{check.state:<{width}}  {one_line(what)}")
     bad = sum(check.state == DIFFERS for check in checks)
     unchecked = sum(check.state not in (DIFFERS, OK) for check in checks)
     lines.append(f"{len(checks)} items; {bad} differ, {unchecked} not checked")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ser_brain.analysis.mood.change import MEASURES, outcomes_of, permute
+from ser_brain.analysis.mood.analysis import MEASURES, outcomes_of, permute
 from ser_brain.evaluation.significance import ALPHA, holm
 
 AT_ONCE = 50  # repetitions; more would take more memory, not less time
@@ -24,21 +24,10 @@ def rejection_rates(
     repetitions: int = 2_000,
     seed: int = 0,
 ) -> dict[str, float]:
-    """Share of simulated persons whose change is called significant at 5 %.
+    """Share of simulated persons whose centroid, or any outcome, is significant at 5 %.
 
-    Parameters
-    ----------
-    days : int
-        In each of two periods, the second right after the first.
-    shift : float
-        Of valence in the second period, in standard deviations of a day.
-    correlation : float
-        Between one day and the next.
-
-    Returns
-    -------
-    dict
-        ``centroid``: its corrected p is 5 % or less; ``any``: that of any outcome is.
+    Each of two periods has so many ``days``. In the second, valence has a ``shift`` (in
+    standard deviations of a day); ``correlation`` is that of one day with the next.
     """
     rng = np.random.default_rng(seed)
     found = np.zeros((0, 2))

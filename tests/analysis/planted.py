@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ser_brain.analysis.circumplex.angles import reference_points
-from ser_brain.analysis.circumplex.components import ReducedSet, reduce_sets
 from ser_brain.analysis.circumplex.data import Cloud, EmbeddingSet
+from ser_brain.analysis.circumplex.distances import ReducedSet, reduce_sets
+from ser_brain.analysis.circumplex.order import reference_points
 from ser_brain.core.files import write_json
 from ser_brain.evaluation.predictions import write_predictions
 
@@ -40,10 +40,7 @@ def points(
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Gaussian clusters about given means, in a rotated space of more dimensions.
 
-    Returns
-    -------
-    points_ND, emotion_N, speakers
-        ``per_emotion`` clips of each emotion by each speaker, whose voice shifts them all.
+    Each speaker has ``per_emotion`` clips of each emotion; their voice shifts them all.
     """
     rng = np.random.default_rng(seed)
     emotions = len(means_E2)
@@ -65,10 +62,15 @@ def cloud(
     duration_N: np.ndarray | None = None,
 ) -> Cloud:
     """A cloud of what :func:`points` returns."""
-    speakers = [f"{prefix}{speaker}" for speaker in speakers]
-    ids = [f"{prefix}{n}" for n in range(len(points_ND))]
-    duration_N = np.full(len(ids), np.nan) if duration_N is None else duration_N
-    return Cloud(points_ND, emotion_N, ids, speakers, true_va_N2, duration_N)
+    unknown_N2 = np.full((len(points_ND), 2), np.nan)
+    return Cloud(
+        points_ND,
+        emotion_N,
+        np.array([f"{prefix}{n}" for n in range(len(points_ND))]),
+        np.array([f"{prefix}{speaker}" for speaker in speakers], dtype=object),
+        unknown_N2 if true_va_N2 is None else true_va_N2,
+        unknown_N2[:, 0] if duration_N is None else duration_N,
+    )
 
 
 def embedding_set(

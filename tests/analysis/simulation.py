@@ -11,7 +11,7 @@ import sys
 
 import numpy as np
 
-from ser_brain.analysis.circumplex.bootstrap import (
+from ser_brain.analysis.circumplex.data import (
     basic_estimate,
     draw,
     mean_over_parts,

@@ -1,44 +1,49 @@
-"""Runs and baselines as sets of points."""
+"""Runs and baselines as sets of points; drawn speakers and intervals."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from ser_brain.analysis.circumplex import data
 from ser_brain.analysis.circumplex.data import (
     MIN_CLIPS,
+    Draws,
     baseline_models,
+    basic_estimate,
+    draw,
+    mean_over_parts,
+    percentile_estimate,
     read_models,
     read_sets,
 )
 from ser_brain.core.errors import SERError
 from ser_brain.evaluation.runs import read_run
-from tests.analysis.planted import FOUR, circle, points, rotation, write_folds, write_run
+from ser_brain.evaluation.significance import Clusters
+from tests.analysis.planted import FOUR, circle, cloud, points, rotation, write_folds, write_run
 from tests.fake_run import edited
 
 ALL = points(circle(FOUR), 5, 4)
 
 
-def some(of_points, rows):
-    points_ND, emotion_N, speakers = of_points
-    return (
-        points_ND[rows],
-        emotion_N[rows],
-        [speakers[n] for n in np.arange(len(speakers))[rows]],
-    )
+def some(rows):
+    """Some of all points, by index or by a mask."""
+    rows = np.arange(len(ALL[0]))[rows]
+    return ALL[0][rows], ALL[1][rows], [ALL[2][n] for n in rows]
 
 
 def run_of(folder):
     return read_run(folder, embeddings=True, scores=False)
 
 
-def read(folder, space="embedding", names=(), parts=None):
+def read(folder, space="embedding", names=()):
     run = run_of(folder)
-    return read_sets(run, parts or {part: part for part in run.parts}, space, names)
+    return read_sets(run, {part: part for part in run.parts}, space, names)
 
 
 def row_numbers(cloud):
-    return [int(i.removeprefix("planted_")) for i in cloud.ids]
+    return [int(i.removeprefix("planted_")) for i in cloud.id_N]
 
 
 def halves(folder):
@@ -46,7 +51,7 @@ def halves(folder):
     parts = {}
     for fold, speakers in ((1, ("s0", "s1")), (2, ("s2", "s3"))):
         rows = np.flatnonzero(np.isin(ALL[2], speakers))
-        points_ND, *labels = some(ALL, rows)
+        points_ND, *labels = some(rows)
         ids = [f"planted_{n}" for n in rows]
         turned = points_ND @ rotation(8, fold), *labels
         parts[f"fold {fold}"] = write_run(folder / str(fold), turned, FOUR, ids=ids)
@@ -54,49 +59,48 @@ def halves(folder):
 
 
 def test_each_layer_is_a_model_whose_folds_are_parts(tmp_path):
-    parts = {
-        name: write_run(tmp_path / str(n), points(circle(FOUR), 5, 2), FOUR)
-        for n, name in enumerate(["fold 1, layer 2", "fold 2, layer 2", "fold 1, layer last"])
+    names = ["fold 1, layer 2", "fold 2, layer 2", "fold 1, layer last"]
+    parts = {name: write_run(tmp_path / str(n), ALL, FOUR) for n, name in enumerate(names)}
+    write_run(tmp_path / "2", ALL, FOUR, "more")
+    run = run_of(write_folds(tmp_path, parts))
+    models = read_models(run, "embedding")
+    found = {label: {n: list(s.clouds) for n, s in sets.items()} for label, sets in models}
+    assert found == {
+        "tiny, untuned, layer 2": {"planted": ["fold 1", "fold 2"]},
+        "tiny, untuned, layer last": {"planted": ["fold 1"], "more": ["fold 1"]},
     }
-    models = read_models(run_of(write_folds(tmp_path, parts)), "embedding")
-    assert {model.label: list(model.sets["planted"].clouds) for model in models} == {
-        "tiny, untuned, layer 2": ["fold 1", "fold 2"],
-        "tiny, untuned, layer last": ["fold 1"],
-    }
+    with pytest.raises(SERError, match="Bad test set 'more'; expected one of: planted"):
+        read_models(run, "embedding", ["more"])
 
 
-def test_a_baseline_is_read_on_the_runs_utterances_in_its_one_space(tmp_path):
-    (model,) = read_models(run_of(halves(tmp_path / "run")), "embedding")
+def test_a_baseline_is_read_on_the_runs_utterances(tmp_path):
+    """In its one space, or in that of the same fold."""
+    run = run_of(halves(tmp_path / "run"))
+    ((_, sets),) = read_models(run, "embedding")
     baseline = run_of(write_run(tmp_path / "baseline", ALL, FOUR, layer="layer 3"))
-    (found,) = baseline_models(model, baseline, "embedding")
-    assert found.label == "tiny, untuned, layer 3"
-    for part, cloud in found.sets["planted"].clouds.items():
-        of_run = model.sets["planted"].clouds[part]
-        assert cloud.ids == of_run.ids
-        np.testing.assert_allclose(cloud.points_ND, ALL[0][row_numbers(cloud)], rtol=1e-6)
-        np.testing.assert_array_equal(cloud.emotion_N, of_run.emotion_N)
-
-
-def test_a_baseline_with_the_same_folds_is_paired_by_fold(tmp_path):
-    run = run_of(halves(tmp_path))
-    (model,) = read_models(run, "embedding")
-    (found,) = baseline_models(model, run, "embedding")
-    for part, cloud in found.sets["planted"].clouds.items():
-        expected = model.sets["planted"].clouds[part].points_ND
-        np.testing.assert_array_equal(cloud.points_ND, expected)
+    ((label, found),) = baseline_models(sets, baseline, "embedding")
+    assert label == "tiny, untuned, layer 3"
+    for part, one in found["planted"].clouds.items():
+        of_run = sets["planted"].clouds[part]
+        np.testing.assert_array_equal(one.id_N, of_run.id_N)
+        np.testing.assert_allclose(one.points_ND, ALL[0][row_numbers(one)], rtol=1e-6)
+        np.testing.assert_array_equal(one.emotion_N, of_run.emotion_N)
+    ((_, found),) = baseline_models(sets, run, "embedding")
+    for part, one in found["planted"].clouds.items():
+        np.testing.assert_array_equal(one.points_ND, sets["planted"].clouds[part].points_ND)
 
 
 def test_baselines_that_do_not_fit_are_refused(tmp_path):
-    (model,) = read_models(run_of(halves(tmp_path / "run")), "embedding")
-    few = run_of(write_run(tmp_path / "few", some(ALL, np.arange(40)), FOUR))
+    ((_, sets),) = read_models(run_of(halves(tmp_path / "run")), "embedding")
+    few = run_of(write_run(tmp_path / "few", some(slice(40)), FOUR))
     with pytest.raises(SERError, match="lacks utterances of planted. Embed the same manifests"):
-        baseline_models(model, few, "embedding")
+        baseline_models(sets, few, "embedding")
     names = ("seed 1", "seed 2")
     parts = {name: write_run(tmp_path / "other" / name[-1], ALL, FOUR) for name in names}
     other = run_of(write_folds(tmp_path / "other", parts))
     message = "has the parts seed 1, seed 2, the run has fold 1, fold"
     with pytest.raises(SERError, match=message):
-        baseline_models(model, other, "embedding")
+        baseline_models(sets, other, "embedding")
 
 
 def test_a_set_is_read_with_its_labels(tmp_path):
@@ -104,44 +108,34 @@ def test_a_set_is_read_with_its_labels(tmp_path):
     planted = read(tmp_path)["planted"]
     cloud = planted.clouds["run"]
     rows = row_numbers(cloud)
-    assert cloud.ids == sorted(cloud.ids) and sorted(rows) == list(range(len(ALL[0])))
+    assert sorted(rows) == list(range(len(ALL[0])))
     np.testing.assert_allclose(cloud.points_ND, ALL[0][rows], rtol=1e-6)
     np.testing.assert_array_equal(cloud.emotion_N, ALL[1][rows])
-    assert cloud.speakers == [ALL[2][n] for n in rows]
-    assert cloud.true_va_N2 is None
+    assert cloud.speaker_N.tolist() == [ALL[2][n] for n in rows]
+    assert np.isnan(cloud.true_va_N2).all()
     assert (planted.emotions, planted.skipped) == (FOUR, {})
 
 
-def test_emotions_too_rare_for_a_gaussian_are_counted(tmp_path):
+def test_rare_and_unmapped_emotions_are_counted(tmp_path):
     rows = np.append(np.flatnonzero(ALL[1] != 2), np.flatnonzero(ALL[1] == 2)[0])
-    write_run(tmp_path, some(ALL, rows), FOUR)
+    write_run(tmp_path, some(rows), ["anger", "other", "sadness", "neutral"])
     planted = read(tmp_path)["planted"]
-    assert planted.emotions == ["anger", "happiness", "neutral"]
-    assert planted.skipped == {f"of sadness, with fewer than {MIN_CLIPS} clips": 1}
-    assert planted.clouds["run"].emotion_N.max() == 2
+    assert planted.emotions == ["anger", "neutral"]
+    assert planted.skipped == {
+        f"of sadness, with fewer than {MIN_CLIPS} clips": 1,
+        "of other, which has no place on the map": 20,
+    }
+    assert np.bincount(planted.clouds["run"].emotion_N).tolist() == [20, 20]
 
 
 def test_an_emotion_must_be_in_every_part(tmp_path):
     parts = {
         "fold 1": write_run(tmp_path / "1", ALL, FOUR),
-        "fold 2": write_run(tmp_path / "2", some(ALL, ALL[1] != 0), FOUR),
+        "fold 2": write_run(tmp_path / "2", some(ALL[1] != 0), FOUR),
     }
     planted = read(write_folds(tmp_path, parts))["planted"]
     assert planted.emotions == FOUR[1:]
     assert planted.skipped == {"of anger, with fewer than 5 clips in some part": 20}
-
-
-def test_classes_without_a_place_on_the_map_are_skipped(tmp_path):
-    write_run(tmp_path, points(np.eye(3)[:, :2], 5, 2), ["anger", "sadness", "other"])
-    planted = read(tmp_path)["planted"]
-    assert planted.emotions == ["anger", "sadness"]
-    assert planted.skipped == {"of other, which has no place on the map": 10}
-
-
-def test_one_emotion_is_refused(tmp_path):
-    write_run(tmp_path, points(circle(["anger"]), 9, 2), ["anger"])
-    with pytest.raises(SERError, match=r"planted has 1 emotions .*found: anger 18.*needs two"):
-        read(tmp_path)
 
 
 def test_training_sets_come_last(tmp_path):
@@ -161,15 +155,18 @@ def test_predicted_valence_and_arousal_are_rescaled(tmp_path):
     np.testing.assert_allclose(cloud.points_ND, found[0][row_numbers(cloud)] / 2)
 
 
-def test_a_run_that_lacks_the_space_is_refused(tmp_path):
+def test_runs_that_cannot_be_analysed(tmp_path):
     write_run(tmp_path, ALL, FOUR)
     with pytest.raises(SERError, match="does not predict valence and arousal on planted"):
         read(tmp_path, "va")
+    with pytest.raises(SERError, match="Bad space 'vad'; expected one of: va, embedding"):
+        read(tmp_path, "vad")
     (tmp_path / "predictions" / "planted.npz").unlink()
     with pytest.raises(SERError, match=r"on planted have no embeddings \(.npz\)"):
         read(tmp_path)
-    with pytest.raises(SERError, match="Bad space 'vad'; expected one of: va, embedding"):
-        read(tmp_path, "vad")
+    write_run(tmp_path, points(circle(["anger"]), 9, 2), ["anger"])
+    with pytest.raises(SERError, match=r"planted has 1 emotions .*found: anger 18.*needs two"):
+        read(tmp_path)
 
 
 def test_prototypes_are_no_ratings(tmp_path):
@@ -183,14 +180,41 @@ def test_prototypes_are_no_ratings(tmp_path):
     card = path.with_name("planted.card.json")
     protocol = "p/speaker/rated/valence-arousal(prototypes)/seed 1"
     card.write_text(json.dumps({**json.loads(card.read_text()), "protocol": protocol}))
-    assert read(tmp_path)["planted"].clouds["run"].true_va_N2 is None
+    assert np.isnan(read(tmp_path)["planted"].clouds["run"].true_va_N2).all()
 
 
-def test_a_set_that_the_chosen_parts_lack(tmp_path):
-    parts = {name: write_run(tmp_path / name[-1], ALL, FOUR) for name in ("seed 1", "seed 2")}
-    write_run(parts["seed 2"], ALL, FOUR, "more")
-    folder = write_folds(tmp_path, parts)
-    assert list(read(folder)) == ["planted", "more"]
-    assert list(read(folder, parts={"a": "seed 1"})) == ["planted"]
-    with pytest.raises(SERError, match="Bad test set 'more'; expected one of: planted"):
-        read(folder, names=["more"], parts={"a": "seed 1"})
+def test_a_speaker_is_one_cluster_in_every_part():
+    """Two models are tested on the same people, a third on others."""
+    same = points(circle(FOUR), 2, 3)
+    clouds = [cloud(*same), cloud(*same), cloud(*points(circle(FOUR), 2, 2), prefix="x")]
+    draws = draw(clouds, 50, np.random.default_rng(0))
+    assert (draws.clusters.count, draws.clusters.unit) == (5, "speaker")
+    np.testing.assert_array_equal(*(draws.clusters_of(one) for one in clouds[:2]))
+    assert not set(draws.clusters_of(clouds[0])) & set(draws.clusters_of(clouds[2]))
+    assert draws.counts_BS.shape == (50, 5)
+    assert (draws.counts_BS.sum(axis=1) == 5).all()
+
+
+@pytest.mark.parametrize("most, drawn", [(2_000, 24), (10, 10)])
+def test_utterances_of_unknown_speakers_are_drawn_singly_or_in_groups(monkeypatch, most, drawn):
+    monkeypatch.setattr(data, "MOST_CLUSTERS", most)
+    known = cloud(*points(circle(FOUR), 2, 3))
+    unknown = replace(known, speaker_N=np.full(24, None))
+    draws = draw([unknown], 5, np.random.default_rng(0))
+    assert draws.clusters.unit == "utterance"
+    assert draws.counts_BS.shape == (5, drawn)
+    assert set(draws.clusters_of(unknown)) == set(range(drawn))
+
+
+def test_percentile_and_basic_intervals():
+    many = Draws(Clusters(np.arange(10_000), 10_000, "speaker", ""), {}, np.zeros((0, 10_000)))
+    drawn = np.linspace(3, 7, 1001)
+    plain, basic = (f(4.0, drawn, many) for f in (percentile_estimate, basic_estimate))
+    assert (plain["low"], plain["high"]) == pytest.approx((3.1, 6.9), abs=0.01)
+    assert (basic["low"], basic["high"]) == pytest.approx((8 - 6.9, 8 - 3.1), abs=0.01)
+    undefined = {"value": None, "low": None, "high": None}
+    assert percentile_estimate(np.nan, drawn, many) == undefined
+    assert basic_estimate(np.nan, drawn, many) == undefined
+    assert basic_estimate(2.0, np.full(9, np.nan), many)["low"] is None
+    found = mean_over_parts([np.array([1.0, np.nan]), np.array([3.0, np.nan])])
+    assert found[0] == 2 and np.isnan(found[1])

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from ser_brain.analysis.circumplex.angles import reference_points
-from ser_brain.analysis.circumplex.bootstrap import draw
-from ser_brain.analysis.circumplex.components import reduce_sets
+from ser_brain.analysis.circumplex.data import draw
+from ser_brain.analysis.circumplex.distances import reduce_sets
+from ser_brain.analysis.circumplex.order import reference_points
 from ser_brain.analysis.circumplex.procrustes import (
     angular_errors,
     fit,
@@ -13,7 +13,6 @@ from ser_brain.analysis.circumplex.procrustes import (
     place,
     place_points,
     placement_error,
-    speaker_folds,
 )
 from tests.analysis.planted import (
     FOUR,
@@ -27,9 +26,8 @@ from tests.analysis.planted import (
 )
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-@pytest.mark.parametrize("size", [2, 3, 8])
-def test_a_planted_rotation_reflection_scale_and_shift_is_undone(seed, size):
+@pytest.mark.parametrize("size, seed", [(2, 0), (2, 1), (3, 0), (8, 1)])
+def test_a_planted_rotation_reflection_scale_and_shift_is_undone(size, seed):
     """Determinants of both signs: with two components the second seed reflects."""
     words_E2 = circle(SEVEN, radius=1.0)
     space_ED = np.zeros((len(SEVEN), size))
@@ -37,15 +35,7 @@ def test_a_planted_rotation_reflection_scale_and_shift_is_undone(seed, size):
     space_ED = space_ED @ rotation(size, seed) + 11
     found = fit(space_ED, words_E2)
     np.testing.assert_allclose(found.place(space_ED), words_E2, atol=1e-9)
-    assert found.scale == pytest.approx(1 / 4.2)
     assert found.rotation_k2.T @ found.rotation_k2 == pytest.approx(np.eye(2))
-
-
-def test_a_stretched_plane_is_not_made_a_circle():
-    words_E2 = circle(SEVEN, radius=1.0)
-    flat_E2 = words_E2 * [1.0, 0.1]
-    placed = fit(flat_E2, words_E2).place(flat_E2)
-    assert np.ptp(placed[:, 1]) < 0.2 * np.ptp(placed[:, 0])
 
 
 def test_scale_is_the_least_squares_one():
@@ -58,6 +48,11 @@ def test_scale_is_the_least_squares_one():
         return ((placed - goals) ** 2).sum()
 
     assert misfit(found.scale) < min(misfit(found.scale * 1.01), misfit(found.scale * 0.99))
+    # One scale for both axes: a stretched plane is not made a circle.
+    words_E2 = circle(SEVEN, radius=1.0)
+    flat_E2 = words_E2 * [1.0, 0.1]
+    placed = fit(flat_E2, words_E2).place(flat_E2)
+    assert np.ptp(placed[:, 1]) < 0.2 * np.ptp(placed[:, 0])
 
 
 def test_every_emotion_has_the_same_weight_and_two_are_too_few():
@@ -68,17 +63,6 @@ def test_every_emotion_has_the_same_weight_and_two_are_too_few():
     np.testing.assert_allclose(on_words(three)(one).origin_k, 2 * words_E2.mean(axis=0))
     # Two emotions do not decide whether the plane is reflected.
     assert on_words(three, without=2)(one) is None
-
-
-def test_folds_test_each_speaker_once_by_others():
-    speakers = [f"s{n % 13}" for n in range(60)]
-    tested = []
-    for others, rows in speaker_folds(speakers):
-        assert not {speakers[n] for n in others} & {speakers[n] for n in rows}
-        tested += rows.tolist()
-    assert sorted(tested) == list(range(60))
-    unknown = list(speaker_folds([None] * 20))
-    assert [len(rows) for _, rows in unknown] == [2] * 10
 
 
 def test_angular_errors_by_hand():
@@ -109,36 +93,29 @@ def placed_and_error(found, space="embedding"):
 
 def test_a_planted_circle_is_placed_by_other_speakers():
     """Each fold's space is rotated its own way; placed, they are one plane."""
-    found = planted(SEVEN)
+    emotions = [*SEVEN, "neutral"]
+    found = planted(emotions)
     placed, result = placed_and_error(found)
     for part, points_N2 in placed.items():
         emotion_N = found.test.clouds[part].emotion_N
-        for n in range(len(SEVEN)):
+        for n in range(len(emotions)):
             centre = points_N2[emotion_N == n].mean(axis=0)
-            assert centre == pytest.approx(circle(SEVEN, 1.0)[n], abs=0.1)
-    assert result["mean_error"]["value"] < 4
-    assert result["mean_error"]["high"] < 10
-    for row in result["emotions"]:
-        assert row["error"]["value"] < 8
-        assert row["left_out_error"] < 15
+            assert centre == pytest.approx(circle(emotions, 1.0)[n], abs=0.1)
+    assert result["mean_error"]["value"] < 4 and result["mean_error"]["high"] < 10
     assert set(result["parts"]) == {"fold 0", "fold 1"}
-
-
-def test_neutral_has_a_place_and_no_angle():
-    _, result = placed_and_error(planted(FOUR))
-    neutral = result["emotions"][3]
+    *rows, neutral = result["emotions"]
+    for row in rows:
+        assert row["error"]["value"] < 8 and row["left_out_error"] < 15
+    # Neutral has a place and no angle.
     assert neutral["valence"]["value"] == pytest.approx(0, abs=0.15)
-    assert neutral["error"] is None
-    assert neutral["left_out_error"] is None
+    assert neutral["error"] is None and neutral["left_out_error"] is None
 
 
 def test_a_space_that_is_no_circle_fails_on_the_excluded_word():
     """Emotions at random places: the fit adapts to the words it knows, not to others."""
-    rng = np.random.default_rng(5)
-    wrong = circle(SEVEN)[rng.permutation(7)]
+    wrong = circle(SEVEN)[np.random.default_rng(5).permutation(7)]
     _, result = placed_and_error(planted(SEVEN, means=wrong))
-    errors = [row["left_out_error"] for row in result["emotions"]]
-    assert np.mean(errors) > 60
+    assert np.mean([row["left_out_error"] for row in result["emotions"]]) > 60
 
 
 def test_a_speaker_is_never_placed_by_a_fit_on_themselves():
@@ -146,13 +123,14 @@ def test_a_speaker_is_never_placed_by_a_fit_on_themselves():
     fitted_on = []
 
     def recording_fit(cloud):
-        fitted_on.append(set(cloud.speakers))
+        fitted_on.append(set(cloud.speaker_N))
         return on_words(FOUR)(cloud)
 
-    place(found, recording_fit)
-    everyone = set(found.test.clouds["fold 0"].speakers)
+    placed = place(found, recording_fit)
+    everyone = set(found.test.clouds["fold 0"].speaker_N)
     assert len(fitted_on) == 6
     assert all(len(everyone - speakers) == 1 for speakers in fitted_on)
+    assert np.isfinite(placed["fold 0"]).all()
 
 
 @pytest.mark.parametrize("shift", [0, 4])
@@ -171,14 +149,6 @@ def test_another_set_is_placed_by_one_fit_on_the_first(shift):
     assert {row["recentred_error"] for row in result["emotions"]} == {None}
 
 
-def test_predicted_valence_and_arousal_are_not_moved():
-    one = cloud(*points(circle(FOUR, 1.0), 5, 4, size=2, noise=0.1, turn_DD=np.eye(2)))
-    placed, result = placed_and_error(reduced({"run": one}, FOUR, "va"), "va")
-    np.testing.assert_array_equal(placed["run"], one.points_ND)
-    assert result["mean_error"]["value"] < 6
-    assert result["emotions"][0]["left_out_error"] is None
-
-
 @pytest.mark.parametrize("step", [1, 2])
 def test_ccc_with_ratings_is_one_where_the_space_is_the_ratings(step):
     """With all utterances rated, or every second one."""
@@ -188,9 +158,10 @@ def test_ccc_with_ratings_is_one_where_the_space_is_the_ratings(step):
     found = planted(SEVEN, noise=1e-4, parts=1, means=means, true_va_N2=true_va_N2)
     _, result = placed_and_error(found)
     assert set(result["ratings"]) == {"words", "ratings"}
-    for way in ("words", "ratings"):
-        for axis in ("valence", "arousal"):
-            assert result["ratings"][way][axis]["value"] == pytest.approx(1, abs=1e-3)
+    for axes in result["ratings"].values():
+        assert [axes[axis]["value"] for axis in ("valence", "arousal")] == pytest.approx(
+            [1, 1], abs=1e-3
+        )
 
 
 def test_two_emotions_cannot_be_placed():

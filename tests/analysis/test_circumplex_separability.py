@@ -5,12 +5,12 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from ser_brain.analysis.circumplex import separability as module
-from ser_brain.analysis.circumplex.bootstrap import draw
-from ser_brain.analysis.circumplex.components import reduce_sets
+from ser_brain.analysis.circumplex.data import draw
+from ser_brain.analysis.circumplex.distances import reduce_sets
 from ser_brain.analysis.circumplex.procrustes import place_points
 from ser_brain.analysis.circumplex.separability import (
     compare,
-    fit_probe,
+    probe_scores,
     separability,
     sign_flip_test,
 )
@@ -37,6 +37,12 @@ def test_a_space_that_holds_arousal_and_little_valence():
         assert found["within_speakers"]["p"] == pytest.approx(2 / 2**8), way
         assert found["within_speakers"]["speakers"] == 8
     assert set(drawn) == {f"{a} {w}" for a in ("arousal", "valence") for w in ("map", "best")}
+    # The AUC of an axis is the mean over pairs of emotions.
+    valence = result["map"]["valence"]
+    pairs = {(pair["high"], pair["low"]): pair["auc"] for pair in valence["pairs"]}
+    assert list(pairs) == [("happiness", "anger"), ("happiness", "sadness")]
+    mean = np.mean(list(pairs.values()))
+    assert [valence["auc"]["value"], valence["parts"]["run"]] == pytest.approx([mean, mean])
 
 
 def test_a_space_that_holds_both_alike_shows_no_difference():
@@ -68,26 +74,16 @@ def test_the_best_axis_finds_what_the_map_lacks():
     assert result["best"]["valence"]["auc"]["value"] > 0.95
 
 
-def test_the_auc_is_the_mean_over_pairs_of_emotions():
-    valence = planted(circle(FOUR, 2.0))[0]["map"]["valence"]
-    pairs = [(p["high"], p["low"]) for p in valence["pairs"]]
-    assert pairs == [("happiness", "anger"), ("happiness", "sadness")]
-    mean = np.mean([p["auc"] for p in valence["pairs"]])
-    assert valence["auc"]["value"] == pytest.approx(mean)
-    assert valence["parts"]["run"] == pytest.approx(mean)
-
-
 def test_an_axis_with_one_side_has_no_auc():
     emotions = ["anger", "fear", "neutral"]
     result, drawn = planted(circle(emotions), emotions)
     assert result["map"]["arousal"] is None and result["map"]["valence"] is None
-    assert result["map"]["difference"] is None
-    assert drawn == {}
+    assert result["map"]["difference"] is None and drawn == {}
 
 
 def test_scores_on_the_axes_of_different_folds_are_comparable():
-    """Far from the origin and in many dimensions, raw projections are not."""
-    points_ND, *labels = points(circle(FOUR, 4.0), 5, 8, size=60, turn_DD=np.eye(60))
+    """Far from the origin and in more dimensions than clips, raw projections are not."""
+    points_ND, *labels = points(circle(FOUR, 5.0), 5, 8, size=200, turn_DD=np.eye(200))
     result, _ = separated(reduced({"run": cloud(points_ND + 50, *labels)}, FOUR))
     for axis in ("arousal", "valence"):
         assert result["best"][axis]["auc"]["value"] > 0.97, axis
@@ -104,16 +100,11 @@ def test_an_axis_without_training_data_has_no_score():
     assert result["best"]["valence"]["auc"]["value"] > 0.5
 
 
-@pytest.fixture
-def scored():
+def test_auc_of_all_of_each_speaker_and_of_resamples_is_that_of_scikit_learn(monkeypatch):
     rng = np.random.default_rng(0)
     high_N = rng.random(80) < 0.4
     score_N = (rng.normal(size=80) + high_N).round(1)  # rounding makes ties
-    return score_N, high_N, rng.integers(5, size=80)
-
-
-def test_auc_of_all_of_each_speaker_and_of_resamples_is_that_of_scikit_learn(scored):
-    score_N, high_N, speaker_N = scored
+    speaker_N = rng.integers(5, size=80)
     pair = compare(score_N, high_N, ~high_N, speaker_N, 5)
     assert pair.auc(np.ones(5)) == pytest.approx(roc_auc_score(high_N, score_N))
     for speaker, auc in enumerate(pair.within_speakers()):
@@ -123,44 +114,21 @@ def test_auc_of_all_of_each_speaker_and_of_resamples_is_that_of_scikit_learn(sco
     drawn, nobody = pair.auc(np.array([[1.0, 3, 0, 0, 1], [0, 0, 0, 0, 0]]))
     assert drawn == pytest.approx(roc_auc_score(high_N[rows], score_N[rows]))
     assert np.isnan(nobody)
-
-
-def test_auc_of_many_utterances_is_computed_in_blocks(scored, monkeypatch):
-    score_N, high_N, speaker_N = scored
-    whole = compare(score_N, high_N, ~high_N, speaker_N, 5)
     monkeypatch.setattr(module, "COMPARED_AT_ONCE", 100)
     in_blocks = compare(score_N, high_N, ~high_N, speaker_N, 5)
-    np.testing.assert_array_equal(in_blocks.won_SS, whole.won_SS)
+    np.testing.assert_array_equal(in_blocks.won_SS, pair.won_SS)
 
 
 def test_the_probe_finds_the_planted_axis():
-    """Not the widest axis, but the one that separates the sides."""
-    rng = np.random.default_rng(2)
-    points_ND = rng.normal(size=(2000, 3)) * [10, 1, 1]
+    """Not the widest axis, but the one that separates the sides, with means at 0 and 1."""
+    points_ND = np.random.default_rng(2).normal(size=(2000, 3)) * [10, 1, 1]
     high_N = np.arange(2000) < 700
     points_ND[high_N] += [0.0, 3.0, 0.0]
-    weights_D = fit_probe(points_ND, high_N, ~high_N).weights_D
-    assert weights_D[1] / np.linalg.norm(weights_D) > 0.98
-
-
-def test_the_probe_works_in_more_dimensions_than_utterances():
-    rng = np.random.default_rng(3)
-    points_ND, high_N = rng.normal(size=(40, 300)), np.arange(40) < 20
-    points_ND[high_N, 0] += 8
-    new_ND = rng.normal(size=(400, 300))
-    new_ND[:200, 0] += 8
-    score_N = fit_probe(points_ND, high_N, ~high_N).score(new_ND)
-    assert roc_auc_score(np.arange(400) < 200, score_N) > 0.9
-
-
-def test_the_sides_of_a_probe_have_their_means_at_0_and_1():
-    rng = np.random.default_rng(4)
-    points_ND, high_N = rng.normal(size=(60, 5)), np.arange(60) < 25
-    points_ND[high_N] += 3
-    for shifted_ND in (points_ND, 10 * points_ND + 1000):
-        score_N = fit_probe(shifted_ND, high_N, ~high_N).score(shifted_ND)
+    for moved_ND in (points_ND, 10 * points_ND + 1000):
+        score_N = probe_scores(moved_ND, high_N, ~high_N, moved_ND)
         assert score_N[high_N].mean() == pytest.approx(1)
         assert score_N[~high_N].mean() == pytest.approx(0, abs=1e-9)
+        assert np.corrcoef(score_N, moved_ND[:, 1])[0, 1] > 0.98
 
 
 def test_sign_flips_by_hand_and_of_many_speakers():

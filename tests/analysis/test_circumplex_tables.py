@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ser_brain.analysis.circumplex import tables
-from ser_brain.analysis.circumplex.bootstrap import Draws
+from ser_brain.analysis.circumplex.data import Draws
 from ser_brain.evaluation.significance import Clusters
 
 MANY = Draws(Clusters(np.arange(10_000), 10_000, "speaker", ""), {}, np.zeros((0, 1)))
@@ -63,26 +63,17 @@ def test_differences_of_distances_are_mirrored_and_those_of_aucs_are_not():
     assert (auc["low"], auc["high"]) == pytest.approx((3.1, 6.9), abs=0.01)
 
 
-def test_mean_and_standard_deviation_over_parts():
+def test_stability_has_parts_their_mean_and_spread_and_chance():
     models = {"run": {"set": results(2.0, 0.8, ("fold 1", "fold 2", "fold 3"))}}
     table = tables.stability(models)
-    assert [row[2] for row in table.rows] == [
-        *("fold 1", "fold 2", "fold 3"),
-        *("mean", "standard deviation", None),
-    ]
-    column = table.head.index("Mahalanobis")
-    assert [row[column] for row in table.rows] == [2, 3, 4, 3, 1, 0.5]
-    assert table.rows[3][table.head.index("AUC valence, map")] is None
-
-
-def test_chance_is_known_or_drawn():
-    table = tables.stability({"run": {"set": results(2.0, 0.8)}})
-    chance = table.rows[-1]
-    known = dict(zip(table.head[3:], chance[3:], strict=True))
-    assert chance[:3] == ["set", "chance", None]
-    assert known["Mahalanobis"] == 0.5 and known["Circular correlation"] == 0.6
-    assert known["Angular error"] == 90 and known["AUC arousal, best"] == 0.5
-    assert known["Length"] is None and known["Violations, neutral as calm"] is None
+    columns = dict(zip(table.head, zip(*table.rows, strict=True), strict=True))
+    parts = ("fold 1", "fold 2", "fold 3", "mean", "standard deviation", None)
+    assert columns["Part"] == parts and columns["Model"] == ("run",) * 5 + ("chance",)
+    assert columns["Mahalanobis"] == (2, 3, 4, 3, 1, 0.5)
+    assert columns["AUC valence, map"] == (None,) * 5 + (0.5,)
+    chance = {name: column[-1] for name, column in columns.items()}
+    assert chance["Circular correlation"] == 0.6 and chance["Angular error"] == 90
+    assert chance["Length"] is None and chance["Violations, neutral as calm"] is None
 
 
 def test_the_summary_has_a_line_for_every_model():

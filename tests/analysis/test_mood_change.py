@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from ser_brain.analysis.mood.change import compare, outcomes_of, permute, splits_of
+from ser_brain.analysis.mood.analysis import compare, outcomes_of, permute, splits_of
 from ser_brain.analysis.mood.description import NO_SPEECH, Affect, span
 from ser_brain.core.errors import SERError
 
@@ -38,23 +38,16 @@ def test_what_is_compared():
         assert measure["difference"]["value"] == pytest.approx(b[m] - a[m])
         low, high = measure["difference"]["low"], measure["difference"]["high"]
         assert low < b[m] - a[m] < high
+    # The other way round, only the sign changes.
+    other = compare(DAYS[:14], days(values_D4), WEEKS[::-1]).facts
+    assert other["measures"]["range"]["difference"]["value"] == pytest.approx(a[2] - b[2])
+    assert other["outcomes"]["range"]["p"] == pytest.approx(found["outcomes"]["range"]["p"])
     centroid = found["outcomes"]["centroid"]
     assert centroid["difference"] == pytest.approx(np.hypot(*(b - a)[:2]))
     assert centroid["p"] == pytest.approx(2 / 3432)
     assert centroid["p_adjusted"] == pytest.approx(6 / 3432) == found["smallest_p"]
     assert found["outcomes"]["range"]["p_adjusted"] > 0.05
     assert (found["units"], found["splits"], found["exact"]) == ([7, 7], 3432, True)
-
-
-def test_the_order_of_the_periods_turns_the_sign_only():
-    values_D4 = noise(14)
-    one = compare(DAYS[:14], days(values_D4), WEEKS).facts
-    other = compare(DAYS[:14], days(values_D4), WEEKS[::-1]).facts
-    for name, outcome in one["outcomes"].items():
-        assert other["outcomes"][name]["p"] == pytest.approx(outcome["p"])
-    for name, measure in one["measures"].items():
-        turned = other["measures"][name]["difference"]["value"]
-        assert turned == pytest.approx(-measure["difference"]["value"])
 
 
 def test_a_day_counts_once_however_much_was_said():
@@ -64,18 +57,14 @@ def test_a_day_counts_once_however_much_was_said():
     assert compare(DAYS[:14], short, WEEKS).facts == compare(DAYS[:14], uneven, WEEKS).facts
 
 
-def test_a_centroid_that_moves_is_no_change_of_range():
-    values_D4 = noise(14)
-    before = compare(DAYS[:14], days(values_D4), WEEKS).facts["outcomes"]["range"]["p"]
-    values_D4[7:, 0] += 1
-    after = compare(DAYS[:14], days(values_D4), WEEKS).facts["outcomes"]["range"]["p"]
-    assert after == before
-
-
-def test_days_without_enough_speech_are_counted():
-    affects = days(noise(14))
-    affects[2], affects[3], affects[9] = NO_SPEECH, day(pieces=9), NO_SPEECH
-    found = compare(DAYS[:14], affects, WEEKS).facts
+def test_days_without_enough_speech_are_counted_and_no_neutral_without_classes():
+    affects = [day(*row[:3], neutral=None) for row in noise(14).tolist()]
+    short = day(pieces=9, neutral=None)
+    affects[2], affects[3], affects[9] = NO_SPEECH, short, NO_SPEECH
+    change = compare(DAYS[:14], affects, WEEKS)
+    found = change.facts
+    assert list(found["outcomes"]) == ["centroid", "range"] == list(change.differences)
+    assert list(found["measures"]) == ["valence", "arousal", "range"]
     kept = {name: found["a"][name] for name in ("days", "too_short", "silent")}
     assert kept == {"days": 5, "too_short": 1, "silent": 1}
     assert (found["b"]["days"], found["b"]["silent"]) == (6, 1)
@@ -94,21 +83,6 @@ def test_blocks_stay_together():
     blocks_44 = values_D4.reshape(4, 7, 4).mean(axis=1)
     p_K, _ = permute(outcomes_of(blocks_44[:2]), outcomes_of(blocks_44[2:]), None)
     assert [one["p"] for one in found["outcomes"].values()] == pytest.approx(p_K.tolist())
-
-
-def test_without_classes_there_is_no_neutral():
-    affects = [day(*row[:3], neutral=None) for row in noise(14).tolist()]
-    found = compare(DAYS[:14], affects, WEEKS)
-    assert list(found.facts["outcomes"]) == ["centroid", "range"] == list(found.differences)
-    assert list(found.facts["measures"]) == ["valence", "arousal", "range"]
-    assert found.facts["smallest_p"] == pytest.approx(2 * 2 / 3432)
-
-
-def test_the_same_numbers_each_time():
-    affects = days(noise(28))
-    spans = span("2026-03-02..2026-03-15"), span("2026-03-16..2026-03-29")
-    one, other = (compare(DAYS, affects, spans).facts for _ in range(2))
-    assert one == other and not one["exact"]
 
 
 @pytest.mark.parametrize(
@@ -145,16 +119,13 @@ def test_p_is_the_share_of_splits_that_differ_as_much():
     assert np.sort(differences_SK, axis=0) == pytest.approx(np.sort(by_hand, axis=0))
 
 
-def test_the_smallest_p_is_reached_where_no_day_overlaps():
-    for units in ((3, 3), (4, 3), (8, 8)):
-        a, b = np.zeros((units[0], 1)), np.ones((units[1], 1))
-        p_K, _ = permute(a + np.arange(units[0])[:, None] / 100, b, np.random.default_rng(0))
-        assert p_K[0] == pytest.approx(splits_of(*units)[2])
-
-
-def test_many_days_are_drawn_not_enumerated():
-    a, b = np.zeros((20, 1)), np.ones((20, 1))
+@pytest.mark.parametrize("units", [(3, 3), (4, 3), (20, 20)])
+def test_the_smallest_p_is_reached_where_no_day_overlaps(units):
+    """Of 20 days against 20 the splits are drawn, not enumerated."""
+    a, b = np.zeros((units[0], 1)), np.ones((units[1], 1))
+    a += np.arange(units[0])[:, None] / 100
     p_K, differences_SK = permute(a, b, np.random.default_rng(0))
-    assert splits_of(20, 20) == (9_999, False, 1e-4)
-    assert p_K[0] == pytest.approx(1e-4)
-    assert len(differences_SK) == 9_999
+    splits, exact, smallest = splits_of(*units)
+    assert p_K[0] == pytest.approx(smallest) and len(differences_SK) == splits
+    if units == (20, 20):
+        assert (splits, exact, smallest) == (9_999, False, 1e-4)

@@ -5,12 +5,11 @@ import math
 import numpy as np
 import pytest
 from matplotlib.path import Path
-from scipy.stats import chi2, gaussian_kde, multivariate_normal
+from scipy.stats import gaussian_kde, multivariate_normal
 
 from ser_brain.analysis.mood.description import (
     BANDWIDTH,
     CENTRES,
-    FEWEST,
     MOST_PERIODS,
     NO_SPEECH,
     STEP,
@@ -19,7 +18,6 @@ from ser_brain.analysis.mood.description import (
     density,
     describe,
     describe_each,
-    ellipse_area,
     periods_of,
     range_ellipse,
     share_inside,
@@ -35,6 +33,9 @@ def test_one_point_is_the_kernel():
     expected = multivariate_normal(place, BANDWIDTH**2 * np.eye(2)).pdf(GRID_GG2)
     found = density(np.array([place]), np.array([3.0]))
     assert found == pytest.approx(expected, abs=0.01 * expected.max())
+    # The corner of the scale, and beyond, is on the grid.
+    corner = density(np.array([[1.2, -1.2]]), np.ones(1))
+    assert corner.sum() * STEP**2 == pytest.approx(1)
     assert np.unravel_index(found.argmax(), found.shape) == (30, 50)  # Rows are arousal.
 
 
@@ -44,28 +45,12 @@ def test_many_points_agree_with_scipy():
     va_N2 = rng.normal(0, 0.3, (400, 2))
     seconds_N = rng.uniform(0.5, 5, 400)
     covariance = np.cov(va_N2.T, aweights=seconds_N)
-    white_N2 = va_N2 @ np.linalg.inv(np.linalg.cholesky(covariance)).T
-    white_N2 *= 0.3
-    covariance = np.cov(white_N2.T, aweights=seconds_N)
-    assert covariance == pytest.approx(0.09 * np.eye(2))
+    white_N2 = 0.3 * va_N2 @ np.linalg.inv(np.linalg.cholesky(covariance)).T
     kde = gaussian_kde(white_N2.T, bw_method=BANDWIDTH / 0.3, weights=seconds_N)
     expected = kde(GRID_GG2.reshape(-1, 2).T).reshape(len(CENTRES), -1)
     found = density(white_N2, seconds_N)
     assert found == pytest.approx(expected, abs=0.02 * expected.max())
     assert found.sum() * STEP**2 == pytest.approx(1)
-
-
-def test_weight_is_speaking_time():
-    va_N2 = np.array([[-0.5, 0.0], [0.5, 0.0]])
-    found = density(va_N2, np.array([3.0, 1.0]))
-    left = found[:, CENTRES < 0].sum() / found.sum()
-    assert left == pytest.approx(0.75, abs=1e-3)
-
-
-def test_the_corner_of_the_scale_and_beyond_is_on_the_grid():
-    found = density(np.array([[1.2, -1.2]]), np.ones(1))
-    assert found.sum() * STEP**2 == pytest.approx(1)
-    assert found[0].max() < 0.01 * found.max()
 
 
 def test_the_smallest_area_of_a_normal_distribution_is_a_disc():
@@ -88,16 +73,6 @@ def test_weighted_by_speaking_time(timeline):
     assert found.range is None and found.covariance is None
 
 
-def test_the_range_of_equal_pieces(timeline):
-    va_N2 = np.random.default_rng(0).normal(size=(50, 2))
-    found = describe(timeline(va_N2))
-    assert ellipse_area(np.eye(2), np.inf) == pytest.approx(math.pi * -2 * math.log(0.2))
-    covariance = np.cov(va_N2.T)
-    assert np.array(found.covariance) == pytest.approx(covariance)
-    expected = math.pi * chi2.ppf(0.8, 2) * math.sqrt(np.linalg.det(covariance)) * 49 / 48
-    assert found.range == pytest.approx(expected)
-
-
 @pytest.mark.parametrize("count", [10, 30])
 def test_the_range_is_right_on_average_however_few_pieces(timeline, count):
     """Standard deviations 0.3 and 0.2, correlation 0.5; uncorrected, ten give 11 % less."""
@@ -113,30 +88,25 @@ def test_the_ellipse_holds_four_fifths_of_a_normal_distribution(timeline):
     rng = np.random.default_rng(2)
     covariance = np.array([[0.09, -0.04], [-0.04, 0.04]])
     va_N2 = rng.multivariate_normal([0.2, -0.1], covariance, size=20_000)
-    inside_N = Path(range_ellipse(describe(timeline(va_N2)))).contains_points(va_N2)
-    assert inside_N.mean() == pytest.approx(0.8, abs=0.01)
-
-
-def test_the_drawn_ellipse_has_the_stated_area(timeline):
-    va_N2 = np.random.default_rng(3).normal(size=(12, 2)) * [0.4, 0.1]
     found = describe(timeline(va_N2))
-    x, y = range_ellipse(found, points=2_000).T
+    curve_K2 = range_ellipse(found)
+    assert Path(curve_K2).contains_points(va_N2).mean() == pytest.approx(0.8, abs=0.01)
+    x, y = curve_K2.T
     shoelace = abs(np.sum(x[:-1] * y[1:] - x[1:] * y[:-1])) / 2
-    assert shoelace == pytest.approx(found.range, rel=1e-4)
+    assert shoelace == pytest.approx(found.range, rel=1e-2)
+    assert np.array(found.covariance) == pytest.approx(np.cov(va_N2.T))
 
 
-def test_points_on_a_line_have_no_area(timeline):
-    line = np.linspace(-1, 1, 20)
-    found = describe(timeline(np.stack([line, line / 3], axis=1)))
+def test_too_few_pieces_and_points_on_a_line(timeline):
+    line_N2 = np.stack([np.arange(10), np.arange(10) / 3], axis=1)
+    found = describe(timeline(line_N2))
     assert found.range == pytest.approx(0, abs=1e-6)
     assert np.isfinite(range_ellipse(found)).all()
+    assert describe(timeline(line_N2, seconds_N=[2] + [1] * 9)).range is None
 
 
-def test_too_few_pieces_have_no_range(timeline):
-    va_N2 = np.random.default_rng(4).normal(size=(10, 2))
-    assert describe(timeline(va_N2)).effective == pytest.approx(FEWEST)
-    assert describe(timeline(va_N2)).range is not None
-    assert describe(timeline(va_N2, seconds_N=[2] + [1] * 9)).range is None
+def moments(*texts):
+    return np.array(texts, "datetime64[us]")
 
 
 def test_each_period(timeline):
@@ -148,19 +118,20 @@ def test_each_period(timeline):
     assert (third.valence, third.arousal, third.pieces) == (0.25, 0.25, 2)
 
 
-def moments(*texts):
-    return np.array(texts, "datetime64[us]")
-
-
-def test_every_hour_between_is_there():
-    found = periods_of(moments("2026-03-02T08:59", "2026-03-02T11:00"), "hour")
-    assert found.labels == [f"2026-03-02 {hour:02d}:00" for hour in (8, 9, 10, 11)]
-    assert found.index_N.tolist() == [0, 3]
-
-
-def test_every_day_between_is_there():
-    found = periods_of(moments("2026-02-28T23:59", "2026-03-02T00:00"), "day")
-    assert found.labels == ["Sat 2026-02-28", "Sun 2026-03-01", "Mon 2026-03-02"]
+@pytest.mark.parametrize(
+    "by, times, labels",
+    [
+        ("hour", ("2026-03-02T08:59", "2026-03-02T10:00"),
+         ["2026-03-02 08:00", "2026-03-02 09:00", "2026-03-02 10:00"]),
+        ("day", ("2026-02-28T23:59", "2026-03-02T00:00"),
+         ["Sat 2026-02-28", "Sun 2026-03-01", "Mon 2026-03-02"]),
+        ("week", ("2026-03-01T23:59", "2026-03-09T00:00"),
+         ["Week of 2026-02-23", "Week of 2026-03-02", "Week of 2026-03-09"]),
+    ],
+)  # fmt: skip
+def test_every_period_between_is_there(by, times, labels):
+    found = periods_of(moments(*times), by)
+    assert found.labels == labels
     assert found.index_N.tolist() == [0, 2]
 
 
@@ -171,7 +142,6 @@ def test_weeks_begin_on_monday():
     weeks = [day.item().isocalendar()[:2] for day in days]
     assert found.index_N.tolist() == [sorted(set(weeks)).index(week) for week in weeks]
     assert {start.item().isoweekday() for start in found.starts_P} == {1}
-    assert found.labels[0] == "Week of 2023-12-18"
 
 
 @pytest.mark.parametrize(
@@ -194,10 +164,7 @@ def test_more_than_a_reader_compares():
         check_count(periods_of(moments("2020-01-01T00:00", "2026-12-31T00:00"), "week"))
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["2026-03-02", "2026-03-02..", "2026-02-30..2026-03-01", "2026-3-2..2026-3-8", "a..b"],
-)
+@pytest.mark.parametrize("text", ["2026-03-02", "2026-02-30..2026-03-01", "2026-3-2..2026-3-8"])
 def test_bad_spans_and_periods(text):
     assert span("2026-03-02..2026-03-02") == (np.datetime64("2026-03-02"),) * 2
     with pytest.raises(SERError, match="Bad period .*; expected two dates like"):

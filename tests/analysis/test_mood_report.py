@@ -10,6 +10,7 @@ import pytest
 
 from ser_brain.analysis.mood.analysis import WHAT_IT_IS, analyse
 from ser_brain.analysis.mood.description import span
+from ser_brain.analysis.mood.plots import LINE_PT, MARK_PT, label_offsets
 from ser_brain.analysis.mood.report import summary, write_report
 from ser_brain.analysis.mood.simulation import SPANS, planted, simulate
 from ser_brain.analysis.mood.timeline import read_timeline
@@ -57,13 +58,11 @@ def test_the_numbers_are_next_to_it(demo):
     assert float(change["Valence"]["Planted"]) == planted()["valence"]
     p = facts["change"]["outcomes"]["centroid"]["p_adjusted"]
     assert float(change["Centroid (distance)"]["p, corrected"]) == p
-
-
-def test_every_figure_is_there_in_every_format(demo):
-    folder, _, _ = demo
     names = {"map", "periods", "course", "track", "change_maps", "change_splits"}
     for suffix in (".svg", ".png", ".pdf", "-untitled.svg", "-untitled.pdf"):
         assert {f"{name}{suffix}" for name in names} <= {path.name for path in folder.iterdir()}
+    svg = (folder / "map.svg").read_text(encoding="utf-8")
+    assert all(f"<!-- {word} -->" in svg for word in ("happy", "at ease", "droopy", "tense"))
 
 
 def test_the_planted_change_is_found(demo):
@@ -75,8 +74,10 @@ def test_the_planted_change_is_found(demo):
 
 
 def test_a_short_table_with_odd_names(timeline, tmp_path):
-    """Two pieces at one place: no range, no classes, and no test that nobody asked for."""
-    one = replace(timeline([[0.5, 0.5]] * 2), name="<b>$x$.csv", speaker="<script>")
+    """Two pieces at one place, with a silent hour between; no range, no classes, no test."""
+    starts = ["2026-03-02T08:00", "2026-03-02T10:00"]
+    one = timeline([[0.5, 0.5]] * 2, local_N=starts)
+    one = replace(one, name="<b>$x$.csv", speaker="<script>")
     page = write_report(analyse(one), tmp_path, "ser mood '<i>'").read_text(encoding="utf-8")
     assert "<b>" not in page and "<i>" not in page and page.count("<script>") == 1
     assert "&lt;script&gt;" in page
@@ -84,6 +85,8 @@ def test_a_short_table_with_odd_names(timeline, tmp_path):
     facts = json.loads((tmp_path / "mood.json").read_text(encoding="utf-8"))
     assert facts["whole"]["range"] is None and facts["change"] is None
     assert "Neutral" not in (tmp_path / "hours.csv").read_text(encoding="utf-8")
+    svg = (tmp_path / "periods.svg").read_text(encoding="utf-8")
+    assert svg.count("<!-- no speech -->") == 1 and svg.count("<!-- sleepiness -->") == 3
 
 
 def test_too_few_days_are_reported(timeline, tmp_path):
@@ -93,3 +96,16 @@ def test_too_few_days_are_reported(timeline, tmp_path):
     spans = span("2026-03-02..2026-03-04"), span("2026-03-05..2026-03-07")
     page = write_report(analyse(one, "day", spans), tmp_path).read_text(encoding="utf-8")
     assert "With so few days, no change can reach 0.05, however large it is." in page
+
+
+@pytest.mark.parametrize("days, spread_pt", [(14, 30), (38, 60)])
+def test_labels_of_days_cover_neither_each_other_nor_a_mark(days, spread_pt):
+    points_P2 = np.random.default_rng(0).normal(0, spread_pt, (days, 2))
+    middles_P2 = points_P2 + label_offsets(points_P2, [21] * days)
+    for p, middle_2 in enumerate(middles_P2):
+        apart_P2 = np.abs(np.delete(middles_P2, p, axis=0) - middle_2)
+        assert np.all((apart_P2[:, 0] >= 21 - 1e-9) | (apart_P2[:, 1] >= LINE_PT - 1e-9))
+        apart_P2 = np.abs(points_P2 - middle_2)
+        free_P2 = apart_P2 >= np.array([21 + MARK_PT, LINE_PT + MARK_PT]) / 2 - 1e-9
+        assert free_P2.any(axis=1).all()
+    assert label_offsets(np.zeros((0, 2)), []).shape == (0, 2)

@@ -1,13 +1,145 @@
-"""Times, zones, speakers and speaking time."""
+"""Tables of predictions as timelines: cells, points, probabilities, times, speakers."""
 
 import json
 
 import numpy as np
 import pytest
 
-from ser_brain.analysis.mood.table import read_rows
-from ser_brain.analysis.mood.timeline import read_clock, read_timeline
+from ser_brain.analysis.mood.timeline import (
+    points,
+    probabilities,
+    read_clock,
+    read_rows,
+    read_timeline,
+)
 from ser_brain.core.errors import SERError
+
+
+def written(tmp_path, text):
+    path = tmp_path / "t.csv"
+    path.write_text(text, encoding="utf-8", newline="")
+    return path
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a,b\n1.5,x\n",
+        "\ufeffa;b\n1,5;x\n",
+        " a \tb\r\n1.5\t x \r\n\r\n",
+        '{"a": 1.5, "b": "x"}\n\n',
+        '\n{"a": "1.5", "b": "x"}',
+        'a,b\n"1.5",x\n',
+    ],
+)
+def test_tables_as_they_are_found(tmp_path, text):
+    rows = read_rows(written(tmp_path, text))
+    assert rows.numbers("a").tolist() == [1.5]
+    assert rows.cells[0]["b"] == "x"
+
+
+CELLS = ["", "nan", "inf", "-", "1e999", "null", '"1,5"']  # no decimal comma beside commas
+JSON_VALUES = ["null", "true", "[1]", "NaN", '"x"']
+
+
+@pytest.mark.parametrize(
+    "text",
+    [f"id,a\nu1,1\n\nu2,{cell}\n" for cell in CELLS]
+    + [f'{{"a": 1}}\n\n\n{{"id": "u2", "a": {value}}}\n' for value in JSON_VALUES],
+)
+def test_cells_that_are_no_number(tmp_path, text):
+    rows = read_rows(written(tmp_path, text))
+    message = r"line 4 \(id u2\): a is .*; expected a number. Correct or remove the row"
+    with pytest.raises(SERError, match=message):
+        rows.numbers("a")
+
+
+def test_points_are_brought_to_one_scale(table):
+    va_N2, notes = points(read_rows(table(2, valence=[1, 5.2], arousal=[3, 4])), (1, 5))
+    assert va_N2 == pytest.approx(np.array([[-1, 0], [1.1, 0.5]]))
+    assert notes == [
+        "Points are the model's valence and arousal, scale 1 to 5.",
+        "Points slightly outside the scale, kept unchanged: 1.",
+    ]
+
+
+def test_ratings_are_never_taken_for_predictions(table):
+    predicted = {"predicted_valence": 0.5, "predicted_arousal": -0.5}
+    rows = read_rows(table(valence=5, arousal=5, suffix="jsonl", **predicted))
+    va_N2, notes = points(rows, (-1, 1))
+    assert va_N2.tolist() == [[0.5, -0.5]] * 4
+    assert "predicted_valence and predicted_arousal" in notes[0]
+    rows = read_rows(table(suffix="jsonl", log_probabilities={"anger": 0.0}))
+    assert points(rows, (-1, 1)) is None
+
+
+LOG = np.log([0.25, 0.75]).tolist()
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"p_anger": 0.25, "p_neutral": 0.75},
+        {"probabilities": {"anger": 0.25, "neutral": 0.75}, "suffix": "jsonl"},
+        {"log_probabilities": {"anger": LOG[0], "neutral": LOG[1]}, "suffix": "jsonl"},
+        {"p_anger": 0.26, "p_neutral": 0.78},  # Rounded; scaled to one.
+    ],
+)
+def test_probabilities_in_every_form(table, columns):
+    classes, probs_NC = probabilities(read_rows(table(3, **columns)))
+    assert classes == ["anger", "neutral"]
+    assert probs_NC == pytest.approx(np.array([[0.25, 0.75]] * 3))
+    assert probabilities(read_rows(table())) is None
+
+
+def test_classes_that_change_from_row_to_row(table):
+    cells = [{"anger": 0.0}, {"neutral": 0.0}]
+    rows = read_rows(table(2, suffix="jsonl", log_probabilities=cells))
+    with pytest.raises(SERError, match="line 2: log_probabilities has other classes"):
+        probabilities(rows)
+
+
+def test_points_come_from_classes_where_there_is_nothing_else(table):
+    classes = {"p_happiness": [1.0, 0.4], "p_neutral": [0.0, 0.6]}
+    found = read_timeline(table(2, valence=None, arousal=None, **classes))
+    expected = np.outer([1, 0.4], [0.991, 0.136])
+    assert found.va_N2 == pytest.approx(expected, abs=1e-3)
+    assert found.neutral_N.tolist() == [False, True]
+    assert "points are the places of the classes" in found.notes[0]
+    with pytest.raises(SERError, match="Class 'other' has no place on the circumplex"):
+        read_timeline(table(2, valence=None, arousal=None, p_other=1.0))
+
+
+@pytest.mark.parametrize(
+    "changes, va_range, message",
+    [
+        ({"valence": [0.1, 3.0]}, (-1, 1), r"line 3 \(id b\): valence is 3, far outside .*1 5"),
+        ({"arousal": [0.5, 3.0]}, (1, 5), r"line 2 \(id a\): arousal is 0.5, far outside"),
+        ({"arousal": None}, (-1, 1), "has valence but no arousal; expected both"),
+        ({"valence": [0.1, "nan"]}, (-1, 1), r"line 3 \(id b\): valence is 'nan'"),
+        ({}, (1, -1), "Bad --va_range 1 -1; expected LOW below HIGH"),
+        ({"p_anger": 0.5, "p_fear": 0.2}, (1, 5), "line 2 .*: class probabilities sum to 0.7"),
+        ({"p_anger": 1.5, "p_fear": -0.5}, (1, 5), "sum to 1 or one is negative"),
+        ({"p_anger": ["0.5", ""], "p_fear": 0.5}, (1, 5), "line 3 .*: p_anger is empty"),
+        ({"valence": None, "arousal": None}, (1, 5), "has neither valence and arousal nor cl"),
+        ({"duration": [1, -1]}, (1, 5), "line 3 .*: the piece lasts -1 s; expected seconds"),
+        ({"duration": [1, 0]}, (1, 5), "line 3 .*: the piece lasts 0 s"),
+        ({"duration": [2, 4200]}, (1, 5), r"piece lasts 4200 s; .* milliseconds\?"),
+        ({"duration": None}, (1, 5), "has neither a column duration"),
+        ({"time": [""] * 2}, (1, 5), "time is ''"),
+    ],
+)
+def test_bad_tables(table, changes, va_range, message):
+    columns = {"valence": 2.0, "arousal": 2.0} if va_range == (1, 5) else {}
+    with pytest.raises(SERError, match=message):
+        read_timeline(table(2, **{**columns, "id": ["a", "b"], **changes}), va_range)
+
+
+def test_too_few_rows(table, tmp_path):
+    with pytest.raises(SERError, match="has one row; a course over time needs two or more"):
+        read_timeline(table(1))
+    with pytest.raises(SERError, match="has no rows; expected one for each piece of speech"):
+        read_rows(written(tmp_path, "a,b\n"))
 
 
 def clock(table, times, zone=None):
@@ -18,46 +150,34 @@ def local(clock):
     return [str(moment)[:16] for moment in clock.local_N]
 
 
-def test_times_without_a_zone_are_used_as_given(table):
-    found = clock(table, ["2026-03-02 08:00", "2026-03-02T08:00:30.5"])
-    assert local(found) == ["2026-03-02T08:00", "2026-03-02T08:00"]
-    assert found.local_N[1] - found.local_N[0] == np.timedelta64(30_500_000, "us")
-    assert "the table has no zone" in found.note
-
-
-def test_times_with_a_zone_keep_their_own_clock(table):
-    # The clock goes forward on 29 March: 9:00 is an hour after 7:00, not two.
-    found = clock(table, ["2026-03-29T01:30:00+01:00", "2026-03-29T03:30:00+02:00"])
-    assert local(found) == ["2026-03-29T01:30", "2026-03-29T03:30"]
-    assert np.diff(found.instant_N) == np.timedelta64(1, "h")
-    assert "(UTC+01:00, UTC+02:00)" in found.note
-
-
-def test_the_hour_that_comes_twice_is_in_order_where_zones_are_given(table):
-    found = clock(table, ["2026-10-25T02:30:00+02:00", "2026-10-25T02:10:00+01:00"])
-    assert local(found) == ["2026-10-25T02:30", "2026-10-25T02:10"]
-    with pytest.raises(SERError, match="line 3 is earlier than the row before it.*autumn"):
-        clock(table, ["2026-10-25T02:30:00", "2026-10-25T02:10:00"])
-
-
-def test_a_zone_decides_which_day_it_is(table):
-    times = ["2026-03-02T23:30:00Z", "2026-07-02T22:30:00Z"]
-    assert local(clock(table, times)) == ["2026-03-02T23:30", "2026-07-02T22:30"]
-    berlin = clock(table, times, "Europe/Berlin")
-    assert local(berlin) == ["2026-03-03T00:30", "2026-07-03T00:30"]
-    assert berlin.note == "Hours and days are those of Europe/Berlin."
+@pytest.mark.parametrize(
+    "times, zone, found, note",
+    [
+        (["2026-03-02 08:00", "2026-03-02T08:00:30.5"], None, [], "the table has no zone"),
+        # The clock goes forward on 29 March, and back on 25 October.
+        (["2026-03-29T01:30+01:00", "2026-03-29T03:30+02:00"], None, [], "+01:00, UTC+02:00"),
+        (["2026-10-25T02:30+02:00", "2026-10-25T02:10+01:00"], None, [], "table's own clock"),
+        (["2026-03-02T23:30Z", "2026-07-02T22:30Z"], None, [], "(UTC)"),
+        (["2026-03-02T23:30Z"], "Europe/Berlin", ["2026-03-03T00:30"], "of Europe/Berlin."),
+        (["2026-07-02T22:30Z"], "Europe/Berlin", ["2026-07-03T00:30"], "of Europe/Berlin."),
+    ],
+)
+def test_clocks(table, times, zone, found, note):
+    """Without a zone of the user, hours are those that are written."""
+    read = clock(table, times, zone)
+    assert local(read) == (found or [time.replace(" ", "T")[:16] for time in times])
+    assert note in read.note and (np.diff(read.instant_N) > np.timedelta64(0)).all()
 
 
 @pytest.mark.parametrize(
     "times, zone, message",
     [
         (["2026-03-02T08:00"] * 2, None, "line 3 has the same time as the row before"),
-        (["2026-03-02T08:00", "2026-03-01T08:00"], None, "line 3 is earlier .* Sort the table"),
+        (["2026-10-25T02:30", "2026-10-25T02:10"], None, "line 3 is earlier than .*autumn"),
         (["2026-03-02T08:00", "2026-03-02T08:00Z"], None, "line 3 has a time with a zone, .*2"),
         (["2026-03-02", "2026-03-03"], None, "line 2: time is '2026-03-02'; expected one like"),
         (["2026-03-02T08:00", "yesterday at eight"], None, "line 3: time is 'yesterday"),
         (["2026-02-30T08:00", "x"], None, "line 2: time is '2026-02-30T08:00'"),
-        (["", ""], None, "time is ''"),
         (["2026-03-02T08:00", "2026-03-03T08:00"], "Europe/Berlin", "--zone converts times"),
         (["2026-03-02T08:00Z", "2026-03-03T08:00Z"], "Berlin", "Unknown time zone 'Berlin'"),
         (["2026-03-02T08:00Z", "2026-03-03T08:00Z"], "../x", "Unknown time zone '../x'"),
@@ -73,6 +193,7 @@ def test_seconds_after_a_beginning(table):
     rows = read_rows(table(2, time=None, start=[0.5, 7200]))
     found = read_clock(rows, recorded_at="2026-03-02T23:00+01:00")
     assert local(found) == ["2026-03-02T23:00", "2026-03-03T01:00"]
+    assert np.diff(found.instant_N) == np.timedelta64(7_199_500_000, "us")
 
 
 TWO = {"file": ["a.wav", "b.wav"]}
@@ -95,16 +216,6 @@ def test_bad_beginnings(table, changes, recorded_at, message):
         read_clock(rows, recorded_at=recorded_at)
 
 
-def test_a_table_becomes_a_timeline(table):
-    found = read_timeline(table(3, p_anger=0.4, p_neutral=0.6, speaker="anna"))
-    assert (found.name, found.speaker) == ("anna.csv", "anna")
-    assert found.va_N2 == pytest.approx(np.array([[0.1, -0.2]] * 3))
-    assert found.seconds_N.tolist() == [2, 2, 2]
-    assert found.neutral_N.all()
-    assert str(found.local_N[1]).startswith("2026-03-02T08:01:00")
-    assert len(found.notes) == 2
-
-
 def test_our_own_predictions_with_times(tmp_path):
     """Rows as a predictions file has them; ratings are ignored."""
     path = tmp_path / "anna.jsonl"
@@ -115,16 +226,19 @@ def test_our_own_predictions_with_times(tmp_path):
     rows = [{**rated, **predicted, "time": f"2026-03-02T08:00:0{i}Z"} for i in (0, 2, 4)]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     found = read_timeline(path, va_range=(1, 5))
+    assert (found.name, found.speaker) == ("anna.jsonl", "anna")
     assert found.va_N2.tolist() == [[-0.5, 0.0]] * 3
-    assert found.neutral_N.all()
+    assert found.seconds_N.tolist() == [1.5] * 3
+    assert found.neutral_N.all() and len(found.notes) == 2
 
 
 def test_no_second_counts_twice(table):
     """Windows of 4 s every second: 13 s of speech, not 40."""
     times = [f"2026-03-02T08:00:{i:02d}" for i in range(10)]
-    found = read_timeline(table(10, time=times, duration=4.0))
+    found = read_timeline(table(10, time=times, duration=4.0, p_anger=1.0))
     assert found.seconds_N.tolist() == [1.0] * 9 + [4.0]
     assert "9 of 10 pieces overlap the next" in found.notes[-1]
+    assert found.neutral_N is None  # no class is neutral
 
 
 def test_windows_of_one_recording_as_ser_predict_writes_them(tmp_path):
@@ -155,27 +269,3 @@ def test_one_speaker_of_several(table):
     assert read_timeline(table(speaker="")).speaker is None
     with pytest.raises(SERError, match="has no column speaker to find 'a' in"):
         read_timeline(table(), speaker="a")
-
-
-@pytest.mark.parametrize(
-    "count, changes, message",
-    [
-        (1, {}, "has one row; a course over time needs two or more"),
-        (3, {"duration": [1, -1, 1]}, "line 3: the piece lasts -1 s; expected seconds"),
-        (3, {"duration": [1, 1, 0]}, r"line 4: the piece lasts 0 s"),
-        (3, {"duration": [2, 4200, 3]}, r"line 3: the piece lasts 4200 s; .* milliseconds\?"),
-        (3, {"duration": ["1", "", "1"]}, "line 3: duration is empty"),
-        (3, {"duration": None}, "has neither a column duration"),
-        (3, {"valence": None, "arousal": None}, "has neither valence and arousal nor class"),
-    ],
-)
-def test_bad_tables(table, count, changes, message):
-    with pytest.raises(SERError, match=message):
-        read_timeline(table(count, **changes))
-
-
-def test_points_come_from_classes_where_there_is_nothing_else(table):
-    path = table(2, valence=None, arousal=None, p_happiness=1.0, p_neutral=0.0)
-    found = read_timeline(path)
-    assert found.va_N2 == pytest.approx(np.array([[0.991, 0.136]] * 2), abs=1e-3)
-    assert "points are the places of the classes" in found.notes[0]

@@ -4,8 +4,6 @@ import json
 import sys
 import types
 
-import pytest
-
 from ser_brain.__main__ import main
 from ser_brain.evaluation.runs import read_run
 from tests import fake_run
@@ -63,13 +61,6 @@ def test_each_run_first_predicts_what_it_lacks(tmp_path, capsys, monkeypatch):
     assert set(json.loads(capsys.readouterr().out)["test_sets"]) == {"x", "more"}
 
 
-@pytest.mark.parametrize(
-    "more, printed",
-    [
-        (["--on", "nowhere.json"], "No manifest at nowhere.json"),
-        (["--otu", "x"], "Bad argument '--otu'; expected one of: --out"),
-    ],
-)
-def test_mistakes(tmp_path, capsys, more, printed):
-    assert main(["crosscorpus", *two_runs(tmp_path), *more]) == 2
-    assert printed in capsys.readouterr().err
+def test_a_manifest_that_is_not_there(tmp_path, capsys):
+    assert main(["crosscorpus", *two_runs(tmp_path), "--on", "nowhere.json"]) == 2
+    assert "No manifest at nowhere.json" in capsys.readouterr().err

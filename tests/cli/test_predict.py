@@ -45,24 +45,18 @@ def test_without_out_a_table_is_printed(model, capsys):
     assert ser_predict("clips/a.wav", "--json") == 0
     (row,) = json.loads(capsys.readouterr().out)["predictions"]
     assert (row["file"], row["start"], row["stop"]) == ("clips/a.wav", 0.0, 2.0)
-    assert sum(row[f"p_{emotion}"] for emotion in StandIn.emotions) == pytest.approx(
-        1, abs=3e-6
-    )
+    total = sum(row[f"p_{emotion}"] for emotion in StandIn.emotions)
+    assert total == pytest.approx(1, abs=3e-6)
     assert sorted(path.name for path in model.iterdir()) == ["clips", "model"]
 
 
-def test_silence_within_a_recording_is_listed_and_no_mistake(model, capsys):
-    write(model / "a.wav", np.concatenate([noise(4), np.zeros(8 * RATE_HZ), noise(4)]))
-    assert ser_predict("a.wav", "--window", "4", "--hop", "1") == 0
-    said = capsys.readouterr().out
-    assert said.endswith("without a score:\n  a.wav, 4.000 s to 12.000 s: silent\n")
-
-
-def test_paths_on_standard_input(model, capsys, monkeypatch):
-    write(model / "my clip.wav", noise(1))
+def test_silence_within_a_recording_is_listed_and_no_mistake(model, capsys, monkeypatch):
+    silence = np.zeros(8 * RATE_HZ)
+    write(model / "my clip.wav", np.concatenate([noise(4), silence, noise(4)]))
     monkeypatch.setattr(sys, "stdin", io.StringIO("my clip.wav\n"))
-    assert ser_predict("-", "--out", "out.csv") == 0
-    assert [row["file"] for row in read("out.csv")] == ["my clip.wav"]
+    assert ser_predict("-", "--window", "4", "--hop", "1") == 0
+    said = capsys.readouterr().out
+    assert said.endswith("without a score:\n  my clip.wav, 4.000 s to 12.000 s: silent\n")
 
 
 def test_with_out_rows_and_what_is_left_out_are_written(model, capsys):
@@ -81,6 +75,19 @@ def test_with_out_rows_and_what_is_left_out_are_written(model, capsys):
     assert capsys.readouterr().out.startswith("new rows: 1; files done before: 1\n")
     assert [row["file"] for row in read("out.csv")] == ["a.wav", "b.wav"]
     assert not (model / "out.left_out.csv").exists()
+
+
+def test_the_table_of_another_model_or_process_is_left_alone(model, capsys):
+    write(model / "a.wav", noise(1))
+    with held(model / ".out.csv.lock", "it"):
+        assert ser_predict("a.wav", "--out", "out.csv") == 2
+    assert "error: out.csv is in use by process" in capsys.readouterr().err
+    assert not list(model.glob("out.csv*"))
+    assert ser_predict("a.wav", "--out", "out.csv") == 0
+    (model / "model/model.safetensors").write_text("trained again")
+    assert ser_predict("a.wav", "--out", "out.csv") == 2
+    said = capsys.readouterr().err
+    assert "out.csv was made with other settings: model.safetensors '" in said
 
 
 class Stopped(StandIn):
@@ -147,15 +154,6 @@ def test_mistakes_are_one_line(model, capsys, arguments, message):
     assert error.startswith("error: ") and message in error and "Traceback" not in error
 
 
-def test_another_model_does_not_write_into_the_same_table(model, capsys):
-    write(model / "a.wav", noise(1))
-    assert ser_predict("a.wav", "--out", "out.csv") == 0
-    (model / "model/model.safetensors").write_text("trained again")
-    assert ser_predict("a.wav", "--out", "out.csv") == 2
-    said = capsys.readouterr().err
-    assert "out.csv was made with other settings: model.safetensors '" in said
-
-
 @pytest.fixture
 def real_model(tmp_path, monkeypatch):
     """A tiny wav2vec 2.0, whose scores differ much from clip to clip, in the working folder."""
@@ -193,11 +191,3 @@ def test_windows_of_a_real_model_are_those_of_a_stream(real_model, tmp_path, cap
         assert float(row["start"]) == now["start_s"] and float(row["stop"]) == now["stop_s"]
         expected = [*now["probabilities"].values(), now["valence"], now["arousal"]]
         assert [float(row[name]) for name in SCORES] == pytest.approx(expected, abs=1e-5)
-
-
-def test_two_at_once(model, capsys):
-    write(model / "a.wav", noise(1))
-    with held(model / ".out.csv.lock", "it"):
-        assert ser_predict("a.wav", "--out", "out.csv") == 2
-    assert "error: out.csv is in use by process" in capsys.readouterr().err
-    assert not list(model.glob("out.csv*"))

@@ -33,13 +33,12 @@ def test_without_yes_it_only_shows(ser_publish, hub, capsys, monkeypatch):
     )
     assert "figures/confusion.png" in files
     assert files.endswith("not sent:\n  drafts/\n  figures/draft.png\n  notes.txt\n")
-    assert not hub.calls
-
-
-def test_it_shows_what_is_asked_for(ser_publish, capsys):
     assert ser_publish("--public", "--pr", "--message", "Second thoughts") == 0
     said = capsys.readouterr().out
     assert "if new:     public\nas:         a pull request\nmessage:    Second thoughts" in said
+    assert not hub.calls
+    assert ser_publish("--private", "--public") == 2
+    assert "not allowed with argument" in capsys.readouterr().err
 
 
 def test_with_yes_it_sends(ser_publish, hub, capsys):
@@ -79,21 +78,18 @@ def test_for_a_machine(ser_publish, hub, capsys, voice):
     assert facts["commit"] == hub.repositories["lab/voice"].refs["refs/pr/1"]
     assert set(facts["sent"]) == set(planned["files"])
     assert facts["bytes"] == sum(file["bytes"] for file in planned["files"].values())
-
-
-def test_a_second_pull_request_is_not_opened(ser_publish, capsys):
-    ser_publish("--pr", "--yes")
-    capsys.readouterr()
     assert ser_publish("--pr", "--yes") == 0
-    assert (
-        "nothing to send: the pull request already has these files" in capsys.readouterr().out
-    )
+    already = "nothing to send: the pull request already has these files"
+    assert already in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("options", [["--yes"], ["--yes", "--json"], ["--json"], []])
-def test_a_failure_is_one_line_without_the_token(
+def test_no_word_of_the_token_and_a_failure_is_one_line(
     ser_publish, hub, options, everything_said, voice
 ):
+    assert ser_publish(*options) == 0
+    assert TOKEN not in everything_said()
+    (voice / "config.json").write_text((voice / "config.json").read_text() + "\n")
     hub.fail("POST", "/commit/", (500, "try later"))
     if "--yes" not in options:
         (voice / "config.json").unlink()
@@ -101,17 +97,6 @@ def test_a_failure_is_one_line_without_the_token(
     said = everything_said()
     assert said.count("error: ") == 1 and "Traceback" not in said
     assert TOKEN not in said
-
-
-@pytest.mark.parametrize("options", [[], ["--yes"], ["--yes", "--json"], ["--json"]])
-def test_no_word_of_the_token(ser_publish, options, everything_said):
-    assert ser_publish(*options) == 0
-    assert TOKEN not in everything_said()
-
-
-def test_private_and_public(ser_publish, capsys):
-    assert ser_publish("--private", "--public") == 2
-    assert "not allowed with argument" in capsys.readouterr().err
 
 
 def test_another_hub_of_the_environment(voice, tmp_path):

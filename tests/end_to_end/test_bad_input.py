@@ -15,7 +15,7 @@ from data_prep import cremad
 from data_prep.common.checks import strays
 from data_prep.common.prepare import prepare
 from data_prep.common.table_columns import read_table
-from ser_brain.analysis.mood.table import read_rows
+from ser_brain.analysis.mood.timeline import read_rows
 from ser_brain.core.errors import SERError
 from ser_brain.core.schema import number
 from ser_brain.data import audio

@@ -1,17 +1,18 @@
-"""What is analysed: the utterances of each set as points in the space of each model.
+"""What is analysed: the utterances of each set as points, and draws of their speakers.
 
 Every part of a run (fold, seed, layer) has a space of its own. Points of different parts are
 never pooled.
 
-Axes: N utterances, D dimensions of the space, 2 = valence and arousal.
+Axes: N utterances, D dimensions of the space, B resamples, S clusters (speakers), 2 = valence
+and arousal.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -21,12 +22,18 @@ from ser_brain.data.labelling import UNIT_RANGE
 from ser_brain.data.labels import EMOTIONS, rescale
 from ser_brain.evaluation.predictions import Predictions
 from ser_brain.evaluation.runs import Run, merge_protocols
+from ser_brain.evaluation.significance import Clusters, clusters_of, interval, resample
 
 SPACES = ("embedding", "va")
 MIN_CLIPS = 5  # of an emotion; a Gaussian fitted to fewer points is meaningless
 
 # ``other`` mixes emotions and has no place on the circle.
 MAPPED = tuple(emotion for emotion in EMOTIONS if emotion != "other")
+
+# More clusters change no interval, and separability holds a number for every pair of them.
+MOST_CLUSTERS = 2_000
+
+Estimate = dict[str, float | None]  # value, low, high: a cell of a table
 
 
 @dataclass(frozen=True)
@@ -35,22 +42,19 @@ class Cloud:
 
     points_ND: np.ndarray  # embeddings, or predicted valence and arousal on [-1, 1]
     emotion_N: np.ndarray  # index into the set's emotions
-    ids: list[str]
-    speakers: list[str | None]
-    true_va_N2: np.ndarray | None  # ratings on [-1, 1], NaN where missing; None without any
+    id_N: np.ndarray  # of str
+    speaker_N: np.ndarray  # of str or None
+    true_va_N2: np.ndarray  # ratings on [-1, 1], NaN where missing
     duration_N: np.ndarray  # seconds, NaN where unknown
+
+    @property
+    def columns(self) -> list[np.ndarray]:
+        """All fields, in order."""
+        return [getattr(self, field.name) for field in fields(self)]
 
     def take(self, rows: np.ndarray) -> Cloud:
         """Some of the utterances, by index or by a mask."""
-        chosen = np.arange(len(self.ids))[rows]
-        return Cloud(
-            self.points_ND[chosen],
-            self.emotion_N[chosen],
-            [self.ids[n] for n in chosen],
-            [self.speakers[n] for n in chosen],
-            None if self.true_va_N2 is None else self.true_va_N2[chosen],
-            self.duration_N[chosen],
-        )
+        return Cloud(*(column[rows] for column in self.columns))
 
 
 @dataclass(frozen=True)
@@ -66,35 +70,26 @@ class EmbeddingSet:
     skipped: dict[str, int]  # reason -> number of skipped utterances, over all parts
 
 
-@dataclass(frozen=True)
-class Model:
-    """A model and its spaces."""
-
-    label: str  # such as ``whisper-base, untuned, layer 3``
-    sets: dict[str, EmbeddingSet]  # by name, test sets first
+# A label such as ``whisper-base, untuned, layer 3``, and the sets by name, test sets first.
+Model = tuple[str, dict[str, EmbeddingSet]]
 
 
 def read_models(run: Run, space: str, names: Sequence[str] = ()) -> list[Model]:
     """The models of a run, one for each layer; see :func:`read_sets`."""
     return [
-        Model(_label(run, layer), read_sets(run, parts, space, names))
+        (_label(run, layer), read_sets(run, parts, space, names))
         for layer, parts in _layers(run).items()
     ]
 
 
-def baseline_models(model: Model, baseline: Run, space: str) -> list[Model]:
-    """A baseline on the utterances of a model, with the model's labels, one for each layer.
+def baseline_models(sets: Mapping[str, EmbeddingSet], baseline: Run, space: str) -> list[Model]:
+    """A baseline on a model's utterances, with that model's labels, one for each layer.
 
     Where the baseline has one part, its space serves for every part of the model. Otherwise
-    parts are paired by name.
-
-    Raises
-    ------
-    SERError
-        If parts cannot be paired, or the baseline lacks an utterance.
+    parts are paired by name. A baseline that lacks a part or an utterance is an error.
     """
     models = []
-    parts = list(dict.fromkeys(part for one in model.sets.values() for part in one.clouds))
+    parts = list(dict.fromkeys(part for one in sets.values() for part in one.clouds))
     for layer, named in _layers(baseline).items():
         label = _label(baseline, layer)
         if len(named) == 1:
@@ -105,19 +100,19 @@ def baseline_models(model: Model, baseline: Run, space: str) -> list[Model]:
                 f"{', '.join(parts)}. Give a baseline with the same parts, or with one."
             )
         points = {part: _points_by_id(baseline, named[part], space) for part in parts}
-        sets = {}
-        for name, one in model.sets.items():
-            if any(not points[p].keys() >= set(c.ids) for p, c in one.clouds.items()):
+        judged = {}
+        for name, one in sets.items():
+            if any(not points[p].keys() >= set(c.id_N) for p, c in one.clouds.items()):
                 raise SERError(
                     f"The baseline {baseline.folder} ({label}) lacks utterances of {name}. "
                     "Embed the same manifests, or choose fewer sets with --test_set."
                 )
             clouds = {
-                part: replace(cloud, points_ND=np.stack([points[part][i] for i in cloud.ids]))
+                part: replace(cloud, points_ND=np.stack([points[part][i] for i in cloud.id_N]))
                 for part, cloud in one.clouds.items()
             }
-            sets[name] = replace(one, clouds=clouds)
-        models.append(Model(label, sets))
+            judged[name] = replace(one, clouds=clouds)
+        models.append((label, judged))
     return models
 
 
@@ -141,30 +136,18 @@ def _points_by_id(run: Run, part: str, space: str) -> dict[str, np.ndarray]:
     found: dict[str, np.ndarray] = {}
     for parts in run.test_sets.values():
         if part in parts:
-            found.update(zip(parts[part].ids, points_of(parts[part], space), strict=True))
+            found.update(zip(parts[part].ids, _points(parts[part], space), strict=True))
     return found
 
 
 def read_sets(
     run: Run, parts: Mapping[str, str], space: str, names: Sequence[str] = ()
 ) -> dict[str, EmbeddingSet]:
-    """The sets of a run: test sets in the order asked for, then training sets.
+    """The sets of a run: test sets in the order of ``names`` (all where empty), then others.
 
-    Parameters
-    ----------
-    run : Run
-        Read with its embeddings.
-    parts : mapping
-        Short name of a part -> its name in the run; the parts to take.
-    space : {"embedding", "va"}
-    names : sequence of str
-        Test sets to take; all where empty. Training sets are always taken: they are fitted
-        on, and not tested.
-
-    Raises
-    ------
-    SERError
-        If the run lacks a set or the space, or a set has fewer than two emotions.
+    Training sets are always taken: they are fitted on, and not tested. ``parts`` maps the
+    short name of each part to take to its name in the run. An error says which set or space
+    the run lacks, or which set has fewer than two emotions.
     """
     if space not in SPACES:
         raise bad_value("space", space, SPACES)
@@ -219,7 +202,7 @@ def _reason(emotion: str | None, parts: int) -> str:
     return f"of {emotion}, with fewer than {MIN_CLIPS} clips{where}"
 
 
-def points_of(predictions: Predictions, space: str) -> np.ndarray:
+def _points(predictions: Predictions, space: str) -> np.ndarray:
     """Embeddings, or predicted valence and arousal on [-1, 1], shape (N, D)."""
     name = predictions.card["test_set"]
     if space == "va":
@@ -232,22 +215,87 @@ def points_of(predictions: Predictions, space: str) -> np.ndarray:
 
 
 def _cloud(predictions: Predictions, emotions: Sequence[str], space: str) -> Cloud:
+    rows, true_N2 = predictions.rows, predictions.true_va_N2
     index = {emotion: n for n, emotion in enumerate(emotions)}
-    rows = predictions.rows
-    # Sorted, so that no random draw depends on the order of the rows.
-    in_order = sorted(range(len(rows)), key=predictions.ids.__getitem__)
-    chosen = [n for n in in_order if rows[n]["emotion"] in index]
-    true_N2 = predictions.true_va_N2
     # Prototypes are the emotion's own place on the circle, so they are no independent rating.
-    if true_N2 is not None and not Protocol.of(predictions.card).prototypes:
-        true_N2 = rescale(true_N2[chosen], predictions.card["va_range"], UNIT_RANGE)
+    if true_N2 is None or Protocol.of(predictions.card).prototypes:
+        true_N2 = np.full((len(rows), 2), np.nan)
     else:
-        true_N2 = None
-    return Cloud(
-        points_ND=points_of(predictions, space)[chosen],
-        emotion_N=np.array([index[rows[n]["emotion"]] for n in chosen]),
-        ids=[predictions.ids[n] for n in chosen],
-        speakers=[rows[n].get("speaker") for n in chosen],
+        true_N2 = rescale(true_N2, predictions.card["va_range"], UNIT_RANGE)
+    cloud = Cloud(
+        points_ND=_points(predictions, space),
+        emotion_N=np.array([index.get(row["emotion"], -1) for row in rows]),
+        id_N=np.array(predictions.ids),
+        speaker_N=np.array([row.get("speaker") for row in rows], dtype=object),
         true_va_N2=true_N2,
-        duration_N=np.array([rows[n].get("duration") for n in chosen], dtype=np.float64),
+        duration_N=np.array([row.get("duration") for row in rows], dtype=np.float64),
     )
+    # Sorted, so that no random draw depends on the order of the rows.
+    in_order = cloud.take(np.argsort(cloud.id_N))
+    return in_order.take(in_order.emotion_N >= 0)
+
+
+@dataclass(frozen=True)
+class Draws:
+    """How often each speaker is drawn, with replacement, over all parts at once.
+
+    A drawn speaker counts in every part that holds utterances of theirs. This treats folds
+    (each speaker in one part) and models that are tested on the same people (each speaker in
+    every part) alike.
+    """
+
+    clusters: Clusters  # of all utterances of a set
+    number: dict[str, int]  # utterance id -> its cluster
+    counts_BS: np.ndarray
+
+    def clusters_of(self, cloud: Cloud) -> np.ndarray:
+        """Cluster of every utterance of a part, shape (N,)."""
+        return np.array([self.number[i] for i in cloud.id_N])
+
+
+def draw(clouds: Iterable[Cloud], resamples: int, rng: np.random.Generator) -> Draws:
+    """Draw the speakers of a set.
+
+    Where speakers are unknown and utterances are very many, random groups of these are drawn.
+    """
+    speakers = {
+        i: s for cloud in clouds for i, s in zip(cloud.id_N, cloud.speaker_N, strict=True)
+    }
+    clusters = clusters_of(list(speakers.values()), list(speakers))
+    if clusters.count > MOST_CLUSTERS:
+        index_N = rng.permutation(clusters.index_N % MOST_CLUSTERS)
+        clusters = replace(clusters, index_N=index_N, count=MOST_CLUSTERS)
+    number = dict(zip(speakers, clusters.index_N.tolist(), strict=True))
+    each = replace(clusters, index_N=np.arange(clusters.count))
+    return Draws(clusters, number, resample(np.eye(clusters.count), each, resamples, rng))
+
+
+def mean_over_parts(values: Iterable[np.ndarray]) -> np.ndarray:
+    """Mean of a statistic over the parts in which it is defined; NaN where it is in none."""
+    stacked = np.stack([np.asarray(value, dtype=np.float64) for value in values])
+    known = np.isfinite(stacked)
+    count = known.sum(axis=0)
+    total = np.where(known, stacked, 0).sum(axis=0)
+    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+
+
+def percentile_estimate(value: float, draws_B: np.ndarray, draws: Draws) -> Estimate:
+    """A value with its percentile interval."""
+    if not np.isfinite(value):
+        return {"value": None, "low": None, "high": None}
+    low, high = interval(draws_B, draws.clusters.count)
+    return {"value": float(value), "low": low, "high": high}
+
+
+def basic_estimate(value: float, draws_B: np.ndarray, draws: Draws) -> Estimate:
+    """A value with its basic interval (Davison and Hinkley 1997, section 5.2), for distances.
+
+    A speaker who is drawn twice makes clusters look tighter and distances larger, so that the
+    percentiles of a distance are too high. Mirrored at the value, they cover the truth
+    (docs/circumplex.md).
+    """
+    found = percentile_estimate(value, draws_B, draws)
+    if found["low"] is not None:
+        low, high = 2 * found["value"] - found["high"], 2 * found["value"] - found["low"]
+        found = {**found, "low": low, "high": high}
+    return found

@@ -1,29 +1,153 @@
-"""One Gaussian per emotion, and the distances between them.
+"""Principal components, one Gaussian per emotion in them, and the distances between these.
 
-Everything is a function of moments (counts, sums, sums of products), so that a resample of
+Distances are functions of moments (counts, sums, sums of products), so that a resample of
 speakers or a permutation of labels only weights the same utterances differently.
 
-Axes: N utterances, E emotions, k components, X any leading axes (resamples, permutations).
+Axes: N utterances, D dimensions of the space, R all components, k components kept, E emotions,
+X any leading axes (resamples, permutations).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
+from sklearn.decomposition import PCA
 
-from ser_brain.analysis.circumplex.bootstrap import (
+from ser_brain.analysis.circumplex.data import (
+    Cloud,
     Draws,
+    EmbeddingSet,
     Estimate,
     basic_estimate,
     mean_over_parts,
 )
-from ser_brain.analysis.circumplex.components import ReducedSet
 from ser_brain.core.errors import SERError
 
+SHARES = (0.6, 0.8, 0.95)  # of the variance
 KINDS = ("shared", "own", "bhattacharyya")
 FLAT = 1e-12  # a variance this small, relative to the mean square, is rounding error
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """A fitted reduction."""
+
+    mean_D: np.ndarray
+    components_kD: np.ndarray  # orthonormal rows
+    ratio_R: np.ndarray  # share of the fitted set's variance explained by each component
+
+    def project(self, points_ND: np.ndarray) -> np.ndarray:
+        """Points in the coordinates of the components, shape (N, k)."""
+        return (points_ND - self.mean_D) @ self.components_kD.T
+
+    def share(self, points_ND: np.ndarray) -> float:
+        """Share of the variance of other points that the k components explain."""
+        total = points_ND.var(axis=0).sum()
+        return float(self.project(points_ND).var(axis=0).sum() / total) if total else 0.0
+
+
+@dataclass(frozen=True)
+class ReducedSet:
+    """One test set of one model in components."""
+
+    test: EmbeddingSet
+    # The set that components and placement are fitted on: the model's training set where its
+    # embeddings are there, otherwise the first test set.
+    fitted_on: EmbeddingSet
+    reductions: dict[str, Reduction]  # by part
+
+    @property
+    def fitted_on_itself(self) -> bool:
+        """Whether fits must exclude the speakers that they are tested on."""
+        return self.test.name == self.fitted_on.name
+
+    @property
+    def emotions(self) -> list[str]:
+        """Those of the test set."""
+        return self.test.emotions
+
+    def points(self, part: str) -> np.ndarray:
+        """Reduced points of the test set, shape (N, k)."""
+        return self.reductions[part].project(self.test.clouds[part].points_ND)
+
+    def fit_cloud(self, part: str) -> Cloud:
+        """The reduced points to fit on, of those emotions that the test set also has."""
+        cloud = self.fitted_on.clouds[part]
+        place = {emotion: n for n, emotion in enumerate(self.emotions)}
+        index = np.array([place.get(emotion, -1) for emotion in self.fitted_on.emotions])
+        reduced = replace(
+            cloud,
+            points_ND=self.reductions[part].project(cloud.points_ND),
+            emotion_N=index[cloud.emotion_N],
+        )
+        return reduced.take(reduced.emotion_N >= 0)
+
+
+def reduce_sets(
+    sets: Mapping[str, EmbeddingSet], space: str, components: int
+) -> dict[str, ReducedSet]:
+    """Fit components in every part and reduce every test set.
+
+    Training sets are fitted on and not tested. Valence and arousal (``space="va"``) are a
+    plane already and are not reduced.
+    """
+    tests = {name: one for name, one in sets.items() if one.role == "test"} or sets
+    candidates = [*(one for name, one in sets.items() if name not in tests), *tests.values()]
+    reduced = {}
+    for name, test in tests.items():
+        # The first set that has every part of the test set.
+        fitted_on = next(one for one in candidates if one.clouds.keys() >= test.clouds.keys())
+        reductions = {}
+        for part in test.clouds:
+            points_ND = fitted_on.clouds[part].points_ND
+            try:
+                reductions[part] = fit(points_ND, None if space == "va" else components)
+            except SERError as error:
+                raise SERError(f"{fitted_on.name}, {part}: {error}") from error
+        reduced[name] = ReducedSet(test, fitted_on, reductions)
+    return reduced
+
+
+def fit(points_ND: np.ndarray, components: int | None) -> Reduction:
+    """Fit principal components, or keep the axes where ``components`` is None.
+
+    Points that are not finite, all equal, or span fewer dimensions than that are an error.
+    """
+    count, size = points_ND.shape
+    bad = int((~np.isfinite(points_ND).all(axis=1)).sum())
+    if bad:
+        raise SERError(f"{bad} of {count} points are NaN or infinite.")
+    if not np.ptp(points_ND, axis=0).any():
+        raise SERError(f"All {count} points are equal, so there is nothing to analyse.")
+    if components is None:
+        variance_D = points_ND.var(axis=0)
+        return Reduction(np.zeros(size), np.eye(size), variance_D / variance_D.sum())
+    found = PCA(svd_solver="full").fit(points_ND)
+    # The rank, with the tolerance of numpy.linalg.matrix_rank.
+    least = found.singular_values_[0] * max(points_ND.shape) * np.finfo(np.float64).eps
+    rank = int((found.singular_values_ > least).sum())
+    if components > rank:
+        raise SERError(
+            f"Cannot fit {components} components: {count} points in {size} dimensions span "
+            f"only {rank}. Use --components {rank} or fewer."
+        )
+    return Reduction(
+        found.mean_, found.components_[:components], found.explained_variance_ratio_[:rank]
+    )
+
+
+def components_for(ratio_R: np.ndarray) -> list[int]:
+    """How many components explain each of the ``SHARES`` of the variance.
+
+    Examples
+    --------
+    >>> components_for(np.array([0.5, 0.3, 0.15, 0.05]))
+    [2, 2, 3]
+    """
+    # The tolerance: a share that is reached but for a rounding error counts as reached.
+    return [int(np.searchsorted(np.cumsum(ratio_R), s - 1e-9) + 1) for s in SHARES]
 
 
 @dataclass(frozen=True)
@@ -40,9 +164,6 @@ class Moments:
         with np.errstate(invalid="ignore", divide="ignore"):
             return self.sum_XEk / self.n_XE[..., None]
 
-    def __getitem__(self, index) -> Moments:
-        return Moments(self.n_XE[index], self.sum_XEk[index], self.product_XEkk[index])
-
     def resampled(self, counts_BS: np.ndarray) -> Moments:
         """Moments of resamples, where X is the speaker, from how often each was drawn."""
         sums = (self.n_XE, self.sum_XEk, self.product_XEkk)
@@ -51,7 +172,8 @@ class Moments:
 
 def moments(points_Nk: np.ndarray, emotion_N: np.ndarray, emotions: int) -> Moments:
     """Moments of the points of each emotion."""
-    return moments_by_speaker(points_Nk, emotion_N, emotions, np.zeros_like(emotion_N), 1)[0]
+    one = moments_by_speaker(points_Nk, emotion_N, emotions, np.zeros_like(emotion_N), 1)
+    return Moments(one.n_XE[0], one.sum_XEk[0], one.product_XEkk[0])
 
 
 def moments_by_speaker(
@@ -84,17 +206,18 @@ def moments_of_labels(points_Nk: np.ndarray, emotion_PN: np.ndarray, emotions: i
 
 
 def moments_of_parts(reduced: ReducedSet) -> dict[str, Moments]:
-    """Moments of every part.
-
-    Raises
-    ------
-    SERError
-        If an emotion has no Gaussian in some part.
-    """
+    """Moments of every part; an error names emotions whose points all coincide."""
     found = {}
     for part, cloud in reduced.test.clouds.items():
         found[part] = moments(reduced.points(part), cloud.emotion_N, len(reduced.emotions))
-        require_gaussians(found[part], reduced.emotions, f"{reduced.test.name}, {part}")
+        own_Ekk, _ = covariances(found[part])
+        flat_E = np.isnan(own_Ekk).any(axis=(1, 2))
+        if flat_E.any():
+            names = ", ".join(np.array(reduced.emotions)[flat_E])
+            raise SERError(
+                f"Singular covariance on {reduced.test.name}, {part}: all points of {names} "
+                "coincide. Exclude the emotion, or check its embeddings."
+            )
     return found
 
 
@@ -109,29 +232,14 @@ def resampled_moments(reduced: ReducedSet, draws: Draws) -> dict[str, Moments]:
     }
 
 
-def require_gaussians(found: Moments, emotions: Sequence[str], where: str) -> None:
-    """Stop where the points of an emotion coincide, naming the emotion."""
-    own_Ekk, _ = covariances(found)
-    flat = [e for e, own_kk in zip(emotions, own_Ekk, strict=True) if np.isnan(own_kk).any()]
-    if flat:
-        raise SERError(
-            f"Singular covariance on {where}: all points of {', '.join(flat)} coincide. "
-            "Exclude the emotion, or check its embeddings."
-        )
-
-
 def covariances(found: Moments) -> tuple[np.ndarray, np.ndarray]:
-    """Shrunk covariance of every emotion, and the one they share about their centroids.
+    """Shrunk covariance of every emotion (X, E, k, k), and the one they share (X, k, k).
 
     Oracle-approximating shrinkage (Chen, Wiesel, Eldar and Hero 2010, IEEE Trans. Signal
     Process. 58(10), equation 23 without its terms in 2/p, like ``sklearn.covariance.oas``, but
     for many resamples at once). It shrinks towards the multiple of the identity with the same
-    trace, so that few utterances in many dimensions still give an invertible matrix.
-
-    Returns
-    -------
-    own_XEkk, shared_Xkk : ndarray
-        NaN where an emotion has fewer than two utterances, or no variance.
+    trace, so that few utterances in many dimensions still give an invertible matrix. NaN where
+    an emotion has fewer than two utterances, or no variance.
     """
     means_XEk = np.nan_to_num(found.means_XEk)
     squares_XEkk = means_XEk[..., :, None] * means_XEk[..., None, :]
@@ -158,16 +266,13 @@ def _shrink(scatter_Xkk: np.ndarray, product_Xkk: np.ndarray, n_X: np.ndarray) -
 
 
 def distances(found: Moments) -> dict[str, np.ndarray]:
-    """Distances between the Gaussians of every two emotions.
+    """Distances between the Gaussians of every two emotions, by kind, each (X, E, E).
 
-    Returns
-    -------
-    dict
-        ``shared``: Mahalanobis distance under the covariance that all emotions share.
-        ``own``: under the mean of the two emotions' own covariances, which makes it
-        symmetric. ``bhattacharyya``: Bhattacharyya distance, which also separates Gaussians
-        with one centre and different shapes (Fukunaga 1990, Introduction to Statistical
-        Pattern Recognition, equation 3.152). Each of shape (X, E, E); NaN where undefined.
+    ``shared``: Mahalanobis distance under the covariance that all emotions share. ``own``:
+    under the mean of the two emotions' own covariances, which makes it symmetric.
+    ``bhattacharyya``: Bhattacharyya distance, which also separates Gaussians with one centre
+    and different shapes (Fukunaga 1990, Introduction to Statistical Pattern Recognition,
+    equation 3.152). NaN where undefined.
     """
     own_XEkk, _ = covariances(found)
     between_XEEkk = (own_XEkk[..., :, None, :, :] + own_XEkk[..., None, :, :, :]) / 2
@@ -184,7 +289,7 @@ def distances(found: Moments) -> dict[str, np.ndarray]:
 
 
 def shared_distances(found: Moments) -> np.ndarray:
-    """Mahalanobis distances under the covariance that all emotions share, (X, E, E)."""
+    """The first of these distances alone."""
     _, shared_Xkk = covariances(found)
     return np.sqrt(_squared_distances(found, shared_Xkk[..., None, None, :, :]))
 
@@ -206,15 +311,11 @@ def pairwise_distances(
     resampled: Mapping[str, Moments],
     draws: Draws,
 ) -> tuple[dict, np.ndarray]:
-    """Distances between all emotions, as means over the parts.
+    """Distances between all emotions, as means over the parts; and their mean_B.
 
-    Returns
-    -------
-    results : dict
-        ``pairs``, the farthest first: ``between``, and an estimate for each kind of distance;
-        ``mean``: mean shared distance over the pairs; ``parts``: the same in every part.
-    mean_B : ndarray
-        The mean on every resample.
+    The results are ``pairs``, the farthest first: ``between``, and an estimate for each kind
+    of distance; ``mean``: mean shared distance over the pairs; ``parts``: the same in every
+    part. mean_B is that mean on every resample.
     """
     first, second = np.triu_indices(len(emotions), 1)
     found = {part: distances(one) for part, one in of_parts.items()}

@@ -1,40 +1,170 @@
-"""Are the emotions in Russell's order? Angles of the centroids, and tests of their order.
+"""Angles on Russell's circle, and tests of the emotions' order on it.
 
 The plane is that of the first two components. Every part has a plane of its own: statistics
-are computed in each and then averaged, and angles are first aligned with Russell's.
+are computed in each and then averaged, and angles are first aligned with Russell's. All angles
+are in degrees, anticlockwise from pleasure.
 
 Axes: U utterances, E emotions, P permutations, X any leading axes.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import circstd
 
-from ser_brain.analysis.circumplex.angles import (
-    align,
-    angle_difference,
-    circular_correlation,
-    circular_mean,
-    correspondence_index,
-    distinct_orders,
-    order_violations,
-    polar,
-    reference_angles,
-    reference_source,
-)
-from ser_brain.analysis.circumplex.bootstrap import Draws, mean_over_parts, percentile_estimate
+from ser_brain.analysis.circumplex.data import Draws, mean_over_parts, percentile_estimate
 from ser_brain.analysis.circumplex.distances import Moments, shared_distances
+from ser_brain.data.labels import ASSIGNED_ANGLE_DEG, RUSSELL_ANGLE_DEG, prototype
 from ser_brain.evaluation.metrics import number
 
+AXES = ("valence", "arousal")
+ON_AXIS = 1e-9  # a coordinate this near to 0 is rounding error: the word is on the axis
 STATISTICS = ("violations", "correlation", "correspondence")
 LEAST = 3  # emotions; fewer angles always correlate perfectly
 ENUMERATED = 7  # up to so many emotions, names are put in every order: 5,040
 SAMPLED = 5_000  # orders drawn for more
+
+
+def reference_angles(
+    emotions: Sequence[str], neutral_as_calm: bool = False
+) -> dict[str, float]:
+    """Reference angle of every emotion that has one. Neutral, the centre, has none."""
+    known = RUSSELL_ANGLE_DEG | ASSIGNED_ANGLE_DEG
+    if neutral_as_calm:
+        known |= {"neutral": RUSSELL_ANGLE_DEG["calm"]}
+    return {emotion: known[emotion] for emotion in emotions if emotion in known}
+
+
+def reference_source(emotion: str) -> str:
+    """Where an emotion's place is from: ``Russell (1980)``, ``assigned`` or ``centre``."""
+    if emotion == "neutral":
+        return "centre"
+    return "Russell (1980)" if emotion in RUSSELL_ANGLE_DEG else "assigned"
+
+
+def reference_points(emotions: Sequence[str]) -> np.ndarray:
+    """Valence and arousal of the emotions on Russell's unit circle, shape (E, 2)."""
+    points = [prototype(emotion) for emotion in emotions]
+    return np.array([[point[axis] for axis in AXES] for point in points])
+
+
+def sides(emotions: Sequence[str], axis: str) -> tuple[list[str], list[str]]:
+    """The emotions on the high and on the low side of an axis; neutral is on neither."""
+    values = {emotion: prototype(emotion)[axis] for emotion in emotions}
+    high = [emotion for emotion, value in values.items() if value > ON_AXIS]
+    low = [emotion for emotion, value in values.items() if value < -ON_AXIS]
+    return high, low
+
+
+def polar(found: Moments) -> tuple[np.ndarray, np.ndarray]:
+    """Angle in [0, 360) and radius of centroids about their own mean, each of shape (X, E)."""
+    means_XE2 = found.means_XEk[..., :2]
+    centred_XE2 = means_XE2 - means_XE2.mean(axis=-2, keepdims=True)
+    angle_XE = np.degrees(np.arctan2(centred_XE2[..., 1], centred_XE2[..., 0])) % 360
+    return angle_XE, np.linalg.norm(centred_XE2, axis=-1)
+
+
+def angle_difference(from_deg: np.ndarray, to_deg: np.ndarray) -> np.ndarray:
+    """Signed angle from one direction to another, in [-180, 180)."""
+    return (np.asarray(to_deg) - from_deg + 180) % 360 - 180
+
+
+def circular_mean(angles_deg: Iterable[np.ndarray]) -> np.ndarray:
+    """Circular mean, in [0, 360), of those angles that are defined."""
+    radians = [np.radians(angle) for angle in angles_deg]
+    sine, cosine = (mean_over_parts(f(r) for r in radians) for f in (np.sin, np.cos))
+    return np.degrees(np.arctan2(sine, cosine)) % 360
+
+
+def align(angle_XE: np.ndarray, reference_E: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rotation, and reflection where that helps, that brings angles onto a reference.
+
+    ``sign_X * angle + shift_X`` has the largest mean cosine to the reference. The sign is -1
+    where the angles are reflected.
+    """
+    plain_X, mirrored_X = (
+        np.exp(1j * np.radians(reference_E - sign * angle_XE)).mean(axis=-1) for sign in (1, -1)
+    )
+    reflected_X = np.abs(mirrored_X) > np.abs(plain_X) + 1e-12  # not for a rounding error
+    shift_X = np.degrees(np.angle(np.where(reflected_X, mirrored_X, plain_X)))
+    return np.where(reflected_X, -1, 1), shift_X
+
+
+def circular_correlation(angle_XE: np.ndarray, reference_XE: np.ndarray) -> np.ndarray:
+    """Correlation of two sets of angles, in [-1, 1]; no rotation of either changes it.
+
+    Fisher and Lee (1983, Biometrika 70(2), section 3), over all pairs of angles. Unlike the
+    coefficient of Jammalamadaka and Sarma (1988) it needs no mean directions, which emotions
+    all round the circle do not have. A reflection of one set only changes its sign. It is NaN
+    for fewer than three angles, which always correlate perfectly.
+    """
+    sine_XEE, reference_XEE = (
+        np.sin(np.radians(a[..., :, None] - a[..., None, :])) for a in (angle_XE, reference_XE)
+    )
+    pairs = {"axis": (-2, -1)}
+    product_X = (sine_XEE * reference_XEE).sum(**pairs)
+    norm_X = np.sqrt((sine_XEE**2).sum(**pairs) * (reference_XEE**2).sum(**pairs))
+    defined = (norm_X > 0) & (angle_XE.shape[-1] >= LEAST)
+    return np.divide(product_X, norm_X, out=np.full(product_X.shape, np.nan), where=defined)
+
+
+def correspondence_index(distance_XEE: np.ndarray, reference_E: np.ndarray) -> np.ndarray:
+    """How well distances follow the circle: emotions that are near on it should be nearer.
+
+    Of all comparisons of two pairs of emotions that the circle orders, the share that the
+    distances order the same way minus the share they order the other way (Hubert and Arabie
+    1987, Psychol. Bull. 102(1), equation 3). It needs neither a plane nor axes. NaN where the
+    circle orders nothing.
+    """
+    first, second = np.triu_indices(len(reference_E), 1)
+    circle = np.abs(angle_difference(reference_E[first], reference_E[second]))
+    expected = np.sign(circle[:, None] - circle)
+    found = distance_XEE[..., first, second]
+    agreement_X = (expected * np.sign(found[..., :, None] - found[..., None, :])).sum((-2, -1))
+    compared = np.abs(expected).sum()
+    return agreement_X / compared if compared else np.full(agreement_X.shape, np.nan)
+
+
+def distinct_orders(emotions: int) -> int:
+    """Number of circular orders of so many emotions, up to rotation and reflection."""
+    return max(1, math.factorial(emotions - 1) // 2)
+
+
+def order_violations(angle_E: Sequence[float], reference_E: Sequence[float]) -> int:
+    """How far one circular order is from another.
+
+    The least number of exchanges of neighbours on the circle that turn the order of the angles
+    into that of the reference, under the best rotation and reflection. Emotions with the same
+    reference angle may come in either order.
+
+    Examples
+    --------
+    >>> order_violations([0, 90, 180, 270], [0, 180, 90, 270])
+    1
+    """
+    return _exchanges(tuple(np.take(reference_E, np.argsort(angle_E)).tolist()))
+
+
+@functools.lru_cache(maxsize=100_000)
+def _exchanges(around: tuple[float, ...]) -> int:
+    """Exchanges that sort reference angles, read off a circle, into circular order."""
+    # So few exchanges never use every pair of neighbouring places. The circle can therefore be
+    # cut at a pair that is not used, and the answer is the smallest count of inversions over
+    # all places at which both circles can be cut.
+    angle_E = np.array(around)
+    from_cut_CE = (angle_E - np.unique(angle_E)[:, None]) % 360
+    both_CE = np.concatenate([from_cut_CE, from_cut_CE[:, ::-1]])
+    first, second = np.triu_indices(len(angle_E), 1)
+    return min(
+        int((rolled_CE[:, first] > rolled_CE[:, second]).sum(axis=1).min())
+        for rolled_CE in (np.roll(both_CE, shift, axis=1) for shift in range(len(angle_E)))
+    )
 
 
 @dataclass(frozen=True)
@@ -47,7 +177,7 @@ class Arrangement:
 
 def arrange(found: Moments) -> Arrangement:
     """Angles and distances of the emotions."""
-    return Arrangement(polar(found.means_XEk[..., :2])[0], shared_distances(found))
+    return Arrangement(polar(found)[0], shared_distances(found))
 
 
 def centroids(
@@ -58,17 +188,12 @@ def centroids(
 ) -> list[dict]:
     """Angle and radius of every emotion's centroid, with its angle on Russell's circle.
 
-    Returns
-    -------
-    list of dict
-        Per emotion: ``emotion``, ``reference_deg`` and ``source``; ``angle``, the circular
-        mean over the parts with an interval, after each part was rotated and reflected onto
-        the reference (None with fewer than three references); ``spread_deg``, the circular
-        standard deviation over the parts; ``radius``, mean over the parts; ``parts``, the
-        angle as found in every part.
+    ``angle`` is the circular mean over the parts, after each was rotated and reflected onto
+    the reference (None with fewer than three references), ``spread_deg`` the circular standard
+    deviation over them, ``radius`` the mean; ``parts`` has the angle as found in every part.
     """
     known = reference_angles(emotions)
-    found = {part: polar(m.means_XEk[..., :2]) for part, m in of_parts.items()}
+    found = {part: polar(m) for part, m in of_parts.items()}
     rows = [
         {
             "emotion": emotion,
@@ -84,7 +209,7 @@ def centroids(
     if len(known) < LEAST:
         return rows
     aligned = np.stack([_aligned(angle_E, emotions) for angle_E, _ in found.values()])
-    drawn = [_aligned(polar(m.means_XEk[..., :2])[0], emotions) for m in resampled.values()]
+    drawn = [_aligned(polar(m)[0], emotions) for m in resampled.values()]
     mean_E = circular_mean(aligned)
     # Drawn angles as differences from the mean, so that no interval is cut at 0 degrees.
     drawn_BE = mean_E + angle_difference(mean_E, circular_mean(drawn))
@@ -114,25 +239,16 @@ def order_test(
 ) -> dict | None:
     """Test the arrangement of the emotions that have a reference angle.
 
-    Parameters
-    ----------
-    emotions : sequence of str
-    of_parts : mapping
-        Part -> arrangement.
-    permuted : mapping
-        Part -> arrangements under permuted labels, the same labels in every part.
-    neutral_as_calm : bool
-        Include neutral, at the place of calm.
-    rng : numpy.random.Generator
+    ``of_parts`` maps parts to arrangements, ``permuted`` to those under permuted labels, which
+    are the same in every part. ``neutral_as_calm`` includes neutral, at the place of calm.
 
     Returns
     -------
     dict or None
-        ``placed``: the emotions tested; ``distinct_orders``; for each of ``violations``,
-        ``correlation`` and ``correspondence`` the mean over the parts, each part's, the mean
-        under permuted labels and under permuted names, and both p-values. ``violations`` is
-        None for three emotions, which have one order. None with fewer than three, or where
-        there is no neutral to include.
+        ``placed``: the emotions tested; ``distinct_orders``; for each of the ``STATISTICS``
+        the mean over the parts, each part's, the mean under permuted labels and under permuted
+        names, and both p-values. ``violations`` is None for three emotions, which have one
+        order. None with fewer than three, or where there is no neutral to include.
     """
     known = reference_angles(emotions, neutral_as_calm)
     if len(known) < LEAST or (neutral_as_calm and "neutral" not in known):
@@ -167,7 +283,6 @@ def order_test(
 def _statistics(
     found: Arrangement, tested_XE: np.ndarray, reference_E: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Statistics of the tested emotions, in the order given."""
     angle_XE = found.angle_XE[..., tested_XE]
     distance_XEE = found.distance_XEE[..., tested_XE[..., :, None], tested_XE[..., None, :]]
     violations = [
@@ -192,13 +307,6 @@ def permuted_labels(
 
     Where every speaker has only one emotion, nothing could move within speakers; the labels of
     all utterances are then permuted. Utterances of unknown speakers count as one speaker's.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(1)
-    >>> found = permuted_labels(np.array([0, 1, 2, 2]), ["a", "a", "b", "b"], 9, rng)
-    >>> sorted(set(map(tuple, found.tolist())))
-    [(0, 1, 2, 2), (1, 0, 2, 2)]
     """
     names = np.array([str(speaker) for speaker in speakers])
     groups = [np.flatnonzero(names == name) for name in dict.fromkeys(names.tolist())]
@@ -222,16 +330,8 @@ def name_orders(emotions: int, rng: np.random.Generator) -> np.ndarray:
 def permutation_p(observed: float, null_P: np.ndarray, exact: bool) -> float | None:
     """Share of permutations with at least the observed value; None where undefined.
 
-    Parameters
-    ----------
-    exact : bool
-        The permutations include the observed arrangement. Otherwise it is added to them
-        (Phipson and Smyth 2010, Stat. Appl. Genet. Mol. Biol. 9(1), 39).
-
-    Examples
-    --------
-    >>> permutation_p(2.0, np.array([0.0, 1.0, 2.0]), exact=False)
-    0.5
+    ``exact``: the permutations include the observed arrangement. Otherwise it is added to them
+    (Phipson and Smyth 2010, Stat. Appl. Genet. Mol. Biol. 9(1), 39).
     """
     known_P = null_P[np.isfinite(null_P)]
     if not np.isfinite(observed) or not len(known_P):

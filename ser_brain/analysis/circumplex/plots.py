@@ -1,7 +1,4 @@
-"""The drawings of a circumplex report: points, angles, distances, AUCs.
-
-Every ``plot_`` function writes the files ``<stem>.*`` of one figure; its ``titles`` are title
-and subtitle.
+"""The figures of a circumplex report, with captions and text alternatives.
 
 Axes: N utterances, E emotions, R components, 2 = the axes of the plane.
 """
@@ -9,17 +6,23 @@ Axes: N utterances, E emotions, R components, 2 = the axes of the plane.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from scipy.stats import chi2
 
-from ser_brain.analysis.circumplex.data import Cloud
+from ser_brain.analysis.circumplex.distances import SHARES, covariances, moments
+from ser_brain.analysis.circumplex.order import AXES, reference_points
+from ser_brain.analysis.circumplex.procrustes import pool
+from ser_brain.analysis.circumplex.separability import WAYS
 from ser_brain.analysis.plots import draw_circle, ellipse
+from ser_brain.core.tables import cell_text
+from ser_brain.reporting.html import ReportFigure, inlined
 from ser_brain.reporting.plots.frame import (
     ABOVE,
     BLUE,
@@ -34,6 +37,9 @@ from ser_brain.reporting.plots.frame import (
     cut,
     panels,
 )
+
+if TYPE_CHECKING:
+    from ser_brain.analysis.circumplex.report import Analysis
 
 # Colour and marker together identify an emotion; similar emotions share neither.
 MARKS = {
@@ -50,6 +56,7 @@ MARKS = {
     "contempt": ("#00543E", "h"),
     "calm": ("#9A4C7A", ">"),
 }
+MOST_PANELS = 5  # parts or models side by side; the tables have all of them
 ELLIPSE_SHARE = 0.8  # of a Gaussian's mass inside its ellipse
 PANEL_IN = 2.75
 LEGEND_IN = 1.2  # width of one entry
@@ -60,92 +67,265 @@ LONGEST = 0.86  # radius at which the farthest centroid of a circle is drawn
 AXIS_MARKS = {"arousal": (BLUE, "o", 0.16), "valence": (ORANGE, "s", -0.16)}
 
 
-@dataclass(frozen=True)
-class Scatter:
-    """The points of one panel."""
+def draw_figures(
+    folder: Path, analyses: Mapping[str, Analysis]
+) -> dict[str, list[ReportFigure]]:
+    """Draw every figure of one test set, by section of the page.
 
-    points_N2: np.ndarray
-    emotion_N: np.ndarray
-    means_E2: np.ndarray  # of each emotion's Gaussian
-    covariances_E22: np.ndarray
-    shares: tuple[float, float]  # of the fitted set's variance, explained by the two components
-
-
-def plot_components(
-    stem: Path, scatters: Mapping[str, Scatter], emotions: Sequence[str], *titles: str
-) -> None:
-    """First two components, with each emotion's ellipse and centroid; one panel per scatter."""
-    size_in = (PANEL_IN, PANEL_IN)
-    with panels(stem, len(scatters), size_in, *titles, _per_row(scatters)) as grid:
-        for axes, (name, scatter) in zip(grid, scatters.items(), strict=True):
-            _draw_points(axes, scatter.points_N2, scatter.emotion_N, emotions)
-            squared_radius = chi2.ppf(ELLIPSE_SHARE, 2)
-            for n, emotion in enumerate(emotions):
-                gaussian = scatter.means_E2[n], scatter.covariances_E22[n]
-                curve_K2 = ellipse(*gaussian, squared_radius)
-                axes.plot(*curve_K2.T, color=MARKS[emotion][0], linewidth=1.4, zorder=3)
-            _draw_centroids(axes, scatter.means_E2, emotions)
-            axes.set_aspect("equal", adjustable="datalim")
-            axes.set(
-                xlabel=f"Component 1 ({scatter.shares[0]:.0%})",
-                ylabel=f"Component 2 ({scatter.shares[1]:.0%})",
-            )
-            _draw_head(axes, name)
-        _draw_legend(grid[0], emotions)
-
-
-def plot_placed(
-    stem: Path,
-    clouds: Mapping[str, Cloud],
-    emotions: Sequence[str],
-    targets_E2: np.ndarray,
-    *titles: str,
-) -> None:
-    """Points placed on Russell's plane; a line ties each centroid to its word's place."""
-    size_in = (PANEL_IN + 0.1, PANEL_IN)
-    with panels(stem, len(clouds), size_in, *titles, _per_row(clouds)) as grid:
-        for axes, (name, cloud) in zip(grid, clouds.items(), strict=True):
-            points_N2, emotion_N = cloud.points_ND, cloud.emotion_N
-            draw_circle(axes, zorder=2)
-            _draw_points(axes, points_N2, emotion_N, emotions)
-            means_E2 = np.stack(
-                [points_N2[emotion_N == n].mean(axis=0) for n in range(len(emotions))]
-            )
-            for mean_2, target_2, emotion in zip(means_E2, targets_E2, emotions, strict=True):
-                colour = MARKS[emotion][0]
-                line_22 = np.stack([mean_2, target_2])
-                axes.plot(*line_22.T, color=colour, linewidth=1.2, zorder=4)
-                axes.plot(*target_2, "o", mfc="white", mec=colour, zorder=5)
-            _draw_centroids(axes, means_E2, emotions)
-            # A few far points may fall outside: they must not shrink the circle.
-            reach = max(1.3, float(np.quantile(np.abs(points_N2), 0.99)) * 1.1)
-            axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
-            axes.set(xlabel="Placed valence", ylabel="Placed arousal")
-            if reach < 4:  # farther out, three ticks would cover each other
-                for set_ticks in (axes.set_xticks, axes.set_yticks):
-                    set_ticks([-1, 0, 1], ["−1", "0", "1"])
-            _draw_head(axes, name)
-        _draw_legend(grid[0], emotions)
-
-
-def plot_circle(stem: Path, centroids: Mapping[str, Sequence[Mapping]], *titles: str) -> None:
-    """Angle and radius of the centroids, rotated and reflected onto Russell's words.
-
-    ``centroids`` maps the head of a panel to what
-    :func:`ser_brain.analysis.circumplex.order.centroids` returns.
+    Files are named ``<set>-<figure>``. ``analyses`` maps each model to its analysis of the
+    set, the run first.
     """
-    with panels(stem, len(centroids), (2.9, 2.6), *titles, _per_row(centroids)) as grid:
-        for axes, (name, found) in zip(grid, centroids.items(), strict=True):
-            axes.set(xlim=(-1.55, 1.55), ylim=(-1.4, 1.4), aspect="equal", xticks=[], yticks=[])
-            axes.spines[:].set_visible(False)
-            draw_circle(axes, zorder=2)
-            known = [c for c in found if c["angle"]["value"] is not None]
-            farthest = max((c["radius"] for c in known), default=1.0)
-            for centroid in known:
-                _draw_arm(axes, centroid, LONGEST * centroid["radius"] / farthest)
-                if centroid["reference_deg"] is not None:
-                    _draw_word(axes, centroid)
-            _draw_head(axes, name, 36)
+    figures = _Figures(folder, dict(list(analyses.items())[:MOST_PANELS]))
+    return {
+        "components": [figures.scree(), *figures.components()],
+        "distances": [figures.distances()],
+        "circle": figures.circle(),
+        "placement": figures.placed(),
+        "separability": [figures.separability()],
+    }
+
+
+class _Figures:
+    """Draws the figures of one test set."""
+
+    def __init__(self, folder: Path, analyses: Mapping[str, Analysis]):
+        self.folder, self.analyses = folder, analyses
+        self.label, self.run = next(iter(analyses.items()))  # baselines follow
+        self.results, self.emotions = self.run.results, self.run.reduced.emotions
+        self.name = self.results["test_set"]
+        self.subtitle = f"{self.results['protocol']}; fitted on {self.results['fitted_on']}"
+        if self.results["synthetic"]:
+            self.subtitle += "; SYNTHETIC SPEECH"
+
+    def stem(self, what: str) -> Path:
+        return self.folder / f"{self.name}-{what}"
+
+    def panels(
+        self, what: str, count: int, size_in: tuple[float, float], title: str
+    ) -> AbstractContextManager[list[Axes]]:
+        per_row = 2 if count == 4 else PANELS_PER_ROW  # four panels form a square
+        return panels(self.stem(what), count, size_in, title, self.subtitle, per_row)
+
+    def scree(self) -> ReportFigure:
+        """Explained-variance ratio of each component, and cumulated, of every model."""
+        ratios = {}
+        for model, analysis in self.analyses.items():
+            each = [found.ratio_R for found in analysis.reduced.reductions.values()]
+            size = min(map(len, each))  # as many components as all parts have
+            ratios[model] = np.mean([ratio_R[:size] for ratio_R in each], axis=0)
+        title = f"Variance explained on {self.results['fitted_on']}"
+        with self.panels("scree", 2, (3.5, 2.7), title) as (single, whole):
+            for (name, ratio_R), (colour, dashes) in zip(ratios.items(), LINES, strict=False):
+                number_R = np.arange(1, len(ratio_R) + 1)
+                first = slice(SCREE_COMPONENTS)
+                look = {"color": colour, "marker": "o", "markersize": 3, "label": cut(name, 40)}
+                single.plot(number_R[first], ratio_R[first], dashes, **look)
+                whole.plot(number_R, np.cumsum(ratio_R), dashes, color=colour)
+            longest = max(2, *(len(ratio_R) for ratio_R in ratios.values()))
+            look = {"va": "center", "size": 7.5, "color": GREY}
+            for share in SHARES:
+                whole.axhline(share, color=GREY, linewidth=0.8, linestyle=":")
+                whole.text(longest * 1.05, share, f"{share:.0%}", **look)
+            single.set(xlabel="Component", ylabel="Explained-variance ratio", ylim=(0, None))
+            single.xaxis.get_major_locator().set_params(integer=True)
+            whole.set(xlabel="Components", ylabel="Cumulative ratio", ylim=(0, 1.02))
+            whole.set(xscale="log", xlim=(1, longest))
+            ticks = [tick for tick in (1, 3, 10, 30, 100, 300, 1000) if tick <= longest]
+            whole.set_xticks(ticks, map(str, ticks))
+            whole.set_xticks([], minor=True)
+            single.legend(loc="upper right", fontsize=7.5)
+        shares = [f"{m}: {r[:3].sum():.0%} in three components" for m, r in ratios.items()]
+        return inlined(
+            self.stem("scree"),
+            "Explained-variance ratio of each component, and cumulated; mean over the parts.",
+            f"Scree plot. {'; '.join(shares)}.",
+        )
+
+    def components(self) -> Iterator[ReportFigure]:
+        """Every part of the run in its first two components, and one part of every model."""
+        parts = self.results["parts"]
+        shown = {f"{self.label}, {part}": (self.run, part) for part in parts[:MOST_PANELS]}
+        if len(parts) == 1:
+            shown = {self.label: (self.run, parts[0])}
+        of_all = ""
+        if len(parts) > MOST_PANELS:
+            of_all = f"; the first {MOST_PANELS} of {len(parts)} parts"
+        caption = f"Utterances, centroids and ellipses that hold 80 % of each Gaussian{of_all}."
+        title = f"{self.name} in the first two components"
+        yield self._scatters("parts", shown, title, caption)
+        if len(self.analyses) > 1:
+            shown = {model: (analysis, parts[0]) for model, analysis in self.analyses.items()}
+            title = f"{self.name}, {parts[0]}, as each model sees it"
+            caption = f"The same utterances ({parts[0]}) in the components of each model."
+            yield self._scatters("models", shown, title, caption)
+
+    def _scatters(
+        self, what: str, shown: Mapping[str, tuple[Analysis, str]], title: str, caption: str
+    ) -> ReportFigure:
+        """A panel with points, centroids and ellipses for each model and part."""
+        with self.panels(what, len(shown), (PANEL_IN, PANEL_IN), title) as grid:
+            for axes, (name, (analysis, part)) in zip(grid, shown.items(), strict=True):
+                reduced = analysis.reduced
+                points_N2 = reduced.points(part)[:, :2]
+                emotion_N = reduced.test.clouds[part].emotion_N
+                _draw_points(axes, points_N2, emotion_N, self.emotions)
+                of_plane = moments(points_N2, emotion_N, len(self.emotions))
+                own_E22, _ = covariances(of_plane)
+                squared_radius = chi2.ppf(ELLIPSE_SHARE, 2)
+                for n, emotion in enumerate(self.emotions):
+                    curve_K2 = ellipse(of_plane.means_XEk[n], own_E22[n], squared_radius)
+                    axes.plot(*curve_K2.T, color=MARKS[emotion][0], linewidth=1.4, zorder=3)
+                _draw_centroids(axes, of_plane.means_XEk, self.emotions)
+                axes.set_aspect("equal", adjustable="datalim")
+                first, second = reduced.reductions[part].ratio_R[:2].tolist()
+                axes.set_xlabel(f"Component 1 ({first:.0%})")
+                axes.set_ylabel(f"Component 2 ({second:.0%})")
+                _draw_head(axes, name)
+            _draw_legend(grid[0], self.emotions)
+        alt = f"Scatter plots: {', '.join(shown)}. Distances are in the table."
+        return inlined(self.stem(what), caption, alt)
+
+    def distances(self) -> ReportFigure:
+        """Mahalanobis distances between emotions, all models on one scale."""
+        matrices = {m: _distance_matrix(a) for m, a in self.analyses.items()}
+        highest = max(np.nanmax(matrix_EE) for matrix_EE in matrices.values())
+        width_in = 1.35 + 0.5 * len(self.emotions)
+        size_in = (width_in, width_in - 0.25)
+        title = f"Mahalanobis distances on {self.name}"
+        with self.panels("distances", len(matrices), size_in, title) as grid:
+            for axes, (name, matrix_EE) in zip(grid, matrices.items(), strict=True):
+                axes.imshow(matrix_EE, cmap="Blues", vmin=0, vmax=highest)
+                for (row, column), value in np.ndenumerate(matrix_EE):
+                    if np.isfinite(value):
+                        look = {"ha": "center", "va": "center", "size": 8}
+                        look["color"] = "white" if value > 0.55 * highest else INK
+                        axes.text(column, row, f"{value:.1f}", **look)
+                places, look = range(len(self.emotions)), {"rotation_mode": "anchor"}
+                axes.set_xticks(places, self.emotions, rotation=35, ha="right", **look)
+                axes.set_yticks(places, self.emotions)
+                axes.tick_params(length=0)
+                axes.spines[:].set_visible(False)
+                _draw_head(axes, name, int(12 * width_in))
+        pairs = self.results["distances"]["pairs"]
+        far, near = (" and ".join(pair["between"]) for pair in (pairs[0], pairs[-1]))
+        return inlined(
+            self.stem("distances"),
+            "Mahalanobis distances under the covariance that all emotions share; means over "
+            "the parts.",
+            f"Heat map of distances. The farthest are {far}, the nearest {near}.",
+        )
+
+    def circle(self) -> list[ReportFigure]:
+        """Angle and radius of every model's centroids, rotated and reflected onto the words.
+
+        None where too few emotions have a reference.
+        """
+        models = {
+            model: [c for c in a.results["centroids"] if c["angle"]["value"] is not None]
+            for model, a in self.analyses.items()
+        }
+        if not models[self.label]:
+            return []
+        title = f"Angles on {self.name}, beside Russell's"
+        with self.panels("circle", len(models), (2.9, 2.6), title) as grid:
+            for axes, (name, known) in zip(grid, models.items(), strict=True):
+                axes.set(xlim=(-1.55, 1.55), ylim=(-1.4, 1.4), aspect="equal")
+                axes.set(xticks=[], yticks=[])
+                axes.spines[:].set_visible(False)
+                draw_circle(axes, zorder=2)
+                farthest = max((centroid["radius"] for centroid in known), default=1.0)
+                for centroid in known:
+                    _draw_arm(axes, centroid, LONGEST * centroid["radius"] / farthest)
+                    if centroid["reference_deg"] is not None:
+                        _draw_word(axes, centroid)
+                _draw_head(axes, name, 36)
+        angles = [f"{c['emotion']} {c['angle']['value']:.0f}°" for c in models[self.label]]
+        return [
+            inlined(
+                self.stem("circle"),
+                "Centroids by angle and radius, rotated and reflected onto Russell's words "
+                "(hollow marks; dashed: assigned). Arcs: 95 % intervals.",
+                f"Polar plot. Angles of {self.label}: {', '.join(angles)}.",
+            )
+        ]
+
+    def placed(self) -> list[ReportFigure]:
+        """Placed points of every model, a line from each centroid to its word's place.
+
+        None where a model cannot be placed.
+        """
+        emotions, targets_E2 = self.emotions, reference_points(self.emotions)
+        clouds = {model: pool(a.reduced, a.placed) for model, a in self.analyses.items()}
+        if any(len(set(cloud.emotion_N)) < len(emotions) for cloud in clouds.values()):
+            return []
+        size_in, title = (PANEL_IN + 0.1, PANEL_IN), f"{self.name} placed on Russell's plane"
+        with self.panels("placed", len(clouds), size_in, title) as grid:
+            for axes, (name, cloud) in zip(grid, clouds.items(), strict=True):
+                points_N2, emotion_N = cloud.points_ND, cloud.emotion_N
+                draw_circle(axes, zorder=2)
+                _draw_points(axes, points_N2, emotion_N, emotions)
+                means_E2 = np.stack(
+                    [points_N2[emotion_N == n].mean(axis=0) for n in range(len(emotions))]
+                )
+                for n, emotion in enumerate(emotions):
+                    colour = MARKS[emotion][0]
+                    line_22 = np.stack([means_E2[n], targets_E2[n]])
+                    axes.plot(*line_22.T, color=colour, linewidth=1.2, zorder=4)
+                    axes.plot(*targets_E2[n], "o", mfc="white", mec=colour, zorder=5)
+                _draw_centroids(axes, means_E2, emotions)
+                # A few far points may fall outside: they must not shrink the circle.
+                reach = max(1.3, float(np.quantile(np.abs(points_N2), 0.99)) * 1.1)
+                axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
+                axes.set(xlabel="Placed valence", ylabel="Placed arousal")
+                if reach < 4:  # farther out, three ticks would cover each other
+                    for set_ticks in (axes.set_xticks, axes.set_yticks):
+                        set_ticks([-1, 0, 1], ["−1", "0", "1"])
+                _draw_head(axes, name)
+            _draw_legend(grid[0], emotions)
+        error = cell_text(self.results["placement"]["mean_error"])
+        return [
+            inlined(
+                self.stem("placed"),
+                "Utterances of all parts, placed by fits on other speakers. A line ties each "
+                "centroid to its word's place (hollow).",
+                f"Placed points. Mean angular error of {self.label}: {error} degrees.",
+            )
+        ]
+
+    def separability(self) -> ReportFigure:
+        """AUC of both axes with intervals, a panel for each way, a line per model."""
+        models = {model: a.results["separability"] for model, a in self.analyses.items()}
+        size_in = (3.7, 1.1 + 0.42 * len(models))
+        title = f"How well each axis separates {self.name}"
+        with self.panels("separability", len(WAYS), size_in, title) as grid:
+            for axes, (way, words) in zip(grid, WAYS.items(), strict=True):
+                for n, of_model in enumerate(reversed(models.values())):
+                    _draw_aucs(axes, n, of_model[way])
+                axes.axvline(0.5, color=GREY, linewidth=1, linestyle="--")
+                axes.set_yticks(range(len(models)), [])
+                axes.set(xlim=(0.3, 1.03), ylim=(-0.6, len(models) - 0.4))
+                axes.set(xlabel=f"AUC {words}")
+            names = [textwrap.fill(name, 24) for name in reversed(models)]
+            grid[0].set_yticks(range(len(names)), names, parse_math=False, size=8)
+            if grid[0].get_legend_handles_labels()[0]:
+                grid[0].legend(**ABOVE)
+        found = self.results["separability"]["map"]
+        aucs = [f"{axis} {cell_text(found[axis]['auc'])}" for axis in AXES if found[axis]]
+        return inlined(
+            self.stem("separability"),
+            "AUC of the high against the low side of each axis, with 95 % intervals.",
+            f"AUC of {self.label} on the map: {'; '.join(aucs)}.",
+        )
+
+
+def _distance_matrix(analysis: Analysis) -> np.ndarray:
+    """Shared distances, (E, E); NaN of an emotion to itself."""
+    emotions = analysis.reduced.emotions
+    matrix_EE = np.full((len(emotions), len(emotions)), np.nan)
+    for pair in analysis.results["distances"]["pairs"]:
+        i, j = (emotions.index(emotion) for emotion in pair["between"])
+        matrix_EE[i, j] = matrix_EE[j, i] = pair["shared"]["value"]
+    return matrix_EE
 
 
 def _draw_arm(axes: Axes, centroid: Mapping, radius: float) -> None:
@@ -167,94 +347,15 @@ def _draw_word(axes: Axes, centroid: Mapping) -> None:
     axes.plot(*_polar_point(angle_deg, np.array([0.94, 1.06])), dashes, color=colour)
     axes.plot(*_polar_point(angle_deg, 1.0), "o", mfc="white", mec=colour, markersize=6)
     x, y = _polar_point(angle_deg, 1.2)
-    look = {"va": "center", "size": 8, "color": INK}
-    if abs(x) < 0.4:
-        axes.text(x, y, centroid["emotion"], ha="center", **look)
-    else:
-        ha = "left" if x > 0 else "right"
-        axes.text(1.12 / 1.2 * x, y, centroid["emotion"], ha=ha, **look)
+    ha = "center"
+    if abs(x) >= 0.4:
+        x, ha = 1.12 / 1.2 * x, "left" if x > 0 else "right"
+    axes.text(x, y, centroid["emotion"], ha=ha, va="center", size=8, color=INK)
 
 
 def _polar_point(angle_deg: np.ndarray | float, radius: np.ndarray | float) -> np.ndarray:
     angle = np.radians(angle_deg)
     return np.array([radius * np.cos(angle), radius * np.sin(angle)])
-
-
-def plot_scree(
-    stem: Path, ratios: Mapping[str, np.ndarray], shares: Sequence[float], *titles: str
-) -> None:
-    """Explained-variance ratio of each component, and cumulated, of every model.
-
-    ``ratios`` maps a model to ratio_R; ``shares`` are marked in the cumulative panel.
-    """
-    with panels(stem, 2, (3.5, 2.7), *titles) as (single, whole):
-        for (name, ratio_R), (colour, dashes) in zip(ratios.items(), LINES, strict=False):
-            number_R = np.arange(1, len(ratio_R) + 1)
-            first = slice(SCREE_COMPONENTS)
-            look = {"color": colour, "marker": "o", "markersize": 3, "label": cut(name, 40)}
-            single.plot(number_R[first], ratio_R[first], dashes, **look)
-            whole.plot(number_R, np.cumsum(ratio_R), dashes, color=colour)
-        longest = max(2, *(len(ratio_R) for ratio_R in ratios.values()))
-        for share in shares:
-            whole.axhline(share, color=GREY, linewidth=0.8, linestyle=":")
-            whole.text(longest * 1.05, share, f"{share:.0%}", va="center", size=7.5, color=GREY)
-        single.set(xlabel="Component", ylabel="Explained-variance ratio", ylim=(0, None))
-        single.xaxis.get_major_locator().set_params(integer=True)
-        whole.set(xlabel="Components", ylabel="Cumulative ratio", ylim=(0, 1.02))
-        whole.set(xscale="log", xlim=(1, longest))
-        ticks = [tick for tick in (1, 3, 10, 30, 100, 300, 1000) if tick <= longest]
-        whole.set_xticks(ticks, map(str, ticks))
-        whole.set_xticks([], minor=True)
-        single.legend(loc="upper right", fontsize=7.5)
-
-
-def plot_distances(
-    stem: Path, matrices: Mapping[str, np.ndarray], emotions: Sequence[str], *titles: str
-) -> None:
-    """Distances between emotions, a panel per model, all on one scale.
-
-    ``matrices`` maps a model to distances of shape (E, E).
-    """
-    highest = max(np.nanmax(matrix_EE) for matrix_EE in matrices.values())
-    width_in = 1.35 + 0.5 * len(emotions)
-    size_in = (width_in, width_in - 0.25)
-    with panels(stem, len(matrices), size_in, *titles, _per_row(matrices)) as grid:
-        for axes, (name, matrix_EE) in zip(grid, matrices.items(), strict=True):
-            shown_EE = np.where(np.eye(len(emotions), dtype=bool), np.nan, matrix_EE)
-            axes.imshow(shown_EE, cmap="Blues", vmin=0, vmax=highest)
-            for (row, column), value in np.ndenumerate(shown_EE):
-                if np.isfinite(value):
-                    look = {"ha": "center", "va": "center", "size": 8}
-                    look["color"] = "white" if value > 0.55 * highest else INK
-                    axes.text(column, row, f"{value:.1f}", **look)
-            places = range(len(emotions))
-            axes.set_xticks(places, emotions, rotation=35, ha="right", rotation_mode="anchor")
-            axes.set_yticks(places, emotions)
-            axes.tick_params(length=0)
-            axes.spines[:].set_visible(False)
-            _draw_head(axes, name, int(12 * width_in))
-
-
-def plot_separability(
-    stem: Path, results: Mapping[str, Mapping], ways: Mapping[str, str], *titles: str
-) -> None:
-    """AUC of arousal and valence with intervals, a panel for each way, a line per model.
-
-    ``results`` maps a model to the results of
-    :func:`ser_brain.analysis.circumplex.separability.separability`; ``ways`` a way to words.
-    """
-    height_in = 1.1 + 0.42 * len(results)
-    with panels(stem, len(ways), (3.7, height_in), *titles) as grid:
-        for axes, (way, words) in zip(grid, ways.items(), strict=True):
-            for n, of_model in enumerate(reversed(results.values())):
-                _draw_aucs(axes, n, of_model[way])
-            axes.axvline(0.5, color=GREY, linewidth=1, linestyle="--")
-            axes.set_yticks(range(len(results)), [])
-            axes.set(xlim=(0.3, 1.03), ylim=(-0.6, len(results) - 0.4))
-            axes.set(xlabel=f"AUC {words}")
-        names = [textwrap.fill(name, 24) for name in reversed(results)]
-        grid[0].set_yticks(range(len(names)), names, parse_math=False, size=8)
-        grid[0].legend(**ABOVE)
 
 
 def _draw_aucs(axes: Axes, n: int, found: Mapping[str, Mapping]) -> None:
@@ -266,10 +367,6 @@ def _draw_aucs(axes: Axes, n: int, found: Mapping[str, Mapping]) -> None:
             axes.plot([auc["low"], auc["high"]], [y, y], color=colour, linewidth=1.6)
         look = {"color": colour, "label": axis if n == 0 else None, "zorder": 3}
         axes.plot(auc["value"], y, marker, clip_on=False, **look)
-
-
-def _per_row(named: Mapping) -> int:
-    return 2 if len(named) == 4 else PANELS_PER_ROW  # four panels form a square
 
 
 def _draw_points(
@@ -301,14 +398,14 @@ def _draw_head(axes: Axes, name: str, characters: int = 34) -> None:
 
 def _draw_legend(axes: Axes, emotions: Sequence[str]) -> None:
     """One legend below all panels."""
-    handles = [
-        Line2D([], [], color=MARKS[e][0], marker=MARKS[e][1], linestyle="", label=e)
-        for e in emotions
-    ]
+    marks = {emotion: MARKS[emotion] for emotion in emotions}
     axes.figure.legend(
-        handles=handles,
+        handles=[
+            Line2D([], [], color=colour, marker=marker, linestyle="", label=emotion)
+            for emotion, (colour, marker) in marks.items()
+        ],
         loc="outside lower center",
-        ncols=min(len(handles), 6, int(axes.figure.get_figwidth() / LEGEND_IN)),
+        ncols=min(len(emotions), 6, int(axes.figure.get_figwidth() / LEGEND_IN)),
         fontsize=8,
         handletextpad=0.2,
     )

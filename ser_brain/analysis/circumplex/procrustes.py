@@ -17,16 +17,14 @@ import numpy as np
 from scipy.linalg import orthogonal_procrustes
 from sklearn.model_selection import GroupKFold
 
-from ser_brain.analysis.circumplex.angles import (
+from ser_brain.analysis.circumplex.data import Cloud, Draws, Estimate, percentile_estimate
+from ser_brain.analysis.circumplex.distances import ReducedSet, moments, moments_by_speaker
+from ser_brain.analysis.circumplex.order import (
     AXES,
     angle_difference,
     reference_angles,
     reference_points,
 )
-from ser_brain.analysis.circumplex.bootstrap import Draws, Estimate, percentile_estimate
-from ser_brain.analysis.circumplex.components import ReducedSet
-from ser_brain.analysis.circumplex.data import Cloud
-from ser_brain.analysis.circumplex.distances import moments, moments_by_speaker
 from ser_brain.evaluation.metrics import ccc, number, value_statistics
 from ser_brain.evaluation.significance import clusters_of
 
@@ -75,11 +73,10 @@ def on_words(emotions: list[str], without: int = -1) -> Fit:
     targets_E2 = reference_points(emotions)
 
     def fit_words(cloud: Cloud) -> Placement | None:
-        kept = cloud.take(cloud.emotion_N != without)
-        present = np.unique(kept.emotion_N)
+        present = [e for e in np.unique(cloud.emotion_N) if e != without]
         if len(present) < LEAST_POINTS:
             return None
-        means = [kept.points_ND[kept.emotion_N == e].mean(axis=0) for e in present]
+        means = [cloud.points_ND[cloud.emotion_N == e].mean(axis=0) for e in present]
         return fit(np.stack(means), targets_E2[present])
 
     return fit_words
@@ -94,51 +91,34 @@ def on_ratings(cloud: Cloud) -> Placement | None:
 
 
 def place(reduced: ReducedSet, fit: Fit, recentred: bool = False) -> dict[str, np.ndarray]:
-    """Place the test utterances of every part, each speaker by a fit on others.
+    """Place the test utterances of every part, (N, 2), each speaker by a fit on others.
 
-    Parameters
-    ----------
-    reduced : ReducedSet
-    fit : callable
-    recentred : bool
-        First shift the test set, without using its labels, so that its mean is that of the
-        fitted set: another microphone or language shifts all points alike. This assumes that
-        both hold the emotions in similar shares.
-
-    Returns
-    -------
-    dict
-        Part -> points (N, 2); NaN where a fit is impossible.
+    They are NaN where a fit is impossible. ``recentred`` first shifts the test set, without
+    using its labels, so that its mean is that of the fitted set: another microphone or language
+    shifts all points alike. This assumes that both hold the emotions in similar shares.
     """
-    return {part: _place_part(reduced, part, fit, recentred) for part in reduced.test.clouds}
-
-
-def _place_part(reduced: ReducedSet, part: str, fit: Fit, recentred: bool) -> np.ndarray:
-    points_Nk, to_fit = reduced.points(part), reduced.fit_cloud(part)
-    if recentred:
-        points_Nk = points_Nk - points_Nk.mean(axis=0) + to_fit.points_ND.mean(axis=0)
-    placed_N2 = np.full((len(points_Nk), 2), np.nan)
-    for train, test in train_test_rows(reduced, to_fit, len(points_Nk)):
-        fitted = fit(to_fit.take(train))
-        if fitted is not None:
-            placed_N2[test] = fitted.place(points_Nk[test])
-    return placed_N2
+    placed = {}
+    for part in reduced.test.clouds:
+        points_Nk, to_fit = reduced.points(part), reduced.fit_cloud(part)
+        if recentred:
+            points_Nk = points_Nk - points_Nk.mean(axis=0) + to_fit.points_ND.mean(axis=0)
+        placed[part] = np.full((len(points_Nk), 2), np.nan)
+        for train, test in train_test_rows(reduced, to_fit, len(points_Nk)):
+            fitted = fit(to_fit.take(train))
+            if fitted is not None:
+                placed[part][test] = fitted.place(points_Nk[test])
+    return placed
 
 
 def train_test_rows(
     reduced: ReducedSet, to_fit: Cloud, tested: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Rows to fit on and rows to test; no speaker is tested by a fit that includes them."""
-    if reduced.fitted_on_itself:
-        return speaker_folds(to_fit.speakers)
-    return iter([(np.arange(len(to_fit.ids)), np.arange(tested))])
-
-
-def speaker_folds(speakers: Sequence[str | None]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Speaker-disjoint folds: rows to fit on and rows to test, which hold each speaker once."""
-    clusters = clusters_of(list(speakers))
+    if not reduced.fitted_on_itself:
+        return iter([(np.arange(len(to_fit.id_N)), np.arange(tested))])
+    clusters = clusters_of(to_fit.speaker_N.tolist())
     folds = GroupKFold(min(MOST_FOLDS, clusters.count))
-    return folds.split(np.zeros(len(speakers)), groups=clusters.index_N)
+    return folds.split(np.zeros(tested), groups=clusters.index_N)
 
 
 def place_points(reduced: ReducedSet, space: str) -> dict[str, np.ndarray]:
@@ -155,22 +135,13 @@ def pool(
 
     Utterances that could not be placed are dropped.
     """
-    clouds = []
-    for part in parts or reduced.test.clouds:
-        cloud = replace(reduced.test.clouds[part], points_ND=placed[part])
-        clouds.append(cloud.take(np.isfinite(cloud.points_ND).all(axis=1)))
-    ratings = [
-        np.full((len(c.ids), 2), np.nan) if c.true_va_N2 is None else c.true_va_N2
-        for c in clouds
+    clouds = [
+        replace(reduced.test.clouds[part], points_ND=placed[part])
+        for part in parts or reduced.test.clouds
     ]
-    return Cloud(
-        points_ND=np.concatenate([c.points_ND for c in clouds]),
-        emotion_N=np.concatenate([c.emotion_N for c in clouds]),
-        ids=[i for c in clouds for i in c.ids],
-        speakers=[speaker for c in clouds for speaker in c.speakers],
-        true_va_N2=np.concatenate(ratings),
-        duration_N=np.concatenate([c.duration_N for c in clouds]),
-    )
+    columns = zip(*(cloud.columns for cloud in clouds), strict=True)
+    pooled = Cloud(*map(np.concatenate, columns))
+    return pooled.take(np.isfinite(pooled.points_ND).all(axis=1))
 
 
 def _centroids(pooled: Cloud, emotions: Sequence[str]) -> np.ndarray:
@@ -193,41 +164,40 @@ def placement_error(
         CCC with rated values. Empty where nothing can be placed.
     """
     emotions = reduced.emotions
-    known = reference_angles(emotions)
+    with_angle = [emotions.index(emotion) for emotion in reference_angles(emotions)]
     pooled = pool(reduced, placed)
-    if not len(pooled.ids) or not known:
+    if not len(pooled.id_N) or not with_angle:
         return {"emotions": [], "mean_error": None, "parts": {}, "ratings": {}}
     centre_E2 = _centroids(pooled, emotions)
+    speakers = draws.clusters_of(pooled), draws.clusters.count
     by_speaker = moments_by_speaker(
-        pooled.points_ND,
-        pooled.emotion_N,
-        len(emotions),
-        draws.clusters_of(pooled),
-        draws.clusters.count,
+        pooled.points_ND, pooled.emotion_N, len(emotions), *speakers
     )
     centre_BE2 = by_speaker.resampled(draws.counts_BS).means_XEk
     error_E, error_BE = (angular_errors(c, emotions) for c in (centre_E2, centre_BE2))
     unseen, recentred = {}, {}
     if space == "embedding":
-        unseen = _unseen_errors(reduced)
-        recentred = {} if reduced.fitted_on_itself else _recentred_errors(reduced)
+        for n in with_angle:
+            unknown = place(reduced, on_words(emotions, without=n))
+            unseen[n] = number(_errors(reduced, unknown)[n])
+        if not reduced.fitted_on_itself:
+            moved = place(reduced, on_words(emotions), recentred=True)
+            recentred = {n: number(_errors(reduced, moved)[n]) for n in with_angle}
     rows = []
     for n, emotion in enumerate(emotions):
         row: dict = {"emotion": emotion}
         for a, axis in enumerate(AXES):
             row[axis] = percentile_estimate(centre_E2[n, a], centre_BE2[:, n, a], draws)
         error = percentile_estimate(error_E[n], error_BE[:, n], draws)
-        row["error"] = error if emotion in known else None
-        row["left_out_error"] = unseen.get(emotion)
-        row["recentred_error"] = recentred.get(emotion)
+        row["error"] = error if n in with_angle else None
+        row["left_out_error"] = unseen.get(n)
+        row["recentred_error"] = recentred.get(n)
         rows.append(row)
-    with_angle = [n for n, emotion in enumerate(emotions) if emotion in known]
+    part_errors = {
+        part: number(_errors(reduced, placed, [part])[with_angle].mean())
+        for part in reduced.test.clouds
+    }
     mean_B = error_BE[:, with_angle].mean(axis=1)
-    part_errors = {}
-    for part in reduced.test.clouds:
-        centre_of_part_E2 = _centroids(pool(reduced, placed, [part]), emotions)
-        error_of_part_E = angular_errors(centre_of_part_E2, emotions)
-        part_errors[part] = number(error_of_part_E[with_angle].mean())
     return {
         "emotions": rows,
         "mean_error": percentile_estimate(error_E[with_angle].mean(), mean_B, draws),
@@ -237,12 +207,9 @@ def placement_error(
 
 
 def angular_errors(placed_XE2: np.ndarray, emotions: Sequence[str]) -> np.ndarray:
-    """Angle between placed centroids and their words, seen from the circle's centre.
+    """Angle between placed centroids and their words, seen from the circle's centre, (X, E).
 
-    Returns
-    -------
-    ndarray
-        Degrees in [0, 180], shape (X, E); chance is 90. NaN for an emotion without an angle.
+    Degrees in [0, 180]; chance is 90. NaN for an emotion without an angle.
     """
     known = reference_angles(emotions)
     angle_E = np.array([known.get(emotion, np.nan) for emotion in emotions])
@@ -250,23 +217,11 @@ def angular_errors(placed_XE2: np.ndarray, emotions: Sequence[str]) -> np.ndarra
     return np.abs(angle_difference(placed_deg, angle_E))
 
 
-def _unseen_errors(reduced: ReducedSet) -> dict[str, float]:
-    """Error of every emotion under a fit without its word."""
-    emotions, errors = reduced.emotions, {}
-    for emotion in reference_angles(emotions):
-        n = emotions.index(emotion)
-        pooled = pool(reduced, place(reduced, on_words(emotions, without=n)))
-        if len(pooled.ids):
-            error_E = angular_errors(_centroids(pooled, emotions), emotions)
-            errors[emotion] = float(error_E[n])
-    return errors
-
-
-def _recentred_errors(reduced: ReducedSet) -> dict[str, float]:
-    emotions = reduced.emotions
-    pooled = pool(reduced, place(reduced, on_words(emotions), recentred=True))
-    error_E = angular_errors(_centroids(pooled, emotions), emotions).tolist()
-    return {e: error_E[emotions.index(e)] for e in reference_angles(emotions)}
+def _errors(
+    reduced: ReducedSet, placed: Mapping[str, np.ndarray], parts: Sequence[str] = ()
+) -> np.ndarray:
+    pooled = pool(reduced, placed, parts)
+    return angular_errors(_centroids(pooled, reduced.emotions), reduced.emotions)
 
 
 def _rating_agreement(
@@ -276,8 +231,8 @@ def _rating_agreement(
     if not np.isfinite(pooled.true_va_N2).any():
         return {}
     ways = {"predicted" if space == "va" else "words": pooled}
-    rated = all(reduced.fitted_on.clouds[p].true_va_N2 is not None for p in reduced.test.clouds)
-    if space == "embedding" and rated:
+    to_fit = [reduced.fitted_on.clouds[part] for part in reduced.test.clouds]
+    if space == "embedding" and all(np.isfinite(c.true_va_N2).any() for c in to_fit):
         ways["ratings"] = pool(reduced, place(reduced, on_ratings))
     return {
         way: {axis: _agreement(placed, a, draws) for a, axis in enumerate(AXES)}

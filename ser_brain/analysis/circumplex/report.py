@@ -1,25 +1,56 @@
-"""The circumplex report: one page, and its numbers as JSON, CSV, Markdown and figures."""
+"""The analysis of models' spaces, and its report: a page, JSON, CSV, Markdown and figures.
+
+Axes: N utterances, E emotions, U utterances of all parts, B resamples, P permutations.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import pearsonr
 
-from ser_brain.analysis.circumplex import analysis, tables
-from ser_brain.analysis.circumplex.analysis import Analysis, analyse
-from ser_brain.analysis.circumplex.components import SHARES
-from ser_brain.analysis.circumplex.data import baseline_models, read_models
-from ser_brain.analysis.circumplex.figures import draw_figures
-from ser_brain.analysis.circumplex.plots import MARKS
+from ser_brain.analysis.circumplex import tables
+from ser_brain.analysis.circumplex.data import (
+    Draws,
+    baseline_models,
+    draw,
+    mean_over_parts,
+    read_models,
+)
+from ser_brain.analysis.circumplex.distances import (
+    ReducedSet,
+    components_for,
+    moments_of_labels,
+    moments_of_parts,
+    pairwise_distances,
+    reduce_sets,
+    resampled_moments,
+)
+from ser_brain.analysis.circumplex.order import (
+    Arrangement,
+    arrange,
+    centroids,
+    order_test,
+    permuted_labels,
+)
+from ser_brain.analysis.circumplex.plots import MARKS, draw_figures
+from ser_brain.analysis.circumplex.procrustes import place_points, placement_error
+from ser_brain.analysis.circumplex.separability import separability
 from ser_brain.core.errors import SERError
 from ser_brain.core.files import write_json, write_text
 from ser_brain.core.tables import stack, to_csv, to_markdown
+from ser_brain.evaluation.metrics import number
 from ser_brain.evaluation.runs import read_run
 from ser_brain.evaluation.significance import LEVEL
 from ser_brain.reporting.html import render, rewritten
+
+RESAMPLES = 1000
+PERMUTATIONS = 1000
+SEED = 1
+MOST_POINTS = 2_000  # in the interactive scatter plot, to keep the page small
 
 # The tables in each section of a set's page.
 SECTIONS = {
@@ -29,7 +60,18 @@ SECTIONS = {
     "placement": (tables.placement, tables.ratings),
     "separability": (tables.separability,),
 }
-MOST_POINTS = 2_000  # in the interactive scatter plot, to keep the page small
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """The analysis of one model on one test set."""
+
+    reduced: ReducedSet
+    results: dict  # JSON types
+    placed: dict[str, np.ndarray]  # part -> placed points (N, 2)
+    draws: Draws  # the same for every model of a set
+    drawn: dict[str, np.ndarray]  # headline -> its value on every resample
+
 
 Analyses = Mapping[str, Mapping[str, Analysis]]  # model -> test set -> analysis; the run first
 
@@ -42,7 +84,7 @@ def write_circumplex(
     test_sets: Sequence[str] = (),
     components: int = 3,
 ) -> dict:
-    """Analyse a run, next to baselines, and write the report.
+    """Analyse a run, next to baselines, and write the report; returns ``results.json``.
 
     Parameters
     ----------
@@ -57,40 +99,32 @@ def write_circumplex(
         Sets to analyse, in this order; all where empty. The first is fitted on where the run
         holds no embeddings of its training set.
     components : int
-
-    Returns
-    -------
-    dict
-        The content of ``results.json``.
-
-    Raises
-    ------
-    SERError
-        If a folder or a set cannot be analysed.
+        k, the dimensions in which Gaussians are fitted and from which points are placed.
     """
     if components < 1:
         raise SERError(f"Bad --components {components}; expected 1 or more.")
     run = read_run(run_folder, embeddings=True, scores=space == "va")
     models = read_models(run, space, test_sets)
-    first = models[0]
+    judged_sets = models[0][1]
     for folder in baselines:
         baseline = read_run(folder, embeddings=True, scores=space == "va")
-        models += baseline_models(first, baseline, space)
+        models += baseline_models(judged_sets, baseline, space)
     analyses: dict[str, dict[str, Analysis]] = {}
-    for model in models:
-        label, count = model.label, 1
+    for name, sets in models:
+        label, count = name, 1
         while label in analyses:
             count += 1
-            label = f"{model.label} ({count})"
-        analyses[label] = analyse(
-            model.sets, space, components, analysis.RESAMPLES, analysis.PERMUTATIONS
-        )
+            label = f"{name} ({count})"
+        analyses[label] = {
+            of: analyse(reduced, space)
+            for of, reduced in reduce_sets(sets, space, components).items()
+        }
     results = {
         "run": run.record,
         "space": space,
         "components": components,
-        "bootstrap": {"resamples": analysis.RESAMPLES, "seed": analysis.SEED, "level": LEVEL},
-        "permutations": analysis.PERMUTATIONS,
+        "bootstrap": {"resamples": RESAMPLES, "seed": SEED, "level": LEVEL},
+        "permutations": PERMUTATIONS,
         "models": {
             label: {name: a.results for name, a in of_sets.items()}
             for label, of_sets in analyses.items()
@@ -105,6 +139,103 @@ def write_circumplex(
     return results
 
 
+def analyse(reduced: ReducedSet, space: str) -> Analysis:
+    """Analyse one model on one test set."""
+    # One seed for every model, so that compared models are drawn alike. The order of the calls
+    # that use the generator is part of the results: do not change it.
+    rng = np.random.default_rng(SEED)
+    draws = draw(reduced.test.clouds.values(), RESAMPLES, rng)
+    permuted = _permuted(reduced, rng)
+    of_parts, resampled = moments_of_parts(reduced), resampled_moments(reduced, draws)
+    distances, mean_B = pairwise_distances(reduced.emotions, of_parts, resampled, draws)
+    placed = place_points(reduced, space)
+    axes, drawn = separability(reduced, placed, draws, rng)
+    arranged = {part: arrange(moments) for part, moments in of_parts.items()}
+    order = {
+        name: order_test(reduced.emotions, arranged, permuted, as_calm, rng)
+        for name, as_calm in (("words", False), ("neutral_as_calm", True))
+    }
+    # Mean shared distance under permuted labels.
+    distance_PEE = mean_over_parts(one.distance_XEE for one in permuted.values())
+    first, second = np.triu_indices(distance_PEE.shape[-1], 1)
+    chance = number(distance_PEE[:, first, second].mean())
+    results = {
+        **_facts(reduced, draws),
+        "variance": _variance(reduced),
+        "distances": {**distances, "chance": chance},
+        "centroids": centroids(reduced.emotions, of_parts, resampled, draws),
+        "order": order,
+        "placement": placement_error(reduced, placed, space, draws),
+        "separability": axes,
+    }
+    return Analysis(reduced, results, placed, draws, {"distance": mean_B, **drawn})
+
+
+def _permuted(reduced: ReducedSet, rng: np.random.Generator) -> dict[str, Arrangement]:
+    """Every part under permuted labels; an utterance has the same label in every part."""
+    clouds = reduced.test.clouds
+    known = {
+        i: (emotion, speaker)
+        for cloud in clouds.values()
+        for i, emotion, speaker in zip(
+            cloud.id_N, cloud.emotion_N, cloud.speaker_N, strict=True
+        )
+    }
+    emotions, speakers = zip(*known.values(), strict=True)
+    labels_PU = permuted_labels(np.array(emotions), speakers, PERMUTATIONS, rng)
+    place = {i: n for n, i in enumerate(known)}
+    arranged = {}
+    for part, cloud in clouds.items():
+        labels_PN = labels_PU[:, [place[i] for i in cloud.id_N]]
+        moments_P = moments_of_labels(reduced.points(part), labels_PN, len(reduced.emotions))
+        arranged[part] = arrange(moments_P)
+    return arranged
+
+
+def _facts(reduced: ReducedSet, draws: Draws) -> dict:
+    test = reduced.test
+    emotion_N = np.concatenate([cloud.emotion_N for cloud in test.clouds.values()])
+    counts = np.bincount(emotion_N, minlength=len(test.emotions))
+    return {
+        "test_set": test.name,
+        "protocol": test.protocol,
+        "synthetic": test.synthetic,
+        "emotions": test.emotions,
+        "points": dict(zip(test.emotions, counts.tolist(), strict=True)),
+        "utterances": len(draws.number),
+        "speakers": draws.clusters.count if draws.clusters.unit == "speaker" else None,
+        "parts": list(test.clouds),
+        "left_out": test.skipped,
+        "fitted_on": reduced.fitted_on.name,
+        "interval_note": draws.clusters.note,
+    }
+
+
+def _variance(reduced: ReducedSet) -> dict:
+    """Explained variance of every part's fit, and how much of the test set it explains."""
+    return {
+        part: {
+            "ratio": reduction.ratio_R.tolist(),
+            "components_for": components_for(reduction.ratio_R),
+            "components": len(reduction.components_kD),
+            "share": float(reduction.ratio_R[: len(reduction.components_kD)].sum()),
+            "share_of_judged": reduction.share(reduced.test.clouds[part].points_ND),
+            "length_correlation": _length_correlation(reduced, part),
+        }
+        for part, reduction in reduced.reductions.items()
+    }
+
+
+def _length_correlation(reduced: ReducedSet, part: str) -> float | None:
+    """|Pearson's r| of the first component and the durations; None where undefined."""
+    duration_N = reduced.test.clouds[part].duration_N
+    known_N = np.isfinite(duration_N)
+    if known_N.sum() < 3 or not np.ptp(duration_N[known_N]):
+        return None
+    first_N = reduced.points(part)[known_N, 0]
+    return number(abs(pearsonr(duration_N[known_N], first_N).statistic))
+
+
 def _content(folder: Path, analyses: Analyses, results: Mapping) -> dict:
     """What the page shows; its figures are written to the folder."""
     label, run = next(iter(analyses.items()))
@@ -114,7 +245,6 @@ def _content(folder: Path, analyses: Analyses, results: Mapping) -> dict:
         "label": label,
         "results": results,
         "sets": sets,
-        "shares": SHARES,
         "summary": tables.summary(results["models"]),
         "comparison": tables.comparison(analyses) if len(analyses) > 1 else None,
         "stability": tables.stability(results["models"]),
@@ -127,7 +257,7 @@ def _content(folder: Path, analyses: Analyses, results: Mapping) -> dict:
             }
             for name, found in sets.items()
         },
-        "scatters": {name: scatter3d(a) for name, a in run.items()},
+        "scatters": {name: _scatter3d(a) for name, a in run.items()},
         "figures": {
             name: draw_figures(folder, {model: of[name] for model, of in analyses.items()})
             for name in sets
@@ -135,14 +265,10 @@ def _content(folder: Path, analyses: Analyses, results: Mapping) -> dict:
     }
 
 
-def scatter3d(of_set: Analysis) -> dict | None:
+def _scatter3d(of_set: Analysis) -> dict | None:
     """The first part's points in three components; None where there are fewer.
 
-    Returns
-    -------
-    dict or None
-        ``data`` (what scatter3d.js reads), ``part``, ``shares``, ``utterances`` and how many
-        of them are ``drawn``.
+    ``data`` is what scatter3d.js reads.
     """
     reduced, part = of_set.reduced, of_set.results["parts"][0]
     points_Nk, emotion_N = reduced.points(part), reduced.test.clouds[part].emotion_N
@@ -169,9 +295,8 @@ def scatter3d(of_set: Analysis) -> dict | None:
 
 def _write_tables(folder: Path, content: Mapping) -> None:
     """Every table as CSV and Markdown, all models and sets in one file."""
-    written = [content["summary"], content["stability"], content["reference"]]
-    if content["comparison"] is not None:
-        written.append(content["comparison"])
+    names = ("summary", "stability", "reference", "comparison")
+    written = [content[name] for name in names if content[name] is not None]
     makers = [make for of_section in SECTIONS.values() for make in of_section]
     for make in [*makers, tables.angles_of_parts]:
         of_models = {

@@ -8,6 +8,7 @@ Axes: N utterances, D dimensions, S clusters (speakers), B resamples, X any lead
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,9 +17,9 @@ from scipy.linalg import solve
 from scipy.stats import permutation_test
 from sklearn.covariance import ledoit_wolf
 
-from ser_brain.analysis.circumplex.angles import AXES, sides
-from ser_brain.analysis.circumplex.bootstrap import Draws, mean_over_parts, percentile_estimate
-from ser_brain.analysis.circumplex.components import ReducedSet
+from ser_brain.analysis.circumplex.data import Draws, mean_over_parts, percentile_estimate
+from ser_brain.analysis.circumplex.distances import ReducedSet
+from ser_brain.analysis.circumplex.order import AXES, sides
 from ser_brain.analysis.circumplex.procrustes import train_test_rows
 from ser_brain.evaluation.metrics import number
 
@@ -84,11 +85,15 @@ def _axis_auc(
     reduced: ReducedSet, scores: Mapping[str, np.ndarray], of_axis: Sides, draws: Draws
 ) -> tuple[dict, np.ndarray, np.ndarray]:
     """Results of an axis, its AUC on every resample, and that within every speaker."""
-    once_S = np.ones(draws.clusters.count)
-    compared = {
-        part: _compare_part(reduced, part, score_N, of_axis, draws)
-        for part, score_N in scores.items()
-    }
+    once_S, compared = np.ones(draws.clusters.count), {}
+    for part, score_N in scores.items():
+        cloud, known_N = reduced.test.clouds[part], np.isfinite(score_N)
+        rows = {e: known_N & (cloud.emotion_N == n) for n, e in enumerate(reduced.emotions)}
+        speakers = draws.clusters_of(cloud), draws.clusters.count
+        compared[part] = {
+            (high, low): compare(score_N, rows[high], rows[low], *speakers)
+            for high, low in itertools.product(*of_axis)
+        }
     pairs, values, resampled, within = [], [], [], []
     for high, low in next(iter(compared.values())):
         each = [of_part[high, low] for of_part in compared.values()]
@@ -132,20 +137,6 @@ class Pair:
         return self.auc(np.eye(len(self.high_S)))
 
 
-def _compare_part(
-    reduced: ReducedSet, part: str, score_N: np.ndarray, of_axis: Sides, draws: Draws
-) -> dict[tuple[str, str], Pair]:
-    cloud = reduced.test.clouds[part]
-    known_N = np.isfinite(score_N)
-    rows = {e: known_N & (cloud.emotion_N == n) for n, e in enumerate(reduced.emotions)}
-    cluster_N = draws.clusters_of(cloud)
-    return {
-        (high, low): compare(score_N, rows[high], rows[low], cluster_N, draws.clusters.count)
-        for high in of_axis[0]
-        for low in of_axis[1]
-    }
-
-
 def compare(
     score_N: np.ndarray,
     high_N: np.ndarray,
@@ -167,30 +158,22 @@ def compare(
     return Pair(won_SS, *counts)
 
 
-@dataclass(frozen=True)
-class Probe:
-    """A straight axis on which the low side has its mean at 0 and the high side at 1."""
-
-    weights_D: np.ndarray
-    origin_D: np.ndarray
-
-    def score(self, points_ND: np.ndarray) -> np.ndarray:
-        """Positions on the axis; those on axes fitted on other speakers are comparable."""
-        return (points_ND - self.origin_D) @ self.weights_D
-
-
-def fit_probe(points_ND: np.ndarray, high_N: np.ndarray, low_N: np.ndarray) -> Probe:
-    """The straight axis that separates the high from the low side best.
+def probe_scores(
+    points_ND: np.ndarray, high_N: np.ndarray, low_N: np.ndarray, new_MD: np.ndarray
+) -> np.ndarray:
+    """Positions of new points on the straight axis that separates high from low best.
 
     Fisher's linear discriminant under a covariance with the shrinkage of Ledoit and Wolf
-    (2004, J. Multivar. Anal. 88(2)), so that few utterances in many dimensions are enough.
+    (2004, J. Multivar. Anal. 88(2)), so that few utterances in many dimensions are enough. The
+    low side has its mean at 0 and the high side at 1: positions on axes that were fitted on
+    different speakers are comparable.
     """
     high_ND, low_ND = points_ND[high_N], points_ND[low_N]
     high_D, low_D = high_ND.mean(axis=0), low_ND.mean(axis=0)
     centred_ND = np.concatenate([high_ND - high_D, low_ND - low_D])
     covariance_DD, _ = ledoit_wolf(centred_ND, assume_centered=True)
     weights_D = solve(covariance_DD, high_D - low_D, assume_a="pos")
-    return Probe(weights_D / (weights_D @ (high_D - low_D)), low_D)
+    return (new_MD - low_D) @ (weights_D / (weights_D @ (high_D - low_D)))
 
 
 def _probe_scores(reduced: ReducedSet, part: str, of_axis: Sides) -> np.ndarray:
@@ -198,12 +181,14 @@ def _probe_scores(reduced: ReducedSet, part: str, of_axis: Sides) -> np.ndarray:
     test, to_fit = reduced.test.clouds[part], reduced.fitted_on.clouds[part]
     emotions_N = np.array(reduced.fitted_on.emotions)[to_fit.emotion_N]
     on_side = [np.isin(emotions_N, side) for side in of_axis]
-    score_N = np.full(len(test.ids), np.nan)
-    for train_rows, test_rows in train_test_rows(reduced, to_fit, len(test.ids)):
+    score_N = np.full(len(test.id_N), np.nan)
+    for train_rows, test_rows in train_test_rows(reduced, to_fit, len(test.id_N)):
         high_N, low_N = (side[train_rows] for side in on_side)
         if high_N.any() and low_N.any():
-            probe = fit_probe(to_fit.points_ND[train_rows], high_N, low_N)
-            score_N[test_rows] = probe.score(test.points_ND[test_rows])
+            points_ND = to_fit.points_ND[train_rows]
+            score_N[test_rows] = probe_scores(
+                points_ND, high_N, low_N, test.points_ND[test_rows]
+            )
     return score_N
 
 
@@ -211,11 +196,6 @@ def sign_flip_test(difference_S: Sequence[float], rng: np.random.Generator) -> f
     """Two-sided p-value of a mean difference over speakers, from changing their signs.
 
     Exact for up to 13 speakers; None for fewer than two.
-
-    Examples
-    --------
-    >>> sign_flip_test([1.0, 2.0, 3.0], np.random.default_rng(1))
-    0.25
     """
     if len(difference_S) < 2:
         return None

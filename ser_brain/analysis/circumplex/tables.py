@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ser_brain.analysis.circumplex.analysis import Analysis
-from ser_brain.analysis.circumplex.angles import reference_angles, reference_source
-from ser_brain.analysis.circumplex.bootstrap import basic_estimate, percentile_estimate
-from ser_brain.analysis.circumplex.components import SHARES
+from ser_brain.analysis.circumplex.data import basic_estimate, percentile_estimate
+from ser_brain.analysis.circumplex.distances import KINDS, SHARES
+from ser_brain.analysis.circumplex.order import reference_angles, reference_source
 from ser_brain.analysis.circumplex.separability import WAYS
 from ser_brain.core.tables import Table, p_value
+
+if TYPE_CHECKING:
+    from ser_brain.analysis.circumplex.report import Analysis
 
 Results = Mapping[str, object]  # of one model on one test set
 OfModels = Mapping[str, Mapping[str, Results]]  # model -> test set -> results
@@ -29,15 +32,11 @@ def summary(models: OfModels) -> Table:
         for label, of_model in models.items():
             results = of_model[name]
             words = results["order"]["words"]
-            cells = [
-                headline(results, "distance"),
-                words["correlation"]["value"] if words else None,
-                results["placement"]["mean_error"],
-                headline(results, "arousal map"),
-                headline(results, "valence map"),
-                results["separability"]["map"]["difference"],
-            ]
-            table.rows.append([name, label, *cells])
+            correlation = words["correlation"]["value"] if words else None
+            error, on_map = results["placement"]["mean_error"], results["separability"]["map"]
+            aucs = [_headline(results, f"{axis} map") for axis in ("arousal", "valence")]
+            cells = [correlation, error, *aucs, on_map["difference"]]
+            table.rows.append([name, label, _headline(results, "distance"), *cells])
     return table
 
 
@@ -50,7 +49,7 @@ HEADLINES = {
 }
 
 
-def headline(results: Results, name: str) -> dict | None:
+def _headline(results: Results, name: str) -> dict | None:
     """One of the ``HEADLINES``, as an estimate."""
     if name == "distance":
         return results["distances"]["mean"]
@@ -72,48 +71,44 @@ def comparison(analyses: Mapping[str, Mapping[str, Analysis]]) -> Table:
         for other_label, of_sets in others:
             other = of_sets[name]
             for key, title in HEADLINES.items():
-                pair = [headline(a.results, key) for a in (analysis, other)]
+                pair = [_headline(a.results, key) for a in (analysis, other)]
                 if any(found is None or found["value"] is None for found in pair):
                     continue
                 estimate = basic_estimate if key == "distance" else percentile_estimate
+                value = pair[0]["value"] - pair[1]["value"]
                 difference_B = analysis.drawn[key] - other.drawn[key]
-                difference = estimate(
-                    pair[0]["value"] - pair[1]["value"], difference_B, analysis.draws
-                )
-                table.rows.append([name, other_label, title, *pair, difference])
+                cells = [*pair, estimate(value, difference_B, analysis.draws)]
+                table.rows.append([name, other_label, title, *cells])
     return table
 
 
 def variance(results: Results) -> Table:
     """How many components explain how much, per part."""
-    table = Table(
+    keys = ("components", "share", "share_of_judged", "length_correlation")
+    return Table(
         "variance",
         "Principal components that explain 60, 80 and 95 % of the variance of the fitted set; "
         "components kept; share of the variance of that set and of this test set that they "
         "explain. Length: correlation of the first component with the length of the clips "
         "(|Pearson's r|).",
         ["Part", *(f"{s:.0%}" for s in SHARES), "Kept", "They carry", "Of this set", "Length"],
+        [
+            [part, *found["components_for"], *(found[key] for key in keys)]
+            for part, found in results["variance"].items()
+        ],
         detail=f"Fitted on {results['fitted_on']}.",
     )
-    keys = ("components", "share", "share_of_judged", "length_correlation")
-    table.rows = [
-        [part, *found["components_for"], *(found[key] for key in keys)]
-        for part, found in results["variance"].items()
-    ]
-    return table
 
 
 def distances(results: Results) -> Table:
     """Every pair of emotions, the farthest first."""
+    pairs = results["distances"]["pairs"]
     return Table(
         "distances",
         "Distances between the Gaussians of two emotions, the farthest first. Mahalanobis "
         "under the covariance all emotions share, and under the mean of the two emotions' own.",
         ["Emotions", "Mahalanobis, shared", "Mahalanobis, own", "Bhattacharyya"],
-        [
-            [" – ".join(pair["between"]), pair["shared"], pair["own"], pair["bhattacharyya"]]
-            for pair in results["distances"]["pairs"]
-        ],
+        [[" – ".join(pair["between"]), *(pair[kind] for kind in KINDS)] for pair in pairs],
     )
 
 
@@ -180,17 +175,18 @@ def order_words(results: Results) -> list[str]:
         if tested is None:
             continue
         orders = tested["distinct_orders"]
-        names = f"{len(tested['placed'])} emotions ({', '.join(tested['placed'])})"
         if orders == 1:
-            sentences.append(
-                f"{words}: {names} have only one circular order up to rotation and "
-                "reflection. It is always right and therefore shows nothing."
+            what = (
+                "only one circular order up to rotation and reflection. It is always right and "
+                "therefore shows nothing."
             )
         else:
-            sentences.append(
-                f"{words}: {names} have {orders:,} circular orders up to rotation and "
-                f"reflection; by chance, one in {orders:,} is right."
+            what = (
+                f"{orders:,} circular orders up to rotation and reflection; by chance, one in "
+                f"{orders:,} is right."
             )
+        names = ", ".join(tested["placed"])
+        sentences.append(f"{words}: {len(tested['placed'])} emotions ({names}) have {what}")
     return sentences or ["Fewer than three emotions have an angle: there is no order to test."]
 
 
@@ -222,14 +218,12 @@ def ratings(results: Results) -> Table:
         "ratings": "on other speakers' ratings",
         "predicted": "predicted by the model",
     }
+    found = results["placement"]["ratings"]
     return Table(
         "ratings",
         "Concordance (CCC) of placed points with rated valence and arousal.",
         ["Placed", "Valence", "Arousal"],
-        [
-            [words[way], found["valence"], found["arousal"]]
-            for way, found in results["placement"]["ratings"].items()
-        ],
+        [[words[way], axes["valence"], axes["arousal"]] for way, axes in found.items()],
     )
 
 
@@ -271,67 +265,50 @@ def reference(emotions: Sequence[str]) -> Table:
     )
 
 
-def _order_statistic(results: Results, reference: str, name: str) -> dict | None:
-    tested = results["order"][reference]
-    return tested and tested[name]
-
-
-def _part_statistics(results: Results, part: str) -> dict[str, float | None]:
-    """The columns of :func:`stability` for one part; None where undefined."""
-    correlation = _order_statistic(results, "words", "correlation")
-    violations = _order_statistic(results, "neutral_as_calm", "violations")
-    variance = results["variance"][part]
+def _statistics(results: Results, part: str) -> dict[str, tuple]:
+    """Columns of :func:`stability`: the value in one part and by chance, None if unknown."""
+    words, as_calm = (results["order"][name] or {} for name in REFERENCES)
+    undefined = {"parts": {part: None}, "chance_labels": None}
+    correlation = words.get("correlation") or undefined
+    violations = as_calm.get("violations") or undefined
+    variance, distance = results["variance"][part], results["distances"]
     columns = {
-        "Length": variance["length_correlation"],
-        "Components for 80 %": variance["components_for"][SHARES.index(0.8)],
-        "Mahalanobis": results["distances"]["parts"][part],
-        "Circular correlation": correlation and correlation["parts"][part],
-        "Violations, neutral as calm": violations and violations["parts"][part],
-        "Angular error": results["placement"]["parts"].get(part),
+        "Length": (variance["length_correlation"], None),
+        "Components for 80 %": (variance["components_for"][SHARES.index(0.8)], None),
+        "Mahalanobis": (distance["parts"][part], distance["chance"]),
+        "Circular correlation": (correlation["parts"][part], correlation["chance_labels"]),
+        "Violations, neutral as calm": (violations["parts"][part], violations["chance_labels"]),
+        "Angular error": (results["placement"]["parts"].get(part), 90.0),
     }
     for way in WAYS:
         for axis in ("arousal", "valence"):
             found = results["separability"][way][axis]
-            columns[f"AUC {axis}, {way}"] = found and found["parts"][part]
+            columns[f"AUC {axis}, {way}"] = (found and found["parts"][part], 0.5)
     return columns
-
-
-def _chance(results: Results, column: str) -> float | None:
-    """What a column of :func:`stability` is by chance, where that is known."""
-    correlation = _order_statistic(results, "words", "correlation")
-    violations = _order_statistic(results, "neutral_as_calm", "violations")
-    known = {
-        "Mahalanobis": results["distances"]["chance"],
-        "Circular correlation": correlation and correlation["chance_labels"],
-        "Violations, neutral as calm": violations and violations["chance_labels"],
-        "Angular error": 90.0,
-    }
-    return 0.5 if column.startswith("AUC") else known.get(column)
 
 
 def stability(models: OfModels) -> Table:
     """A row for every part of every model on every set, their mean and spread, and chance."""
     first = next(iter(models.values()))
-    any_results = next(iter(first.values()))
-    columns = list(_part_statistics(any_results, any_results["parts"][0]))
     table = Table(
         "stability",
         "Over models, sets and parts. Length: correlation of the first component with the "
         "length of the clips. Mahalanobis: mean over the pairs of emotions. Chance: under "
         "permuted labels, or by definition.",
-        ["Test set", "Model", "Part", *columns],
+        [],
     )
     for name, results in first.items():
         for label, of_model in models.items():
             rows = [
-                [part, *_part_statistics(of_model[name], part).values()]
+                [part, *(value for value, _ in _statistics(of_model[name], part).values())]
                 for part in of_model[name]["parts"]
             ]
             if len(rows) > 1:
                 rows += _mean_and_deviation([row[1:] for row in rows])
             table.rows += [[name, label, *row] for row in rows]
-        chance = [_chance(results, column) for column in columns]
-        table.rows.append([name, "chance", None, *chance])
+        columns = _statistics(results, results["parts"][0])
+        table.head = ["Test set", "Model", "Part", *columns]
+        table.rows.append([name, "chance", None, *(chance for _, chance in columns.values())])
     return table
 
 

@@ -1,8 +1,6 @@
 """Mood over time: what a model predicted from one person's speech, by hour, day and week.
 
 A description of predictions, no diagnosis. No torch. ``timeline`` reads a table of timestamped
-predictions; ``description`` summarises it; ``change`` compares two periods; ``report`` writes
-the page.
-
-Axes: N pieces of speech, P periods, D days, C classes, 2 = valence and arousal on [-1, 1].
+predictions; ``description`` summarises it; ``analysis`` also compares two periods; ``report``
+writes the page.
 """

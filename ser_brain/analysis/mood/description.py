@@ -37,13 +37,7 @@ class Periods:
 
     @property
     def labels(self) -> list[str]:
-        """Names of the periods.
-
-        Examples
-        --------
-        >>> periods_of(np.array(["2026-03-04T08:15"], "datetime64[us]"), "week").labels
-        ['Week of 2026-03-02']
-        """
+        """Names of the periods, such as ``Week of 2026-03-02``."""
         if self.by == "week":
             return [f"Week of {start}" for start in self.starts_P]
         if self.by == "hour":
@@ -84,19 +78,7 @@ def check_count(periods: Periods) -> None:
 
 
 def span(text: str) -> tuple[np.datetime64, np.datetime64]:
-    """First and last day of a span such as ``2026-03-02..2026-03-08``.
-
-    Raises
-    ------
-    SERError
-        For another form, a date that does not exist, or an end before the beginning.
-
-    Examples
-    --------
-    >>> first, last = span("2026-03-02..2026-03-08")
-    >>> int((last - first) / DAY) + 1
-    7
-    """
+    """First and last day of a span such as ``2026-03-02..2026-03-08``."""
     found = re.fullmatch(r"(\d{4}-\d\d-\d\d)\.\.(\d{4}-\d\d-\d\d)", text)
     try:
         if found is None:
@@ -166,11 +148,6 @@ def ellipse_area(covariance_22: np.ndarray, effective: float) -> float:
     root of the determinant of an unbiased sample covariance is too small by (n - 2) / (n - 1)
     on average (ibid., theorem 7.5.3), which would make days with little speech look narrow; it
     is divided out. n is the effective number of pieces.
-
-    Examples
-    --------
-    >>> round(ellipse_area(np.eye(2), np.inf), 3)
-    10.112
     """
     determinant = max(0.0, float(np.linalg.det(covariance_22)))
     return math.pi * _squared_radius(effective) * math.sqrt(determinant)
@@ -204,12 +181,6 @@ def density(va_N2: np.ndarray, seconds_N: np.ndarray) -> np.ndarray:
     A kernel density estimate with a Gaussian kernel of standard deviation BANDWIDTH. Points
     are first counted in cells and then blurred, which makes 100,000 points as cheap as 100 and
     moves each by at most half a cell (Silverman 1982, AS 176).
-
-    Examples
-    --------
-    >>> density_GG = density(np.zeros((1, 2)), np.ones(1))
-    >>> round(float(density_GG.sum() * STEP**2), 6)
-    1.0
     """
     valence_N, arousal_N = va_N2.T
     seconds_GG, _, _ = np.histogram2d(arousal_N, valence_N, [EDGES, EDGES], weights=seconds_N)
@@ -222,11 +193,6 @@ def share_inside(density_GG: np.ndarray) -> np.ndarray:
 
     The cells below a value s are the highest density region of share s: the smallest area
     that holds it (Hyndman 1996, The American Statistician 50(2)).
-
-    Examples
-    --------
-    >>> share_inside(np.array([[4.0, 1.0], [3.0, 2.0]])).tolist()
-    [[0.4, 1.0], [0.7, 0.9]]
     """
     flat = density_GG.ravel()
     order = np.argsort(-flat, kind="stable")

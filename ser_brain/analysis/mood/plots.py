@@ -1,16 +1,11 @@
-"""The drawings of a mood report: maps, courses, tracks, splits.
+"""The figures of a mood report, with captions and text alternatives.
 
-Every ``plot_`` function writes the files ``<stem>.*`` of one figure; its ``titles`` are title
-and subtitle.
-
-Axes: G cells of the grid per side, K points of a curve, P periods, D days, S splits,
-2 = valence and arousal.
+Axes: P periods, D days, 2 = valence and arousal.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,50 +15,93 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
-from ser_brain.analysis.mood.change import Span
-from ser_brain.analysis.mood.description import CENTRES
+from ser_brain.analysis.mood.analysis import Mood
+from ser_brain.analysis.mood.description import (
+    BANDWIDTH,
+    CENTRES,
+    Affect,
+    density,
+    describe,
+    range_ellipse,
+    share_inside,
+)
+from ser_brain.analysis.mood.timeline import Timeline
 from ser_brain.analysis.plots import draw_plane
+from ser_brain.core.tables import value_text
+from ser_brain.reporting.html import ReportFigure, inlined
 from ser_brain.reporting.plots.frame import ABOVE, BLUE, GAP, GREY, INK, VERMILLION, panels
 
+TITLES = {
+    "centroid": "Centroid (distance)",
+    "valence": "Valence",
+    "arousal": "Arousal",
+    "range": "Emotional range",
+    "neutral": "Share of neutral",
+}
+LEGEND = (
+    "Weighted by speaking time; Gaussian kernel, bandwidth "
+    f"{BANDWIDTH:g}; cross: centroid; dashed: 80 % ellipse. Predicted affect, no diagnosis."
+)
 SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 MAPS_PER_ROW = 4
 DAY = np.timedelta64(86_400, "s")
-COMPARED = ((BLUE, "-"), (VERMILLION, "--"))  # colour, dashes of the two compared periods
+COMPARED = {"a": (BLUE, "-"), "b": (VERMILLION, "--")}  # colour, dashes of each period
 MOST_LABELLED = 40  # points of a track
 
 # In points (1/72 inch): a side of the enlarged panel; a letter and a line of labels; a mark.
 NEAR_PT, LETTER_PT, LINE_PT, MARK_PT = 215, 4.2, 9, 8
 
 
-@dataclass(frozen=True)
-class MoodMap:
-    """The content of one map; without speech, nothing."""
-
-    share_GG: np.ndarray | None = None  # see description.share_inside
-    centroid_2: np.ndarray | None = None
-    ellipse_K2: np.ndarray | None = None
-    days_D2: np.ndarray | None = None  # centroids of days
-
-
-def plot_map(stem: Path, shown: MoodMap, *titles: str) -> None:
-    """One large heat map with Russell's 28 words around the circle."""
-    with panels(stem, 1, (6.4, 5.0), *titles) as (axes,):
+def draw_map(folder: Path, mood: Mood) -> ReportFigure:
+    """All speech on the plane, in a large heat map with Russell's 28 words."""
+    stem, affect = folder / "map", mood.whole
+    with panels(stem, 1, (6.4, 5.0), "Predicted affect", f"{mood.who}. {LEGEND}") as (axes,):
         draw_plane(axes, words=True)
-        heat = _draw_map(axes, shown)
+        heat = _draw_heat(axes, mood.timeline, np.arange(affect.pieces))
         axes.set(xlabel="Valence", ylabel="Arousal")
         _draw_colour_bar([axes], heat)
+    valence, arousal, area = map(value_text, (affect.valence, affect.arousal, affect.range))
+    return inlined(
+        stem,
+        "Where the speaking time is on the plane. The words are Russell's (1980, figure 2); "
+        "they name directions of the plane, not what the person felt.",
+        f"Heat map on the plane of valence and arousal. Centroid: valence {valence}, arousal "
+        f"{arousal}; range {area}.",
+    )
 
 
-def plot_maps(stem: Path, shown: Mapping[str, MoodMap], *titles: str) -> None:
-    """Small heat maps side by side, one for each period; ``shown`` maps heads to maps."""
+def draw_periods(folder: Path, mood: Mood) -> ReportFigure:
+    """A small map for every period."""
+    stem, periods = folder / "periods", mood.periods
+    shown = {
+        f"{label}\n{_duration(affect)}": periods.index_N == p
+        for p, (label, affect) in enumerate(zip(periods.labels, mood.of_periods, strict=True))
+    }
+    titles = f"Predicted affect by {periods.by}", f"{mood.who}. {LEGEND}"
+    _draw_maps(stem, mood.timeline, shown, *titles)
+    return inlined(
+        stem,
+        f"A map for each {periods.by}, in the same colours.",
+        f"{len(shown)} heat maps, one for each {periods.by}. Their numbers are in the table.",
+    )
+
+
+def _draw_maps(
+    stem: Path,
+    timeline: Timeline,
+    shown: Mapping[str, np.ndarray],
+    *titles: str,
+    with_days: bool = False,
+) -> None:
+    """Heat maps of chosen pieces side by side; ``shown`` has their heads."""
     per_row = min(MAPS_PER_ROW, max(len(shown), 2))
     size_in = (7.6 / per_row, 7.6 / per_row + 0.25)
     with panels(stem, len(shown), size_in, *titles, per_row) as grid:
         heats = []
-        for n, (axes, (head, one)) in enumerate(zip(grid, shown.items(), strict=True)):
+        for n, (axes, (head, chosen_N)) in enumerate(zip(grid, shown.items(), strict=True)):
             draw_plane(axes, words=False)
             axes.set_title(head, size=8, parse_math=False)
-            heats.append(_draw_map(axes, one))
+            heats.append(_draw_heat(axes, timeline, chosen_N, with_days))
             if n + per_row >= len(shown):
                 axes.set_xlabel("Valence", size=8)
             if n % per_row == 0:
@@ -71,19 +109,27 @@ def plot_maps(stem: Path, shown: Mapping[str, MoodMap], *titles: str) -> None:
         _draw_colour_bar(grid, next(filter(None, heats)))
 
 
-def _draw_map(axes: Axes, shown: MoodMap) -> ContourSet | None:
-    """Heat, ellipse, days and centroid; returns the heat, for the colour bar."""
-    if shown.share_GG is None:
+def _draw_heat(
+    axes: Axes, timeline: Timeline, chosen_N: np.ndarray, with_days: bool = False
+) -> ContourSet | None:
+    """Heat, ellipse, days that count and centroid; returns the heat, for the colour bar."""
+    affect = describe(timeline, chosen_N)
+    if not affect.pieces:
         axes.text(0, 0, "no speech", ha="center", va="center", size=8, backgroundcolor="white")
         return None
+    density_GG = density(timeline.va_N2[chosen_N], timeline.seconds_N[chosen_N])
     look = {"cmap": "YlGnBu_r", "vmin": -0.15, "zorder": 0.8}
-    heat = axes.contourf(CENTRES, CENTRES, shown.share_GG, SHARES, **look)
-    if shown.ellipse_K2 is not None:
-        axes.plot(*shown.ellipse_K2.T, color=INK, linewidth=1.1, linestyle="--")
-    if shown.days_D2 is not None:
-        axes.plot(*shown.days_D2.T, "o", color="white", markeredgecolor=INK, markersize=4)
+    heat = axes.contourf(CENTRES, CENTRES, share_inside(density_GG), SHARES, **look)
+    if affect.covariance is not None:
+        axes.plot(*range_ellipse(affect).T, color=INK, linewidth=1.1, linestyle="--")
+    if with_days:
+        day_N = timeline.local_N.astype("datetime64[D]")
+        days = [describe(timeline, day_N == day) for day in np.unique(day_N[chosen_N])]
+        centroids = [[day.valence, day.arousal] for day in days if day.range is not None]
+        look = {"color": "white", "markeredgecolor": INK, "markersize": 4}
+        axes.plot(*np.transpose(centroids), "o", **look)
     look = {"color": VERMILLION, "markeredgecolor": "white", "markersize": 9, "zorder": 5}
-    axes.plot(*shown.centroid_2, marker="P", **look)
+    axes.plot(affect.valence, affect.arousal, marker="P", **look)
     return heat
 
 
@@ -96,50 +142,70 @@ def _draw_colour_bar(grid: list[Axes], heat: ContourSet) -> None:
     bar.outline.set_visible(False)
 
 
-@dataclass(frozen=True)
-class Course:
-    """One measure over the periods."""
-
-    values_P: np.ndarray  # NaN where there is none
-    spread_P: np.ndarray | None = None  # standard deviation within each period
-    means: tuple[float, ...] = ()  # of the compared periods; empty where none are compared
+def _duration(affect: Affect) -> str:
+    if not affect.pieces:
+        return ""
+    minutes = affect.seconds / 60
+    return f"{affect.seconds:.0f} s" if minutes < 1 else f"{minutes:.0f} min"
 
 
-def plot_courses(
-    stem: Path,
-    starts_P: np.ndarray,
-    courses: Mapping[str, Course],
-    minutes_P: np.ndarray,
-    spans: Sequence[Span],
-    *titles: str,
-) -> None:
-    """Measures over time, and below them the speaking time; silent periods are grey.
+def draw_courses(folder: Path, mood: Mood) -> list[ReportFigure]:
+    """Every measure over time with the means of compared periods, and the centroid's path."""
+    by, count = mood.steps.by, len(mood.of_steps)
+    _draw_course(folder / "course", mood)
+    _draw_track(folder / "track", mood)
+    return [
+        inlined(
+            folder / "course",
+            f"The measures of every {by}; lines are interrupted where there is no speech.",
+            f"Charts over {count} {by}s. The same numbers are in {by}s.csv.",
+        ),
+        inlined(
+            folder / "track",
+            f"The path of the centroid, whole and enlarged; no line crosses a silent {by}.",
+            f"Path of the centroid over {count} {by}s.",
+        ),
+    ]
 
-    Parameters
-    ----------
-    stem : Path
-    starts_P : ndarray of datetime64[D] or datetime64[h]
-    courses : mapping
-        Name -> course.
-    minutes_P : ndarray
-        Speaking time.
-    spans : sequence of (first, last)
-        The compared periods, or none.
-    """
+
+def _draw_course(stem: Path, mood: Mood) -> None:
+    """Measures over time, and below them the speaking time; silent periods are grey."""
+    by, starts_P = mood.steps.by, mood.steps.starts_P
+    subtitle = f"{mood.who}. Bars: ±1 standard deviation within the {by}. Grey: no speech."
+    if mood.change:
+        subtitle += " Lines: means of the compared periods."
+    names = {"Valence": "valence", "Arousal": "arousal", "Range": "range"}
+    if mood.timeline.neutral_N is not None:
+        names["Neutral share"] = "neutral"
     step = np.timedelta64(1, np.datetime_data(starts_P.dtype)[0]).astype("timedelta64[s]")
     # A day is drawn around its date, an hour from one full hour to the next.
     early = step / 2 if step == DAY else 0 * step
     edges_P = starts_P - early
     middles_P = edges_P + step / 2
-    with panels(stem, len(courses) + 1, (7.2, 1.35), *titles, per_row=1) as grid:
-        for axes, (name, course) in zip(grid, courses.items(), strict=False):
-            _draw_course(axes, middles_P, course)
-            for (first, last), mean, (colour, dashes) in zip(
-                spans, course.means, COMPARED, strict=False
-            ):
-                ends = first - early, last + DAY - early
-                axes.hlines(mean, *ends, color=colour, linestyle=dashes, linewidth=1.6)
-            axes.set_ylabel(name, size=8)
+    minutes_P = _values(mood.of_steps, "seconds") / 60
+    titles = f"Every {by}", subtitle
+    with panels(stem, len(names) + 1, (7.2, 1.35), *titles, per_row=1) as grid:
+        for n, (axes, (title, name)) in enumerate(zip(grid, names.items(), strict=False)):
+            values_P = _values(mood.of_steps, name)
+            if n < 2:
+                squares = [
+                    a.covariance[n][n] if a.covariance else np.nan for a in mood.of_steps
+                ]
+                look = {"fmt": "none", "ecolor": "#B5B5B5", "elinewidth": 2}
+                axes.errorbar(middles_P, values_P, np.sqrt(squares), **look)
+                axes.axhline(0, color=GREY, linewidth=0.5)
+                axes.set_ylim(-1, 1)
+            else:
+                axes.set_ylim(0, 1.12 * np.nanmax(values_P, initial=0) or 1)
+            axes.plot(middles_P, values_P, "o-", color=INK, markersize=3.5, linewidth=1)
+            measure = mood.change.facts["measures"].get(name) if mood.change else None
+            if measure:
+                compared = zip(mood.spans, COMPARED.items(), strict=True)
+                for (first, last), (period, (colour, dashes)) in compared:
+                    ends = first - early, last + DAY - early
+                    look = {"color": colour, "linestyle": dashes, "linewidth": 1.6}
+                    axes.hlines(measure[period], *ends, **look)
+            axes.set_ylabel(title, size=8)
         grid[-1].bar(middles_P, minutes_P, width=0.8 * step, color=GREY)
         grid[-1].set_ylabel("Speech (min)", size=8)
         for axes in grid:
@@ -153,27 +219,21 @@ def plot_courses(
         grid[0].figure.align_ylabels(grid)
 
 
-def _draw_course(axes: Axes, times_P: np.ndarray, course: Course) -> None:
-    if course.spread_P is None:
-        axes.set_ylim(0, 1.12 * np.nanmax(course.values_P, initial=0) or 1)
-    else:
-        look = {"fmt": "none", "ecolor": "#B5B5B5", "elinewidth": 2}
-        axes.errorbar(times_P, course.values_P, course.spread_P, **look)
-        axes.axhline(0, color=GREY, linewidth=0.5)
-        axes.set_ylim(-1, 1)
-    axes.plot(times_P, course.values_P, "o-", color=INK, markersize=3.5, linewidth=1)
+def _values(affects: Sequence[Affect], name: str) -> np.ndarray:
+    values = (getattr(affect, name) for affect in affects)
+    return np.array([np.nan if value is None else value for value in values])
 
 
-def plot_track(
-    stem: Path, centroids_P2: np.ndarray, names: Sequence[str], *titles: str
-) -> None:
-    """The path of the centroid, on the whole plane and enlarged, with names at its points.
-
-    Centroids are NaN where there is no speech; the line is interrupted there.
-    """
+def _draw_track(stem: Path, mood: Mood) -> None:
+    """The path of the centroid, on the whole plane and enlarged, with names at its points."""
+    by, names = mood.steps.by, [label[-5:] for label in mood.steps.labels]
+    axes_P = [_values(mood.of_steps, name) for name in ("valence", "arousal")]
+    centroids_P2 = np.stack(axes_P, axis=1)  # NaN interrupts the line
     low_2, high_2 = np.nanmin(centroids_P2, axis=0), np.nanmax(centroids_P2, axis=0)
     middle_2 = (low_2 + high_2) / 2
     half = max(0.62 * float((high_2 - low_2).max()), 0.05)
+    subtitle = f"{mood.who}. From dark to light; consecutive {by}s are joined."
+    titles = f"Centroid of every {by}", subtitle
     with panels(stem, 2, (3.7, 3.5), *titles) as (whole, near):
         draw_plane(whole, words=False)
         frame = Rectangle(middle_2 - half, 2 * half, 2 * half, fill=False, edgecolor=INK)
@@ -207,15 +267,10 @@ def _draw_labels(
 
 
 def label_offsets(points_P2: np.ndarray, width_P: Sequence[float]) -> np.ndarray:
-    """Places for labels next to their points where none covers another or a point.
+    """From each point to the middle of its label, so that none covers another or a point.
 
     Each label takes the nearest free place or, where none is free, the one that covers least.
     All lengths are in points (1/72 inch).
-
-    Returns
-    -------
-    ndarray
-        From each point to the middle of its label, shape (P, 2).
     """
     angles = np.radians([35, 145, -35, -145, 90, -90, 0, 180])
     directions_A2 = np.stack([np.cos(angles), np.sin(angles)], axis=1)
@@ -244,20 +299,44 @@ def _covered(box: tuple[float, ...], taken: Sequence[tuple[float, ...]]) -> floa
     return float(np.sum(np.clip(wide_K, 0, None) * np.clip(high_K, 0, None)))
 
 
-def plot_splits(
-    stem: Path,
-    differences: Mapping[str, np.ndarray],
-    observed: Mapping[str, float],
-    notes: Mapping[str, str],
-    *titles: str,
-) -> None:
-    """Histograms of each outcome's difference under every split, and the observed one.
+def draw_change(folder: Path, mood: Mood) -> list[ReportFigure]:
+    """Both periods side by side, and each outcome's difference under every split of the days.
 
-    ``notes`` label the observed difference of each outcome.
+    None where no periods are compared.
     """
-    with panels(stem, len(differences), (2.6, 2.3), *titles) as grid:
+    if mood.change is None:
+        return []
+    facts, day_N = mood.change.facts, mood.timeline.local_N.astype("datetime64[D]")
+    shown = {
+        f"{letter}: {first} to {last}": (day_N >= first) & (day_N <= last)
+        for letter, (first, last) in zip("AB", mood.spans, strict=True)
+    }
+    titles = "The compared periods", f"{mood.who}. Dots: the days that count. {LEGEND}"
+    _draw_maps(folder / "change_maps", mood.timeline, shown, *titles, with_days=True)
+    title = "Differences under other splits of the days"
+    subtitle = f"{mood.who}. {facts['splits']:,} splits of the days; p before correction."
+    differences, observed = mood.change.differences, []
+    stem = folder / "change_splits"
+    with panels(stem, len(differences), (2.6, 2.3), title, subtitle) as grid:
         for axes, (name, difference_S) in zip(grid, differences.items(), strict=True):
+            found, what = facts["outcomes"][name], TITLES[name].lower()
             axes.hist(difference_S, 40, color="#BDBDBD")
-            axes.axvline(observed[name], color=VERMILLION, linewidth=1.8, label=notes[name])
-            axes.set(xlabel=f"Difference of {name}", ylabel="Splits of the days")
+            look = {"color": VERMILLION, "linewidth": 1.8}
+            note = f"observed, p = {value_text(found['p'])}"
+            axes.axvline(found["difference"], label=note, **look)
+            axes.set(xlabel=f"Difference of {what}", ylabel="Splits of the days")
             axes.legend(**ABOVE)
+            observed.append(f"{what} {value_text(found['difference'])}")
+    return [
+        inlined(
+            folder / "change_maps",
+            "The compared periods.",
+            "Two heat maps, one for each period.",
+        ),
+        inlined(
+            stem,
+            "Grey: differences when the days are split between the periods in other ways. "
+            "Line: the observed one.",
+            f"Histograms of differences under all splits. Observed: {'; '.join(observed)}.",
+        ),
+    ]

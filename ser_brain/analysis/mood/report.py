@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ser_brain.analysis.mood.analysis import Mood
 from ser_brain.analysis.mood.description import FEWEST
-from ser_brain.analysis.mood.figures import (
+from ser_brain.analysis.mood.plots import (
     TITLES,
     draw_change,
     draw_courses,
@@ -28,7 +28,7 @@ def write_report(
     planted: Mapping[str, float] | None = None,
     copied: Sequence[Path] = (),
 ) -> Path:
-    """Write the page, the tables and the figures.
+    """Write ``index.html``, whose path is returned, ``mood.json``, tables and figures.
 
     Parameters
     ----------
@@ -40,17 +40,6 @@ def write_report(
         True change of each measure, for simulated predictions.
     copied : sequence of Path
         Files to copy into the folder, such as the simulated table.
-
-    Returns
-    -------
-    Path
-        ``index.html``, which is self-contained and works offline. Next to it are
-        ``mood.json``, the tables (``.csv``, ``.md``) and the figures (``.svg``, ``.png``).
-
-    Raises
-    ------
-    SERError
-        See :func:`ser_brain.reporting.html.rewritten`.
     """
     facts = mood.facts()
     tables = _tables(facts, planted)
@@ -121,10 +110,8 @@ def _change(facts: Mapping, planted: Mapping[str, float]) -> Table:
     )
     for name, title in TITLES.items():
         measure, outcome = facts["measures"].get(name, {}), facts["outcomes"].get(name, {})
-        if not (measure or outcome):
-            continue
-        difference = measure.get("difference", outcome.get("difference"))
-        row = [title, measure.get("a"), measure.get("b"), difference]
-        row += [outcome.get("p"), outcome.get("p_adjusted")]
-        table.rows.append([*row, planted.get(name)] if planted else row)
+        if measure or outcome:
+            found = {**outcome, **measure}  # the difference of a measure has a sign
+            cells = [found.get(key) for key in ("a", "b", "difference", "p", "p_adjusted")]
+            table.rows.append([title, *cells, *([planted.get(name)] if planted else [])])
     return table
