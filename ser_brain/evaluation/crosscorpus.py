@@ -32,13 +32,7 @@ DECIMALS = 3  # values that look the same in a table are equally good
 
 
 def cross(runs: Sequence[Run], resamples: int = RESAMPLES) -> dict:
-    """Evaluate every run on every test set that it predicted.
-
-    Parameters
-    ----------
-    runs : sequence of Run
-        The others are tested against the first.
-    resamples : int
+    """Evaluate every run on every test set that it predicted, and test it against the first.
 
     Returns
     -------
@@ -109,12 +103,11 @@ def _cell(predictions: Predictions, resamples: int) -> dict:
     scored = score(predictions, resamples, np.random.default_rng(predictions.card["seed"]))
     values = scored.metrics()
     classification = scored.classification or {"classes_present": 0, "confusion": None}
-    tasks = [scored.classification, *(scored.regression or {}).values()]
     return {
         "role": predictions.card["role"],
         "protocol": predictions.card["protocol"],
         "utterances": len(set(predictions.utterances)),
-        "speakers": len({row.get("speaker") for row in predictions.rows} - {None}),
+        "speakers": len(predictions.speakers),
         "classes_present": classification["classes_present"],
         "emotions": predictions.emotions,
         "confusion": classification["confusion"],
@@ -123,7 +116,7 @@ def _cell(predictions: Predictions, resamples: int) -> dict:
             for metric in SHOWN
             if metric in values and values[metric]["value"] is not None
         },
-        "notes": list(dict.fromkeys(t["drawn"]["note"] for t in tasks if t and t["n"])),
+        "notes": scored.notes,
         "best": [],
         "against_first": {},
     }

@@ -6,8 +6,7 @@ from scipy.special import log_softmax
 from sklearn.metrics import recall_score
 
 from ser_brain.core.errors import SERError
-from ser_brain.evaluation.label_errors import check_labels, labels_text
-from ser_brain.evaluation.label_swaps import labelled_scores
+from ser_brain.evaluation.label_errors import check_labels, labelled_scores, labels_text
 from ser_brain.evaluation.predictions import read_predictions
 from tests import fake_run
 from tests.made_scores import made_scores, rows_of

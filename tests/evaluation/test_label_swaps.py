@@ -5,8 +5,8 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from ser_brain.evaluation import label_swaps
-from ser_brain.evaluation.label_swaps import (
+from ser_brain.evaluation import label_errors
+from ser_brain.evaluation.label_errors import (
     LabelSwap,
     best_cycles,
     find_swaps,
@@ -76,7 +76,7 @@ def test_what_is_believed(p, recall_gain, believed):
 @pytest.mark.parametrize("absent", [None, 0, 1, 2])
 def test_random_namings_by_hand(monkeypatch, absent):
     """The most consistent exchange over all namings, counted one by one."""
-    monkeypatch.setattr(label_swaps, "NAMINGS", 4000)
+    monkeypatch.setattr(label_errors, "NAMINGS", 4000)
     cells_SCC = rng(3).normal(size=(2, 3, 3))
     has = [label for label in range(3) if label != absent]
     if absent is not None:
@@ -131,12 +131,12 @@ def rates(times, documented=(0, 1, 2, 3), **facts):
     ids=["chance", "biased", "speakers differ", "classes absent", "weak", "sadness as neutral"],
 )
 def test_honest_labels_are_left_alone(monkeypatch, facts):
-    monkeypatch.setattr(label_swaps, "NAMINGS", 39)
+    monkeypatch.setattr(label_errors, "NAMINGS", 39)
     flagged, _ = rates(100, **facts)
     assert flagged <= 0.12  # 5 % in the long run; more than 12 of 100 has a chance of 0.15 %.
 
 
 def test_an_exchange_is_found_and_named(monkeypatch):
-    monkeypatch.setattr(label_swaps, "NAMINGS", 39)
+    monkeypatch.setattr(label_errors, "NAMINGS", 39)
     flagged, exactly = rates(20, documented=(2, 1, 0, 3), knows=2.5, preference=(0, 0, 0, 4))
     assert flagged >= 0.9 and exactly >= 0.8

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from ser_brain.core.errors import SERError
 from ser_brain.core.files import parse_json_line, require_text
-from ser_brain.reporting.plots.frame import ABOVE, LINES, panels
+from ser_brain.reporting.plots.frame import ABOVE, LINES, each_panel
 
 
 def training(
@@ -24,9 +24,8 @@ def training(
     ``curves`` maps a panel to lines, and a line to the points (epoch, value) of each part
     (fold, seed); see :func:`together`. Several parts are thin lines of one colour.
     """
-    with panels(stem, len(curves), (2.7, 2.3), title, subtitle) as grid:
-        for axes, (name, lines) in zip(grid, curves.items(), strict=True):
-            _training_panel(axes, name, lines)
+    for axes, name, lines in each_panel(stem, curves, (2.7, 2.3), title, subtitle):
+        _training_panel(axes, name, lines)
 
 
 def _training_panel(axes: Axes, name: str, lines: Mapping[str, Sequence[Sequence]]) -> None:
@@ -62,13 +61,7 @@ Curves = dict[str, dict[str, list[tuple[int, float]]]]
 
 
 def read_train_log(path: str | Path) -> list[dict]:
-    """Read the epochs of a run; an empty list where nothing was logged.
-
-    Raises
-    ------
-    SERError
-        Naming the line that is not an epoch.
-    """
+    """Read the epochs of a run; an empty list where nothing was logged."""
     path = Path(path)
     if not path.exists():
         return []
@@ -87,11 +80,6 @@ def curves_of(log: Sequence[Mapping]) -> Curves:
     """Quantity -> line (training, validation, encoder ...) -> points (epoch, value).
 
     Values that are not finite leave a gap. If there is a single loss, it is shown once.
-
-    Examples
-    --------
-    >>> curves_of([{"epoch": 1, "train": {"nll": 1.5}, "lr": {"heads": 0.1}}])
-    {'NLL (nats)': {'training': [(1, 1.5)]}, 'Learning rate': {'heads': [(1, 0.1)]}}
     """
     found: Curves = {}
     for part in ("valid", "train", "lr"):
@@ -117,13 +105,7 @@ def _title(key: str) -> str:
 
 
 def together(parts: Sequence[Curves]) -> dict[str, dict[str, list]]:
-    """The curves of several parts (folds, seeds): quantity -> line -> points of each part.
-
-    Examples
-    --------
-    >>> together([{"UAR": {"validation": [(1, 0.5)]}}, {"UAR": {"validation": [(1, 0.6)]}}])
-    {'UAR': {'validation': [[(1, 0.5)], [(1, 0.6)]]}}
-    """
+    """The curves of several parts (folds, seeds): quantity -> line -> points of each part."""
     found: dict[str, dict[str, list]] = {}
     for curves in parts:
         for quantity, lines in curves.items():
