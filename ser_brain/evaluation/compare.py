@@ -60,11 +60,6 @@ def compare_runs(
         differences between them; ``not_shared``: test sets that only one has; ``test_sets``:
         name -> see :func:`compare_predictions`. Primary metrics also have ``p_holm``, corrected
         for all of them on all test sets.
-
-    Raises
-    ------
-    SERError
-        If they share no test set, or no task on any, or a requested one is not shared.
     """
     shared = [name for name in one.test_sets if name in other.test_sets]
     if not shared:

@@ -43,11 +43,6 @@ def cross(runs: Sequence[Run], resamples: int = RESAMPLES) -> dict:
         no other model is better; never of a model that was trained on the set) and
         ``against_first``: tested metric -> ``n``, ``drawn``, ``difference`` to the first model,
         ``p`` and ``p_holm``, corrected for all tests of the matrix.
-
-    Raises
-    ------
-    SERError
-        If the labels or classes of a test set differ between models.
     """
     labels = label_runs(runs)
     by_label = dict(zip(labels, runs, strict=True))

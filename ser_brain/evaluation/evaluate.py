@@ -94,11 +94,9 @@ def evaluate(predictions: Predictions, seed: int, resamples: int = RESAMPLES) ->
     predictions = predictions.by_id()
     card, rng = predictions.card, np.random.default_rng(seed)
     scored = score(predictions, resamples, rng)
-    kind = "multiobjective"
-    if scored.regression is None:
-        kind = "classification"
-    elif scored.classification is None:
-        kind = "regression"
+    kind = "classification" if scored.classification else "regression"
+    if scored.classification and scored.regression:
+        kind = "multiobjective"
     return {
         **{key: card.get(key) for key in CARD_KEYS},
         "va_range": list(card["va_range"]),
@@ -145,9 +143,7 @@ def _tally(values: Iterable[str | None]) -> dict[str, int]:
 
 
 def _absent(test_set: str, classification: Mapping | None) -> list[str]:
-    if not (classification and classification["n"]):
-        return []
-    lines = classification["per_class"]
+    lines = classification["per_class"] if classification and classification["n"] else []
     absent = [line["emotion"] for line in lines if not line["support"]]
     return [absence(test_set, absent)] if absent else []
 

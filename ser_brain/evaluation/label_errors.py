@@ -45,17 +45,11 @@ LEAST_RECALL_GAIN = 0.1
 
 
 def check_labels(parts: Mapping[str, Predictions], level: float = LEVEL) -> dict:
-    """Look for swapped class names in the predictions on one test set.
+    """Look for swapped class names in the predictions on one test set, part by part.
 
-    Parameters
-    ----------
-    parts : mapping
-        Part -> predictions, as in :attr:`ser_brain.evaluation.runs.Run.test_sets`. Where
-        several models predict one utterance, their log-probabilities are averaged, since they
-        are one observation.
-    level : float
-        The share of correct test sets for which a model that knows nothing of emotions would
-        raise a false alarm; a better model raises fewer.
+    Where several models predict one utterance, their log-probabilities are averaged, since they
+    are one observation. ``level``: the share of correct test sets for which a model that knows
+    nothing of emotions would raise a false alarm; a better model raises fewer.
 
     Returns
     -------
@@ -65,11 +59,6 @@ def check_labels(parts: Mapping[str, Predictions], level: float = LEVEL) -> dict
         clips to listen to; ``uar`` and ``freed_uar`` (without the model's preferences), as
         documented and with names swapped back; where it is silent, ``unseen``: pairs of classes
         whose swap these predictions would not reveal.
-
-    Raises
-    ------
-    SERError
-        If the parts differ or the model gives no probabilities.
     """
     pooled = pool(parts)
     card = pooled.card

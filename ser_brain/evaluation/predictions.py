@@ -52,36 +52,21 @@ ROW_FIELDS = (
 class Predictions:
     """The predictions of one model on one test set, as arrays in the order of the file.
 
-    Attributes
-    ----------
-    card : dict
-        test_set, role, emotions (class order), va_range, protocol, experiment, seed, ...
-    true_N : ndarray of int
-        Class index, -1 where there is no emotion or one outside the classes.
-    predicted_N : ndarray of int or None
-        Predicted class index; None for a regression model. Where two classes tie, the row's
-        ``predicted_emotion`` decides, or else the class order.
-    log_probs_NC : ndarray or None
-        Natural logarithms; None for a regression model.
-    true_va_N2 : ndarray or None
-        In the units of ``va_range``, NaN where missing; None where all are.
-    predicted_va_N2 : ndarray or None
-        None for a classification model.
-    embeddings_ND : ndarray of float32 or None
-    temperature_N : ndarray or None
-        Divides the log-probabilities to calibrate them; None where none was fitted.
+    Predicted classes are None for a regression model, predicted values for a classification
+    model. Where two classes tie, the row's ``predicted_emotion`` decides, or else the class
+    order. Values are in the units of the card's ``va_range``.
     """
 
-    card: dict
+    card: dict  # test_set, role, emotions (class order), va_range, protocol, experiment, ...
     ids: list[str]
     rows: list[dict]
-    true_N: np.ndarray
+    true_N: np.ndarray  # class index, -1 where there is no emotion or one outside the classes
     predicted_N: np.ndarray | None
-    log_probs_NC: np.ndarray | None
-    true_va_N2: np.ndarray | None
+    log_probs_NC: np.ndarray | None  # natural logarithms
+    true_va_N2: np.ndarray | None  # NaN where missing; None where all are
     predicted_va_N2: np.ndarray | None
-    embeddings_ND: np.ndarray | None
-    temperature_N: np.ndarray | None = None
+    embeddings_ND: np.ndarray | None  # float32
+    temperature_N: np.ndarray | None = None  # divides the log-probabilities; None: not fitted
 
     @property
     def emotions(self) -> list[str]:
@@ -143,9 +128,8 @@ def read_predictions(
     Raises
     ------
     SERError
-        If a file is missing or was changed after it was written, a line (which is named) is
-        not a JSON object or lacks a key, ids repeat, classes differ from those of the card, a
-        score is not finite, or probabilities do not sum to one.
+        Naming the file or line that is missing, damaged, changed after it was written, or at
+        odds with the card.
     """
     path = Path(path)
     card = read_json(card_path(path), "prediction card")

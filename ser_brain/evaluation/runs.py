@@ -79,20 +79,10 @@ class Run:
 
 
 def read_run(folder: str | Path, embeddings: bool = False, scores: bool = True) -> Run:
-    """Read the predictions of a run folder or of a folds folder.
+    """Read the predictions of a run folder or of a folds folder, with or without embeddings.
 
-    Parameters
-    ----------
-    embeddings : bool
-        Also read the embeddings of every utterance.
-    scores : bool
-        Whether files without predictions are an error, and test sets that not every part
-        predicted are excluded. False for embeddings alone, as ``ser embed`` writes them.
-
-    Raises
-    ------
-    SERError
-        If there are no predictions, a file is bad, or no test set is predicted by every part.
+    ``scores``: whether files without predictions are an error, and test sets that not every
+    part predicted are excluded. False for embeddings alone, as ``ser embed`` writes them.
     """
     folder = Path(folder)
     parts, record = parts_of(folder)
@@ -188,12 +178,8 @@ def pool(parts: Mapping[str, Predictions]) -> Predictions:
     different models have no common space and are dropped.
 
     The card has the protocol of all parts, and their notes. Where only some models have seen
-    utterances of the set, its role is ``train`` for all.
-
-    Raises
-    ------
-    SERError
-        If the parts differ in classes, scale or in what they predict.
+    utterances of the set, its role is ``train`` for all. It is an error if the parts differ in
+    classes, scale or in what they predict.
     """
     first, *others = all_parts = list(parts.values())
     if not others:

@@ -141,19 +141,10 @@ def paired_permutation_test(
     If the models do not differ, the answers of a whole cluster can be swapped between them.
     Exact for up to 15 speakers; beyond, (1 + as extreme) / (1 + drawn) (Phipson and Smyth 2010,
     equation 2). A swap that leaves a metric undefined counts as extreme, so that it never makes
-    p smaller.
+    p smaller. None where the metric itself is undefined.
 
-    Parameters
-    ----------
-    one_NK, other_NK : ndarray
-        Statistics of the same utterances under either model.
-    metrics : mapping
-        Name -> function of sums over utterances, shape (..., K) -> (...).
-
-    Returns
-    -------
-    dict
-        Name -> p; None where the metric is undefined.
+    ``one_NK`` and ``other_NK`` are the statistics of the same utterances under either model;
+    ``metrics`` maps a name to a function of their sums, shape (..., K) -> (...).
     """
     one_K, other_K = one_NK.sum(0), other_NK.sum(0)
     moved_SK = _by_cluster(other_NK - one_NK, clusters)

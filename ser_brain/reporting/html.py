@@ -163,12 +163,7 @@ def rewritten(folder: Path, own: bool = False) -> Iterator[Path]:
     Files that no report wrote stay as they are, unless the folder is the report's ``own``
     (``RUN/report``) and a new file has the same name.
 
-    Raises
-    ------
-    SERError
-        If the folder cannot be written or another process is writing it. Unless ``own``, also
-        if it is a run, folds or a model, or contains a file of the same name that no report
-        wrote.
+    Otherwise such a file is an error, as is the folder of a run, of folds or of a model.
     """
     try:
         with held(folder / NAME, folder):

@@ -11,7 +11,7 @@ import contextlib
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -49,8 +49,6 @@ PANELS_PER_ROW = 3
 
 # Colour and dashes of the first, second ... line of a panel.
 LINES = ((BLUE, "-"), (ORANGE, "--"), (GREEN, "-."), (VERMILLION, ":"), (PURPLE, "-"))
-
-Content = TypeVar("Content")
 
 # A legend in the free strip above the panel.
 ABOVE = {"loc": "lower left", "bbox_to_anchor": (0, 0.97), "ncols": 2, "fontsize": 8}
@@ -142,12 +140,12 @@ def panels(
 
 def each_panel(
     stem: str | Path,
-    contents: Mapping[str, Content],
+    contents: Mapping[str, Any],
     panel_in: tuple[float, float],
     title: str,
     subtitle: str,
     per_row: int = PANELS_PER_ROW,
-) -> Iterator[tuple[Axes, str, Content]]:
+) -> Iterator[tuple[Axes, str, Any]]:
     """Loop over axes, name and content of the :func:`panels` of a figure."""
     with panels(stem, len(contents), panel_in, title, subtitle, per_row) as grid:
         for axes, (name, content) in zip(grid, contents.items(), strict=True):

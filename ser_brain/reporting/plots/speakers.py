@@ -63,10 +63,8 @@ def speaker_strip(
         line = {"color": INK, "linewidth": 1, "linestyle": "--", "zorder": 4}
         axes.axvline(found.overall, label=label, **line)
         axes.set_xlim(found.limits or (0, None))
-        spacing = {"columnspacing": 1, "handletextpad": 0.3}
-        axes.legend(
-            loc="lower left", bbox_to_anchor=(0, 0.98), ncols=3, fontsize=7.5, **spacing
-        )
+        above = {"loc": "lower left", "bbox_to_anchor": (0, 0.98), "fontsize": 7.5}
+        axes.legend(ncols=3, columnspacing=1, handletextpad=0.3, **above)
         axes.set_xlabel(metric)
         axes.tick_params(axis="y", length=0)
 

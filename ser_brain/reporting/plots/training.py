@@ -6,8 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from matplotlib.axes import Axes
-
 from ser_brain.core.errors import SERError
 from ser_brain.core.files import parse_json_line, require_text
 from ser_brain.reporting.plots.frame import ABOVE, LINES, each_panel
@@ -25,27 +23,23 @@ def training(
     (fold, seed); see :func:`together`. Several parts are thin lines of one colour.
     """
     for axes, name, lines in each_panel(stem, curves, (2.7, 2.3), title, subtitle):
-        _training_panel(axes, name, lines)
-
-
-def _training_panel(axes: Axes, name: str, lines: Mapping[str, Sequence[Sequence]]) -> None:
-    for (label, parts), (colour, dashes) in zip(lines.items(), LINES, strict=False):
-        thin = {"linewidth": 0.8, "alpha": 0.7} if len(parts) > 1 else {}
-        for number, points in enumerate(parts):
-            epochs, values = zip(*points, strict=True)
-            marker = "o" if len(points) < 10 and not thin else ""
-            axes.plot(epochs, values, dashes, color=colour, marker=marker, markersize=3, **thin)
-            if number == 0:
-                axes.lines[-1].set_label(label)
-    axes.set(xlabel="Epoch", ylabel=name)
-    axes.xaxis.get_major_locator().set_params(integer=True)
-    epochs = {epoch for parts in lines.values() for points in parts for epoch, _ in points}
-    if len(epochs) == 1:  # an axis of one point would show fractions
-        axes.set_xticks([*epochs])
-    values = [value for parts in lines.values() for p in parts for _, value in p]
-    if name == "Learning rate" and min(values) > 0:
-        axes.set_yscale("log")
-    axes.legend(**ABOVE)
+        for (label, parts), (colour, dashes) in zip(lines.items(), LINES, strict=False):
+            look = {"color": colour, "markersize": 3}
+            look |= {"linewidth": 0.8, "alpha": 0.7} if len(parts) > 1 else {}
+            for number, points in enumerate(parts):
+                look["marker"] = "o" if len(points) < 10 and len(parts) == 1 else ""
+                axes.plot(*zip(*points, strict=True), dashes, **look)
+                if number == 0:
+                    axes.lines[-1].set_label(label)
+        axes.set(xlabel="Epoch", ylabel=name)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        points = [point for parts in lines.values() for each in parts for point in each]
+        epochs = {epoch for epoch, _ in points}
+        if len(epochs) == 1:  # an axis of one point would show fractions
+            axes.set_xticks([*epochs])
+        if name == "Learning rate" and min(value for _, value in points) > 0:
+            axes.set_yscale("log")
+        axes.legend(**ABOVE)
 
 
 TITLES = {
