@@ -1,13 +1,22 @@
-"""Every metric against scikit-learn or by hand."""
+"""Metrics and calibration: against scikit-learn, scipy, or by hand."""
 
 import math
 
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.special import log_softmax
 from sklearn import metrics as sk
+from sklearn.calibration import calibration_curve
 
-from ser_brain.evaluation import calibration, metrics
+from ser_brain.evaluation import metrics
+from ser_brain.evaluation.calibration import (
+    HIGHEST,
+    LOWEST,
+    ece,
+    fit_temperature,
+    reliability_bins,
+)
 from ser_brain.evaluation.metrics import (
     LABEL_METRICS,
     VALUE_METRICS,
@@ -85,22 +94,26 @@ def test_probabilities_agree_with_scikit_learn(seed):
     assert metrics.nll(sums_K) == close(sk.log_loss(true_N, probs_NC, labels=range(4)))
     hit_NC = np.eye(4)[true_N]
     assert metrics.brier(sums_K) == close(((probs_NC - hit_NC) ** 2).sum(1).mean())
-    # Guo et al. 2017, equation 3, written out.
-    confidence_N, right_N = probs_NC.max(1), probs_NC.argmax(1) == true_N
-    expected = 0.0
-    for m in range(15):
-        bin_N = (confidence_N > m / 15) & (confidence_N <= (m + 1) / 15)
-        if bin_N.any():
-            gap = abs(right_N[bin_N].mean() - confidence_N[bin_N].mean())
-            expected += bin_N.sum() / 200 * gap
-    assert calibration.ece(true_N, np.log(probs_NC)) == close(expected)
+    found = reliability_bins(true_N, np.log(probs_NC))
+    right_N = probs_NC.argmax(1) == true_N
+    accuracy, confidence = calibration_curve(right_N, probs_NC.max(1), n_bins=15)
+    held_K = found.count_K > 0
+    assert found.accuracy_K[held_K] == close(accuracy)
+    assert found.confidence_K[held_K] == close(confidence)
+    assert found.count_K.sum() == 200
+    # Guo et al. 2017, equation 3.
+    gap_K = np.nan_to_num(np.abs(found.accuracy_K - found.confidence_K))
+    assert ece(true_N, np.log(probs_NC)) == close((gap_K * found.count_K).sum() / 200)
 
 
 def test_calibration_by_hand():
     # Sure (0.8) and right three times of four: |0.75 - 0.8|.
     log_probs_NC = np.log(np.tile([0.8, 0.2], (4, 1)))
-    assert calibration.ece(np.array([0, 0, 0, 1]), log_probs_NC) == close(0.05)
-    assert math.isnan(calibration.ece(np.zeros(0, int), np.zeros((0, 2))))
+    assert ece(np.array([0, 0, 0, 1]), log_probs_NC) == close(0.05)
+    assert math.isnan(ece(np.zeros(0, int), np.zeros((0, 2))))
+    found = reliability_bins(np.array([0]), np.log([[1.0, 1e-9]]))  # all other bins are empty
+    assert found.count_K.tolist() == [0] * 14 + [1]
+    assert np.isnan(found.accuracy_K[:14]).all() and found.accuracy_K[14] == 1
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -177,3 +190,32 @@ def test_metrics_take_leading_axes():
             parts = [slice(0, 20), slice(20, 50)]
             each = [regression(true_N[p], predicted_N[p])[name] for p in parts]
             np.testing.assert_allclose(metric.function(sums_BK), each, atol=1e-9)
+
+
+def drawn(temperature, count=20_000, seed=0):
+    """Scores of a model that is right as often as it says, then divided by a temperature."""
+    rng = np.random.default_rng(seed)
+    honest_NC = log_softmax(rng.normal(0, 2, (count, 4)), axis=1)
+    true_N = (rng.random((count, 1)) > np.exp(honest_NC).cumsum(1)).sum(1)
+    return log_softmax(honest_NC / temperature, axis=1), np.minimum(true_N, 3)
+
+
+@pytest.mark.parametrize("temperature", [0.3, 1.0, 2.5])
+def test_a_planted_temperature_is_found(temperature):
+    log_probs_NC, true_N = drawn(temperature)
+    assert fit_temperature(log_probs_NC, true_N) == pytest.approx(1 / temperature, rel=0.03)
+
+
+def test_utterances_without_a_label_are_left_out():
+    log_probs_NC, true_N = drawn(0.5, count=300)
+    more_NC = np.vstack([log_probs_NC, np.log(np.full((50, 4), 0.25))])
+    more_N = np.concatenate([true_N, np.full(50, -1)])
+    assert fit_temperature(more_NC, more_N) == fit_temperature(log_probs_NC, true_N)
+
+
+def test_the_ends_of_the_temperature():
+    sure_NC = log_softmax(np.array([[2.0, 0.0], [0.0, 2.0]]), axis=1)
+    assert fit_temperature(sure_NC, np.array([0, 1])) == pytest.approx(LOWEST, abs=0.01)
+    assert fit_temperature(sure_NC, np.array([1, 0])) == pytest.approx(HIGHEST, rel=0.1)
+
+    assert fit_temperature(np.log(np.full((2, 2), 0.5)), np.array([-1, -1])) is None
