@@ -1,4 +1,4 @@
-"""."""
+"""Prediction files: what is written is read, and a bad line is named."""
 
 import json
 
@@ -46,36 +46,20 @@ def test_what_is_written_is_read(tmp_path):
     scores = found.log_probs_NC[np.arange(5), found.predicted_N]
     np.testing.assert_array_equal(scores, found.log_probs_NC.max(1))
 
-
-def test_no_embeddings_removes_the_old_ones(tmp_path):
-    path = fake_run.write(tmp_path)
-    write_predictions(path.parent, "fake", fake_run.rows(3), None, fake_run.card())
-    assert read_predictions(path).embeddings_ND is None
-
-
-def test_nothing_rated(tmp_path):
-    path = fake_run.write(tmp_path, some_rows=fake_run.rows(3, rated=False, labelled=False))
-    found = read_predictions(path)
-    assert found.true_va_N2 is None
-    assert (found.true_N == -1).all()
-
-
-def test_numpy_numbers_are_written(tmp_path):
-    rows = fake_run.rows(2)
+    # Written again, without embeddings, ratings and labels; NumPy's numbers are numbers.
+    rows = fake_run.rows(3, rated=False, labelled=False)
     rows[0]["predicted_valence"] = np.float32(2.5)
-    path = fake_run.write(tmp_path, some_rows=rows)
-    assert read_predictions(path).predicted_va_N2[0, 0] == 2.5
+    write_predictions(tmp_path, "a b", rows, None, fake_run.card())
+    found = read_predictions(path)
+    assert found.embeddings_ND is None and found.true_va_N2 is None
+    assert (found.true_N == -1).all() and found.predicted_va_N2[0, 0] == 2.5
 
 
-def test_a_tie_follows_the_row(tmp_path):
-    rows = fake_run.rows(1)
+@pytest.mark.parametrize("said, place", [("sadness", 2), (None, 0)])
+def test_a_tie_follows_the_row(tmp_path, said, place):
+    rows = [fake_run.answered(fake_run.rows(1)[0], said)]
     rows[0]["log_probabilities"] = dict.fromkeys(fake_run.EMOTIONS, float(np.log(0.25)))
-    rows[0]["predicted_emotion"] = "sadness"
-    found = read_predictions(fake_run.write(tmp_path, some_rows=rows))
-    assert found.predicted_N.tolist() == [2]
-    rows[0]["predicted_emotion"] = None
-    found = read_predictions(fake_run.write(tmp_path, some_rows=rows))
-    assert found.predicted_N.tolist() == [0]
+    assert fake_run.read(tmp_path, rows).predicted_N.tolist() == [place]
 
 
 BAD_ROWS = [
@@ -141,10 +125,17 @@ def test_a_bad_card_is_named(tmp_path, changes, message):
         read_predictions(path)
 
 
-def test_a_card_that_lacks_a_key(tmp_path):
-    card = {key: value for key, value in fake_run.card().items() if key != "va_range"}
-    with pytest.raises(SERError, match="it lacks va_range"):
-        write_predictions(tmp_path, "fake", fake_run.rows(2), None, card)
+@pytest.mark.parametrize(
+    "name, count, message",
+    [("fake", 2, "it lacks va_range"), ("fake", 0, "the file has no line")]
+    + [(name, 2, "expected a plain file name") for name in ("", "a/b", "../a", ".a", "..")],
+)
+def test_what_cannot_be_read_is_not_written(tmp_path, name, count, message):
+    card = fake_run.card()
+    if "lacks" in message:
+        del card["va_range"]
+    with pytest.raises(SERError, match=message):
+        write_predictions(tmp_path, name, fake_run.rows(count), None, card)
     assert not list(tmp_path.iterdir())
 
 
@@ -169,17 +160,6 @@ def test_missing_files(tmp_path):
         read_predictions(path)
 
 
-def test_no_rows(tmp_path):
-    with pytest.raises(SERError, match="the file has no line"):
-        fake_run.write(tmp_path, some_rows=[])
-
-
-@pytest.mark.parametrize("name", ["", "a/b", "../a", ".a", ".."])
-def test_a_test_set_is_a_plain_file_name(tmp_path, name):
-    with pytest.raises(SERError, match="expected a plain file name"):
-        fake_run.write(tmp_path, name)
-
-
 def test_bad_embeddings(tmp_path):
     rows = fake_run.rows(3)
     for array, message in [
@@ -189,13 +169,14 @@ def test_bad_embeddings(tmp_path):
         with pytest.raises(SERError, match=message):
             write_predictions(tmp_path, "fake", rows, array, fake_run.card())
     path = write_predictions(tmp_path, "fake", rows, np.zeros((3, 4)), fake_run.card())
-    np.savez(tmp_path / "fake.npz", ids=np.array(["x", "y", "z"]), embeddings=np.zeros((3, 4)))
-    with pytest.raises(SERError, match="its ids are not those of the .jsonl in order"):
-        read_predictions(path)
+    for ids, message in [
+        (np.array(["x", "y", "z"]), "its ids are not those of the .jsonl in order"),
+        (np.array([{}], dtype=object), "Cannot read the embeddings"),
+    ]:
+        np.savez(tmp_path / "fake.npz", ids=ids, embeddings=np.zeros((3, 4)))
+        with pytest.raises(SERError, match=message):
+            read_predictions(path)
     (tmp_path / "fake.npz").write_bytes(b"PK broken")
-    with pytest.raises(SERError, match="Cannot read the embeddings"):
-        read_predictions(path)
-    np.savez(tmp_path / "fake.npz", ids=np.array([{}], dtype=object), embeddings=0)
     with pytest.raises(SERError, match="Cannot read the embeddings"):
         read_predictions(path)
 
