@@ -5,7 +5,6 @@ import json
 
 import numpy as np
 import pytest
-from sklearn import metrics as theirs
 
 from ser_brain.core.errors import SERError
 from ser_brain.core.files import write_json
@@ -18,9 +17,8 @@ from ser_brain.evaluation.compare import (
     pair_predictions,
     training_notes,
 )
-from ser_brain.evaluation.predictions import Predictions
+from ser_brain.evaluation.evaluate import evaluate
 from ser_brain.evaluation.runs import read_run
-from ser_brain.evaluation.significance import clusters_of, interval, resample
 from tests import fake_run
 
 EMOTIONS = fake_run.EMOTIONS
@@ -74,22 +72,21 @@ def test_which_answers_changed(tmp_path):
     }
 
 
-def test_the_metrics_are_scikit_learns(tmp_path):
+def test_the_metrics_are_those_of_the_evaluation(tmp_path):
     both = two(tmp_path)
-    found = compare_predictions(both, 20)["tasks"]["emotion"]
+    tasks = compare_predictions(both, 200)["tasks"]
     for side, predictions in (("a", both.one), ("b", both.other)):
-        true_N, predicted_N = predictions.true_N, predictions.predicted_N
-        expected = {
-            "uar": theirs.balanced_accuracy_score(true_N, predicted_N),
-            "wa": theirs.accuracy_score(true_N, predicted_N),
-            "macro_f1": theirs.f1_score(true_N, predicted_N, average="macro"),
-            "nll": theirs.log_loss(true_N, np.exp(predictions.log_probs_NC)),
-        }
-        for name, value in expected.items():
-            assert found["metrics"][name][side] == pytest.approx(value, abs=1e-9)
+        results = evaluate(predictions, 1, 5)
+        expected = {"emotion": results["classification"]} | results["regression"]
+        for task, found in tasks.items():
+            for name, metric in found["metrics"].items():
+                value = expected[task]["metrics"][name]["value"]
+                assert metric[side] == pytest.approx(value, abs=1e-9)
+    found = tasks["emotion"]
     for metric in found["metrics"].values():
-        assert metric["difference"]["value"] == metric["b"] - metric["a"]
-        assert metric["difference"]["low"] < metric["difference"]["high"]
+        difference = metric["difference"]
+        assert difference["value"] == metric["b"] - metric["a"]
+        assert difference["low"] < difference["value"] < difference["high"]
         assert 0 < metric["p"] <= 1
     assert found["primary"] == "uar" and "ece" not in found["metrics"]
     assert (found["n"], found["drawn"]["unit"], found["drawn"]["count"]) == (80, "speaker", 5)
@@ -122,6 +119,7 @@ def test_values_are_swapped_about_one_centre(tmp_path):
 
 
 def test_a_model_does_not_differ_from_itself(tmp_path):
+    """So the same speakers are drawn for both: other speakers would make a wide interval."""
     tasks = compare_predictions(pair_of(tmp_path, *[fake_run.rows(30)] * 2), 50)["tasks"]
     assert list(tasks) == ["emotion", "valence", "arousal"]
     for metric in (m for task in tasks.values() for m in task["metrics"].values()):
@@ -144,56 +142,6 @@ def test_tasks_without_labels_are_left_out(tmp_path):
     found = compare_predictions(pair_of(tmp_path, rows, rows), 5)
     assert found["tasks"] == {}
     assert found["answers"]["same"] == found["both"] == 12
-
-
-def simulated(rng, speakers, each=15, edge=0.6):
-    """Two models on speakers who are easy or hard for both, and a little for either."""
-    true_N = rng.integers(4, size=speakers * each)
-    easy_S = rng.normal(size=speakers)
-    ids = [str(n) for n in range(len(true_N))]
-    rows = [
-        {"id": i, "emotion": EMOTIONS[t], "speaker": str(n // each)}
-        for n, (i, t) in enumerate(zip(ids, true_N, strict=True))
-    ]
-    sides = []
-    for model in range(2):
-        skill_S = 0.2 + 1.2 * easy_S + 0.4 * rng.normal(size=speakers) + model * edge
-        right_N = rng.random(len(true_N)) < np.repeat(1 / (1 + np.exp(-skill_S)), each)
-        wrong_N = (true_N + rng.integers(1, 4, size=len(true_N))) % 4
-        answer_N = np.where(right_N, true_N, wrong_N)
-        even_NC = np.full((len(true_N), 4), np.log(0.25))
-        card = fake_run.card(test_set="fake")
-        sides.append(Predictions(card, ids, rows, true_N, answer_N, even_NC, None, None, None))
-    return pair_predictions(*sides)
-
-
-def cells_of(both):
-    return [ours.confusion_cells(s.true_N, s.predicted_N, 4) for s in (both.one, both.other)]
-
-
-def uar(sums_XK):
-    return ours.uar(sums_XK.reshape(*sums_XK.shape[:-1], 4, 4))
-
-
-def test_the_interval_covers_the_truth_and_uses_the_pairing(monkeypatch):
-    """120 test sets; the true difference is measured on 10,000 other speakers."""
-    no_p = dict.fromkeys([*ours.LABEL_METRICS, *ours.SCORE_METRICS])
-    monkeypatch.setattr("ser_brain.evaluation.compare.paired_permutation_test", lambda *_: no_p)
-    rng = np.random.default_rng(5)
-    truth = np.diff([uar(c.sum(0)) for c in cells_of(simulated(rng, 10_000, each=4))])[0]
-    covered, width, unpaired_width = 0, 0.0, 0.0
-    for _ in range(120):
-        both = simulated(rng, 12)
-        found = compare_predictions(both, 200)["tasks"]["emotion"]["metrics"]["uar"]
-        low, high = found["difference"]["low"], found["difference"]["high"]
-        covered += low <= truth <= high
-        width += high - low
-        clusters = clusters_of([row["speaker"] for row in both.one.rows])
-        draws = [uar(resample(cells_NK, clusters, 100, rng)) for cells_NK in cells_of(both)]
-        low, high = interval(draws[1] - draws[0], clusters.count)
-        unpaired_width += high - low
-    assert 0.88 <= covered / 120 <= 0.99
-    assert width < 0.75 * unpaired_width
 
 
 def test_utterances_are_matched_by_id(tmp_path):

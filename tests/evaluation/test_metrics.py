@@ -21,6 +21,8 @@ from ser_brain.evaluation.metrics import (
     LABEL_METRICS,
     VALUE_METRICS,
     ccc,
+    class_metrics,
+    class_statistics,
     confusion_matrix,
     number,
     pearson,
@@ -78,8 +80,7 @@ def test_a_class_that_never_occurs():
     assert table[2]["precision"] == 0.0
     assert table[3]["precision"] is None and table[3]["f1"] is None
 
-
-def test_one_class_and_no_utterance():
+    # One class, and no utterance.
     assert classification(np.zeros(3, int), np.array([0, 0, 1]), 2)["uar"] == close(2 / 3)
     none_N = np.zeros(0, int)
     assert classification(none_N, none_N, 2) == dict.fromkeys(LABEL_METRICS)
@@ -169,26 +170,19 @@ def test_almost_constant_predictions_are_not_constant():
     true_N = np.linspace(1, 5, 9)
     found = regression(true_N, 3 + 1e-7 * true_N)
     assert found["pearson"] == pytest.approx(1.0, abs=1e-6)
-
-
-def test_no_values():
-    found = regression(np.zeros(0), np.zeros(0))
-    assert found == dict.fromkeys(VALUE_METRICS)
+    assert regression(np.zeros(0), np.zeros(0)) == dict.fromkeys(VALUE_METRICS)
 
 
 def test_metrics_take_leading_axes():
     rng = np.random.default_rng(0)
-    confusion_BCC = rng.integers(0, 9, size=(5, 3, 3)).astype(float)
-    for metric in LABEL_METRICS.values():
-        each = [float(metric.function(confusion_CC)) for confusion_CC in confusion_BCC]
-        np.testing.assert_allclose(metric.function(confusion_BCC), each)
-    true_N, predicted_N = rng.normal(size=(2, 50))
-    statistics_NK = value_statistics(true_N, predicted_N)
-    sums_BK = np.stack([statistics_NK[:20].sum(0), statistics_NK[20:].sum(0)])
-    for name, metric in VALUE_METRICS.items():
-        if metric.resampled:
-            parts = [slice(0, 20), slice(20, 50)]
-            each = [regression(true_N[p], predicted_N[p])[name] for p in parts]
+    true_N, predicted_N = rng.integers(3, size=(2, 50))
+    log_probs_NC = log_softmax(rng.normal(size=(50, 3)), axis=1)
+    of_classes = class_statistics(true_N, predicted_N, log_probs_NC)
+    of_values = value_statistics(*rng.normal(size=(2, 50)))
+    for table, statistics_NK in ((class_metrics(3), of_classes), (VALUE_METRICS, of_values)):
+        sums_BK = np.stack([statistics_NK[:20].sum(0), statistics_NK[20:].sum(0)])
+        for metric in (metric for metric in table.values() if metric.resampled):
+            each = [metric.function(sums_K) for sums_K in sums_BK]
             np.testing.assert_allclose(metric.function(sums_BK), each, atol=1e-9)
 
 
