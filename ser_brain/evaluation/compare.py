@@ -53,13 +53,10 @@ def compare_runs(
 ) -> dict:
     """Compare two runs, B with A, on some test sets or all that both have.
 
-    Returns
-    -------
-    dict
-        ``a`` and ``b``: label, folder, experiment, protocol, parts; ``notes`` on other
-        differences between them; ``not_shared``: test sets that only one has; ``test_sets``:
-        name -> see :func:`compare_predictions`. Primary metrics also have ``p_holm``, corrected
-        for all of them on all test sets.
+    Keys of the result: ``a`` and ``b``: label, folder, experiment, protocol, parts; ``notes``
+    on other differences between them; ``not_shared``: test sets that only one has;
+    ``test_sets``: name -> see :func:`compare_predictions`. Primary metrics also have
+    ``p_holm``, corrected for all of them on all test sets.
     """
     shared = [name for name in one.test_sets if name in other.test_sets]
     if not shared:
@@ -247,15 +244,12 @@ def _require_same(
 def compare_predictions(pair: PairedPredictions, resamples: int) -> dict:
     """Compare two models on one test set.
 
-    Returns
-    -------
-    dict
-        ``both`` (utterances), ``predictions`` (of either model on them: more where seeds are
-        pooled), ``only_a`` and ``only_b`` (predictions); ``tasks``: emotion, valence and
-        arousal where both models predict it and there are labels, each with ``n`` (utterances),
-        ``drawn`` (what is resampled), its ``primary`` metric and ``metrics``: name -> ``a``,
-        ``b``, ``difference`` (value, low, high; B - A) and ``p``; ``answers``: see
-        :func:`changed_answers`, None without classes.
+    Keys of the result: ``both`` (utterances), ``predictions`` (of either model on them: more
+    where seeds are pooled), ``only_a`` and ``only_b`` (predictions); ``tasks``: emotion,
+    valence and arousal where both models predict it and there are labels, each with ``n``
+    (utterances), ``drawn`` (what is resampled), its ``primary`` metric and ``metrics``: name ->
+    ``a``, ``b``, ``difference`` (value, low, high; B - A) and ``p``; ``answers``: see
+    :func:`changed_answers`, None without classes.
     """
     one, other = pair.one, pair.other
     rng = np.random.default_rng(one.card["seed"])

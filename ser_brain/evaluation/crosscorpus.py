@@ -34,15 +34,12 @@ DECIMALS = 3  # values that look the same in a table are equally good
 def cross(runs: Sequence[Run], resamples: int = RESAMPLES) -> dict:
     """Evaluate every run on every test set that it predicted, and test it against the first.
 
-    Returns
-    -------
-    dict
-        ``models``: label -> folder, protocol, ...; ``metrics``: those that any model has;
-        ``test_sets``: name -> ``synthetic``, ``same_utterances`` (for all models), ``chance``
-        and ``cells``: label -> role, utterances, speakers, metrics, ``best`` (metrics in which
-        no other model is better; never of a model that was trained on the set) and
-        ``against_first``: tested metric -> ``n``, ``drawn``, ``difference`` to the first model,
-        ``p`` and ``p_holm``, corrected for all tests of the matrix.
+    Keys of the result: ``models``: label -> folder, protocol, ...; ``metrics``: those that any
+    model has; ``test_sets``: name -> ``synthetic``, ``same_utterances`` (for all models),
+    ``chance`` and ``cells``: label -> role, utterances, speakers, metrics, ``best`` (metrics in
+    which no other model is better; never of a model that was trained on the set) and
+    ``against_first``: tested metric -> ``n``, ``drawn``, ``difference`` to the first model,
+    ``p`` and ``p_holm``, corrected for all tests of the matrix.
     """
     labels = label_runs(runs)
     by_label = dict(zip(labels, runs, strict=True))

@@ -82,14 +82,11 @@ def _over_parts(parts: Mapping[str, Predictions]) -> dict:
 def evaluate(predictions: Predictions, seed: int, resamples: int = RESAMPLES) -> dict:
     """Evaluate the predictions on one test set; the same seed gives the same intervals.
 
-    Returns
-    -------
-    dict
-        test_set, role, kind, other facts of the card, ``counts``, ``classification`` and
-        ``regression`` (each None where the model does not predict it), ``groups``,
-        ``interval_notes`` and ``absent`` (warnings about classes without an utterance). A
-        metric is ``{"value", "low", "high"}``. Where a temperature is known, ``classification``
-        has ``calibrated``: the temperature, and the metrics after scaling.
+    Keys of the result: test_set, role, kind, other facts of the card, ``counts``,
+    ``classification`` and ``regression`` (each None where the model does not predict it),
+    ``groups``, ``interval_notes`` and ``absent`` (warnings about classes without an utterance).
+    A metric is ``{"value", "low", "high"}``. Where a temperature is known, ``classification``
+    has ``calibrated``: the temperature, and the metrics after scaling.
     """
     predictions = predictions.by_id()
     card, rng = predictions.card, np.random.default_rng(seed)
