@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from ser_brain.evaluation.evaluate import evaluate, evaluate_run
+from ser_brain.evaluation.evaluate import evaluate
 from ser_brain.evaluation.metrics import (
     ALL_METRICS,
     LABEL_METRICS,
     SCORE_METRICS,
     VALUE_METRICS,
 )
-from ser_brain.evaluation.runs import read_run
 from tests import fake_run
 
 
@@ -41,10 +40,8 @@ def test_every_metric_with_its_interval(tmp_path):
     for dimension in ("valence", "arousal"):
         result = results["regression"][dimension]
         assert list(result["metrics"]) == list(VALUE_METRICS)
-        pair = [[r[key] for r in rows] for key in (dimension, f"predicted_{dimension}")]
-        error = sk.mean_absolute_error(*pair)
+        error = np.mean([abs(r[f"predicted_{dimension}"] - r[dimension]) for r in rows])
         assert result["metrics"]["mae"]["value"] == pytest.approx(error)
-        assert result["unit_scale_metrics"]["mae"]["value"] == pytest.approx(error / 2)
         assert "ccc" not in result["unit_scale_metrics"]
     tables = [found, *[r["metrics"] for r in results["regression"].values()]]
     for name, metric in ((n, m) for table in tables for n, m in table.items()):
@@ -63,6 +60,10 @@ def test_the_order_of_rows_changes_no_number(tmp_path, speakers):
     shuffled = [rows[n] for n in np.random.default_rng(5).permutation(len(rows))]
     one = evaluation_of(tmp_path / "one", rows, temperature=1.7)
     assert evaluation_of(tmp_path / "other", shuffled, temperature=1.7) == one
+    other = evaluation_of(tmp_path / "one", rows, seed=2, temperature=1.7)["classification"]
+    found = one["classification"]["metrics"]["uar"]
+    assert other["metrics"]["uar"] != found  # other draws, of the same value
+    assert other["metrics"]["uar"]["value"] == found["value"]
 
 
 def test_the_unit_scale_is_what_rescaled_ratings_give(tmp_path):
@@ -103,16 +104,6 @@ def test_what_is_left_out_is_counted(tmp_path):
     assert counts["label_sources"] == {"intended": 50}
     assert results["classification"]["drawn"]["unit"] == "utterance"
     assert "the speaker of 1 of 47 utterances is unknown" in results["interval_notes"][0]
-
-
-def test_intervals_depend_on_the_seed_alone(tmp_path):
-    rows = fake_run.rows(60)
-    one, same, other = (
-        evaluation_of(tmp_path, rows, seed)["classification"] for seed in (1, 1, 2)
-    )
-    assert one == same
-    assert one["metrics"]["uar"]["value"] == other["metrics"]["uar"]["value"]
-    assert one["metrics"]["uar"] != other["metrics"]["uar"]
 
 
 def test_groups_and_their_gap(tmp_path):
@@ -204,12 +195,3 @@ def test_an_utterance_that_several_models_predict_counts_once(tmp_path):
     assert results["classification"]["n"] == 40
     levels = results["groups"]["gender"]["levels"]
     assert sum(level["utterances"] for level in levels.values()) == 20
-
-
-def test_a_run(tmp_path):
-    (tmp_path / "run.json").write_text('{"command": "python train.py"}')
-    fake_run.write(tmp_path, "a", role="train")
-    fake_run.write(tmp_path, "b")
-    results = evaluate_run(read_run(tmp_path), resamples=20)
-    assert list(results["test_sets"]) == ["b", "a"]
-    assert results["run"] == {"command": "python train.py"}

@@ -1,7 +1,6 @@
 """Whether the documentation of a corpus swaps class names: by hand, and how often it errs."""
 
 import re
-from itertools import permutations
 
 import numpy as np
 import pytest
@@ -11,14 +10,12 @@ from sklearn.metrics import recall_score
 from ser_brain.core.errors import SERError
 from ser_brain.evaluation import label_errors
 from ser_brain.evaluation.label_errors import (
-    best_cycles,
     check_labels,
     find_swaps,
     labelled_scores,
     labels_text,
     random_consistencies,
     speaker_cells,
-    speaker_gains,
 )
 from tests import fake_run
 from tests.made_scores import made_scores, rows_of
@@ -208,31 +205,6 @@ def test_labels_that_the_model_learned(part, card, learned):
 def test_a_model_of_valence_and_arousal(part):
     with pytest.raises(SERError, match="The model of regression gives no class probabilities"):
         check_labels({"model": part(fake_run.rows(60, "regression"), experiment="regression")})
-
-
-@pytest.mark.parametrize("absent", [None, 0, 1, 2])
-def test_random_namings_by_hand(monkeypatch, absent):
-    """The most consistent exchange over all namings, counted one by one."""
-    monkeypatch.setattr(label_errors, "NAMINGS", 4000)
-    cells_SCC = np.random.default_rng(3).normal(size=(2, 3, 3))
-    has = [label for label in range(3) if label != absent]
-    if absent is not None:
-        cells_SCC[1, absent] = np.nan
-    expected = []
-    for one in permutations(range(3)):
-        for other in permutations(has):
-            named_SCC = cells_SCC.copy()
-            named_SCC[0] = cells_SCC[0, list(one)]
-            named_SCC[1, has] = cells_SCC[1, list(other)]
-            cycles = best_cycles(named_SCC)
-            gains = [speaker_gains(named_SCC, cycle) for cycle in cycles]
-            found = [gains_S.sum() / np.linalg.norm(gains_S) for gains_S in gains]
-            expected.append(max(found, default=0.0))
-    random_R = random_consistencies(cells_SCC, np.random.default_rng(0))
-    values, counts = np.unique(random_R.round(9), return_counts=True)
-    wanted, shares = np.unique(np.round(expected, 9), return_counts=True)
-    assert values == pytest.approx(wanted)
-    assert counts / 4000 == pytest.approx(shares / len(expected), abs=0.03)
 
 
 def rates(times, documented=(0, 1, 2, 3), **facts):

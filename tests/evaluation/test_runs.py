@@ -52,10 +52,13 @@ def folds(tmp_path, second=None, **changes):
 
 
 def test_a_single_run_runs(tmp_path):
+    write_json(tmp_path / "run.json", {"command": "python train.py"})
     fake_run.write(tmp_path)
+    fake_run.write(tmp_path, "a", role="train")
     fake_run.write(tmp_path, "valid", role="valid")
     run = read_run(tmp_path)
-    assert list(run.parts) == ["run"] and list(run.test_sets) == ["fake"]
+    assert list(run.parts) == ["run"] and list(run.test_sets) == ["fake", "a"]
+    assert evaluate_run(run, 5)["run"] == run.record == {"command": "python train.py"}
     assert run.pooled("fake") is run.test_sets["fake"]["run"]
     assert run.pooled("fake").embeddings_ND is None
     assert read_run(tmp_path, embeddings=True).pooled("fake").embeddings_ND.shape == (60, 3)

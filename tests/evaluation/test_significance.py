@@ -43,12 +43,6 @@ def test_the_interval_covers_the_truth_as_often_as_it_says(speakers, low, high):
     assert covered_by_utterance / 500 < low - 0.08
 
 
-def test_speakers_are_drawn_whole():
-    clusters = clusters_of(["a"] * 3 + ["b"] * 5)
-    sums_BK = resample(np.ones((8, 1)), clusters, 200, np.random.default_rng(0))
-    assert set(sums_BK.ravel()) == {6.0, 8.0, 10.0}
-
-
 def test_many_clusters_are_drawn_in_parts(monkeypatch):
     monkeypatch.setattr("ser_brain.evaluation.significance.COUNTS_AT_ONCE", 25)
     sums_BK = resample(np.ones((10, 2)), clusters_of([None] * 10), 7, np.random.default_rng(0))
