@@ -191,14 +191,11 @@ def test_a_planted_temperature_is_found(temperature):
     assert fit_temperature(log_probs_NC, true_N) == pytest.approx(1 / temperature, rel=0.03)
 
 
-def test_utterances_without_a_label_are_left_out():
+def test_the_ends_of_the_temperature_and_utterances_without_a_label():
     log_probs_NC, true_N = drawn(0.5, count=300)
     more_NC = np.vstack([log_probs_NC, np.log(np.full((50, 4), 0.25))])
     more_N = np.concatenate([true_N, np.full(50, -1)])
     assert fit_temperature(more_NC, more_N) == fit_temperature(log_probs_NC, true_N)
-
-
-def test_the_ends_of_the_temperature():
     sure_NC = log_softmax(np.array([[2.0, 0.0], [0.0, 2.0]]), axis=1)
     assert fit_temperature(sure_NC, np.array([0, 1])) == pytest.approx(LOWEST, abs=0.01)
     assert fit_temperature(sure_NC, np.array([1, 0])) == pytest.approx(HIGHEST, rel=0.1)

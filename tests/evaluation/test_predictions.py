@@ -6,22 +6,8 @@ import numpy as np
 import pytest
 
 from ser_brain.core.errors import SERError
-from ser_brain.evaluation.predictions import read_predictions, write_predictions
+from ser_brain.evaluation.predictions import card_path, read_predictions, write_predictions
 from tests import fake_run
-
-
-def edit_line(path, number, **changes):
-    """Change keys of one row; a value of ... removes the key."""
-    lines = path.read_text().splitlines()
-    row = json.loads(lines[number - 1]) | changes
-    row = {key: value for key, value in row.items() if value is not ...}
-    lines[number - 1] = json.dumps(row)
-    path.write_text("\n".join(lines) + "\n")
-
-
-def edit_card(path, **changes):
-    card_path = path.with_name(path.name.replace(".jsonl", ".card.json"))
-    card_path.write_text(json.dumps(json.loads(card_path.read_text()) | changes))
 
 
 def test_what_is_written_is_read(tmp_path):
@@ -63,6 +49,8 @@ def test_a_tie_follows_the_row(tmp_path, said, place):
 
 
 BAD_ROWS = [
+    ("{", "line 3: not JSON"),
+    ("[1]", "line 3: expected a JSON object"),
     ({"id": "fake_0000"}, "line 3: id 'fake_0000' was already on line 1"),
     ({"id": 7}, "line 3: id 7 is not a string"),
     ({"id": ...}, "line 3: lacks 'id'"),
@@ -99,7 +87,12 @@ BAD_ROWS = [
 @pytest.mark.parametrize("changes, message", BAD_ROWS)
 def test_a_bad_row_is_named(tmp_path, changes, message):
     path = fake_run.write(tmp_path)
-    edit_line(path, 3, **changes)
+    lines = path.read_text().splitlines()
+    if isinstance(changes, dict):  # of keys; a value of ... removes the key
+        row = (json.loads(lines[2]) | changes).items()
+        changes = json.dumps({key: value for key, value in row if value is not ...})
+    lines[2] = changes
+    path.write_text("\n".join(lines) + "\n")
     with pytest.raises(SERError, match=message):
         read_predictions(path)
 
@@ -120,7 +113,8 @@ def test_a_bad_row_is_named(tmp_path, changes, message):
 )
 def test_a_bad_card_is_named(tmp_path, changes, message):
     path = fake_run.write(tmp_path)
-    edit_card(path, **changes)
+    card = card_path(path)
+    card.write_text(json.dumps(json.loads(card.read_text()) | changes))
     with pytest.raises(SERError, match=message):
         read_predictions(path)
 
@@ -137,18 +131,6 @@ def test_what_cannot_be_read_is_not_written(tmp_path, name, count, message):
     with pytest.raises(SERError, match=message):
         write_predictions(tmp_path, name, fake_run.rows(count), None, card)
     assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize(
-    "line, message", [("{", "not JSON"), ("[1]", "expected a JSON object")]
-)
-def test_a_line_that_is_no_row(tmp_path, line, message):
-    path = fake_run.write(tmp_path)
-    lines = path.read_text().splitlines()
-    lines[4] = line
-    path.write_text("\n".join(lines))
-    with pytest.raises(SERError, match=f"line 5: {message}"):
-        read_predictions(path)
 
 
 def test_missing_files(tmp_path):

@@ -218,29 +218,7 @@ def test_folds_have_one_page(tmp_path, sketched):
     assert float(row["SD"]) == pytest.approx(spread["std"])
 
 
-def in_order(page):
-    """What people look for first comes first."""
-    order = ["above chance on both test sets", "Chance UAR", "Confusion matrices", "Precision"]
-    order += ["Pearson r", "Details", "Reliability:", "By gender", "Leakage audit", "Reproduce"]
-    places = [page.text.index(text, page.text.index("Summary", 200)) for text in order]
-    assert places == sorted(places)
-    for metric in ("NLL (nats)", "Brier", "ECE"):  # as trained and calibrated, in one table
-        assert page.text.count(f"\n{metric}\n") + page.text.count(f">{metric}<") <= 2
-    assert page.count("details") >= 8  # all closed, as sober() says
-
-
-def every_digit(page, results):
-    """A download holds every digit of its table, and so does the page for sorting."""
-    links = {a["download"]: a["href"] for tag, a in page.tags if "download" in a}
-    assert {"summary.csv", "further_metrics.csv", "fake-by_speaker.csv"} <= links.keys()
-    for name in ("summary", "per_class", "regression"):
-        assert csv_of(links[f"{name}.csv"]) == (page.folder / f"{name}.csv").read_text()
-    value = results["test_sets"]["fake"]["classification"]["metrics"]["uar"]["value"]
-    assert f",UAR,{value}," in (page.folder / "classification.csv").read_text()
-    assert {"data-value": str(value), "class": "number"} in [a for _, a in page.tags]
-
-
-def test_the_protocol_is_named_with_every_table_and_figure(tmp_path, monkeypatch, sketched):
+def test_order_downloads_and_protocol_of_two_test_sets(tmp_path, monkeypatch, sketched):
     subtitles = []
     new_figure = frame.new_figure
 
@@ -253,8 +231,22 @@ def test_the_protocol_is_named_with_every_table_and_figure(tmp_path, monkeypatch
     for name in ("fake", "other"):
         fake_run.write(tmp_path, name, temperature=2.0)
     path, results = write_report(tmp_path, resamples=20)
-    in_order(Page(path))
-    every_digit(Page(path), results)
+    page = Page(path)
+    sober(page)
+    order = ["above chance on both test sets", "Chance UAR", "Confusion matrices", "Precision"]
+    order += ["Pearson r", "Details", "Reliability:", "By gender", "Leakage audit", "Reproduce"]
+    places = [page.text.index(text, page.text.index("Summary", 200)) for text in order]
+    assert places == sorted(places)
+    for metric in ("NLL (nats)", "Brier", "ECE"):  # as trained and calibrated, in one table
+        assert page.text.count(f"\n{metric}\n") + page.text.count(f">{metric}<") <= 2
+    assert page.count("details") >= 8  # all closed, as sober() says
+    links = {a["download"]: a["href"] for tag, a in page.tags if "download" in a}
+    assert {"summary.csv", "further_metrics.csv", "fake-by_speaker.csv"} <= links.keys()
+    for name in ("summary", "per_class", "regression"):
+        assert csv_of(links[f"{name}.csv"]) == (path.parent / f"{name}.csv").read_text()
+    value = results["test_sets"]["fake"]["classification"]["metrics"]["uar"]["value"]
+    assert f",UAR,{value}," in (path.parent / "classification.csv").read_text()
+    assert {"data-value": str(value), "class": "number"} in [a for _, a in page.tags]
     protocol = fake_run.card()["protocol"]
     assert len(subtitles) == 2 * 6 + 3  # Of each set; confusions, over-prediction, training.
     assert all(protocol in subtitle for subtitle in subtitles)
