@@ -256,18 +256,13 @@ def compare_predictions(pair: PairedPredictions, resamples: int) -> dict:
     tasks = {}
     labelled_N = one.true_N >= 0
     if pair.classes and labelled_N.any():
-        sides = [
-            class_statistics(
-                one.true_N[labelled_N],
-                side.predicted_N[labelled_N],
-                side.log_probs_NC[labelled_N],
-            )
-            for side in (one, other)
+        true_N = one.true_N[labelled_N]
+        answers = [
+            (s.predicted_N[labelled_N], s.log_probs_NC[labelled_N]) for s in (one, other)
         ]
+        sides = [class_statistics(true_N, *answer) for answer in answers]
         table = class_metrics(len(one.emotions))
-        tasks["emotion"] = _compare_task(
-            "emotion", one, labelled_N, table, sides, resamples, rng
-        )
+        tasks["emotion"] = _compare_task(one, labelled_N, table, sides, resamples, rng)
     for axis, name in enumerate(VALENCE_AROUSAL):
         rated_N = np.isfinite(one.ratings_N2[:, axis])
         if pair.values and rated_N.any():
@@ -276,9 +271,7 @@ def compare_predictions(pair: PairedPredictions, resamples: int) -> dict:
             # One call for both models: the statistics are centred on the mean of both models'
             # predictions, so that the sums of a speaker can be swapped between the models.
             sides = np.split(value_statistics(np.tile(true_N, 2), np.concatenate(predicted)), 2)
-            tasks[name] = _compare_task(
-                name, one, rated_N, VALUE_METRICS, sides, resamples, rng
-            )
+            tasks[name] = _compare_task(one, rated_N, VALUE_METRICS, sides, resamples, rng)
     return {
         "test_set": one.card["test_set"],
         "synthetic": bool(one.card.get("synthetic", False)),
@@ -292,7 +285,6 @@ def compare_predictions(pair: PairedPredictions, resamples: int) -> dict:
 
 
 def _compare_task(
-    name: str,
     predictions: Predictions,
     chosen_N: np.ndarray,
     table: Mapping[str, Metric],
@@ -321,7 +313,7 @@ def _compare_task(
     return {
         "n": len(set(predictions.chosen(np.flatnonzero(chosen_N)).utterances)),
         "drawn": {"unit": clusters.unit, "count": clusters.count, "notes": notes},
-        "primary": PRIMARY[name],
+        "primary": next(metric for metric in metrics if metric in PRIMARY.values()),
         "metrics": metrics,
     }
 

@@ -84,10 +84,10 @@ def check_labels(parts: Mapping[str, Predictions], level: float = LEVEL) -> dict
     random_R = random_consistencies(cells_SCC, np.random.default_rng(card["seed"]))
     found = find_swaps(cells_SCC, debiased_recall_CC, random_R)
     credible = [swap for swap in found if swap.is_credible(level)]
-    unseen = []
     # Pairs of classes whose swap in the documentation the test would not find. The distribution
     # over random namings does not depend on the documented one, so it is reused.
-    for pair in combinations(range(len(scores.emotions)), 2) if not credible else ():
+    unseen, pairs = [], combinations(range(len(scores.emotions)), 2)
+    for pair in pairs if not credible else ():
         named_C = np.arange(len(scores.emotions))
         named_C[list(pair)] = pair[::-1]
         swaps = find_swaps(cells_SCC[:, named_C], debiased_recall_CC[named_C], random_R)

@@ -127,11 +127,12 @@ def legend(matrix: Mapping) -> list[str]:
     if matrix["tests"]:
         tests = [test for cell in cells for test in cell["against_first"].items()]
         names = ", ".join(dict.fromkeys(metric_title(name) for name, _ in tests))
-        any_differs = any(differs(test) for _, test in tests)
+        result = "No model differs"
+        if any(differs(test) for _, test in tests):
+            result = f"{DIFFERS} differs"
         found.append(
-            f"{f'{DIFFERS} differs' if any_differs else 'No model differs'} from "
-            f"{next(iter(matrix['models']))} in {names} (p < {ALPHA}; whole speakers swapped; "
-            f"{matrix['tests']} tests, Holm's correction)."
+            f"{result} from {next(iter(matrix['models']))} in {names} (p < {ALPHA}; whole "
+            f"speakers swapped; {matrix['tests']} tests, Holm's correction)."
         )
     if any(cell["role"] == SEEN for cell in cells):
         found.append(

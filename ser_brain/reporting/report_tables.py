@@ -25,9 +25,10 @@ def file_tables(test_sets: Mapping[str, Mapping], parts: Sequence[str]) -> dict[
     return tables
 
 
-def _contents(
-    evaluation: Mapping, parts: Sequence[str]
-) -> Iterator[tuple[str, str, list, list]]:
+Content = tuple[str, str, list[str], list[list]]
+
+
+def _contents(evaluation: Mapping, parts: Sequence[str]) -> Iterator[Content]:
     """Name, caption, head and rows of every table of one test set."""
     if "parts" in evaluation:
         found = evaluation["parts"]  # some parts may lack this test set
@@ -38,77 +39,73 @@ def _contents(
             for metric, spread in evaluation["spread"].items()
         ]
         yield "parts", caption, ["Metric", "Mean", "SD", *parts], rows
-    result = evaluation["classification"]
+    result, dimensions = evaluation["classification"], evaluation["regression"] or {}
     if result and result["n"]:
-        rows = [[metric_title(name), metric] for name, metric in result["metrics"].items()]
-        yield "classification", "Emotion classes.", ["Metric", "Value"], rows
-        emotions = [line["emotion"] for line in result["per_class"]]
-        rows = [
-            [true, predicted, count]
-            for true, counts in zip(emotions, result["confusion"], strict=True)
-            for predicted, count in zip(emotions, counts, strict=True)
-        ]
-        yield "confusion", "Confusion.", ["True", "Predicted", "Utterances"], rows
-        head = ["Emotion", "True", "Predicted", "Over-prediction", "Precision", "Recall", "F1"]
-        keys = [
-            "emotion",
-            "support",
-            "predicted",
-            "over_prediction",
-            "precision",
-            "recall",
-            "f1",
-        ]
-        caption = (
-            "Per class. Over-prediction is predicted / true: above 1, the class is predicted "
-            "more often than it occurs."
-        )
-        rows = [[line[key] for key in keys] for line in result["per_class"]]
-        yield "per_class", caption, head, rows
-        if "calibrated" in result:
-            after = result["calibrated"]["metrics"]
-            rows = [[metric_title(m), result["metrics"][m], after[m]] for m in after]
-            caption = (
-                "Probabilities before and after temperature scaling, which changes no decision."
-            )
-            yield "calibration", caption, ["Metric", "Before", "After"], rows
-    dimensions = evaluation["regression"] or {}
+        yield from _of_classes(result)
     if any(found["n"] for found in dimensions.values()):
-        names = [name.capitalize() for name in dimensions]
-        scaled = tuple(evaluation["va_range"]) != (-1, 1)
-        rows = []
-        for name, metric in VALUE_METRICS.items():
-            keys = ["metrics"]
-            if scaled:
-                keys.append("unit_scale_metrics" if metric.unit_power else "metrics")
-            values = [found[key][name] for key in keys for found in dimensions.values()]
-            rows.append([metric.title, *values])
-        head = ["Metric", *names, *(f"{name} on [-1, 1]" for name in names if scaled)]
-        yield "regression", "Valence and arousal; errors are predicted − true.", head, rows
-    groups = evaluation["groups"].items()
-    if groups:
-        rows = [
-            [
-                grouping,
-                name,
-                level["utterances"],
-                level["speakers"],
-                metric_title(metric),
-                value,
-            ]
-            for grouping, result in groups
-            for name, level in result["levels"].items()
-            for metric, value in level["metrics"].items()
-        ]
-        head = ["Grouping", "Group", "Utterances", "Speakers", "Metric", "Value"]
-        yield "groups", "Groups.", head, rows
-        rows = [
-            [grouping, metric_title(metric), gap["highest"], gap["lowest"], gap]
-            for grouping, result in groups
-            for metric, gap in result["gaps"].items()
-        ]
-        head = ["Grouping", "Metric", "Highest", "Lowest", "Largest gap"]
-        yield "gaps", "Largest gaps between groups.", head, rows
+        yield _of_values(dimensions, evaluation["va_range"])
+    if evaluation["groups"]:
+        yield from _of_groups(evaluation["groups"])
+
+
+def _of_classes(result: Mapping) -> Iterator[Content]:
+    rows = [[metric_title(name), metric] for name, metric in result["metrics"].items()]
+    yield "classification", "Emotion classes.", ["Metric", "Value"], rows
+    emotions = [line["emotion"] for line in result["per_class"]]
+    rows = [
+        [true, predicted, count]
+        for true, counts in zip(emotions, result["confusion"], strict=True)
+        for predicted, count in zip(emotions, counts, strict=True)
+    ]
+    yield "confusion", "Confusion.", ["True", "Predicted", "Utterances"], rows
+    caption = (
+        "Per class. Over-prediction is predicted / true: above 1, the class is predicted more "
+        "often than it occurs."
+    )
+    head = ["Emotion", "True", "Predicted", "Over-prediction", "Precision", "Recall", "F1"]
+    keys = "emotion support predicted over_prediction precision recall f1".split()
+    yield (
+        "per_class",
+        caption,
+        head,
+        [[line[key] for key in keys] for line in result["per_class"]],
+    )
+    if "calibrated" in result:
+        after = result["calibrated"]["metrics"]
+        rows = [[metric_title(name), result["metrics"][name], after[name]] for name in after]
+        caption = (
+            "Probabilities before and after temperature scaling, which changes no decision."
+        )
+        yield "calibration", caption, ["Metric", "Before", "After"], rows
+
+
+def _of_values(dimensions: Mapping, va_range: Sequence[float]) -> Content:
+    """Every metric in the units of the ratings and, where these differ, on [-1, 1]."""
+    names = [name.capitalize() for name in dimensions]
+    scaled = tuple(va_range) != (-1, 1)
+    rows = []
+    for name, metric in VALUE_METRICS.items():
+        keys = ["metrics"]
+        if scaled:
+            keys.append("unit_scale_metrics" if metric.unit_power else "metrics")
+        values = [found[key][name] for key in keys for found in dimensions.values()]
+        rows.append([metric.title, *values])
+    head = ["Metric", *names, *(f"{name} on [-1, 1]" for name in names if scaled)]
+    return "regression", "Valence and arousal; errors are predicted − true.", head, rows
+
+
+def _of_groups(groups: Mapping[str, Mapping]) -> Iterator[Content]:
+    rows, gaps = [], []
+    for grouping, result in groups.items():
+        for name, level in result["levels"].items():
+            facts = [grouping, name, level["utterances"], level["speakers"]]
+            rows += [[*facts, metric_title(m), value] for m, value in level["metrics"].items()]
+        for metric, gap in result["gaps"].items():
+            gaps.append([grouping, metric_title(metric), gap["highest"], gap["lowest"], gap])
+    head = ["Grouping", "Group", "Utterances", "Speakers", "Metric", "Value"]
+    yield "groups", "Groups.", head, rows
+    head = ["Grouping", "Metric", "Highest", "Lowest", "Largest gap"]
+    yield "gaps", "Largest gaps between groups.", head, gaps
 
 
 def labelled(test_sets: Mapping[str, Mapping]) -> dict[str, Mapping]:

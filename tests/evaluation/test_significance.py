@@ -83,9 +83,9 @@ def test_undefined_resamples():
     assert interval(np.zeros(0), 5) == (None, None)
 
 
-def test_all_predictions_of_an_utterance_are_drawn_together():
-    clusters = clusters_of(["a"] * 4, ["x", "y", "x", "y"])
-    assert (clusters.unit, clusters.count) == ("utterance", 2)
+@pytest.mark.parametrize("speakers", ["aaaa", "abab"])  # drawn by utterance, and by speaker
+def test_a_cluster_is_drawn_as_a_whole(speakers):
+    clusters = clusters_of(speakers, ["x", "y", "x", "y"])
     statistics_NK = np.array([[1.0], [10.0], [1.0], [10.0]])
     sums_BK = resample(statistics_NK, clusters, 50, np.random.default_rng(0))
     assert set(sums_BK[:, 0]) == {4.0, 22.0, 40.0}
