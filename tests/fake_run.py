@@ -7,7 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ser_brain.evaluation.predictions import SHA256, card_path, write_predictions
+from ser_brain.evaluation.predictions import (
+    SHA256,
+    Predictions,
+    card_path,
+    read_predictions,
+    write_predictions,
+)
 
 EMOTIONS = ["anger", "happiness", "sadness", "neutral"]
 
@@ -75,6 +81,17 @@ def write(folder: Path, test_set: str = "fake", some_rows=None, **changes) -> Pa
     return write_predictions(
         folder / "predictions", test_set, some_rows, embeddings_ND, card(**changes)
     )
+
+
+def read(folder: Path, some_rows=None, test_set: str = "fake", **changes) -> Predictions:
+    """Write a test set and read it."""
+    return read_predictions(write(folder, test_set, some_rows, **changes))
+
+
+def answered(row: dict, emotion: str) -> dict:
+    """The row of a model that answers with an emotion."""
+    scores = {e: float(np.log(0.7 if e == emotion else 0.1)) for e in EMOTIONS}
+    return {**row, "predicted_emotion": emotion, "log_probabilities": scores}
 
 
 def edited(path: Path, text: str) -> None:

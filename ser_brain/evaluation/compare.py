@@ -9,23 +9,20 @@ Axes: N utterances, C classes, K summed statistics, X any leading axes, such as 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from ser_brain.core.errors import SERError, bad_value
 from ser_brain.core.files import read_json
-from ser_brain.evaluation.calibration import score_statistics
 from ser_brain.evaluation.evaluate import RESAMPLES, clusters_of_rows
 from ser_brain.evaluation.metrics import (
-    LABEL_METRICS,
-    SCORE_METRICS,
     VALUE_METRICS,
     Metric,
-    confusion_cells,
+    class_metrics,
+    class_statistics,
     number,
     value_statistics,
 )
@@ -54,28 +51,12 @@ KINDS = (LOST, WON, STILL_WRONG, UNLABELLED)
 def compare_runs(
     one: Run, other: Run, test_sets: Sequence[str] | None = None, resamples: int = RESAMPLES
 ) -> dict:
-    """Compare two runs, B with A.
+    """Compare two runs, B with A, on some test sets or all that both have.
 
-    Parameters
-    ----------
-    one, other : Run
-        A and B; folds or seeds of a run are pooled.
-    test_sets : sequence of str, optional
-        By default all that both have.
-    resamples : int
-
-    Returns
-    -------
-    dict
-        ``a`` and ``b``: label, folder, experiment, protocol, parts; ``notes`` on other
-        differences between them; ``not_shared``: test sets that only one has; ``test_sets``:
-        name -> see :func:`compare_predictions`. Primary metrics also have ``p_holm``, corrected
-        for all of them on all test sets.
-
-    Raises
-    ------
-    SERError
-        If they share no test set, or no task on any, or a requested one is not shared.
+    Keys of the result: ``a`` and ``b``: label, folder, experiment, protocol, parts; ``notes``
+    on other differences between them; ``not_shared``: test sets that only one has;
+    ``test_sets``: name -> see :func:`compare_predictions`. Primary metrics also have
+    ``p_holm``, corrected for all of them on all test sets.
     """
     shared = [name for name in one.test_sets if name in other.test_sets]
     if not shared:
@@ -97,16 +78,17 @@ def compare_runs(
         )
     correct_primaries(list(found.values()))
     labels = label_runs([one, other])
+    labelled = list(zip((one, other), labels, strict=True))
     notes = training_notes(one, other)
     notes += [
         f"{label} was trained on utterances of {name}."
         for name in found
-        for run, label in zip((one, other), labels, strict=True)
+        for run, label in labelled
         if run.pooled(name).card["role"] == SEEN
     ]
     notes += [
         f"{name} of {label} is excluded: {why}."
-        for run, label in zip((one, other), labels, strict=True)
+        for run, label in labelled
         for name, why in run.incomplete.items()
     ]
     return {
@@ -152,15 +134,12 @@ def training_notes(one: Run, other: Run) -> list[str]:
         return [*notes, f"The parts differ: {parts[0]}; and {parts[1]}."]
     trained = [{name: _trained_on(p) for name, p in run.parts.items()} for run in (one, other)]
     if any(None in of_parts.values() for of_parts in trained):
-        return [
-            *notes,
-            "Not every part has a splits.json, so training data cannot be compared.",
-        ]
+        note = "Not every part has a splits.json, so training data cannot be compared."
+        return [*notes, note]
     differ = [
-        f"{name}: {len(trained[0][name] - trained[1][name]):,} only in A, "
-        f"{len(trained[1][name] - trained[0][name]):,} only in B"
-        for name in one.parts
-        if trained[0][name] != trained[1][name]
+        f"{name}: {len(a - b):,} only in A, {len(b - a):,} only in B"
+        for name, a, b in zip(one.parts, *(t.values() for t in trained), strict=True)
+        if a != b
     ]
     if differ:
         return [*notes, f"They were trained on different utterances ({'; '.join(differ)})."]
@@ -170,23 +149,13 @@ def training_notes(one: Run, other: Run) -> list[str]:
 def _trained_on(folder: Path) -> set[str] | None:
     """Ids of the training utterances of a run; None where they are unknown."""
     path = folder / "splits.json"
-    if not path.is_file():
-        return None
-    ids = read_json(path, "split").get("train")
+    ids = read_json(path, "split").get("train") if path.is_file() else None
     return set(ids) if isinstance(ids, list) else None
 
 
 @dataclass(frozen=True)
 class PairedPredictions:
-    """Two models on the same utterances, both sorted by id.
-
-    Attributes
-    ----------
-    one, other : Predictions
-        Of the utterances that both have.
-    only_one, only_other : int
-        Number of utterances that the other model lacks.
-    """
+    """Two models on the same utterances, sorted by id, and how many others each one has."""
 
     one: Predictions
     other: Predictions
@@ -207,19 +176,13 @@ class PairedPredictions:
 def pair_predictions(
     one: Predictions, other: Predictions, names: tuple[str, str] = ("A", "B")
 ) -> PairedPredictions:
-    """Match the predictions of two models by id, sorted by id.
-
-    Parameters
-    ----------
-    one, other : Predictions
-        On test sets of one name; of folds or seeds, pooled.
-    names : (str, str)
-        Of the models, for error messages.
+    """Match the predictions of two models on a test set by id; of folds or seeds, pooled.
 
     Raises
     ------
     SERError
-        If they share no id, or their classes, scales or true labels differ.
+        With the ``names`` of the models, if they share no id, or their classes, scales or true
+        labels differ.
     """
     one = one.by_id()
     place = {utterance_id: n for n, utterance_id in enumerate(other.ids)}
@@ -238,45 +201,42 @@ def pair_predictions(
     )
     sides = both.one, both.other
     if both.classes:
-        _require_same_card(both, "emotions", names)
-        emotions = [[row["emotion"] for row in side.rows] for side in sides]
-        differ = [n for n, (a, b) in enumerate(zip(*emotions, strict=True)) if a != b]
-        _require_same_labels(both, "emotion", emotions, differ, names)
+        emotions = [np.array([row["emotion"] for row in side.rows], object) for side in sides]
+        differ_N = emotions[0] != emotions[1]
+        _require_same(both, "emotions", "emotion", emotions, differ_N, names)
     if both.values:
-        _require_same_card(both, "va_range", names)
-        unrated_N2 = np.full((len(of_one), 2), np.nan)
-        ratings = [unrated_N2 if s.true_va_N2 is None else s.true_va_N2 for s in sides]
+        ratings = [side.ratings_N2 for side in sides]
         same_N2 = np.isclose(*ratings, rtol=0, atol=SAME_RATING, equal_nan=True)
-        differ = np.flatnonzero(~same_N2.all(1))
-        _require_same_labels(both, "valence and arousal", ratings, differ, names)
+        differ_N = ~same_N2.all(axis=1)
+        _require_same(both, "va_range", "valence and arousal", ratings, differ_N, names)
     return both
 
 
-def _require_same_card(both: PairedPredictions, key: str, names: tuple[str, str]) -> None:
+def _require_same(
+    both: PairedPredictions,
+    key: str,
+    what: str,
+    labels: Sequence[np.ndarray],
+    differ_N: np.ndarray,
+    names: tuple[str, str],
+) -> None:
+    """Stop if the models differ in an entry of their cards or in the true labels."""
+    test_set = both.one.card["test_set"]
     one, other = (list(side.card[key]) for side in (both.one, both.other))
     if one != other:
         raise SERError(
-            f"{names[0]} and {names[1]} cannot be compared on {both.one.card['test_set']}: "
+            f"{names[0]} and {names[1]} cannot be compared on {test_set}: "
             f"{key} is {one} for the first and {other} for the second."
         )
-
-
-def _require_same_labels(
-    both: PairedPredictions,
-    what: str,
-    labels: Sequence[Sequence],
-    differ: Sequence[int],
-    names: tuple[str, str],
-) -> None:
-    if len(differ):
-        n = differ[0]
+    if differ_N.any():
+        n = int(np.flatnonzero(differ_N)[0])
         first, second = (
             f"{of_side[n]} from {side.rows[n].get('label_source')}"
             for of_side, side in zip(labels, (both.one, both.other), strict=True)
         )
         raise SERError(
-            f"The true {what} of {len(differ):,} of {len(both.one.ids):,} utterances of "
-            f"{both.one.card['test_set']} differs between {names[0]} and {names[1]} "
+            f"The true {what} of {differ_N.sum():,} of {len(differ_N):,} utterances of "
+            f"{test_set} differs between {names[0]} and {names[1]} "
             f"({both.one.ids[n]}: {first}, {second}). Evaluate both on the same labels."
         )
 
@@ -284,33 +244,39 @@ def _require_same_labels(
 def compare_predictions(pair: PairedPredictions, resamples: int) -> dict:
     """Compare two models on one test set.
 
-    Parameters
-    ----------
-    pair : PairedPredictions
-    resamples : int
-        Bootstrap resamples behind each interval.
-
-    Returns
-    -------
-    dict
-        ``both`` (utterances), ``predictions`` (of either model on them: more where seeds are
-        pooled), ``only_a`` and ``only_b`` (predictions); ``tasks``: emotion, valence and
-        arousal where both models predict it and there are labels, each with ``n`` (utterances),
-        ``drawn`` (what is resampled), its ``primary`` metric and ``metrics``: name -> ``a``,
-        ``b``, ``difference`` (value, low, high; B - A) and ``p``; ``answers``: see
-        :func:`changed_answers`, None without classes.
+    Keys of the result: ``both`` (utterances), ``predictions`` (of either model on them: more
+    where seeds are pooled), ``only_a`` and ``only_b`` (predictions); ``tasks``: emotion,
+    valence and arousal where both models predict it and there are labels, each with ``n``
+    (utterances), ``drawn`` (what is resampled), its ``primary`` metric and ``metrics``: name ->
+    ``a``, ``b``, ``difference`` (value, low, high; B - A) and ``p``; ``answers``: see
+    :func:`changed_answers`, None without classes.
     """
-    rng = np.random.default_rng(pair.one.card["seed"])
-    tasks = {
-        name: _compare_task(name, task, pair, resamples, rng)
-        for name, task in _tasks(pair).items()
-        if task.chosen_N.any()
-    }
+    one, other = pair.one, pair.other
+    rng = np.random.default_rng(one.card["seed"])
+    tasks = {}
+    labelled_N = one.true_N >= 0
+    if pair.classes and labelled_N.any():
+        true_N = one.true_N[labelled_N]
+        answers = [
+            (s.predicted_N[labelled_N], s.log_probs_NC[labelled_N]) for s in (one, other)
+        ]
+        sides = [class_statistics(true_N, *answer) for answer in answers]
+        table = class_metrics(len(one.emotions))
+        tasks["emotion"] = _compare_task(one, labelled_N, table, sides, resamples, rng)
+    for axis, name in enumerate(VALENCE_AROUSAL):
+        rated_N = np.isfinite(one.ratings_N2[:, axis])
+        if pair.values and rated_N.any():
+            true_N = one.ratings_N2[rated_N, axis]
+            predicted = [side.predicted_va_N2[rated_N, axis] for side in (one, other)]
+            # One call for both models: the statistics are centred on the mean of both models'
+            # predictions, so that the sums of a speaker can be swapped between the models.
+            sides = np.split(value_statistics(np.tile(true_N, 2), np.concatenate(predicted)), 2)
+            tasks[name] = _compare_task(one, rated_N, VALUE_METRICS, sides, resamples, rng)
     return {
-        "test_set": pair.one.card["test_set"],
-        "synthetic": bool(pair.one.card.get("synthetic", False)),
-        "both": len(set(pair.one.utterances)),
-        "predictions": len(pair.one.ids),
+        "test_set": one.card["test_set"],
+        "synthetic": bool(one.card.get("synthetic", False)),
+        "both": len(set(one.utterances)),
+        "predictions": len(one.ids),
         "only_a": pair.only_one,
         "only_b": pair.only_other,
         "tasks": tasks,
@@ -318,16 +284,47 @@ def compare_predictions(pair: PairedPredictions, resamples: int) -> dict:
     }
 
 
+def _compare_task(
+    predictions: Predictions,
+    chosen_N: np.ndarray,
+    table: Mapping[str, Metric],
+    sides: Sequence[np.ndarray],
+    resamples: int,
+    rng: np.random.Generator,
+) -> dict:
+    """``chosen_N``: utterances with a label; ``sides``: their statistics under either model."""
+    clusters = clusters_of_rows(predictions, chosen_N)
+    width = sides[0].shape[1]
+    # Side by side, so that one draw of speakers serves both models.
+    sums_BK = resample(np.hstack(sides), clusters, resamples, rng)
+    measures = {metric: m.function for metric, m in table.items() if m.resampled}
+    p_values = paired_permutation_test(*sides, clusters, measures, rng)
+    metrics = {}
+    for metric, measure in measures.items():
+        one, other = (number(measure(side_NK.sum(0))) for side_NK in sides)
+        value = low = high = None
+        if one is not None and other is not None:
+            difference_B = measure(sums_BK[:, width:]) - measure(sums_BK[:, :width])
+            value, (low, high) = other - one, interval(difference_B, clusters.count)
+        difference = {"value": value, "low": low, "high": high}
+        p = p_values[metric]
+        metrics[metric] = {"a": one, "b": other, "difference": difference, "p": p}
+    notes = [text for text in (clusters.note, permutation_note(clusters)) if text]
+    return {
+        "n": len(set(predictions.chosen(np.flatnonzero(chosen_N)).utterances)),
+        "drawn": {"unit": clusters.unit, "count": clusters.count, "notes": notes},
+        "primary": next(metric for metric in metrics if metric in PRIMARY.values()),
+        "metrics": metrics,
+    }
+
+
 def changed_answers(pair: PairedPredictions) -> dict:
     """List the utterances to which the second model gives another answer than the first.
 
-    Returns
-    -------
-    dict
-        ``same`` (number of equal answers), ``counts`` (kind of change -> number) and
-        ``changed``: id, speaker, true emotion, both answers and the kind of change.
+    ``same`` (number of equal answers), ``counts`` (kind of change -> number) and ``changed``:
+    id, speaker, true emotion, both answers and the kind of change.
     """
-    true_N = pair.one.true_N
+    true_N, emotions = pair.one.true_N, pair.one.emotions
     one_N, other_N = pair.one.predicted_N, pair.other.predicted_N
     changed = []
     for n in np.flatnonzero(one_N != other_N):
@@ -342,8 +339,8 @@ def changed_answers(pair: PairedPredictions) -> dict:
                 "id": pair.one.ids[n],
                 "speaker": row.get("speaker"),
                 "emotion": row["emotion"],
-                "a": pair.one.emotions[one_N[n]],
-                "b": pair.one.emotions[other_N[n]],
+                "a": emotions[one_N[n]],
+                "b": emotions[other_N[n]],
                 "change": kind,
             }
         )
@@ -356,104 +353,5 @@ def changed_answers(pair: PairedPredictions) -> dict:
 
 
 def full_name(task: str, metric: str) -> str:
-    """A metric's name where several tasks appear together.
-
-    Examples
-    --------
-    >>> full_name("emotion", "uar"), full_name("valence", "ccc")
-    ('uar', 'valence ccc')
-    """
+    """A metric's name where several tasks appear together: ``uar``, ``valence ccc``."""
     return metric if task == "emotion" else f"{task} {metric}"
-
-
-@dataclass(frozen=True)
-class _Task:
-    """One task of both models, as statistics whose sums over utterances give every metric.
-
-    ``measures`` maps a metric to a function of the sums, shape (..., K) -> (...); ``chosen_N``
-    marks the utterances of the pair that have the label of this task.
-    """
-
-    measures: dict[str, Callable[[np.ndarray], np.ndarray]]
-    one_NK: np.ndarray
-    other_NK: np.ndarray
-    chosen_N: np.ndarray
-
-
-def _tasks(pair: PairedPredictions) -> dict[str, _Task]:
-    tasks = {}
-    if pair.classes:
-        tasks["emotion"] = _emotion(pair)
-    if pair.values and pair.one.true_va_N2 is not None:
-        for axis, name in enumerate(VALENCE_AROUSAL):
-            tasks[name] = _dimension(pair, axis)
-    return tasks
-
-
-def _emotion(pair: PairedPredictions) -> _Task:
-    classes = len(pair.one.emotions)
-    labelled_N = pair.one.true_N >= 0
-    true_N = pair.one.true_N[labelled_N]
-
-    def statistics(side: Predictions) -> np.ndarray:
-        cells_NK = confusion_cells(true_N, side.predicted_N[labelled_N], classes)
-        return np.hstack([cells_NK, score_statistics(true_N, side.log_probs_NC[labelled_N])])
-
-    measures = {
-        name: partial(_of_confusion if name in LABEL_METRICS else _of_scores, metric, classes)
-        for name, metric in (LABEL_METRICS | SCORE_METRICS).items()
-        if metric.resampled
-    }
-    return _Task(measures, statistics(pair.one), statistics(pair.other), labelled_N)
-
-
-def _of_confusion(metric: Metric, classes: int, sums_XK: np.ndarray) -> np.ndarray:
-    cells = classes * classes
-    return metric.function(sums_XK[..., :cells].reshape(*sums_XK.shape[:-1], classes, classes))
-
-
-def _of_scores(metric: Metric, classes: int, sums_XK: np.ndarray) -> np.ndarray:
-    return metric.function(sums_XK[..., classes * classes :])
-
-
-def _dimension(pair: PairedPredictions, axis: int) -> _Task:
-    rated_N = np.isfinite(pair.one.true_va_N2[:, axis])
-    true_N = pair.one.true_va_N2[rated_N, axis]
-    predicted = [side.predicted_va_N2[rated_N, axis] for side in (pair.one, pair.other)]
-    # One call for both models: the statistics are centred on the mean of both models'
-    # predictions, so that the sums of a speaker can be swapped between the models.
-    both_NK = value_statistics(np.tile(true_N, 2), np.concatenate(predicted))
-    measures = {name: m.function for name, m in VALUE_METRICS.items() if m.resampled}
-    return _Task(measures, both_NK[: len(true_N)], both_NK[len(true_N) :], rated_N)
-
-
-def _compare_task(
-    name: str, task: _Task, pair: PairedPredictions, resamples: int, rng: np.random.Generator
-) -> dict:
-    clusters = clusters_of_rows(pair.one, task.chosen_N)
-    width = task.one_NK.shape[1]
-    # Side by side, so that one draw of speakers serves both models.
-    sums_BK = resample(np.hstack([task.one_NK, task.other_NK]), clusters, resamples, rng)
-    sides = task.one_NK, task.other_NK
-    p_values = paired_permutation_test(*sides, clusters, task.measures, rng)
-    metrics = {}
-    for metric, measure in task.measures.items():
-        one, other = (number(measure(side_NK.sum(0))) for side_NK in sides)
-        value = low = high = None
-        if one is not None and other is not None:
-            difference_B = measure(sums_BK[:, width:]) - measure(sums_BK[:, :width])
-            value, (low, high) = other - one, interval(difference_B, clusters.count)
-        difference = {"value": value, "low": low, "high": high}
-        metrics[metric] = {
-            "a": one,
-            "b": other,
-            "difference": difference,
-            "p": p_values[metric],
-        }
-    notes = [text for text in (clusters.note, permutation_note(clusters)) if text]
-    return {
-        "n": len(set(pair.one.chosen(np.flatnonzero(task.chosen_N)).utterances)),
-        "drawn": {"unit": clusters.unit, "count": clusters.count, "notes": notes},
-        "primary": PRIMARY[name],
-        "metrics": metrics,
-    }

@@ -32,28 +32,14 @@ DECIMALS = 3  # values that look the same in a table are equally good
 
 
 def cross(runs: Sequence[Run], resamples: int = RESAMPLES) -> dict:
-    """Evaluate every run on every test set that it predicted.
+    """Evaluate every run on every test set that it predicted, and test it against the first.
 
-    Parameters
-    ----------
-    runs : sequence of Run
-        The others are tested against the first.
-    resamples : int
-
-    Returns
-    -------
-    dict
-        ``models``: label -> folder, protocol, ...; ``metrics``: those that any model has;
-        ``test_sets``: name -> ``synthetic``, ``same_utterances`` (for all models), ``chance``
-        and ``cells``: label -> role, utterances, speakers, metrics, ``best`` (metrics in which
-        no other model is better; never of a model that was trained on the set) and
-        ``against_first``: tested metric -> ``n``, ``drawn``, ``difference`` to the first model,
-        ``p`` and ``p_holm``, corrected for all tests of the matrix.
-
-    Raises
-    ------
-    SERError
-        If the labels or classes of a test set differ between models.
+    Keys of the result: ``models``: label -> folder, protocol, ...; ``metrics``: those that any
+    model has; ``test_sets``: name -> ``synthetic``, ``same_utterances`` (for all models),
+    ``chance`` and ``cells``: label -> role, utterances, speakers, metrics, ``best`` (metrics in
+    which no other model is better; never of a model that was trained on the set) and
+    ``against_first``: tested metric -> ``n``, ``drawn``, ``difference`` to the first model,
+    ``p`` and ``p_holm``, corrected for all tests of the matrix.
     """
     labels = label_runs(runs)
     by_label = dict(zip(labels, runs, strict=True))
@@ -109,12 +95,11 @@ def _cell(predictions: Predictions, resamples: int) -> dict:
     scored = score(predictions, resamples, np.random.default_rng(predictions.card["seed"]))
     values = scored.metrics()
     classification = scored.classification or {"classes_present": 0, "confusion": None}
-    tasks = [scored.classification, *(scored.regression or {}).values()]
     return {
         "role": predictions.card["role"],
         "protocol": predictions.card["protocol"],
         "utterances": len(set(predictions.utterances)),
-        "speakers": len({row.get("speaker") for row in predictions.rows} - {None}),
+        "speakers": len(predictions.speakers),
         "classes_present": classification["classes_present"],
         "emotions": predictions.emotions,
         "confusion": classification["confusion"],
@@ -123,7 +108,7 @@ def _cell(predictions: Predictions, resamples: int) -> dict:
             for metric in SHOWN
             if metric in values and values[metric]["value"] is not None
         },
-        "notes": list(dict.fromkeys(t["drawn"]["note"] for t in tasks if t and t["n"])),
+        "notes": scored.notes,
         "best": [],
         "against_first": {},
     }

@@ -15,13 +15,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ser_brain.data.splits import absence
-from ser_brain.evaluation.calibration import score_statistics
 from ser_brain.evaluation.metrics import (
-    LABEL_METRICS,
     SCORE_METRICS,
     VALUE_METRICS,
     Metric,
-    confusion_cells,
+    class_metrics,
+    class_statistics,
     confusion_matrix,
     number,
     per_class,
@@ -49,13 +48,10 @@ CARD_KEYS = (
 def evaluate_run(run: Run, resamples: int = RESAMPLES) -> dict:
     """Evaluate a run on each of its test sets, with the bootstrap seed of its card.
 
-    Returns
-    -------
-    dict
-        ``run``: its record; ``incomplete``: test set -> why it is excluded; ``test_sets``:
-        name -> see :func:`evaluate`. Predictions of several parts (folds, seeds) are pooled,
-        and each evaluation also has ``parts``: part -> metric -> value, and ``spread``: metric
-        -> mean and standard deviation (n - 1) over the parts.
+    ``run``: its record; ``incomplete``: test set -> why it is excluded; ``test_sets``: name ->
+    see :func:`evaluate`. Predictions of several parts (folds, seeds) are pooled, and each
+    evaluation also has ``parts``: part -> metric -> value, and ``spread``: metric -> mean and
+    standard deviation (n - 1) over the parts.
     """
     evaluations = {}
     for name, parts in run.test_sets.items():
@@ -84,32 +80,20 @@ def _over_parts(parts: Mapping[str, Predictions]) -> dict:
 
 
 def evaluate(predictions: Predictions, seed: int, resamples: int = RESAMPLES) -> dict:
-    """Evaluate the predictions on one test set.
+    """Evaluate the predictions on one test set; the same seed gives the same intervals.
 
-    Parameters
-    ----------
-    predictions : Predictions
-    seed : int
-        Of the bootstrap: the same seed gives the same intervals.
-    resamples : int
-
-    Returns
-    -------
-    dict
-        test_set, role, kind, other facts of the card, ``counts``, ``classification`` and
-        ``regression`` (each None where the model does not predict it), ``groups``,
-        ``interval_notes`` and ``absent`` (warnings about classes without an utterance). A
-        metric is ``{"value", "low", "high"}``. Where a temperature is known, ``classification``
-        has ``calibrated``: the temperature, and the metrics after scaling.
+    Keys of the result: test_set, role, kind, other facts of the card, ``counts``,
+    ``classification`` and ``regression`` (each None where the model does not predict it),
+    ``groups``, ``interval_notes`` and ``absent`` (warnings about classes without an utterance).
+    A metric is ``{"value", "low", "high"}``. Where a temperature is known, ``classification``
+    has ``calibrated``: the temperature, and the metrics after scaling.
     """
     predictions = predictions.by_id()
     card, rng = predictions.card, np.random.default_rng(seed)
     scored = score(predictions, resamples, rng)
-    kind = "multiobjective"
-    if scored.regression is None:
-        kind = "classification"
-    elif scored.classification is None:
-        kind = "regression"
+    kind = "classification" if scored.classification else "regression"
+    if scored.classification and scored.regression:
+        kind = "multiobjective"
     return {
         **{key: card.get(key) for key in CARD_KEYS},
         "va_range": list(card["va_range"]),
@@ -117,7 +101,7 @@ def evaluate(predictions: Predictions, seed: int, resamples: int = RESAMPLES) ->
         "kind": kind,
         "counts": _counts(predictions),
         "bootstrap": {"resamples": resamples, "seed": seed, "level": LEVEL},
-        "interval_notes": _interval_notes(scored),
+        "interval_notes": [note for note in scored.notes if note],
         "absent": _absent(card["test_set"], scored.classification),
         "classification": scored.classification,
         "regression": scored.regression,
@@ -128,7 +112,6 @@ def evaluate(predictions: Predictions, seed: int, resamples: int = RESAMPLES) ->
 def _counts(predictions: Predictions) -> dict:
     # Several models may predict one utterance; it is counted once.
     rows = list(dict(zip(predictions.utterances, predictions.rows, strict=True)).values())
-    speakers = [row.get("speaker") for row in rows]
     durations = [row["duration"] for row in rows if row.get("duration") is not None]
     emotions = _tally(row["emotion"] for row in rows if row["emotion"] is not None)
     inside = {name: count for name, count in emotions.items() if name in predictions.emotions}
@@ -136,8 +119,8 @@ def _counts(predictions: Predictions) -> dict:
     return {
         "predictions": len(predictions.rows),
         "utterances": len(rows),
-        "speakers": len(set(speakers) - {None}),
-        "without_speaker": sum(speaker is None for speaker in speakers),
+        "speakers": len(predictions.speakers),
+        "without_speaker": sum(row.get("speaker") is None for row in rows),
         "duration_s": float(sum(durations)),
         "without_duration": len(rows) - len(durations),
         "with_emotion": sum(inside.values()),
@@ -156,45 +139,33 @@ def _tally(values: Iterable[str | None]) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def _interval_notes(scored: Scored) -> list[str]:
-    """Cautions about the intervals of a set, each once."""
-    tasks = [scored.classification, *(scored.regression or {}).values()]
-    notes = [task["drawn"]["note"] for task in tasks if task and task["n"]]
-    return list(dict.fromkeys(note for note in notes if note))
-
-
 def _absent(test_set: str, classification: Mapping | None) -> list[str]:
-    if not (classification and classification["n"]):
-        return []
-    lines = classification["per_class"]
+    lines = classification["per_class"] if classification and classification["n"] else []
     absent = [line["emotion"] for line in lines if not line["support"]]
     return [absence(test_set, absent)] if absent else []
 
 
 @dataclass
 class Scored:
-    """What :func:`score` computes.
+    """The results of either task, None where the model does not do it.
 
-    Attributes
-    ----------
-    classification : dict or None
-        None for a regression model.
-    regression : dict or None
-        Dimension -> results; None for a classification model.
-    draws : dict
-        Metric (``uar``, ``valence ccc``) -> its value on every resample.
-    clusters : dict
-        Metric -> number of speakers (or utterances) to draw from.
+    ``draws``: metric (``uar``, ``valence ccc``) -> its value on every resample, and the number
+    of speakers (or utterances) that were drawn from.
     """
 
     classification: dict | None = None
-    regression: dict | None = None
-    draws: dict[str, np.ndarray] = field(default_factory=dict)
-    clusters: dict[str, int] = field(default_factory=dict)
+    regression: dict[str, dict] | None = None  # by dimension
+    draws: dict[str, tuple[np.ndarray, int]] = field(default_factory=dict)
 
     def metrics(self) -> dict[str, dict]:
         """Metric -> ``{"value", "low", "high"}``, with keys as in ``draws``."""
         return all_metrics(self.classification, self.regression)
+
+    @property
+    def notes(self) -> list[str]:
+        """Cautions about the intervals, each once; an empty one where there is none."""
+        tasks = [self.classification, *(self.regression or {}).values()]
+        return list(dict.fromkeys(t["drawn"]["note"] for t in tasks if t and t["n"]))
 
 
 def all_metrics(classification: Mapping | None, regression: Mapping | None) -> dict[str, dict]:
@@ -221,44 +192,36 @@ def score(predictions: Predictions, resamples: int, rng: np.random.Generator) ->
 def _classification(
     predictions: Predictions, resamples: int, rng: np.random.Generator, scored: Scored
 ) -> dict:
-    classes = len(predictions.emotions)
     labelled_N = predictions.true_N >= 0
     true_N, predicted_N = predictions.true_N[labelled_N], predictions.predicted_N[labelled_N]
     log_probs = [predictions.log_probs_NC[labelled_N]]
     if predictions.temperature_N is not None:
         log_probs.append(predictions.calibrated_NC[labelled_N])
-    # Side by side, so that one draw of speakers serves all metrics.
-    statistics = [confusion_cells(true_N, predicted_N, classes)]
-    statistics += [score_statistics(true_N, each_NC) for each_NC in log_probs]
     clusters = clusters_of_rows(predictions, labelled_N)
-    sums_BK = resample(np.hstack(statistics), clusters, resamples, rng)
-    ends = np.cumsum([each_NK.shape[1] for each_NK in statistics])
-    cells_BK, *of_scores = np.split(sums_BK, ends[:-1], axis=1)
+    statistics_NK = class_statistics(true_N, predicted_N, *log_probs)
+    sums = statistics_NK.sum(0), resample(statistics_NK, clusters, resamples, rng)
+    classes = len(predictions.emotions)
+    utterances = true_N, log_probs[0]
+    metrics, draws = _measure(class_metrics(classes), *sums, utterances, clusters)
+    scored.draws |= draws
     confusion_CC = confusion_matrix(true_N, predicted_N, classes)
-    confusion_BCC = cells_BK.reshape(-1, classes, classes)
-    metrics, draws = _measure(LABEL_METRICS, confusion_CC, confusion_BCC, (), clusters)
-    (more, more_draws), *calibrated = [
-        _measure(SCORE_METRICS, each_NK.sum(0), each_BK, (true_N, each_NC), clusters)
-        for each_NK, each_BK, each_NC in zip(statistics[1:], of_scores, log_probs, strict=True)
-    ]
-    scored.draws.update(draws | more_draws)
-    scored.clusters.update(dict.fromkeys(draws | more_draws, clusters.count))
     result = {
         "n": len(true_N),
         "classes_present": int((confusion_CC.sum(1) > 0).sum()),
-        "metrics": metrics | more,
-        "per_class": [
-            {key: number(v) if isinstance(v, float) else v for key, v in line.items()}
-            for line in per_class(confusion_CC, predictions.emotions)
-        ],
+        "metrics": metrics,
+        "per_class": per_class(confusion_CC, predictions.emotions),
         "confusion": confusion_CC.tolist(),
         "drawn": _drawn(clusters),
     }
-    if calibrated:
+    if len(log_probs) > 1:
+        # The statistics of these scores are the last three.
+        of_scores = (each[..., -3:] for each in sums)
+        utterances = true_N, log_probs[1]
+        metrics, _ = _measure(SCORE_METRICS, *of_scores, utterances, clusters)
         # One number, or the lowest and highest where parts have their own.
         low, high = (float(end(predictions.temperature_N)) for end in (np.min, np.max))
         temperature = low if low == high else [low, high]
-        result["calibrated"] = {"temperature": temperature, "metrics": calibrated[0][0]}
+        result["calibrated"] = {"temperature": temperature, "metrics": metrics}
     return result
 
 
@@ -269,19 +232,14 @@ def _dimension(
     rng: np.random.Generator,
     scored: Scored,
 ) -> dict:
-    all_true_N = np.full(len(predictions.ids), np.nan)
-    if predictions.true_va_N2 is not None:
-        all_true_N = predictions.true_va_N2[:, axis]
-    rated_N = np.isfinite(all_true_N)
-    true_N, predicted_N = all_true_N[rated_N], predictions.predicted_va_N2[rated_N, axis]
+    rated_N = np.isfinite(predictions.ratings_N2[:, axis])
+    true_N, predicted_N = predictions.ratings_N2, predictions.predicted_va_N2
+    true_N, predicted_N = true_N[rated_N, axis], predicted_N[rated_N, axis]
     clusters = clusters_of_rows(predictions, rated_N)
     statistics_NK = value_statistics(true_N, predicted_N)
-    sums_BK = resample(statistics_NK, clusters, resamples, rng)
-    rated = (true_N, predicted_N)
-    metrics, draws = _measure(VALUE_METRICS, statistics_NK.sum(0), sums_BK, rated, clusters)
-    for name, estimates_B in draws.items():
-        scored.draws[f"{VALENCE_AROUSAL[axis]} {name}"] = estimates_B
-        scored.clusters[f"{VALENCE_AROUSAL[axis]} {name}"] = clusters.count
+    sums = statistics_NK.sum(0), resample(statistics_NK, clusters, resamples, rng)
+    metrics, draws = _measure(VALUE_METRICS, *sums, (true_N, predicted_N), clusters)
+    scored.draws |= {f"{VALENCE_AROUSAL[axis]} {name}": each for name, each in draws.items()}
     low, high = predictions.card["va_range"]
     scaled = {}
     for name, metric in VALUE_METRICS.items():
@@ -302,20 +260,21 @@ def _dimension(
 
 def _measure(
     table: Mapping[str, Metric],
-    sums: np.ndarray,
-    resampled_sums: np.ndarray,
-    utterances: tuple,
+    sums_K: np.ndarray,
+    sums_BK: np.ndarray,
+    utterances: tuple[np.ndarray, np.ndarray],
     clusters: Clusters,
-) -> tuple[dict[str, dict], dict[str, np.ndarray]]:
-    """Every metric of a table with its interval, and its values on the resamples."""
+) -> tuple[dict[str, dict], dict[str, tuple[np.ndarray, int]]]:
+    """Every metric of a table with its interval, and what :class:`Scored` has as ``draws``."""
     results, draws = {}, {}
     for name, metric in table.items():
         low = high = None
         if metric.resampled:
-            value = number(metric.function(sums))
-            draws[name] = np.asarray(metric.function(resampled_sums))
+            value = number(metric.function(sums_K))
+            estimates_B = metric.function(sums_BK)
+            draws[name] = estimates_B, clusters.count
             if value is not None:
-                low, high = interval(draws[name], clusters.count)
+                low, high = interval(estimates_B, clusters.count)
         else:
             value = number(metric.function(*utterances))
         results[name] = {"value": value, "low": low, "high": high}
@@ -340,15 +299,12 @@ def subgroup_metrics(
 ) -> dict[str, dict]:
     """Evaluate each gender, language, corpus and speaker of a test set, and compare them.
 
-    Returns
-    -------
-    dict
-        Grouping -> ``levels`` (name -> utterances, speakers, classes and metrics), ``unknown``
-        (utterances without this fact) and ``gaps`` (metric -> highest and lowest group, their
-        difference and its interval, the groups resampled independently). Only groupings with
-        two groups or more. Picking the two extremes of several groups makes their gap larger
-        than that of two groups chosen in advance. The interval of a single speaker would
-        resample utterances and not cover other speakers, so a group of one speaker has none.
+    Grouping (of two groups or more) -> ``levels`` (name -> utterances, speakers, classes and
+    metrics), ``unknown`` (utterances without this fact) and ``gaps`` (metric -> highest and
+    lowest group, their difference and its interval, the groups resampled independently).
+    Picking the two extremes of several groups makes their gap larger than that of two groups
+    chosen in advance. The interval of a single speaker would resample utterances and not cover
+    other speakers, so a group of one speaker has none.
     """
     found = {}
     for key in GROUPED_BY:
@@ -373,7 +329,7 @@ def subgroup_metrics(
 def _level(part: Predictions, scored: Scored, key: str) -> dict:
     level = {
         "utterances": len(set(part.utterances)),
-        "speakers": len({row.get("speaker") for row in part.rows} - {None}),
+        "speakers": len(part.speakers),
         "metrics": scored.metrics(),
     }
     if key == "speaker":
@@ -389,26 +345,23 @@ def _level(part: Predictions, scored: Scored, key: str) -> dict:
 
 
 def _is_one_speaker(part: Predictions) -> bool:
-    speakers = {row.get("speaker") for row in part.rows}
-    return len(speakers) == 1 and None not in speakers
+    return len(part.speakers) == 1 and all(row.get("speaker") is not None for row in part.rows)
 
 
 def _gaps(scores: Mapping[str, Scored], single: set[str]) -> dict[str, dict]:
     gaps = {}
     metrics = {name: scored.metrics() for name, scored in scores.items()}
     for metric in next(iter(metrics.values())):
-        ranked = sorted(
-            (found[metric]["value"], name)
-            for name, found in metrics.items()
-            if found[metric]["value"] is not None
-        )
+        values = {name: found[metric]["value"] for name, found in metrics.items()}
+        ranked = sorted((value, name) for name, value in values.items() if value is not None)
         if len(ranked) < 2:
             continue
         (low_value, lowest), (high_value, highest) = ranked[0], ranked[-1]
         gap = {"highest": highest, "lowest": lowest, "value": high_value - low_value}
         gaps[metric] = gap | NO_INTERVAL
         if metric in scores[highest].draws and single.isdisjoint((highest, lowest)):
-            gap_B = scores[highest].draws[metric] - scores[lowest].draws[metric]
-            clusters = min(scores[name].clusters[metric] for name in (highest, lowest))
-            gaps[metric]["low"], gaps[metric]["high"] = interval(gap_B, clusters)
+            high_B, of_high = scores[highest].draws[metric]
+            low_B, of_low = scores[lowest].draws[metric]
+            ends = interval(high_B - low_B, min(of_high, of_low))
+            gaps[metric]["low"], gaps[metric]["high"] = ends
     return gaps

@@ -1,54 +1,55 @@
 """Label errors: does the documentation of a corpus swap the names of its classes?
 
 A corpus with two names swapped looks like one on which a model does badly. The difference is
-that the model does well once the names are swapped back, which
-:mod:`ser_brain.evaluation.label_swaps` tests.
+that the model does well once the names are swapped back.
 
-Axes: N utterances, C classes (first as labelled, then as scored), S speakers, R random namings.
+The agreement of label y with class c is the mean log-probability of c over utterances labelled
+y, minus the model's general preference for c: a model that nearly always predicts neutral does
+not agree with any label the more for it. The best assignment of names has the highest total
+agreement (Kuhn 1955, doi:10.1002/nav.3800020109). It consists of swaps, and each is judged by
+how consistently the speakers gain from it, compared with random namings of every speaker's
+classes (the maximum over swaps, as in Westfall and Young 1993, Resampling-Based Multiple
+Testing). Whole classes of a speaker are renamed, not single utterances: how a speaker plays
+anger is one observation, however many clips of it there are.
+
+Axes: N utterances, C classes (first as labelled, then as scored), S speakers, R namings.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
+from scipy.special import log_softmax
 
+from ser_brain.core.errors import SERError
 from ser_brain.core.tables import Table, to_text
 from ser_brain.data.corpora import is_of
 from ser_brain.data.experiment import Protocol
-from ser_brain.evaluation.label_swaps import (
-    LabelledScores,
-    LabelSwap,
-    find_swaps,
-    labelled_scores,
-    next_in,
-    random_consistencies,
-    speaker_cells,
-    speaker_gains,
-)
 from ser_brain.evaluation.metrics import confusion_matrix
 from ser_brain.evaluation.predictions import Predictions
 from ser_brain.evaluation.runs import pool
 
 LEVEL = 0.05
 CLIPS_PER_CLASS = 3
+NAMINGS = 1999
+
+# In a large corpus, the slightest tendency of a model to confuse two classes is significant. A
+# swap must also win back this much recall.
+LEAST_RECALL_GAIN = 0.1
 
 
 def check_labels(parts: Mapping[str, Predictions], level: float = LEVEL) -> dict:
-    """Look for swapped class names in the predictions on one test set.
+    """Look for swapped class names in the predictions on one test set, part by part.
 
-    Parameters
-    ----------
-    parts : mapping
-        Part -> predictions, as in :attr:`ser_brain.evaluation.runs.Run.test_sets`. Where
-        several models predict one utterance, their log-probabilities are averaged, since they
-        are one observation.
-    level : float
-        The share of correct test sets for which a model that knows nothing of emotions would
-        raise a false alarm; a better model raises fewer.
+    Where several models predict one utterance, their log-probabilities are averaged, since they
+    are one observation. ``level``: the share of correct test sets for which a model that knows
+    nothing of emotions would raise a false alarm; a better model raises fewer.
 
     Returns
     -------
@@ -58,11 +59,6 @@ def check_labels(parts: Mapping[str, Predictions], level: float = LEVEL) -> dict
         clips to listen to; ``uar`` and ``freed_uar`` (without the model's preferences), as
         documented and with names swapped back; where it is silent, ``unseen``: pairs of classes
         whose swap these predictions would not reveal.
-
-    Raises
-    ------
-    SERError
-        If the parts differ or the model gives no probabilities.
     """
     pooled = pool(parts)
     card = pooled.card
@@ -79,32 +75,98 @@ def check_labels(parts: Mapping[str, Predictions], level: float = LEVEL) -> dict
     }
     if not scores.ids:
         return facts | {"verdict": "untested", "exchanges": []}
-    evidence = _evidence(scores)
-    random_R = random_consistencies(evidence.cells_SCC, np.random.default_rng(card["seed"]))
-    found = find_swaps(evidence.cells_SCC, evidence.debiased_recall_CC, random_R)
+    cells_SCC, preference_SC = speaker_cells(
+        scores.log_probs_NC, scores.true_N, scores.speaker_N
+    )
+    debiased_NC = scores.log_probs_NC - preference_SC[scores.speaker_N]
+    recall_CC = _recalls(scores, scores.predicted_N)
+    debiased_recall_CC = _recalls(scores, debiased_NC.argmax(axis=1))
+    random_R = random_consistencies(cells_SCC, np.random.default_rng(card["seed"]))
+    found = find_swaps(cells_SCC, debiased_recall_CC, random_R)
     credible = [swap for swap in found if swap.is_credible(level)]
+    # Pairs of classes whose swap in the documentation the test would not find. The distribution
+    # over random namings does not depend on the documented one, so it is reused.
+    unseen, pairs = [], combinations(range(len(scores.emotions)), 2)
+    for pair in pairs if not credible else ():
+        named_C = np.arange(len(scores.emotions))
+        named_C[list(pair)] = pair[::-1]
+        swaps = find_swaps(cells_SCC[:, named_C], debiased_recall_CC[named_C], random_R)
+        if not any(swap.cycle == pair and swap.is_credible(level) for swap in swaps):
+            unseen.append([scores.emotions[label] for label in pair])
     return facts | {
         "verdict": "exchanged" if credible else "silent",
         "p": found[0].p if found else 1.0,
-        "exchanges": [_describe(swap, scores, evidence) for swap in credible],
-        "uar": _uar(evidence.recall_CC, credible),
-        "freed_uar": _uar(evidence.debiased_recall_CC, credible),
-        "unseen": [] if credible else _unseen(scores.emotions, evidence, random_R, level),
+        "exchanges": [_describe(swap, scores, cells_SCC, debiased_NC) for swap in credible],
+        "uar": _uar(recall_CC, credible),
+        "freed_uar": _uar(debiased_recall_CC, credible),
+        "unseen": unseen,
     }
 
 
 @dataclass(frozen=True)
-class _Evidence:
-    """How labels and predictions go together; ``debiased``: without the model's preferences.
+class LabelledScores:
+    """Labelled utterances of speakers with two classes or more; ``skipped``: why -> how many.
 
-    ``recall_CC``: label, class -> share of the utterances labelled so that are predicted as the
-    class. ``cells_SCC``: see :func:`ser_brain.evaluation.label_swaps.speaker_cells`.
+    ``predicted_N`` is of all the model's classes: C for one that does not occur as a label.
     """
 
-    cells_SCC: np.ndarray
-    debiased_NC: np.ndarray
-    recall_CC: np.ndarray
-    debiased_recall_CC: np.ndarray
+    ids: list[str]
+    emotions: list[str]  # those that occur as labels
+    true_N: np.ndarray
+    speaker_N: np.ndarray
+    log_probs_NC: np.ndarray  # of the classes that occur
+    predicted_N: np.ndarray
+    skipped: dict[str, int]
+
+
+def labelled_scores(parts: Mapping[str, Predictions]) -> LabelledScores:
+    """Average the log-probabilities of all models that predict an utterance."""
+    scores, facts = defaultdict(list), {}
+    for name, part in parts.items():
+        if part.log_probs_NC is None:
+            raise SERError(
+                f"The {name} of {part.card['experiment']} gives no class probabilities. To "
+                "check labels, use a model of emotion classes."
+            )
+        for place, utterance_id in enumerate(part.ids):
+            scores[utterance_id].append(part.log_probs_NC[place])
+            facts[utterance_id] = int(part.true_N[place]), part.rows[place].get("speaker")
+    ids, skipped = _testable(facts)
+    labels = sorted({facts[i][0] for i in ids})
+    speakers = sorted({facts[i][1] for i in ids})
+    model_classes = next(iter(parts.values())).emotions
+    means_NC = np.array([np.mean(scores[i], axis=0) for i in ids])
+    means_NC = log_softmax(means_NC.reshape(len(ids), len(model_classes)), axis=1)
+    place_of = np.full(len(model_classes), len(labels))
+    place_of[labels] = np.arange(len(labels))
+    return LabelledScores(
+        ids,
+        [model_classes[label] for label in labels],
+        place_of[[facts[i][0] for i in ids]],
+        np.searchsorted(speakers, [facts[i][1] for i in ids]),
+        means_NC[:, labels],
+        place_of[means_NC.argmax(axis=1)],
+        skipped,
+    )
+
+
+def _testable(facts: Mapping[str, tuple]) -> tuple[list[str], dict[str, int]]:
+    """Ids of utterances that another naming of the speaker's classes can change; the others."""
+    classes_of = defaultdict(set)
+    for label, speaker in facts.values():
+        if label >= 0:
+            classes_of[speaker].add(label)
+    kept, skipped = [], Counter()
+    for utterance_id, (label, speaker) in sorted(facts.items()):
+        if label < 0:
+            skipped["without a label of the classes"] += 1
+        elif speaker is None:
+            skipped["of an unknown speaker"] += 1
+        elif len(classes_of[speaker]) < 2:
+            skipped["of a speaker with one class only"] += 1
+        else:
+            kept.append(utterance_id)
+    return kept, dict(skipped)
 
 
 def _is_trained_on(predictions: Predictions) -> bool:
@@ -116,19 +178,6 @@ def _is_trained_on(predictions: Predictions) -> bool:
     trained = Protocol.of(card).corpora
     tested = {row.get("corpus") or card["test_set"] for row in predictions.rows}
     return card["role"] == "train" or any(is_of(corpus, trained) for corpus in tested)
-
-
-def _evidence(scores: LabelledScores) -> _Evidence:
-    cells_SCC, preference_SC = speaker_cells(
-        scores.log_probs_NC, scores.true_N, scores.speaker_N
-    )
-    debiased_NC = scores.log_probs_NC - preference_SC[scores.speaker_N]
-    return _Evidence(
-        cells_SCC,
-        debiased_NC,
-        _recalls(scores, scores.predicted_N),
-        _recalls(scores, debiased_NC.argmax(axis=1)),
-    )
 
 
 def _recalls(scores: LabelledScores, predicted_N: np.ndarray) -> np.ndarray:
@@ -148,27 +197,123 @@ def _uar(recall_CC: np.ndarray, swaps: Sequence[LabelSwap]) -> dict[str, float]:
     }
 
 
-def _unseen(
-    emotions: Sequence[str], evidence: _Evidence, random_R: np.ndarray, level: float
-) -> list[list[str]]:
-    """Pairs of classes whose swap in the documentation the test would not find.
+@dataclass(frozen=True)
+class LabelSwap:
+    """Classes whose names are swapped, or rotated among three or more.
 
-    The distribution over random namings does not depend on the documented one, so it is reused.
+    Utterances labelled with a class of ``cycle`` sound like the next one; the last like the
+    first.
+    """
+
+    cycle: tuple[int, ...]
+    consistency: float  # how evenly the speakers gain from it: sqrt(S) where all gain the same
+    p: float  # share of random namings that show a swap as consistent
+    recall_gain: float  # by how much the mean recall of these classes rises
+
+    def is_credible(self, level: float) -> bool:
+        """Whether it is neither chance nor a mere tendency of the model."""
+        return self.p <= level and self.recall_gain >= LEAST_RECALL_GAIN
+
+
+def find_swaps(
+    cells_SCC: np.ndarray, recall_CC: np.ndarray, random_R: np.ndarray
+) -> list[LabelSwap]:
+    """Find the swaps that make up the best assignment, the most likely first.
+
+    See :func:`speaker_cells` and :func:`random_consistencies`; ``recall_CC``: label, class ->
+    share of the utterances labelled so that are recognised as the class.
     """
     found = []
-    for pair in combinations(range(len(emotions)), 2):
-        named_C = np.arange(len(emotions))
-        named_C[list(pair)] = pair[::-1]
-        swaps = find_swaps(
-            evidence.cells_SCC[:, named_C], evidence.debiased_recall_CC[named_C], random_R
-        )
-        if not any(swap.cycle == pair and swap.is_credible(level) for swap in swaps):
-            found.append([emotions[label] for label in pair])
+    for cycle in best_cycles(cells_SCC):
+        labels, classes = list(cycle), next_in(cycle)
+        recall_gain = (recall_CC[labels, classes] - recall_CC[labels, labels]).mean()
+        consistency = _consistency(cells_SCC, cycle)
+        # The tolerance keeps rounding from separating namings that are equally consistent.
+        p = (1 + np.sum(random_R >= consistency - 1e-9)) / (1 + len(random_R))
+        found.append(LabelSwap(cycle, consistency, float(p), float(recall_gain)))
+    return sorted(found, key=lambda swap: swap.p)
+
+
+def speaker_cells(
+    log_probs_NC: np.ndarray, true_N: np.ndarray, speaker_N: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean log-probabilities of each speaker's classes, without the model's preferences.
+
+    Returns
+    -------
+    cells_SCC : ndarray
+        Speaker, label -> score of each class; NaN where the speaker has no such label.
+    preference_SC : ndarray
+        What was subtracted: the mean over the speaker's labels, each with the same weight.
+    """
+    speakers, classes = speaker_N.max() + 1, log_probs_NC.shape[1]
+    cells_SCC = np.zeros((speakers, classes, classes))
+    counts_SC = np.zeros((speakers, classes))
+    np.add.at(cells_SCC, (speaker_N, true_N), log_probs_NC)
+    np.add.at(counts_SC, (speaker_N, true_N), 1)
+    cells_SCC /= np.where(counts_SC > 0, counts_SC, np.nan)[:, :, None]
+    preference_SC = np.nanmean(cells_SCC, axis=1)
+    return cells_SCC - preference_SC[:, None], preference_SC
+
+
+def random_consistencies(cells_SCC: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Name each speaker's classes at random, R times: the most consistent swap of each naming.
+
+    0 where the random names agree best as they are.
+    """
+    labelled_SC = ~np.isnan(cells_SCC[:, :, 0])
+    in_order_SC = np.argsort(~labelled_SC, axis=1, kind="stable")
+    names_SC = np.empty_like(in_order_SC)
+    found_R = np.zeros(NAMINGS)
+    for r in range(NAMINGS):
+        # Only labels that a speaker has are shuffled: absent ones come last in both orders.
+        drawn_SC = np.where(labelled_SC, rng.random(labelled_SC.shape), 1)
+        np.put_along_axis(names_SC, in_order_SC, np.argsort(drawn_SC, axis=1), axis=1)
+        named_SCC = np.take_along_axis(cells_SCC, names_SC[:, :, None], axis=1)
+        cycles = best_cycles(named_SCC)
+        found_R[r] = max((_consistency(named_SCC, cycle) for cycle in cycles), default=0)
+    return found_R
+
+
+def best_cycles(cells_SCC: np.ndarray) -> list[tuple[int, ...]]:
+    """The cycles in the assignment of highest agreement; every speaker has the same weight."""
+    _, assigned_C = linear_sum_assignment(np.nanmean(cells_SCC, axis=0), maximize=True)
+    found, seen = [], set()
+    for start in range(len(assigned_C)):
+        cycle = []
+        while start not in seen:
+            seen.add(start)
+            cycle.append(start)
+            start = int(assigned_C[start])
+        if len(cycle) > 1:
+            found.append(tuple(cycle))
     return found
 
 
-def _describe(swap: LabelSwap, scores: LabelledScores, evidence: _Evidence) -> dict:
-    gains_S = speaker_gains(evidence.cells_SCC, swap.cycle)
+def next_in(cycle: Sequence[int]) -> list[int]:
+    """For each class of a cycle, the class it sounds like."""
+    return [*cycle[1:], cycle[0]]
+
+
+def speaker_gains(cells_SCC: np.ndarray, cycle: Sequence[int]) -> np.ndarray:
+    """The gain in agreement of each speaker who has all classes of a swap."""
+    labels = list(cycle)
+    gains_SK = cells_SCC[:, labels, next_in(cycle)] - cells_SCC[:, labels, labels]
+    gains_S = gains_SK.sum(axis=1)
+    return gains_S[np.isfinite(gains_S)]
+
+
+def _consistency(cells_SCC: np.ndarray, cycle: Sequence[int]) -> float:
+    """Sum of the speakers' gains divided by their root sum of squares: at most sqrt(S)."""
+    gains_S = speaker_gains(cells_SCC, cycle)
+    length = np.linalg.norm(gains_S)
+    return float(gains_S.sum() / length) if length > 0 else 0.0
+
+
+def _describe(
+    swap: LabelSwap, scores: LabelledScores, cells_SCC: np.ndarray, debiased_NC: np.ndarray
+) -> dict:
+    gains_S = speaker_gains(cells_SCC, swap.cycle)
     return {
         "classes": [scores.emotions[label] for label in swap.cycle],
         "p": swap.p,
@@ -178,35 +323,32 @@ def _describe(swap: LabelSwap, scores: LabelledScores, evidence: _Evidence) -> d
         "clips": [
             clip
             for label, other in zip(swap.cycle, next_in(swap.cycle), strict=True)
-            for clip in _clips(label, other, scores, evidence)
+            for clip in _clips(label, other, scores, debiased_NC)
         ],
     }
 
 
-def _clips(label: int, other: int, scores: LabelledScores, evidence: _Evidence) -> list[dict]:
+def _clips(
+    label: int, other: int, scores: LabelledScores, debiased_NC: np.ndarray
+) -> list[dict]:
     """The utterances labelled so that sound most clearly like the other class."""
     labelled = np.flatnonzero(scores.true_N == label)
-    excess = evidence.debiased_NC[labelled, other] - evidence.debiased_NC[labelled, label]
+    excess = debiased_NC[labelled, other] - debiased_NC[labelled, label]
     clearest = labelled[np.argsort(-excess, kind="stable")[:CLIPS_PER_CLASS]]
+    probs_NC = np.exp(scores.log_probs_NC)
     return [
         {
             "id": scores.ids[i],
             "documented": scores.emotions[label],
             "sounds_like": scores.emotions[other],
-            "probabilities": dict(
-                zip(scores.emotions, np.exp(scores.log_probs_NC[i]).tolist(), strict=True)
-            ),
+            "probabilities": dict(zip(scores.emotions, probs_NC[i].tolist(), strict=True)),
         }
         for i in clearest
     ]
 
 
 def labels_text(facts: Mapping) -> str:
-    """The result of :func:`check_labels` for a terminal.
-
-    One line where the labels agree as documented; otherwise each swap, its effect on the UAR,
-    and the clips to listen to first.
-    """
+    """The result of :func:`check_labels` for a terminal."""
     if facts["verdict"] == "exchanged":
         return "\n".join(_swapped_lines(facts))
     if facts["verdict"] == "untested":

@@ -2,7 +2,7 @@
 
 A *resampled* metric is a function of sums over utterances, so that the bootstrap can weight
 speakers; it takes arrays with any leading axes X. The others take the utterances themselves and
-have no interval. Metrics of probabilities are in :mod:`ser_brain.evaluation.calibration`.
+have no interval.
 
 Axes: N utterances, C classes, K summed statistics, X any leading axes, such as resamples.
 """
@@ -11,33 +11,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
-from ser_brain.evaluation.calibration import brier, ece, nll
+from ser_brain.evaluation.calibration import ece
 
 # A variance this small relative to the mean square is rounding: the values are constant.
 CONSTANT = 1e-12
 
 
 def confusion_matrix(true_N: np.ndarray, predicted_N: np.ndarray, classes: int) -> np.ndarray:
-    """Count utterances by true (rows) and predicted (columns) class.
-
-    Examples
-    --------
-    >>> confusion_matrix(np.array([0, 0, 1]), np.array([0, 1, 1]), 2).tolist()
-    [[1, 1], [0, 1]]
-    """
+    """Count utterances by true (rows) and predicted (columns) class."""
     cells = np.asarray(true_N) * classes + predicted_N
     return np.bincount(cells, minlength=classes * classes).reshape(classes, classes)
 
 
 def confusion_cells(true_N: np.ndarray, predicted_N: np.ndarray, classes: int) -> np.ndarray:
     """Make a row per utterance, (N, C * C), with a one in its cell of the confusion matrix."""
-    cells_NK = np.zeros((len(true_N), classes * classes))
-    cells_NK[np.arange(len(true_N)), np.asarray(true_N) * classes + predicted_N] = 1.0
-    return cells_NK
+    return np.eye(classes * classes)[np.asarray(true_N) * classes + predicted_N]
 
 
 def accuracy(confusion_XCC: np.ndarray) -> np.ndarray:
@@ -70,14 +63,10 @@ def weighted_f1(confusion_XCC: np.ndarray) -> np.ndarray:
 
 
 def per_class(confusion_CC: np.ndarray, emotions: Sequence[str]) -> list[dict]:
-    """Precision, recall, F1, counts and over-prediction of every class.
+    """Precision, recall, F1, counts and over-prediction (predicted / true) of every class.
 
-    Returns
-    -------
-    list of dict
-        ``over_prediction`` is predicted / true: 2 means that the class is predicted twice as
-        often as it occurs. NaN where a denominator is 0: precision of a class that is never
-        predicted, recall and over-prediction of one that never occurs.
+    None where a denominator is 0: precision of a class that is never predicted, recall and
+    over-prediction of one that never occurs.
     """
     hits_C, true_C = np.diagonal(confusion_CC), confusion_CC.sum(1)
     predicted_C = confusion_CC.sum(0)
@@ -92,7 +81,7 @@ def per_class(confusion_CC: np.ndarray, emotions: Sequence[str]) -> list[dict]:
             "emotion": emotion,
             "support": int(true_C[i]),
             "predicted": int(predicted_C[i]),
-            **{name: float(values[i]) for name, values in columns.items()},
+            **{name: number(values[i]) for name, values in columns.items()},
         }
         for i, emotion in enumerate(emotions)
     ]
@@ -112,15 +101,29 @@ def _f1(confusion_XCC: np.ndarray) -> np.ndarray:
     return _ratio(2 * hits_XC, confusion_XCC.sum(-1) + confusion_XCC.sum(-2))
 
 
+def score_statistics(true_N: np.ndarray, log_probs_NC: np.ndarray) -> np.ndarray:
+    """Compute per utterance 1, log-loss and Brier score: (N, 3), to be summed over N."""
+    hit_NC = np.eye(log_probs_NC.shape[1])[true_N]
+    brier_N = ((np.exp(log_probs_NC) - hit_NC) ** 2).sum(1)
+    nll_N = -log_probs_NC[np.arange(len(true_N)), true_N]
+    return np.stack([np.ones(len(true_N)), nll_N, brier_N], axis=1)
+
+
+def nll(sums_XK: np.ndarray) -> np.ndarray:
+    """Mean negative log-likelihood of the true class, in nats; ln C is chance."""
+    return _means(sums_XK)[1]
+
+
+def brier(sums_XK: np.ndarray) -> np.ndarray:
+    """Brier score summed over classes, 0 to 2 (Brier 1950, Monthly Weather Review 78)."""
+    return _means(sums_XK)[2]
+
+
 def value_statistics(true_N: np.ndarray, predicted_N: np.ndarray) -> np.ndarray:
     """Compute per utterance 1, t, p, tt, pp, tp, error, squared error and absolute error.
 
-    t and p are centred on their means, so that the variances do not drown in rounding.
-
-    Returns
-    -------
-    ndarray
-        Shape (N, 9), to be summed over N.
+    (N, 9), to be summed over N. t and p are centred on their means, so that the variances do
+    not drown in rounding.
     """
     error_N = predicted_N - true_N
     t_N = true_N - true_N.mean() if len(true_N) else true_N
@@ -199,27 +202,13 @@ def _covariance(t, p, tt, pp, tp) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric.
+    """One metric: ``function`` takes sums over utterances or, unless ``resampled``, these."""
 
-    Attributes
-    ----------
-    title : str
-        Column heading.
-    function : callable
-        Of sums over utterances (``resampled``), or else of truth and prediction.
-    better : str
-        ``higher``, ``lower`` or ``zero``.
-    resampled : bool
-        Whether it has an interval.
-    unit_power : int
-        0 for a pure number, 1 in the unit of the ratings, 2 in its square.
-    """
-
-    title: str
+    title: str  # of a column
     function: Callable[..., np.ndarray | float]
-    better: str
-    resampled: bool = True
-    unit_power: int = 0
+    better: str  # higher, lower or zero
+    resampled: bool = True  # has an interval
+    unit_power: int = 0  # 0: a pure number; 1: in the unit of the ratings; 2: in its square
 
 
 LABEL_METRICS: Mapping[str, Metric] = {
@@ -245,6 +234,35 @@ VALUE_METRICS: Mapping[str, Metric] = {
     "mean_error": Metric("Mean error", mean_error, "zero", unit_power=1),
     "error_std": Metric("Std. of error", error_std, "lower", unit_power=1),
 }
+
+
+ALL_METRICS = {**LABEL_METRICS, **SCORE_METRICS, **VALUE_METRICS}
+
+
+def class_statistics(
+    true_N: np.ndarray, predicted_N: np.ndarray, *log_probs_NC: np.ndarray
+) -> np.ndarray:
+    """Confusion cells, then the score statistics of each array: (N, K), to be summed over N."""
+    cells_NK = confusion_cells(true_N, predicted_N, log_probs_NC[0].shape[1])
+    return np.hstack([cells_NK, *(score_statistics(true_N, each) for each in log_probs_NC)])
+
+
+def class_metrics(classes: int) -> dict[str, Metric]:
+    """The metrics of classes and scores, as functions of sums of :func:`class_statistics`."""
+    cells = classes * classes
+
+    def of_cells(function: Callable, sums_XK: np.ndarray) -> np.ndarray:
+        return function(sums_XK[..., :cells].reshape(*sums_XK.shape[:-1], classes, classes))
+
+    def of_scores(function: Callable, sums_XK: np.ndarray) -> np.ndarray:
+        return function(sums_XK[..., cells:])
+
+    return {
+        name: replace(metric, function=partial(of, metric.function))
+        for table, of in ((LABEL_METRICS, of_cells), (SCORE_METRICS, of_scores))
+        for name, metric in table.items()
+        if metric.resampled
+    } | {name: metric for name, metric in SCORE_METRICS.items() if not metric.resampled}
 
 
 def number(value: float) -> float | None:

@@ -12,13 +12,14 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from scipy.special import log_softmax
+from scipy.special import log_softmax, logsumexp
 
+from ser_brain.core import schema
 from ser_brain.core.errors import SERError
 from ser_brain.core.files import (
     atomic_path,
@@ -26,15 +27,15 @@ from ser_brain.core.files import (
     parse_json_line,
     read_json,
     remove,
+    require_text,
     sha256_of,
     write_json,
 )
-from ser_brain.evaluation.prediction_schema import columns_of
 
-CARD_KEYS = ("test_set", "role", "emotions", "va_range", "protocol", "experiment", "seed")
 SHA256 = "sha256"  # key of a card: file -> checksum of its bytes as written
 MOST_BYTES = 2**18  # of one utterance in an archive; more is a decompression bomb
 VALENCE_AROUSAL = ("valence", "arousal")
+PREDICTED_VALUES = ("predicted_valence", "predicted_arousal")
 
 # Arrays with a row per utterance, except the embeddings.
 ROW_FIELDS = (
@@ -51,39 +52,21 @@ ROW_FIELDS = (
 class Predictions:
     """The predictions of one model on one test set, as arrays in the order of the file.
 
-    Attributes
-    ----------
-    card : dict
-        test_set, role, emotions (class order), va_range, protocol, experiment, seed, ...
-    ids : list of str
-    rows : list of dict
-        The rows of the file.
-    true_N : ndarray of int
-        Class index, -1 where there is no emotion or one outside the classes.
-    predicted_N : ndarray of int or None
-        Predicted class index; None for a regression model. Where two classes tie, the row's
-        ``predicted_emotion`` decides, or else the class order.
-    log_probs_NC : ndarray or None
-        Natural logarithms; None for a regression model.
-    true_va_N2 : ndarray or None
-        In the units of ``va_range``, NaN where missing; None where all are.
-    predicted_va_N2 : ndarray or None
-        None for a classification model.
-    embeddings_ND : ndarray of float32 or None
-    temperature_N : ndarray or None
-        Divides the log-probabilities to calibrate them; None where none was fitted.
+    Predicted classes are None for a regression model, predicted values for a classification
+    model. Where two classes tie, the row's ``predicted_emotion`` decides, or else the class
+    order. Values are in the units of the card's ``va_range``.
     """
 
-    card: dict
+    card: dict  # test_set, role, emotions (class order), va_range, protocol, experiment, ...
     ids: list[str]
     rows: list[dict]
-    true_N: np.ndarray
+    true_N: np.ndarray  # class index, -1 where there is no emotion or one outside the classes
     predicted_N: np.ndarray | None
-    log_probs_NC: np.ndarray | None
-    true_va_N2: np.ndarray | None
+    log_probs_NC: np.ndarray | None  # natural logarithms
+    true_va_N2: np.ndarray | None  # NaN where missing; None where all are
     predicted_va_N2: np.ndarray | None
-    embeddings_ND: np.ndarray | None
-    temperature_N: np.ndarray | None = None
+    embeddings_ND: np.ndarray | None  # float32
+    temperature_N: np.ndarray | None = None  # divides the log-probabilities; None: not fitted
 
     @property
     def emotions(self) -> list[str]:
@@ -96,6 +79,17 @@ class Predictions:
         return [row.get("utterance", row["id"]) for row in self.rows]
 
     @property
+    def speakers(self) -> set[str]:
+        """The known speakers."""
+        return {row.get("speaker") for row in self.rows} - {None}
+
+    @property
+    def ratings_N2(self) -> np.ndarray:
+        """True valence and arousal, NaN where missing."""
+        unrated = self.true_va_N2 is None
+        return np.full((len(self.ids), 2), np.nan) if unrated else self.true_va_N2
+
+    @property
     def calibrated_NC(self) -> np.ndarray | None:
         """Log-probabilities after temperature scaling; None without a temperature."""
         if self.log_probs_NC is None or self.temperature_N is None:
@@ -103,10 +97,7 @@ class Predictions:
         return log_softmax(self.log_probs_NC / self.temperature_N[:, None], axis=1)
 
     def by_id(self) -> Predictions:
-        """Sort by id, so that no result depends on the order of rows.
-
-        Without embeddings where the order changes.
-        """
+        """Sort by id, so that no result depends on the order of rows; see :meth:`chosen`."""
         places = sorted(range(len(self.ids)), key=self.ids.__getitem__)
         return self if places == list(range(len(places))) else self.chosen(places)
 
@@ -125,12 +116,10 @@ class Predictions:
 def read_predictions(
     path: str | Path, embeddings: bool = True, scores: bool = True
 ) -> Predictions:
-    """Read and check the predictions on one test set.
+    """Read and check the predictions on one test set, in a ``.jsonl`` file.
 
     Parameters
     ----------
-    path : str or Path
-        The ``.jsonl`` file.
     embeddings : bool
         Also read the ``.npz``, where there is one.
     scores : bool
@@ -139,26 +128,26 @@ def read_predictions(
     Raises
     ------
     SERError
-        If a file is missing or was changed after it was written, a line (which is named) is
-        not a JSON object or lacks a key, ids repeat, classes differ from those of the card, a
-        score is not finite, or probabilities do not sum to one.
+        Naming the file or line that is missing, damaged, changed after it was written, or at
+        odds with the card.
     """
     path = Path(path)
     card = read_json(card_path(path), "prediction card")
     _check_card(card, path)
-    rows = _read_rows(path)
-    columns = columns_of(rows, card["emotions"], path, scores)
+    lines = io.StringIO(require_text(path, "predictions"))
+    rows = [parse_json_line(line, path, number) for number, line in enumerate(lines, start=1)]
+    columns = _columns_of(rows, card["emotions"], path, scores)
     _require_as_written(path, card)  # after the rows, whose errors are more specific
     embeddings_path = path.with_name(f"{path.name.removesuffix('.jsonl')}.npz")
     embeddings_ND = None
     if embeddings and embeddings_path.exists():
-        embeddings_ND = _read_embeddings(embeddings_path, columns.ids)
+        embeddings_ND = _read_embeddings(embeddings_path, columns["ids"])
         _require_as_written(embeddings_path, card)
     temperature = card.get("temperature")
     return Predictions(
         card=card,
         rows=rows,
-        **vars(columns),
+        **columns,
         embeddings_ND=embeddings_ND,
         temperature_N=None if temperature is None else np.full(len(rows), float(temperature)),
     )
@@ -172,27 +161,16 @@ def write_predictions(
     card: Mapping,
     scores: bool = True,
 ) -> Path:
-    """Write a test set's rows, embeddings and card, each atomically, the card last.
+    """Write a test set's rows, embeddings and card, each atomically; the ``.jsonl`` file.
 
     Parameters
     ----------
     folder : str or Path
         The ``predictions`` folder of a run.
     test_set : str
-        Names the files; must be a plain file name.
-    rows : sequence of mapping
-        One per utterance: facts, true labels and predictions.
-    embeddings_ND : ndarray, optional
-        In the order of ``rows``; stored as float32.
-    card : mapping
-        See :class:`Predictions`; ``test_set`` is filled in.
+        Names the files, and is filled into the card; must be a plain file name.
     scores : bool
         False where an encoder without heads made the embeddings, so that nothing is predicted.
-
-    Returns
-    -------
-    Path
-        The ``.jsonl`` file.
 
     Raises
     ------
@@ -204,31 +182,26 @@ def write_predictions(
     path = Path(folder) / f"{test_set}.jsonl"
     card = {**card, "test_set": test_set}
     _check_card(card, path)
-    columns = columns_of(rows, card["emotions"], path, scores)
+    ids = _columns_of(rows, card["emotions"], path, scores)["ids"]
     if embeddings_ND is not None:
         embeddings_ND = np.asarray(embeddings_ND, dtype=np.float32)
         _check_embeddings(embeddings_ND, len(rows), path)
     remove(card_path(path))
     with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
         for row in rows:
-            line = json.dumps(row, ensure_ascii=False, allow_nan=False, default=_plain_number)
+            plain = np.generic.item  # of a NumPy number; a TypeError for anything else
+            line = json.dumps(row, ensure_ascii=False, allow_nan=False, default=plain)
             file.write(line + "\n")
     written, embeddings_path = [path], path.with_name(f"{test_set}.npz")
     if embeddings_ND is None:
         remove(embeddings_path)
     else:
         with atomic_path(embeddings_path) as temporary:
-            np.savez(temporary, ids=np.array(columns.ids, dtype=str), embeddings=embeddings_ND)
+            np.savez(temporary, ids=np.array(ids, dtype=str), embeddings=embeddings_ND)
         written.append(embeddings_path)
     sums = {each.name: sha256_of(each) for each in written}
     write_json(card_path(path), {**card, SHA256: sums})
     return path
-
-
-def _plain_number(value: object) -> object:
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"{type(value).__name__} cannot be written to a prediction")
 
 
 def card_path(path: Path) -> Path:
@@ -237,39 +210,35 @@ def card_path(path: Path) -> Path:
     return path.with_name(f"{name}.card.json")
 
 
+def _is_scale(value: object) -> bool:
+    is_pair = isinstance(value, list | tuple) and len(value) == 2
+    return is_pair and all(map(schema.FINITE.holds, value)) and value[0] < value[1]
+
+
+CARD = {
+    "test_set": schema.TEXT,
+    "role": schema.TEXT,
+    "emotions": schema.Bound(
+        lambda value: schema.list_of(schema.TEXT).holds(value) and len({*value}) == len(value),
+        "a list of names without repeats",
+    ),
+    "va_range": schema.Bound(_is_scale, "[low, high]"),
+    "protocol": schema.TEXT,
+    "experiment": schema.TEXT,
+    "seed": schema.Bound(lambda value: type(value) is int and value >= 0, "a whole number"),
+    "temperature": schema.nullable(
+        schema.Bound(lambda value: schema.FINITE.holds(value) and value > 0, "a number above 0")
+    ),
+    SHA256: schema.Bound(lambda value: isinstance(value, dict), "file names with hashes"),
+}
+
+
 def _check_card(card: Mapping, path: Path) -> None:
-    bad = f"Bad prediction card of {path}"
-    missing = [key for key in CARD_KEYS if key not in card]
-    if missing:
-        raise SERError(f"{bad}: it lacks {', '.join(missing)}.")
-    emotions, va_range, seed = card["emotions"], card["va_range"], card["seed"]
+    where = f"prediction card of {path}"
+    schema.check(card, CARD, where, optional=("temperature", SHA256), others=True)
     if card["test_set"] != path.name.removesuffix(".jsonl"):
-        raise SERError(f"{bad}: it is of test set {card['test_set']!r}. Rename the file back.")
-    for key in ("role", "protocol", "experiment"):
-        if not isinstance(card[key], str):
-            raise SERError(f"{bad}: {key} is {card[key]!r}, expected text.")
-    if type(seed) is not int or seed < 0:
-        raise SERError(f"{bad}: seed is {seed!r}, expected a whole number.")
-    if not (isinstance(emotions, list) and all(isinstance(e, str) for e in emotions)):
-        raise SERError(f"{bad}: emotions is {emotions!r}, expected a list of names.")
-    if len(set(emotions)) != len(emotions):
-        raise SERError(f"{bad}: emotions is {emotions!r}, expected a list without repeats.")
-    if (
-        not isinstance(va_range, list | tuple)
-        or len(va_range) != 2
-        or not all(map(_is_number, va_range))
-        or not va_range[0] < va_range[1]
-    ):
-        raise SERError(f"{bad}: va_range is {va_range!r}, expected [low, high].")
-    if not isinstance(card.get(SHA256, {}), dict):
-        raise SERError(f"{bad}: {SHA256} is {card[SHA256]!r}, expected file names with hashes.")
-    temperature = card.get("temperature")
-    if temperature is not None and not (_is_number(temperature) and temperature > 0):
-        raise SERError(f"{bad}: temperature is {temperature!r}, expected a number above 0.")
-
-
-def _is_number(value: object) -> bool:
-    return type(value) in (int, float) and abs(value) < sys.float_info.max
+        found = card["test_set"]
+        raise SERError(f"Bad {where}: it is of test set {found!r}. Rename the file back.")
 
 
 def _require_as_written(path: Path, card: Mapping) -> None:
@@ -280,17 +249,6 @@ def _require_as_written(path: Path, card: Mapping) -> None:
             f"{path} was changed after it was written. If it is damaged, remove it and run the "
             f"evaluation again. If you edited it, remove {SHA256!r} from {card_path(path)}."
         )
-
-
-def _read_rows(path: Path) -> list[dict]:
-    try:
-        with io.TextIOWrapper(open_regular(path), encoding="utf-8") as file:
-            return [parse_json_line(line, path, n) for n, line in enumerate(file, start=1)]
-    except FileNotFoundError:
-        raise SERError(f"No predictions at {path}.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise SERError(f"Cannot read the predictions {path}: {reason}.") from error
 
 
 def _read_embeddings(path: Path, ids: list[str]) -> np.ndarray:
@@ -311,13 +269,164 @@ def _read_embeddings(path: Path, ids: list[str]) -> np.ndarray:
 
 
 def _check_embeddings(embeddings_ND: np.ndarray, count: int, path: Path) -> None:
+    bad, shape = f"Bad embeddings of {path}", embeddings_ND.shape
     if embeddings_ND.dtype.kind != "f":
-        found = embeddings_ND.dtype
-        raise SERError(f"Bad embeddings of {path}: found {found}, expected float.")
+        raise SERError(f"{bad}: found {embeddings_ND.dtype}, expected float.")
     if embeddings_ND.ndim != 2 or len(embeddings_ND) != count:
-        raise SERError(
-            f"Bad embeddings of {path}: found shape {embeddings_ND.shape}, expected "
-            f"{count} rows and one column per dimension."
-        )
+        expected = f"{count} rows and one column per dimension"
+        raise SERError(f"{bad}: found shape {shape}, expected {expected}.")
     if not np.isfinite(embeddings_ND).all():
-        raise SERError(f"Bad embeddings of {path}: some are NaN or infinite.")
+        raise SERError(f"{bad}: some are NaN or infinite.")
+
+
+# exp(1e-3) - 1: float16 scores of a dozen classes still pass, a forgotten softmax does not.
+LOG_SUM_TOLERANCE = 1e-3
+
+# Closer log-probabilities are a tie that rounding may have decided.
+TIE_TOLERANCE = 1e-5
+NUMBERS = (int, float, np.integer, np.floating)
+
+# Optional text of a row; null where it is unknown.
+TEXTS = (
+    "emotion",
+    "corpus",
+    "speaker",
+    "gender",
+    "language",
+    "group",
+    "label_source",
+    "utterance",
+    "predicted_emotion",
+)
+
+
+def _columns_of(
+    rows: Sequence[Mapping], emotions: Sequence[str], path: Path, scores: bool
+) -> dict[str, object]:
+    """Check rows and turn them into arrays, named as in :class:`Predictions`."""
+    if not rows:
+        raise SERError(f"No predictions in {path}: the file has no line.")
+    _check_facts(rows, path)
+    index = {emotion: i for i, emotion in enumerate(emotions)}
+    log_probs_NC, predicted_N = _scores(rows, list(emotions), path)
+    predicted_va_N2 = _values(rows, PREDICTED_VALUES, path)
+    if predicted_va_N2 is not None:
+        known_N = ~np.isnan(predicted_va_N2).any(axis=1)
+        _require(known_N, path, lambda _: "lacks predicted_valence or predicted_arousal")
+    if scores and log_probs_NC is None and predicted_va_N2 is None:
+        raise _bad_line(path, 1, "has neither log_probabilities nor predicted_valence")
+    return {
+        "ids": [row["id"] for row in rows],
+        "true_N": np.array([index.get(row["emotion"], -1) for row in rows], dtype=np.int64),
+        "predicted_N": predicted_N,
+        "log_probs_NC": log_probs_NC,
+        "true_va_N2": _values(rows, VALENCE_AROUSAL, path),
+        "predicted_va_N2": predicted_va_N2,
+    }
+
+
+def _bad_line(path: Path, line: int, what: str) -> SERError:
+    return SERError(f"{path}, line {line}: {what}. Run the evaluation again.")
+
+
+def _require(good_N: np.ndarray, path: Path, what: Callable[[int], str]) -> None:
+    """Stop at the first row that is not good; ``what`` describes it, given its index."""
+    if not good_N.all():
+        first = int(np.flatnonzero(~good_N)[0])
+        raise _bad_line(path, first + 1, what(first))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, NUMBERS) and not isinstance(value, bool)
+
+
+def _check_facts(rows: Sequence[Mapping], path: Path) -> None:
+    seen: dict[str, int] = {}
+    for line, row in enumerate(rows, start=1):
+        for key in ("id", "emotion"):
+            if key not in row:
+                raise _bad_line(path, line, f"lacks {key!r}")
+        name = row["id"]
+        if not isinstance(name, str):
+            raise _bad_line(path, line, f"id {name!r} is not a string")
+        if name in seen:
+            raise _bad_line(path, line, f"id {name!r} was already on line {seen[name]}")
+        seen[name] = line
+        for key in TEXTS:
+            if not isinstance(row.get(key), str | None):
+                raise _bad_line(path, line, f"has {key} {row[key]!r}, neither text nor null")
+        length = 0.0 if row.get("duration") is None else row["duration"]
+        if not (_is_number(length) and abs(length) <= sys.float_info.max):
+            raise _bad_line(path, line, f"has duration {length!r}, which is not a number")
+
+
+def _scores(
+    rows: Sequence[Mapping], emotions: list[str], path: Path
+) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
+    """Log-probabilities and predicted class, which must be one of the best or tied with it."""
+    if not any("log_probabilities" in row for row in rows):
+        return None, None
+    values = []
+    for line, row in enumerate(rows, start=1):
+        scores = row.get("log_probabilities")
+        if not isinstance(scores, Mapping):
+            raise _bad_line(path, line, "has no log_probabilities, but other lines do")
+        if list(scores) != emotions:
+            what = f"has scores for {list(scores)}, but the card's class order is {emotions}"
+            raise _bad_line(path, line, what)
+        values.append(list(scores.values()))
+    log_probs_NC = _as_floats(values, "log_probabilities", path)
+    finite_N = np.isfinite(log_probs_NC).all(axis=1)
+    _require(finite_N, path, lambda _: "has a log-probability that is NaN or infinite")
+    log_sum_N = logsumexp(log_probs_NC, axis=1)
+    _require(
+        np.abs(log_sum_N) <= LOG_SUM_TOLERANCE,
+        path,
+        lambda n: f"has probabilities that sum to {np.exp(log_sum_N[n]):.4g}, not 1",
+    )
+    best_N = log_probs_NC.argmax(axis=1)
+    names = [row.get("predicted_emotion") for row in rows]
+    index = {emotion: i for i, emotion in enumerate(emotions)}
+    named = zip(names, best_N, strict=True)
+    predicted_N = np.array([b if name is None else index.get(name, -1) for name, b in named])
+    each_N = np.arange(len(rows))
+    behind_N = log_probs_NC[each_N, best_N] - log_probs_NC[each_N, predicted_N]
+    _require(
+        (predicted_N >= 0) & (behind_N <= TIE_TOLERANCE),
+        path,
+        lambda n: (
+            f"has predicted_emotion {names[n]!r}, but its highest score is for "
+            f"{emotions[best_N[n]]!r}"
+        ),
+    )
+    return log_probs_NC, predicted_N
+
+
+def _values(rows: Sequence[Mapping], keys: Sequence[str], path: Path) -> np.ndarray | None:
+    """Two numbers of each row, NaN where one is missing; None where all are missing."""
+    values = [[row.get(key) for key in keys] for row in rows]
+    missing_N2 = np.array([[value is None for value in pair] for pair in values])
+    if missing_N2.all():
+        return None
+    filled = [[np.nan if value is None else value for value in pair] for pair in values]
+    numbers_N2 = _as_floats(filled, " or ".join(keys), path)
+    good_N = (missing_N2 | np.isfinite(numbers_N2)).all(axis=1)
+    _require(good_N, path, lambda _: f"has {' or '.join(keys)} that is NaN or infinite")
+    return numbers_N2
+
+
+def _as_floats(values: list[list], what: str, path: Path) -> np.ndarray:
+    try:
+        numbers = np.array(values)
+    except ValueError:
+        numbers = np.array(None)
+    if numbers.dtype.kind in "fiu":
+        return numbers.astype(np.float64)
+    # NumPy found something else among the numbers: name the line.
+    for line, row in enumerate(values, start=1):
+        for value in row:
+            if not _is_number(value):
+                raise _bad_line(path, line, f"has {what} {value!r}, which is not a number")
+            if abs(value) > sys.float_info.max:  # an integer too large for a float
+                raise _bad_line(path, line, f"has {what} that is NaN or infinite")
+    return np.array(values, dtype=np.float64)

@@ -38,12 +38,10 @@ PREDICT_AGAIN = (
 
 @dataclass(frozen=True)
 class Run:
-    """The predictions on every test set.
+    """The predictions of a run, or of the parts of a folds folder, on every test set.
 
     Attributes
     ----------
-    folder : Path
-        Of the run, or of the folds.
     parts : dict
         Part (``fold 1``, ``seed 2``; ``run`` if it is the only one) -> its run folder.
     test_sets : dict
@@ -52,15 +50,13 @@ class Run:
         (role ``valid``) is not among them: checkpoint and temperature were chosen on it.
     record : dict
         ``run.json`` of the run, or ``folds.json``; {} where there is none.
-    incomplete : dict
-        Excluded test set -> why, as text.
     """
 
     folder: Path
     parts: dict[str, Path]
     test_sets: dict[str, dict[str, Predictions]]
     record: dict
-    incomplete: dict[str, str] = field(default_factory=dict)
+    incomplete: dict[str, str] = field(default_factory=dict)  # excluded test set -> why
 
     @property
     def first(self) -> Predictions:
@@ -83,21 +79,10 @@ class Run:
 
 
 def read_run(folder: str | Path, embeddings: bool = False, scores: bool = True) -> Run:
-    """Read the predictions of a run folder or of a folds folder.
+    """Read the predictions of a run folder or of a folds folder, with or without embeddings.
 
-    Parameters
-    ----------
-    folder : str or Path
-    embeddings : bool
-        Also read the embeddings of every utterance.
-    scores : bool
-        Whether files without predictions are an error, and test sets that not every part
-        predicted are excluded. False for embeddings alone, as ``ser embed`` writes them.
-
-    Raises
-    ------
-    SERError
-        If there are no predictions, a file is bad, or no test set is predicted by every part.
+    ``scores``: whether files without predictions are an error, and test sets that not every
+    part predicted are excluded. False for embeddings alone, as ``ser embed`` writes them.
     """
     folder = Path(folder)
     parts, record = parts_of(folder)
@@ -171,11 +156,11 @@ def _read_part(folder: Path, embeddings: bool, scores: bool) -> dict[str, Predic
     tests = read_json(splits, "split").get("tests", {}) if splits.is_file() else {}
     if not isinstance(tests, dict):
         raise SERError(f"Bad split {splits}: tests must be a mapping of test sets.")
-    place = {name: n for n, name in enumerate(tests)}
 
     def order(predictions: Predictions) -> tuple:
-        role, name = str(predictions.card["role"]), predictions.card["test_set"]
-        return role != "test", role, place.get(name, len(place)), name
+        role, name = predictions.card["role"], predictions.card["test_set"]
+        place = [*tests].index(name) if name in tests else len(tests)
+        return role != "test", role, place, name
 
     in_order = {p.card["test_set"]: p for p in sorted(found, key=order)}
     begun = [path.name.removesuffix(".jsonl") for path in paths if path not in finished]
@@ -192,26 +177,12 @@ def pool(parts: Mapping[str, Predictions]) -> Predictions:
     part: ``<id> (fold 2)``; ``utterance`` of its row keeps the id itself. Embeddings of
     different models have no common space and are dropped.
 
-    Where only some models have seen utterances of the set, its role is ``train`` for all.
-
-    Parameters
-    ----------
-    parts : mapping
-        Part -> Predictions on test sets of one name.
-
-    Returns
-    -------
-    Predictions
-        Its card has the protocol of all parts, and ``notes`` with what each part notes.
-
-    Raises
-    ------
-    SERError
-        If the parts differ in classes, scale or in what they predict.
+    The card has the protocol of all parts, and their notes. Where only some models have seen
+    utterances of the set, its role is ``train`` for all. It is an error if the parts differ in
+    classes, scale or in what they predict.
     """
-    all_parts = list(parts.values())
-    first = all_parts[0]
-    if len(all_parts) == 1:
+    first, *others = all_parts = list(parts.values())
+    if not others:
         return first
     for name, other in parts.items():
         for key in ("emotions", "va_range", "experiment"):
@@ -254,23 +225,14 @@ def _joined(parts: Sequence[Predictions], name: str) -> np.ndarray | None:
     if all(column is None for column in columns):
         return None
     if name == "true_va_N2":  # Some folds may have no ratings.
-        unrated = [np.full((len(part.ids), 2), np.nan) for part in parts]
-        columns = [u if c is None else c for c, u in zip(columns, unrated, strict=True)]
+        columns = [part.ratings_N2 for part in parts]
     if any(column is None for column in columns):
         raise SERError(f"Some parts have {name}, others do not. Run them again.")
     return np.concatenate(columns)
 
 
 def merge_protocols(protocols: Sequence[str]) -> str:
-    """Make one protocol string for several folds or seeds.
-
-    Examples
-    --------
-    >>> merge_protocols(["emodb/group-fold1/seed 1", "emodb/group-fold2/seed 1"])
-    'emodb/group/seed 1'
-    >>> merge_protocols(["demo/random/seed 1", "demo/random/seed 2", "demo/random/seed 3"])
-    'demo/random/seed 1-3'
-    """
+    """Make one protocol string for several folds or seeds: ``emodb/group/seed 1-3``."""
     whole = [re.sub(r"-fold\d+(?=/|$)", "", protocol) for protocol in protocols]
     split = [re.split(r"(?<=/seed )(\d+)(?= on |$)", protocol) for protocol in whole]
     if len({(parts[0], parts[-1]) for parts in split}) > 1 or len(split[0]) != 3:
@@ -286,12 +248,7 @@ def merge_protocols(protocols: Sequence[str]) -> str:
 def label_runs(runs: Sequence[Run]) -> list[str]:
     """Name every run by its experiment and, if several share it, by what differs.
 
-    That is a part of the protocol or else of the folder.
-
-    Raises
-    ------
-    SERError
-        If a folder is given twice.
+    That is a part of the protocol or else of the folder. A folder given twice is an error.
     """
     folders = [run.folder.resolve() for run in runs]
     for run, folder in zip(runs, folders, strict=True):
@@ -309,18 +266,8 @@ def label_runs(runs: Sequence[Run]) -> list[str]:
 
 
 def _differing(parts: Sequence[Sequence[str]]) -> list[str]:
-    """What remains of each sequence without the beginning and the end that all share.
-
-    Examples
-    --------
-    >>> _differing([["emodb", "speaker", "seed 1"], ["emodb", "random", "seed 1"]])
-    ['speaker', 'random']
-    >>> _differing([["runs", "a"], ["runs", "a", "2"]])
-    ['a', 'a/2']
-    """
-    parts = [list(part) for part in parts]
-    while len({part[0] for part in parts}) == 1 and min(map(len, parts)) > 1:
-        parts = [part[1:] for part in parts]
-    while len({part[-1] for part in parts}) == 1 and min(map(len, parts)) > 1:
-        parts = [part[:-1] for part in parts]
+    """What remains of each sequence without the beginning and the end that all share."""
+    for end, rest in ((0, slice(1, None)), (-1, slice(-1))):
+        while len({part[end] for part in parts}) == 1 and min(map(len, parts)) > 1:
+            parts = [part[rest] for part in parts]
     return ["/".join(part) for part in parts]

@@ -38,23 +38,12 @@ TIE = 1e-9  # relative; closer differences are equal but for rounding
 
 @dataclass(frozen=True)
 class Clusters:
-    """The units that are drawn with replacement.
+    """The units that are drawn with replacement."""
 
-    Attributes
-    ----------
-    index_N : ndarray of int
-        Cluster of each utterance, 0 to ``count - 1``.
-    count : int
-    unit : str
-        ``speaker`` or ``utterance``.
-    note : str
-        Why utterances had to be drawn, or that speakers are few; otherwise empty.
-    """
-
-    index_N: np.ndarray
+    index_N: np.ndarray  # cluster of each utterance, 0 to count - 1
     count: int
-    unit: str
-    note: str
+    unit: str  # speaker or utterance
+    note: str  # why utterances had to be drawn, or that speakers are few; otherwise empty
 
 
 def clusters_of(
@@ -62,22 +51,8 @@ def clusters_of(
 ) -> Clusters:
     """Cluster predictions by speaker, or by utterance where speakers are unknown or only one.
 
-    Parameters
-    ----------
-    speakers : sequence of str or None
-        Of each prediction.
-    utterances : sequence of str, optional
-        Of each prediction, since several models may predict one utterance. Clusters are
-        numbered by name, so draws do not depend on the order of the predictions.
-
-    Examples
-    --------
-    >>> clusters_of(["a", "b", "a"]).index_N.tolist()
-    [0, 1, 0]
-    >>> clusters_of(["a", None]).unit
-    'utterance'
-    >>> clusters_of(["a", "a", "a"], ["x", "y", "x"]).count
-    2
+    Several models may predict one utterance. Clusters are numbered by name, so draws do not
+    depend on the order of the predictions.
     """
     unknown = sum(speaker is None for speaker in speakers)
     count = len(set(speakers))
@@ -110,23 +85,21 @@ def _numbered(names: Sequence) -> np.ndarray:
 def resample(
     statistics_NK: np.ndarray, clusters: Clusters, resamples: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Sum per-utterance statistics over bootstrap resamples of clusters.
-
-    Returns
-    -------
-    ndarray
-        Shape (B, K).
-
-    Examples
-    --------
-    >>> ones = np.ones((4, 1))
-    >>> pairs = clusters_of(["a", "a", "b", "b"])
-    >>> resample(ones, pairs, 2, np.random.default_rng(1)).tolist()
-    [[4.0], [4.0]]
-    """
+    """Sum per-utterance statistics over bootstrap resamples of clusters: (B, K)."""
     sums_SK = _by_cluster(statistics_NK, clusters)
-    parts = [counts_bS @ sums_SK for counts_bS in _drawn(clusters.count, resamples, rng)]
-    return np.concatenate(parts) if parts else np.zeros((0, statistics_NK.shape[1]))
+    found = [np.zeros((0, statistics_NK.shape[1]))]
+    for rows in _batches(resamples if clusters.count else 0, clusters.count):
+        drawn_bS = rng.integers(clusters.count, size=(rows, clusters.count))
+        drawn_bS += clusters.count * np.arange(rows)[:, None]  # one bincount for all rows
+        counts_bS = np.bincount(drawn_bS.ravel(), minlength=drawn_bS.size).reshape(rows, -1)
+        found.append(counts_bS.astype(np.float64) @ sums_SK)
+    return np.concatenate(found)
+
+
+def _batches(total: int, clusters: int) -> Iterator[int]:
+    """How many draws of so many clusters to make at once, until there are ``total``."""
+    at_once = max(1, COUNTS_AT_ONCE // max(1, clusters))
+    return (min(at_once, total - start) for start in range(0, total, at_once))
 
 
 def _by_cluster(statistics_NK: np.ndarray, clusters: Clusters) -> np.ndarray:
@@ -135,37 +108,12 @@ def _by_cluster(statistics_NK: np.ndarray, clusters: Clusters) -> np.ndarray:
     return sums_SK
 
 
-def _drawn(clusters: int, resamples: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """How often each cluster is drawn, (b, S), a few resamples at a time."""
-    if clusters == 0:
-        return
-    at_once = max(1, COUNTS_AT_ONCE // clusters)
-    for start in range(0, resamples, at_once):
-        rows = min(at_once, resamples - start)
-        drawn_bS = rng.integers(clusters, size=(rows, clusters))
-        drawn_bS += clusters * np.arange(rows)[:, None]  # one bincount for all rows
-        counts = np.bincount(drawn_bS.ravel(), minlength=rows * clusters)
-        yield counts.reshape(rows, clusters).astype(np.float64)
-
-
 def interval(
     estimates_B: np.ndarray, clusters: int, level: float = LEVEL
 ) -> tuple[float | None, float | None]:
-    """Expanded percentile interval.
+    """Expanded percentile interval of a metric from its values on resamples of clusters.
 
-    Parameters
-    ----------
-    estimates_B : ndarray
-        The metric on every resample; NaN where it is undefined, which is ignored.
-    clusters : int
-        How many there are to draw from.
-    level : float
-
-    Returns
-    -------
-    tuple
-        (low, high), or (None, None) with fewer than five clusters or where half of the
-        resamples or more are undefined.
+    (None, None) with fewer than five clusters, or where half of the resamples or more are NaN.
     """
     defined = estimates_B[np.isfinite(estimates_B)]
     if clusters < FEWEST_FOR_INTERVAL or 2 * len(defined) <= len(estimates_B):
@@ -176,13 +124,7 @@ def interval(
 
 
 def tail_probability(clusters: int, level: float = LEVEL) -> float:
-    """Share of resamples outside each end of the interval (Hesterberg 2015, section 5.3).
-
-    Examples
-    --------
-    >>> round(tail_probability(10), 4), round(tail_probability(100_000), 3)
-    (0.0086, 0.025)
-    """
+    """Share of resamples outside each end of the interval (Hesterberg 2015, section 5.3)."""
     quantile = stdtrit(clusters - 1, (1 - level) / 2)
     return float(ndtr(math.sqrt(clusters / (clusters - 1)) * quantile))
 
@@ -197,37 +139,17 @@ def paired_permutation_test(
     """Two-sided p of the difference of every metric between two models.
 
     If the models do not differ, the answers of a whole cluster can be swapped between them.
+    Exact for up to 15 speakers; beyond, (1 + as extreme) / (1 + drawn) (Phipson and Smyth 2010,
+    equation 2). A swap that leaves a metric undefined counts as extreme, so that it never makes
+    p smaller. None where the metric itself is undefined.
 
-    Parameters
-    ----------
-    one_NK, other_NK : ndarray
-        Statistics of the same utterances under either model.
-    clusters : Clusters
-        What is swapped as a whole.
-    metrics : mapping
-        Name -> function of sums over utterances, shape (..., K) -> (...).
-    rng : numpy.random.Generator
-        Draws the swaps where there are too many to try all.
-
-    Returns
-    -------
-    dict
-        Name -> p; None where the metric is undefined. Exact for up to 15 speakers; beyond,
-        (1 + as extreme) / (1 + drawn) (Phipson and Smyth 2010, equation 2). A swap that
-        leaves a metric undefined counts as extreme, so that it never makes p smaller.
-
-    Examples
-    --------
-    >>> better, worse = np.ones((6, 1)), np.zeros((6, 1))
-    >>> share = {"share": lambda sums_XK: sums_XK[..., 0] / 6}
-    >>> rng = np.random.default_rng(0)
-    >>> paired_permutation_test(better, worse, clusters_of("abcdef"), share, rng)
-    {'share': 0.03125}
+    ``one_NK`` and ``other_NK`` are the statistics of the same utterances under either model;
+    ``metrics`` maps a name to a function of their sums, shape (..., K) -> (...).
     """
     one_K, other_K = one_NK.sum(0), other_NK.sum(0)
     moved_SK = _by_cluster(other_NK - one_NK, clusters)
     exact = clusters.count <= EXACT_UP_TO
-    swaps = _every_swap(clusters.count) if exact else _drawn_swaps(clusters.count, rng)
+    swaps = _swaps(clusters.count, exact, rng)
     with np.errstate(divide="ignore", invalid="ignore"):
         observed = {name: abs(float(f(one_K) - f(other_K))) for name, f in metrics.items()}
         extreme, tried = dict.fromkeys(metrics, 0), 0
@@ -245,28 +167,18 @@ def paired_permutation_test(
     }
 
 
-def _every_swap(clusters: int) -> Iterator[np.ndarray]:
-    """All sets of swapped clusters; the last cluster stays, which leaves out mirror images."""
-    numbers_P1 = np.arange(2 ** (clusters - 1))[:, None]
-    yield (numbers_P1 >> np.arange(clusters) & 1).astype(np.float64)
-
-
-def _drawn_swaps(clusters: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Random sets of swapped clusters, a few at a time."""
-    at_once = max(1, COUNTS_AT_ONCE // clusters)
-    for start in range(0, SWAPS, at_once):
-        shape = min(at_once, SWAPS - start), clusters
-        yield rng.integers(2, size=shape, dtype=np.int8).astype(np.float64)
+def _swaps(clusters: int, every: bool, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Sets of swapped clusters, (P, S), a few at a time: every one, or random ones."""
+    if every:  # The last cluster stays, which leaves out mirror images.
+        numbers_P1 = np.arange(2 ** (clusters - 1))[:, None]
+        yield (numbers_P1 >> np.arange(clusters) & 1).astype(np.float64)
+        return
+    for rows in _batches(SWAPS, clusters):
+        yield rng.integers(2, size=(rows, clusters), dtype=np.int8).astype(np.float64)
 
 
 def permutation_note(clusters: Clusters) -> str:
-    """A caution about p; empty where there is none.
-
-    Examples
-    --------
-    >>> permutation_note(clusters_of("abcd"))
-    'Only 4 speakers: p cannot fall below 0.125, so no difference can reach .05.'
-    """
+    """A caution about p; empty where there is none."""
     if clusters.unit != "speaker":
         return "p swaps single utterances for the same reason, and is too small."
     smallest = 0.5 ** (clusters.count - 1)
@@ -282,11 +194,6 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     """Adjust p for several tests (Holm 1979, Scandinavian Journal of Statistics 6).
 
     None stands for a test that was not made, and stays None.
-
-    Examples
-    --------
-    >>> holm([0.01, 0.04, None, 0.03])
-    [0.03, 0.06, None, 0.06]
     """
     order = sorted((p, n) for n, p in enumerate(p_values) if p is not None)
     adjusted: list[float | None] = [None] * len(p_values)

@@ -32,7 +32,7 @@ from ser_brain.evaluation.compare import (
 )
 from ser_brain.evaluation.crosscorpus import TESTED, cross
 from ser_brain.evaluation.evaluate import RESAMPLES
-from ser_brain.evaluation.metrics import LABEL_METRICS, SCORE_METRICS, VALUE_METRICS
+from ser_brain.evaluation.metrics import ALL_METRICS
 from ser_brain.evaluation.runs import Run, read_run
 from ser_brain.reporting.crosscorpus import (
     by_metric,
@@ -65,16 +65,19 @@ HOW_TO_READ = (
 
 def comparison_lines(compared: Mapping) -> str:
     """The result of :func:`ser_brain.evaluation.compare.compare_runs`, for a terminal."""
-    lines = [
-        f"{side.upper()}: {run['label']}, {run['protocol']} ({run['folder']})"
-        for side, run in (("a", compared["a"]), ("b", compared["b"]))
-    ]
+    lines = [f"{said} ({compared[side]['folder']})" for side, said in _sides(compared).items()]
     lines += compared["notes"]
     if compared["not_shared"]:
         lines.append(f"Predicted by only one of them: {', '.join(compared['not_shared'])}.")
     for comparison in compared["test_sets"].values():
         lines += ["", *_lines_of(comparison)]
     return "\n".join([*lines, "", HOW_TO_READ])
+
+
+def _sides(compared: Mapping) -> dict[str, str]:
+    """What A and B are."""
+    runs = {side: compared[side] for side in ("a", "b")}
+    return {s: f"{s.upper()}: {run['label']}, {run['protocol']}" for s, run in runs.items()}
 
 
 def _lines_of(comparison: Mapping) -> list[str]:
@@ -114,8 +117,7 @@ def metrics(comparison: Mapping) -> Table:
         primary = found["primary"]
         for name in sorted(found["metrics"], key=lambda name, first=primary: name != first):
             metric = found["metrics"][name]
-            better = BETTER[(LABEL_METRICS | SCORE_METRICS | VALUE_METRICS)[name].better]
-            title = metric_title(full_name(task, name)) + better
+            title = metric_title(full_name(task, name)) + BETTER[ALL_METRICS[name].better]
             values = [metric["a"], metric["b"], metric["difference"]]
             ps = [p_value(metric["p"]), p_value(metric.get("p_holm"))]
             table.rows.append([f"{title}, primary" if name == primary else title, *values, *ps])
@@ -140,48 +142,23 @@ def changed(comparison: Mapping) -> Table:
 
 def file_tables(compared: Mapping) -> list[Table]:
     """The tables of all test sets for files; their captions say what A and B are."""
-    sides = [
-        f"{side.upper()}: {compared[side]['label']}, {compared[side]['protocol']}."
-        for side in ("a", "b")
-    ]
     found = compared["test_sets"]
-    answered = {name: comparison for name, comparison in found.items() if comparison["answers"]}
+    answered = {name: changed(each) for name, each in found.items() if each["answers"]}
     tables = [stack({name: metrics(each) for name, each in found.items()}, "Test set")]
-    if answered:
-        tables.append(
-            stack({name: changed(each) for name, each in answered.items()}, "Test set")
-        )
+    tables += [stack(answered, "Test set")] if answered else []
     for table in tables:
-        table.caption = " ".join([table.caption, *sides])
+        table.caption += "".join(f" {said}." for said in _sides(compared).values())
     return tables
 
 
 def write_comparison(
     folders: Sequence[Path], out: Path, resamples: int = RESAMPLES
 ) -> tuple[Path, dict]:
-    """Compare several runs and write one page.
+    """Compare several runs, the others with the first, and write one page with its files.
 
-    Parameters
-    ----------
-    folders : sequence of Path
-        Runs or folds; the matrix tests the others against the first.
-    out : Path
-        Where to write ``index.html``, ``results.json``, the tables and the figures.
-    resamples : int
-        Bootstrap resamples behind each interval.
-
-    Returns
-    -------
-    page : Path
-    results : dict
-        ``matrix``: see :func:`ser_brain.evaluation.crosscorpus.cross`; ``pairs``: see
-        :func:`compare_pairs`; ``training``: pair -> how their training data differ; ``runs``:
-        label -> how the run was made.
-
-    Raises
-    ------
-    SERError
-        If a run has no predictions, or the runs cannot be compared.
+    The page and its numbers: ``matrix``, see :func:`ser_brain.evaluation.crosscorpus.cross`;
+    ``pairs``, see :func:`compare_pairs`; ``training``: pair -> how their training data differ;
+    ``runs``: label -> how the run was made.
     """
     runs = [read_run(folder) for folder in folders]
     matrix = cross(runs, resamples)
@@ -203,11 +180,8 @@ def write_comparison(
 def compare_pairs(runs: Mapping[str, Run], matrix: Mapping, resamples: int) -> list[dict]:
     """Compare every two models on every test set on which neither was trained.
 
-    Returns
-    -------
-    list of dict
-        See :func:`ser_brain.evaluation.compare.compare_predictions`; with the labels ``a`` and
-        ``b``, and only counts of the changed answers. p is corrected for all pairs together.
+    See :func:`ser_brain.evaluation.compare.compare_predictions`; with the labels ``a`` and
+    ``b``, and only counts of the changed answers. p is corrected for all pairs together.
     """
     found = []
     for name, row in matrix["test_sets"].items():
@@ -225,14 +199,7 @@ def compare_pairs(runs: Mapping[str, Run], matrix: Mapping, resamples: int) -> l
 
 
 def origin_of(run: Run, page_folder: Path) -> dict:
-    """How a run was made, and where it is relative to a page.
-
-    Returns
-    -------
-    dict
-        ``protocol``, ``encoder``, ``folder``, ``report`` (None where there is none),
-        ``commands`` and ``versions`` (part -> entry of its run.json), ``commits``.
-    """
+    """How a run and each of its parts was made, and where it is relative to a page."""
     records = {
         name: read_json(part / "run.json", "run description")
         for name, part in run.parts.items()
@@ -288,15 +255,7 @@ def _write(folder: Path, results: Mapping) -> None:
 
 
 def pairs(comparisons: Sequence[Mapping], protocols: str) -> Table:
-    """The primary metrics of every two models on every test set.
-
-    Parameters
-    ----------
-    comparisons : sequence of mapping
-        See :func:`compare_pairs`.
-    protocols : str
-        For the caption.
-    """
+    """The primary metrics of what :func:`compare_pairs` found."""
     head = "Test set,A,B,Metric,B − A,p,p (Holm),Lost,Won"
     count = sum(len(comparison["tasks"]) for comparison in comparisons)
     caption = (
@@ -318,9 +277,9 @@ def pairs(comparisons: Sequence[Mapping], protocols: str) -> Table:
 
 def _heat_maps(folder: Path, matrix: Mapping) -> list[ReportFigure]:
     found = []
+    size = f"{len(matrix['models'])} models on {len(matrix['test_sets'])} test sets"
     for name, metrics in write_matrix(folder, matrix).items():
-        names = " and ".join(metric_title(metric) for metric in metrics)
-        size = f"{len(matrix['models'])} models on {len(matrix['test_sets'])} test sets"
+        names = " and ".join(map(metric_title, metrics))
         caption = f"{names} by colour: white at chance or below, darkest at 1."
         alt = f"Heat map of {names}, {size}. The tables of the summary have the same numbers."
         found.append(inlined(folder / name, caption, alt))
@@ -331,20 +290,15 @@ def _confusions(folder: Path, matrix: Mapping) -> list[ReportFigure]:
     """For each test set, the confusion matrices of all models with the classes of the first."""
     found = []
     for name, row in matrix["test_sets"].items():
-        judged = {
-            label: cell for label, cell in row["cells"].items() if "uar" in cell["metrics"]
-        }
+        judged = {label: c for label, c in row["cells"].items() if "uar" in c["metrics"]}
         emotions = next((cell["emotions"] for cell in judged.values()), None)
-        counts = {
-            label: np.array(cell["confusion"])
-            for label, cell in judged.items()
-            if cell["emotions"] == emotions
-        }
-        if counts:
+        alike = {label: c for label, c in judged.items() if c["emotions"] == emotions}
+        if alike:
             stem, title = folder / f"{name}-confusion", f"Confusion on {name}"
             words = protocols(matrix) + (" SYNTHETIC SPEECH" if row["synthetic"] else "")
+            counts = {label: np.array(cell["confusion"]) for label, cell in alike.items()}
             confusion(stem, counts, emotions, title, words)
-            uars = (f"{m}: UAR {value_text(judged[m]['metrics']['uar'])}" for m in counts)
+            uars = (f"{m}: UAR {value_text(c['metrics']['uar'])}" for m, c in alike.items())
             alt = f"Confusion matrices of {name}, a panel per model. {'; '.join(uars)}."
             caption = f"{name}: percent of each true class (colour) and counts."
             found.append(inlined(stem, caption, alt))

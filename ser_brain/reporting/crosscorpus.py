@@ -17,22 +17,14 @@ from ser_brain.reporting.plots.classification import heat_map
 from ser_brain.reporting.report_tables import metric_title
 
 DIFFERS, TRAINED_ON, SYNTHETIC = "*", "†", "‡"
+EMOTIONS, VALUES = "crosscorpus_emotions", "crosscorpus_values"
 
 
 def write_matrix(folder: Path, matrix: Mapping) -> dict[str, list[str]]:
     """Write ``crosscorpus.json``, ``.csv`` (every digit), ``.md``, ``.tex`` and heat maps.
 
-    Parameters
-    ----------
-    folder : Path
-    matrix : mapping
-        See :func:`ser_brain.evaluation.crosscorpus.cross`.
-
-    Returns
-    -------
-    dict
-        Heat map (file name without suffix) -> the metrics it shows: UAR for emotion classes,
-        CCC for values, as far as the matrix has them.
+    Heat map (file name without suffix) -> the metrics it shows: UAR for emotion classes, CCC
+    for values, as far as the ``matrix`` has them.
     """
     stem = folder / "crosscorpus"
     tables = wide(matrix)
@@ -40,12 +32,10 @@ def write_matrix(folder: Path, matrix: Mapping) -> dict[str, list[str]]:
     write_text(f"{stem}.csv", to_csv(long(matrix)))
     write_text(f"{stem}.md", "\n".join(map(to_markdown, tables)))
     write_text(f"{stem}.tex", "\n".join(map(to_latex, tables)))
-    tested = [metric for metric in matrix["metrics"] if metric in TESTED]
-    drawn = {
-        "crosscorpus_emotions": [metric for metric in tested if metric == "uar"],
-        "crosscorpus_values": [metric for metric in tested if metric != "uar"],
-    }
-    drawn = {name: metrics for name, metrics in drawn.items() if metrics}
+    drawn: dict[str, list[str]] = {}
+    for metric in matrix["metrics"]:
+        if metric in TESTED:
+            drawn.setdefault(EMOTIONS if metric == "uar" else VALUES, []).append(metric)
     for name, metrics in drawn.items():
         _draw(folder / name, matrix, metrics)
     return drawn
@@ -54,15 +44,12 @@ def write_matrix(folder: Path, matrix: Mapping) -> dict[str, list[str]]:
 def wide(matrix: Mapping) -> list[Table]:
     """A row per test set, every model's metrics side by side, as in study 1's table 5.5.
 
-    Returns
-    -------
-    list of Table
-        One for emotion classes and one for valence and arousal, as far as there are any.
+    One table for emotion classes and one for valence and arousal, as far as there are any.
     """
     caption = f"Models on test sets, with 95 % intervals.{on_bold(matrix)}"
     caption = " ".join([caption, *legend(matrix)])
     found = []
-    for name, of_classes in (("crosscorpus_emotions", True), ("crosscorpus_values", False)):
+    for name, of_classes in ((EMOTIONS, True), (VALUES, False)):
         columns = [
             (label, metric)
             for label in matrix["models"]
@@ -89,28 +76,17 @@ def wide(matrix: Mapping) -> list[Table]:
 def by_metric(matrix: Mapping, metric: str) -> Table:
     """One metric: a row per test set, a column per model, and which is best."""
     classes = metric in LABEL_METRICS
-    rows = {
-        name: row
-        for name, row in matrix["test_sets"].items()
-        if any(_has(row, label, [metric]) for label in row["cells"])
-    }
-    best = {
-        name: ", ".join(label for label, c in row["cells"].items() if metric in c["best"])
-        for name, row in rows.items()
-    }
-    any_best = ["Best"] if any(best.values()) else []
-    head = ["Test set", *(["Chance"] if classes else []), *matrix["models"], *any_best]
+    head = ["Test set", *(["Chance"] if classes else []), *matrix["models"], "Best"]
     caption = f"{metric_title(metric)}, with 95 % intervals."
     table = Table(metric.replace(" ", "_"), caption, head)
-    table.rows = [
-        [
-            row_name(name, row),
-            *_chances(row, classes),
-            *[cell_of(row, label, metric) for label in matrix["models"]],
-            *[best[name] or None for _ in any_best],
-        ]
-        for name, row in rows.items()
-    ]
+    for name, row in matrix["test_sets"].items():
+        cells = [cell_of(row, label, metric) for label in matrix["models"]]
+        best = [label for label, cell in row["cells"].items() if metric in cell["best"]]
+        if any(cells):
+            first = [row_name(name, row), *_chances(row, classes)]
+            table.rows.append([*first, *cells, ", ".join(best) or None])
+    if not any(row[-1] for row in table.rows):
+        table.head, table.rows = table.head[:-1], [row[:-1] for row in table.rows]
     return table
 
 
@@ -127,14 +103,10 @@ def long(matrix: Mapping) -> Table:
             chance = 1 / cell["classes_present"] if cell["classes_present"] else None
             for metric, value in cell["metrics"].items():
                 test = cell["against_first"].get(metric, {})
-                table.rows.append(
-                    [
-                        *[name, label, *facts, cell["speakers"]],
-                        chance if metric in LABEL_METRICS else 0.0,
-                        *[metric_title(metric), value, metric in cell["best"]],
-                        *[test.get("difference"), test.get("p"), test.get("p_holm")],
-                    ]
-                )
+                found = [metric_title(metric), value, metric in cell["best"]]
+                found += [test.get("difference"), test.get("p"), test.get("p_holm")]
+                level = chance if metric in LABEL_METRICS else 0.0
+                table.rows.append([name, label, *facts, cell["speakers"], level, *found])
     return table
 
 
@@ -153,7 +125,15 @@ def legend(matrix: Mapping) -> list[str]:
     cells = [cell for row in rows.values() for cell in row["cells"].values()]
     found = []
     if matrix["tests"]:
-        found.append(_on_tests(matrix, cells))
+        tests = [test for cell in cells for test in cell["against_first"].items()]
+        names = ", ".join(dict.fromkeys(metric_title(name) for name, _ in tests))
+        result = "No model differs"
+        if any(differs(test) for _, test in tests):
+            result = f"{DIFFERS} differs"
+        found.append(
+            f"{result} from {next(iter(matrix['models']))} in {names} (p < {ALPHA}; whole "
+            f"speakers swapped; {matrix['tests']} tests, Holm's correction)."
+        )
     if any(cell["role"] == SEEN for cell in cells):
         found.append(
             f"{TRAINED_ON} trained on utterances of this set; neither bold nor tested."
@@ -161,17 +141,6 @@ def legend(matrix: Mapping) -> list[str]:
     if any(row["synthetic"] for row in rows.values()):
         found.append(f"{SYNTHETIC} synthetic speech: {SAYS_NOTHING}")
     return [*found, protocols(matrix)]
-
-
-def _on_tests(matrix: Mapping, cells: list[Mapping]) -> str:
-    tests = [(name, test) for cell in cells for name, test in cell["against_first"].items()]
-    names = ", ".join(dict.fromkeys(metric_title(name) for name, _ in tests))
-    any_differs = any(differs(test) for _, test in tests)
-    result = f"{DIFFERS} differs" if any_differs else "No model differs"
-    return (
-        f"{result} from {next(iter(matrix['models']))} in {names} (p < {ALPHA}; whole speakers "
-        f"swapped; {matrix['tests']} tests, Holm's correction)."
-    )
 
 
 def differs(test: Mapping) -> bool:

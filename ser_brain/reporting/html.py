@@ -53,24 +53,14 @@ DOWNLOADS = (".csv", ".md", ".tex", ".svg", ".png", ".pdf")
 
 
 def render(template: str, scripts: Sequence[str] = ("page.js",), **content: object) -> str:
-    """Fill a template; everything that comes from data is escaped.
+    """Fill a template that extends ``base.html``; everything that comes from data is escaped.
 
-    Parameters
-    ----------
-    template : str
-        A file of ``templates/`` that extends ``base.html``.
-    scripts : sequence of str
-        Files of ``templates/`` that the page runs; ``page.js`` makes tables sortable.
-    **content
-        The variables of the template; a missing one is an error.
+    A missing variable is an error. ``scripts``: files of ``templates/`` that the page runs;
+    ``page.js`` makes tables sortable.
     """
     script = "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in scripts)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     content = {"script": script, "script_sha256": digest, **content}
-    return _environment().get_template(template).render(**content)
-
-
-def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -92,20 +82,14 @@ def _environment() -> jinja2.Environment:
         says_nothing=SAYS_NOTHING,
     )
     environment.filters["duration"] = _duration
-    return environment
+    return environment.get_template(template).render(**content)
 
 
 CSV_TYPE = "text/csv;charset=utf-8"
 
 
 def data_address(content: bytes, media_type: str) -> str:
-    """Make a ``data:`` address that contains a whole file.
-
-    Examples
-    --------
-    >>> data_address(b"a,b", "text/csv")
-    'data:text/csv;base64,YSxi'
-    """
+    """Make a ``data:`` address that contains a whole file."""
     return f"data:{media_type};base64,{base64.b64encode(content).decode('ascii')}"
 
 
@@ -126,19 +110,13 @@ def _sort_value(cell: object) -> str:
 
 
 def _duration(seconds: float | None) -> str:
-    """Examples
-    --------
-    >>> _duration(75), _duration(4000.0), _duration(None)
-    ('1 min 15 s', '1 h 6 min', '–')
-    """
+    """``1.5 s``, ``1 min 15 s`` or ``1 h 6 min``."""
     if seconds is None:
         return NOTHING
     minutes, rest = divmod(round(seconds), 60)
-    if minutes == 0:
-        return f"{seconds:.1f} s"
-    return (
-        f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min {rest} s"
-    )
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
 
 
 @dataclass(frozen=True)
@@ -181,21 +159,11 @@ def downloads(folder: Path) -> dict[str, list[str]]:
 def rewritten(folder: Path, own: bool = False) -> Iterator[Path]:
     """Yield a new folder, whose files replace those that an earlier report wrote.
 
-    Parameters
-    ----------
-    folder : Path
-        Where the files are moved when the block succeeds. They are listed in ``files.json``
-        and ``SHA256SUMS``. Files that no report wrote stay as they are.
-    own : bool
-        Whether the folder is reserved for this report (``RUN/report``), so that any file with
-        the name of a new one is replaced. Otherwise foreign files are an error.
+    They are moved when the block succeeds, and listed in ``files.json`` and ``SHA256SUMS``.
+    Files that no report wrote stay as they are, unless the folder is the report's ``own``
+    (``RUN/report``) and a new file has the same name.
 
-    Raises
-    ------
-    SERError
-        If the folder cannot be written or another process is writing it. Unless ``own``, also
-        if it is a run, folds or a model, or contains a file of the same name that no report
-        wrote.
+    Otherwise such a file is an error, as is the folder of a run, of folds or of a model.
     """
     try:
         with held(folder / NAME, folder):
@@ -232,10 +200,8 @@ def _require_for_reports(folder: Path) -> None:
     home = folder.resolve()
     for mark in MARKS:
         if (home / mark).exists():
-            raise SERError(
-                f"{folder} contains {mark}: it is a run, folds or a model. Choose another "
-                "folder."
-            )
+            what = f"{folder} contains {mark}: it is a run, folds or a model"
+            raise SERError(f"{what}. Choose another folder.")
         if home.name == "report" and (home.parent / mark).exists():
             raise SERError(f"{folder} is the report of a run. Choose another folder.")
     _require_written(folder, {SUMS, WRITTEN}, written_files(folder))
@@ -255,9 +221,8 @@ def _move(new: Path, folder: Path, own: bool) -> None:
     earlier = written_files(folder)
     written = {SUMS, WRITTEN, *(path.name for path in new.iterdir())}
     if not own:
-        _require_written(
-            folder, (name for name in written if not _same(new / name, folder / name)), earlier
-        )
+        unlike = [name for name in written if not _same(new / name, folder / name)]
+        _require_written(folder, unlike, earlier)
     write_json(new / WRITTEN, {"written": sorted(written)})
     write_checksums(new)
     # Until the end, the list names old and new files: if the process is stopped in between,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ser_brain.core.files import inside, read_json, write_json, write_text
-from ser_brain.core.tables import Table, to_csv, to_markdown
+from ser_brain.core.tables import to_csv, to_markdown
 from ser_brain.evaluation.evaluate import RESAMPLES, evaluate_run
 from ser_brain.evaluation.runs import Run, parts_of, read_run
 from ser_brain.reporting import report_data, report_tables
@@ -18,31 +18,13 @@ from ser_brain.reporting.summary import summary, verdict
 
 
 def write_report(run_folder: str | Path, resamples: int = RESAMPLES) -> tuple[Path, dict]:
-    """Evaluate a run, or the folds of one, and write ``report/``.
+    """Evaluate a run, or the folds of one, and write ``report/`` into its folder.
 
-    Parameters
-    ----------
-    run_folder : str or Path
-        Contains ``predictions/`` and, where they exist, ``run.json``, ``splits.json`` and
-        ``train_log.jsonl``; or ``folds.json``, which names such folders.
-    resamples : int
-        Bootstrap resamples behind each interval.
-
-    Returns
-    -------
-    page : Path
-        ``report/index.html``: self-contained, works offline. Beside it ``results.json``, the
-        tables (``.csv``, ``.md``) and the figures (``.svg``, ``.png``, ``.pdf``, and without
-        title ``-untitled.svg`` and ``-untitled.pdf``). Files of an earlier report that were
-        not replaced are removed.
-    results : dict
-        The content of ``results.json``; see :func:`ser_brain.evaluation.evaluate.evaluate_run`.
-
-    Raises
-    ------
-    SERError
-        If there are no predictions, a file of the run is bad, or ``report`` is a link to
-        another place.
+    The page, ``report/index.html``, is self-contained and works offline. Beside it are the
+    tables (``.csv``, ``.md``), the figures (``.svg``, ``.png``, ``.pdf``, and without title
+    ``-untitled.svg`` and ``-untitled.pdf``) and ``results.json``, whose content is the second
+    result; see :func:`ser_brain.evaluation.evaluate.evaluate_run`. Files of an earlier report
+    that were not replaced are removed. A ``report`` that links to another place is an error.
     """
     folder = inside(run_folder, "report")
     run = read_run(run_folder)
@@ -55,24 +37,15 @@ def write_report(run_folder: str | Path, resamples: int = RESAMPLES) -> tuple[Pa
 
 
 def renew_reports(run_folder: str | Path) -> None:
-    """Write each report anew that is older than the predictions: of a run, or folds and parts.
-
-    Raises
-    ------
-    SERError
-        See :func:`write_report`.
-    """
+    """Write each report that is older than the predictions: of a run, or folds and parts."""
     parts, _ = parts_of(Path(run_folder))
     judged = {part: [part] for part in parts.values()} | {Path(run_folder): [*parts.values()]}
     for folder, predicted in judged.items():
         results = folder / "report" / "results.json"
         cards = [card for part in predicted for card in part.glob("predictions/*.card.json")]
-        if results.is_file() and any(_written(card) > _written(results) for card in cards):
+        times = [card.stat().st_mtime_ns for card in cards]
+        if results.is_file() and any(time > results.stat().st_mtime_ns for time in times):
             write_report(folder)
-
-
-def _written(path: Path) -> int:
-    return path.stat().st_mtime_ns
 
 
 def _content(folder: Path, run: Run, results: Mapping) -> dict:
@@ -90,7 +63,9 @@ def _content(folder: Path, run: Run, results: Mapping) -> dict:
     headline = summary(test_sets)
     tables = report_tables.file_tables(test_sets, list(run.parts))
     for table in [headline, *tables.values()]:
-        _write_table(folder, table, protocol)
+        table = replace(table, caption=f"{table.caption} Protocol: {protocol}.")
+        write_text(folder / f"{table.name}.csv", to_csv(table))
+        write_text(folder / f"{table.name}.md", to_markdown(table))
     return {
         "results": results,
         "first": first,
@@ -120,9 +95,3 @@ def _content(folder: Path, run: Run, results: Mapping) -> dict:
         "known_speakers": report_data.known_speakers(splits),
         "unknown_speakers": report_data.not_audited(splits, ["speakers"]),
     }
-
-
-def _write_table(folder: Path, table: Table, protocol: str) -> None:
-    table = replace(table, caption=f"{table.caption} Protocol: {protocol}.")
-    write_text(folder / f"{table.name}.csv", to_csv(table))
-    write_text(folder / f"{table.name}.md", to_markdown(table))

@@ -13,15 +13,7 @@ from ser_brain.data.audit import FIELDS, not_compared, unknown_in
 from ser_brain.data.splits import absence
 from ser_brain.reporting.report_tables import noun_of
 
-FACTS = {
-    "version": "Version",
-    "licence": "Licence",
-    "citation": "Citation",
-    "languages": "Languages",
-    "style": "Style",
-    "fingerprint": "Fingerprint",
-    "notes": "Notes",
-}
+FACTS = ("version", "licence", "citation", "languages", "style", "fingerprint", "notes")
 USES = {"train": "train, validate, test", "test": "test only"}
 
 
@@ -32,13 +24,13 @@ def corpora(splits: Mapping[str, Mapping]) -> list[dict]:
     """
     found = []
     for name, card in _described(splits).items():
+        facts = {key.capitalize(): card[key] for key in FACTS if card.get(key)}
         corpus = {
             "title": card.get("title") or name,
             "synthetic": bool(card.get("synthetic")),
             "facts": {
-                title: ", ".join(card[key]) if isinstance(card[key], list) else str(card[key])
-                for key, title in FACTS.items()
-                if card.get(key)
+                title: ", ".join(fact) if isinstance(fact, list) else str(fact)
+                for title, fact in facts.items()
             },
             "findings": findings(card),
         }
@@ -53,31 +45,21 @@ def _described(splits: Mapping[str, Mapping]) -> dict[str, Mapping]:
 
 
 def findings(card: Mapping) -> list[str]:
-    """What the preparation of a corpus found; nothing about what it did not check.
-
-    Examples
-    --------
-    >>> findings({"damaged": {"unreadable": 2}, "same_audio": 0})
-    ['Excluded by the preparation: 2 unreadable.', 'No two utterances have the same audio.']
-    """
+    """What the preparation of a corpus found; nothing about what it did not check."""
     found = []
-    if card.get("damaged") is not None:
-        counts = [f"{count:,} {kind}" for kind, count in card["damaged"].items()]
-        found.append(
-            f"Excluded by the preparation: {', '.join(counts)}."
-            if counts
-            else "The preparation found no damaged, missing or stray file."
-        )
-    if card.get("same_audio") is not None:
-        groups = card["same_audio"]
-        found.append(
-            f"Groups of utterances with the same audio: {groups:,}."
-            if groups
-            else "No two utterances have the same audio."
-        )
-    if card.get("known_bad"):
-        broken = [f"{name} ({reason})" for name, reason in card["known_bad"].items()]
-        found.append(f"Known to be broken in every copy: {', '.join(broken)}.")
+    damaged, groups, broken = map(card.get, ("damaged", "same_audio", "known_bad"))
+    if damaged:
+        counts = [f"{count:,} {kind}" for kind, count in damaged.items()]
+        found.append(f"Excluded by the preparation: {', '.join(counts)}.")
+    elif damaged is not None:
+        found.append("The preparation found no damaged, missing or stray file.")
+    if groups:
+        found.append(f"Groups of utterances with the same audio: {groups:,}.")
+    elif groups is not None:
+        found.append("No two utterances have the same audio.")
+    if broken:
+        names = [f"{name} ({reason})" for name, reason in broken.items()]
+        found.append(f"Known to be broken in every copy: {', '.join(names)}.")
     return found
 
 
@@ -108,17 +90,15 @@ def _excluded(counts: Sequence[Mapping[str, int]]) -> str | None:
 
 def split_sizes(splits: Mapping[str, Mapping]) -> Table:
     """Utterances in each part of the split, a column for each fold or seed."""
-    sizes = {name: _sizes(split) for name, split in splits.items()}
+    sizes = {}
+    for name, split in splits.items():
+        parts = {part: split[part] for part in ("train", "valid", "test") if part in split}
+        parts |= {f"test: {test}": ids for test, ids in (split.get("tests") or {}).items()}
+        sizes[name] = {part: len(ids) for part, ids in parts.items()}
     parts = dict.fromkeys(part for found in sizes.values() for part in found)
     head = ["Part", *(sizes if len(sizes) > 1 else ["Utterances"])]
     rows = [[part, *(found.get(part) for found in sizes.values())] for part in parts]
     return Table("split", "Utterances per part.", head, rows)
-
-
-def _sizes(split: Mapping) -> dict[str, int]:
-    parts = {name: split[name] for name in ("train", "valid", "test") if name in split}
-    parts |= {f"test: {name}": ids for name, ids in (split.get("tests") or {}).items()}
-    return {name: len(ids) for name, ids in parts.items()}
 
 
 def audit(splits: Mapping[str, Mapping]) -> Table:

@@ -45,14 +45,8 @@ def draw_all(
 ) -> Figures:
     """Draw every figure that the predictions allow: kind of figure -> one per test set.
 
-    Parameters
-    ----------
-    folder : Path
-        Where to write; files are named ``<test set>-<kind>`` or, for all test sets, ``<kind>``.
-    predictions : mapping
-        Test set -> the predictions of all parts.
-    test_sets : mapping
-        Test set -> the evaluation of these predictions.
+    Files are named ``<test set>-<kind>`` or, for all test sets, ``<kind>``. ``test_sets``: the
+    evaluations of the ``predictions``.
     """
     figures: Figures = {}
     with_labels = labelled(test_sets)
@@ -110,15 +104,11 @@ def _reliability(folder: Path, predictions: Predictions, evaluation: Mapping) ->
 
 
 def _over_prediction(folder: Path, test_sets: Mapping[str, Mapping]) -> ReportFigure:
-    classes = {
-        panel: lines
-        for name, evaluation in test_sets.items()
-        for panel, lines in _by_language(name, evaluation).items()
-    }
-    stem = folder / "over_prediction"
-    over_prediction(
-        stem, classes, "Over-prediction of each class", subtitle(test_sets.values())
-    )
+    classes: dict[str, Sequence[Mapping]] = {}
+    for name, evaluation in test_sets.items():
+        classes |= _by_language(name, evaluation)
+    stem, title = folder / "over_prediction", "Over-prediction of each class"
+    over_prediction(stem, classes, title, subtitle(test_sets.values()))
     ratios = {
         panel: ", ".join(f"{c['emotion']} {value_text(c['over_prediction'])}" for c in lines)
         for panel, lines in classes.items()
@@ -146,12 +136,16 @@ def _value_figures(
     folder: Path, predictions: Predictions, evaluation: Mapping
 ) -> dict[str, ReportFigure]:
     """Scatter plot, distributions and errors of each rated dimension; none where none is."""
-    pairs = _rated(predictions)
+    pairs = {}
+    for axis, dimension in enumerate(VALENCE_AROUSAL):
+        rated_N = np.isfinite(predictions.ratings_N2[:, axis])
+        if predictions.predicted_va_N2 is not None and rated_N.any():
+            both = predictions.ratings_N2, predictions.predicted_va_N2
+            pairs[dimension] = tuple(each_N2[rated_N, axis] for each_N2 in both)
     if not pairs:
         return {}
-    name, va_range, words = (
-        evaluation["test_set"], evaluation["va_range"], subtitle([evaluation])
-    )  # fmt: skip
+    name, va_range = evaluation["test_set"], evaluation["va_range"]
+    words = subtitle([evaluation])
     metrics = {d: evaluation["regression"][d]["metrics"] for d in pairs}
     notes = {
         dimension: f"r = {value_text(m['pearson'])}, CCC = {value_text(m['ccc'])} "
@@ -159,34 +153,21 @@ def _value_figures(
         for dimension, m in metrics.items()
     }
     noted = "; ".join(f"{dimension}: {note}" for dimension, note in notes.items())
-    biases = "; ".join(
+    bias = "; ".join(
         f"{d}: mean error {value_text(m['mean_error'])}" for d, m in metrics.items()
     )
-    stems = {k: folder / f"{name}-{k}" for k in ("scatter", "distribution", "errors")}
+    alts = {
+        "scatter": f"Scatter plot of predicted against true values on {name}. {noted}.",
+        "distribution": f"Histograms of true and predicted valence and arousal on {name}.",
+        "errors": f"Histograms of errors on {name}. {bias}.",
+    }
+    stems = {kind: folder / f"{name}-{kind}" for kind in alts}
     title = f"Predicted against true values on {name}"
     scatter(stems["scatter"], pairs, va_range, notes, title, words)
     title = f"True and predicted values on {name}"
     distribution(stems["distribution"], pairs, va_range, title, words)
     errors(stems["errors"], pairs, va_range, f"Errors on {name}", words)
-    alts = {
-        "scatter": f"Scatter plot of predicted against true values on {name}. {noted}.",
-        "distribution": f"Histograms of true and predicted valence and arousal on {name}.",
-        "errors": f"Histograms of errors on {name}. {biases}.",
-    }
     return {kind: inlined(stem, name, alts[kind]) for kind, stem in stems.items()}
-
-
-def _rated(predictions: Predictions) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Dimension -> (true, predicted) where there are both."""
-    true_N2, predicted_N2 = predictions.true_va_N2, predictions.predicted_va_N2
-    if true_N2 is None or predicted_N2 is None:
-        return {}
-    pairs = {}
-    for axis, name in enumerate(VALENCE_AROUSAL):
-        rated_N = np.isfinite(true_N2[:, axis])
-        if rated_N.any():
-            pairs[name] = (true_N2[rated_N, axis], predicted_N2[rated_N, axis])
-    return pairs
 
 
 def _speakers(folder: Path, evaluation: Mapping) -> ReportFigure | None:
@@ -200,11 +181,8 @@ def _speakers(folder: Path, evaluation: Mapping) -> ReportFigure | None:
     names = in_order(levels, shown[0])
     names.sort(key=lambda name: levels[name]["metrics"][shown[0]]["value"] is not None)
     genders = [levels[name]["gender"] for name in names]
-    speakers = Speakers(
-        names,
-        [gender if gender in GENDERS else None for gender in genders],
-        [levels[name]["utterances"] for name in names],
-    )
+    genders = [gender if gender in GENDERS else None for gender in genders]
+    speakers = Speakers(names, genders, [levels[name]["utterances"] for name in names])
     results = {}
     for metric in shown:
         title = metric_title(metric) + ("" if metric == "uar" else " (lower is better)")
@@ -234,15 +212,9 @@ def _speakers(folder: Path, evaluation: Mapping) -> ReportFigure | None:
 def training_figure(
     folder: Path, logs: Sequence[Sequence[Mapping]], words: str
 ) -> ReportFigure | None:
-    """Draw the training curves of a run or of every part; None where nothing was logged.
+    """Draw the training curves of every part; None where nothing was logged.
 
-    Parameters
-    ----------
-    folder : Path
-    logs : sequence
-        The training log of each part.
-    words : str
-        The subtitle: experiment and protocol.
+    ``words`` is the subtitle: experiment and protocol.
     """
     logs = [log for log in logs if log]
     curves = together([curves_of(log) for log in logs])

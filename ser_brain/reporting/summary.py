@@ -48,13 +48,8 @@ def verdict(test_sets: Mapping[str, Mapping]) -> list[str]:
     on which the model was trained have no verdict.
     """
     unseen = {name: e for name, e in test_sets.items() if e["role"] != SEEN}
-    classes = {
-        name: (
-            evaluation["classification"]["metrics"]["uar"],
-            chance(evaluation["classification"]),
-        )
-        for name, evaluation in labelled(unseen).items()
-    }
+    found = {name: e["classification"] for name, e in labelled(unseen).items()}
+    classes = {name: (each["metrics"]["uar"], chance(each)) for name, each in found.items()}
     sentences = {"Emotion classes": _judge(classes, "UAR", len(unseen))}
     for dimension in ("valence", "arousal"):
         rated = {
@@ -103,13 +98,7 @@ def _name_sets(names: Sequence[str], total: int) -> str:
 
 
 def summary_text(results: Mapping) -> str:
-    """The summary as text for a terminal, a column per test set.
-
-    Parameters
-    ----------
-    results : mapping
-        See :func:`ser_brain.evaluation.evaluate.evaluate_run`.
-    """
+    """What ``evaluate_run`` returns as text for a terminal, a column per test set."""
     test_sets = results["test_sets"]
     table = summary(test_sets)
     columns = [table.head, *([cell_text(cell) for cell in row] for row in table.rows)]

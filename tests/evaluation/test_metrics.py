@@ -1,17 +1,28 @@
-"""Every metric against scikit-learn or by hand."""
+"""Metrics and calibration: against scikit-learn, scipy, or by hand."""
 
 import math
 
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.special import log_softmax
 from sklearn import metrics as sk
+from sklearn.calibration import calibration_curve
 
-from ser_brain.evaluation import calibration
+from ser_brain.evaluation import metrics
+from ser_brain.evaluation.calibration import (
+    HIGHEST,
+    LOWEST,
+    ece,
+    fit_temperature,
+    reliability_bins,
+)
 from ser_brain.evaluation.metrics import (
     LABEL_METRICS,
     VALUE_METRICS,
     ccc,
+    class_metrics,
+    class_statistics,
     confusion_matrix,
     number,
     pearson,
@@ -65,12 +76,11 @@ def test_a_class_that_never_occurs():
     confusion_CC = confusion_matrix(true_N, predicted_N, 4)
     table = per_class(confusion_CC, list("abcd"))
     assert table[0]["over_prediction"] == 0.5
-    assert math.isnan(table[2]["recall"]) and math.isnan(table[2]["over_prediction"])
+    assert table[2]["recall"] is None and table[2]["over_prediction"] is None
     assert table[2]["precision"] == 0.0
-    assert math.isnan(table[3]["precision"]) and math.isnan(table[3]["f1"])
+    assert table[3]["precision"] is None and table[3]["f1"] is None
 
-
-def test_one_class_and_no_utterance():
+    # One class, and no utterance.
     assert classification(np.zeros(3, int), np.array([0, 0, 1]), 2)["uar"] == close(2 / 3)
     none_N = np.zeros(0, int)
     assert classification(none_N, none_N, 2) == dict.fromkeys(LABEL_METRICS)
@@ -81,26 +91,30 @@ def test_probabilities_agree_with_scikit_learn(seed):
     rng = np.random.default_rng(seed)
     probs_NC = rng.dirichlet(np.ones(4), size=200)
     true_N = rng.integers(4, size=200)
-    sums_K = calibration.score_statistics(true_N, np.log(probs_NC)).sum(0)
-    assert calibration.nll(sums_K) == close(sk.log_loss(true_N, probs_NC, labels=range(4)))
+    sums_K = metrics.score_statistics(true_N, np.log(probs_NC)).sum(0)
+    assert metrics.nll(sums_K) == close(sk.log_loss(true_N, probs_NC, labels=range(4)))
     hit_NC = np.eye(4)[true_N]
-    assert calibration.brier(sums_K) == close(((probs_NC - hit_NC) ** 2).sum(1).mean())
-    # Guo et al. 2017, equation 3, written out.
-    confidence_N, right_N = probs_NC.max(1), probs_NC.argmax(1) == true_N
-    expected = 0.0
-    for m in range(15):
-        bin_N = (confidence_N > m / 15) & (confidence_N <= (m + 1) / 15)
-        if bin_N.any():
-            gap = abs(right_N[bin_N].mean() - confidence_N[bin_N].mean())
-            expected += bin_N.sum() / 200 * gap
-    assert calibration.ece(true_N, np.log(probs_NC)) == close(expected)
+    assert metrics.brier(sums_K) == close(((probs_NC - hit_NC) ** 2).sum(1).mean())
+    found = reliability_bins(true_N, np.log(probs_NC))
+    right_N = probs_NC.argmax(1) == true_N
+    accuracy, confidence = calibration_curve(right_N, probs_NC.max(1), n_bins=15)
+    held_K = found.count_K > 0
+    assert found.accuracy_K[held_K] == close(accuracy)
+    assert found.confidence_K[held_K] == close(confidence)
+    assert found.count_K.sum() == 200
+    # Guo et al. 2017, equation 3.
+    gap_K = np.nan_to_num(np.abs(found.accuracy_K - found.confidence_K))
+    assert ece(true_N, np.log(probs_NC)) == close((gap_K * found.count_K).sum() / 200)
 
 
 def test_calibration_by_hand():
     # Sure (0.8) and right three times of four: |0.75 - 0.8|.
     log_probs_NC = np.log(np.tile([0.8, 0.2], (4, 1)))
-    assert calibration.ece(np.array([0, 0, 0, 1]), log_probs_NC) == close(0.05)
-    assert math.isnan(calibration.ece(np.zeros(0, int), np.zeros((0, 2))))
+    assert ece(np.array([0, 0, 0, 1]), log_probs_NC) == close(0.05)
+    assert math.isnan(ece(np.zeros(0, int), np.zeros((0, 2))))
+    found = reliability_bins(np.array([0]), np.log([[1.0, 1e-9]]))  # all other bins are empty
+    assert found.count_K.tolist() == [0] * 14 + [1]
+    assert np.isnan(found.accuracy_K[:14]).all() and found.accuracy_K[14] == 1
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -122,15 +136,6 @@ def test_values_agree_with_scikit_learn(seed):
         "error_std": error_N.std(),
     }
     assert found == {name: close(value) for name, value in expected.items()}
-
-
-def test_ccc_by_hand():
-    # Means 2 and 3, variances 2/3, covariance 2/3: 2 * 2/3 / (4/3 + 1).
-    found = regression(np.array([1.0, 2.0, 3.0]), np.array([2.0, 3.0, 4.0]))
-    assert found["ccc"] == close(4 / 7)
-    assert found["pearson"] == close(1.0)
-    assert found["mean_error"] == close(1.0)
-    assert found["error_std"] == 0.0
 
 
 @pytest.mark.parametrize("constant", [0.1, 3.0, 1e-9, 1234.567])
@@ -156,24 +161,43 @@ def test_almost_constant_predictions_are_not_constant():
     true_N = np.linspace(1, 5, 9)
     found = regression(true_N, 3 + 1e-7 * true_N)
     assert found["pearson"] == pytest.approx(1.0, abs=1e-6)
-
-
-def test_no_values():
-    found = regression(np.zeros(0), np.zeros(0))
-    assert found == dict.fromkeys(VALUE_METRICS)
+    assert regression(np.zeros(0), np.zeros(0)) == dict.fromkeys(VALUE_METRICS)
 
 
 def test_metrics_take_leading_axes():
     rng = np.random.default_rng(0)
-    confusion_BCC = rng.integers(0, 9, size=(5, 3, 3)).astype(float)
-    for metric in LABEL_METRICS.values():
-        each = [float(metric.function(confusion_CC)) for confusion_CC in confusion_BCC]
-        np.testing.assert_allclose(metric.function(confusion_BCC), each)
-    true_N, predicted_N = rng.normal(size=(2, 50))
-    statistics_NK = value_statistics(true_N, predicted_N)
-    sums_BK = np.stack([statistics_NK[:20].sum(0), statistics_NK[20:].sum(0)])
-    for name, metric in VALUE_METRICS.items():
-        if metric.resampled:
-            parts = [slice(0, 20), slice(20, 50)]
-            each = [regression(true_N[p], predicted_N[p])[name] for p in parts]
+    true_N, predicted_N = rng.integers(3, size=(2, 50))
+    log_probs_NC = log_softmax(rng.normal(size=(50, 3)), axis=1)
+    of_classes = class_statistics(true_N, predicted_N, log_probs_NC)
+    of_values = value_statistics(*rng.normal(size=(2, 50)))
+    for table, statistics_NK in ((class_metrics(3), of_classes), (VALUE_METRICS, of_values)):
+        sums_BK = np.stack([statistics_NK[:20].sum(0), statistics_NK[20:].sum(0)])
+        for metric in (metric for metric in table.values() if metric.resampled):
+            each = [metric.function(sums_K) for sums_K in sums_BK]
             np.testing.assert_allclose(metric.function(sums_BK), each, atol=1e-9)
+
+
+def drawn(temperature, count=20_000, seed=0):
+    """Scores of a model that is right as often as it says, then divided by a temperature."""
+    rng = np.random.default_rng(seed)
+    honest_NC = log_softmax(rng.normal(0, 2, (count, 4)), axis=1)
+    true_N = (rng.random((count, 1)) > np.exp(honest_NC).cumsum(1)).sum(1)
+    return log_softmax(honest_NC / temperature, axis=1), np.minimum(true_N, 3)
+
+
+@pytest.mark.parametrize("temperature", [0.3, 1.0, 2.5])
+def test_a_planted_temperature_is_found(temperature):
+    log_probs_NC, true_N = drawn(temperature)
+    assert fit_temperature(log_probs_NC, true_N) == pytest.approx(1 / temperature, rel=0.03)
+
+
+def test_the_ends_of_the_temperature_and_utterances_without_a_label():
+    log_probs_NC, true_N = drawn(0.5, count=300)
+    more_NC = np.vstack([log_probs_NC, np.log(np.full((50, 4), 0.25))])
+    more_N = np.concatenate([true_N, np.full(50, -1)])
+    assert fit_temperature(more_NC, more_N) == fit_temperature(log_probs_NC, true_N)
+    sure_NC = log_softmax(np.array([[2.0, 0.0], [0.0, 2.0]]), axis=1)
+    assert fit_temperature(sure_NC, np.array([0, 1])) == pytest.approx(LOWEST, abs=0.01)
+    assert fit_temperature(sure_NC, np.array([1, 0])) == pytest.approx(HIGHEST, rel=0.1)
+
+    assert fit_temperature(np.log(np.full((2, 2), 0.5)), np.array([-1, -1])) is None

@@ -11,50 +11,30 @@ from ser_brain.evaluation.runs import label_runs, merge_protocols, read_run
 from tests import fake_run
 
 
-def labels(tmp_path, *runs):
-    found = []
-    for folder, changes in runs:
-        fake_run.write(tmp_path / folder, **changes)
-        found.append(read_run(tmp_path / folder))
-    return label_runs(found)
-
-
 @pytest.mark.parametrize(
-    "runs, expected",
+    "experiment, folders, protocols, expected",
     [
-        (
-            [("a", {"experiment": "one"}), ("b", {"experiment": "two"})],
-            ["one", "two"],
-        ),
-        (
-            [("a", {"protocol": "x/random/s"}), ("b", {"protocol": "x/speaker/s"})],
-            ["multiobjective (random)", "multiobjective (speaker)"],
-        ),
-        (
-            [("a/emodb/1", {}), ("b/emodb/1", {}), ("c", {"experiment": "one"})],
-            ["multiobjective (a)", "multiobjective (b)", "one"],
-        ),
-        (
-            [("x/1", {}), ("x/1/2", {})],
-            ["multiobjective (1)", "multiobjective (1/2)"],
-        ),
-        (  # The protocol tells only two of the three apart, the folder all.
-            [
-                ("a", {"protocol": "x/1"}),
-                ("b", {"protocol": "x/1"}),
-                ("c", {"protocol": "x/2"}),
-            ],
-            ["multiobjective (a)", "multiobjective (b)", "multiobjective (c)"],
-        ),
+        ("one two", "a b", "x x", ["one", "two"]),
+        ("m m", "a b", "x/random/s x/speaker/s", ["m (random)", "m (speaker)"]),
+        ("m m one", "a/emodb/1 b/emodb/1 c", "x x x", ["m (a)", "m (b)", "one"]),
+        ("m m", "x/1 x/1/2", "x x", ["m (1)", "m (1/2)"]),
+        # The protocol tells only two of the three apart, the folder all.
+        ("m m m", "a b c", "x/1 x/1 x/2", ["m (a)", "m (b)", "m (c)"]),
+        ("m m", "a b/../a", "x x", None),
     ],
 )
-def test_runs_are_told_apart(tmp_path, runs, expected):
-    assert labels(tmp_path, *runs) == expected
-
-
-def test_the_same_run_twice(tmp_path):
-    with pytest.raises(SERError, match="a is given twice"):
-        labels(tmp_path, ("a", {}), ("b/../a", {}))
+def test_runs_are_told_apart(tmp_path, experiment, folders, protocols, expected):
+    (tmp_path / "b").mkdir()
+    runs = []
+    facts = (text.split() for text in (experiment, folders, protocols))
+    for experiment, folder, protocol in zip(*facts, strict=True):
+        fake_run.write(tmp_path / folder, experiment=experiment, protocol=protocol)
+        runs.append(read_run(tmp_path / folder))
+    if expected:
+        assert label_runs(runs) == expected
+    else:
+        with pytest.raises(SERError, match="a is given twice"):
+            label_runs(runs)
 
 
 PROTOCOL = "fake/speaker-2fold-fold{}/intended/4-class/seed 1"
@@ -72,10 +52,13 @@ def folds(tmp_path, second=None, **changes):
 
 
 def test_a_single_run_runs(tmp_path):
+    write_json(tmp_path / "run.json", {"command": "python train.py"})
     fake_run.write(tmp_path)
+    fake_run.write(tmp_path, "a", role="train")
     fake_run.write(tmp_path, "valid", role="valid")
     run = read_run(tmp_path)
-    assert list(run.parts) == ["run"] and list(run.test_sets) == ["fake"]
+    assert list(run.parts) == ["run"] and list(run.test_sets) == ["fake", "a"]
+    assert evaluate_run(run, 5)["run"] == run.record == {"command": "python train.py"}
     assert run.pooled("fake") is run.test_sets["fake"]["run"]
     assert run.pooled("fake").embeddings_ND is None
     assert read_run(tmp_path, embeddings=True).pooled("fake").embeddings_ND.shape == (60, 3)
@@ -86,9 +69,8 @@ def test_folds_are_judged_together(tmp_path):
     run = read_run(tmp_path)
     pooled = run.pooled("fake")
     assert pooled.ids == [row["id"] for row in rows]
-    assert (
-        run.protocol == pooled.card["protocol"] == "fake/speaker-2fold/intended/4-class/seed 1"
-    )
+    protocol = "fake/speaker-2fold/intended/4-class/seed 1"
+    assert run.protocol == pooled.card["protocol"] == protocol
     assert pooled.log_probs_NC.shape == (60, 4) and pooled.true_va_N2.shape == (60, 2)
     results = evaluate_run(run, resamples=20)["test_sets"]["fake"]
     assert np.sum(results["classification"]["confusion"]) == 60
@@ -106,8 +88,6 @@ def test_each_prediction_of_the_same_utterance_counts(tmp_path):
     assert len(pooled.ids) == 20 and pooled.ids[0] == "fake_0000 (fold 1)"
     assert [row["id"] for row in pooled.rows] == pooled.ids
     assert [row["utterance"] for row in pooled.rows[::10]] == ["fake_0000", "fake_0000"]
-    counts = evaluate_run(read_run(tmp_path), resamples=20)["test_sets"]["other"]["counts"]
-    assert (counts["predictions"], counts["utterances"]) == (20, 10)
 
 
 def test_each_fold_has_its_temperature(tmp_path):
@@ -123,14 +103,11 @@ def test_each_fold_has_its_temperature(tmp_path):
     assert pooled.calibrated_NC[:25] == pytest.approx(pooled.log_probs_NC[:25])
 
 
-def test_ratings_may_be_absent_from_one_fold(tmp_path):
+@pytest.mark.parametrize("change", [{"va_range": [0, 5]}, {"experiment": "classification"}])
+def test_what_differs_is_not_pooled_but_ratings_may_be_absent(tmp_path, change):
     folds(tmp_path, second=fake_run.rows(30, seed=1, rated=False))
     true_N2 = read_run(tmp_path).pooled("fake").true_va_N2
     assert np.isfinite(true_N2[:25]).all() and np.isnan(true_N2[25:]).all()
-
-
-@pytest.mark.parametrize("change", [{"va_range": [0, 5]}, {"experiment": "classification"}])
-def test_what_differs_is_not_pooled(tmp_path, change):
     folds(tmp_path, **change)
     with pytest.raises(SERError, match=f"cannot be pooled: {next(iter(change))} of fold 2"):
         read_run(tmp_path).pooled("fake")

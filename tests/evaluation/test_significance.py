@@ -19,7 +19,7 @@ from ser_brain.evaluation.significance import (
 )
 
 
-def mean_interval(values_N, speakers, rng, resamples=300):
+def mean_interval(values_N, speakers, rng, resamples):
     clusters = clusters_of(speakers)
     statistics_NK = np.stack([np.ones(len(values_N)), values_N], axis=1)
     sums_BK = resample(statistics_NK, clusters, resamples, rng)
@@ -43,32 +43,31 @@ def test_the_interval_covers_the_truth_as_often_as_it_says(speakers, low, high):
     assert covered_by_utterance / 500 < low - 0.08
 
 
-def test_speakers_are_drawn_whole():
-    clusters = clusters_of(["a"] * 3 + ["b"] * 5)
-    sums_BK = resample(np.ones((8, 1)), clusters, 200, np.random.default_rng(0))
-    assert set(sums_BK.ravel()) == {6.0, 8.0, 10.0}
-
-
 def test_many_clusters_are_drawn_in_parts(monkeypatch):
     monkeypatch.setattr("ser_brain.evaluation.significance.COUNTS_AT_ONCE", 25)
-    clusters = clusters_of([None] * 10)
-    sums_BK = resample(np.ones((10, 2)), clusters, 7, np.random.default_rng(0))
+    sums_BK = resample(np.ones((10, 2)), clusters_of([None] * 10), 7, np.random.default_rng(0))
     assert sums_BK.tolist() == [[10.0, 10.0]] * 7
 
 
+UTTERANCES = "p swaps single utterances for the same reason"
+
+
 @pytest.mark.parametrize(
-    "speakers, unit, count, note",
+    "speakers, unit, note, of_p",
     [
-        (["a", "b"] * 10, "speaker", 2, "Only 2 speakers"),
-        ([str(i) for i in range(10)], "speaker", 10, "^$"),
-        (["a", None, "b"], "utterance", 3, "the speaker of 1 of 3 utterances is unknown"),
-        (["a", "a"], "utterance", 2, "there is only one speaker"),
+        ("ab" * 10, "speaker", "Only 2 speakers, too few", "p cannot fall below 0.5"),
+        ("abcde", "speaker", "Only 5 speakers: take", "Only 5 .* p cannot fall below 0.0625"),
+        ("abcdef", "speaker", "Only 6 speakers: take", "^$"),
+        ("abcdefghij", "speaker", "^$", "^$"),
+        (["a", None, "b"], "utterance", "speaker of 1 of 3 utterances is unknown", UTTERANCES),
+        ("aa", "utterance", "there is only one speaker", UTTERANCES),
     ],
 )
-def test_what_is_drawn(speakers, unit, count, note):
+def test_what_is_drawn_and_what_a_reader_is_told(speakers, unit, note, of_p):
     clusters = clusters_of(speakers)
+    count = len(speakers) if unit == "utterance" else len(set(speakers))
     assert (clusters.unit, clusters.count) == (unit, count)
-    assert re.search(note, clusters.note)
+    assert re.search(note, clusters.note) and re.search(of_p, permutation_note(clusters))
 
 
 def test_few_speakers_widen_the_tails():
@@ -84,9 +83,9 @@ def test_undefined_resamples():
     assert interval(np.zeros(0), 5) == (None, None)
 
 
-def test_all_predictions_of_an_utterance_are_drawn_together():
-    clusters = clusters_of(["a"] * 4, ["x", "y", "x", "y"])
-    assert (clusters.unit, clusters.count) == ("utterance", 2)
+@pytest.mark.parametrize("speakers", ["aaaa", "abab"])  # drawn by utterance, and by speaker
+def test_a_cluster_is_drawn_as_a_whole(speakers):
+    clusters = clusters_of(speakers, ["x", "y", "x", "y"])
     statistics_NK = np.array([[1.0], [10.0], [1.0], [10.0]])
     sums_BK = resample(statistics_NK, clusters, 50, np.random.default_rng(0))
     assert set(sums_BK[:, 0]) == {4.0, 22.0, 40.0}
@@ -112,13 +111,9 @@ def answers(rng, speakers, each, edge=0.0):
 
 
 def p_of(true_N, one_N, other_N, names, seed=0):
-    one_NK, other_NK = (
-        metrics.confusion_cells(true_N, answer_N, CLASSES) for answer_N in (one_N, other_N)
-    )
-    rng = np.random.default_rng(seed)
-    return paired_permutation_test(one_NK, other_NK, clusters_of(names), {"uar": uar}, rng)[
-        "uar"
-    ]
+    sides = [metrics.confusion_cells(true_N, said_N, CLASSES) for said_N in (one_N, other_N)]
+    rng, clusters = np.random.default_rng(seed), clusters_of(names)
+    return paired_permutation_test(*sides, clusters, {"uar": uar}, rng)["uar"]
 
 
 def scipys(true_N, one_N, other_N, names):
@@ -157,13 +152,10 @@ def test_drawn_swaps_come_near_all_of_them(monkeypatch):
     assert p_of(*found) == p_of(*found) != p_of(*found, seed=1)
 
 
-def test_drawn_swaps_never_give_zero():
+def test_equal_models_mirrored_ones_and_opposites():
     true_N = np.tile(np.arange(CLASSES), 20)
     names = np.arange(60).astype(str).tolist()
-    assert p_of(true_N, true_N, (true_N + 1) % CLASSES, names) == 1 / 10_000
-
-
-def test_equal_models_and_mirrored_ones():
+    assert p_of(true_N, true_N, (true_N + 1) % CLASSES, names) == 1 / 10_000  # never 0
     true_N, one_N, other_N, names = answers(np.random.default_rng(6), 7, 9, 0.1)
     assert p_of(true_N, one_N, one_N, names) == 1.0
     assert p_of(true_N, one_N, other_N, names) == p_of(true_N, other_N, one_N, names) < 1
@@ -174,12 +166,10 @@ def test_it_errs_as_often_as_it_says(monkeypatch):
     monkeypatch.setattr("ser_brain.evaluation.significance.SWAPS", 300)
     rng = np.random.default_rng(7)
     by_speaker = by_utterance = 0
-    for _ in range(400):
+    for n in range(400):
         *found, names = answers(rng, 9, 16)
         by_speaker += p_of(*found, names) < 0.05
-    for _ in range(60):
-        *found, names = answers(rng, 9, 16)
-        by_utterance += p_of(*found, [None] * len(names)) < 0.05
+        by_utterance += n < 60 and p_of(*found, [None] * len(names)) < 0.05
     assert 0.02 <= by_speaker / 400 <= 0.08
     assert by_utterance / 60 > 0.12
 
@@ -188,24 +178,11 @@ def test_undefined_metrics():
     one_NK, other_NK = np.ones((6, 1)), np.zeros((6, 1))
     undefined = {"never": lambda sums_XK: np.full(sums_XK.shape[:-1], np.nan)}
     rng, clusters = np.random.default_rng(0), clusters_of("abcdef")
-    assert paired_permutation_test(one_NK, other_NK, clusters, undefined, rng) == {
-        "never": None
-    }
+    found = paired_permutation_test(one_NK, other_NK, clusters, undefined, rng)
+    assert found == {"never": None}
     # Defined for the models as they are, undefined for most mixtures: these count as extreme.
     some = {"some": lambda sums: np.where(sums % 6 == 0, sums, np.nan)[..., 0]}
     assert paired_permutation_test(one_NK, other_NK, clusters, some, rng) == {"some": 1.0}
-
-
-@pytest.mark.parametrize(
-    "speakers, said",
-    [
-        ("abcde", "Only 5 speakers: p cannot fall below 0.0625"),
-        ("abcdef", "^$"),
-        ([None, "a"], "p swaps single utterances for the same reason"),
-    ],
-)
-def test_what_a_reader_is_told(speakers, said):
-    assert re.search(said, permutation_note(clusters_of(speakers)))
 
 
 def test_holm():

@@ -7,7 +7,6 @@ import pytest
 from ser_brain.core.files import read_json
 from ser_brain.core.tables import to_csv, value_text
 from ser_brain.evaluation.crosscorpus import cross
-from ser_brain.evaluation.runs import read_run
 from ser_brain.reporting.crosscorpus import (
     by_metric,
     legend,
@@ -20,15 +19,16 @@ from ser_brain.reporting.crosscorpus import (
     write_matrix,
 )
 from tests import fake_run
-from tests.evaluation.test_crosscorpus import of_kind, run_of
+from tests.evaluation.test_crosscorpus import of_kind, run_of, runs_of
 from tests.reporting.test_plots import FILES
+
+PROTOCOL = f"Protocol: {fake_run.card()['protocol']}."
 
 
 @pytest.fixture
 def matrix(tmp_path):
-    for name, kind in (("m_1", "multiobjective"), ("r", "regression"), ("c", "classification")):
-        fake_run.write(tmp_path / name, "x_y", of_kind(kind), experiment=name)
-    return cross([read_run(tmp_path / name) for name in ("m_1", "r", "c")], 5)
+    kinds = {"m_1": "multiobjective", "r": "regression", "c": "classification"}
+    return cross(runs_of(tmp_path, **{n: of_kind(kind) for n, kind in kinds.items()}), 5)
 
 
 def test_what_is_written(tmp_path, matrix):
@@ -43,48 +43,47 @@ def test_what_is_written(tmp_path, matrix):
     assert {path.name for path in out.iterdir()} == figures | tables
     assert read_json(out / "crosscorpus.json", "matrix") == matrix
     latex = (out / "crosscorpus.tex").read_text(encoding="utf-8")
-    assert latex.count(r"\begin{table}") == 2 and r"m\_1" in latex and "x_y" not in latex
+    assert latex.count(r"\begin{table}") == 2 and r"m\_1" in latex
     with open(out / "crosscorpus.csv", newline="", encoding="utf-8") as file:
         (uar,) = [r for r in csv.DictReader(file) if r["Metric"] == "UAR" and r["Model"] == "c"]
-    cell = matrix["test_sets"]["x_y"]["cells"]["c"]
+    cell = matrix["test_sets"]["x"]["cells"]["c"]
     assert float(uar["Value"]) == cell["metrics"]["uar"]["value"]
 
 
-def test_a_heat_map_shows_the_models_that_have_its_metric(tmp_path, matrix, monkeypatch):
+def test_valence_and_arousal_have_tables_and_maps_of_their_own(tmp_path, matrix, monkeypatch):
     drawn = {}
     monkeypatch.setattr(
         "ser_brain.reporting.crosscorpus.heat_map",
-        lambda stem, cells, rows, columns, chance, title, subtitle: drawn.update(
-            {stem.name: (list(cells), rows, columns, chance, subtitle)}
-        ),
+        lambda stem, cells, *facts: drawn.update({stem.name: (list(cells), *facts)}),
     )
     write_matrix(tmp_path, matrix)
-    metrics, rows, columns, chance, subtitle = drawn["crosscorpus_emotions"]
-    assert (metrics, rows, columns, chance) == (
-        ["UAR"], ["x_y\nchance 0.250"], ["m_1", "c"], [0.25]
-    )  # fmt: skip
+    *facts, _, subtitle = drawn["crosscorpus_emotions"]
+    assert facts == [["UAR"], ["x\nchance 0.250"], ["m_1", "c"], [0.25]]
     assert subtitle.startswith("White: chance or below; darkest: 1. Bold: best of a row.")
-    assert subtitle.endswith("Protocol: fake/speaker-5fold/intended/4-class/seed 1.")
-    metrics, rows, columns, chance, subtitle = drawn["crosscorpus_values"]
-    assert (metrics, rows, columns, chance) == (
-        ["CCC valence", "CCC arousal"], ["x_y"], ["m_1", "r"], [0.0]
-    )  # fmt: skip
+    assert subtitle.endswith(PROTOCOL)
+    facts = drawn["crosscorpus_values"]
+    assert facts[:4] == (["CCC valence", "CCC arousal"], ["x"], ["m_1", "r"], [0.0])
+    emotions, values = wide(matrix)
+    assert emotions.over == ["", "", *["m_1"] * 3, *["c"] * 3]
+    assert values.head == ["Test set", *["CCC valence", "CCC arousal"] * 2]
+    assert by_metric(matrix, "valence ccc").head == ["Test set", "m_1", "r", "c", "Best"]
+    assert "No model differs from m_1 in CCC valence, CCC arousal, UAR (p" in values.caption
+    assert protocols(matrix) == PROTOCOL
 
 
 @pytest.fixture
 def models(tmp_path):
     """Three models; ``seen`` was trained on y, ``poor`` did not predict z."""
-    runs = [
-        run_of(
-            tmp_path / "good", {n: (0.8, {}) for n in "xy"} | {"z": (1, {"synthetic": True})}
-        ),
-        run_of(tmp_path / "poor", {n: (0.3, {"protocol": "p/2"}) for n in "xy"}),
-        run_of(tmp_path / "seen", {"x": (0.8, {}), "y": (1, {"role": "train"}), "z": (1, {})}),
-    ]
-    return cross(runs, 10)
+    synthetic = {"z": (1, {"synthetic": True})}
+    sets = {
+        "good": {n: (0.8, {}) for n in "xy"} | synthetic,
+        "poor": {n: (0.3, {"protocol": "p/2"}) for n in "xy"},
+        "seen": {"x": (0.8, {}), "y": (1, {"role": "train"}), "z": (1, {})},
+    }
+    return cross([run_of(tmp_path / name, each) for name, each in sets.items()], 10)
 
 
-def test_the_wide_table(models):
+def test_marks_and_bold(models):
     (table,) = wide(models)
     assert table.name == "crosscorpus_emotions"
     assert table.over == ["", "", *["good"] * 3, *["poor"] * 3, *["seen"] * 3]
@@ -102,43 +101,25 @@ def test_the_wide_table(models):
         "about accuracy on people. Protocols: good, seen: "
         "fake/speaker-5fold/intended/4-class/seed 1; poor: p/2."
     )
-
-
-def test_one_metric(models):
-    table = by_metric(models, "uar")
-    assert table.head == ["Test set", "Chance", "good", "poor", "seen", "Best"]
-    assert [row[-1] for row in table.rows] == ["good, seen", "good", "good, seen"]
-    assert table.rows[2][3] is None
+    uar = by_metric(models, "uar")
+    assert uar.head == ["Test set", "Chance", "good", "poor", "seen", "Best"]
+    assert [row[-1] for row in uar.rows] == ["good, seen", "good", "good, seen"]
+    assert uar.rows[2][3] is None
+    said = to_lines(models)
+    assert said.startswith("WA, with 95 % intervals.\n\nTest set  Chance  good ")
+    assert "Bold" not in said and "* differs from good in UAR" in said
 
 
 def test_the_long_table_has_everything(models):
     table = long(models)
     assert len(table.rows) == 8 * 3
-    lines = to_csv(table).splitlines()
-    assert lines[0].startswith("Test set,Model,Protocol,Role,Synthetic,")
-    assert lines[0].endswith(
-        "Best,Difference to first model,Difference to first model low,"
+    assert to_csv(table).splitlines()[0] == (
+        "Test set,Model,Protocol,Role,Synthetic,Utterances,Speakers,Chance,Metric,Value,"
+        "Value low,Value high,Best,Difference to first model,Difference to first model low,"
         "Difference to first model high,p,p (Holm)"
     )
     (row,) = [row for row in table.rows if row[:2] == ["x", "poor"] and row[8] == "UAR"]
     assert row[-2:] == [2 / 4096, 8 / 4096] and row[7] == 0.25
-
-
-def test_valence_and_arousal_have_a_table_of_their_own(tmp_path):
-    for name, kind in (("m", "multiobjective"), ("r", "regression")):
-        fake_run.write(tmp_path / name, "x", fake_run.rows(40, kind), experiment=name)
-    models = cross([read_run(tmp_path / name) for name in "mr"], 5)
-    emotions, values = wide(models)
-    assert emotions.over == ["", "", "m", "m", "m"]
-    assert values.head == ["Test set", *["CCC valence", "CCC arousal"] * 2]
-    assert by_metric(models, "valence ccc").head == [
-        "Test set",
-        "m",
-        "r",
-        "Best",
-    ]
-    assert "No model differs from m in CCC valence, CCC arousal (p < 0.05" in values.caption
-    assert protocols(models) == "Protocol: fake/speaker-5fold/intended/4-class/seed 1."
 
 
 def test_one_model_has_no_rival(tmp_path):
@@ -149,17 +130,9 @@ def test_one_model_has_no_rival(tmp_path):
 
 def test_warnings(tmp_path):
     rows = fake_run.rows(30, "classification", speakers=3)
-    fake_run.write(tmp_path / "a", "x", rows, experiment="a")
-    fake_run.write(tmp_path / "b", "x", rows[:-1], experiment="b")
-    assert warnings(cross([read_run(tmp_path / n) for n in "ab"], 5)) == [
+    assert warnings(cross(runs_of(tmp_path, a=rows, b=rows[:-1]), 5)) == [
         "x: the models have different utterances, so none is best.",
         "x: Only 3 speakers, too few to say how far the results would vary with others: there "
         "is no interval.",
         "x: Only 3 speakers: p cannot fall below 0.25, so no difference can reach .05.",
     ]
-
-
-def test_the_text(models):
-    said = to_lines(models)
-    assert said.startswith("WA, with 95 % intervals.\n\nTest set  Chance  good ")
-    assert "Bold" not in said and "* differs from good in UAR" in said

@@ -33,21 +33,15 @@ def shown(tmp_path, monkeypatch):
     return show
 
 
-def test_numbers_are_sorted_by_value_and_words_as_they_read(shown):
+def test_how_a_table_is_shown(shown):
     page = shown(["fold 10", ESTIMATE], ["fold 2", None], ["fold 1", 1200])
     values = re.findall(r'<td class="number" data-value="(.*?)">', page)
     assert values == ["0.123456", "", "1200"]
     assert '<th scope="row">fold 10</th>' in page
     assert '<th scope="col" class="number">UAR</th>' in page
-
-
-def test_a_column_with_a_word_is_set_to_the_left(shown):
-    page = shown(["a", None], ["b", "best of all"])
+    page = shown(["a", None], ["b", "best of all"])  # a column with a word, to the left
     assert '<td data-value="">–</td>' in page
     assert '<th scope="col">UAR</th>' in page
-
-
-def test_the_best_is_bold_and_headings_span_columns(shown):
     best = ["a", ESTIMATE | {"best": True}, ESTIMATE]
     page = shown(best, head=["Name", "UAR", "WA"], over=["", "emodb", "emodb"])
     assert page.count("<strong>0.123</strong>") == 1
@@ -93,19 +87,13 @@ def test_only_what_an_earlier_report_wrote_is_removed(tmp_path, caplog):
     caplog.set_level("INFO")
     write(tmp_path, "index.html", "old-confusion.svg")
     (tmp_path / "notes.txt").write_text("mine")
+    for name in ("report", "files.json", "model"):  # what killed processes left
+        (tmp_path / f".partial-{name}-a1b2c3d4").mkdir()
     write(tmp_path, "index.html", "new-confusion.svg")
-    assert names_in(tmp_path) == {"index.html", "new-confusion.svg", "notes.txt", *LISTS}
+    # The model may be one that a command writes into the same folder at the moment.
+    kept = {"notes.txt", ".partial-model-a1b2c3d4"}
+    assert names_in(tmp_path) == {"index.html", "new-confusion.svg", *kept, *LISTS}
     assert f"{tmp_path}: removed old-confusion.svg of an earlier report" in caplog.text
-
-
-def test_a_report_that_fails_leaves_the_earlier_one(tmp_path):
-    write(tmp_path, "index.html")
-    with pytest.raises(SERError, match="no label"):
-        with rewritten(tmp_path) as new:
-            (new / "index.html").write_text("half")
-            raise SERError("no label")
-    assert names_in(tmp_path) == {"index.html", *LISTS}
-    assert (tmp_path / "index.html").read_text() == "index.html"
 
 
 def test_nothing_outside_the_folder_is_removed(tmp_path):
@@ -118,41 +106,43 @@ def test_nothing_outside_the_folder_is_removed(tmp_path):
     assert (tmp_path / "precious").exists() and names_in(folder) == {"page.html", *LISTS}
 
 
-def test_a_folder_with_checksums_of_its_own(tmp_path):
-    """Such as a data set."""
-    for name in ("a.wav", "labels.csv"):
-        (tmp_path / name).write_text(name)
-    write_checksums(tmp_path)
+def data_set(folder):
+    (folder / "report").mkdir()
+    (folder / "report" / "a.wav").write_text("a")
+    write_checksums(folder / "report")
+
+
+def holding(name):
+    def make(folder):
+        write(folder / "report", own=True)
+        (folder / "report" / name).write_text("mine")
+
+    return make
+
+
+def of_a_run(folder):
+    (folder / "hyperparams.yaml").write_text("")
+    write(folder / "report", "index.html", own=True)
+
+
+@pytest.mark.parametrize(
+    "make, said",
+    [
+        (data_set, "contains SHA256SUMS, not written by a report. Choose"),
+        (holding("results.json"), "contains results.json, not written by a report"),
+        (of_a_run, "report is the report of a run. Choose another folder"),
+    ]
+    + [
+        (holding(mark), f"contains {mark}: it is a run, folds or a model. Choose")
+        for mark in ("hyperparams.yaml", "folds.json", "config.json")
+    ],
+    ids=["data set", "file", "report of a run", "run", "folds", "model"],
+)
+def test_what_no_report_wrote_is_not_replaced(tmp_path, make, said):
+    make(tmp_path)
     before = content(tmp_path)
-    with pytest.raises(SERError, match="contains SHA256SUMS, not written by a report. Choose"):
-        write(tmp_path, "index.html")
-    assert content(tmp_path) == before
-
-
-@pytest.mark.parametrize("name", ["hyperparams.yaml", "folds.json", "config.json"])
-def test_a_folder_of_a_run_of_folds_or_of_a_model(tmp_path, name):
-    (tmp_path / name).write_text("")
-    with pytest.raises(
-        SERError, match=f"contains {name}: it is a run, folds or a model. Choose"
-    ):
-        write(tmp_path, "index.html")
-    assert names_in(tmp_path) == {name}
-
-
-def test_the_report_of_a_run_is_not_replaced_by_another(tmp_path):
-    (tmp_path / "hyperparams.yaml").write_text("")
-    write(tmp_path / "report", "index.html", "results.json", own=True)
-    with pytest.raises(SERError, match="report is the report of a run. Choose another folder"):
-        write(tmp_path / "report", "comparison.json")
-    assert names_in(tmp_path / "report") == {"index.html", "results.json", *LISTS}
-
-
-def test_a_file_that_no_report_wrote_is_not_replaced(tmp_path):
-    write(tmp_path, "index.html")
-    (tmp_path / "results.json").write_text("mine")
-    before = content(tmp_path)
-    with pytest.raises(SERError, match="contains results.json, not written by a report"):
-        write(tmp_path, "index.html", "results.json")
+    with pytest.raises(SERError, match=said):
+        write(tmp_path / "report", "index.html", "results.json")
     assert content(tmp_path) == before
 
 
@@ -168,44 +158,21 @@ def test_a_damaged_list_of_files(tmp_path, damaged, caplog):
     write(tmp_path, "index.html", own=True)
     assert f"{tmp_path / 'files.json'} is damaged" in caplog.text
     assert names_in(tmp_path) == {"index.html", "old.svg", *LISTS}
-    assert changed_files(tmp_path) == []
 
 
-def test_damaged_checksums_give_way(tmp_path):
+@pytest.mark.parametrize("sums", ["damaged", None])  # a report of an earlier version had none
+def test_damaged_checksums_give_way(tmp_path, sums):
     write(tmp_path, "index.html", "old.svg")
-    (tmp_path / "SHA256SUMS").write_text("damaged")
+    (tmp_path / "SHA256SUMS").unlink()
+    if sums:
+        (tmp_path / "SHA256SUMS").write_text(sums)
     write(tmp_path, "index.html")
     assert names_in(tmp_path) == {"index.html", *LISTS} and changed_files(tmp_path) == []
-
-
-def test_a_report_of_an_earlier_version(tmp_path):
-    for name in ("index.html", "old.svg"):
-        (tmp_path / name).write_text(name)
-    (tmp_path / "files.json").write_text('{"written": ["index.html", "old.svg"]}')
-    write(tmp_path, "index.html")
-    assert names_in(tmp_path) == {"index.html", *LISTS}
-
-
-def test_what_it_wrote_is_noted(tmp_path):
-    write(tmp_path, "index.html", "results.json")
-    assert written_files(tmp_path) == {"index.html", "results.json", *LISTS}
-    assert changed_files(tmp_path) == []
+    assert written_files(tmp_path) == names_in(tmp_path)
     (tmp_path / "index.html").write_text("edited")
     assert changed_files(tmp_path) == ["index.html"]
-
-
-def test_a_folder_that_cannot_be_made(tmp_path):
-    (tmp_path / "file").write_text("")
     with pytest.raises(SERError, match="Cannot write"):
-        write(tmp_path / "file" / "report", "index.html")
-
-
-def test_what_a_killed_report_left_is_removed(tmp_path):
-    for name in ("report", "files.json", "model"):
-        (tmp_path / f".partial-{name}-a1b2c3d4").mkdir()
-    write(tmp_path, "index.html")
-    # The last may be of a command that writes a model into the same folder at the moment.
-    assert names_in(tmp_path) == {"index.html", ".partial-model-a1b2c3d4", *LISTS}
+        write(tmp_path / "index.html" / "report", "index.html")
 
 
 @pytest.mark.parametrize("moves", range(7))
@@ -229,9 +196,12 @@ def test_a_report_that_was_stopped_while_it_moved_can_be_written_again(
     assert changed_files(tmp_path) == []
 
 
-def test_two_at_once(tmp_path):
-    with rewritten(tmp_path) as new:
-        (new / "index.html").write_text("")
+def test_a_report_that_fails_or_is_not_alone_leaves_the_earlier_one(tmp_path):
+    write(tmp_path, "index.html")
+    with pytest.raises(SERError, match="no label"), rewritten(tmp_path) as new:
+        (new / "index.html").write_text("half")
         with pytest.raises(SERError, match="is in use by process"):
             write(tmp_path, "other.html")
+        raise SERError("no label")
     assert names_in(tmp_path) == {"index.html", *LISTS}
+    assert (tmp_path / "index.html").read_text() == "index.html"

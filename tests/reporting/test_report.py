@@ -101,7 +101,7 @@ def csv_of(link):
 def full_run(folder):
     record = {"command": "python train.py hparams/x.yaml --seed=1", "commit": "abc123"}
     record |= {"versions": {"numpy": "2.0"}, "wall_time_s": 75.2, "finished": True}
-    write_json(folder / "run.json", record | {"started": "2026-01-01T00:00:00+0000"})
+    write_json(folder / "run.json", record)
     shared = {"speakers": {"count": 3, "examples": ["a"]}, "audio": {"count": 0}}
     splits = {
         "train": ["a", "b"],
@@ -126,9 +126,7 @@ def test_every_kind_of_model(tmp_path, kind, sketched):
     page = Page(path)
     sober(page)
     # Over-prediction, confusion, reliability; three of values; speakers and training.
-    assert (
-        page.count("img") == {"multiobjective": 8, "classification": 5, "regression": 5}[kind]
-    )
+    assert page.count("img") == (8 if kind == "multiobjective" else 5)
     for text in ("python train.py hparams/x.yaml", "abc123", "1 min 15 s", "1,234 without an"):
         assert text in page.text
     assert "trained on speakers of fake" in page.text
@@ -147,37 +145,18 @@ def test_every_kind_of_model(tmp_path, kind, sketched):
     assert ("UAR: unweighted average recall" in page.text) == (kind != "regression")
 
 
-def test_the_order_in_which_people_look(tmp_path, sketched):
-    full_run(tmp_path)
-    for name in ("fake", "other"):
-        fake_run.write(tmp_path, name, temperature=2.0)
-    page = Page(write_report(tmp_path, resamples=50)[0])
-    order = ["above chance on both test sets", "Chance UAR", "Confusion matrices", "Precision"]
-    order += ["Pearson r", "Details", "Reliability:", "By gender", "Leakage audit", "Reproduce"]
-    places = [page.text.index(text, page.text.index("Summary", 200)) for text in order]
-    assert places == sorted(places)
-    for metric in ("NLL (nats)", "Brier", "ECE"):  # as trained and calibrated, in one table
-        assert page.text.count(f"\n{metric}\n") + page.text.count(f">{metric}<") <= 2
-    assert page.count("details") >= 8  # all closed, as sober() says
-
-
-def test_test_sets_that_lack_labels(tmp_path, sketched):
-    fake_run.write(tmp_path, "none", fake_run.rows(20, rated=False, labelled=False))
+def test_what_a_reader_must_know_comes_first(tmp_path, sketched):
+    rows = fake_run.rows(20, rated=False, labelled=False)
+    fake_run.write(tmp_path, "none", rows, synthetic=True)
     fake_run.write(tmp_path, "unrated", fake_run.rows(20, rated=False), role="train")
+    (tmp_path / "run.json").write_text('{"finished": false, "wall_time_s": null}')
     page = Page(write_report(tmp_path, resamples=20)[0])
     sober(page)
+    for words in ("it says nothing about accuracy on people", "had not finished"):
+        assert page.text.index(words) < page.text.index("WA")
     assert "None is rated for valence or arousal" in page.text
     assert "The model has seen utterances of this set" in page.text
     assert "no record of its command" in page.text
-
-
-def test_what_a_reader_must_know_comes_first(tmp_path, sketched):
-    fake_run.write(tmp_path, some_rows=fake_run.rows(20, "classification"), synthetic=True)
-    (tmp_path / "run.json").write_text('{"finished": false, "wall_time_s": null}')
-    path, _ = write_report(tmp_path, resamples=20)
-    text = Page(path).text
-    for words in ("it says nothing about accuracy on people", "had not finished"):
-        assert text.index(words) < text.index("WA")
     assert {path.name for path in tmp_path.iterdir()} == {"predictions", "report", "run.json"}
 
 
@@ -190,15 +169,15 @@ def test_hostile_words_stay_words(tmp_path):
         row["speaker"] += HOSTILE
     rows[0]["emotion"] = HOSTILE
     run = {"command": HOSTILE, "commit": HOSTILE, "versions": {HOSTILE: HOSTILE}}
-    (tmp_path / "run.json").write_text(json.dumps(run))
+    write_json(tmp_path / "run.json", run)
     audit = {f"train-{HOSTILE}": {HOSTILE: 1, "speakers": 2}}
     splits = {"tests": {HOSTILE: []}, "audit": audit, "left_out": {HOSTILE: {HOSTILE: 1}}}
     facts = dict.fromkeys(("title", "licence", "citation", "style", "notes"), HOSTILE)
     facts |= {"languages": [HOSTILE], "known_bad": {HOSTILE: HOSTILE}, "damaged": {HOSTILE: 1}}
     splits["corpora"] = {HOSTILE: facts}
-    (tmp_path / "splits.json").write_text(json.dumps(splits))
+    write_json(tmp_path / "splits.json", splits)
     log = {"epoch": 1, "train": {HOSTILE: 1.0}}
-    (tmp_path / "train_log.jsonl").write_text(json.dumps(log))
+    write_text(tmp_path / "train_log.jsonl", json.dumps(log))
     name = HOSTILE.replace("/", "")
     words = dict.fromkeys(("protocol", "experiment", "encoder", "notes", "role"), HOSTILE)
     fake_run.write(tmp_path, name, rows, **words)
@@ -239,7 +218,7 @@ def test_folds_have_one_page(tmp_path, sketched):
     assert float(row["SD"]) == pytest.approx(spread["std"])
 
 
-def test_the_protocol_is_named_with_every_table_and_figure(tmp_path, monkeypatch, sketched):
+def test_order_downloads_and_protocol_of_two_test_sets(tmp_path, monkeypatch, sketched):
     subtitles = []
     new_figure = frame.new_figure
 
@@ -249,9 +228,25 @@ def test_the_protocol_is_named_with_every_table_and_figure(tmp_path, monkeypatch
 
     monkeypatch.setattr(frame, "new_figure", listened)
     full_run(tmp_path)
-    fake_run.write(tmp_path, "fake", temperature=2.0)
-    fake_run.write(tmp_path, "other")
-    path, _ = write_report(tmp_path, resamples=20)
+    for name in ("fake", "other"):
+        fake_run.write(tmp_path, name, temperature=2.0)
+    path, results = write_report(tmp_path, resamples=20)
+    page = Page(path)
+    sober(page)
+    order = ["above chance on both test sets", "Chance UAR", "Confusion matrices", "Precision"]
+    order += ["Pearson r", "Details", "Reliability:", "By gender", "Leakage audit", "Reproduce"]
+    places = [page.text.index(text, page.text.index("Summary", 200)) for text in order]
+    assert places == sorted(places)
+    for metric in ("NLL (nats)", "Brier", "ECE"):  # as trained and calibrated, in one table
+        assert page.text.count(f"\n{metric}\n") + page.text.count(f">{metric}<") <= 2
+    assert page.count("details") >= 8  # all closed, as sober() says
+    links = {a["download"]: a["href"] for tag, a in page.tags if "download" in a}
+    assert {"summary.csv", "further_metrics.csv", "fake-by_speaker.csv"} <= links.keys()
+    for name in ("summary", "per_class", "regression"):
+        assert csv_of(links[f"{name}.csv"]) == (path.parent / f"{name}.csv").read_text()
+    value = results["test_sets"]["fake"]["classification"]["metrics"]["uar"]["value"]
+    assert f",UAR,{value}," in (path.parent / "classification.csv").read_text()
+    assert {"data-value": str(value), "class": "number"} in [a for _, a in page.tags]
     protocol = fake_run.card()["protocol"]
     assert len(subtitles) == 2 * 6 + 3  # Of each set; confusions, over-prediction, training.
     assert all(protocol in subtitle for subtitle in subtitles)
@@ -262,22 +257,9 @@ def test_the_protocol_is_named_with_every_table_and_figure(tmp_path, monkeypatch
         assert protocol in text.partition("<table")[0].partition("<img")[0]
 
 
-def test_a_download_holds_every_digit_of_its_table(tmp_path, sketched):
-    fake_run.write(tmp_path)
-    path, results = write_report(tmp_path, resamples=20)
-    page = Page(path)
-    links = {a["download"]: a["href"] for tag, a in page.tags if "download" in a}
-    assert {"summary.csv", "further_metrics.csv", "fake-by_speaker.csv"} <= links.keys()
-    for name in ("summary", "per_class", "regression"):
-        assert csv_of(links[f"{name}.csv"]) == (path.parent / f"{name}.csv").read_text()
-    value = results["test_sets"]["fake"]["classification"]["metrics"]["uar"]["value"]
-    assert f",UAR,{value}," in (path.parent / "classification.csv").read_text()
-    assert {"data-value": str(value), "class": "number"} in [a for _, a in page.tags]
-
-
 def test_figures_of_an_earlier_report_are_removed(tmp_path, sketched):
-    fake_run.write(tmp_path, "one")
-    fake_run.write(tmp_path, "two")
+    for name in ("one", "two"):
+        fake_run.write(tmp_path, name)
     write_report(tmp_path, resamples=20)
     report = tmp_path / "report"
     (report / "mine.txt").write_text("")

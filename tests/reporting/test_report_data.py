@@ -48,9 +48,7 @@ def test_a_corpus_with_what_was_found_in_it():
         "Groups of utterances with the same audio: 3.",
         "Known to be broken in every copy: x_1 (silent).",
     ]
-
-
-def test_sound_corpora_say_so_and_unknown_findings_stay_unsaid():
+    # Sound corpora say so; unknown findings stay unsaid.
     splits = {"run": {"corpora": {"sound": {"damaged": {}, "same_audio": 0}, "unknown": {}}}}
     sound, unknown = corpora(splits)
     assert sound["findings"] == [
@@ -70,12 +68,9 @@ def test_a_corpus_used_under_two_names_is_described_once():
     ]
 
 
-def test_what_was_left_out_of_folds_is_a_range():
+def test_what_was_left_out():
     assert used(ONE).rows[0][-1] == "7 without an emotion"
     assert used(FOLDS).rows[0][-1] == "0 to 7 without an emotion, 0 to 3 balance"
-
-
-def test_corpora_without_a_description_still_say_what_was_left_out():
     split = {"left_out": {"old": {"without an emotion": 2}, "whole": {}}}
     assert [row[-1] for row in used({"run": split}).rows] == ["2 without an emotion", None]
     assert corpora({"run": split}) == []
@@ -94,19 +89,16 @@ def test_a_part_without_a_class_is_named():
     assert absent(FOLDS) == []
 
 
-def test_the_sizes_of_every_fold():
+def test_sizes_and_audit_of_folds():
     table = split_sizes(FOLDS)
     assert table.head == ["Part", "fold 1", "fold 2"]
     assert table.rows == [["train", 5, 6], ["valid", 1, 1], ["test: fake", 2, 2]]
     assert split_sizes(ONE).head == ["Part", "Utterances"]
-
-
-def test_the_audit_adds_up_over_folds():
     table = audit(FOLDS)
     assert table.head == ["Parts", "Speakers", "Texts"]
     assert table.rows == [["train-fake", 2, 2]]
-    assert "Summed over 2 folds." in table.caption
-    assert "Summed" not in audit(ONE).caption
+    assert "Summed over 2 folds." in table.caption and "Summed" not in audit(ONE).caption
+    assert known_speakers(FOLDS) == ["fake"] and known_speakers(ONE) == []
 
 
 def test_what_is_unknown_is_no_zero():
@@ -117,8 +109,3 @@ def test_what_is_unknown_is_no_zero():
     assert table.rows == [["train-fake", "0 known", 0]]
     assert "Not compared: speakers of 64 utterances, which are unknown." in table.caption
     assert not_audited(splits, ["texts"]) == "" and not_audited({}) == ""
-
-
-def test_speakers_that_any_fold_was_trained_on():
-    assert known_speakers(FOLDS) == ["fake"]
-    assert known_speakers(ONE) == []

@@ -1,6 +1,6 @@
 """The tables of subgroups."""
 
-from ser_brain.reporting.report_tables import gaps, groups, of_grouping
+from ser_brain.reporting.report_tables import file_tables, of_grouping
 
 
 def estimate(value):
@@ -60,7 +60,8 @@ def test_groups_without_a_label_have_no_table():
 
 
 def test_the_long_tables_hold_every_metric():
-    found = {"gender": GENDERS}
-    assert groups(found).rows[1] == ["gender", "a", 10, 1, "MAE valence", estimate(None)]
-    assert len(groups(found).rows) == 4
-    assert gaps(found).rows == [["gender", "UAR", "b", "a", GAP]]
+    evaluation = {"classification": None, "regression": None, "groups": {"gender": GENDERS}}
+    groups, gaps = file_tables({"x": evaluation}, ["run"]).values()
+    assert groups.rows[1] == ["x", "gender", "a", 10, 1, "MAE valence", estimate(None)]
+    assert len(groups.rows) == 4
+    assert gaps.rows == [["x", "gender", "UAR", "b", "a", GAP]]

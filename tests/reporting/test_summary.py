@@ -27,41 +27,31 @@ def test_set(low=None, high=None, classes=4, ccc=None, role="test"):
 
 test_set.__test__ = False
 GOOD, POOR, BAD = test_set(0.5, 0.7), test_set(0.2, 0.4), test_set(0.0, 0.2)
+TWO_CLASSES, SEEN = test_set(0.6, 0.7, classes=2), test_set(0.9, 1.0, role="train")
+ONE, MORE = "(the 95 % interval of UAR", "(the 95 % intervals of UAR"
 
 
 @pytest.mark.parametrize(
     "test_sets, said",
     [
+        ([GOOD], f"above chance on a {ONE} excludes 0.25)"),
+        ([GOOD, SEEN], f"above chance on a {ONE} excludes 0.25)"),
+        ([GOOD] * 3, f"above chance on all three test sets {MORE} exclude 0.25)"),
+        ([GOOD, TWO_CLASSES], f"above chance on both test sets {MORE} exclude 0.25 to 0.5)"),
         (
-            {"a": GOOD},
-            "above chance on a (the 95 % interval of UAR excludes 0.25)",
+            [POOR, POOR, BAD],
+            f"no better than chance on a and b {MORE} include 0.25); below chance on c {ONE} "
+            "excludes 0.25)",
         ),
         (
-            {"a": GOOD, "b": GOOD, "c": GOOD},
-            "above chance on all three test sets (the 95 % intervals of UAR exclude 0.25)",
-        ),
-        (
-            {"a": GOOD, "b": test_set(0.6, 0.7, classes=2)},
-            "above chance on both test sets (the 95 % intervals of UAR exclude 0.25 to 0.5)",
-        ),
-        (
-            {"a": POOR, "b": POOR, "c": BAD},
-            "no better than chance on a and b (the 95 % intervals of UAR include 0.25); below "
-            "chance on c (the 95 % interval of UAR excludes 0.25)",
-        ),
-        (
-            {"a": GOOD, "b": test_set()},
-            "above chance on a (the 95 % interval of UAR excludes 0.25); no verdict on b (too "
-            "few speakers for an interval)",
-        ),
-        (
-            {"a": GOOD, "seen": test_set(0.9, 1.0, role="train")},
-            "above chance on a (the 95 % interval of UAR excludes 0.25)",
+            [GOOD, test_set()],
+            f"above chance on a {ONE} excludes 0.25); no verdict on b (too few speakers for an "
+            "interval)",
         ),
     ],
 )
 def test_the_verdict(test_sets, said):
-    assert verdict(test_sets) == [f"Emotion classes: {said}."]
+    assert verdict(dict(zip("abc", test_sets, strict=False))) == [f"Emotion classes: {said}."]
 
 
 def test_the_verdict_on_values():

@@ -23,6 +23,7 @@ from ser_brain.reporting.plots.frame import (
     PANELS_PER_ROW,
     VERMILLION,
     cut,
+    each_panel,
     panels,
 )
 
@@ -36,27 +37,18 @@ def confusion(
 ) -> None:
     """Confusion matrices, a panel per test set: counts, and percent of each true class.
 
-    Parameters
-    ----------
-    stem : str or Path
-        Output path without suffix.
-    counts : mapping
-        Panel -> counts, shape (C, C), rows true.
-    emotions : sequence of str
-        Class order.
-    title, subtitle : str
+    ``counts``: panel -> matrix, shape (C, C), rows true, in the order of ``emotions``.
     """
     per_row = len(counts) if len(counts) <= 3 else math.ceil(math.sqrt(len(counts)))
     names = [cut(emotion) for emotion in emotions]
     side_in = 0.75 + 0.08 * max(map(len, names)) + 0.52 * len(names)
     size_in = (side_in, side_in - 0.1)
     per_row = min(PANELS_PER_ROW, per_row)
-    with panels(stem, len(counts), size_in, title, subtitle, per_row) as grid:
-        for axes, (name, counts_CC) in zip(grid, counts.items(), strict=True):
-            _confusion_panel(axes, np.asarray(counts_CC), names)
-            if len(counts) > 1:
-                heading = f"{cut(name, int(12 * side_in) - 12)} (n = {np.sum(counts_CC):,})"
-                axes.set_title(heading, loc="left", parse_math=False)
+    for axes, name, counts_CC in each_panel(stem, counts, size_in, title, subtitle, per_row):
+        _confusion_panel(axes, np.asarray(counts_CC), names)
+        if len(counts) > 1:
+            heading = f"{cut(name, int(12 * side_in) - 12)} (n = {np.sum(counts_CC):,})"
+            axes.set_title(heading, loc="left", parse_math=False)
 
 
 def _confusion_panel(axes: Axes, counts_CC: np.ndarray, emotions: Sequence[str]) -> None:
@@ -106,10 +98,9 @@ def over_prediction(
     classes = max(len(lines) for lines in per_class.values())
     longest = max(len(cut(line["emotion"])) for lines in per_class.values() for line in lines)
     size_in = (2.2 + 0.08 * longest, 0.8 + 0.3 * classes)
-    with panels(stem, len(per_class), size_in, title, subtitle) as grid:
-        for axes, (name, lines) in zip(grid, per_class.items(), strict=True):
-            _over_prediction_panel(axes, lines, reach)
-            axes.set_title(cut(name, int(13 * size_in[0])), loc="left", parse_math=False)
+    for axes, name, lines in each_panel(stem, per_class, size_in, title, subtitle):
+        _over_prediction_panel(axes, lines, reach)
+        axes.set_title(cut(name, int(13 * size_in[0])), loc="left", parse_math=False)
 
 
 def _over_prediction_panel(axes: Axes, lines: Sequence[Mapping], reach: float) -> None:
@@ -137,11 +128,8 @@ def _over_prediction_panel(axes: Axes, lines: Sequence[Mapping], reach: float) -
     powers = np.arange(step, doublings + 1, step)
     axes.xaxis.set_major_locator(FixedLocator([1, *2.0**powers, *2.0**-powers]))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(_power_of_two))
-
-
-def _power_of_two(x: float, _: int) -> str:
-    return f"{x:g}" if x >= 1 else f"1/{1 / x:g}"
+    powers = FuncFormatter(lambda x, _: f"{x:g}" if x >= 1 else f"1/{1 / x:g}")
+    axes.xaxis.set_major_formatter(powers)
 
 
 def _beside(axes: Axes, place: int, x: float, words: str) -> None:
@@ -197,19 +185,8 @@ def heat_map(
     """Results by colour and number, one panel per metric.
 
     White is chance or below, the darkest colour is 1, so that test sets with different numbers
-    of classes can be compared.
-
-    Parameters
-    ----------
-    stem : str or Path
-        Output path without suffix.
-    cells : mapping
-        Metric -> R rows of M table cells; None where a model was not tested.
-    rows, columns : sequence of str
-        Names of test sets and models.
-    chance : sequence of float
-        Chance level of every row, shape (R,).
-    title, subtitle : str
+    of classes can be compared. ``cells`` maps a metric to R rows (test sets) of M table cells
+    (models), None where a model was not tested; ``chance`` is that of every row.
     """
     rows, columns = [_wrapped(row) for row in rows], [_wrapped(column) for column in columns]
     # A label slanted by 35 degrees extends to the left of its column and below it.
@@ -217,12 +194,11 @@ def heat_map(
     below_in = 0.7 + 0.6 * _width_in(columns)
     size_in = beside_in + CELL_IN[0] * len(columns), below_in + CELL_IN[1] * len(rows)
     per_row = max(1, int(8 / size_in[0]))
-    with panels(stem, len(cells), size_in, title, subtitle, per_row) as grid:
-        for axes, (metric, cells_RM) in zip(grid, cells.items(), strict=True):
-            _heat_map_panel(axes, cells_RM, np.asarray(chance))
-            if len(cells) > 1:
-                axes.set_title(metric, loc="left", parse_math=False)
-            _name_matrix(axes, rows, columns, "Test set", "Model")
+    for axes, metric, cells_RM in each_panel(stem, cells, size_in, title, subtitle, per_row):
+        _heat_map_panel(axes, cells_RM, np.asarray(chance))
+        if len(cells) > 1:
+            axes.set_title(metric, loc="left", parse_math=False)
+        _name_matrix(axes, rows, columns, "Test set", "Model")
 
 
 def _wrapped(name: str) -> str:
@@ -244,16 +220,10 @@ def _heat_map_panel(
     above_RM = (values_RM - chance_R[:, None]) / reach_R[:, None]
     axes.set_facecolor("#EEEEEE")
     axes.imshow(np.clip(above_RM, 0, 1), cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    # The text is inside its cell; measuring hundreds would take seconds.
+    look = {"ha": "center", "va": "center", "size": 9, "in_layout": False}
     for (row, column), above in np.ndenumerate(above_RM):
         cell = cells_RM[row][column]
-        axes.text(
-            column,
-            row,
-            value_text(cell),
-            ha="center",
-            va="center",
-            size=9,
-            weight="bold" if is_best(cell) else "normal",
-            color=GREY if np.isnan(above) else "white" if above > 0.55 else INK,
-            in_layout=False,  # It is inside the cell; measuring hundreds takes seconds.
-        )
+        weight = "bold" if is_best(cell) else "normal"
+        colour = GREY if np.isnan(above) else "white" if above > 0.55 else INK
+        axes.text(column, row, value_text(cell), weight=weight, color=colour, **look)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -56,12 +57,8 @@ ABOVE = {"loc": "lower left", "bbox_to_anchor": (0, 0.97), "ncols": 2, "fontsize
 def new_figure(width_in: float, height_in: float, title: str, subtitle: str) -> Figure:
     """Make an empty figure with a bold title and, below it, the subtitle in grey.
 
-    Parameters
-    ----------
-    width_in, height_in : float
-        Size of the panels in inches; the height of the title is added.
-    title, subtitle : str
-        Literal text, without formulas. A long title is cut, a long subtitle is wrapped.
+    The height of both is added to that of the panels. They are literal text, without formulas;
+    a long title is cut, a long subtitle is wrapped.
     """
     lines = textwrap.wrap(subtitle, int(width_in * 15)) or [""]
     words_in = 0.34 + 0.14 * len(lines)
@@ -77,13 +74,7 @@ def new_figure(width_in: float, height_in: float, title: str, subtitle: str) -> 
 
 
 def cut(text: str, characters: int = 24) -> str:
-    """Cut the end off a long text, so that it leaves room for the panel.
-
-    Examples
-    --------
-    >>> cut("neutral"), cut("a name without end", 8)
-    ('neutral', 'a name …')
-    """
+    """Cut the end off a long text, so that it leaves room for the panel."""
     return text if len(text) <= characters else f"{text[: characters - 1]}…"
 
 
@@ -131,18 +122,9 @@ def panels(
     per_row: int = PANELS_PER_ROW,
     formats: Sequence[str] = FORMATS,
 ) -> Iterator[list[Axes]]:
-    """Yield the axes of a figure of equal panels, and :func:`save` it at the end.
+    """Yield the axes of a figure of equal panels (width and height in inches), and save it.
 
-    Parameters
-    ----------
-    stem : str or Path
-        Output path without suffix.
-    count : int
-        Number of panels.
-    panel_in : (float, float)
-        Width and height of a panel, in inches.
-    title, subtitle : str
-        See :func:`new_figure`.
+    ``stem`` is its path without suffix; see :func:`save` and, on titles, :func:`new_figure`.
     """
     columns = min(per_row, count)
     rows = -(-count // columns)
@@ -154,3 +136,17 @@ def panels(
             axes.set_visible(False)
         yield list(grid.flat[:count])
         save(figure, stem, formats)
+
+
+def each_panel(
+    stem: str | Path,
+    contents: Mapping[str, Any],
+    panel_in: tuple[float, float],
+    title: str,
+    subtitle: str,
+    per_row: int = PANELS_PER_ROW,
+) -> Iterator[tuple[Axes, str, Any]]:
+    """Loop over axes, name and content of the :func:`panels` of a figure."""
+    with panels(stem, len(contents), panel_in, title, subtitle, per_row) as grid:
+        for axes, (name, content) in zip(grid, contents.items(), strict=True):
+            yield axes, name, content

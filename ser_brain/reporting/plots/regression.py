@@ -1,6 +1,6 @@
 """Figures of valence and arousal: scatter plots, distributions, errors.
 
-Axes: N utterances.
+``pairs`` maps a dimension to (true_N, predicted_N) in the units of ``va_range``; N utterances.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 
-from ser_brain.reporting.plots.frame import ABOVE, BLUE, GREY, INK, VERMILLION, panels
+from ser_brain.reporting.plots.frame import ABOVE, BLUE, GREY, INK, VERMILLION, each_panel
 
 MOST_POINTS = 5_000
+Pairs = Mapping[str, tuple[np.ndarray, np.ndarray]]
 
 
 def scatter(
     stem: str | Path,
-    pairs: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    pairs: Pairs,
     va_range: Sequence[float],
     notes: Mapping[str, str],
     title: str,
@@ -27,20 +28,18 @@ def scatter(
 ) -> None:
     """Predicted against true values, a panel per dimension, with the line of identity.
 
-    ``pairs`` maps a dimension to (true_N, predicted_N) in the units of ``va_range``, ``notes``
-    to the text above its panel (correlation, CCC).
+    ``notes``: the text above each panel (correlation, CCC).
     """
     low, high = va_range
-    with panels(stem, len(pairs), (3.3, 3.2), title, subtitle) as grid:
-        for axes, (name, (true_N, predicted_N)) in zip(grid, pairs.items(), strict=True):
-            ends = [min(low, np.min(predicted_N)), max(high, np.max(predicted_N))]
-            margin = 0.04 * (ends[1] - ends[0])
-            ends = [ends[0] - margin, ends[1] + margin]
-            axes.plot(ends, ends, color=GREY, linewidth=1, linestyle="--", label="identity")
-            _points(axes, true_N, predicted_N, va_range)
-            axes.set(xlim=ends, ylim=ends, aspect="equal")
-            axes.set(xlabel=f"True {name} ({low:g} to {high:g})", ylabel=f"Predicted {name}")
-            axes.set_title(notes[name], loc="left", size=9, color=INK)
+    for axes, name, pair in each_panel(stem, pairs, (3.3, 3.2), title, subtitle):
+        ends = [min(low, np.min(pair[1])), max(high, np.max(pair[1]))]
+        margin = 0.04 * (ends[1] - ends[0])
+        ends = [ends[0] - margin, ends[1] + margin]
+        axes.plot(ends, ends, color=GREY, linewidth=1, linestyle="--", label="identity")
+        _points(axes, *pair, va_range)
+        axes.set(xlim=ends, ylim=ends, aspect="equal")
+        axes.set(xlabel=f"True {name} ({low:g} to {high:g})", ylabel=f"Predicted {name}")
+        axes.set_title(notes[name], loc="left", size=9, color=INK)
 
 
 def _points(
@@ -63,51 +62,37 @@ def _points(
 
 
 def distribution(
-    stem: str | Path,
-    pairs: Mapping[str, tuple[np.ndarray, np.ndarray]],
-    va_range: Sequence[float],
-    title: str,
-    subtitle: str,
+    stem: str | Path, pairs: Pairs, va_range: Sequence[float], title: str, subtitle: str
 ) -> None:
-    """Distributions of true and predicted values, a panel per dimension; see scatter."""
+    """Distributions of true and predicted values, a panel per dimension."""
     low, high = va_range
-    with panels(stem, len(pairs), (3.3, 2.5), title, subtitle) as grid:
-        for axes, (name, (true_N, predicted_N)) in zip(grid, pairs.items(), strict=True):
-            # Ratings are on a grid (IEMOCAP: halves); each bin is centred on a grid point.
-            bins = _bins(np.concatenate([true_N, predicted_N, [low, high]]), (high - low) / 16)
-            axes.hist(true_N, bins, color="#BDBDBD", label="true")
-            axes.hist(
-                predicted_N, bins, histtype="step", color=BLUE, linewidth=1.8, label="predicted"
-            )
-            axes.set(xlabel=f"{name.capitalize()} ({low:g} to {high:g})", ylabel="Count")
-            axes.legend(**ABOVE)
+    for axes, name, pair in each_panel(stem, pairs, (3.3, 2.5), title, subtitle):
+        # Ratings are on a grid (IEMOCAP: halves); each bin is centred on a grid point.
+        bins = _bins(np.concatenate([*pair, [low, high]]), (high - low) / 16)
+        axes.hist(pair[0], bins, color="#BDBDBD", label="true")
+        line = {"histtype": "step", "color": BLUE, "linewidth": 1.8}
+        axes.hist(pair[1], bins, label="predicted", **line)
+        axes.set(xlabel=f"{name.capitalize()} ({low:g} to {high:g})", ylabel="Count")
+        axes.legend(**ABOVE)
 
 
 def errors(
-    stem: str | Path,
-    pairs: Mapping[str, tuple[np.ndarray, np.ndarray]],
-    va_range: Sequence[float],
-    title: str,
-    subtitle: str,
+    stem: str | Path, pairs: Pairs, va_range: Sequence[float], title: str, subtitle: str
 ) -> None:
     """Histograms of predicted - true, a panel per dimension, with zero and the mean."""
     low, high = va_range
-    with panels(stem, len(pairs), (3.3, 2.5), title, subtitle) as grid:
-        for axes, (name, (true_N, predicted_N)) in zip(grid, pairs.items(), strict=True):
-            error_N = predicted_N - true_N
-            reach = max(np.abs(error_N).max(), (high - low) / 16)
-            axes.hist(error_N, _bins(np.array([-reach, reach]), (high - low) / 20), color=BLUE)
-            axes.axvline(0, color=INK, linewidth=1, label="no error")
-            mean = error_N.mean()
-            axes.axvline(
-                mean,
-                color=VERMILLION,
-                linewidth=1.5,
-                linestyle="--",
-                label=f"mean {mean:+.3f}".replace("-", "−"),
-            )
-            axes.set(xlabel=f"Error of {name} (predicted − true)", ylabel="Count")
-            axes.legend(**ABOVE)
+    for axes, name, (true_N, predicted_N) in each_panel(
+        stem, pairs, (3.3, 2.5), title, subtitle
+    ):
+        error_N = predicted_N - true_N
+        reach = max(np.abs(error_N).max(), (high - low) / 16)
+        axes.hist(error_N, _bins(np.array([-reach, reach]), (high - low) / 20), color=BLUE)
+        axes.axvline(0, color=INK, linewidth=1, label="no error")
+        label = f"mean {error_N.mean():+.3f}".replace("-", "−")
+        line = {"color": VERMILLION, "linewidth": 1.5, "linestyle": "--"}
+        axes.axvline(error_N.mean(), label=label, **line)
+        axes.set(xlabel=f"Error of {name} (predicted − true)", ylabel="Count")
+        axes.legend(**ABOVE)
 
 
 def _bins(values: np.ndarray, width: float) -> np.ndarray:

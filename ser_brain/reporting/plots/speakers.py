@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from ser_brain.reporting.plots.frame import BLUE, GREEN, GREY, INK, PURPLE, cut, panels
+from ser_brain.reporting.plots.frame import BLUE, GREEN, GREY, INK, PURPLE, cut, each_panel
 
 NAMED_SPEAKERS = 40  # with more, there is no room for names
 GENDERS = {
@@ -34,21 +34,11 @@ class Speakers:
 
 @dataclass(frozen=True)
 class SpeakerResults:
-    """One metric of every speaker.
+    """One metric of every speaker."""
 
-    Attributes
-    ----------
-    values_S3 : ndarray
-        Value and the ends of its interval; NaN where undefined.
-    overall : float
-        Of the whole set.
-    limits : (float, float) or None
-        Ends of the axis, where the metric has them.
-    """
-
-    values_S3: np.ndarray
-    overall: float
-    limits: tuple[float, float] | None
+    values_S3: np.ndarray  # value and the ends of its interval; NaN where undefined
+    overall: float  # of the whole set
+    limits: tuple[float, float] | None  # ends of the axis, where the metric has them
 
 
 def speaker_strip(
@@ -66,12 +56,17 @@ def speaker_strip(
     count = len(speakers.names)
     named = count <= NAMED_SPEAKERS
     size_in = (3.0, 1.0 + 0.19 * count if named else 2.9)
-    with panels(stem, len(results), size_in, title, subtitle) as grid:
-        for axes, (metric, found) in zip(grid, results.items(), strict=True):
-            (_lines if named else _strips)(axes, speakers, found, first=axes is grid[0])
-            _overall_line(axes, found)
-            axes.set_xlabel(metric)
-            axes.tick_params(axis="y", length=0)
+    for axes, metric, found in each_panel(stem, results, size_in, title, subtitle):
+        first = metric == next(iter(results))
+        (_lines if named else _strips)(axes, speakers, found, first)
+        label = f"all {found.overall:.3f}".replace("-", "−")
+        line = {"color": INK, "linewidth": 1, "linestyle": "--", "zorder": 4}
+        axes.axvline(found.overall, label=label, **line)
+        axes.set_xlim(found.limits or (0, None))
+        above = {"loc": "lower left", "bbox_to_anchor": (0, 0.98), "fontsize": 7.5}
+        axes.legend(ncols=3, columnspacing=1, handletextpad=0.3, **above)
+        axes.set_xlabel(metric)
+        axes.tick_params(axis="y", length=0)
 
 
 def _lines(axes: Axes, speakers: Speakers, found: SpeakerResults, first: bool) -> None:
@@ -123,14 +118,3 @@ def _marks(
     look = {"marker": marker, "color": colour, "linewidths": 0, "label": label, "zorder": 3}
     many = len(x_s) > NAMED_SPEAKERS
     axes.scatter(x_s, y_s, 8 + 36 * share_s, alpha=0.6 if many else 1, rasterized=many, **look)
-
-
-def _overall_line(axes: Axes, found: SpeakerResults) -> None:
-    label = f"all {found.overall:.3f}".replace("-", "−")
-    axes.axvline(found.overall, color=INK, linewidth=1, linestyle="--", label=label, zorder=4)
-    if found.limits:
-        axes.set_xlim(found.limits)
-    else:
-        axes.set_xlim(left=0)
-    spacing = {"columnspacing": 1, "handletextpad": 0.3}
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 0.98), ncols=3, fontsize=7.5, **spacing)

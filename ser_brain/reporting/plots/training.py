@@ -6,11 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from matplotlib.axes import Axes
-
 from ser_brain.core.errors import SERError
 from ser_brain.core.files import parse_json_line, require_text
-from ser_brain.reporting.plots.frame import ABOVE, LINES, panels
+from ser_brain.reporting.plots.frame import ABOVE, LINES, each_panel
 
 
 def training(
@@ -24,29 +22,24 @@ def training(
     ``curves`` maps a panel to lines, and a line to the points (epoch, value) of each part
     (fold, seed); see :func:`together`. Several parts are thin lines of one colour.
     """
-    with panels(stem, len(curves), (2.7, 2.3), title, subtitle) as grid:
-        for axes, (name, lines) in zip(grid, curves.items(), strict=True):
-            _training_panel(axes, name, lines)
-
-
-def _training_panel(axes: Axes, name: str, lines: Mapping[str, Sequence[Sequence]]) -> None:
-    for (label, parts), (colour, dashes) in zip(lines.items(), LINES, strict=False):
-        thin = {"linewidth": 0.8, "alpha": 0.7} if len(parts) > 1 else {}
-        for number, points in enumerate(parts):
-            epochs, values = zip(*points, strict=True)
-            marker = "o" if len(points) < 10 and not thin else ""
-            axes.plot(epochs, values, dashes, color=colour, marker=marker, markersize=3, **thin)
-            if number == 0:
-                axes.lines[-1].set_label(label)
-    axes.set(xlabel="Epoch", ylabel=name)
-    axes.xaxis.get_major_locator().set_params(integer=True)
-    epochs = {epoch for parts in lines.values() for points in parts for epoch, _ in points}
-    if len(epochs) == 1:  # an axis of one point would show fractions
-        axes.set_xticks([*epochs])
-    values = [value for parts in lines.values() for p in parts for _, value in p]
-    if name == "Learning rate" and min(values) > 0:
-        axes.set_yscale("log")
-    axes.legend(**ABOVE)
+    for axes, name, lines in each_panel(stem, curves, (2.7, 2.3), title, subtitle):
+        for (label, parts), (colour, dashes) in zip(lines.items(), LINES, strict=False):
+            look = {"color": colour, "markersize": 3}
+            look |= {"linewidth": 0.8, "alpha": 0.7} if len(parts) > 1 else {}
+            for number, points in enumerate(parts):
+                look["marker"] = "o" if len(points) < 10 and len(parts) == 1 else ""
+                axes.plot(*zip(*points, strict=True), dashes, **look)
+                if number == 0:
+                    axes.lines[-1].set_label(label)
+        axes.set(xlabel="Epoch", ylabel=name)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        points = [point for parts in lines.values() for each in parts for point in each]
+        epochs = {epoch for epoch, _ in points}
+        if len(epochs) == 1:  # an axis of one point would show fractions
+            axes.set_xticks([*epochs])
+        if name == "Learning rate" and min(value for _, value in points) > 0:
+            axes.set_yscale("log")
+        axes.legend(**ABOVE)
 
 
 TITLES = {
@@ -67,13 +60,7 @@ Curves = dict[str, dict[str, list[tuple[int, float]]]]
 
 
 def read_train_log(path: str | Path) -> list[dict]:
-    """Read the epochs of a run; an empty list where nothing was logged.
-
-    Raises
-    ------
-    SERError
-        Naming the line that is not an epoch.
-    """
+    """Read the epochs of a run; an empty list where nothing was logged."""
     path = Path(path)
     if not path.exists():
         return []
@@ -92,11 +79,6 @@ def curves_of(log: Sequence[Mapping]) -> Curves:
     """Quantity -> line (training, validation, encoder ...) -> points (epoch, value).
 
     Values that are not finite leave a gap. If there is a single loss, it is shown once.
-
-    Examples
-    --------
-    >>> curves_of([{"epoch": 1, "train": {"nll": 1.5}, "lr": {"heads": 0.1}}])
-    {'NLL (nats)': {'training': [(1, 1.5)]}, 'Learning rate': {'heads': [(1, 0.1)]}}
     """
     found: Curves = {}
     for part in ("valid", "train", "lr"):
@@ -122,13 +104,7 @@ def _title(key: str) -> str:
 
 
 def together(parts: Sequence[Curves]) -> dict[str, dict[str, list]]:
-    """The curves of several parts (folds, seeds): quantity -> line -> points of each part.
-
-    Examples
-    --------
-    >>> together([{"UAR": {"validation": [(1, 0.5)]}}, {"UAR": {"validation": [(1, 0.6)]}}])
-    {'UAR': {'validation': [[(1, 0.5)], [(1, 0.6)]]}}
-    """
+    """The curves of several parts (folds, seeds): quantity -> line -> points of each part."""
     found: dict[str, dict[str, list]] = {}
     for curves in parts:
         for quantity, lines in curves.items():
