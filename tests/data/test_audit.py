@@ -193,7 +193,7 @@ def test_no_recording_is_read_twice(entry, monkeypatch):
     rows = {name: {name: entry(f"{name}.wav", seed)} for seed, name in enumerate("abc")}
     read = []
     monkeypatch.setattr(
-        "ser_brain.data.duplicates.audio_hash",
+        "ser_brain.data.audit.audio_hash",
         lambda row: read.append(row["wav"]) or row["wav"],
     )
     hashes = {}

@@ -16,7 +16,7 @@ import soundfile
 import data_prep
 from data_prep import emodb as emodb_corpus
 from data_prep.common import prepare as preparing
-from data_prep.common.counts import differences
+from data_prep.common.checks import differences
 from data_prep.common.prepare import prepare
 from ser_brain.core.errors import SERError
 from ser_brain.core.lock import held
