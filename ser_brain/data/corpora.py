@@ -66,23 +66,12 @@ def is_of(corpus: str, names: Collection[str]) -> bool:
     """Whether a corpus is among an experiment's, under any of its names there.
 
     A line with ``where`` has a longer name: ``demo_eng`` is of ``demo``.
-
-    Examples
-    --------
-    >>> is_of("demo", {"demo_eng"}), is_of("demo_2", {"demo"})
-    (True, False)
     """
     return any(f"{name}_".startswith(f"{corpus}_") for name in names)
 
 
 def parse_corpora(settings: Sequence[Mapping]) -> list[CorpusSetting]:
-    """Check the ``corpora`` setting.
-
-    Raises
-    ------
-    SERError
-        If it is not a list of mappings, has an unknown key, or no line has ``use: train``.
-    """
+    """Check the ``corpora`` setting: a list of mappings, one of them with ``use: train``."""
     if not isinstance(settings, list) or not all(isinstance(s, Mapping) for s in settings):
         raise SERError(
             f"Bad corpora {settings!r}; expected a list of lines like {{corpus: demo}}."
@@ -103,15 +92,10 @@ def parse_corpora(settings: Sequence[Mapping]) -> list[CorpusSetting]:
 
 @dataclass(frozen=True)
 class Target:
-    """A corpus to test on.
+    """A corpus to test on; None takes the label source or the folder that its card names.
 
     Attributes
     ----------
-    manifest : Path
-    label_source : str, optional
-        None takes the default of the corpus's card.
-    data_folder : Path, optional
-        Where its audio is; None takes the folder that the card notes.
     where : dict
         Keep utterances whose manifest fields equal these.
     balanced : bool

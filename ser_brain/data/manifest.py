@@ -48,7 +48,6 @@ class Manifest:
 
     Attributes
     ----------
-    path : Path
     card : dict
         Empty where there is no card.
     entries : dict
@@ -68,13 +67,7 @@ class Manifest:
         return {i: {**e, "wav": str(folder / e["wav"])} for i, e in self.entries.items()}
 
     def data_folder(self, given: str | Path | None = None) -> Path:
-        """The folder of the audio: the one given, or else the one that the card notes.
-
-        Raises
-        ------
-        SERError
-            If it is not a folder.
-        """
+        """The folder of the audio: the one given, or else the one that the card notes."""
         where = given or self.card.get(DATA_FOLDER)
         if where is None:
             raise SERError(
@@ -90,24 +83,13 @@ class Manifest:
 def read_manifest(path: str | Path, needed: Iterable[str] = ()) -> Manifest:
     """Read a manifest and its card, and check both.
 
-    Parameters
-    ----------
-    path : str or Path
-        The ``.json`` manifest.
-    needed : iterable of str
-        Keys that the card must have; without any, the card may be missing.
-
-    Raises
-    ------
-    SERError
-        If a file is missing or damaged, the manifest has changed since its card was written,
-        or an entry lacks a key or has a value of the wrong kind.
+    ``needed`` are keys that the card must have; without any, the card may be missing.
     """
     path = Path(path)
     card = read_card(path, needed) if needed or card_path(path).is_file() else {}
     content = require_bytes(path, "manifest")
     sha256 = hashlib.sha256(content).hexdigest()
-    _require_hash(path, card, sha256)
+    require_as_written(path, card, sha256)
     found = parse_json(content, path, "manifest")
     entries = {}
     for name, entry in found.items():
@@ -137,14 +119,12 @@ def read_card(manifest: str | Path, needed: Iterable[str] = ()) -> dict:
     return card
 
 
-def require_as_written(manifest: str | Path, card: Mapping) -> None:
+def require_as_written(manifest: str | Path, card: Mapping, sha256: str | None = None) -> None:
     """Stop if a manifest was damaged or edited since its card was written."""
-    if SHA256 in card and Path(manifest).is_file():
-        _require_hash(manifest, card, sha256_of(manifest))
-
-
-def _require_hash(manifest: str | Path, card: Mapping, found: str) -> None:
-    if card.get(SHA256, found) != found:
+    if SHA256 not in card or not Path(manifest).is_file():
+        return
+    found = sha256 or sha256_of(manifest)
+    if card[SHA256] != found:
         raise SERError(
             f"{manifest} is not as it was written. If it was damaged, remove it and prepare "
             f"the corpus again. If you edited it, accept the change in {card_path(manifest)}: "
@@ -174,11 +154,6 @@ def write_manifest(
 
     The card comes last and carries the manifest's SHA-256, so that a manifest that was left
     unfinished, or edited since, never passes for a finished one.
-
-    Returns
-    -------
-    Path
-        The manifest.
     """
 
     def text(value: object) -> str:

@@ -1,4 +1,4 @@
-"""What headers and first samples say of an audio file."""
+"""What headers and first samples say of an audio file, and one resampler for all."""
 
 import struct
 
@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from ser_brain.core.errors import SERError
 from ser_brain.data import audio
+from ser_brain.data.dataset import load_signal
 
 
 @pytest.fixture
@@ -142,3 +144,16 @@ def test_what_is_not_decoded_is_named_with_what_converts_it(tmp_path, name, cont
     (tmp_path / name).write_bytes(content + bytes(5000))
     with pytest.raises(audio.AudioProblem, match=f"^{message}"):
         audio.inspect(tmp_path / name)
+
+
+@pytest.mark.parametrize("from_hz", [8000, 16_000, 44_100])
+def test_what_is_used_is_what_was_trained_on(from_hz, tmp_path):
+    samples_S = np.random.default_rng(0).normal(0, 0.1, from_hz).astype("float32")
+    soundfile.write(tmp_path / "a.wav", samples_S, from_hz, subtype="FLOAT")
+    trained_S = load_signal(str(tmp_path / "a.wav"), None, None, 16_000).numpy()
+    np.testing.assert_array_equal(audio.resample(samples_S, from_hz, 16_000), trained_S)
+
+
+def test_a_filter_that_would_fill_the_memory_is_refused():
+    with pytest.raises(SERError, match="from 44099 Hz to 16000 Hz: .* a factor of 1"):
+        audio.resampler(44_099, 16_000)
