@@ -89,16 +89,9 @@ def utterances(data_folder: Path) -> Iterator[Utterance | Problem]:
 def read_recognition(path: Path) -> Iterator[tuple[str, dict[str, float]] | Problem]:
     """Read the listening test: the share of 20 listeners who recognised the emotion.
 
-    Parameters
-    ----------
-    path : Path
-        ``erkennung.txt``: Latin-1, decimal commas, per cent; one line per file with its name,
-        ``erkannt`` (recognised) and ``natuerlich`` (found natural). It may be missing.
-
-    Yields
-    ------
-    tuple of str and dict, or Problem
-        Utterance name -> ``recognition_rate`` and ``naturalness`` in [0, 1].
+    ``erkennung.txt`` is in Latin-1, with decimal commas and per cent; one line per file has its
+    name, ``erkannt`` (recognised) and ``natuerlich`` (found natural). Gives an utterance's name
+    with its ``recognition_rate`` and ``naturalness`` in [0, 1].
     """
     if not path.is_file():
         return

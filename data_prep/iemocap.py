@@ -8,6 +8,7 @@ rated by their speaker, too.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -32,19 +33,9 @@ CONSENSUS = {
     "oth": "other",
     "xxx": None,
 }
-WORDS = {
-    "anger": "anger",
-    "happiness": "happiness",
-    "excited": "excitement",
-    "sadness": "sadness",
-    "neutral": "neutral",
-    "neutral state": "neutral",
-    "frustration": "frustration",
-    "fear": "fear",
-    "surprise": "surprise",
-    "disgust": "disgust",
-    "other": "other",
-}
+# The words of the raters' lines.
+WORDS = {e: e for e in CONSENSUS.values() if e not in (None, "excitement")}
+WORDS |= {"excited": "excitement", "neutral state": "neutral"}
 SCALE = (1.0, 5.0)
 HEADER = re.compile(r"\[[\d.\s-]+\]\s+(\S+)\s+(\S+)\s+\[(.*)\]\s*")
 RATER = re.compile(r"([CA])-([EFM]\d+):\s*(.*?)\s*(?:\(.*)?")
@@ -53,66 +44,36 @@ RATED = re.compile(r"(val|act|dom)\s*([-\d.]*)")
 
 @dataclass
 class Turn:
-    """A turn of a dialogue and all its ratings.
-
-    Attributes
-    ----------
-    line : int
-        Of its header.
-    consensus : str
-        The evaluators' majority, or ``xxx``.
-    vad : dict
-        Mean ratings; None where one is missing or off the scale.
-    emotions : dict
-        Rater -> canonical emotions; a rater may name several.
-    words : dict
-        Rater -> the emotions as written.
-    rated_vad : dict
-        Rater -> valence, arousal, dominance.
-    """
+    """A turn of a dialogue and all its ratings, by rater."""
 
     name: str
-    line: int
-    consensus: str
-    vad: dict[str, float | None]
-    emotions: dict[str, list[str]] = field(default_factory=dict)
-    words: dict[str, str] = field(default_factory=dict)
+    line: int  # of its header
+    consensus: str  # the evaluators' majority, or ``xxx``
+    vad: dict[str, float | None]  # means; None where one is missing or off the scale
+    emotions: dict[str, list[str]] = field(default_factory=dict)  # canonical
+    words: dict[str, str] = field(default_factory=dict)  # the emotions as written
     rated_vad: dict[str, dict[str, float | None]] = field(default_factory=dict)
 
     def labels(self, speaker: str) -> dict[str, dict]:
-        """The annotations ``consensus`` and, where the speaker reported, ``self``.
+        """The annotations ``consensus`` and, where the speaker (F or M) reported, ``self``.
 
         Each category that an evaluator names is one vote. An actor's line counts as ``self``
         only on that actor's own turns; anywhere else it is kept among the raters, unvoted.
-
-        Parameters
-        ----------
-        speaker : str
-            ``F`` or ``M``.
         """
-
-        def own(rater: str) -> bool:
-            return rater[0] == speaker
-
-        votes = Counter(
-            emotion
-            for rater, emotions in self.emotions.items()
-            for emotion in emotions
-            if rater[0] == "E"
-        )
+        voted = [emotions for rater, emotions in self.emotions.items() if rater[0] == "E"]
         labels = {
             "consensus": annotation(
                 CONSENSUS[self.consensus],
                 self.consensus,
-                votes=votes,
+                votes=Counter(itertools.chain(*voted)),
                 vad=self.vad,
-                raters={r: e for r, e in self.emotions.items() if not own(r)},
-                raters_vad={r: v for r, v in self.rated_vad.items() if not own(r)},
+                raters={r: e for r, e in self.emotions.items() if r[0] != speaker},
+                raters_vad={r: v for r, v in self.rated_vad.items() if r[0] != speaker},
             )
         }
-        actor = next((r for r in self.emotions if own(r)), None)
+        actor = next((r for r in self.emotions if r[0] == speaker), None)
         reported = self.emotions.get(actor, [])
-        felt = next((v for r, v in self.rated_vad.items() if own(r)), None)
+        felt = next((v for r, v in self.rated_vad.items() if r[0] == speaker), None)
         if reported or felt:
             labels["self"] = annotation(
                 reported[0] if len(reported) == 1 else None,
@@ -127,13 +88,7 @@ def read_evaluation(path: Path, relative: str) -> Iterator[Turn | Problem]:
     """The turns of one evaluation file, and its unreadable lines and ratings.
 
     Those are harmless problems: if a turn is lost with its line, its audio is reported as
-    without a label.
-
-    Parameters
-    ----------
-    path : Path
-    relative : str
-        The file's name in problems.
+    without a label. ``relative`` is the file's name in problems.
     """
     try:
         lines = read_text(path, errors="replace").splitlines()
@@ -186,16 +141,15 @@ def _rating(turn: Turn, line: str) -> str | None:
 
 def _on_scale(written: dict[str, str]) -> tuple[dict[str, float | None], str | None]:
     """Ratings as numbers (None for a blank, a valid choice), and what is wrong, if anything."""
-    values: dict[str, float | None] = {}
+    values: dict[str, float | None] = dict.fromkeys(written)
     bad = None
     for dimension, text in written.items():
-        values[dimension] = None
+        if not text.strip():
+            continue
         try:
-            value = float(text) if text.strip() else None
+            value = float(text)
         except ValueError:
             bad = "unreadable rating"
-            continue
-        if value is None:
             continue
         if SCALE[0] <= value <= SCALE[1]:
             values[dimension] = value

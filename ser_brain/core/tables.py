@@ -27,26 +27,14 @@ NOTHING = "–"
 
 @dataclass
 class Table:
-    """A table with its caption.
+    """A table with its caption."""
 
-    Attributes
-    ----------
-    name : str
-        File name without suffix.
-    rows : list of list
-        Of cells, as described at the top of this module; as many as ``head`` has.
-    detail : str
-        What the caption adds for this test set only; dropped when tables are stacked.
-    over : list of str
-        Headings above ``head``, one per column, or none. Equal neighbours share one.
-    """
-
-    name: str
+    name: str  # file name without suffix
     caption: str
     head: list[str]
-    rows: list[list] = field(default_factory=list)
-    detail: str = ""
-    over: list[str] = field(default_factory=list)
+    rows: list[list] = field(default_factory=list)  # of cells, one for each column
+    detail: str = ""  # what the caption adds for this test set only
+    over: list[str] = field(default_factory=list)  # above ``head``; equal neighbours share one
 
     @property
     def numeric(self) -> list[bool]:
@@ -281,18 +269,13 @@ NOT_TEXT = {
 class FileTable:
     """A table as it was read.
 
-    Attributes
-    ----------
-    rows : dict
-        Line number -> row (column -> cell). Cells of a CSV file are text; those of JSON lines
-        are of any JSON type, and a row may lack columns.
-    delimiter : str or None
-        None for JSON lines.
+    Cells of a CSV file are text; those of JSON lines are of any JSON type, and a row may lack
+    columns.
     """
 
     columns: list[str]
-    rows: dict[int, dict]
-    delimiter: str | None
+    rows: dict[int, dict]  # line number -> row (column -> cell)
+    delimiter: str | None  # None for JSON lines
 
 
 def read_table(path: str | Path) -> FileTable:

@@ -60,17 +60,11 @@ class AudioProblem(Exception):
 
 @dataclass(frozen=True)
 class AudioFacts:
-    """Length and rate of an audio file, from its header.
-
-    Attributes
-    ----------
-    mark : tuple of int
-        Size in bytes and a checksum of the beginning: files with different marks differ.
-    """
+    """Length and rate of an audio file, from its header."""
 
     frames: int
     sample_rate_hz: int
-    mark: tuple[int, int] = (0, 0)
+    mark: tuple[int, int]  # bytes, and a checksum of the beginning: others are other files
 
     @property
     def duration_s(self) -> float:

@@ -44,22 +44,12 @@ PREPARE_AGAIN = "Prepare the corpus again."
 
 @dataclass(frozen=True)
 class Manifest:
-    """A manifest as it was read.
-
-    Attributes
-    ----------
-    card : dict
-        Empty where there is no card.
-    entries : dict
-        id -> entry, in the order of the file; ``wav`` is relative to the data folder.
-    sha256 : str
-        Of the file.
-    """
+    """A manifest as it was read."""
 
     path: Path
-    card: dict
-    entries: dict[str, dict]
-    sha256: str
+    card: dict  # empty where there is none
+    entries: dict[str, dict]  # by id; ``wav`` is relative to the data folder
+    sha256: str  # of the file
 
     def located(self, data_folder: str | Path) -> dict[str, dict]:
         """The entries with each ``wav`` as a path below a data folder."""
@@ -215,39 +205,19 @@ def _braces(value: object, write: bool) -> object:
 class Utterance:
     """One utterance as a prep script finds it; unknown facts stay None.
 
-    Attributes
-    ----------
-    name : str
-        The corpus's own name of it, unique in the corpus; the id is ``<corpus>_<name>``.
-    path : str
-        Audio file relative to the data folder.
-    labels : dict
-        Label source -> annotation (see :func:`ser_brain.data.labels.annotation`).
-    speaker, group : str
-        As the corpus names them; the manifest prefixes them with the corpus. ``group`` is a
-        recording session or dyad.
-    gender : str
-        ``female``, ``male`` or ``other``.
-    language : str
-        ISO 639-3; None takes the card's only language.
-    split : str
-        ``train``, ``valid`` or ``test`` where the corpus defines an official split.
-    text : str
-        The transcript, or its code, so that shared texts can be found.
-    start, stop : float
-        Seconds inside the file, where the utterance is a part of it.
+    Speakers and groups are named as the corpus names them; the manifest prefixes them with it.
     """
 
-    name: str
-    path: str
-    labels: dict[str, dict]
+    name: str  # the corpus's own, unique in the corpus; the id is ``<corpus>_<name>``
+    path: str  # of the audio, relative to the data folder
+    labels: dict[str, dict]  # by source; see :func:`ser_brain.data.labels.annotation`
     speaker: str | None = None
-    gender: str | None = None
-    language: str | None = None
-    group: str | None = None
-    split: str | None = None
-    text: str | None = None
-    start: float | None = None
+    gender: str | None = None  # ``female``, ``male`` or ``other``
+    language: str | None = None  # ISO 639-3; None takes the card's only language
+    group: str | None = None  # a recording session or dyad
+    split: str | None = None  # ``train``, ``valid`` or ``test``, where there is an official one
+    text: str | None = None  # the transcript, or its code, so that shared texts can be found
+    start: float | None = None  # seconds inside the file, where the utterance is a part of it
     stop: float | None = None
 
 
@@ -255,19 +225,12 @@ class Utterance:
 class Problem:
     """A file, an utterance or a rating that is excluded.
 
-    Attributes
-    ----------
-    kind : str
-        What is wrong in a few words: ``missing``, ``unreadable``, ``stray file`` ...
-    path : str
-        The file, relative to the data folder; with ``:line`` for a line of a label file.
-    harmless : bool
-        True where no utterance of the corpus is lost (``._*`` files, stray folders, files that
-        are broken in every copy): it is named and counted, but preparation goes on.
+    It is ``harmless`` where no utterance of the corpus is lost (``._*`` files, stray folders,
+    files that are broken in every copy): it is named and counted, but preparation goes on.
     """
 
-    kind: str
-    path: str
+    kind: str  # in a few words: ``missing``, ``unreadable``, ``stray file`` ...
+    path: str  # relative to the data folder; with ``:line`` for a line of a label file
     harmless: bool = False
 
 
@@ -275,25 +238,8 @@ class Problem:
 class CorpusCard:
     """Description of a corpus, written beside its manifest with counts and a fingerprint.
 
-    Attributes
-    ----------
-    emotions : dict
-        The corpus's raw codes -> canonical emotions.
-    sources : tuple of str
-        The label sources it can have; the first is the default.
-    layout : str
-        One line that shows where its files are, for the error about a wrong data folder.
-    vad_scale : tuple of float, optional
-        Lowest and highest valence/arousal/dominance in the corpus's units.
-    sample_rates_hz : tuple of int, optional
-        Rates its files may have; None accepts any.
-    expected : dict
-        Counts of a full copy, e.g. ``{"utterances": 535, "speakers": 10}``, and where known
-        ``{"emotions": {source: {emotion: count}}}``. A copy that differs gets a warning.
-    known_bad : dict
-        Utterance name -> reason, for files that are broken in every copy.
-    synthetic : bool
-        True where the speech is synthetic; every report then says so.
+    A copy whose counts differ from those expected, e.g. ``{"utterances": 535, "speakers": 10,
+    "emotions": {source: {emotion: count}}}``, gets a warning.
     """
 
     name: str
@@ -303,14 +249,14 @@ class CorpusCard:
     citation: str
     languages: tuple[str, ...]
     style: str
-    emotions: Mapping[str, str]
-    sources: tuple[str, ...]
-    layout: str
-    vad_scale: tuple[float, float] | None = None
-    sample_rates_hz: tuple[int, ...] | None = None
-    expected: Mapping[str, object] = field(default_factory=dict)
-    known_bad: Mapping[str, str] = field(default_factory=dict)
-    synthetic: bool = False
+    emotions: Mapping[str, str]  # the corpus's codes -> canonical emotions
+    sources: tuple[str, ...]  # of labels; the first is the default
+    layout: str  # one line that shows where its files are, for errors
+    vad_scale: tuple[float, float] | None = None  # lowest and highest, in the corpus's units
+    sample_rates_hz: tuple[int, ...] | None = None  # None accepts any
+    expected: Mapping[str, object] = field(default_factory=dict)  # counts of a full copy
+    known_bad: Mapping[str, str] = field(default_factory=dict)  # broken in every copy -> why
+    synthetic: bool = False  # every report then says so
     notes: str = ""
 
     def emotion(self, raw: str) -> str:
