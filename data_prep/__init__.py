@@ -95,11 +95,11 @@ class Corpus:
     def is_unused(self, relative: str) -> bool:
         """Whether a path belongs to the corpus but is not read."""
         parts = relative.split("/")
-        for pattern in getattr(self.module, "UNUSED", ()):
-            wanted = pattern.split("/")
-            if len(wanted) == len(parts) and all(map(fnmatch.fnmatchcase, parts, wanted)):
-                return True
-        return False
+        patterns = (pattern.split("/") for pattern in getattr(self.module, "UNUSED", ()))
+        return any(
+            len(wanted) == len(parts) and all(map(fnmatch.fnmatchcase, parts, wanted))
+            for wanted in patterns
+        )
 
     def nothing_found(self, data_folder: Path) -> SERError:
         """The error for a folder without an utterance; suggests a better one nearby."""
@@ -137,29 +137,15 @@ def lines_of(corpora: list[dict] | None, corpus: str, data_folder: str | None) -
 
 
 def load(corpus: str, **options: object) -> Corpus:
-    """Find a corpus by the name of its file.
-
-    Parameters
-    ----------
-    corpus : str
-    **options
-        Options of the corpus; None means not given.
-
-    Raises
-    ------
-    SERError
-        If there is no such corpus or option; the message lists the known ones, most similar
-        first.
-    """
+    """Find a corpus by the name of its file; of its options, None means not given."""
     module = _module(corpus)
     parameters = list(inspect.signature(module.utterances).parameters.values())[1:]
     options = {name: value for name, value in options.items() if value is not None}
     known = [p.name for p in parameters]
-    for option in options:
+    for option in (each for each in options if each not in known):
         if not known:
             raise SERError(f"{corpus} has no options; found {option!r}.")
-        if option not in known:
-            raise bad_value(f"option of {corpus}", option, known)
+        raise bad_value(f"option of {corpus}", option, known)
     needed = [p.name for p in parameters if p.default is p.empty and p.name not in options]
     if needed:
         example = ", ".join(f"{name}: ..." for name in needed)

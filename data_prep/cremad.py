@@ -99,7 +99,9 @@ def utterances(data_folder: Path) -> Iterator[Utterance | Problem]:
         if not _table(data_folder, table).is_file():
             logger.warning(f"cremad: no {data_folder / table}; {what} are unknown.")
     people = speakers(data_folder)
-    summary = _summary(_table(data_folder, SUMMARY))
+    columns = ("filename", *(f"{part}vote" for part, _ in SOURCES.values()))
+    rated = _rows(_table(data_folder, SUMMARY), columns)
+    summary = {_clip(row["filename"]): row for row in rated}
     votes = _votes(_table(data_folder, VOTES))
     seen = set()
     for path in audio_files(data_folder, FILES):
@@ -156,11 +158,6 @@ def _rows(path: Path, needed: tuple[str, ...]) -> list[dict[str, str]]:
     return [{key.lower(): cell for key, cell in row.items()} for row in rows.values()]
 
 
-def _summary(path: Path) -> dict[str, dict[str, str]]:
-    columns = ("filename", *(f"{part}vote" for part, _ in SOURCES.values()))
-    return {_clip(row["filename"]): row for row in _rows(path, columns)}
-
-
 def _votes(path: Path) -> dict[str, dict[str, dict[str, str]]]:
     """Clip -> first digit of the row number -> row."""
     votes: dict[str, dict[str, dict[str, str]]] = {}
@@ -200,9 +197,8 @@ def _rated(summary: dict[str, str], votes: dict[str, dict[str, str]]) -> dict[st
                 f"cremad: cannot read the {part} rating {raw!r} of {name} ({error}); expected "
                 "letters of A D F H N S with colons, whole votes and numeric levels."
             ) from None
-        more = {}
-        if len(levels) == len(winners):
-            more["level"] = dict(zip(winners, levels, strict=True))
+        given = len(levels) == len(winners)
+        more = {"level": dict(zip(winners, levels, strict=True))} if given else {}
         labels[source] = annotation(
             winners[0] if len(winners) == 1 else None,
             raw,

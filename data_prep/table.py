@@ -161,20 +161,14 @@ def files(
 def add_options(group: argparse._ArgumentGroup) -> None:
     """The options, named like the parameters of :func:`utterances`."""
     group.add_argument("--name", help="name of the corpus, first part of every id")
-    group.add_argument(
-        "--csv",
-        help="the table, relative to the data folder or absolute: CSV or JSON lines, also .gz",
-    )
+    csv = "the table, relative to the data folder or absolute: CSV or JSON lines, also .gz"
+    group.add_argument("--csv", help=csv)
     for what, meaning in COLUMNS.items():
         group.add_argument(
             f"--{what}_column", metavar="COLUMN", help=f"{meaning} (default: {what})"
         )
-    group.add_argument(
-        "--ignore_columns",
-        nargs="+",
-        metavar="COLUMN",
-        help="columns whose names are misleading",
-    )
+    misleading = "columns whose names are misleading"
+    group.add_argument("--ignore_columns", nargs="+", metavar="COLUMN", help=misleading)
     for what, example in CODED.items():
         group.add_argument(
             f"--{what}_map",
@@ -184,18 +178,10 @@ def add_options(group: argparse._ArgumentGroup) -> None:
             help=f"meaning of the table's {what} codes, such as {example}; everyday words need "
             "no entry",
         )
-    group.add_argument(
-        "--vad_scale",
-        nargs=2,
-        type=float,
-        metavar=("LOW", "HIGH"),
-        help="scale of valence, arousal and dominance, such as 1 5",
-    )
-    group.add_argument(
-        "--label_source",
-        metavar="SOURCE",
-        help=f"where the labels come from: {', '.join(LABEL_SOURCES)} (default: intended)",
-    )
+    scale = "scale of valence, arousal and dominance, such as 1 5"
+    group.add_argument("--vad_scale", nargs=2, type=float, metavar=("LOW", "HIGH"), help=scale)
+    source = f"where the labels come from: {', '.join(LABEL_SOURCES)} (default: intended)"
+    group.add_argument("--label_source", metavar="SOURCE", help=source)
     group.add_argument("--language", metavar="CODE", help="ISO 639 code, such as kor")
     group.add_argument("--title", help="for the corpus card")
     group.add_argument("--licence", help="for the corpus card")
@@ -212,19 +198,6 @@ class _Pairs(argparse.Action):
         setattr(namespace, self.dest, {**(getattr(namespace, self.dest, None) or {}), **pairs})
 
 
-def _csv_path(data_folder: Path, csv: str) -> Path:
-    path = data_folder / csv
-    if not path.is_file():
-        there = [
-            p.name
-            for p in (path.parent.iterdir() if path.parent.is_dir() else ())
-            if TABLE.search(p.name)
-        ]
-        found = f"; found: {', '.join(nearest(path.name, there))}" if there else ""
-        raise SERError(f"No table {path}{found}. Name it with --csv.")
-    return path
-
-
 def _read(
     data_folder: Path,
     csv: str,
@@ -232,11 +205,14 @@ def _read(
     **options: object,
 ) -> tuple[Path, list[str], dict[int, dict[str, str]], dict[str, str]]:
     """The table: its path, columns, rows by line, and the columns that are read."""
-    path = _csv_path(data_folder, csv)
+    path = data_folder / csv
+    if not path.is_file():
+        there = [p.name for p in path.parent.glob("*") if TABLE.search(p.name)]
+        found = f"; found: {', '.join(nearest(path.name, there))}" if there else ""
+        raise SERError(f"No table {path}{found}. Name it with --csv.")
     columns, rows = read_table(path)
-    asked = {
-        what: options[f"{what}_column"] for what in COLUMNS if options.get(f"{what}_column")
-    }
+    named = {what: options.get(f"{what}_column") for what in COLUMNS}
+    asked = {what: column for what, column in named.items() if column}
     ignored = [ignore_columns] if isinstance(ignore_columns, str) else ignore_columns
     used = used_columns(path, columns, asked, ignored)
     if "path" not in used:
