@@ -50,7 +50,7 @@ def test_streamed_wav_without_a_length(tmp_path, noise, length):
     assert audio.inspect(path).frames == 8000
 
 
-def test_speech_that_starts_late_is_not_silent(tmp_path, noise):
+def test_what_comes_late_in_a_file_counts(tmp_path, noise):
     late = np.concatenate([np.zeros(3 * audio.BLOCK_FRAMES), noise])
     soundfile.write(tmp_path / "a.wav", late, 16000)
     assert audio.inspect(tmp_path / "a.wav").frames == len(late)
@@ -59,17 +59,10 @@ def test_speech_that_starts_late_is_not_silent(tmp_path, noise):
     with pytest.raises(audio.AudioProblem, match="^silent$"):
         audio.inspect(tmp_path / "b.wav")
 
-
-def test_a_number_that_is_none_after_sound(tmp_path, noise):
     late = np.concatenate([np.resize(noise, 2 * audio.BLOCK_FRAMES), [np.nan]])
     soundfile.write(tmp_path / "a.wav", late, 16000, subtype="FLOAT")
     with pytest.raises(audio.AudioProblem, match="^not a number$"):
         audio.inspect(tmp_path / "a.wav")
-
-
-def test_a_folder_is_unreadable(tmp_path):
-    with pytest.raises(audio.AudioProblem, match="^unreadable$"):
-        audio.inspect(tmp_path)
 
 
 def test_read_averages_channels(tmp_path, noise):
@@ -88,11 +81,6 @@ def test_read_a_part(tmp_path, noise):
     assert len(tail) == 1600
 
 
-def test_read_what_is_not_there(tmp_path):
-    with pytest.raises(audio.AudioProblem, match="unreadable"):
-        audio.read(tmp_path / "a.wav")
-
-
 @pytest.mark.parametrize(
     "kind, subtype",
     [("WAV", "GSM610"), ("WAV", "G721_32"), ("AU", "G723_24"), ("PAF", "PCM_24")],
@@ -105,14 +93,10 @@ def test_codings_that_cannot_seek_are_read(tmp_path, noise, kind, subtype):
     assert 0 <= len(whole) - len(noise) < 400  # the last block is filled up
     part, _ = audio.read(path, 0.1, 0.3)
     np.testing.assert_array_equal(part, whole[800:2400])
-
-
-def test_a_cut_file_whose_coding_cannot_seek_is_truncated(tmp_path, noise):
-    path = tmp_path / "a.wav"
-    soundfile.write(path, noise, 8000, subtype="GSM610")
-    path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(audio.AudioProblem, match="^truncated$"):
-        audio.inspect(path)
+    if subtype == "GSM610":
+        path.write_bytes(path.read_bytes()[:-100])
+        with pytest.raises(audio.AudioProblem, match="^truncated$"):
+            audio.inspect(path)
 
 
 @pytest.mark.parametrize("name", ["a.raw", "a.pcm", "a.sd2", "a", "a.mp3"])
@@ -131,11 +115,7 @@ def test_the_content_says_the_format_and_not_the_name(tmp_path, noise, name):
         ("a.webm", b"\x1aE\xdf\xa3", "unreadable: a WebM or Matroska file; ffmpeg -i X X.wav"),
         ("a.amr", b"#!AMR-WB\n", "unreadable: an AMR file; ffmpeg -i X X.wav"),
         ("a.aac", b"\xff\xf1P\x80", "unreadable: an AAC file; ffmpeg -i X X.wav"),
-        (
-            "a.raw",
-            bytes(range(256)),
-            "unreadable: samples without a header; .* -f s16le -ar 8000",
-        ),
+        ("a.raw", bytes(range(256)), "unreadable: samples without a header; .* -f s16le -ar"),
         ("a.mp3", b"<!DOCTYPE html>", "unreadable: a web page"),
         ("a.wav", b"no audio", "unreadable$"),
     ],
