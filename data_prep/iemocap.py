@@ -232,24 +232,19 @@ def utterances(data_folder: Path) -> Iterator[Utterance | Problem]:
                 yield Problem("unreadable label line", at, harmless=True)
             else:
                 turns[item.name] = item
-                folder = f"{relative.parts[0]}/sentences/wav/{path.stem}"
-                yield _utterance(item, f"{folder}/{item.name}.wav", texts.get(item.name))
+                session, letter = NAME.fullmatch(item.name).groups()
+                yield Utterance(
+                    name=item.name,
+                    path=f"{relative.parts[0]}/sentences/wav/{path.stem}/{item.name}.wav",
+                    speaker=session + letter,
+                    gender="female" if letter == "F" else "male",
+                    group=session,
+                    text=texts.get(item.name),
+                    labels=item.labels(speaker=letter),
+                )
     for path in matching(data_folder, FILES):
         if NAME.fullmatch(path.stem) and path.suffix == ".wav" and path.stem not in turns:
             yield Problem("without a label", path.relative_to(data_folder).as_posix())
-
-
-def _utterance(turn: Turn, path: str, text: str | None) -> Utterance:
-    session, letter = NAME.fullmatch(turn.name).groups()
-    return Utterance(
-        name=turn.name,
-        path=path,
-        speaker=session + letter,
-        gender="female" if letter == "F" else "male",
-        group=session,
-        text=text,
-        labels=turn.labels(speaker=letter),
-    )
 
 
 def read_transcripts(data_folder: Path) -> dict[str, str]:

@@ -31,48 +31,26 @@ def utterances(
     data_folder: Path,
     name: str,
     csv: str,
-    path_column: str | None = None,
-    emotion_column: str | None = None,
-    valence_column: str | None = None,
-    arousal_column: str | None = None,
-    dominance_column: str | None = None,
-    speaker_column: str | None = None,
-    gender_column: str | None = None,
-    language_column: str | None = None,
-    group_column: str | None = None,
-    split_column: str | None = None,
-    text_column: str | None = None,
-    start_column: str | None = None,
-    stop_column: str | None = None,
-    duration_column: str | None = None,
-    ignore_columns: Sequence[str] = (),
-    emotion_map: Mapping[str, str | None] | None = None,
-    gender_map: Mapping[str, str | None] | None = None,
-    language_map: Mapping[str, str | None] | None = None,
-    split_map: Mapping[str, str | None] | None = None,
     vad_scale: Sequence[float] | None = None,
     label_source: str = "intended",
-    language: str | None = None,
-    title: str | None = None,
-    licence: str | None = None,
+    **options: object,
 ) -> Iterator[Utterance | Problem]:
-    """Every row of the table. The parameters are the command's options (see its ``--help``)."""
-    given = dict(locals())
-    path, columns, rows, used = _read(**given)
-    if not used.keys() & {"emotion", *DIMENSIONS}:
+    """Every row of the table. The options are the command's (see its ``--help``)."""
+    path, columns, rows, used = _read(data_folder, csv, **options)
+    rated = [dimension for dimension in DIMENSIONS if dimension in used]
+    if not rated and "emotion" not in used:
         has = ", ".join(nearest("emotion", columns))
         raise SERError(
             f"{path} has no labels: no column is called emotion, valence or arousal. Its "
             f"columns are: {has}. Name one with --emotion_column."
         )
-    if used.keys() & set(DIMENSIONS) and vad_scale is None:
+    if rated and vad_scale is None:
         raise SERError(
-            f"{path} has {', '.join(d for d in DIMENSIONS if d in used)}; "
-            "give their scale with --vad_scale LOW HIGH, or ignore them with "
-            f"--ignore_columns {' '.join(used[d] for d in DIMENSIONS if d in used)}."
+            f"{path} has {', '.join(rated)}; give their scale with --vad_scale LOW HIGH, or "
+            f"ignore them with --ignore_columns {' '.join(used[each] for each in rated)}."
         )
     cells = [Cells(row, used, path, line) for line, row in rows.items()]
-    meant = {what: _meant(what, cells, given[f"{what}_map"] or {}, path) for what in CODED}
+    meant = {what: _meant(what, cells, options.get(f"{what}_map"), path) for what in CODED}
     endless = 0
     for one, *codes in zip(cells, *meant.values(), strict=True):
         said = dict(zip(meant, codes, strict=True))
@@ -159,7 +137,7 @@ def files(
 
 
 def add_options(group: argparse._ArgumentGroup) -> None:
-    """The options, named like the parameters of :func:`utterances`."""
+    """What :func:`utterances` takes."""
     group.add_argument("--name", help="name of the corpus, first part of every id")
     csv = "the table, relative to the data folder or absolute: CSV or JSON lines, also .gz"
     group.add_argument("--csv", help=csv)
@@ -225,10 +203,10 @@ def _read(
 
 
 def _meant(
-    what: str, cells: Sequence[Cells], given: Mapping[str, str | None], table: Path
+    what: str, cells: Sequence[Cells], given: Mapping[str, str | None] | None, table: Path
 ) -> list[str | None]:
     if given and not any(what in one.used for one in cells):
         raise SERError(
             f"{table} has no {what} column for --{what}_map; name it with --{what}_column."
         )
-    return meanings_of(what, [one.code(what) for one in cells], given, table)
+    return meanings_of(what, [one.code(what) for one in cells], given or {}, table)

@@ -60,24 +60,9 @@ def prepare(
 ) -> tuple[Path, Path]:
     """Write the manifest and card of a corpus, unless they are up to date.
 
-    Parameters
-    ----------
-    corpus : str
-        The name of its file.
-    data_folder : str or Path, optional
-        Where its files are; None only for corpora that bring their own.
-    allow_partial : bool
-        Skip damaged utterances and list them in the card, instead of stopping.
-    wait : bool
-        Wait for another process that prepares the same manifest, instead of stopping.
-    **options
-        Options of the corpus.
-
-    Returns
-    -------
-    manifest : Path
-    data_folder : Path
-        The folder that was used.
+    Gives the manifest and the data folder, which is None only for corpora that bring their own.
+    ``allow_partial`` skips damaged utterances and lists them in the card, instead of stopping;
+    ``wait`` waits for another process that prepares the same manifest, instead of stopping.
     """
     loaded = load(corpus, **options)
     folder = loaded.folder(data_folder)

@@ -172,12 +172,9 @@ def require_bytes(path: str | Path, what: str, largest: int = LARGEST) -> bytes:
 
 def require_text(path: str | Path, what: str, largest: int = LARGEST) -> str:
     """Read a UTF-8 text file, or stop; like :func:`require_bytes`."""
-    return _decoded(require_bytes(path, what, largest), path, what)
-
-
-def _decoded(content: bytes, path: str | Path, what: str) -> str:
+    content = io.BytesIO(require_bytes(path, what, largest))
     try:
-        return io.TextIOWrapper(io.BytesIO(content), "utf-8").read()  # line ends as "\n"
+        return io.TextIOWrapper(content, "utf-8").read()  # line ends as "\n"
     except UnicodeDecodeError as error:
         raise SERError(f"Cannot read the {what} {path}: {error}.") from error
 
@@ -190,7 +187,7 @@ def read_json(path: str | Path, what: str) -> dict:
 def parse_json(content: bytes, path: str | Path, what: str) -> dict:
     """The JSON object in the bytes of a file; the rest as for :func:`read_json`."""
     try:
-        found = json.loads(_decoded(content, path, what))
+        found = json.loads(content.decode())
     except (ValueError, RecursionError) as error:
         raise SERError(f"Cannot read the {what} {path}: {error}.") from error
     if not isinstance(found, dict):
