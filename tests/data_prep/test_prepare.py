@@ -40,6 +40,10 @@ def cut(path):
     path.write_bytes(path.read_bytes()[:-2000])
 
 
+def as_samples(*arguments, **options):
+    return lambda path: soundfile.write(path, *arguments, **options)
+
+
 def late_data_chunk(path):
     """Cut, with more before the samples than any buffer holds."""
     whole = path.read_bytes()
@@ -54,41 +58,28 @@ def flac_cut(path):
     cut(path)
 
 
-def not_a_number(path):
-    samples = np.full(4800, np.nan, dtype="float32")
-    soundfile.write(path, samples, 16000, subtype="FLOAT")
-
-
-def dangling_link(path):
-    path.unlink()
-    path.symlink_to("nowhere.wav")
-
-
-def looping_link(path):
-    path.unlink()
-    path.symlink_to(path.name)
+def link(to):
+    return lambda path: path.unlink() or path.symlink_to(to)
 
 
 DAMAGE = {
-    "missing": dangling_link,
+    "missing": link("nowhere.wav"),
     "unreadable": lambda path: path.write_bytes(b"RIFF is not what follows" * 9),
     "empty": lambda path: path.write_bytes(b""),
     "truncated": cut,
-    "too short": lambda path: soundfile.write(path, np.ones(800) / 2, 16000),
-    "silent": lambda path: soundfile.write(path, np.zeros(48000), 16000),
-    "not a number": not_a_number,
+    "too short": as_samples(np.ones(800) / 2, 16000),
+    "silent": as_samples(np.zeros(48000), 16000),
+    "not a number": as_samples(np.full(4800, np.nan, "float32"), 16000, subtype="FLOAT"),
     "git-LFS stub": lambda path: path.write_text(
         "version https://git-lfs.github.com/spec/v1\n"
     ),
-    "wrong sample rate (8000 Hz, expected 16000)": lambda path: soundfile.write(
-        path, np.ones(8000) / 2, 8000
-    ),
+    "wrong sample rate (8000 Hz, expected 16000)": as_samples(np.ones(8000) / 2, 8000),
 }
 MORE = {
-    "header_only": ("empty", lambda path: soundfile.write(path, np.zeros(0), 16000)),
+    "header_only": ("empty", as_samples(np.zeros(0), 16000)),
     "late_data_chunk": ("truncated", late_data_chunk),
     "flac_cut": ("truncated", flac_cut),
-    "looping_link": ("unreadable", looping_link),
+    "looping_link": ("unreadable", link("08b10Wc.wav")),
 }
 
 
