@@ -25,6 +25,7 @@ SUMMARY = "processedResults/summaryTable.csv"
 VOTES = "processedResults/tabulatedVotes.csv"
 DEMOGRAPHICS = "VideoDemographics.csv"
 
+COUNTS = dict(anger=1271, disgust=1271, fear=1271, happiness=1271, sadness=1270, neutral=1087)
 CARD = CorpusCard(
     name="cremad",
     title="Crowd-sourced Emotional Multimodal Actors Dataset (CREMA-D)",
@@ -46,20 +47,7 @@ CARD = CorpusCard(
     f"{DEMOGRAPHICS}, {SUMMARY}, {VOTES}",
     sample_rates_hz=(16000,),
     # 7,442 files, one of which is silent in every copy.
-    expected={
-        "utterances": 7441,
-        "speakers": 91,
-        "emotions": {
-            "intended": {
-                "anger": 1271,
-                "disgust": 1271,
-                "fear": 1271,
-                "happiness": 1271,
-                "sadness": 1270,
-                "neutral": 1087,
-            }
-        },
-    },
+    expected={"utterances": 7441, "speakers": 91, "emotions": {"intended": COUNTS}},
     known_bad={"1076_MTI_SAD_XX": "silent in every copy"},
     notes="1006_TIE_NEU/HAP, 1013_WSI_SAD/DIS and 1017_IWW_FEA/ANG are the same recordings "
     "under two intended emotions (see same_audio).",

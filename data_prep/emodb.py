@@ -15,6 +15,7 @@ from ser_brain.core.files import read_text
 from ser_brain.data.labels import annotation
 from ser_brain.data.manifest import CorpusCard, Problem, Utterance
 
+COUNTS = dict(anger=127, boredom=81, neutral=79, happiness=71, fear=69, sadness=62, disgust=46)
 CARD = CorpusCard(
     name="emodb",
     title="Berlin Database of Emotional Speech (Emo-DB)",
@@ -35,21 +36,7 @@ CARD = CorpusCard(
     sources=("intended",),
     layout="wav/03a01Fa.wav ..., or all in one folder (optional erkennung.txt)",
     sample_rates_hz=(16000,),
-    expected={
-        "utterances": 535,
-        "speakers": 10,
-        "emotions": {
-            "intended": {
-                "anger": 127,
-                "boredom": 81,
-                "neutral": 79,
-                "happiness": 71,
-                "fear": 69,
-                "sadness": 62,
-                "disgust": 46,
-            }
-        },
-    },
+    expected={"utterances": 535, "speakers": 10, "emotions": {"intended": COUNTS}},
 )
 FILES = ("wav/*",)
 LABEL_FILES = ("erkennung.txt",)

@@ -158,6 +158,8 @@ def _on_scale(written: dict[str, str]) -> tuple[dict[str, float | None], str | N
     return values, bad
 
 
+COUNTS = dict(none=2507, frustration=1849, neutral=1708, anger=1103, sadness=1084)
+COUNTS |= dict(excitement=1041, happiness=595, surprise=107, fear=40, other=3, disgust=2)
 CARD = CorpusCard(
     name="iemocap",
     title="Interactive Emotional Dyadic Motion Capture Database (IEMOCAP)",
@@ -172,25 +174,7 @@ CARD = CorpusCard(
     "Session1/dialog/EmoEvaluation/Ses01F_impro01.txt ...",
     vad_scale=SCALE,
     sample_rates_hz=(16000,),
-    expected={
-        "utterances": 10039,
-        "speakers": 10,
-        "emotions": {
-            "consensus": {
-                "none": 2507,
-                "frustration": 1849,
-                "neutral": 1708,
-                "anger": 1103,
-                "sadness": 1084,
-                "excitement": 1041,
-                "happiness": 595,
-                "surprise": 107,
-                "fear": 40,
-                "other": 3,
-                "disgust": 2,
-            }
-        },
-    },
+    expected={"utterances": 10039, "speakers": 10, "emotions": {"consensus": COUNTS}},
     notes="VAD as rated: valence, activation (called arousal), dominance. consensus: votes of "
     "the evaluators (E1, E2 ...); self: the speaker's own report, where there is one.",
 )
@@ -199,17 +183,12 @@ EVALUATIONS = "Session[1-5]/dialog/EmoEvaluation/*.txt"
 TRANSCRIPTS = "Session[1-5]/dialog/transcriptions/*.txt"
 LABEL_FILES = (EVALUATIONS, TRANSCRIPTS)
 UNUSED = (
-    "README*",
-    "Documentation",
-    "Session[1-5]/dialog/avi",
-    "Session[1-5]/dialog/lab",
-    "Session[1-5]/dialog/MOCAP_*",
-    "Session[1-5]/dialog/wav",
+    *("README*", "Documentation"),
+    *(f"Session[1-5]/dialog/{name}" for name in ("avi", "lab", "MOCAP_*", "wav")),
     "Session[1-5]/dialog/EmoEvaluation/Attribute",
     "Session[1-5]/dialog/EmoEvaluation/Categorical",
     "Session[1-5]/dialog/EmoEvaluation/Self-evaluation",
-    "Session[1-5]/sentences/ForcedAlignment",
-    "Session[1-5]/sentences/MOCAP_*",
+    *(f"Session[1-5]/sentences/{name}" for name in ("ForcedAlignment", "MOCAP_*")),
 )
 
 # The letter after Ses01 is the actor who wore the markers; the one before the last number is

@@ -47,14 +47,8 @@ OTHER_NAMES = {
     "duration": "dur length",
 }
 TIMES = ("start", "stop", "duration")
-SECONDS_PER = {
-    "s": 1.0,
-    "sec": 1.0,
-    "second": 1.0,
-    "ms": 1e-3,
-    "msec": 1e-3,
-    "millisecond": 1e-3,
-}
+SECONDS_PER = dict.fromkeys(("s", "sec", "second"), 1.0)
+SECONDS_PER |= dict.fromkeys(("ms", "msec", "millisecond"), 1e-3)
 UNIT = re.compile(rf"(.+?)(?:_in)?_({'|'.join(SECONDS_PER)})s?")
 
 # Names that may mean the other end of a segment: unread, they would change the audio.

@@ -281,11 +281,9 @@ TIME = nullable(Bound(lambda v: FINITE.holds(v) and v >= 0, "seconds from 0"))
 
 
 def _is_label(value: object) -> bool:
-    return (
-        isinstance(value, dict)
-        and "emotion" in value
-        and all(bound.holds(value.get(key)) for key, bound in LABEL.items())
-    )
+    if not isinstance(value, dict) or "emotion" not in value:
+        return False
+    return all(bound.holds(value.get(key)) for key, bound in LABEL.items())
 
 
 ENTRY: Mapping[str, Bound] = {
@@ -295,12 +293,7 @@ ENTRY: Mapping[str, Bound] = {
     "duration": Bound(lambda value: FINITE.holds(value) and value > 0, "seconds above 0"),
     "sample_rate": Bound(lambda v: type(v) is int and v > 0, "a whole number of hertz"),
     "corpus": TEXT,
-    "speaker": FACT,
-    "gender": FACT,
-    "language": FACT,
-    "group": FACT,
-    "split": FACT,
-    "text": FACT,
+    **dict.fromkeys(("speaker", "gender", "language", "group", "split", "text"), FACT),
     "labels": mapping_of(
         Bound(_is_label, f"a label: emotion {EMOTION.says}, and vad in numbers or null")
     ),
