@@ -18,7 +18,8 @@ and, if it needs them,
     glob patterns of files that belong to the corpus but are not read (videos, documentation),
     so that they are not reported as stray;
 ``add_options(group)``
-    command-line options of its own, named like the parameters of ``utterances``;
+    command-line options of its own, named like the parameters of ``utterances`` (or all that
+    it takes as ``**options``);
 ``card(**options)``, ``files(data_folder, **options)``
     instead of ``CARD`` and of (``FILES``, ``LABEL_FILES``), if they depend on options;
     ``files`` returns two lists of paths;
@@ -37,6 +38,7 @@ docs/adding_a_corpus.md shows a complete one.
 
 from __future__ import annotations
 
+import argparse
 import fnmatch
 import importlib
 import inspect
@@ -95,11 +97,11 @@ class Corpus:
     def is_unused(self, relative: str) -> bool:
         """Whether a path belongs to the corpus but is not read."""
         parts = relative.split("/")
-        for pattern in getattr(self.module, "UNUSED", ()):
-            wanted = pattern.split("/")
-            if len(wanted) == len(parts) and all(map(fnmatch.fnmatchcase, parts, wanted)):
-                return True
-        return False
+        patterns = (pattern.split("/") for pattern in getattr(self.module, "UNUSED", ()))
+        return any(
+            len(wanted) == len(parts) and all(map(fnmatch.fnmatchcase, parts, wanted))
+            for wanted in patterns
+        )
 
     def nothing_found(self, data_folder: Path) -> SERError:
         """The error for a folder without an utterance; suggests a better one nearby."""
@@ -137,30 +139,21 @@ def lines_of(corpora: list[dict] | None, corpus: str, data_folder: str | None) -
 
 
 def load(corpus: str, **options: object) -> Corpus:
-    """Find a corpus by the name of its file.
-
-    Parameters
-    ----------
-    corpus : str
-    **options
-        Options of the corpus; None means not given.
-
-    Raises
-    ------
-    SERError
-        If there is no such corpus or option; the message lists the known ones, most similar
-        first.
-    """
+    """Find a corpus by the name of its file; of its options, None means not given."""
     module = _module(corpus)
-    parameters = list(inspect.signature(module.utterances).parameters.values())[1:]
+    _, *parameters = inspect.signature(module.utterances).parameters.values()
     options = {name: value for name, value in options.items() if value is not None}
-    known = [p.name for p in parameters]
-    for option in options:
+    known = [p.name for p in parameters if p.kind is not p.VAR_KEYWORD]
+    needed = [p.name for p in parameters if p.name in known and p.default is p.empty]
+    if len(known) < len(parameters):  # **options: all that the command has
+        parser = argparse.ArgumentParser(add_help=False)
+        module.add_options(parser)
+        known = [action.dest for action in parser._actions]
+    for option in (each for each in options if each not in known):
         if not known:
             raise SERError(f"{corpus} has no options; found {option!r}.")
-        if option not in known:
-            raise bad_value(f"option of {corpus}", option, known)
-    needed = [p.name for p in parameters if p.default is p.empty and p.name not in options]
+        raise bad_value(f"option of {corpus}", option, known)
+    needed = [name for name in needed if name not in options]
     if needed:
         example = ", ".join(f"{name}: ..." for name in needed)
         raise SERError(

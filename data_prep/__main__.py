@@ -15,26 +15,15 @@ from ser_brain.core.process import Parser, exit_code_of, title_of
 def parser_for(name: str) -> Parser:
     """The parser of one corpus, with the corpus's own options."""
     module = __import__(f"data_prep.{name}", fromlist=["data_prep"])
-    layout = (
-        f"\n\nexpected in the data folder: {module.CARD.layout}"
-        if hasattr(module, "CARD")
-        else ""
-    )
-    parser = Parser(
-        f"python -m data_prep {name}", f"{(module.__doc__ or name).strip()}{layout}"
-    )
+    about = (module.__doc__ or name).strip()
+    if hasattr(module, "CARD"):
+        about += f"\n\nexpected in the data folder: {module.CARD.layout}"
+    parser = Parser(f"python -m data_prep {name}", about)
     parser.add_argument("--data_folder", metavar="DIR", help="where the corpus is")
-    parser.add_argument(
-        "--manifest_folder",
-        metavar="DIR",
-        required=True,
-        help="where to write the manifest and the corpus card",
-    )
-    parser.add_argument(
-        "--allow_partial",
-        action="store_true",
-        help="skip damaged utterances and list them in the card",
-    )
+    where = "where to write the manifest and the corpus card"
+    parser.add_argument("--manifest_folder", metavar="DIR", required=True, help=where)
+    partial = "skip damaged utterances and list them in the card"
+    parser.add_argument("--allow_partial", action="store_true", help=partial)
     if hasattr(module, "add_options"):
         module.add_options(parser.add_argument_group(f"options of {name}"))
     return parser

@@ -25,6 +25,7 @@ SUMMARY = "processedResults/summaryTable.csv"
 VOTES = "processedResults/tabulatedVotes.csv"
 DEMOGRAPHICS = "VideoDemographics.csv"
 
+COUNTS = dict(anger=1271, disgust=1271, fear=1271, happiness=1271, sadness=1270, neutral=1087)
 CARD = CorpusCard(
     name="cremad",
     title="Crowd-sourced Emotional Multimodal Actors Dataset (CREMA-D)",
@@ -46,20 +47,7 @@ CARD = CorpusCard(
     f"{DEMOGRAPHICS}, {SUMMARY}, {VOTES}",
     sample_rates_hz=(16000,),
     # 7,442 files, one of which is silent in every copy.
-    expected={
-        "utterances": 7441,
-        "speakers": 91,
-        "emotions": {
-            "intended": {
-                "anger": 1271,
-                "disgust": 1271,
-                "fear": 1271,
-                "happiness": 1271,
-                "sadness": 1270,
-                "neutral": 1087,
-            }
-        },
-    },
+    expected={"utterances": 7441, "speakers": 91, "emotions": {"intended": COUNTS}},
     known_bad={"1076_MTI_SAD_XX": "silent in every copy"},
     notes="1006_TIE_NEU/HAP, 1013_WSI_SAD/DIS and 1017_IWW_FEA/ANG are the same recordings "
     "under two intended emotions (see same_audio).",
@@ -99,7 +87,9 @@ def utterances(data_folder: Path) -> Iterator[Utterance | Problem]:
         if not _table(data_folder, table).is_file():
             logger.warning(f"cremad: no {data_folder / table}; {what} are unknown.")
     people = speakers(data_folder)
-    summary = _summary(_table(data_folder, SUMMARY))
+    columns = ("filename", *(f"{part}vote" for part, _ in SOURCES.values()))
+    rated = _rows(_table(data_folder, SUMMARY), columns)
+    summary = {_clip(row["filename"]): row for row in rated}
     votes = _votes(_table(data_folder, VOTES))
     seen = set()
     for path in audio_files(data_folder, FILES):
@@ -156,11 +146,6 @@ def _rows(path: Path, needed: tuple[str, ...]) -> list[dict[str, str]]:
     return [{key.lower(): cell for key, cell in row.items()} for row in rows.values()]
 
 
-def _summary(path: Path) -> dict[str, dict[str, str]]:
-    columns = ("filename", *(f"{part}vote" for part, _ in SOURCES.values()))
-    return {_clip(row["filename"]): row for row in _rows(path, columns)}
-
-
 def _votes(path: Path) -> dict[str, dict[str, dict[str, str]]]:
     """Clip -> first digit of the row number -> row."""
     votes: dict[str, dict[str, dict[str, str]]] = {}
@@ -200,9 +185,8 @@ def _rated(summary: dict[str, str], votes: dict[str, dict[str, str]]) -> dict[st
                 f"cremad: cannot read the {part} rating {raw!r} of {name} ({error}); expected "
                 "letters of A D F H N S with colons, whole votes and numeric levels."
             ) from None
-        more = {}
-        if len(levels) == len(winners):
-            more["level"] = dict(zip(winners, levels, strict=True))
+        given = len(levels) == len(winners)
+        more = {"level": dict(zip(winners, levels, strict=True))} if given else {}
         labels[source] = annotation(
             winners[0] if len(winners) == 1 else None,
             raw,

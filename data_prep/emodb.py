@@ -15,6 +15,7 @@ from ser_brain.core.files import read_text
 from ser_brain.data.labels import annotation
 from ser_brain.data.manifest import CorpusCard, Problem, Utterance
 
+COUNTS = dict(anger=127, boredom=81, neutral=79, happiness=71, fear=69, sadness=62, disgust=46)
 CARD = CorpusCard(
     name="emodb",
     title="Berlin Database of Emotional Speech (Emo-DB)",
@@ -35,21 +36,7 @@ CARD = CorpusCard(
     sources=("intended",),
     layout="wav/03a01Fa.wav ..., or all in one folder (optional erkennung.txt)",
     sample_rates_hz=(16000,),
-    expected={
-        "utterances": 535,
-        "speakers": 10,
-        "emotions": {
-            "intended": {
-                "anger": 127,
-                "boredom": 81,
-                "neutral": 79,
-                "happiness": 71,
-                "fear": 69,
-                "sadness": 62,
-                "disgust": 46,
-            }
-        },
-    },
+    expected={"utterances": 535, "speakers": 10, "emotions": {"intended": COUNTS}},
 )
 FILES = ("wav/*",)
 LABEL_FILES = ("erkennung.txt",)
@@ -89,16 +76,9 @@ def utterances(data_folder: Path) -> Iterator[Utterance | Problem]:
 def read_recognition(path: Path) -> Iterator[tuple[str, dict[str, float]] | Problem]:
     """Read the listening test: the share of 20 listeners who recognised the emotion.
 
-    Parameters
-    ----------
-    path : Path
-        ``erkennung.txt``: Latin-1, decimal commas, per cent; one line per file with its name,
-        ``erkannt`` (recognised) and ``natuerlich`` (found natural). It may be missing.
-
-    Yields
-    ------
-    tuple of str and dict, or Problem
-        Utterance name -> ``recognition_rate`` and ``naturalness`` in [0, 1].
+    ``erkennung.txt`` is in Latin-1, with decimal commas and per cent; one line per file has its
+    name, ``erkannt`` (recognised) and ``natuerlich`` (found natural). Gives an utterance's name
+    with its ``recognition_rate`` and ``naturalness`` in [0, 1].
     """
     if not path.is_file():
         return

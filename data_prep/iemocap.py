@@ -8,6 +8,7 @@ rated by their speaker, too.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -32,19 +33,9 @@ CONSENSUS = {
     "oth": "other",
     "xxx": None,
 }
-WORDS = {
-    "anger": "anger",
-    "happiness": "happiness",
-    "excited": "excitement",
-    "sadness": "sadness",
-    "neutral": "neutral",
-    "neutral state": "neutral",
-    "frustration": "frustration",
-    "fear": "fear",
-    "surprise": "surprise",
-    "disgust": "disgust",
-    "other": "other",
-}
+# The words of the raters' lines.
+WORDS = {e: e for e in CONSENSUS.values() if e not in (None, "excitement")}
+WORDS |= {"excited": "excitement", "neutral state": "neutral"}
 SCALE = (1.0, 5.0)
 HEADER = re.compile(r"\[[\d.\s-]+\]\s+(\S+)\s+(\S+)\s+\[(.*)\]\s*")
 RATER = re.compile(r"([CA])-([EFM]\d+):\s*(.*?)\s*(?:\(.*)?")
@@ -53,66 +44,36 @@ RATED = re.compile(r"(val|act|dom)\s*([-\d.]*)")
 
 @dataclass
 class Turn:
-    """A turn of a dialogue and all its ratings.
-
-    Attributes
-    ----------
-    line : int
-        Of its header.
-    consensus : str
-        The evaluators' majority, or ``xxx``.
-    vad : dict
-        Mean ratings; None where one is missing or off the scale.
-    emotions : dict
-        Rater -> canonical emotions; a rater may name several.
-    words : dict
-        Rater -> the emotions as written.
-    rated_vad : dict
-        Rater -> valence, arousal, dominance.
-    """
+    """A turn of a dialogue and all its ratings, by rater."""
 
     name: str
-    line: int
-    consensus: str
-    vad: dict[str, float | None]
-    emotions: dict[str, list[str]] = field(default_factory=dict)
-    words: dict[str, str] = field(default_factory=dict)
+    line: int  # of its header
+    consensus: str  # the evaluators' majority, or ``xxx``
+    vad: dict[str, float | None]  # means; None where one is missing or off the scale
+    emotions: dict[str, list[str]] = field(default_factory=dict)  # canonical
+    words: dict[str, str] = field(default_factory=dict)  # the emotions as written
     rated_vad: dict[str, dict[str, float | None]] = field(default_factory=dict)
 
     def labels(self, speaker: str) -> dict[str, dict]:
-        """The annotations ``consensus`` and, where the speaker reported, ``self``.
+        """The annotations ``consensus`` and, where the speaker (F or M) reported, ``self``.
 
         Each category that an evaluator names is one vote. An actor's line counts as ``self``
         only on that actor's own turns; anywhere else it is kept among the raters, unvoted.
-
-        Parameters
-        ----------
-        speaker : str
-            ``F`` or ``M``.
         """
-
-        def own(rater: str) -> bool:
-            return rater[0] == speaker
-
-        votes = Counter(
-            emotion
-            for rater, emotions in self.emotions.items()
-            for emotion in emotions
-            if rater[0] == "E"
-        )
+        voted = [emotions for rater, emotions in self.emotions.items() if rater[0] == "E"]
         labels = {
             "consensus": annotation(
                 CONSENSUS[self.consensus],
                 self.consensus,
-                votes=votes,
+                votes=Counter(itertools.chain(*voted)),
                 vad=self.vad,
-                raters={r: e for r, e in self.emotions.items() if not own(r)},
-                raters_vad={r: v for r, v in self.rated_vad.items() if not own(r)},
+                raters={r: e for r, e in self.emotions.items() if r[0] != speaker},
+                raters_vad={r: v for r, v in self.rated_vad.items() if r[0] != speaker},
             )
         }
-        actor = next((r for r in self.emotions if own(r)), None)
+        actor = next((r for r in self.emotions if r[0] == speaker), None)
         reported = self.emotions.get(actor, [])
-        felt = next((v for r, v in self.rated_vad.items() if own(r)), None)
+        felt = next((v for r, v in self.rated_vad.items() if r[0] == speaker), None)
         if reported or felt:
             labels["self"] = annotation(
                 reported[0] if len(reported) == 1 else None,
@@ -127,13 +88,7 @@ def read_evaluation(path: Path, relative: str) -> Iterator[Turn | Problem]:
     """The turns of one evaluation file, and its unreadable lines and ratings.
 
     Those are harmless problems: if a turn is lost with its line, its audio is reported as
-    without a label.
-
-    Parameters
-    ----------
-    path : Path
-    relative : str
-        The file's name in problems.
+    without a label. ``relative`` is the file's name in problems.
     """
     try:
         lines = read_text(path, errors="replace").splitlines()
@@ -186,16 +141,15 @@ def _rating(turn: Turn, line: str) -> str | None:
 
 def _on_scale(written: dict[str, str]) -> tuple[dict[str, float | None], str | None]:
     """Ratings as numbers (None for a blank, a valid choice), and what is wrong, if anything."""
-    values: dict[str, float | None] = {}
+    values: dict[str, float | None] = dict.fromkeys(written)
     bad = None
     for dimension, text in written.items():
-        values[dimension] = None
+        if not text.strip():
+            continue
         try:
-            value = float(text) if text.strip() else None
+            value = float(text)
         except ValueError:
             bad = "unreadable rating"
-            continue
-        if value is None:
             continue
         if SCALE[0] <= value <= SCALE[1]:
             values[dimension] = value
@@ -204,6 +158,8 @@ def _on_scale(written: dict[str, str]) -> tuple[dict[str, float | None], str | N
     return values, bad
 
 
+COUNTS = dict(none=2507, frustration=1849, neutral=1708, anger=1103, sadness=1084)
+COUNTS |= dict(excitement=1041, happiness=595, surprise=107, fear=40, other=3, disgust=2)
 CARD = CorpusCard(
     name="iemocap",
     title="Interactive Emotional Dyadic Motion Capture Database (IEMOCAP)",
@@ -218,25 +174,7 @@ CARD = CorpusCard(
     "Session1/dialog/EmoEvaluation/Ses01F_impro01.txt ...",
     vad_scale=SCALE,
     sample_rates_hz=(16000,),
-    expected={
-        "utterances": 10039,
-        "speakers": 10,
-        "emotions": {
-            "consensus": {
-                "none": 2507,
-                "frustration": 1849,
-                "neutral": 1708,
-                "anger": 1103,
-                "sadness": 1084,
-                "excitement": 1041,
-                "happiness": 595,
-                "surprise": 107,
-                "fear": 40,
-                "other": 3,
-                "disgust": 2,
-            }
-        },
-    },
+    expected={"utterances": 10039, "speakers": 10, "emotions": {"consensus": COUNTS}},
     notes="VAD as rated: valence, activation (called arousal), dominance. consensus: votes of "
     "the evaluators (E1, E2 ...); self: the speaker's own report, where there is one.",
 )
@@ -245,17 +183,12 @@ EVALUATIONS = "Session[1-5]/dialog/EmoEvaluation/*.txt"
 TRANSCRIPTS = "Session[1-5]/dialog/transcriptions/*.txt"
 LABEL_FILES = (EVALUATIONS, TRANSCRIPTS)
 UNUSED = (
-    "README*",
-    "Documentation",
-    "Session[1-5]/dialog/avi",
-    "Session[1-5]/dialog/lab",
-    "Session[1-5]/dialog/MOCAP_*",
-    "Session[1-5]/dialog/wav",
+    *("README*", "Documentation"),
+    *(f"Session[1-5]/dialog/{name}" for name in ("avi", "lab", "MOCAP_*", "wav")),
     "Session[1-5]/dialog/EmoEvaluation/Attribute",
     "Session[1-5]/dialog/EmoEvaluation/Categorical",
     "Session[1-5]/dialog/EmoEvaluation/Self-evaluation",
-    "Session[1-5]/sentences/ForcedAlignment",
-    "Session[1-5]/sentences/MOCAP_*",
+    *(f"Session[1-5]/sentences/{name}" for name in ("ForcedAlignment", "MOCAP_*")),
 )
 
 # The letter after Ses01 is the actor who wore the markers; the one before the last number is
@@ -278,24 +211,19 @@ def utterances(data_folder: Path) -> Iterator[Utterance | Problem]:
                 yield Problem("unreadable label line", at, harmless=True)
             else:
                 turns[item.name] = item
-                folder = f"{relative.parts[0]}/sentences/wav/{path.stem}"
-                yield _utterance(item, f"{folder}/{item.name}.wav", texts.get(item.name))
+                session, letter = NAME.fullmatch(item.name).groups()
+                yield Utterance(
+                    name=item.name,
+                    path=f"{relative.parts[0]}/sentences/wav/{path.stem}/{item.name}.wav",
+                    speaker=session + letter,
+                    gender="female" if letter == "F" else "male",
+                    group=session,
+                    text=texts.get(item.name),
+                    labels=item.labels(speaker=letter),
+                )
     for path in matching(data_folder, FILES):
         if NAME.fullmatch(path.stem) and path.suffix == ".wav" and path.stem not in turns:
             yield Problem("without a label", path.relative_to(data_folder).as_posix())
-
-
-def _utterance(turn: Turn, path: str, text: str | None) -> Utterance:
-    session, letter = NAME.fullmatch(turn.name).groups()
-    return Utterance(
-        name=turn.name,
-        path=path,
-        speaker=session + letter,
-        gender="female" if letter == "F" else "male",
-        group=session,
-        text=text,
-        labels=turn.labels(speaker=letter),
-    )
 
 
 def read_transcripts(data_folder: Path) -> dict[str, str]:

@@ -91,12 +91,7 @@ def read_labels(data_folder: Path) -> dict[str, dict[str, str]] | None:
 
     Two formats are read: a list of objects with an ``id``, and an object by file name, in which
     the corrected edition gives the audio's original name as ``speech_name``. Without a file the
-    result is None.
-
-    Raises
-    ------
-    SERError
-        If there are both editions (they differ in some 300 labels), or one cannot be read.
+    result is None; two editions differ in some 300 labels, and are refused.
     """
     there = [data_folder / name for name in LABEL_EDITIONS if (data_folder / name).is_file()]
     if not there:
@@ -108,12 +103,9 @@ def read_labels(data_folder: Path) -> dict[str, dict[str, str]] | None:
         )
     try:
         content = json.loads(read_text(there[0], "utf-8-sig"))
-        items = (
-            content
-            if isinstance(content, list)
-            else [{"id": name, **item} for name, item in content.items()]
-        )
-        return dict(_label(item, there[0]) for item in items)
+        if not isinstance(content, list):
+            content = [{"id": name, **item} for name, item in content.items()]
+        return dict(_label(item, there[0]) for item in content)
     except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
         raise SERError(
             f"Cannot read {there[0]} ({type(error).__name__}: {error}); expected a list of "

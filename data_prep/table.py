@@ -31,50 +31,28 @@ def utterances(
     data_folder: Path,
     name: str,
     csv: str,
-    path_column: str | None = None,
-    emotion_column: str | None = None,
-    valence_column: str | None = None,
-    arousal_column: str | None = None,
-    dominance_column: str | None = None,
-    speaker_column: str | None = None,
-    gender_column: str | None = None,
-    language_column: str | None = None,
-    group_column: str | None = None,
-    split_column: str | None = None,
-    text_column: str | None = None,
-    start_column: str | None = None,
-    stop_column: str | None = None,
-    duration_column: str | None = None,
-    ignore_columns: Sequence[str] = (),
-    emotion_map: Mapping[str, str | None] | None = None,
     own_emotions: str | Sequence[str] = (),
-    gender_map: Mapping[str, str | None] | None = None,
-    language_map: Mapping[str, str | None] | None = None,
-    split_map: Mapping[str, str | None] | None = None,
     vad_scale: Sequence[float] | None = None,
     label_source: str = "intended",
-    language: str | None = None,
-    title: str | None = None,
-    licence: str | None = None,
+    **options: object,
 ) -> Iterator[Utterance | Problem]:
-    """Every row of the table. The parameters are the command's options (see its ``--help``)."""
-    given = dict(locals())
-    path, columns, rows, used = _read(**given)
-    if not used.keys() & {"emotion", *DIMENSIONS}:
+    """Every row of the table. The options are the command's (see its ``--help``)."""
+    path, columns, rows, used = _read(data_folder, csv, **options)
+    rated = [dimension for dimension in DIMENSIONS if dimension in used]
+    if not rated and "emotion" not in used:
         has = ", ".join(nearest("emotion", columns))
         raise SERError(
             f"{path} has no labels: no column is called emotion, valence or arousal. Its "
             f"columns are: {has}. Name one with --emotion_column."
         )
-    if used.keys() & set(DIMENSIONS) and vad_scale is None:
+    if rated and vad_scale is None:
         raise SERError(
-            f"{path} has {', '.join(d for d in DIMENSIONS if d in used)}; "
-            "give their scale with --vad_scale LOW HIGH, or ignore them with "
-            f"--ignore_columns {' '.join(used[d] for d in DIMENSIONS if d in used)}."
+            f"{path} has {', '.join(rated)}; give their scale with --vad_scale LOW HIGH, or "
+            f"ignore them with --ignore_columns {' '.join(used[each] for each in rated)}."
         )
     cells = [Cells(row, used, path, line) for line, row in rows.items()]
     own = _listed(own_emotions)
-    meant = {what: _meant(what, cells, given[f"{what}_map"] or {}, path, own) for what in CODED}
+    meant = {what: _meant(what, cells, options.get(f"{what}_map"), path, own) for what in CODED}
     endless = 0
     for one, *codes in zip(cells, *meant.values(), strict=True):
         said = dict(zip(meant, codes, strict=True))
@@ -163,22 +141,16 @@ def files(
 
 
 def add_options(group: argparse._ArgumentGroup) -> None:
-    """The options, named like the parameters of :func:`utterances`."""
+    """What :func:`utterances` takes."""
     group.add_argument("--name", help="name of the corpus, first part of every id")
-    group.add_argument(
-        "--csv",
-        help="the table, relative to the data folder or absolute: CSV or JSON lines, also .gz",
-    )
+    csv = "the table, relative to the data folder or absolute: CSV or JSON lines, also .gz"
+    group.add_argument("--csv", help=csv)
     for what, meaning in COLUMNS.items():
         group.add_argument(
             f"--{what}_column", metavar="COLUMN", help=f"{meaning} (default: {what})"
         )
-    group.add_argument(
-        "--ignore_columns",
-        nargs="+",
-        metavar="COLUMN",
-        help="columns whose names are misleading",
-    )
+    misleading = "columns whose names are misleading"
+    group.add_argument("--ignore_columns", nargs="+", metavar="COLUMN", help=misleading)
     for what, example in CODED.items():
         group.add_argument(
             f"--{what}_map",
@@ -194,18 +166,10 @@ def add_options(group: argparse._ArgumentGroup) -> None:
         metavar="CLASS",
         help="classes beyond the known emotions, such as confusion interest",
     )
-    group.add_argument(
-        "--vad_scale",
-        nargs=2,
-        type=float,
-        metavar=("LOW", "HIGH"),
-        help="scale of valence, arousal and dominance, such as 1 5",
-    )
-    group.add_argument(
-        "--label_source",
-        metavar="SOURCE",
-        help=f"where the labels come from: {', '.join(LABEL_SOURCES)} (default: intended)",
-    )
+    scale = "scale of valence, arousal and dominance, such as 1 5"
+    group.add_argument("--vad_scale", nargs=2, type=float, metavar=("LOW", "HIGH"), help=scale)
+    source = f"where the labels come from: {', '.join(LABEL_SOURCES)} (default: intended)"
+    group.add_argument("--label_source", metavar="SOURCE", help=source)
     group.add_argument("--language", metavar="CODE", help="ISO 639 code, such as kor")
     group.add_argument("--title", help="for the corpus card")
     group.add_argument("--licence", help="for the corpus card")
@@ -222,19 +186,6 @@ class _Pairs(argparse.Action):
         setattr(namespace, self.dest, {**(getattr(namespace, self.dest, None) or {}), **pairs})
 
 
-def _csv_path(data_folder: Path, csv: str) -> Path:
-    path = data_folder / csv
-    if not path.is_file():
-        there = [
-            p.name
-            for p in (path.parent.iterdir() if path.parent.is_dir() else ())
-            if TABLE.search(p.name)
-        ]
-        found = f"; found: {', '.join(nearest(path.name, there))}" if there else ""
-        raise SERError(f"No table {path}{found}. Name it with --csv.")
-    return path
-
-
 def _read(
     data_folder: Path,
     csv: str,
@@ -242,11 +193,14 @@ def _read(
     **options: object,
 ) -> tuple[Path, list[str], dict[int, dict[str, str]], dict[str, str]]:
     """The table: its path, columns, rows by line, and the columns that are read."""
-    path = _csv_path(data_folder, csv)
+    path = data_folder / csv
+    if not path.is_file():
+        there = [p.name for p in path.parent.glob("*") if TABLE.search(p.name)]
+        found = f"; found: {', '.join(nearest(path.name, there))}" if there else ""
+        raise SERError(f"No table {path}{found}. Name it with --csv.")
     columns, rows = read_table(path)
-    asked = {
-        what: options[f"{what}_column"] for what in COLUMNS if options.get(f"{what}_column")
-    }
+    named = {what: options.get(f"{what}_column") for what in COLUMNS}
+    asked = {what: column for what, column in named.items() if column}
     used = used_columns(path, columns, asked, _listed(ignore_columns))
     if "path" not in used:
         has = ", ".join(nearest("path", columns))
@@ -265,7 +219,7 @@ def _listed(names: str | Sequence[str]) -> Sequence[str]:
 def _meant(
     what: str,
     cells: Sequence[Cells],
-    given: Mapping[str, str | None],
+    given: Mapping[str, str | None] | None,
     table: Path,
     own_emotions: Sequence[str],
 ) -> list[str | None]:
@@ -274,4 +228,4 @@ def _meant(
             f"{table} has no {what} column for --{what}_map; name it with --{what}_column."
         )
     codes = [one.code(what) for one in cells]
-    return meanings_of(what, codes, given, table, own_emotions)
+    return meanings_of(what, codes, given or {}, table, own_emotions)

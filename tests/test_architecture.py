@@ -103,10 +103,10 @@ def test_there_are_no_circles():
 
 
 def test_torch_is_imported_only_where_it_computes():
-    """Of the data, only the dataset and the resampler; corpora are prepared with still less."""
+    """Of the data, only the dataset; corpora are prepared with still less."""
     light = {"core", "data", "evaluation", "reporting", "analysis"}
     heavy = {m for m in modules() if package(m) in light and reached(m) & TORCH}
-    assert heavy == {"ser_brain.data.dataset", "ser_brain.data.resampling"}
+    assert heavy == {"ser_brain.data.dataset"}
     more = TORCH | {"sklearn", "matplotlib", "jinja2"}
     assert [m for m in modules() if m.split(".")[0] == "data_prep" and reached(m) & more] == []
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import csv
+import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 import soundfile
+
+import train
 
 EMOTIONS = {  # pitch in Hz, level, valence, arousal
     "anger": (400, 0.8, 1.5, 4.5),
@@ -50,3 +54,11 @@ def settings(
         **overrides,
     }
     return [f"--{key}={value}" for key, value in chosen.items()]
+
+
+def run_train(recipe: str, *arguments: str) -> int:
+    """The exit code of ``python train.py``, on the CPU."""
+    file = Path(train.__file__).parent / "hparams" / recipe
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["train.py", str(file), "--device=cpu", *arguments])
+        return train.main()

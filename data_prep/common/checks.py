@@ -1,17 +1,19 @@
-"""Check utterances, recordings under several names, and files that nothing accounts for."""
+"""What is found in a corpus: good utterances, problems, recordings twice, strays and counts."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ser_brain.core.errors import SERError, bad_value
+from ser_brain.core.files import sha256_of
 from ser_brain.core.log import get_logger
 from ser_brain.data import audio
-from ser_brain.data.audio import AudioFacts
-from ser_brain.data.duplicates import same_files
 from ser_brain.data.labels import LABEL_SOURCES, require_in_scale
 from ser_brain.data.manifest import CorpusCard, Problem, Utterance, entry_of
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from data_prep import Corpus
 
 logger = get_logger(__name__)
-
+T = TypeVar("T")
 UNREADABLE = "unreadable: "  # how audio.inspect begins where it knows the format
 
 
@@ -79,29 +81,32 @@ def _check_labels(utterance: Utterance, card: CorpusCard) -> None:
             require_in_scale(value, card.vad_scale, what)
 
 
-def same_audio(sound: Mapping[str, tuple[Path, AudioFacts]]) -> list[list[str]]:
-    """Groups of utterances whose files are identical. None of them is skipped.
+def same_audio(sound: Mapping[str, tuple[Path, audio.AudioFacts]]) -> list[list[str]]:
+    """Groups of utterances (id -> path and facts) whose files are the same byte for byte.
 
-    Parameters
-    ----------
-    sound : mapping
-        id -> path and facts. Only files with the same size and beginning are read.
-
-    Returns
-    -------
-    list of list of str
-        Ids that share a recording. Parts of one file do not count.
+    None of them is skipped. Parts of one file do not count, and only files with the same size
+    and beginning are read.
     """
     files: dict[Path, str] = {}
     for utterance_id, (path, _) in sound.items():
         files.setdefault(path, utterance_id)
-    marks = {path: sound[utterance_id][1].mark for path, utterance_id in files.items()}
-    found = [[files[path] for path in group] for group in same_files(marks)]
+    found = []
+    for alike in _grouped({path: sound[name][1].mark for path, name in files.items()}):
+        same = _grouped({path: sha256_of(path) for path in alike})
+        found += [[files[path] for path in paths] for paths in same]
     if found:
         pairs = "; ".join(" = ".join(group) for group in found[:3])
         more = "; ..." if len(found) > 3 else ""
         logger.warning(f"recordings under several names, {len(found)}: {pairs}{more}")
     return found
+
+
+def _grouped(values: Mapping[T, Hashable]) -> list[list[T]]:
+    """Keys with equal values; a key whose value no other has is in no group."""
+    found: dict[Hashable, list[T]] = {}
+    for key, value in values.items():
+        found.setdefault(value, []).append(key)
+    return [keys for keys in found.values() if len(keys) > 1]
 
 
 TO_CONVERT = {".m4a", ".mp4", ".m4v", ".mov", ".3gp", ".webm", ".mkv", ".wma", ".amr", ".aac"}
@@ -112,17 +117,8 @@ def strays(corpus: Corpus, folder: Path, known: Iterable[str], skip: Path) -> It
     """Files and folders that no utterance, problem or label file accounts for.
 
     A folder without anything known is one stray and is not searched. So a data folder may be
-    beside anything, and a loop of links ends.
-
-    Parameters
-    ----------
-    corpus : Corpus
-    folder : Path
-        The data folder.
-    known : iterable of str
-        Relative paths of the files that are accounted for.
-    skip : Path
-        A folder that does not belong to the corpus: manifests may be written inside.
+    beside anything, and a loop of links ends. ``known`` are relative paths; ``skip`` is the
+    folder of manifests, which may be inside the data folder.
     """
     known = set(known)
     parents = {str(parent) for path in known for parent in PurePosixPath(path).parents}
@@ -155,3 +151,91 @@ def _stray(path: Path, relative: str) -> Problem:
     if not _can_be_listed(path):
         return Problem("folder without read permission", relative)
     return Problem("stray folder", relative, harmless=True)
+
+
+NAMED = 5  # problems of a kind that are named; the rest are only counted
+
+
+def by_kind(problems: Iterable[Problem]) -> dict[str, list[str]]:
+    """Kind of problem -> paths, in the order found."""
+    kinds: dict[str, list[str]] = {}
+    for problem in problems:
+        kinds.setdefault(problem.kind, []).append(problem.path)
+    return kinds
+
+
+def describe(problems: Iterable[Problem]) -> list[str]:
+    """One line per kind of problem: the number, and the first five paths."""
+    return [
+        f"{len(paths)} {kind}: {', '.join(paths[:NAMED])}"
+        + (", ..." if len(paths) > NAMED else "")
+        for kind, paths in by_kind(problems).items()
+    ]
+
+
+def count(entries: Mapping[str, dict]) -> dict:
+    """Utterances, hours, speakers, and emotions per label source (``none`` = no emotion)."""
+    sources: dict[str, Counter] = {}
+    for entry in entries.values():
+        for source, label in entry["labels"].items():
+            sources.setdefault(source, Counter())[label["emotion"] or "none"] += 1
+    return {
+        "utterances": len(entries),
+        "hours": round(sum(e["duration"] for e in entries.values()) / 3600, 4),
+        "speakers": len({e["speaker"] for e in entries.values()} - {None}),
+        "emotions": {source: dict(c.most_common()) for source, c in sources.items()},
+        "alike": {
+            field: found
+            for field in ("speaker", "group")
+            if (found := alike(e[field] for e in entries.values() if e[field] is not None))
+        },
+    }
+
+
+def alike(names: Iterable[str]) -> list[list[str]]:
+    """Names that differ only in case, spaces and punctuation, or leading zeros."""
+
+    def form(name: str) -> str:
+        plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+        shown = (c for c in plain if unicodedata.category(c) != "Cf")
+        parted = "".join("_" if unicodedata.category(c)[0] in "ZPSC" else c for c in shown)
+        parted = re.sub("_+", "_", parted).strip("_")
+        return re.sub(r"(?<!\d)0+(?=\d)", "", parted) or name
+
+    return _grouped({name: form(name) for name in sorted(set(names))})
+
+
+def differences(counts: Mapping, expected: Mapping, where: str = "") -> Iterator[str]:
+    """Where the counts differ from those of a full copy; absent label sources do not count."""
+    for what, value in expected.items():
+        if not isinstance(value, Mapping):
+            if (found := counts.get(what, 0)) != value:
+                yield f"{where}{what} {found} ({value})"
+        elif what in counts:
+            inner = "" if what == "emotions" else f"{where}{what} "
+            yield from differences(counts[what], value, inner)
+
+
+def log_counts(card: CorpusCard, counts: Mapping) -> None:
+    """Log what was found, per label source, and how it differs from a full copy."""
+    logger.info(
+        f"{card.name}: {counts['utterances']} utterances, {counts['hours']:.2f} h, "
+        f"{counts['speakers']} speakers."
+    )
+    for source, emotions in counts["emotions"].items():
+        listed = ", ".join(f"{emotion} {n}" for emotion, n in emotions.items())
+        logger.info(f"{card.name}: {source}: {listed}.")
+    for field, found in counts["alike"].items():
+        pairs = (
+            " = ".join(ascii(name.removeprefix(f"{card.name}_"))[1:-1] for name in names)
+            for names in found
+        )
+        logger.warning(
+            f"{card.name}: {field}s that may be the same: {', '.join(pairs)}. Splits treat "
+            "them as different; correct the names if they are the same."
+        )
+    if different := list(differences(counts, card.expected)):
+        logger.warning(
+            f"{card.name}: the counts of this copy differ from a full copy (in brackets): "
+            f"{', '.join(different)}."
+        )

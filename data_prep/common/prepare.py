@@ -5,29 +5,36 @@ A manifest is written again only if the files, the arguments or the format have 
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tqdm import tqdm
 
 from data_prep import Corpus, load
-from data_prep.common.checks import check_utterance, same_audio, strays
-from data_prep.common.counts import NAMED, by_kind, count, describe, log_counts
+from data_prep.common.checks import (
+    NAMED,
+    by_kind,
+    check_utterance,
+    count,
+    describe,
+    log_counts,
+    same_audio,
+    strays,
+)
 from ser_brain.core.errors import SERError, one_line
 from ser_brain.core.files import remove_partial, sha256_of
 from ser_brain.core.lock import beside, held
 from ser_brain.core.log import get_logger, told
-from ser_brain.data import audio
 from ser_brain.data.corpora import CorpusSetting
 from ser_brain.data.manifest import (
-    CorpusCard,
+    SHA256,
     Problem,
-    Utterance,
     card_path,
     is_noted,
     note_data_folder,
@@ -53,47 +60,25 @@ def prepare(
 ) -> tuple[Path, Path]:
     """Write the manifest and card of a corpus, unless they are up to date.
 
-    Parameters
-    ----------
-    corpus : str
-        The name of its file.
-    data_folder : str or Path, optional
-        Where its files are; None only for corpora that bring their own.
-    manifest_folder : str or Path
-        Where to write.
-    allow_partial : bool
-        Skip damaged utterances and list them in the card, instead of stopping.
-    wait : bool
-        Wait for another process that prepares the same manifest, instead of stopping.
-    **options
-        Options of the corpus.
-
-    Returns
-    -------
-    manifest : Path
-    data_folder : Path
-        The folder that was used.
-
-    Raises
-    ------
-    SERError
-        For an unknown corpus, a wrong folder, labels outside the vocabulary, and damaged
-        files unless ``allow_partial``; if another process prepares the same manifest.
+    Gives the manifest and the data folder, which is None only for corpora that bring their own.
+    ``allow_partial`` skips damaged utterances and lists them in the card, instead of stopping;
+    ``wait`` waits for another process that prepares the same manifest, instead of stopping.
     """
     loaded = load(corpus, **options)
     folder = loaded.folder(data_folder)
     manifest = Path(manifest_folder) / f"{loaded.card.name}.json"
-    arguments = _arguments_of(loaded, allow_partial)
-    mark = _fingerprint(loaded, folder, arguments)
-    current = _is_current(manifest, loaded, folder, mark, arguments)
+    asked = {**loaded.options, "allow_partial": allow_partial}
+    arguments = json.loads(json.dumps(asked, default=str))
+    made_of = {"arguments": arguments, "fingerprint": _fingerprint(loaded, folder, arguments)}
+    current = _is_current(manifest, loaded, folder, made_of)
     if current:
         logger.info(f"{loaded.card.name}: manifest {manifest} is up to date.")
     if not (current and is_noted(manifest, folder)):
         with held(beside(manifest), manifest, wait):
             remove_partial(manifest.parent, manifest.name, card_path(manifest).name)
             # Another process may have written it meanwhile.
-            if not _is_current(manifest, loaded, folder, mark, arguments):
-                _write(loaded, folder, manifest, arguments, mark)
+            if not _is_current(manifest, loaded, folder, made_of):
+                _write(loaded, folder, manifest, made_of)
             note_data_folder(manifest, folder)
     return manifest, folder
 
@@ -117,12 +102,13 @@ def require_folder(corpus: str, data_folder: str | Path | None, **options: objec
         loaded.folder(data_folder)
 
 
-def _write(corpus: Corpus, folder: Path, manifest: Path, arguments: dict, mark: str) -> None:
+def _write(corpus: Corpus, folder: Path, manifest: Path, made_of: dict) -> None:
     # A manifest that somebody has edited is not overwritten.
     require_as_written(manifest, _existing_card(manifest))
     card = corpus.card
     entries, problems, duplicates = _collect(corpus, folder, manifest.parent)
-    _report(corpus, folder, entries, problems, arguments["allow_partial"])
+    allow_partial = made_of["arguments"]["allow_partial"]
+    _require_enough(corpus, folder, problems, len(entries), allow_partial)
     counts = count(entries)
     log_counts(card, counts)
     content = {
@@ -130,8 +116,7 @@ def _write(corpus: Corpus, folder: Path, manifest: Path, arguments: dict, mark: 
         "counts": counts,
         "left_out": {kind: sorted(paths) for kind, paths in sorted(by_kind(problems).items())},
         "same_audio": duplicates,
-        "arguments": arguments,
-        "fingerprint": mark,
+        **made_of,
     }
     if hasattr(corpus.module, "speakers"):
         facts = corpus.module.speakers(folder).items()
@@ -144,85 +129,61 @@ def _collect(
     corpus: Corpus, folder: Path, manifest_folder: Path
 ) -> tuple[dict[str, dict], list[Problem], list[list[str]]]:
     """Manifest entries of the good utterances, all problems, and identical recordings."""
-    found: list[Utterance] = []
-    problems: list[Problem] = []
+    card, found, problems = corpus.card, [], []
     for item in corpus.module.utterances(folder, **corpus.options):
         (problems if isinstance(item, Problem) else found).append(item)
-    _require_unique(found, corpus.card)
-    labels = [
-        p.relative_to(folder) for p in corpus.files(folder)[1] if p.is_relative_to(folder)
-    ]
-    known = [*(item.path for item in (*found, *problems)), *(p.as_posix() for p in labels)]
-    problems += strays(corpus, folder, known, skip=manifest_folder)
-
-    def check(utterance: Utterance) -> tuple[dict, audio.AudioFacts] | Problem:
-        return check_utterance(utterance, corpus.card, folder)
-
-    entries, sound = {}, {}
-    with ThreadPoolExecutor(THREADS) as pool:
-        results = tqdm(
-            told(pool.map(check, found), f"{corpus.card.name}: checking", "files", len(found)),
-            total=len(found),
-            desc=one_line(corpus.card.name),
-            unit="file",
-            disable=None,
-        )
-        for utterance, result in zip(found, results, strict=True):
-            if isinstance(result, Problem):
-                problems.append(result)
-            else:
-                utterance_id = f"{corpus.card.name}_{utterance.name}"
-                entries[utterance_id], facts = result
-                sound[utterance_id] = (folder / utterance.path, facts)
-    return entries, [_printable(p) for p in problems], same_audio(sound)
-
-
-def _report(
-    corpus: Corpus,
-    folder: Path,
-    entries: dict[str, dict],
-    problems: list[Problem],
-    allow_partial: bool,
-) -> None:
-    """Log the problems; stop if utterances would be lost or there are none."""
-    name = corpus.card.name
-    damage = [problem for problem in problems if not problem.harmless]
-    if not entries and not damage:
-        raise corpus.nothing_found(folder)
-    for line in describe(problem for problem in problems if problem.harmless):
-        logger.warning(f"{name}: skipped {line}")
-    if damage and not (allow_partial and entries):
-        partial = "" if allow_partial or not entries else ", or skip them: --allow_partial"
-        raise SERError(
-            f"{name}: {len(damage)} of {len(damage) + len(entries)} utterances cannot be used "
-            f"({'; '.join(describe(damage))}). Repair the copy in {folder}{partial}."
-        )
-    for line in describe(damage):
-        logger.warning(f"{name}: skipped {line}")
-
-
-def _require_unique(found: list[Utterance], card: CorpusCard) -> None:
     twice = [name for name, times in Counter(u.name for u in found).items() if times > 1]
     if twice:
         raise SERError(
             f"{card.name}: {len(twice)} utterance names occur more than once "
             f"({', '.join(twice[:NAMED])}); is something in the folder twice?"
         )
+    known = [item.path for item in (*found, *problems)]
+    labels = [path for path in corpus.files(folder)[1] if path.is_relative_to(folder)]
+    known += [path.relative_to(folder).as_posix() for path in labels]
+    problems += strays(corpus, folder, known, skip=manifest_folder)
+    entries, sound = {}, {}
+    with ThreadPoolExecutor(THREADS) as pool:
+        results = pool.map(lambda one: check_utterance(one, card, folder), found)
+        results = told(results, f"{card.name}: checking", "files", len(found))
+        bar = tqdm(results, one_line(card.name), len(found), unit="file", disable=None)
+        for utterance, result in zip(found, bar, strict=True):
+            if isinstance(result, Problem):
+                problems.append(result)
+            else:
+                utterance_id = f"{card.name}_{utterance.name}"
+                entries[utterance_id], facts = result
+                sound[utterance_id] = (folder / utterance.path, facts)
+    return entries, [_printable(problem) for problem in problems], same_audio(sound)
 
 
 def _printable(problem: Problem) -> Problem:
     """The problem with its path readable where that is not UTF-8."""
     path = problem.path.encode("utf-8", "backslashreplace").decode()
-    return Problem(problem.kind, path, problem.harmless)
+    return dataclasses.replace(problem, path=path)
 
 
-def _arguments_of(corpus: Corpus, allow_partial: bool) -> dict:
-    """The user's arguments, as plain JSON."""
-    asked = {**corpus.options, "allow_partial": allow_partial}
-    return json.loads(json.dumps(asked, default=str))
+def _require_enough(
+    corpus: Corpus, folder: Path, problems: list[Problem], good: int, allow_partial: bool
+) -> None:
+    """Log the problems; stop if utterances would be lost or there are none."""
+    name = corpus.card.name
+    damage = [problem for problem in problems if not problem.harmless]
+    if not good and not damage:
+        raise corpus.nothing_found(folder)
+    skipped = describe(problem for problem in problems if problem.harmless)
+    stops = damage and not (allow_partial and good)
+    for line in skipped if stops else [*skipped, *describe(damage)]:
+        logger.warning(f"{name}: skipped {line}")
+    if stops:
+        partial = "" if allow_partial or not good else ", or skip them: --allow_partial"
+        raise SERError(
+            f"{name}: {len(damage)} of {len(damage) + good} utterances cannot be used "
+            f"({'; '.join(describe(damage))}). Repair the copy in {folder}{partial}."
+        )
 
 
-def _fingerprint(corpus: Corpus, folder: Path, arguments: Mapping) -> str:
+def _fingerprint(corpus: Corpus, folder: Path, arguments: dict) -> str:
     """SHA-256 over file names, sizes, label files, arguments and format versions.
 
     It contains neither times nor absolute paths, and so is the same on every machine.
@@ -239,9 +200,7 @@ def _fingerprint(corpus: Corpus, folder: Path, arguments: Mapping) -> str:
     return digest.hexdigest()
 
 
-def _is_current(
-    manifest: Path, corpus: Corpus, folder: Path, expected: str, arguments: Mapping
-) -> bool:
+def _is_current(manifest: Path, corpus: Corpus, folder: Path, made_of: dict) -> bool:
     """Whether the manifest was made from these files with these arguments.
 
     Besides the fingerprint, this requires that the manifest was not edited and that no audio
@@ -252,9 +211,8 @@ def _is_current(
         return False
     written = manifest.stat().st_mtime
     return (
-        card.get("fingerprint") == expected
-        and card.get("arguments") == arguments
-        and card.get("manifest_sha256") == sha256_of(manifest)
+        all(card.get(key) == value for key, value in made_of.items())
+        and card.get(SHA256) == sha256_of(manifest)
         and all(_state(path)[1] < written for path in corpus.files(folder)[0])
     )
 

@@ -12,6 +12,7 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from data_prep.common.table_columns import name_and_unit
@@ -102,35 +103,17 @@ def meanings_of(
     table: Path,
     own_emotions: Sequence[str] = (),
 ) -> list[str | None]:
-    """The manifest's word for each code of a column.
+    """The manifest's word for each code of a column of emotions, genders, languages or splits.
 
-    Parameters
-    ----------
-    what : str
-        ``emotion``, ``gender``, ``language`` or ``split``.
-    codes : sequence of str or None
-        The cells; None where one is blank.
-    given : mapping
-        Code -> word of the manifest, or ``none``. It takes precedence over the everyday words,
-        and over the words for "unknown".
-    table : Path
-        For errors.
-    own_emotions : sequence of str
-        Further emotions. One of them takes precedence over an everyday word: ``joy`` is then no
-        code of happiness.
-
-    Raises
-    ------
-    SERError
-        For an entry whose code no row has or whose word is unknown, and for codes without a
-        meaning; the message shows how to map them or to ignore the column.
+    A code is None where its cell is blank. The given map (code -> word of the manifest, or
+    ``none``) takes precedence over the everyday words, and over the words for "unknown". So do
+    own emotions: ``joy`` is then no code of happiness. Stop at an entry whose code no row has
+    or whose word is unknown, and at codes without a meaning.
 
     Examples
     --------
     >>> meanings_of("emotion", ["Angry", "x", None, "NA"], {"x": "none"}, Path("t.csv"))
     ['anger', None, None, None]
-    >>> meanings_of("language", ["de", "en-US", "fas"], {}, Path("t.csv"))
-    ['deu', 'eng', 'fas']
     """
     own = own_emotions if what == "emotion" else ()
     mapping = {str(raw): _target(what, value, own) for raw, value in given.items()}
@@ -151,13 +134,7 @@ def meanings_of(
 
 
 def language_code(code: str) -> str:
-    """The ISO 639-3 code of a language, from any code of ISO 639.
-
-    Examples
-    --------
-    >>> language_code("de"), language_code("ger"), language_code("en_GB")
-    ('deu', 'deu', 'eng')
-    """
+    """The ISO 639-3 code of a language, from any code of ISO 639: de, ger, de_AT."""
     known = _known("language", code)
     if known is None:
         raise SERError(f"Bad language {code!r}; expected an ISO 639-3 code such as eng or kor.")
@@ -203,24 +180,14 @@ def _guess(what: str, code: str) -> str:
     return _known(what, re.sub(r"[\W\d_]+$", "", code)) or what.upper()
 
 
+@dataclass(frozen=True)
 class Cells:
-    """One row of a table, read by what its cells mean.
+    """One row of a table, read by what its cells mean."""
 
-    Parameters
-    ----------
-    row : mapping
-        Column -> cell.
-    used : mapping
-        What a cell means -> its column (:func:`used_columns`).
-    table : Path
-    line : int
-        Where it is, for errors.
-    """
-
-    def __init__(
-        self, row: Mapping[str, str], used: Mapping[str, str], table: Path, line: int
-    ) -> None:
-        self.row, self.used, self.table, self.line = row, used, table, line
+    row: Mapping[str, str]  # column -> cell
+    used: Mapping[str, str]  # what a cell means -> its column
+    table: Path
+    line: int
 
     def code(self, what: str) -> str | None:
         """The cell, or None if it is blank or there is no such column."""
@@ -270,11 +237,7 @@ class Cells:
 
     def vad(self, scale: Sequence[float] | None) -> dict[str, float | None] | None:
         """The ratings, if the table has any; a SERError for one that is off the scale."""
-        vad = {
-            dimension: self.number(dimension)
-            for dimension in DIMENSIONS
-            if dimension in self.used
-        }
+        vad = {what: self.number(what) for what in DIMENSIONS if what in self.used}
         for dimension, value in vad.items():
             if value is not None and not scale[0] <= value <= scale[1]:
                 raise SERError(

@@ -47,14 +47,8 @@ OTHER_NAMES = {
     "duration": "dur length",
 }
 TIMES = ("start", "stop", "duration")
-SECONDS_PER = {
-    "s": 1.0,
-    "sec": 1.0,
-    "second": 1.0,
-    "ms": 1e-3,
-    "msec": 1e-3,
-    "millisecond": 1e-3,
-}
+SECONDS_PER = dict.fromkeys(("s", "sec", "second"), 1.0)
+SECONDS_PER |= dict.fromkeys(("ms", "msec", "millisecond"), 1e-3)
 UNIT = re.compile(rf"(.+?)(?:_in)?_({'|'.join(SECONDS_PER)})s?")
 
 # Names that may mean the other end of a segment: unread, they would change the audio.
@@ -73,14 +67,7 @@ LIKE_BOTH = (
 
 
 def read_table(path: Path) -> tuple[list[str], dict[int, dict[str, str]]]:
-    """Read a table whose cells are all text; see :func:`ser_brain.core.tables.read_table`.
-
-    Returns
-    -------
-    columns : list of str
-    rows : dict
-        Line number -> row (column -> cell, stripped; empty where a JSON line lacks it).
-    """
+    """The columns of a table, and its rows by line number (column -> cell, always text)."""
     table = tables.read_table(path)
     return table.columns, {
         line: {column: _as_text(row.get(column)) for column in table.columns}
@@ -108,28 +95,20 @@ def used_columns(
 ) -> dict[str, str]:
     """What is read (``path``, ``emotion`` ...) -> its column.
 
+    Stop where a column is missing, where two could be the same thing, and at segments of files
+    of which an end would not be read although another column may contain it.
+
     Parameters
     ----------
-    table : Path
-        For errors.
-    columns : sequence of str
     asked : mapping
         The columns that options name.
     ignored : iterable of str
         Columns that are not recognised by their names.
-
-    Raises
-    ------
-    SERError
-        For a missing column, for two that could be the same thing, and for segments of files of
-        which an end would not be read although another column may contain it.
     """
     require_columns(table, columns, [*asked.values(), *ignored])
     free = [c for c in columns if c and c not in ignored]
     used = dict(asked)
-    for what in COLUMNS:
-        if what in asked:
-            continue
+    for what in (each for each in COLUMNS if each not in asked):
         found = _called(what, free, asked.values())
         if len(found) > 1:
             raise SERError(
@@ -140,13 +119,12 @@ def used_columns(
             used[what] = found[0]
     # Beside a duration an offset is where a segment starts, beside an onset where it stops.
     times = {what: name_and_unit(used[what])[0] for what in TIMES if what in used}
-    for offset in (
-        c for c in free if name_and_unit(c)[0] == "offset" and c not in used.values()
-    ):
-        if times.keys() == {"duration"}:
-            used["start"] = offset
-        elif times == {"start": "onset"}:
-            used["stop"] = offset
+    for column in free:
+        if name_and_unit(column)[0] == "offset" and column not in used.values():
+            if times.keys() == {"duration"}:
+                used["start"] = column
+            elif times == {"start": "onset"}:
+                used["stop"] = column
     if "duration" not in asked and ("start" not in used or "stop" in used):
         used.pop("duration", None)
     _require_both_ends(table, [c for c in free if c not in used.values()], used)

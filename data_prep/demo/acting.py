@@ -21,31 +21,15 @@ SPREAD = 0.18
 
 @dataclass(frozen=True)
 class Change:
-    """Changes of a clip per unit of arousal or valence; also the standard deviation of chance.
+    """Changes of a clip per unit of arousal or valence; also the deviation of chance."""
 
-    Attributes
-    ----------
-    rate : float
-        Natural logarithm of words a minute.
-    pitch_st, level_db : float
-        Semitones, decibels.
-    range : float
-        eSpeak's units of pitch range, 0 to 99.
-    melody_st : float
-        Pitch of the second phrase over the first, semitones.
-    tempo : float
-        Rate of the second phrase over the first, natural logarithm.
-    pause : float
-        Natural logarithm of seconds between the phrases.
-    """
-
-    rate: float = 0.0
-    pitch_st: float = 0.0
-    range: float = 0.0
+    rate: float = 0.0  # natural logarithm of words a minute
+    pitch_st: float = 0.0  # semitones
+    range: float = 0.0  # eSpeak's units of pitch range, 0 to 99
     level_db: float = 0.0
-    melody_st: float = 0.0
-    tempo: float = 0.0
-    pause: float = 0.0
+    melody_st: float = 0.0  # pitch of the second phrase over the first
+    tempo: float = 0.0  # rate of the second phrase over the first, natural logarithm
+    pause: float = 0.0  # natural logarithm of seconds between the phrases
 
     def array(self) -> np.ndarray:
         return np.array(list(vars(self).values()))
@@ -71,28 +55,12 @@ STYLES = {
     "deu": Style(
         rate_wpm=172,
         arousal=Change(rate=0.22, pitch_st=3.6, range=14, level_db=9.0, pause=-0.2),
-        valence=Change(
-            rate=0.12,
-            pitch_st=0.8,
-            range=-14,
-            level_db=-4.5,
-            melody_st=1.0,
-            tempo=-0.2,
-            pause=-0.9,
-        ),
+        valence=Change(0.12, 0.8, -14, -4.5, melody_st=1.0, tempo=-0.2, pause=-0.9),
     ),
     "fas": Style(
         rate_wpm=215,
         arousal=Change(rate=0.32, pitch_st=4.5, range=-8, level_db=5.5, pause=-0.4),
-        valence=Change(
-            rate=-0.14,
-            pitch_st=2.2,
-            range=16,
-            level_db=2.5,
-            melody_st=-2.0,
-            tempo=0.2,
-            pause=-0.6,
-        ),
+        valence=Change(-0.14, 2.2, 16, 2.5, melody_st=-2.0, tempo=0.2, pause=-0.6),
     ),
 }
 CHANCE = Change(
@@ -106,30 +74,16 @@ PAUSE_S = 0.16
 
 @dataclass(frozen=True)
 class Habits:
-    """What is the same in all clips of a speaker; drawn once per speaker.
+    """What is the same in all clips of a speaker; drawn once per speaker."""
 
-    Attributes
-    ----------
-    tract : float
-        Length of the vocal tract over that of eSpeak's voice.
-    rate, pitch_st, level_db : float
-        Own rate (natural logarithm), pitch and level over the language's.
-    arousal, valence : numpy.ndarray, shape (7,)
-        Factor on each cue; around 1.
-    room_db : float
-        Level of the noise of the room, full scale 0 dB.
-    microphone : float
-        First-order colour, below 0 dark and above 0 bright.
-    """
-
-    tract: float
-    rate: float
-    pitch_st: float
-    level_db: float
-    arousal: np.ndarray
-    valence: np.ndarray
-    room_db: float
-    microphone: float
+    tract: float  # length of the vocal tract over that of eSpeak's voice
+    rate: float  # over the language's, natural logarithm
+    pitch_st: float  # over the language's
+    level_db: float  # over the language's
+    arousal: np.ndarray  # (7,) factor on each cue; around 1
+    valence: np.ndarray  # (7,)
+    room_db: float  # level of the noise of the room, full scale 0 dB
+    microphone: float  # first-order colour, below 0 dark and above 0 bright
 
 
 @dataclass(frozen=True)

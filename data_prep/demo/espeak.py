@@ -11,6 +11,7 @@ library and loading it again does, in about a millisecond; see :meth:`Synthesize
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import hashlib
 import os
@@ -29,13 +30,7 @@ DATA = ("phondata", "phonindex", "phontab", "intonations", "lang", "voices/!v")
 
 
 def library_files() -> tuple[Path, Path]:
-    """The shared library and its data folder.
-
-    Raises
-    ------
-    SERError
-        If the wheel is missing or broken.
-    """
+    """The shared library and its data folder."""
     try:
         import espeakng_loader
 
@@ -59,64 +54,35 @@ def library_digest() -> str:
     return hashlib.sha256(library_files()[0].read_bytes()).hexdigest()
 
 
-class ShortCopy:
+def short_copy(data: Path, dictionaries: Iterable[str]) -> tempfile.TemporaryDirectory:
     """A copy of the data that eSpeak NG needs, in a temporary folder with a short path.
 
     On macOS and Windows eSpeak NG keeps the path of its data in 160 bytes, and builds longer
     paths from it without a check; the path of an environment in a deep folder is longer.
-
-    Parameters
-    ----------
-    data : Path
-        All data of eSpeak NG.
-    dictionaries : iterable of str
-        Languages to copy.
-
-    Attributes
-    ----------
-    path : Path
-
-    Raises
-    ------
-    SERError
-        If the temporary folder's path is too long as well, or cannot be written.
     """
-
-    def __init__(self, data: Path, dictionaries: Iterable[str]) -> None:
-        try:
-            self._folder = tempfile.TemporaryDirectory(
-                prefix="espeak-", ignore_cleanup_errors=True
-            )
-        except OSError as error:
-            raise SERError(f"No temporary folder can be made: {error}; set TMPDIR.") from error
-        self.path = Path(self._folder.name)
-        try:
-            self._fill(data, dictionaries)
-        except SERError:
-            self.close()
-            raise
-
-    def close(self) -> None:
-        """Remove the copy."""
-        self._folder.cleanup()
-
-    def _fill(self, data: Path, dictionaries: Iterable[str]) -> None:
-        if len(os.fsencode(self.path)) > PATH_LIMIT:
+    try:
+        temporary = tempfile.TemporaryDirectory(prefix="espeak-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise SERError(f"No temporary folder can be made: {error}; set TMPDIR.") from error
+    folder = Path(temporary.name)
+    with contextlib.ExitStack() as undo:
+        undo.callback(temporary.cleanup)
+        if len(os.fsencode(folder)) > PATH_LIMIT:
             raise SERError(
-                f"The path of the temporary folder {self.path.parent} is too long for "
+                f"The path of the temporary folder {folder.parent} is too long for "
                 f"eSpeak NG (expected at most {PATH_LIMIT} bytes); set TMPDIR to a shorter one."
             )
         try:
             for name in (*DATA, *(f"{language}_dict" for language in dictionaries)):
-                if (data / name).is_dir():
-                    shutil.copytree(data / name, self.path / name)
-                else:
-                    shutil.copyfile(data / name, self.path / name)
+                copy = shutil.copytree if (data / name).is_dir() else shutil.copyfile
+                copy(data / name, folder / name)
         except OSError as error:
             raise SERError(
-                f"Cannot copy eSpeak NG's data from {data} to {self.path}: {error}; "
+                f"Cannot copy eSpeak NG's data from {data} to {folder}: {error}; "
                 "set TMPDIR to a folder with 5 MB free."
             ) from error
+        undo.pop_all()
+    return temporary
 
 
 SAMPLE_RATE_HZ = 22050
@@ -126,7 +92,7 @@ EE_OK = 0
 POS_CHARACTER = 1
 CHARS_UTF8 = 1
 RANDOM_SEED = 1  # for the breath of some voices; by default it depends on the clock
-RATE, VOLUME, PITCH, RANGE = 1, 2, 3, 4  # espeak_PARAMETER
+PARAMETERS = {"rate_wpm": 1, "volume": 2, "pitch": 3, "range": 4}  # espeak_PARAMETER
 SynthCallback = ctypes.CFUNCTYPE(
     ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
 )
@@ -134,33 +100,16 @@ SynthCallback = ctypes.CFUNCTYPE(
 
 @dataclass(frozen=True)
 class Prosody:
-    """eSpeak's own units.
+    """eSpeak's own units; the defaults are the voice's own."""
 
-    Attributes
-    ----------
-    rate_wpm : int
-        Words a minute, 80 to 450.
-    pitch : int
-        0 to 99; 50 is the voice's own.
-    range : int
-        Range of pitch, 0 (monotone) to 99; 50 is the voice's own.
-    volume : int
-        0 to 200; 100 is the voice's own.
-    """
-
-    rate_wpm: int = 175
-    pitch: int = 50
-    range: int = 50
-    volume: int = 100
+    rate_wpm: int = 175  # 80 to 450
+    pitch: int = 50  # 0 to 99
+    range: int = 50  # of pitch, 0 (monotone) to 99
+    volume: int = 100  # 0 to 200
 
 
 class Synthesizer:
-    """eSpeak NG for some languages; a context manager, one at a time in a process.
-
-    Parameters
-    ----------
-    dictionaries : iterable of str
-        eSpeak's names of the languages: ``en``, ``de``, ``fa``.
+    """eSpeak NG for some languages (``en``, ``de``, ``fa``); one at a time in a process.
 
     Examples
     --------
@@ -170,9 +119,9 @@ class Synthesizer:
     dtype('int16')
     """
 
-    def __init__(self, dictionaries: tuple[str, ...] | list[str]) -> None:
+    def __init__(self, dictionaries: Iterable[str]) -> None:
         self._library_file, data = library_files()
-        self._data = ShortCopy(data, dictionaries)
+        self._data = short_copy(data, dictionaries)
         self._library: ctypes.CDLL | None = None
         self._samples = bytearray()
         self._interrupt: BaseException | None = None
@@ -183,12 +132,8 @@ class Synthesizer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Unload the library and remove its copy of the data."""
         self._unload()
-        self._data.close()
+        self._data.cleanup()
 
     def restart(self) -> None:
         """Reset eSpeak NG, so that the next call does not depend on earlier ones."""
@@ -208,7 +153,7 @@ class Synthesizer:
         )
         library.espeak_Initialize.argtypes = (number, number, text, number)
         rate_hz = library.espeak_Initialize(
-            AUDIO_OUTPUT_SYNCHRONOUS, 0, os.fsencode(self._data.path), INITIALIZE_DONT_EXIT
+            AUDIO_OUTPUT_SYNCHRONOUS, 0, os.fsencode(self._data.name), INITIALIZE_DONT_EXIT
         )
         if rate_hz != SAMPLE_RATE_HZ:
             raise SERError(
@@ -220,35 +165,12 @@ class Synthesizer:
         self._library = library
 
     def say(self, voice: str, text: str, prosody: Prosody) -> np.ndarray:
-        """Speak a text.
-
-        Parameters
-        ----------
-        voice : str
-            Language and variant, e.g. ``en-us+f1``.
-        text : str
-        prosody : Prosody
-
-        Returns
-        -------
-        numpy.ndarray, shape (S,), int16
-            At 22,050 Hz.
-
-        Raises
-        ------
-        SERError
-            If the voice is unknown or there is no sound.
-        """
+        """Speak a text with a voice such as ``en-us+f1``: int16 samples (S,) at 22,050 Hz."""
         library = self._library
         if library.espeak_SetVoiceByName(voice.encode()) != EE_OK:
             raise SERError(f"eSpeak NG has no voice {voice!r}.")
-        for parameter, value in (
-            (RATE, prosody.rate_wpm),
-            (PITCH, prosody.pitch),
-            (RANGE, prosody.range),
-            (VOLUME, prosody.volume),
-        ):
-            library.espeak_SetParameter(parameter, value, 0)
+        for field, parameter in PARAMETERS.items():
+            library.espeak_SetParameter(parameter, getattr(prosody, field), 0)
         self._samples.clear()
         said = text.encode() + b"\0"
         status = library.espeak_Synth(

@@ -46,13 +46,7 @@ PEAK = 0.98
 def render_clip(
     espeak: Synthesizer, clip: Clip, habits: Habits, performance: Performance, seed: int
 ) -> np.ndarray:
-    """Speak one clip.
-
-    Returns
-    -------
-    numpy.ndarray, shape (S,), float
-        At 16 kHz, full scale 1; the same whatever was rendered before.
-    """
+    """Speak one clip: samples (S,) at 16 kHz, full scale 1, whatever was rendered before."""
     espeak.restart()
     draw = generator(seed, "sound", clip.name)
     phrases = []
@@ -68,11 +62,9 @@ def render_clip(
         )
         phrases.append(_trimmed(espeak.say(clip.speaker.voice, text, prosody)))
     before_s, after_s = draw.uniform(*EDGE_S, size=2)
-    gaps = [
-        np.zeros(round(seconds * ESPEAK_RATE_HZ))
-        for seconds in (before_s, performance.pause_s, after_s)
-    ]
-    speech = np.concatenate([gaps[0], phrases[0], gaps[1], phrases[1], gaps[2]])
+    gaps_s = (before_s, performance.pause_s, after_s)
+    before, pause, after = (np.zeros(round(gap_s * ESPEAK_RATE_HZ)) for gap_s in gaps_s)
+    speech = np.concatenate([before, phrases[0], pause, phrases[1], after])
     speech = scipy.signal.resample_poly(speech, round(UP * habits.tract), DOWN)
     speech = scipy.signal.lfilter([1.0, habits.microphone], [1.0], speech)
     speech *= 10 ** (performance.level_db / 20) / np.sqrt(np.mean(speech**2))
@@ -151,11 +143,6 @@ def rendered() -> Path:
 
     A folder is renamed to its final name when it is complete. So an unfinished one is never
     used, and of two runs at once the second to finish uses the folder of the first.
-
-    Raises
-    ------
-    SERError
-        If eSpeak NG is missing or the cache cannot be written.
     """
     cache = cache_folder()
     folder = cache / f"demo-{version()}"

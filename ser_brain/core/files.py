@@ -30,11 +30,6 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
     The temporary file is synced and renamed, or removed if the block raises. The folder of
     ``path`` is made if it is missing.
-
-    Raises
-    ------
-    SERError
-        If the disk is full or the folder cannot be written.
     """
     path = Path(path)
     hidden = None
@@ -81,11 +76,11 @@ def write_json(path: str | Path, content: object) -> None:
 
 
 def remove(path: str | Path) -> None:
-    """Remove a file if it exists; an SERError tells why it cannot be removed."""
+    """Remove a file if it exists."""
     try:
         Path(path).unlink(missing_ok=True)
     except OSError as error:
-        raise SERError(f"Cannot write {path}: {error.strerror or error}.") from error
+        raise SERError(f"Cannot write {path}: {why(error)}.") from error
 
 
 def remove_partial(folder: str | Path, *names: str) -> None:
@@ -116,10 +111,7 @@ def made_for(folder: str | Path) -> Iterator[None]:
 def inside(folder: str | Path, name: str) -> Path:
     """The path of a file to write in a folder that somebody else may have made.
 
-    Raises
-    ------
-    SERError
-        If the path leads out of the folder: a link, or a name with ``..``.
+    Stop if it leads out of the folder: through a link, or a name with ``..``.
     """
     path = Path(folder) / name
     try:
@@ -144,12 +136,8 @@ def why(error: OSError) -> str:
 def open_regular(path: str | Path, largest: int | None = LARGEST) -> BinaryIO:
     """Open a regular file of at most ``largest`` bytes to read.
 
-    Opening a pipe could block for ever, and a device may have no end.
-
-    Raises
-    ------
-    OSError
-        If it is missing, cannot be read, is not a regular file, or is larger.
+    Anything else raises OSError: opening a pipe could block for ever, and a device may have
+    no end.
     """
     flags = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     file = open(path, "rb", opener=lambda name, mode: os.open(name, mode | flags))
@@ -184,12 +172,9 @@ def require_bytes(path: str | Path, what: str, largest: int = LARGEST) -> bytes:
 
 def require_text(path: str | Path, what: str, largest: int = LARGEST) -> str:
     """Read a UTF-8 text file, or stop; like :func:`require_bytes`."""
-    return _decoded(require_bytes(path, what, largest), path, what)
-
-
-def _decoded(content: bytes, path: str | Path, what: str) -> str:
+    content = io.BytesIO(require_bytes(path, what, largest))
     try:
-        return io.TextIOWrapper(io.BytesIO(content), "utf-8").read()  # line ends as "\n"
+        return io.TextIOWrapper(content, "utf-8").read()  # line ends as "\n"
     except UnicodeDecodeError as error:
         raise SERError(f"Cannot read the {what} {path}: {error}.") from error
 
@@ -201,9 +186,8 @@ def read_json(path: str | Path, what: str) -> dict:
 
 def parse_json(content: bytes, path: str | Path, what: str) -> dict:
     """The JSON object in the bytes of a file; the rest as for :func:`read_json`."""
-    text = _decoded(content, path, what)
     try:
-        found = json.loads(text)
+        found = json.loads(content.decode())
     except (ValueError, RecursionError) as error:
         raise SERError(f"Cannot read the {what} {path}: {error}.") from error
     if not isinstance(found, dict):
@@ -234,7 +218,6 @@ def cache_folder() -> Path:
 
 
 SUMS = "SHA256SUMS"
-LARGEST_SUMS = 2**20  # bytes; the list of a checkpoint has under a thousand
 
 
 def sha256_of(path: str | Path) -> str:
@@ -291,7 +274,7 @@ def _checksums(folder: Path) -> dict[str, str]:
     """File -> checksum; {} where the list is damaged, or names a file outside the folder."""
     sums = folder / SUMS
     try:
-        if sums.stat().st_size > LARGEST_SUMS:
+        if sums.stat().st_size > LARGEST_SETTINGS:  # a checkpoint's has under a thousand bytes
             return {}
         text = read_text(sums, errors="replace")
     except OSError as error:

@@ -15,16 +15,12 @@ from ser_brain.core.errors import SERError, redacted
 from ser_brain.core.log import take_over
 
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
-A_MODEL = "a folder that `ser export` wrote, or a hub id such as name/model"
 
 
 def local_folder(source: str, what: str, expected: str) -> Path | None:
-    """The folder that ``source`` names, or None if it is a hub id.
+    """The folder that ``source`` names, or None if it is a hub id; stop if it is neither.
 
-    Raises
-    ------
-    SERError
-        If it is neither: there is no ``what``, and one should name what is ``expected``.
+    ``what`` names it in the error, and ``expected`` says what one may give.
     """
     folder = Path(os.path.expanduser(source))  # leaves an unknown user as it is
     if os.path.isdir(folder):
@@ -35,14 +31,9 @@ def local_folder(source: str, what: str, expected: str) -> Path | None:
 
 
 def model_folder(source: str, revision: str | None = None) -> Path | None:
-    """As :func:`local_folder`, for an exported model.
-
-    Raises
-    ------
-    SERError
-        If there is no such folder and it is not a hub id, or a revision of a folder is named.
-    """
-    folder = local_folder(source, "model", A_MODEL)
+    """As :func:`local_folder`, for an exported model; a folder has no revision."""
+    expected = "a folder that `ser export` wrote, or a hub id such as name/model"
+    folder = local_folder(source, "model", expected)
     if folder is not None and revision is not None:
         raise SERError(f"{source} is a folder, which has no revision {revision!r}.")
     return folder

@@ -32,7 +32,7 @@ def beside(path: str | Path) -> Path:
 
 @contextlib.contextmanager
 def held(path: str | Path, what: str | Path, wait: bool = False) -> Iterator[None]:
-    """Hold a lock while the block runs.
+    """Hold a lock while the block runs; stop if another process holds it.
 
     Parameters
     ----------
@@ -42,55 +42,45 @@ def held(path: str | Path, what: str | Path, wait: bool = False) -> Iterator[Non
         What it protects, for the error.
     wait : bool
         Wait for the process that holds the lock, instead of stopping.
-
-    Raises
-    ------
-    SERError
-        If another process holds it (the error names the process), or the folder cannot be
-        written.
     """
-    with made_for(Path(path).parent), _locked(Path(path), what, wait):
-        yield
-
-
-@contextlib.contextmanager
-def _locked(path: Path, what: str | Path, wait: bool) -> Iterator[None]:
+    path = Path(path)
     lock = FileLock(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _require_plain_file(path)
+    with made_for(path.parent):
         try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            if not wait:
-                raise SERError(
-                    f"{what} is in use by {_holder(path)}. Wait until it ends, stop it, or "
-                    "choose another folder."
-                ) from None
-            logger.info(f"waiting for {_holder(path)}, which is writing {what}")
-            lock.acquire(poll_interval=0.2)
-        started = time.strftime("%Y-%m-%d %H:%M:%S")
-        holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": started}
-        with contextlib.suppress(PermissionError):  # on Windows nobody can open a locked file
-            with open(path, "w", encoding="utf-8", opener=_without_links) as file:
-                json.dump(holder, file)
-    except OSError as error:
-        lock.release()
-        raise SERError(f"Cannot write {what}: {why(error)}.") from error
-    try:
-        yield
-    finally:
-        with contextlib.suppress(PermissionError):  # Windows removes it on release
-            path.unlink(missing_ok=True)
-        lock.release()
+            _acquire(lock, path, what, wait)
+        except OSError as error:
+            lock.release()
+            raise SERError(f"Cannot write {what}: {why(error)}.") from error
+        try:
+            yield
+        finally:
+            with contextlib.suppress(PermissionError):  # Windows removes it on release
+                path.unlink(missing_ok=True)
+            lock.release()
 
 
-def _require_plain_file(path: Path) -> None:
-    """Refuse a link, which somebody may have put there to have another file overwritten."""
+def _acquire(lock: FileLock, path: Path, what: str | Path, wait: bool) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(FileNotFoundError):
         found = os.lstat(path)
+        # Somebody may have put a link there to have another file overwritten.
         if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:  # 2 for a hard link
             raise SERError(f"The lock {path} is a link or not a regular file; remove it.")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        if not wait:
+            raise SERError(
+                f"{what} is in use by {_holder(path)}. Wait until it ends, stop it, or choose "
+                "another folder."
+            ) from None
+        logger.info(f"waiting for {_holder(path)}, which is writing {what}")
+        lock.acquire(poll_interval=0.2)
+    started = time.strftime("%Y-%m-%d %H:%M:%S")
+    holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": started}
+    with contextlib.suppress(PermissionError):  # on Windows nobody can open a locked file
+        with open(path, "w", encoding="utf-8", opener=_without_links) as file:
+            json.dump(holder, file)
 
 
 def _without_links(name: str, flags: int) -> int:

@@ -31,19 +31,9 @@ def exit_code_of(
 ) -> int:
     """Run a command and log why it stopped, as one line where the reason is known.
 
-    Parameters
-    ----------
-    command : callable
-        Returns its exit code, or None for 0.
-    next_step : str
-        The sentence that follows "Interrupted.".
-    explain : callable, optional
-        Logs an error of another kind and returns the exit code, or None: the error is raised.
-
-    Returns
-    -------
-    int
-        2 for a mistake of the user or a full disk, 130 for Ctrl-C, 143 for SIGTERM.
+    The exit code is the command's own, 2 for a mistake of the user or a full disk, 130 for
+    Ctrl-C and 143 for SIGTERM. ``next_step`` is the sentence that follows "Interrupted.";
+    ``explain`` logs an error of another kind and gives its exit code, or None to raise it.
     """
     try:
         with sigterm_raises():
@@ -140,15 +130,9 @@ PLAINER = {
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that raises :class:`SERError` where argparse prints its usage and exits.
+    """A parser that raises :class:`SERError` where argparse prints its usage and exits."""
 
-    Attributes
-    ----------
-    passes_on : bool
-        Keep unknown arguments as ``rest``, for another program, instead of refusing them.
-    """
-
-    passes_on = False
+    passes_on = False  # keep unknown arguments as ``rest``, for another program
 
     def __init__(self, prog: str, description: str) -> None:
         super().__init__(

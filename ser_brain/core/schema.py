@@ -27,8 +27,6 @@ def check(
 
     Parameters
     ----------
-    found : object
-        As read from JSON.
     bounds : mapping
         Key -> what its value may be.
     where : str
@@ -38,19 +36,7 @@ def check(
     others : bool
         Accept keys that ``bounds`` does not name.
     advice : str
-        A sentence that ends the error: what to do.
-
-    Raises
-    ------
-    SERError
-        Naming the keys that are missing, or the first that is unknown or out of bounds.
-
-    Examples
-    --------
-    >>> check({"layers": 99}, {"layers": whole(1, 96)}, "the configuration")
-    Traceback (most recent call last):
-    ser_brain.core.errors.SERError: Bad layers in the configuration: found 99, expected a \
-whole number from 1 to 96.
+        What to do: the sentence that ends the error.
     """
     end = f" {advice}" if advice else ""
     if not isinstance(found, dict):

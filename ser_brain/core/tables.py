@@ -27,29 +27,19 @@ NOTHING = "–"
 
 @dataclass
 class Table:
-    """A table with its caption.
+    """A table with its caption."""
 
-    Attributes
-    ----------
-    name : str
-        File name without suffix.
-    caption : str
-    head : list of str
-        Column titles.
-    rows : list of list
-        Of cells, as described at the top of this module; as many as ``head`` has.
-    detail : str
-        What the caption adds for this test set only; dropped when tables are stacked.
-    over : list of str
-        Headings above ``head``, one per column, or none. Equal neighbours share one.
-    """
-
-    name: str
+    name: str  # file name without suffix
     caption: str
     head: list[str]
-    rows: list[list] = field(default_factory=list)
-    detail: str = ""
-    over: list[str] = field(default_factory=list)
+    rows: list[list] = field(default_factory=list)  # of cells, one for each column
+    detail: str = ""  # what the caption adds for this test set only
+    over: list[str] = field(default_factory=list)  # above ``head``; equal neighbours share one
+
+    @property
+    def numeric(self) -> list[bool]:
+        """Which columns hold nothing but numbers, and are right-aligned."""
+        return [all(is_number(row[i]) for row in self.rows) for i in range(len(self.head))]
 
     @property
     def titles(self) -> list[str]:
@@ -69,17 +59,7 @@ def p_value(p: float | None) -> PValue | None:
 
 
 def value_text(cell: object) -> str:
-    """A cell's value with its marks, but without its interval.
-
-    Examples
-    --------
-    >>> value_text({"value": 0.5, "low": 0.4, "high": 0.6}), value_text(None), value_text(1200)
-    ('0.500', '–', '1,200')
-    >>> value_text({"value": -0.0001, "low": None, "high": None, "marks": "*"})
-    '0.000*'
-    >>> value_text(PValue(0.0001))
-    '<0.001'
-    """
+    """A cell's value with its marks, but without its interval."""
     if isinstance(cell, Mapping):
         return value_text(cell["value"]) + cell.get("marks", "")
     if cell is None:
@@ -127,21 +107,16 @@ def to_text(table: Table) -> str:
 
 def to_markdown(table: Table) -> str:
     """A Markdown table below its caption."""
-
-    def line(cells: Sequence[str]) -> str:
-        return f"| {' | '.join(cells)} |"
-
-    numeric = [all(is_number(row[i]) for row in table.rows) for i in range(len(table.head))]
-    rule = "|" + "|".join("---:" if right else "---" for right in numeric) + "|"
-    head = line([_markdown(title) for title in table.titles])
-    body = [line([_markdown_cell(cell) for cell in row]) for row in table.rows]
+    lines = [[_markdown(title) for title in table.titles]]
+    lines += [[_markdown_cell(cell) for cell in row] for row in table.rows]
+    head, *body = (f"| {' | '.join(cells)} |" for cells in lines)
+    rule = "|" + "|".join("---:" if right else "---" for right in table.numeric) + "|"
     return "\n".join([_markdown(table.caption), "", head, rule, *body, ""])
 
 
 def _markdown_cell(cell: object) -> str:
-    value = _markdown(value_text(cell))
-    if is_best(cell):
-        value = f"**{value}**"
+    bold = "**" if is_best(cell) else ""
+    value = f"{bold}{_markdown(value_text(cell))}{bold}"
     return f"{value} {_markdown(interval_text(cell))}".rstrip()
 
 
@@ -172,14 +147,7 @@ def to_csv(table: Table) -> str:
 
 
 def stack(tables: Mapping[str, Table], first: str) -> Table:
-    """Join tables that have the same columns; a first column names the table of each row.
-
-    Examples
-    --------
-    >>> one = Table("t", "", ["n"], [[1]])
-    >>> stack({"a": one, "b": one}, "Test set").rows
-    [['a', 1], ['b', 1]]
-    """
+    """Join tables that have the same columns; a first column names the table of each row."""
     any_table = next(iter(tables.values()))
     rows = [[name, *row] for name, table in tables.items() for row in table.rows]
     return Table(any_table.name, any_table.caption, [first, *any_table.head], rows)
@@ -203,13 +171,7 @@ ESCAPES = {
 
 
 def escape(text: str) -> str:
-    r"""Escape text for LaTeX.
-
-    Examples
-    --------
-    >>> print(escape("emo_db & 95 % {x}"))
-    emo\_db \& 95 \% \{x\}
-    """
+    """Escape text for LaTeX."""
     return " ".join("".join(ESCAPES.get(character, character) for character in text).split())
 
 
@@ -219,10 +181,7 @@ def to_latex(table: Table) -> str:
     The best cell of a row is bold, an interval is below its value, and the headings of ``over``
     span their columns.
     """
-    columns = "".join(
-        "r" if all(is_number(row[i]) for row in table.rows) else "l"
-        for i in range(len(table.head))
-    )
+    columns = "".join("r" if right else "l" for right in table.numeric)
     lines = [
         r"% Needs \usepackage{booktabs}.",
         r"\begin{table}",
@@ -235,7 +194,8 @@ def to_latex(table: Table) -> str:
         r"\midrule",
     ]
     for row in table.rows:
-        lines.append(_line([_value(cell) for cell in row]))
+        values = [(escape(value_text(cell)), is_best(cell)) for cell in row]
+        lines.append(_line([f"\\textbf{{{text}}}" if best else text for text, best in values]))
         intervals = [interval_text(cell) for cell in row]
         if any(intervals):
             lines.append(_line([f"{{\\scriptsize {i}}}" if i else "" for i in intervals]))
@@ -256,11 +216,6 @@ def _heads(table: Table) -> list[str]:
     return [_line(cells), " ".join(rules), below]
 
 
-def _value(cell: object) -> str:
-    text = escape(value_text(cell))
-    return f"\\textbf{{{text}}}" if is_best(cell) else text
-
-
 def _line(cells: list[str]) -> str:
     return " & ".join(cells) + r" \\"
 
@@ -274,11 +229,6 @@ def csv_text(rows: Iterable[Sequence]) -> str:
 
     Text that a spreadsheet would run as a formula gets an apostrophe before it, which
     :func:`read_table` takes away.
-
-    Examples
-    --------
-    >>> csv_text([["=1+1.wav", -0.5, None, "-0.5"]])
-    "'=1+1.wav,-0.5,,-0.5\\n"
     """
     text = io.StringIO(newline="")
     # Before Python 3.13 the writer quotes a line end only if it is the writer's own.
@@ -319,36 +269,21 @@ NOT_TEXT = {
 class FileTable:
     """A table as it was read.
 
-    Attributes
-    ----------
-    columns : list of str
-    rows : dict
-        Line number -> row (column -> cell). Cells of a CSV file are text; those of JSON lines
-        are of any JSON type, and a row may lack columns.
-    delimiter : str or None
-        None for JSON lines.
+    Cells of a CSV file are text; those of JSON lines are of any JSON type, and a row may lack
+    columns.
     """
 
     columns: list[str]
-    rows: dict[int, dict]
-    delimiter: str | None
+    rows: dict[int, dict]  # line number -> row (column -> cell)
+    delimiter: str | None  # None for JSON lines
 
 
 def read_table(path: str | Path) -> FileTable:
     """Read a CSV file with a header, or JSON lines (an object per row).
 
-    Parameters
-    ----------
-    path : str or Path
-        UTF-8, or UTF-16 with a byte order mark; may be compressed by gzip. The delimiter of a
-        CSV file is found among comma, semicolon, tab and bar. Cells are stripped; blank lines
-        are skipped.
-
-    Raises
-    ------
-    SERError
-        If the file cannot be read, is not text or is empty, a column name occurs twice, or a
-        row is longer or shorter than the header.
+    The text is UTF-8, or UTF-16 with a byte order mark, and may be compressed by gzip. The
+    delimiter of a CSV file is found among comma, semicolon, tab and bar. Cells are stripped;
+    blank lines are skipped.
     """
     text = _table_text(Path(path))
     if text.lstrip().startswith("{"):

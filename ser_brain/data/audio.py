@@ -1,7 +1,8 @@
-"""Checking and reading audio files, with soundfile only: preparing a corpus needs no torch."""
+"""Checking, reading and resampling audio; only what resamples imports torch."""
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 import struct
@@ -10,12 +11,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 import soundfile
 
+from ser_brain.core.errors import SERError
 from ser_brain.core.files import LFS_MAGIC, open_regular
+
+if TYPE_CHECKING:
+    import torchaudio
 
 # Usual endings of what libsndfile reads.
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff")
@@ -55,17 +60,11 @@ class AudioProblem(Exception):
 
 @dataclass(frozen=True)
 class AudioFacts:
-    """Length and rate of an audio file, from its header.
-
-    Attributes
-    ----------
-    mark : tuple of int
-        Size in bytes and a checksum of the beginning: files with different marks differ.
-    """
+    """Length and rate of an audio file, from its header."""
 
     frames: int
     sample_rate_hz: int
-    mark: tuple[int, int] = (0, 0)
+    mark: tuple[int, int]  # bytes, and a checksum of the beginning: others are other files
 
     @property
     def duration_s(self) -> float:
@@ -75,12 +74,8 @@ class AudioFacts:
 def inspect(path: str | Path, longest_s: float = math.inf) -> AudioFacts:
     """Check a file by its header and as few samples as possible.
 
-    Parameters
-    ----------
-    path : str or Path
-        Of any format that libsndfile reads.
-    longest_s : float
-        Of a longer file only the header is read: a few megabytes can hold days of silence.
+    Of a file longer than ``longest_s`` only the header is read: a few megabytes can hold days
+    of silence.
 
     Raises
     ------
@@ -123,15 +118,10 @@ def inspect(path: str | Path, longest_s: float = math.inf) -> AudioFacts:
 
 @contextmanager
 def opened(path: str | Path) -> Iterator[soundfile.SoundFile]:
-    """Open an audio file whatever its name.
+    """Open an audio file whatever its name; raises the errors of :data:`DAMAGED`.
 
     Given a path, soundfile believes the ending, and asks for a description of ``.raw``. Read
     with ``frames=file.frames``: codings that cannot seek need it.
-
-    Raises
-    ------
-    OSError, soundfile.SoundFileError, ValueError, MemoryError
-        Those of :data:`DAMAGED`.
     """
     with open_regular(path, largest=None) as file:
         try:
@@ -209,13 +199,7 @@ def _wav_is_cut(file: BinaryIO, head: bytes, size: int) -> bool:
 def read(
     path: str | Path, start_s: float | None = None, stop_s: float | None = None
 ) -> tuple[np.ndarray, int]:
-    """Read a file, or a part of it, as mono.
-
-    Parameters
-    ----------
-    path : str or Path
-    start_s, stop_s : float, optional
-        Seconds inside the file; None is its start or end.
+    """Read a file, or the part from ``start_s`` to ``stop_s``, as mono.
 
     Returns
     -------
@@ -246,3 +230,40 @@ def read(
     if not len(samples):
         raise AudioProblem("empty")
     return samples.mean(axis=1), rate_hz
+
+
+# Resamplers differ enough to change a decision, so a model folder names its own.
+RESAMPLER = "torchaudio.transforms.Resample(sinc_interp_hann, width 6, rolloff 0.99)"
+
+# Coefficients; rates with a small common divisor, such as 44099 and 16000 Hz, need more.
+LARGEST_FILTER = 2**24
+
+
+@functools.lru_cache(maxsize=8)
+def resampler(from_hz: int, to_hz: int) -> torchaudio.transforms.Resample:
+    """The resampler of training, inference and every exported model, from one rate to another.
+
+    Stop if the rates' common divisor is so small that the filter would fill the memory.
+    """
+    import torchaudio
+
+    common_hz = math.gcd(from_hz, to_hz)
+    size = (to_hz // common_hz) * (from_hz // common_hz)
+    if size > LARGEST_FILTER:
+        raise SERError(
+            f"No filter from {from_hz} Hz to {to_hz} Hz: the rates share only a factor of "
+            f"{common_hz}. Convert the recording to a usual rate, such as 16000 or 48000 Hz."
+        )
+    return torchaudio.transforms.Resample(
+        from_hz, to_hz, "sinc_interp_hann", lowpass_filter_width=6, rolloff=0.99
+    )
+
+
+def resample(samples_S: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:
+    """Resample mono float32 samples."""
+    if from_hz == to_hz:
+        return samples_S
+    import torch
+
+    with torch.inference_mode():
+        return resampler(from_hz, to_hz)(torch.from_numpy(samples_S)).numpy()

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import hashlib
+import itertools
+from collections import defaultdict
+from collections.abc import Mapping
+
+import numpy as np
 
 from ser_brain.core.errors import SERError
 from ser_brain.core.log import get_logger
-from ser_brain.data.duplicates import Hashes, same_samples
+from ser_brain.data import audio
 from ser_brain.data.splits import DISJOINT
 
 logger = get_logger(__name__)
+Hashes = dict[tuple, str]  # (file, start, stop) -> hash of its samples
 SHOWN = 5
 
 # What may be shared -> its field in a manifest, where null means unknown.
@@ -19,12 +25,10 @@ FIELDS = {"speakers": "speaker", "groups": "group", "texts": "text"}
 def audit(
     left: Mapping[str, dict], right: Mapping[str, dict], hashes: Hashes | None = None
 ) -> dict:
-    """Count what two sets share: utterances, speakers, groups, texts and identical audio.
+    """Count what two sets (id -> manifest entry) share.
 
     Parameters
     ----------
-    left, right : mapping
-        id -> manifest entry.
     hashes : dict, optional
         Of recordings that were read before. It is filled, so that further audits need not read
         them again.
@@ -61,15 +65,7 @@ def unknown_in(audits: Mapping[str, Mapping]) -> dict[str, int]:
 
 
 def not_compared(unknown: Mapping[str, int]) -> str:
-    """What was not compared, in words; empty where everything is known.
-
-    Examples
-    --------
-    >>> not_compared({"speakers": 64, "groups": 0, "texts": 1200})
-    'not compared: speakers of 64, texts of 1,200 utterances, which are unknown'
-    >>> not_compared({"speakers": 0})
-    ''
-    """
+    """What was not compared, in words; empty where everything is known."""
     counts = [f"{what} of {count:,}" for what, count in unknown.items() if count]
     if not counts:
         return ""
@@ -83,12 +79,8 @@ def nothing_shared(all_known: bool) -> str:
 
 def shared_facts(left: Mapping[str, dict], right: Mapping[str, dict]) -> dict[str, list[str]]:
     """Every utterance, speaker, group and text that two sets share, without reading audio."""
-    return {
-        "utterances": sorted(left.keys() & right.keys()),
-        "speakers": _shared(left, right, "speaker"),
-        "groups": _shared(left, right, "group"),
-        "texts": _shared(left, right, "text"),
-    }
+    utterances = {"utterances": sorted(left.keys() & right.keys())}
+    return utterances | {what: _shared(left, right, key) for what, key in FIELDS.items()}
 
 
 def _shared(left: Mapping[str, dict], right: Mapping[str, dict], key: str) -> list[str]:
@@ -100,25 +92,62 @@ def _shared(left: Mapping[str, dict], right: Mapping[str, dict], key: str) -> li
 
     def values(rows: Mapping[str, dict]) -> set:
         known = [row for row in rows.values() if row[key] is not None]
-        return {(_within(row, unsure), row[key]) for row in known}
+        within = ["corpus" if row["corpus"] in unsure else "language" for row in known]
+        return {(by, row[by], row[key]) for by, row in zip(within, known, strict=True)}
 
-    return sorted({value for _, value in values(left) & values(right)})
+    return sorted({value for *_, value in values(left) & values(right)})
 
 
-def _within(row: Mapping, unsure: Collection[str]) -> tuple[str, str]:
-    by = "corpus" if row["corpus"] in unsure else "language"
-    return by, row[by]
+def same_samples(
+    left: Mapping[str, dict], right: Mapping[str, dict], hashes: Hashes
+) -> list[list[str]]:
+    """Pairs of ids whose decoded samples are equal, whatever their file format.
+
+    Only clips of equal length are read, so that a clean split costs next to nothing.
+    """
+
+    def length(row: Mapping) -> int:
+        return round(row["duration"] * row["sample_rate"])
+
+    def hash_of(row: Mapping) -> str:
+        key = (row["wav"], row["start"], row["stop"])
+        if key not in hashes:
+            hashes[key] = audio_hash(row)
+        return hashes[key]
+
+    lengths = set(map(length, left.values())) & set(map(length, right.values()))
+    twins = defaultdict(list)
+    for utterance_id, row in left.items():
+        if length(row) in lengths:
+            twins[length(row), hash_of(row)].append(utterance_id)
+    return [
+        [twin, utterance_id]
+        for utterance_id, row in sorted(right.items(), key=lambda item: length(item[1]))
+        if length(row) in lengths
+        for twin in twins.get((length(row), hash_of(row)), ())
+    ]
+
+
+def audio_hash(entry: Mapping) -> str:
+    """SHA-256 of an utterance's samples as 16-bit mono PCM."""
+    try:
+        samples, _ = audio.read(entry["wav"], entry["start"], entry["stop"])
+    except audio.AudioProblem as problem:
+        raise SERError(
+            f"Cannot audit {entry['wav']}: {problem}. Prepare the corpus again."
+        ) from None
+    pcm = np.round(np.clip(samples, -1, 1) * 32767).astype("<i2")
+    return hashlib.sha256(pcm.tobytes()).hexdigest()
 
 
 def audit_parts(
     parts: Mapping[str, Mapping[str, dict]], hashes: Hashes | None = None
 ) -> dict[str, dict]:
     """Audit every pair of named parts: ``train-test`` -> audit."""
-    names, hashes = list(parts), {} if hashes is None else hashes
+    hashes = {} if hashes is None else hashes
     return {
         f"{one}-{other}": audit(parts[one], parts[other], hashes)
-        for place, one in enumerate(names)
-        for other in names[place + 1 :]
+        for one, other in itertools.combinations(parts, 2)
     }
 
 

@@ -17,29 +17,17 @@ USES = ("train", "test")
 class CorpusSetting:
     """One line of the ``corpora`` setting.
 
-    Attributes
-    ----------
-    corpus : str
-        Name of a prep script.
-    use : str
-        ``train``: split into train, valid and test by the protocol; ``test``: all of it is a
-        test set.
-    data_folder : str, optional
-        Where the corpus is; None only for corpora that bring their own.
-    label_source : str, optional
-        None takes the default of the corpus's card.
-    where : dict
-        Keep utterances whose manifest fields equal these, e.g. ``{"language": "eng"}``.
-    options : dict
-        Options of the prep script.
+    ``use: train`` splits the corpus into train, valid and test by the protocol; ``test`` makes
+    all of it a test set. ``where`` keeps utterances whose manifest fields equal its values,
+    e.g. ``{"language": "eng"}``.
     """
 
-    corpus: str
+    corpus: str  # name of a prep script
     use: str = "train"
-    data_folder: str | None = None
-    label_source: str | None = None
+    data_folder: str | None = None  # None only for corpora that bring their own
+    label_source: str | None = None  # None takes the default of the corpus's card
     where: Mapping[str, str] = field(default_factory=dict)
-    options: Mapping[str, object] = field(default_factory=dict)
+    options: Mapping[str, object] = field(default_factory=dict)  # of the prep script
 
     def __post_init__(self) -> None:
         if self.use not in USES:
@@ -66,23 +54,12 @@ def is_of(corpus: str, names: Collection[str]) -> bool:
     """Whether a corpus is among an experiment's, under any of its names there.
 
     A line with ``where`` has a longer name: ``demo_eng`` is of ``demo``.
-
-    Examples
-    --------
-    >>> is_of("demo", {"demo_eng"}), is_of("demo_2", {"demo"})
-    (True, False)
     """
     return any(f"{name}_".startswith(f"{corpus}_") for name in names)
 
 
 def parse_corpora(settings: Sequence[Mapping]) -> list[CorpusSetting]:
-    """Check the ``corpora`` setting.
-
-    Raises
-    ------
-    SERError
-        If it is not a list of mappings, has an unknown key, or no line has ``use: train``.
-    """
+    """Check the ``corpora`` setting: a list of mappings, one of them with ``use: train``."""
     if not isinstance(settings, list) or not all(isinstance(s, Mapping) for s in settings):
         raise SERError(
             f"Bad corpora {settings!r}; expected a list of lines like {{corpus: demo}}."
@@ -103,26 +80,13 @@ def parse_corpora(settings: Sequence[Mapping]) -> list[CorpusSetting]:
 
 @dataclass(frozen=True)
 class Target:
-    """A corpus to test on.
-
-    Attributes
-    ----------
-    manifest : Path
-    label_source : str, optional
-        None takes the default of the corpus's card.
-    data_folder : Path, optional
-        Where its audio is; None takes the folder that the card notes.
-    where : dict
-        Keep utterances whose manifest fields equal these.
-    balanced : bool
-        Test on as many utterances of each class as the smallest class has.
-    """
+    """A corpus to test on; None takes the label source or the folder that its card names."""
 
     manifest: Path
     label_source: str | None = None
     data_folder: Path | None = None
-    where: Mapping[str, str] = field(default_factory=dict)
-    balanced: bool = False
+    where: Mapping[str, str] = field(default_factory=dict)  # as in :class:`CorpusSetting`
+    balanced: bool = False  # as many utterances of each class as the smallest class has
 
 
 def add_on_arguments(parser: argparse.ArgumentParser, required: bool) -> None:

@@ -17,7 +17,6 @@ from torch import Tensor
 from ser_brain.core.errors import SERError
 from ser_brain.data import audio
 from ser_brain.data.labels import NO_EMOTION
-from ser_brain.data.resampling import resampler
 
 # Another recording under the same name rarely has the same length. The same recording in
 # another format may differ by the padding of an encoder.
@@ -73,7 +72,7 @@ def load_signal(
     signal_S = torch.from_numpy(samples)
     if not torch.isfinite(signal_S).all():
         raise SERError(f"Cannot use {wav}: its samples are not all finite.")
-    return signal_S if found_hz == rate_hz else resampler(found_hz, rate_hz)(signal_S)
+    return signal_S if found_hz == rate_hz else audio.resampler(found_hz, rate_hz)(signal_S)
 
 
 def require_files(rows: Mapping[str, dict]) -> None:

@@ -27,13 +27,7 @@ def folds_for(share: float, rows: Mapping[str, dict], ids: list[str], by: str | 
 def cut(
     rows: Mapping[str, dict], ids: list[str], by: str | None, folds: int, seed: int
 ) -> list[list[str]]:
-    """Cut ids into folds with the classes in proportion; what shares ``by`` stays together.
-
-    Raises
-    ------
-    SERError
-        If there are too few utterances for so many folds.
-    """
+    """Cut ids into folds with the classes in proportion; what shares ``by`` stays together."""
     # Imported here: it takes a second, and a command line only needs the protocols' names.
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
@@ -93,12 +87,8 @@ def chosen_pair(
 ) -> Sequence[list[str]]:
     """Of pairs (rest, fold) the one whose turn it is, or one that lacks fewer classes.
 
-    Parameters
-    ----------
-    needs : (int, int)
-        How many speakers (or what ``by`` names) of a class the rest and the fold should have.
-    swapped : bool
-        Swap speakers between the two if every fold lacks a class.
+    ``needs`` says how many speakers (or what ``by`` names) of a class the rest and the fold
+    should have. If every fold lacks a class, speakers may be ``swapped`` between the two.
     """
     classes = classes_of(rows, [i for part in pairs[0] for i in part])
     short = [lacking(rows, pair, by, needs, classes) for pair in pairs]

@@ -13,7 +13,6 @@ from ser_brain.data.manifest import DATA_FOLDER, read_manifest
 from ser_brain.data.near_duplicates import read_recordings, same_recordings
 
 NAMED = 5  # ids in an error
-COMMENT = "#"
 
 # What may be shared -> in words.
 KINDS = {
@@ -36,8 +35,6 @@ def find_leakage(
 
     Parameters
     ----------
-    names : (str, str)
-        Of the lists.
     left, right : mapping
         id -> manifest entry; ``wav`` is None where the audio is not available.
     allowed : sequence of str
@@ -50,11 +47,6 @@ def find_leakage(
         ``allowed``; ``overlap``: kinds that are shared but not allowed; ``unknown``:
         ``speakers``, ``groups``, ``texts`` and ``recordings`` -> number of utterances that were
         not compared because theirs is unknown.
-
-    Raises
-    ------
-    SERError
-        If a recording cannot be read.
     """
     shared: dict[str, list] = dict(shared_facts(left, right))
     recordings = [
@@ -86,17 +78,11 @@ def leakage_text(facts: Mapping) -> str:
     for kind, found in facts["shared"].items():
         title = f"{KINDS[kind]} (allowed)" if found["allowed"] else KINDS[kind]
         table.rows.append([title, found["count"]])
-        if found["count"]:
-            examples += [f"{KINDS[kind]}:", *_examples(found["items"]), ""]
+        if items := found["items"]:
+            named = [i if isinstance(i, str) else " = ".join(i) for i in items[:SHOWN]]
+            more = [f"and {len(items) - SHOWN:,} more"] if len(items) > SHOWN else []
+            examples += [f"{KINDS[kind]}:", *(f"  {one_line(n)}" for n in named + more), ""]
     return "\n".join([lists, "", to_text(table), "", *examples, *_verdict(facts)])
-
-
-def _examples(items: Sequence) -> list[str]:
-    named = [i if isinstance(i, str) else " = ".join(i) for i in items[:SHOWN]]
-    lines = [f"  {one_line(name)}" for name in named]
-    if len(items) > SHOWN:
-        lines.append(f"  and {len(items) - SHOWN:,} more")
-    return lines
 
 
 def _verdict(facts: Mapping) -> list[str]:
@@ -122,24 +108,11 @@ def _verdict(facts: Mapping) -> list[str]:
 
 
 def read_ids(source: str) -> list[str]:
-    """Read a list of ids.
+    """Read a list of ids, each once, in the order of the file.
 
-    Parameters
-    ----------
-    source : str
-        A text file (an id per line; empty lines and lines that begin with ``#`` are skipped),
-        a manifest (all its ids), or a part of a ``splits.json``: ``splits.json:train``,
-        ``:valid`` or the name of a test set.
-
-    Returns
-    -------
-    list of str
-        Each id once, in the order of the file.
-
-    Raises
-    ------
-    SERError
-        If the file cannot be read, has no id or lacks the part.
+    ``source`` is a text file (an id per line; empty lines and lines that begin with ``#`` are
+    skipped), a manifest (all its ids), or a part of a ``splits.json``: ``splits.json:train``,
+    ``:valid`` or the name of a test set.
     """
     path, _, part = source.rpartition(":")
     if part and path.endswith(".json") and not Path(source).exists():
@@ -176,29 +149,15 @@ def _lines(path: Path) -> list[str]:
         raise SERError(f"No list of ids at {path}.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SERError(f"Cannot read the list of ids {path}: {error}.") from error
-    stripped = (line.strip() for line in lines)
-    return [line for line in stripped if line and not line.startswith(COMMENT)]
+    stripped = map(str.strip, lines)
+    return [line for line in stripped if line and not line.startswith("#")]
 
 
 def read_manifests(manifests: Sequence[Path], data_folders: Sequence[Path]) -> dict[str, dict]:
-    """Read the entries of several manifests together.
+    """Read the entries of several manifests together: id -> entry.
 
-    Parameters
-    ----------
-    manifests : sequence of Path
-    data_folders : sequence of Path
-        One for each manifest, or one for all, or none: then the folder that each manifest's
-        card notes is used, if it still exists.
-
-    Returns
-    -------
-    dict
-        id -> entry; its ``wav`` is None where no data folder is known.
-
-    Raises
-    ------
-    SERError
-        If a folder is missing, their number is wrong, or two manifests share an id.
+    There is one data folder for each manifest, or one for all, or none: then the folder that
+    each manifest's card notes is used, if it still exists; else ``wav`` is None.
     """
     if len(data_folders) not in (0, 1, len(manifests)):
         raise SERError(
@@ -222,20 +181,7 @@ def read_manifests(manifests: Sequence[Path], data_folders: Sequence[Path]) -> d
 
 
 def entries_of(source: str, known: Mapping[str, dict]) -> dict[str, dict]:
-    """The manifest entries of a list of ids.
-
-    Parameters
-    ----------
-    source : str
-        See :func:`read_ids`.
-    known : mapping
-        id -> entry, of all manifests.
-
-    Raises
-    ------
-    SERError
-        With the number of ids that no manifest has, and the first five.
-    """
+    """The entries, among all that are known, of a list of ids (see :func:`read_ids`)."""
     ids = read_ids(source)
     unknown = [utterance_id for utterance_id in ids if utterance_id not in known]
     if unknown:

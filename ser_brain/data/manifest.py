@@ -45,23 +45,12 @@ PREPARE_AGAIN = "Prepare the corpus again."
 
 @dataclass(frozen=True)
 class Manifest:
-    """A manifest as it was read.
-
-    Attributes
-    ----------
-    path : Path
-    card : dict
-        Empty where there is no card.
-    entries : dict
-        id -> entry, in the order of the file; ``wav`` is relative to the data folder.
-    sha256 : str
-        Of the file.
-    """
+    """A manifest as it was read."""
 
     path: Path
-    card: dict
-    entries: dict[str, dict]
-    sha256: str
+    card: dict  # empty where there is none
+    entries: dict[str, dict]  # by id; ``wav`` is relative to the data folder
+    sha256: str  # of the file
 
     def located(self, data_folder: str | Path) -> dict[str, dict]:
         """The entries with each ``wav`` as a path below a data folder."""
@@ -69,13 +58,7 @@ class Manifest:
         return {i: {**e, "wav": str(folder / e["wav"])} for i, e in self.entries.items()}
 
     def data_folder(self, given: str | Path | None = None) -> Path:
-        """The folder of the audio: the one given, or else the one that the card notes.
-
-        Raises
-        ------
-        SERError
-            If it is not a folder.
-        """
+        """The folder of the audio: the one given, or else the one that the card notes."""
         where = given or self.card.get(DATA_FOLDER)
         if where is None:
             raise SERError(
@@ -91,24 +74,13 @@ class Manifest:
 def read_manifest(path: str | Path, needed: Iterable[str] = ()) -> Manifest:
     """Read a manifest and its card, and check both.
 
-    Parameters
-    ----------
-    path : str or Path
-        The ``.json`` manifest.
-    needed : iterable of str
-        Keys that the card must have; without any, the card may be missing.
-
-    Raises
-    ------
-    SERError
-        If a file is missing or damaged, the manifest has changed since its card was written,
-        or an entry lacks a key or has a value of the wrong kind.
+    ``needed`` are keys that the card must have; without any, the card may be missing.
     """
     path = Path(path)
     card = read_card(path, needed) if needed or card_path(path).is_file() else {}
     content = require_bytes(path, "manifest")
     sha256 = hashlib.sha256(content).hexdigest()
-    _require_hash(path, card, sha256)
+    require_as_written(path, card, sha256)
     found = parse_json(content, path, "manifest")
     entries = {}
     for name, entry in found.items():
@@ -138,14 +110,12 @@ def read_card(manifest: str | Path, needed: Iterable[str] = ()) -> dict:
     return card
 
 
-def require_as_written(manifest: str | Path, card: Mapping) -> None:
+def require_as_written(manifest: str | Path, card: Mapping, sha256: str | None = None) -> None:
     """Stop if a manifest was damaged or edited since its card was written."""
-    if SHA256 in card and Path(manifest).is_file():
-        _require_hash(manifest, card, sha256_of(manifest))
-
-
-def _require_hash(manifest: str | Path, card: Mapping, found: str) -> None:
-    if card.get(SHA256, found) != found:
+    if SHA256 not in card or not Path(manifest).is_file():
+        return
+    found = sha256 or sha256_of(manifest)
+    if card[SHA256] != found:
         raise SERError(
             f"{manifest} is not as it was written. If it was damaged, remove it and prepare "
             f"the corpus again. If you edited it, accept the change in {card_path(manifest)}: "
@@ -175,11 +145,6 @@ def write_manifest(
 
     The card comes last and carries the manifest's SHA-256, so that a manifest that was left
     unfinished, or edited since, never passes for a finished one.
-
-    Returns
-    -------
-    Path
-        The manifest.
     """
 
     def text(value: object) -> str:
@@ -241,39 +206,19 @@ def _braces(value: object, write: bool) -> object:
 class Utterance:
     """One utterance as a prep script finds it; unknown facts stay None.
 
-    Attributes
-    ----------
-    name : str
-        The corpus's own name of it, unique in the corpus; the id is ``<corpus>_<name>``.
-    path : str
-        Audio file relative to the data folder.
-    labels : dict
-        Label source -> annotation (see :func:`ser_brain.data.labels.annotation`).
-    speaker, group : str
-        As the corpus names them; the manifest prefixes them with the corpus. ``group`` is a
-        recording session or dyad.
-    gender : str
-        ``female``, ``male`` or ``other``.
-    language : str
-        ISO 639-3; None takes the card's only language.
-    split : str
-        ``train``, ``valid`` or ``test`` where the corpus defines an official split.
-    text : str
-        The transcript, or its code, so that shared texts can be found.
-    start, stop : float
-        Seconds inside the file, where the utterance is a part of it.
+    Speakers and groups are named as the corpus names them; the manifest prefixes them with it.
     """
 
-    name: str
-    path: str
-    labels: dict[str, dict]
+    name: str  # the corpus's own, unique in the corpus; the id is ``<corpus>_<name>``
+    path: str  # of the audio, relative to the data folder
+    labels: dict[str, dict]  # by source; see :func:`ser_brain.data.labels.annotation`
     speaker: str | None = None
-    gender: str | None = None
-    language: str | None = None
-    group: str | None = None
-    split: str | None = None
-    text: str | None = None
-    start: float | None = None
+    gender: str | None = None  # ``female``, ``male`` or ``other``
+    language: str | None = None  # ISO 639-3; None takes the card's only language
+    group: str | None = None  # a recording session or dyad
+    split: str | None = None  # ``train``, ``valid`` or ``test``, where there is an official one
+    text: str | None = None  # the transcript, or its code, so that shared texts can be found
+    start: float | None = None  # seconds inside the file, where the utterance is a part of it
     stop: float | None = None
 
 
@@ -281,19 +226,12 @@ class Utterance:
 class Problem:
     """A file, an utterance or a rating that is excluded.
 
-    Attributes
-    ----------
-    kind : str
-        What is wrong in a few words: ``missing``, ``unreadable``, ``stray file`` ...
-    path : str
-        The file, relative to the data folder; with ``:line`` for a line of a label file.
-    harmless : bool
-        True where no utterance of the corpus is lost (``._*`` files, stray folders, files that
-        are broken in every copy): it is named and counted, but preparation goes on.
+    It is ``harmless`` where no utterance of the corpus is lost (``._*`` files, stray folders,
+    files that are broken in every copy): it is named and counted, but preparation goes on.
     """
 
-    kind: str
-    path: str
+    kind: str  # in a few words: ``missing``, ``unreadable``, ``stray file`` ...
+    path: str  # relative to the data folder; with ``:line`` for a line of a label file
     harmless: bool = False
 
 
@@ -301,28 +239,8 @@ class Problem:
 class CorpusCard:
     """Description of a corpus, written beside its manifest with counts and a fingerprint.
 
-    Attributes
-    ----------
-    emotions : dict
-        The corpus's raw codes -> canonical emotions.
-    sources : tuple of str
-        The label sources it can have; the first is the default.
-    own_emotions : tuple of str
-        Its classes beyond :data:`ser_brain.data.labels.EMOTIONS`. An experiment may name them
-        like the others, except that they have no place on the circumplex.
-    layout : str
-        One line that shows where its files are, for the error about a wrong data folder.
-    vad_scale : tuple of float, optional
-        Lowest and highest valence/arousal/dominance in the corpus's units.
-    sample_rates_hz : tuple of int, optional
-        Rates its files may have; None accepts any.
-    expected : dict
-        Counts of a full copy, e.g. ``{"utterances": 535, "speakers": 10}``, and where known
-        ``{"emotions": {source: {emotion: count}}}``. A copy that differs gets a warning.
-    known_bad : dict
-        Utterance name -> reason, for files that are broken in every copy.
-    synthetic : bool
-        True where the speech is synthetic; every report then says so.
+    A copy whose counts differ from those expected, e.g. ``{"utterances": 535, "speakers": 10,
+    "emotions": {source: {emotion: count}}}``, gets a warning.
     """
 
     name: str
@@ -332,16 +250,16 @@ class CorpusCard:
     citation: str
     languages: tuple[str, ...]
     style: str
-    emotions: Mapping[str, str]
-    sources: tuple[str, ...]
-    layout: str
-    vad_scale: tuple[float, float] | None = None
-    sample_rates_hz: tuple[int, ...] | None = None
-    expected: Mapping[str, object] = field(default_factory=dict)
-    known_bad: Mapping[str, str] = field(default_factory=dict)
-    synthetic: bool = False
+    emotions: Mapping[str, str]  # the corpus's codes -> canonical emotions
+    sources: tuple[str, ...]  # of labels; the first is the default
+    layout: str  # one line that shows where its files are, for errors
+    vad_scale: tuple[float, float] | None = None  # lowest and highest, in the corpus's units
+    sample_rates_hz: tuple[int, ...] | None = None  # None accepts any
+    expected: Mapping[str, object] = field(default_factory=dict)  # counts of a full copy
+    known_bad: Mapping[str, str] = field(default_factory=dict)  # broken in every copy -> why
+    synthetic: bool = False  # every report then says so
     notes: str = ""
-    own_emotions: tuple[str, ...] = ()
+    own_emotions: tuple[str, ...] = ()  # beyond EMOTIONS; they have no place on the circumplex
 
     @property
     def vocabulary(self) -> tuple[str, ...]:
@@ -393,12 +311,7 @@ ENTRY: Mapping[str, Bound] = {
     "duration": Bound(lambda value: FINITE.holds(value) and value > 0, "seconds above 0"),
     "sample_rate": Bound(lambda v: type(v) is int and v > 0, "a whole number of hertz"),
     "corpus": TEXT,
-    "speaker": FACT,
-    "gender": FACT,
-    "language": FACT,
-    "group": FACT,
-    "split": FACT,
-    "text": FACT,
+    **dict.fromkeys(("speaker", "gender", "language", "group", "split", "text"), FACT),
     "labels": _labels(EMOTIONS),
 }
 ENTRY_KEYS = tuple(ENTRY)

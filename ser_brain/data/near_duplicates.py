@@ -23,7 +23,7 @@ from tqdm import tqdm
 from ser_brain.core.errors import SERError, one_line
 from ser_brain.core.log import told
 from ser_brain.data import audio
-from ser_brain.data.duplicates import audio_hash
+from ser_brain.data.audit import audio_hash
 
 RATE_HZ = 8000  # of a telephone
 FRAME, HOP = 256, 80  # samples: 32 and 10 ms
@@ -76,33 +76,19 @@ class Recordings:
 def read_recordings(entries: Mapping[str, Mapping], name: str) -> Recordings:
     """Read recordings (id -> manifest entry) and take their fingerprints."""
     read = []
-    files = told(entries.values(), f"{name}: reading", "files", len(entries))
-    bar = tqdm(files, one_line(name), len(entries), unit="file", disable=None)
-    for place, entry in enumerate(bar):
-        waveform_S = read_waveform(entry)
-        read.append((len(waveform_S) / RATE_HZ, place, fingerprint(waveform_S)))
-    read.sort(key=lambda one: one[:2])
-    ids = list(entries)
-    return Recordings(
-        [ids[place] for _, place, _ in read],
-        [entries[ids[place]] for _, place, _ in read],
-        np.array([duration_s for duration_s, _, _ in read]),
-        np.array([prints_VD for _, _, prints_VD in read]),
-    )
+    files = told(entries.items(), f"{name}: reading", "files", len(entries))
+    for item in tqdm(files, one_line(name), len(entries), unit="file", disable=None):
+        waveform_S = read_waveform(item[1])
+        read.append((*item, len(waveform_S) / RATE_HZ, fingerprint(waveform_S)))
+    read.sort(key=lambda one: one[2])
+    ids, found, durations_s, prints = zip(*read, strict=True) if read else [()] * 4
+    return Recordings([*ids], [*found], np.array(durations_s), np.array(prints))
 
 
 def same_recordings(
     left: Recordings, right: Recordings
 ) -> tuple[list[list[str]], list[list[str]]]:
-    """Find the recordings that two sets share.
-
-    Returns
-    -------
-    identical : list of [str, str]
-        Pairs of ids (left, right) whose decoded samples are equal.
-    near : list of [str, str]
-        Other pairs of copies of one recording, of half a second or more.
-    """
+    """Pairs of ids with equal samples, and other pairs of copies of one recording."""
     identical, near = [], []
     read_left = functools.lru_cache(KEPT)(lambda i: read_waveform(left.entries[i]))
     read_right = functools.lru_cache(KEPT)(lambda i: read_waveform(right.entries[i]))
@@ -150,20 +136,11 @@ def _agree(one_S: np.ndarray, other_S: np.ndarray) -> bool:
 
 
 def agreement(one_S: np.ndarray, other_S: np.ndarray, furthest_s: float) -> float:
-    """How well two waveforms agree from end to end at 300 to 2000 Hz.
+    """How well two waveforms at 8 kHz agree from end to end at 300 to 2000 Hz.
 
-    Parameters
-    ----------
-    one_S, other_S : ndarray
-        Samples at 8 kHz.
-    furthest_s : float
-        How far one may be shifted against the other, either way.
-
-    Returns
-    -------
-    float
-        The second lowest correlation, 0 to 1, of eight segments of equal energy. Polarity does
-        not matter. Silence agrees with silence only.
+    The second lowest correlation, 0 to 1, of eight segments of equal energy, at the best shift
+    of at most ``furthest_s`` either way. Polarity does not matter. Silence agrees with silence
+    only.
     """
     size = fft.next_fast_len(len(one_S) + len(other_S), real=True)
     frequency_hz = fft.rfftfreq(size, 1 / RATE_HZ)
@@ -194,27 +171,12 @@ def agreement(one_S: np.ndarray, other_S: np.ndarray, furthest_s: float) -> floa
 
 
 def fingerprint(waveform_S: np.ndarray) -> np.ndarray:
-    """The spectral envelope of a recording, without its level and the colour of its channel.
+    """The spectral envelope of samples at 8 kHz, free of level and channel; shape (V, D).
 
-    Parameters
-    ----------
-    waveform_S : ndarray
-        Samples at 8 kHz.
-
-    Returns
-    -------
-    ndarray of float32, shape (V, D)
-        Levels in dB of 16 bands in 32 equal slices of time, less each band's mean, scaled to
-        length 1: of the whole, and without up to 200 ms at the start, the end or both (VIEWS),
-        because a copy may have gained or lost as much. The inner product of two fingerprints
-        is their correlation.
-
-    Examples
-    --------
-    >>> noise_S = np.random.default_rng(0).normal(size=8000)
-    >>> loud_VD, soft_VD = fingerprint(noise_S), fingerprint(noise_S / 10)
-    >>> round(float(loud_VD[0] @ soft_VD[0]), 4)
-    1.0
+    Levels in dB of 16 bands in 32 equal slices of time, less each band's mean, scaled to
+    length 1: of the whole, and without up to 200 ms at the start, the end or both (VIEWS),
+    because a copy may have gained or lost as much. The inner product of two fingerprints is
+    their correlation.
     """
     shortest = FRAME + sum(VIEWS[-1]) * HOP
     waveform_S = np.pad(waveform_S, (0, max(0, shortest - len(waveform_S))))

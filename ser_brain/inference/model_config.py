@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 
 from ser_brain.core.errors import SERError
 from ser_brain.core.schema import ANY, Bound, check, list_of, nullable, number, one_of, text
-from ser_brain.data.resampling import RESAMPLER
+from ser_brain.data.audio import RESAMPLER
 from ser_brain.inference.architecture import check_encoder
 from ser_brain.models.encoders import Encoder
 from ser_brain.models.pooling import POOLINGS

@@ -18,7 +18,7 @@ import torch
 from ser_brain.core.errors import SERError
 from ser_brain.core.tables import Table
 from ser_brain.data import audio
-from ser_brain.data.resampling import resample
+from ser_brain.data.audio import resample
 from ser_brain.inference.inputs import BAD_NAME, problem_of
 from ser_brain.inference.recognizer import EmotionRecognizer
 from ser_brain.inference.waveform import longest, require_rate, too_long

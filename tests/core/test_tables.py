@@ -43,17 +43,14 @@ def read(tmp_path):
     return read
 
 
-@pytest.mark.parametrize("text", FORMULAS)
-def test_no_cell_begins_as_a_formula(text, read):
-    assert cells(csv_text([[text]])) == [[f"'{text}"]]
-    for each in (text, "'" + text):
-        found = read(csv_text([["a", "b"], ["x", each]])).rows
-        assert list(found.values()) == [{"a": "x", "b": each}]
-
-
-@pytest.mark.parametrize("cell", [*PLAIN, -0.5, -1, "-0.5", "+3", "-1e-3", "-inf"])
-def test_numbers_and_other_text_are_left_alone(cell):
-    assert cells(csv_text([[cell]])) == [[str(cell)]]
+def test_no_cell_begins_as_a_formula_and_other_text_is_left_alone(read):
+    for text in FORMULAS:
+        assert cells(csv_text([[text]])) == [[f"'{text}"]]
+        for each in (text, "'" + text):
+            found = read(csv_text([["a", "b"], ["x", each]])).rows
+            assert list(found.values()) == [{"a": "x", "b": each}]
+    for cell in [*PLAIN, -0.5, -1, "-0.5", "+3", "-1e-3", "-inf"]:
+        assert cells(csv_text([[cell]])) == [[str(cell)]]
 
 
 @pytest.mark.parametrize("name", ['a,"b', "a;;;;;b", "two\nlines", "a|||b\t\t\tc", "=1+1"])
@@ -101,7 +98,8 @@ def test_rows_keep_their_line_numbers(read):
         ("a,b\n" + "1" * 200_000 + ",2\n", "line 2: field larger"),
         (b"a,b\n\xe4,1\n", "line 2 is not UTF-8; save the table as UTF-8"),
         ("a,b\n1,\0\n", "line 2 holds a null character"),
-        (b"PK\3\4...", "is a workbook or another zip file"),
+        (b"PK\3\4...", "is a workbook or another zip file; save its sheet as CSV"),
+        (b"\xd0\xcf\x11\xe0...", "is an old Excel workbook; save its sheet as CSV"),
         (b"version https://git-lfs", "is a git-LFS stub"),
         (gzip.compress(b"a,b\n", mtime=0)[:-3], "Cannot read .*: Compressed file ended"),
     ],
@@ -144,12 +142,9 @@ def test_latex():
     ]
 
 
-def test_latex_without_headings_over_others():
+def test_latex_is_escaped_and_needs_no_headings_over_others():
     lines = to_latex(Table("t", "c", ["a"], [[-0.5]])).splitlines()
     assert lines[7:9] == [r"a \\", r"\midrule"]
-
-
-def test_latex_is_escaped():
     assert escape("a\\b{c}$d^e~f#g&h\n%i_j<k>") == (
         r"a\textbackslash{}b\{c\}\$d\textasciicircum{}e\textasciitilde{}f\#g\&h \%i\_j"
         r"\textless{}k\textgreater{}"
@@ -158,12 +153,11 @@ def test_latex_is_escaped():
 
 
 ESTIMATE = {"value": 0.123456, "low": 0.1, "high": 0.2}
-TABLE = Table(
-    "t", "A | caption.", ["Name", "UAR", "n"], [["a,b", ESTIMATE, 1200], ["c", None, 3]]
-)
+ROWS = [["a,b", ESTIMATE, 1200], ["c", None, 3]]
+TABLE = Table("t", "A | caption.", ["Name", "UAR", "n"], ROWS, detail="47 of 50.")
 
 
-def test_text_is_aligned():
+def test_text_markdown_and_csv():
     assert to_text(TABLE).splitlines() == [
         "Name  UAR                   n",
         "----  --------------------  -----",
@@ -171,8 +165,6 @@ def test_text_is_aligned():
         "c     –                     3",
     ]
 
-
-def test_markdown():
     assert to_markdown(TABLE).splitlines() == [
         r"A \| caption.",
         "",
@@ -182,13 +174,8 @@ def test_markdown():
         "| c | – | 3 |",
     ]
 
-
-def test_markdown_is_escaped():
     hostile = Table("t", "", ["a"], [["<b>|`x`\n\n# y"]])
     assert to_markdown(hostile).splitlines()[-1] == r"| \<b\>\|\`x\` # y |"
-
-
-def test_csv_keeps_every_digit():
     assert cells(to_csv(TABLE)) == [
         ["Name", "UAR", "UAR low", "UAR high", "n"],
         ["a,b", "0.123456", "0.1", "0.2", "1200"],
@@ -198,7 +185,6 @@ def test_csv_keeps_every_digit():
 
 
 def test_stacking_keeps_what_holds_for_all():
-    TABLE.detail = "47 of 50."
     whole = stack({"x": TABLE, "y": TABLE}, "Test set")
     assert whole.head == ["Test set", *TABLE.head]
     assert [row[0] for row in whole.rows] == ["x", "x", "y", "y"]
@@ -224,11 +210,8 @@ def test_headings_over_others():
 
 
 def test_small_numbers():
-    assert [value_text(p_value(p)) for p in (0.0004, 0.0006, 1.0)] == [
-        "<0.001",
-        "0.001",
-        "1.000",
-    ]
+    values = [value_text(p_value(p)) for p in (0.0004, 0.0006, 1.0)]
+    assert values == ["<0.001", "0.001", "1.000"]
     assert p_value(None) is None
     assert value_text(-0.0001) == "0.000" and value_text(-0.001) == "-0.001"
     assert to_csv(Table("t", "", ["p"], [[p_value(0.0004)]])) == "p\n0.0004\n"

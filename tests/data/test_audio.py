@@ -1,4 +1,4 @@
-"""What headers and first samples say of an audio file."""
+"""What headers and first samples say of an audio file, and one resampler for all."""
 
 import struct
 
@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from ser_brain.core.errors import SERError
 from ser_brain.data import audio
+from ser_brain.data.dataset import load_signal
 
 
 @pytest.fixture
@@ -48,7 +50,7 @@ def test_streamed_wav_without_a_length(tmp_path, noise, length):
     assert audio.inspect(path).frames == 8000
 
 
-def test_speech_that_starts_late_is_not_silent(tmp_path, noise):
+def test_what_comes_late_in_a_file_counts(tmp_path, noise):
     late = np.concatenate([np.zeros(3 * audio.BLOCK_FRAMES), noise])
     soundfile.write(tmp_path / "a.wav", late, 16000)
     assert audio.inspect(tmp_path / "a.wav").frames == len(late)
@@ -57,17 +59,10 @@ def test_speech_that_starts_late_is_not_silent(tmp_path, noise):
     with pytest.raises(audio.AudioProblem, match="^silent$"):
         audio.inspect(tmp_path / "b.wav")
 
-
-def test_a_number_that_is_none_after_sound(tmp_path, noise):
     late = np.concatenate([np.resize(noise, 2 * audio.BLOCK_FRAMES), [np.nan]])
     soundfile.write(tmp_path / "a.wav", late, 16000, subtype="FLOAT")
     with pytest.raises(audio.AudioProblem, match="^not a number$"):
         audio.inspect(tmp_path / "a.wav")
-
-
-def test_a_folder_is_unreadable(tmp_path):
-    with pytest.raises(audio.AudioProblem, match="^unreadable$"):
-        audio.inspect(tmp_path)
 
 
 def test_read_averages_channels(tmp_path, noise):
@@ -86,11 +81,6 @@ def test_read_a_part(tmp_path, noise):
     assert len(tail) == 1600
 
 
-def test_read_what_is_not_there(tmp_path):
-    with pytest.raises(audio.AudioProblem, match="unreadable"):
-        audio.read(tmp_path / "a.wav")
-
-
 @pytest.mark.parametrize(
     "kind, subtype",
     [("WAV", "GSM610"), ("WAV", "G721_32"), ("AU", "G723_24"), ("PAF", "PCM_24")],
@@ -103,14 +93,10 @@ def test_codings_that_cannot_seek_are_read(tmp_path, noise, kind, subtype):
     assert 0 <= len(whole) - len(noise) < 400  # the last block is filled up
     part, _ = audio.read(path, 0.1, 0.3)
     np.testing.assert_array_equal(part, whole[800:2400])
-
-
-def test_a_cut_file_whose_coding_cannot_seek_is_truncated(tmp_path, noise):
-    path = tmp_path / "a.wav"
-    soundfile.write(path, noise, 8000, subtype="GSM610")
-    path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(audio.AudioProblem, match="^truncated$"):
-        audio.inspect(path)
+    if subtype == "GSM610":
+        path.write_bytes(path.read_bytes()[:-100])
+        with pytest.raises(audio.AudioProblem, match="^truncated$"):
+            audio.inspect(path)
 
 
 @pytest.mark.parametrize("name", ["a.raw", "a.pcm", "a.sd2", "a", "a.mp3"])
@@ -129,11 +115,7 @@ def test_the_content_says_the_format_and_not_the_name(tmp_path, noise, name):
         ("a.webm", b"\x1aE\xdf\xa3", "unreadable: a WebM or Matroska file; ffmpeg -i X X.wav"),
         ("a.amr", b"#!AMR-WB\n", "unreadable: an AMR file; ffmpeg -i X X.wav"),
         ("a.aac", b"\xff\xf1P\x80", "unreadable: an AAC file; ffmpeg -i X X.wav"),
-        (
-            "a.raw",
-            bytes(range(256)),
-            "unreadable: samples without a header; .* -f s16le -ar 8000",
-        ),
+        ("a.raw", bytes(range(256)), "unreadable: samples without a header; .* -f s16le -ar"),
         ("a.mp3", b"<!DOCTYPE html>", "unreadable: a web page"),
         ("a.wav", b"no audio", "unreadable$"),
     ],
@@ -142,3 +124,16 @@ def test_what_is_not_decoded_is_named_with_what_converts_it(tmp_path, name, cont
     (tmp_path / name).write_bytes(content + bytes(5000))
     with pytest.raises(audio.AudioProblem, match=f"^{message}"):
         audio.inspect(tmp_path / name)
+
+
+@pytest.mark.parametrize("from_hz", [8000, 16_000, 44_100])
+def test_what_is_used_is_what_was_trained_on(from_hz, tmp_path):
+    samples_S = np.random.default_rng(0).normal(0, 0.1, from_hz).astype("float32")
+    soundfile.write(tmp_path / "a.wav", samples_S, from_hz, subtype="FLOAT")
+    trained_S = load_signal(str(tmp_path / "a.wav"), None, None, 16_000).numpy()
+    np.testing.assert_array_equal(audio.resample(samples_S, from_hz, 16_000), trained_S)
+
+
+def test_a_filter_that_would_fill_the_memory_is_refused():
+    with pytest.raises(SERError, match="from 44099 Hz to 16000 Hz: .* a factor of 1"):
+        audio.resampler(44_099, 16_000)

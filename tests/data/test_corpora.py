@@ -81,10 +81,7 @@ def emotions_of(data):
 
 
 def test_the_cards_default_source_or_the_chosen_one(corpus):
-    labels = {
-        "intended": annotation("anger"),
-        "rated_voice": annotation("neutral"),
-    }
+    labels = {"intended": annotation("anger"), "rated_voice": annotation("neutral")}
     label = corpus([labels, intended("sadness")])
     data = label()
     assert emotions_of(data) == {"u0": "anger", "u1": "sadness"}
@@ -93,12 +90,9 @@ def test_the_cards_default_source_or_the_chosen_one(corpus):
     assert emotions_of(data) == {"u0": "neutral"}
     assert data.left_out == {"without rated_voice label": 1}
     assert data.rows["made_u0"]["label_source"] == "rated_voice"
-
-
-def test_an_unknown_source(corpus):
     match = "Bad label source of made 'rated_face'; expected one of: rated_voice, intended"
     with pytest.raises(SERError, match=match):
-        corpus([intended("anger")])({"label_source": "rated_face"})
+        label({"label_source": "rated_face"})
 
 
 def test_where_keeps_and_names(corpus):
@@ -109,9 +103,6 @@ def test_where_keeps_and_names(corpus):
     assert data.left_out == {}
     with pytest.raises(SERError, match="made_other .*none .*other.*gender is female or"):
         label({"where": {"gender": "other"}})
-
-
-def test_where_knows_the_manifests_fields():
     with pytest.raises(SERError, match="Bad field in where 'langauge'; .*: language"):
         CorpusSetting("made", where={"langauge": "eng"})
 
@@ -159,8 +150,6 @@ def test_classes_are_merged_and_the_rest_counted(corpus):
     assert data.left_out == {"labelled fear": 2, "labelled boredom": 1, "without agreement": 1}
     assert len(data.rows) + sum(data.left_out.values()) == len(found)
 
-
-def test_nothing_left_says_why(corpus):
     match = r"No utterance of made has the label .* \(2 labelled fear, 1 without agreement\)"
     with pytest.raises(SERError, match=match):
         corpus([intended("fear"), intended("fear"), intended()])()
@@ -220,8 +209,6 @@ def test_vad_required_keeps_every_rated_utterance(corpus, tmp_path):
     assert (rows["made_u3"]["valence"], rows["made_u3"]["arousal"]) == (None, None)
     assert (rows["made_u4"]["valence"], rows["made_u4"]["arousal"]) == (2.0, None)
 
-
-def test_vad_required_of_prototypes_needs_a_point(corpus):
     label = corpus([intended("other"), intended("fear"), intended()])
     data = label(vad_source="prototypes", required_label="vad")
     assert list(data.rows) == ["made_u1"]

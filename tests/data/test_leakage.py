@@ -21,25 +21,17 @@ def splits(tmp_path):
     return tmp_path / "splits.json"
 
 
-def entry(name, **facts):
-    unknown = dict.fromkeys(("start", "stop", "speaker", "gender", "group", "split", "text"))
-    return {
-        "wav": "{data_root}/" + name + ".wav",
-        **unknown,
-        "duration": 1.0,
-        "sample_rate": 16000,
-        "corpus": "made",
-        "language": "eng",
-        "labels": {},
-        **facts,
-    }
-
-
 @pytest.fixture
 def manifest(tmp_path):
+    unknown = dict.fromkeys(("start", "stop", "speaker", "gender", "group", "split", "text"))
+    facts = {**unknown, "corpus": "made", "language": "eng", "labels": {}}
+    facts |= {"duration": 1.0, "sample_rate": 16000}
+
     def manifest(ids, name="made", **card):
         path = tmp_path / f"{name}.json"
-        path.write_text(json.dumps({i: entry(i) for i in ids}))
+        path.write_text(
+            json.dumps({i: {"wav": f"{{data_root}}/{i}.wav", **facts} for i in ids})
+        )
         if card:
             path.with_suffix(".card.json").write_text(json.dumps(card))
         return path
@@ -53,13 +45,10 @@ def test_a_text_file_from_elsewhere(tmp_path):
     assert read_ids(str(path)) == ["b", "a"]
 
 
-def test_a_manifest_gives_all_its_ids(manifest):
+def test_a_manifest_gives_all_its_ids_and_a_split_those_of_a_part(manifest, splits):
     assert read_ids(str(manifest("ba"))) == ["b", "a"]
-
-
-@pytest.mark.parametrize("part, ids", [("train", ["a", "b"]), ("made", ["c"]), ("far", ["d"])])
-def test_a_part_of_a_split(splits, part, ids):
-    assert read_ids(f"{splits}:{part}") == ids
+    for part, ids in (("train", ["a", "b"]), ("made", ["c"]), ("far", ["d"])):
+        assert read_ids(f"{splits}:{part}") == ids
 
 
 @pytest.mark.parametrize(
@@ -75,12 +64,9 @@ def test_a_split_without_such_a_part(splits, part, match):
         read_ids(f"{splits}{part}")
 
 
-def test_a_part_of_what_is_no_split(manifest):
+def test_what_is_no_list(tmp_path, manifest):
     with pytest.raises(SERError, match=r"Bad split .*made\.json: it has no test sets"):
         read_ids(f"{manifest('a')}:train")
-
-
-def test_what_is_no_list(tmp_path):
     (tmp_path / "empty.txt").write_text("# nothing\n")
     (tmp_path / "sound.wav").write_bytes(b"RIFF\xff\xfe")
     for name, match in [
@@ -113,28 +99,21 @@ def test_the_data_folder_that_the_card_notes(tmp_path, manifest):
     assert wavs == {"a": str(tmp_path / "a.wav"), "b": None, "c": None, "d": None}
 
 
-def test_data_folders_that_do_not_fit(tmp_path, manifest):
+def test_manifests_and_folders_that_do_not_fit(tmp_path, manifest):
     paths = [manifest(i, i) for i in "abc"]
     with pytest.raises(SERError, match="Found 2 data folders for 3 manifests; expected one"):
         read_manifests(paths, [tmp_path, tmp_path])
     with pytest.raises(SERError, match="No folder .*gone with the audio of .*a.json"):
         read_manifests(paths, [tmp_path / "gone"])
-
-
-def test_two_manifests_with_one_id(manifest):
     with pytest.raises(SERError, match=r"other\.json repeats ids of another manifest: b\."):
         read_manifests([manifest("ab"), manifest("bc", "other")], [])
 
 
-def test_entries_in_the_order_of_the_list(tmp_path, manifest):
+def test_entries_in_the_order_of_the_list_and_unknown_ids_are_counted(tmp_path, manifest):
     (tmp_path / "ids.txt").write_text("b\na\n")
     known = read_manifests([manifest("abc")], [])
     assert list(entries_of(str(tmp_path / "ids.txt"), known)) == ["b", "a"]
-
-
-def test_unknown_ids_are_named_and_counted(tmp_path, manifest):
     (tmp_path / "ids.txt").write_text("\n".join(["a", *(f"x{n}" for n in range(7))]))
-    known = read_manifests([manifest("abc")], [])
     match = (
         r"7 of 8 ids of .*ids\.txt are in no manifest: x0, x1, x2, x3, x4 and 2 more; "
         "ids there look like a"

@@ -1,6 +1,5 @@
 """Manifests: written for SpeechBrain, read back as they were."""
 
-import copy
 import hashlib
 import json
 
@@ -20,19 +19,9 @@ from ser_brain.data.manifest import (
 
 
 def card(**changes):
-    facts = {
-        "name": "mine",
-        "title": "Mine",
-        "version": "1",
-        "licence": "none",
-        "citation": "none",
-        "languages": ("eng",),
-        "style": "acted",
-        "emotions": {"A": "anger"},
-        "sources": ("consensus", "intended"),
-        "layout": "*.wav",
-    }
-    return CorpusCard(**{**facts, **changes})
+    said = dict.fromkeys(("title", "version", "licence", "citation", "style", "layout"), "none")
+    facts = {"languages": ("eng",), "sources": ("consensus", "intended"), **changes}
+    return CorpusCard(name="mine", emotions={"A": "anger"}, **said, **facts)
 
 
 def entry(**facts):
@@ -47,8 +36,6 @@ def test_an_entry_has_every_key_and_null_for_the_unknown():
     unknown = {"start", "stop", "speaker", "gender", "group", "split", "text"}
     assert {key for key, value in found.items() if value is None} == unknown
 
-
-def test_facts_of_an_entry():
     found = entry(speaker="01", group="s1", gender="female")
     assert (found["speaker"], found["group"]) == ("mine_01", "mine_s1")
     assert entry()["language"] == "eng" and entry(language="deu")["language"] == "deu"
@@ -76,20 +63,15 @@ def test_braces_survive_our_reader_and_speechbrains(tmp_path, text):
         assert one["wav"] == f"/data/{text}.wav"
 
 
-def test_the_card_goes_with_the_manifest(tmp_path):
+def test_the_card_goes_with_a_manifest_of_one_line_per_utterance(tmp_path):
+    entries = {"mine_x": entry(), "mine_y": entry(text="a\nb")}
     content = card(vad_scale=(1.0, 5.0)).as_dict()
-    path = manifest.write_manifest(tmp_path, "mine", {"mine_x": entry()}, content)
-    assert path == tmp_path / "mine.json"
+    path = manifest.write_manifest(tmp_path, "mine", entries, content)
+    assert path == tmp_path / "mine.json" and len(path.read_text().splitlines()) == 4
+    assert json.loads(path.read_text()) == entries
     found = manifest.read_card(path)
     assert found["default_source"] == "consensus" and found["vad_scale"] == [1.0, 5.0]
     assert found["manifest_sha256"] == manifest.read_manifest(path).sha256
-
-
-def test_one_line_per_utterance_and_no_nan(tmp_path):
-    entries = {"mine_x": entry(), "mine_y": entry(text="a\nb")}
-    path = manifest.write_manifest(tmp_path, "mine", entries, {})
-    assert len(path.read_text().splitlines()) == 4
-    assert json.loads(path.read_text()) == entries
     manifest.write_manifest(tmp_path, "mine", {}, {})
     assert manifest.read_manifest(path).entries == {}
     with pytest.raises(ValueError, match="not JSON compliant"):
@@ -138,12 +120,8 @@ SOUND = {
         "intended": {"emotion": "anger", "raw": "W", "vad": {"valence": 2, "arousal": None}}
     },
 }
-CARD = {
-    "name": "made",
-    "sources": ["intended"],
-    "default_source": "intended",
-    "vad_scale": [1, 5],
-}
+CARD = {"name": "made", "sources": ["intended"], "default_source": "intended"}
+CARD["vad_scale"] = [1, 5]
 NAN, INFINITE = float("nan"), float("inf")
 HUGE = 10**400  # Python makes no float of it
 
@@ -206,24 +184,21 @@ def test_other_bad_entries(tmp_path, entry, message):
         read_manifest(written(tmp_path, entry))
 
 
-def test_a_manifest_that_is_not_a_mapping(tmp_path):
+def test_a_manifest_that_is_edited_or_not_a_mapping_is_refused(tmp_path):
+    path = written(tmp_path, card={**CARD, "manifest_sha256": "0"})
+    with pytest.raises(SERError, match='made.json is not as it was written.*: "[0-9a-f]{64}"'):
+        read_manifest(path)
     (tmp_path / "m.json").write_text("[]")
     with pytest.raises(SERError, match="expected a JSON object"):
         read_manifest(tmp_path / "m.json")
 
 
-def test_an_edited_manifest_is_refused_until_the_edit_is_accepted(tmp_path):
-    path = written(tmp_path, card={**CARD, "manifest_sha256": "0"})
-    with pytest.raises(SERError, match='made.json is not as it was written.*: "[0-9a-f]{64}"'):
-        read_manifest(path)
-
-
 def test_nesting_without_end(tmp_path):
-    deep = copy.deepcopy(SOUND)
     nested = {}
     for _ in range(600):
         nested = {"a": nested}
-    deep["labels"]["intended"]["more"] = nested
+    label = {**SOUND["labels"]["intended"], "more": nested}
+    deep = {**SOUND, "labels": {"intended": label}}
     with pytest.raises(SERError, match="nested too deep|Cannot read the manifest"):
         read_manifest(written(tmp_path, deep))
 

@@ -2,8 +2,7 @@
 
 import pytest
 
-from data_prep.iemocap import Turn, read_evaluation
-from ser_brain.data.manifest import Problem
+from data_prep.iemocap import read_evaluation
 
 DIALOG = "Ses01F_impro01"
 EVALUATION = """% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]
@@ -52,13 +51,12 @@ def iemocap(tmp_path, wav):
 
 
 def labels_of(result, name):
-    return result.manifest("iemocap")[f"iemocap_{DIALOG}_{name}"]["labels"]
+    return result.manifest[f"iemocap_{DIALOG}_{name}"]["labels"]
 
 
 def test_speaker_session_and_text(iemocap, run):
     result = run("iemocap", iemocap)
-    assert result.code == 0
-    manifest = result.manifest("iemocap")
+    manifest = result.manifest
     assert list(manifest) == [f"iemocap_{DIALOG}_{name}" for name in NAMES]
     woman, man = manifest[f"iemocap_{DIALOG}_F000"], manifest[f"iemocap_{DIALOG}_M001"]
     assert (woman["speaker"], woman["gender"]) == ("iemocap_Ses01F", "female")
@@ -108,48 +106,47 @@ def test_no_agreement_is_null_and_off_scale_ratings_are_named(iemocap, run):
     assert consensus["raters_vad"]["E3"]["valence"] is None  # left blank: no fault
     assert consensus["raters_vad"]["E4"]["arousal"] is None
     at = f"Session1/dialog/EmoEvaluation/{DIALOG}.txt"
-    assert result.card("iemocap")["left_out"] == {
+    assert result.card["left_out"] == {
         "arousal off the scale of 1 to 5": [f"{at}:12", f"{at}:18"]
     }
-    assert result.card("iemocap")["vad_scale"] == [1.0, 5.0]
-    assert result.card("iemocap")["default_source"] == "consensus"
+    assert result.card["vad_scale"] == [1.0, 5.0]
+    assert result.card["default_source"] == "consensus"
 
 
 def test_audio_that_is_not_there_or_has_no_label_stops(iemocap, run, error, wav):
     sentences = iemocap / "Session1" / "sentences" / "wav" / DIALOG
     (sentences / f"{DIALOG}_M001.wav").unlink()
     wav(sentences / f"{DIALOG}_M099.wav")
-    message = error(run("iemocap", iemocap))
+    message = error("iemocap", iemocap)
     path = f"Session1/sentences/wav/{DIALOG}/{DIALOG}"
     assert "2 of 4 utterances cannot be used" in message
     assert f"1 missing: {path}_M001.wav" in message
     assert f"1 without a label: {path}_M099.wav" in message
     assert "--allow_partial" in message
     result = run("iemocap", iemocap, "--allow_partial")
-    assert result.code == 0 and len(result.manifest("iemocap")) == 2
-    assert result.card("iemocap")["left_out"]["missing"] == [f"{path}_M001.wav"]
+    assert len(result.entries) == 2
+    assert result.card["left_out"]["missing"] == [f"{path}_M001.wav"]
 
 
 def test_macos_files_and_official_folders(iemocap, run):
     evaluations = iemocap / "Session1" / "dialog" / "EmoEvaluation"
     (evaluations / f"._{DIALOG}.txt").write_bytes(b"\0\5\26\7\xff\xfe[")
     (evaluations / "copy").mkdir()
-    result = run("iemocap", iemocap)
-    assert result.code == 0
-    left_out = result.card("iemocap")["left_out"]
+    left_out = run("iemocap", iemocap).card["left_out"]
     assert left_out["macOS ._ file"] == [f"Session1/dialog/EmoEvaluation/._{DIALOG}.txt"]
     assert left_out["stray folder"] == ["Session1/dialog/EmoEvaluation/copy"]
 
 
-def test_a_lost_label_line_costs_one_utterance(iemocap, run, error):
-    file = iemocap / "Session1" / "dialog" / "EmoEvaluation" / f"{DIALOG}.txt"
+def test_a_lost_label_line_costs_one_utterance_and_an_empty_file_all(iemocap, error):
+    file = iemocap / f"Session1/dialog/EmoEvaluation/{DIALOG}.txt"
+    name = file.relative_to(iemocap)
     file.write_text(EVALUATION.replace("\tneu\t[2.5000, 2.5000, 2.0000]", "\tne"))
-    result = run("iemocap", iemocap)
-    message = error(result)
+    message = error("iemocap", iemocap)
     assert "1 of 3 utterances" in message and f"{DIALOG}_F000.wav" in message
-    assert (
-        f"1 unreadable label line: Session1/dialog/EmoEvaluation/{DIALOG}.txt:3" in result.err
-    )
+    assert f"1 unreadable label line: {name}:3" in message
+    file.write_text("")
+    message = error("iemocap", iemocap)
+    assert "3 without a label" in message and f"1 empty label file: {name}" in message
 
 
 @pytest.mark.parametrize(
@@ -165,8 +162,7 @@ def test_a_lost_label_line_costs_one_utterance(iemocap, run, error):
 def test_broken_rater_lines_are_named_and_the_turn_kept(tmp_path, line, kind):
     file = tmp_path / "e.txt"
     file.write_text(f"[1.0 - 2.0]\tSes01F_impro01_F000\thap\t[, x, 3]\n{line}\n")
-    turn, *_ = [item for item in read_evaluation(file, "e.txt") if isinstance(item, Turn)]
-    problems = [item for item in read_evaluation(file, "e.txt") if isinstance(item, Problem)]
+    *problems, turn = read_evaluation(file, "e.txt")
     assert turn.consensus == "hap"
     assert turn.vad == {"valence": None, "arousal": None, "dominance": 3.0}
     assert [(p.kind, p.path) for p in problems] == [
@@ -175,14 +171,6 @@ def test_broken_rater_lines_are_named_and_the_turn_kept(tmp_path, line, kind):
     ]
 
 
-def test_an_empty_label_file_is_named(iemocap, run, error):
-    (iemocap / "Session1" / "dialog" / "EmoEvaluation" / f"{DIALOG}.txt").write_text("")
-    result = run("iemocap", iemocap)
-    assert "3 without a label" in error(result)
-    assert f"1 empty label file: Session1/dialog/EmoEvaluation/{DIALOG}.txt" in result.err
-
-
 def test_a_wrong_folder_is_named_with_the_right_one(iemocap, run, error):
-    message = error(run("iemocap", iemocap.parent))
-    assert "no utterance under" in message and "Session1/sentences/wav/" in message
-    assert message.endswith(f"Did you mean {iemocap}?")
+    message = error("iemocap", iemocap.parent)
+    assert "no utterance under" in message and message.endswith(f"Did you mean {iemocap}?")

@@ -9,7 +9,6 @@ from ser_brain.models.pooling import POOLINGS, Pooling
 from tests.inference.tiny_models import model_and_config
 from tests.models.test_encoders import FAMILIES, clips, padded, tiny
 
-
 SEVERAL = [(f, "all") for f in FAMILIES if f != "compact"] + [("whisper", [2, 0])]
 
 
