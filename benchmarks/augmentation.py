@@ -114,7 +114,7 @@ def embedded(name: str, clips, encoder, cache: Path) -> dict[str, np.ndarray]:
         if not file.is_file():
             made = Augmentation(settings, seed, RATE_HZ, limits, talkers)
             np.save(file, embeddings(clips, encoder, made, number, file.stem))
-        found[kind] = np.load(file)
+        found[kind] = np.load(file, allow_pickle=False)
     return found
 
 

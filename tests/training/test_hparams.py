@@ -24,6 +24,8 @@ EXPERIMENTS = sorted(
     for p in HPARAMS.rglob("*.yaml")
     if p.name not in ("base.yaml", "shared.yaml")
 )
+# What only probes have: how their heads are solved, and what stands before them.
+PROBE = {"standardizer", "emotion_classifier", "weight_decays", "number_of_decays"}
 HEADS = {
     "classification": {"emotion_head"},
     "regression": {"va_head"},
@@ -44,7 +46,7 @@ def test_all_three_experiments_in_every_folder():
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_key_is_one_of_the_base(name):
     merged = split_keys(read_settings(HPARAMS / name), name)  # Raises for an unknown key.
-    assert list(merged) == list(BASE)
+    assert set(merged) == set(BASE) | (PROBE if name.startswith("probe/") else set())
     for key in ("experiment", "brain"):
         assert "null" not in merged[key]
 
@@ -57,12 +59,15 @@ def test_every_shared_file_is_extended():
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_experiment_builds_with_a_compact_encoder(name, tmp_path):
-    settings = load(name, tmp_path, encoder_source="compact")
+    probe = name.startswith("probe/")
+    layer = {"layer": "last"} if probe else {}
+    settings = load(name, tmp_path, encoder_source="compact", **layer)
     experiment = Path(name).stem
     assert settings["experiment"] == experiment
     assert issubclass(settings["brain"], SERBrain)
     assert settings["brain"].__module__ == f"recipes.{experiment}"
-    assert set(settings["modules"]) == {"encoder", "pool"} | HEADS[experiment]
+    around = {"encoder", "pool", *(["standardizer"] if probe else [])}
+    assert set(settings["modules"]) == around | HEADS[experiment]
     losses = {"emotion_head": "nll", "va_head": "mse"}
     assert set(settings["loss_weights"]) == {losses[head] for head in HEADS[experiment]}
     assert (
@@ -113,7 +118,9 @@ def test_iemocap_is_study_1(tmp_path, experiment, required, losses, metric, bias
     name = f"iemocap/{experiment}.yaml"
     asked = split_keys(read_settings(HPARAMS / name), name)["encoder_source"]
     assert yaml.safe_load(asked)["encoder_source"] == "facebook/wav2vec2-base"
-    settings = load(name, tmp_path, encoder_source="compact")
+    probe = name.startswith("probe/")
+    layer = {"layer": "last"} if probe else {}
+    settings = load(name, tmp_path, encoder_source="compact", **layer)
     expected = {
         "batch_size": 4,
         "batching": "random",
@@ -219,4 +226,4 @@ def test_every_key_is_read_by_code_or_by_another_key():
 
 def test_every_key_that_code_reads_is_there():
     for pattern in _code():
-        assert any(re.fullmatch(pattern, key) for key in BASE), f"base.yaml lacks {pattern}"
+        assert any(re.fullmatch(pattern, key) for key in [*BASE, *PROBE]), pattern
