@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 
 from huggingface_hub import (
     CommitOperationAdd,
@@ -24,10 +23,9 @@ from huggingface_hub.errors import RepositoryNotFoundError
 from huggingface_hub.utils.sha import git_hash
 
 from ser_brain.core.errors import SERError
-from ser_brain.core.hub import first_line, status_of
+from ser_brain.core.hub import endpoint, first_line, status_of
 from ser_brain.core.log import get_logger
-from ser_brain.publishing.contents import NAMES, RESULTS, PublishedFile, UploadPlan
-from ser_brain.publishing.hub_address import endpoint
+from ser_brain.publishing.contents import PublishedFile, UploadPlan, is_of_model
 
 logger = get_logger(__name__)
 LARGE = (".onnx", ".safetensors")  # what a hub stores apart from a repository's history
@@ -41,7 +39,6 @@ class Published:
     ----------
     url : str
         Of the repository.
-    private : bool
     commit : str
         That contains the model.
     sent, removed : list of str
@@ -63,18 +60,10 @@ class Published:
 
 @dataclass(frozen=True)
 class Changes:
-    """How a folder differs from a commit.
+    """How a folder differs from a commit."""
 
-    Attributes
-    ----------
-    sent : list of PublishedFile
-        New or with other content.
-    removed : list of str
-        Model files and results of the commit that the folder lacks: of an older model.
-    """
-
-    sent: list[PublishedFile] = field(default_factory=list)
-    removed: list[str] = field(default_factory=list)
+    sent: list[PublishedFile] = field(default_factory=list)  # new, or with other content
+    removed: list[str] = field(default_factory=list)  # what an older model left there
 
     def __bool__(self) -> bool:
         return bool(self.sent or self.removed)
@@ -83,10 +72,7 @@ class Changes:
 def publish(plan: UploadPlan) -> Published:
     """Create the repository if it is missing, commit or propose the files, and tag.
 
-    Raises
-    ------
-    SERError
-        If it fails, with the steps that were done.
+    The error of a failure says which steps were done.
     """
     api = _connect()
     done: list[str] = []
@@ -96,21 +82,25 @@ def publish(plan: UploadPlan) -> Published:
         changes = _changes(api, plan, head)
         tagged = _is_tagged(api, plan, head, changes)
         pull_request = None
-        if changes and plan.pull_request:
-            found = _same_pull_request(api, plan)
-            if found is not None:
-                changes, pull_request = Changes(), found.url
-                head = api.model_info(plan.repo_id, revision=found.git_reference).sha
+        same = _same_pull_request(api, plan) if changes and plan.pull_request else None
+        if same is not None:
+            changes, pull_request = Changes(), same.url
+            head = api.model_info(plan.repo_id, revision=same.git_reference).sha
         if changes:
             head, pull_request = _commit(api, plan, head, changes, done)
             _require_arrived(api, plan, head)
         if plan.tag and not tagged:
             api.create_tag(plan.repo_id, tag=plan.tag, revision=head)
             done.append(f"tagged {head[:12]} {plan.tag}")
-    url = f"{api.endpoint}/{plan.repo_id}"
-    sent = [file.name for file in changes.sent]
-    private = bool(repository.private)
-    return Published(url, private, head, sent, changes.removed, pull_request, done)
+    return Published(
+        f"{api.endpoint}/{plan.repo_id}",
+        bool(repository.private),
+        head,
+        [file.name for file in changes.sent],
+        changes.removed,
+        pull_request,
+        done,
+    )
 
 
 def _connect() -> HfApi:
@@ -136,10 +126,7 @@ def _connect() -> HfApi:
 
 @contextmanager
 def _explained(repo_id: str, address: str, done: list[str]) -> Iterator[None]:
-    """Turn any failure into a SERError that reports the steps done so far.
-
-    The chain of errors is cut, since the library's errors might quote the token.
-    """
+    """Turn any failure into a SERError that reports the steps done so far."""
     try:
         yield
     except SERError:
@@ -147,6 +134,7 @@ def _explained(repo_id: str, address: str, done: list[str]) -> Iterator[None]:
     except Exception as error:  # Of the library, of its transport, and wrappers of both.
         reason = _reason(error, repo_id, address)
         so_far = "; ".join(done) or "nothing"
+        # Without the chain of errors, since the library's might quote the token.
         raise SERError(
             f"{reason} Done so far: {so_far}. The same command continues from there."
         ) from None
@@ -198,8 +186,7 @@ def _changes(api: HfApi, plan: UploadPlan, revision: str) -> Changes:
     found = api.list_repo_tree(plan.repo_id, recursive=True, revision=revision)
     there = {file.path: file for file in found if isinstance(file, RepoFile)}
     sent = [file for file in plan.files if not _is_same(file, there.pop(file.name, None))]
-    older = [name for name in there if name in NAMES or fnmatchcase(name, RESULTS)]
-    return Changes(sent, sorted(older))
+    return Changes(sent, sorted(name for name in there if is_of_model(name)))
 
 
 def _is_same(file: PublishedFile, there: RepoFile | None) -> bool:
@@ -212,18 +199,15 @@ def _is_same(file: PublishedFile, there: RepoFile | None) -> bool:
 
 def _is_tagged(api: HfApi, plan: UploadPlan, head: str, changes: Changes) -> bool:
     """Whether the tag is at the right commit; refuse a tag that is at another."""
-    if plan.tag is None:
-        return False
-    tags = {tag.name: tag.target_commit for tag in api.list_repo_refs(plan.repo_id).tags}
-    if plan.tag not in tags:
-        return False
-    if changes or tags[plan.tag] != head:
+    tags = api.list_repo_refs(plan.repo_id).tags if plan.tag else []
+    (commit,) = [tag.target_commit for tag in tags if tag.name == plan.tag] or [None]
+    if commit is not None and (changes or commit != head):
         raise SERError(
-            f"Tag {plan.tag} of {plan.repo_id} is at commit {tags[plan.tag][:12]}, and this "
+            f"Tag {plan.tag} of {plan.repo_id} is at commit {commit[:12]}, and this "
             f"model {'would be another' if changes else f'is at {head[:12]}'}. A tag is not "
             "moved, since others rely on it: choose another --tag. Nothing was sent."
         )
-    return True
+    return commit is not None
 
 
 def _same_pull_request(api: HfApi, plan: UploadPlan) -> Discussion | None:

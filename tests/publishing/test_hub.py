@@ -7,9 +7,9 @@ import pytest
 
 from ser_brain.__main__ import main
 from ser_brain.core.errors import SERError
+from ser_brain.core.hub import choose_storage, endpoint
 from ser_brain.publishing.contents import plan_upload, read_contents
 from ser_brain.publishing.hub import publish as publish_plan
-from ser_brain.publishing.hub_address import choose_storage, endpoint
 from tests.publishing.hub_repository import Repository, regular
 from tests.publishing.hub_server import TOKEN
 
