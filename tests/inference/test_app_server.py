@@ -12,7 +12,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from ser_brain.__main__ import main
-from ser_brain.inference.app.access import PageGuard
+from ser_brain.inference.app.web import PageGuard
 
 pytest.importorskip("gradio", reason="gradio is not installed")
 PATH = "/gradio_api/upload"
