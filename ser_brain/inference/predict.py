@@ -96,24 +96,13 @@ def _row(segment: Segment, scores: Scores, recognizer: EmotionRecognizer) -> dic
 
 @dataclass
 class Chunk:
-    """Segments of one file or several that are scored and written together.
+    """Segments of one file or several that are scored and written together."""
 
-    Attributes
-    ----------
-    items : list of Segment or Skipped
-        In the order of the files and of time.
-    finished : list of Path
-        Files that end in it, except for those that could not be used at all.
-    unfinished : (Path, int) or None
-        The file it ends in, and how many of its segments have been handled so far.
-    bytes_read : float
-        Of all files, up to its end.
-    """
-
-    items: list[Segment | Skipped] = field(default_factory=list)
-    finished: list[Path] = field(default_factory=list)
+    items: list[Segment | Skipped] = field(default_factory=list)  # in order of file and time
+    finished: list[Path] = field(default_factory=list)  # files that end in it and were usable
+    # The file it ends in, and how many of its segments have been handled so far.
     unfinished: tuple[Path, int] | None = None
-    bytes_read: float = 0.0
+    bytes_read: float = 0.0  # of all files, up to its end
 
     @property
     def segments(self) -> list[Segment]:

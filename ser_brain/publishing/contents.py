@@ -51,29 +51,16 @@ class PublishedFile:
 
 @dataclass(frozen=True)
 class UploadPlan:
-    """A model folder that has been checked, and where it goes.
-
-    Attributes
-    ----------
-    public : bool
-        Whether the repository may be public. A new one becomes public or private accordingly.
-    pull_request : bool
-        Propose the files in a pull request instead of committing them to ``main``.
-    tag : str or None
-        A name for the commit.
-    skipped : list of str
-        What else the folder contains. A folder that is skipped whole is one entry ending in
-        ``/``.
-    """
+    """A model folder that has been checked, and where it goes."""
 
     folder: Path
     repo_id: str
-    public: bool
-    pull_request: bool
-    tag: str | None
+    public: bool  # whether the repository may be public; a new one is made so
+    pull_request: bool  # propose the files instead of committing them to main
+    tag: str | None  # a name for the commit
     message: str
     files: list[PublishedFile]
-    skipped: list[str]
+    skipped: list[str]  # what else the folder contains; a folder skipped whole ends in "/"
 
     @property
     def size(self) -> int:

@@ -33,29 +33,15 @@ LARGE = (".onnx", ".safetensors")  # what a hub stores apart from a repository's
 
 @dataclass(frozen=True)
 class Published:
-    """Where a model is now.
+    """Where a model is now."""
 
-    Attributes
-    ----------
-    url : str
-        Of the repository.
-    commit : str
-        That contains the model.
-    sent, removed : list of str
-        Files that the commit changed; both empty if the hub had the model already.
-    pull_request : str or None
-        Its address.
-    done : list of str
-        The steps taken, in order.
-    """
-
-    url: str
+    url: str  # of the repository
     private: bool
-    commit: str
-    sent: list[str]
+    commit: str  # that contains the model
+    sent: list[str]  # files that the commit changed; none if the hub had the model already
     removed: list[str]
-    pull_request: str | None
-    done: list[str]
+    pull_request: str | None  # its address
+    done: list[str]  # the steps taken, in order
 
 
 @dataclass(frozen=True)
@@ -132,30 +118,22 @@ def _explained(repo_id: str, address: str, done: list[str]) -> Iterator[None]:
     except SERError:
         raise
     except Exception as error:  # Of the library, of its transport, and wrappers of both.
-        reason = _reason(error, repo_id, address)
+        reasons = {
+            401: f"{address} does not accept the token (401): log in again with "
+            "`hf auth login`, and check HF_TOKEN, which takes precedence.",
+            403: f"The token may not do this in {repo_id} (403: {first_line(error)}). You need "
+            "a token with write permission and the right to write in "
+            f"{repo_id.partition('/')[0]!r}; --pr needs only the right to read.",
+            412: f"Somebody else changed {repo_id} meanwhile (412); nothing was overwritten.",
+        }
+        stopped = f"Publishing to {repo_id} at {address} stopped: "
+        stopped += f"{first_line(error).rstrip('.')}."
+        reason = reasons.get(status_of(error), stopped)
         so_far = "; ".join(done) or "nothing"
         # Without the chain of errors, since the library's might quote the token.
         raise SERError(
             f"{reason} Done so far: {so_far}. The same command continues from there."
         ) from None
-
-
-def _reason(error: Exception, repo_id: str, address: str) -> str:
-    status = status_of(error)
-    if status == 401:
-        return (
-            f"{address} does not accept the token (401): log in again with `hf auth login`, "
-            "and check HF_TOKEN, which takes precedence."
-        )
-    if status == 403:
-        return (
-            f"The token may not do this in {repo_id} (403: {first_line(error)}). You need a "
-            f"token with write permission and the right to write in "
-            f"{repo_id.partition('/')[0]!r}; --pr needs only the right to read."
-        )
-    if status == 412:
-        return f"Somebody else changed {repo_id} meanwhile (412); nothing was overwritten."
-    return f"Publishing to {repo_id} at {address} stopped: {first_line(error).rstrip('.')}."
 
 
 def _open_repository(api: HfApi, plan: UploadPlan, done: list[str]) -> ModelInfo:

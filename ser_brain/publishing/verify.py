@@ -50,21 +50,11 @@ SPLIT = {
 
 @dataclass(frozen=True)
 class Check:
-    """One result.
+    """One result."""
 
-    Attributes
-    ----------
-    item : str
-        What was checked, as a path in the folder or in words.
-    state : str
-        ``OK``, ``DIFFERS`` or ``not checked``.
-    reason : str
-        What differs, or why it was not checked.
-    """
-
-    item: str
-    state: str
-    reason: str = ""
+    item: str  # what was checked, as a path in the folder or in words
+    state: str  # OK, DIFFERS or UNCHECKED
+    reason: str = ""  # what differs, or why it was not checked
 
 
 def verify(folder: str | Path, manifest_folder: str | Path | None = None) -> list[Check]:

@@ -14,7 +14,7 @@ import gradio as gr
 
 from ser_brain.core.errors import SERError
 from ser_brain.data.labels import rescale
-from ser_brain.inference.app.plots import course_figure, how_scored, plane_figure
+from ser_brain.inference.app.plots import course_figure, plane_figure
 from ser_brain.inference.app.result import (
     ScoredRecording,
     nearest_words,
@@ -148,7 +148,7 @@ def result_html(scored: ScoredRecording) -> str:
         "app_result.html",
         scripts=(),
         scored=scored,
-        how_scored=how_scored(scored),
+        how_scored=scored.how,
         bars=_bars(scored),
         point=_point(scored),
         plane=plane_figure(scored),

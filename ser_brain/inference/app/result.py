@@ -46,37 +46,33 @@ REASONS = {
 
 @dataclass(frozen=True)
 class ScoredRecording:
-    """A model's scores for one recording.
-
-    Attributes
-    ----------
-    model, name : str
-        Of the model; of the file, without folder.
-    window_s : float or None
-        Length of the windows; None if it was scored as one clip.
-    rows : list of dict
-        Those of ``ser predict``, at least one; keys are ``columns``.
-    skipped : list of Skipped
-        Parts without a score.
-    notes : list of str
-        What a reader should know about the way it was scored.
-    """
+    """A model's scores for one recording."""
 
     model: str
-    name: str
+    name: str  # of the file, without folder
     duration_s: float
-    window_s: float | None
+    window_s: float | None  # None if it was scored as one clip
     columns: list[str]
-    rows: list[dict]
-    skipped: list[Skipped]
+    rows: list[dict]  # those of ser predict, at least one
+    skipped: list[Skipped]  # parts without a score
     emotions: list[str]
     va_range: Sequence[float] | None
-    notes: list[str]
+    notes: list[str]  # what a reader should know about the way it was scored
 
     @property
     def hop_s(self) -> float | None:
         """From the start of one window to that of the next."""
         return _hop(self.window_s)
+
+    @property
+    def how(self) -> str:
+        """How it was cut, in words."""
+        if self.window_s is None:
+            return "scored as one clip"
+        if len(self.rows) == 1:
+            return "scored as one window"
+        each = f"{self.window_s:g} s, one every {self.hop_s:g} s"
+        return f"scored in {len(self.rows):,} windows of {each}"
 
     @property
     def probs_NC(self) -> np.ndarray | None:
