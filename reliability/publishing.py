@@ -14,8 +14,7 @@ import huggingface_hub.constants as constants
 
 from ser_brain.__main__ import main as ser
 from ser_brain.publishing.contents import read_contents
-from tests.publishing.hub_repository import Repository
-from tests.publishing.hub_server import TOKEN, Hub
+from tests.publishing.hub import TOKEN, Hub, Repository
 
 NAME, TAG = "lab/voice", "v1.0"
 OF_THE_HUB = ".gitattributes"  # in every repository from its first commit

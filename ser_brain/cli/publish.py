@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ser_brain.cli import Outcome
+from ser_brain.core.hub import choose_storage, endpoint
 from ser_brain.core.log import take_over
 from ser_brain.core.tables import Table, to_text
-from ser_brain.publishing.hub_address import choose_storage, endpoint
 
 if TYPE_CHECKING:
     from ser_brain.publishing.contents import UploadPlan

@@ -47,24 +47,12 @@ BATCH_SIZE = 8  # affects speed only: an embedding does not depend on its batch
 
 @dataclass(frozen=True)
 class Embedder:
-    """An encoder that makes the embeddings of one part.
+    """An encoder that makes the embeddings of one part."""
 
-    Attributes
-    ----------
-    part : str
-        ``layer 3``, ``fold 1``.
-    load : callable
-        Builds the encoder with its weights.
-    facts : dict
-        For the card: ``experiment``, ``seed``, ``protocol`` and, if one was chosen, ``layer``.
-    seen : frozenset of str
-        Ids of utterances that it was trained or validated on.
-    """
-
-    part: str
-    load: Callable[[], Encoder]
-    facts: Mapping[str, object]
-    seen: frozenset[str] = frozenset()
+    part: str  # "layer 3", "fold 1"
+    load: Callable[[], Encoder]  # builds the encoder with its weights
+    facts: Mapping[str, object]  # for the card; layer only if one was chosen
+    seen: frozenset[str] = frozenset()  # ids that it was trained or validated on
 
 
 def of_encoder(
@@ -103,17 +91,16 @@ def of_run(folder: str | Path, layers: Sequence[str | int]) -> list[Embedder]:
         seed = read_json(run / "run.json", "run description")["seed"]
         facts = {"experiment": "tuned", "seed": seed, "protocol": protocol}
         seen = frozenset([*splits["train"], *splits["valid"]])
-        if not layers:
-            embedders.append(Embedder(part, partial(_load_trained, run), facts, seen))
-        for layer in layers:
-            read = f"layer {layer}"
-            named = {**facts, "layer": read, "protocol": f"{protocol}/{read}"}
-            name = read if part == "run" else f"{part}, {read}"
-            embedders.append(Embedder(name, partial(_load_trained, run, layer), named, seen))
+        for layer in layers or [None]:
+            name, read = part, f"layer {layer}"
+            if layer is not None:
+                facts = {**facts, "layer": read, "protocol": f"{protocol}/{read}"}
+                name = read if part == "run" else f"{part}, {read}"
+            embedders.append(Embedder(name, partial(_load_trained, run, layer), facts, seen))
     return embedders
 
 
-def _load_trained(run: Path, layer: str | int | None = None) -> Encoder:
+def _load_trained(run: Path, layer: str | int | None) -> Encoder:
     brain, _ = load_run(run)
     if brain.checkpointer.recover_if_possible(min_key=brain.tested_key) is None:
         raise SERError(f"No trained checkpoint in {run}; train first.")
@@ -123,13 +110,7 @@ def _load_trained(run: Path, layer: str | int | None = None) -> Encoder:
 
 
 def at_layer(encoder: Encoder, layer: str | int) -> Encoder:
-    """The same trained encoder, read at another layer.
-
-    Raises
-    ------
-    SERError
-        If it was trained without that layer.
-    """
+    """The same trained encoder, read at another layer; an error if that was never built."""
     again = build_encoder({**encoder.settings(), "layer": layer})
     weights = encoder.state_dict()
     if not again.state_dict().keys() <= weights.keys():
@@ -147,18 +128,7 @@ def embed(
     """Write the embeddings of corpora, one part for each embedder.
 
     Utterances that a model was trained or validated on become a set of their own, named
-    ``<corpus>-train``.
-
-    Returns
-    -------
-    dict
-        Part -> set -> number of utterances.
-
-    Raises
-    ------
-    SERError
-        If the folder holds results already, or a manifest, its audio or an encoder cannot be
-        used.
+    ``<corpus>-train``. Returns part -> set -> number of utterances.
     """
     out = Path(out)
     if (out / FOLDS).exists() or (out / "predictions").exists():
@@ -230,18 +200,7 @@ def _embed_corpus(
 def embeddings_of(
     encoder: Encoder, rows: Mapping[str, dict], device: str, title: str
 ) -> dict[str, np.ndarray]:
-    """The embedding (D,) of each utterance, by id.
-
-    Parameters
-    ----------
-    encoder : Encoder
-        On ``device``, in evaluation mode.
-    rows : mapping
-        id -> row of :class:`ser_brain.data.labelling.CorpusData`.
-    device : str
-    title : str
-        Of the progress bar.
-    """
+    """The embedding (D,) of each utterance, by id; ``title`` is that of the progress bar."""
     by_length = sorted(rows, key=lambda i: rows[i]["duration"])  # batches with little padding
     dataset = make_dataset({i: rows[i] for i in by_length}, EMOTIONS, encoder.sample_rate_hz)
     loader = evaluation_loader(dataset, BATCH_SIZE, rank=0, ranks=1)

@@ -28,20 +28,11 @@ LEFT_TO_WAVEFORM = ("silent", "too short", "not a number", "not at full scale 1"
 def audio_files(inputs: Sequence[str], stdin: Iterable[str] = ()) -> list[Path]:
     """Every file that command-line arguments name, each once, in the order of the arguments.
 
-    Parameters
-    ----------
-    inputs : sequence of str
-        A file (whatever its suffix; a missing one is reported later with the unreadable ones),
-        a folder (every audio file below it), a pattern such as ``'clips/**/*.flac'`` (every
-        audio file that it matches, or below a folder that it matches), or ``-`` for paths on
-        standard input.
-    stdin : iterable of str
-        Lines, each a file or a folder.
-
-    Raises
-    ------
-    SERError
-        If a folder or a pattern leads to no audio, or nothing is named.
+    An input is a file (whatever its suffix; a missing one is reported later with the unreadable
+    ones), a folder (every audio file below it), a pattern such as ``'clips/**/*.flac'`` (every
+    audio file that it matches, or below a folder that it matches), or ``-`` for paths, each of
+    a file or a folder, on the lines of ``stdin``. A folder or a pattern that leads to no audio
+    is an error.
     """
     found = [path for text in inputs for path in _files_of(text, stdin)]
     if not found:
@@ -55,20 +46,17 @@ def _files_of(text: str, stdin: Iterable[str]) -> Iterator[Path]:
             yield from _file_or_folder(Path(line))
     elif glob.has_magic(text) and not os.path.lexists(text):
         matches = map(Path, sorted(glob.glob(text, recursive=True)))
-        yield from _audio_among(
-            [file for match in matches for file in files_below(match)], f"the pattern {text!r}"
-        )
+        files = [file for match in matches for file in _files_below(match)]
+        yield from _audio_among(files, f"the pattern {text!r}")
     else:
         yield from _file_or_folder(Path(text))
 
 
 def _file_or_folder(path: Path) -> list[Path]:
-    if not path.is_dir():
-        return [path]
-    return _audio_among(files_below(path), f"the folder {path}")
+    return _audio_among(_files_below(path), f"the folder {path}") if path.is_dir() else [path]
 
 
-def files_below(path: Path) -> list[Path]:
+def _files_below(path: Path) -> list[Path]:
     """A file itself; of a folder every file below it that is not hidden, sorted by name."""
     if not path.is_dir():
         return [path]
@@ -82,28 +70,21 @@ def files_below(path: Path) -> list[Path]:
 def _audio_among(files: Sequence[Path], where: str) -> list[Path]:
     """The files with a suffix of audio; the others are counted in the log."""
     chosen = [file for file in files if file.suffix.lower() in SUFFIXES]
-    others = [file for file in files if file.suffix.lower() not in SUFFIXES]
+    counts = Counter(file.suffix.lower() for file in files)
+    others = ", ".join(
+        f"{count} {suffix or 'without a suffix'}"
+        for suffix, count in counts.most_common()
+        if suffix not in SUFFIXES
+    )
     if not chosen:
-        found = f"found {_suffixes(others)}. " if others else ""
+        found = f"found {others}. " if others else ""
         raise SERError(
             f"No audio in {where}: {found}Expected files with {', '.join(SUFFIXES)}. Convert "
             "others (ffmpeg -i X X.wav), or name a single file, which is read by its content."
         )
     if others:
-        logger.info(f"Skipped files in {where} without a suffix of audio: {_suffixes(others)}.")
+        logger.info(f"Skipped files in {where} without a suffix of audio: {others}.")
     return chosen
-
-
-def _suffixes(files: Iterable[Path]) -> str:
-    """How many files have each suffix, the most frequent first.
-
-    Examples
-    --------
-    >>> _suffixes(map(Path, ["a.csv", "b.M4A", "c.m4a", "d"]))
-    '2 .m4a, 1 .csv, 1 without a suffix'
-    """
-    counts = Counter(file.suffix.lower() for file in files).most_common()
-    return ", ".join(f"{count} {suffix or 'without a suffix'}" for suffix, count in counts)
 
 
 @dataclass(frozen=True)
@@ -116,13 +97,7 @@ class Input:
     rate_hz: int | None = None
 
     def read(self, longest_s: float) -> tuple[np.ndarray, int]:
-        """Samples, (S,) or (S, channels), and their rate.
-
-        Raises
-        ------
-        SERError
-            If the file cannot be read or is longer than ``longest_s``.
-        """
+        """Samples, (S,) or (S, channels), and their rate."""
         if self.path is None:
             return self.samples, self.rate_hz
         try:
@@ -149,11 +124,6 @@ def clips_of(
     x: str | Path | np.ndarray | Sequence, rate_hz: int | None
 ) -> tuple[list[Input], bool]:
     """The clips in an argument of ``EmotionRecognizer.predict``, and whether it can be several.
-
-    Raises
-    ------
-    SERError
-        If ``x`` is not audio, an array has no rate, or a folder holds no audio.
 
     Examples
     --------

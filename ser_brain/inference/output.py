@@ -9,16 +9,16 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, astuple
 from itertools import islice
 from pathlib import Path
 
 from ser_brain.core.errors import SERError, bad_value
 from ser_brain.core.files import atomic_path, open_regular, remove, write_text
-from ser_brain.core.tables import csv_text, to_csv
+from ser_brain.core.tables import csv_text
 from ser_brain.inference.predict import Chunk
-from ser_brain.inference.segments import Skipped, merged, skipped_table
+from ser_brain.inference.segments import Skipped, merged
 
 
 def _csv_lines(rows: Sequence[Mapping], columns: Sequence[str]) -> str:
@@ -40,27 +40,8 @@ LINES: dict[str, Callable[[Sequence[Mapping], Sequence[str]], str]] = {
 class PredictionOutput:
     """A table on disk that grows chunk by chunk and continues where an earlier run stopped.
 
-    Parameters
-    ----------
-    path : Path
-        The suffix chooses the format.
-    columns : sequence of str
-        The keys of a row.
-    settings : mapping
-        What the rows depend on: model, windows. In JSON types.
-
-    Attributes
-    ----------
-    part : Path
-        The rows while they are incomplete.
-    skipped_path : Path
-        CSV of what has no row.
-
-    Raises
-    ------
-    SERError
-        If the format is unknown or cannot be written, or ``path`` was written with other
-        settings or by something else.
+    Its suffix chooses the format. ``settings`` are what the rows depend on (model, windows), in
+    JSON types. A table that was written with others, or by something else, is an error.
     """
 
     def __init__(self, path: Path, columns: Sequence[str], settings: Mapping):
@@ -68,10 +49,10 @@ class PredictionOutput:
         if self._suffix not in LINES:
             raise bad_value("--out suffix", path.suffix, LINES)
         if self._suffix == PARQUET:
-            require_pyarrow()
+            _require_pyarrow()
         self.path = path
-        self.part = path.with_name(f"{path.name}.part")
-        self.skipped_path = path.with_name(f"{path.stem}.left_out.csv")
+        self.part = path.with_name(f"{path.name}.part")  # the rows while they are incomplete
+        self.skipped_path = path.with_name(f"{path.stem}.left_out.csv")  # what has no row
         self._columns = list(columns)
         self._settings = {**settings, "columns": self._columns}
         self._journal = Journal(path.with_name(f"{path.name}.journal"))
@@ -92,26 +73,14 @@ class PredictionOutput:
         return merged([*of_files_with_rows, *self._unusable])
 
     def remaining(self, files: Sequence[Path]) -> dict[Path, int]:
-        """Files to score, and how many segments of each are done.
-
-        Raises
-        ------
-        SERError
-            If a file has changed since it was scored.
-        """
+        """Files to score, and how many segments of each are done."""
         return self._journal.remaining(files) if self._continues else dict.fromkeys(files, 0)
 
     def add(self, chunk: Chunk, rows: Sequence[Mapping]) -> None:
-        """Write the rows of a chunk, then record that they are written.
-
-        Raises
-        ------
-        SERError
-            If they cannot be written.
-        """
-        self._unusable += [item for item in chunk.skipped if item.is_whole]
-        in_part = [item for item in chunk.skipped if not item.is_whole]
-        if not (rows or in_part or chunk.finished):
+        """Write the rows of a chunk, then record that they are written."""
+        unusable = [item for item in chunk.skipped if item.is_whole]
+        self._unusable += unusable
+        if not (rows or chunk.finished) and unusable == chunk.skipped:
             return
         try:
             self._open()
@@ -120,30 +89,25 @@ class PredictionOutput:
                 file.flush()
                 os.fsync(file.fileno())
                 written = file.tell()
-            self._journal.add(written, chunk.finished, chunk.unfinished, in_part)
+            self._journal.add(written, chunk)
         except OSError as error:
             raise SERError(f"Cannot write {self.part}: {error.strerror or error}.") from error
 
     def finish(self) -> None:
-        """Move the table into place and write a table of what was skipped beside it.
-
-        Raises
-        ------
-        SERError
-            If they cannot be written.
-        """
+        """Move the table into place and write a table of what was skipped beside it."""
         try:
             if self.part.exists() or not self.path.exists():
                 self._open()
                 if self._suffix == PARQUET:
-                    from_json_lines(self.part, self.path, self._columns)
+                    _to_parquet(self.part, self.path, self._columns)
                     remove(self.part)
                 else:
                     os.replace(self.part, self.path)
         except OSError as error:
             raise SERError(f"Cannot write {self.path}: {error.strerror or error}.") from error
         if self.skipped:
-            write_text(self.skipped_path, to_csv(skipped_table(self.skipped)))
+            rows = [["file", "start", "stop", "reason"], *map(astuple, self.skipped)]
+            write_text(self.skipped_path, csv_text(rows))
         else:
             remove(self.skipped_path)
 
@@ -152,19 +116,22 @@ class PredictionOutput:
         there = [path for path in (self.part, self.path) if path.exists()]
         if not there:
             return False
-        found = self._journal.settings
+        kept = self._journal.settings
         advice = f"Give another --out, or remove {' and '.join(map(str, there))}."
-        if found is None:
+        if kept is None:
             raise SERError(
                 f"{there[0]} exists without {self._journal.path}, which records what is done, "
                 f"so no rows can be added to it. {advice}"
             )
-        other = [key for key, value in self._settings.items() if found.get(key) != value]
+        other = [
+            f"{key} {kept.get(key)!r}, now {value!r}"
+            for key, value in self._settings.items()
+            if kept.get(key) != value
+        ]
         if other:
-            was = "; ".join(
-                f"{key} {found.get(key)!r}, now {self._settings[key]!r}" for key in other
+            raise SERError(
+                f"{there[0]} was made with other settings: {'; '.join(other)}. {advice}"
             )
-            raise SERError(f"{there[0]} was made with other settings: {was}. {advice}")
         return True
 
     def _open(self) -> None:
@@ -179,10 +146,10 @@ class PredictionOutput:
         else:
             with atomic_path(self.part) as temporary:
                 if self._suffix == PARQUET:
-                    to_json_lines(self.path, temporary)
+                    _from_parquet(self.path, temporary)
                 else:
                     shutil.copyfile(self.path, temporary)
-                self._journal.add(temporary.stat().st_size)
+                self._journal.add(temporary.stat().st_size, Chunk())
         if self._suffix == ".csv" and self.part.stat().st_size == 0:
             self.part.write_text(csv_text([self._columns]), encoding="utf-8", newline="")
         self._is_open = self._continues = True
@@ -199,22 +166,7 @@ class PredictionOutput:
 
 
 class Journal:
-    """The record of an output, one JSON line for each chunk; read when constructed.
-
-    Attributes
-    ----------
-    settings : dict or None
-        What the rows were made with; None if there is no journal yet.
-    bytes_written : int
-        Size of the recorded rows.
-    skipped : list of Skipped
-        Parts of files that have rows.
-
-    Raises
-    ------
-    SERError
-        If there is a journal that cannot be read.
-    """
+    """The record of an output, one JSON line for each chunk; read when constructed."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -225,46 +177,25 @@ class Journal:
         write_text(self.path, json.dumps(settings, ensure_ascii=False) + "\n")
         self._read()
 
-    def add(
-        self,
-        bytes_written: int,
-        finished: Iterable[Path] = (),
-        unfinished: tuple[Path, int] | None = None,
-        skipped: Iterable[Skipped] = (),
-    ) -> None:
-        """Record that rows have been written.
-
-        Parameters
-        ----------
-        bytes_written : int
-            Size of all rows so far.
-        finished, unfinished
-            See :class:`ser_brain.inference.predict.Chunk`.
-        skipped : iterable of Skipped
-            Parts of these files without a row.
-        """
-        files = {str(path): {"mark": _mark(path), "pieces": None} for path in finished}
-        if unfinished is not None:
-            path, count = unfinished
+    def add(self, bytes_written: int, chunk: Chunk) -> None:
+        """Record that the rows of a chunk are written; all rows so far have this size."""
+        files = {str(path): {"mark": _mark(path), "pieces": None} for path in chunk.finished}
+        if chunk.unfinished is not None:
+            path, count = chunk.unfinished
             files[str(path)] = {"mark": _mark(path), "pieces": count}
-        chunk = {"bytes": bytes_written, "files": files, "left_out": [*map(asdict, skipped)]}
-        content = (json.dumps(chunk, ensure_ascii=False) + "\n").encode()
+        skipped = [asdict(item) for item in chunk.skipped if not item.is_whole]
+        line = {"bytes": bytes_written, "files": files, "left_out": skipped}
+        content = (json.dumps(line, ensure_ascii=False) + "\n").encode()
         with open(self.path, "rb+") as file:
             file.truncate(self._length)
             file.seek(self._length)
             file.write(content)
             os.fsync(file.fileno())
         self._length += len(content)
-        self._take(chunk)
+        self._take(line)
 
     def remaining(self, files: Sequence[Path]) -> dict[Path, int]:
-        """Files that are not finished, and how many segments of each have been handled.
-
-        Raises
-        ------
-        SERError
-            If a file has changed since its rows were written.
-        """
+        """Files that are not finished, and how many segments of each have been handled."""
         found = {}
         for path in files:
             entry = self._files.get(str(path), {"mark": None, "pieces": 0})
@@ -278,9 +209,9 @@ class Journal:
         return found
 
     def _read(self) -> None:
-        self.settings: dict | None = None
-        self.bytes_written = 0
-        self.skipped: list[Skipped] = []
+        self.settings: dict | None = None  # what the rows were made with
+        self.bytes_written = 0  # size of the recorded rows
+        self.skipped: list[Skipped] = []  # parts of files that have rows
         self._files: dict[str, dict] = {}
         self._length = 0  # of the journal itself, in bytes
         if not self.path.exists():
@@ -289,19 +220,19 @@ class Journal:
             content = file.read()
         self._length = content.rfind(b"\n") + 1
         try:
-            self.settings, *chunks = map(json.loads, content[: self._length].split(b"\n")[:-1])
-            for chunk in chunks:
-                self._take(chunk)
+            self.settings, *lines = map(json.loads, content[: self._length].split(b"\n")[:-1])
+            for line in lines:
+                self._take(line)
         except (ValueError, KeyError, TypeError) as error:
             raise SERError(
                 f"Cannot read {self.path} ({error}); remove it and its table, or give another "
                 "--out."
             ) from error
 
-    def _take(self, chunk: Mapping) -> None:
-        self.bytes_written = chunk["bytes"]
-        self._files.update(chunk["files"])
-        self.skipped += [Skipped(**item) for item in chunk["left_out"]]
+    def _take(self, line: Mapping) -> None:
+        self.bytes_written = line["bytes"]
+        self._files.update(line["files"])
+        self.skipped += [Skipped(**item) for item in line["left_out"]]
 
 
 def _mark(path: Path) -> list[int] | None:
@@ -316,13 +247,7 @@ TEXT = ("file", "emotion", "warnings")  # every other column is a number
 ROWS_AT_ONCE = 10_000
 
 
-def require_pyarrow() -> None:
-    """Stop if pyarrow is not installed.
-
-    Raises
-    ------
-    SERError
-    """
+def _require_pyarrow() -> None:
     try:
         import pyarrow.parquet  # noqa: F401
     except ImportError as error:
@@ -332,8 +257,7 @@ def require_pyarrow() -> None:
         ) from error
 
 
-def from_json_lines(source: Path, path: Path, columns: Sequence[str]) -> None:
-    """Convert a file of JSON lines to Parquet, atomically."""
+def _to_parquet(source: Path, path: Path, columns: Sequence[str]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -347,14 +271,7 @@ def from_json_lines(source: Path, path: Path, columns: Sequence[str]) -> None:
                 writer.write_table(pa.Table.from_pylist(some, schema))
 
 
-def to_json_lines(path: Path, target: Path) -> None:
-    """Convert a Parquet file to JSON lines.
-
-    Raises
-    ------
-    SERError
-        If it is not a Parquet file.
-    """
+def _from_parquet(path: Path, target: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 

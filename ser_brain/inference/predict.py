@@ -34,18 +34,9 @@ def predict(
 ) -> Iterator[tuple[Chunk, list[dict]]]:
     """Score files, chunk by chunk, with a progress bar.
 
-    Parameters
-    ----------
-    recognizer : EmotionRecognizer
-    files : mapping
-        File -> how many of its segments to skip because they are done.
-    segmentation : Segmentation
-
-    Yields
-    ------
-    chunk : Chunk
-    rows : list of dict
-        One for each of ``chunk.segments``, with the keys of :func:`columns`.
+    ``files`` are those to score, and how many segments of each to skip because they are done.
+    Yields each chunk and its rows: one for each of ``chunk.segments``, with the keys of
+    :func:`columns`.
     """
 
     def read(path: Path) -> Iterator[Segment | Skipped]:
@@ -105,33 +96,13 @@ def _row(segment: Segment, scores: Scores, recognizer: EmotionRecognizer) -> dic
 
 @dataclass
 class Chunk:
-    """Segments of one file or several that are scored and written together.
+    """Segments of one file or several that are scored and written together."""
 
-    Attributes
-    ----------
-    items : list of Segment or Skipped
-        In the order of the files and of time.
-    finished : list of Path
-        Files that end in it, except for those that could not be used at all.
-    unfinished : (Path, int) or None
-        The file it ends in, and how many of its segments have been handled so far.
-    bytes_read : float
-        Of all files, up to its end.
-    seconds : float
-        Of audio to score.
-    """
-
-    items: list[Segment | Skipped] = field(default_factory=list)
-    finished: list[Path] = field(default_factory=list)
+    items: list[Segment | Skipped] = field(default_factory=list)  # in order of file and time
+    finished: list[Path] = field(default_factory=list)  # files that end in it and were usable
+    # The file it ends in, and how many of its segments have been handled so far.
     unfinished: tuple[Path, int] | None = None
-    bytes_read: float = 0.0
-    seconds: float = 0.0
-
-    def add(self, item: Segment | Skipped) -> None:
-        """Append one item."""
-        self.items.append(item)
-        if isinstance(item, Segment):
-            self.seconds += item.stop_s - item.start_s
+    bytes_read: float = 0.0  # of all files, up to its end
 
     @property
     def segments(self) -> list[Segment]:
@@ -144,33 +115,25 @@ class Chunk:
         return [item for item in self.items if isinstance(item, Skipped)]
 
     @property
-    def is_full(self) -> bool:
-        """Whether it must be scored before more is read."""
-        return self.seconds >= CHUNK_S or len(self.items) >= CHUNK_ITEMS
+    def seconds(self) -> float:
+        """Length of the audio to score."""
+        return sum(item.stop_s - item.start_s for item in self.segments)
 
 
 def chunks(
     files: Mapping[Path, int], read: Callable[[Path], Iterator[Segment | Skipped]]
 ) -> Iterator[Chunk]:
-    """Put the segments of files into chunks; the last may be empty.
-
-    Parameters
-    ----------
-    files : mapping
-        As in :func:`predict`.
-    read : callable
-        File -> its segments, the same at every call.
-    """
+    """Put the segments that ``read`` finds in files into chunks; the last may be empty."""
     chunk, bytes_before = Chunk(), 0
     for path, done in files.items():
         size, share, usable = _size(path), 0.0, True
         for count, item in enumerate(islice(read(path), done, None), start=done + 1):
-            chunk.add(item)
+            chunk.items.append(item)
             if isinstance(item, Segment):
                 share = item.share
             else:
                 usable = not item.is_whole
-            if chunk.is_full:
+            if chunk.seconds >= CHUNK_S or len(chunk.items) >= CHUNK_ITEMS:
                 chunk.unfinished = (path, count) if usable else None
                 chunk.bytes_read = bytes_before + size * share
                 yield chunk
@@ -221,19 +184,10 @@ def _on_each_core(
 
 
 def batches(lengths: Sequence[int], most: int) -> list[list[int]]:
-    """Put clips into batches of similar lengths, longest first.
+    """Put clips of these lengths into batches of similar lengths, longest first.
 
-    Parameters
-    ----------
-    lengths : sequence of int
-        Samples of each clip.
-    most : int
-        Samples of a batch with its padding; a longer clip is a batch by itself.
-
-    Returns
-    -------
-    list of list of int
-        Places in ``lengths``, each once.
+    A batch has at most so many samples with its padding; a longer clip is a batch by itself.
+    Returns places in ``lengths``, each once.
 
     Examples
     --------

@@ -16,7 +16,6 @@ import soundfile
 import torch
 
 from ser_brain.core.errors import SERError
-from ser_brain.core.tables import Table
 from ser_brain.data import audio
 from ser_brain.data.audio import resample
 from ser_brain.inference.inputs import BAD_NAME, problem_of
@@ -25,19 +24,14 @@ from ser_brain.inference.waveform import longest, require_rate, too_long
 from ser_brain.inference.windows import RecentSamples, cut_windows
 
 BLOCK_S = 10
-SILENT = "silent"
 
 
 @dataclass(frozen=True)
 class Segmentation:
     """How files are cut into segments.
 
-    Attributes
-    ----------
-    window_s, hop_s : float or None
-        As ``check_windows`` allows them; None scores a file, or a stretch of speech, as one.
-    speech : SpeechDetector or None
-        Only the speech that it finds is scored; with None, everything is.
+    Windows are such as ``check_windows`` allows; without, a file or a stretch of speech is
+    scored as one. Only the speech that a detector finds is scored; without, everything is.
     """
 
     window_s: float | None = None
@@ -47,39 +41,19 @@ class Segmentation:
 
 @dataclass(frozen=True)
 class Segment:
-    """A waveform to score.
-
-    Attributes
-    ----------
-    file : str
-    start_s, stop_s : float
-        Its place in the file.
-    waveform_S : numpy.ndarray
-        As ``EmotionRecognizer.prepare`` makes it.
-    warnings : list of str
-    share : float
-        How much of the file has been read with it, from 0 to 1.
-    """
+    """A waveform to score, and its place in the file."""
 
     file: str
     start_s: float
     stop_s: float
-    waveform_S: np.ndarray
+    waveform_S: np.ndarray  # as EmotionRecognizer.prepare makes it
     warnings: list[str]
-    share: float
+    share: float  # how much of the file has been read with it, from 0 to 1
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file, or a part of it, without a score.
-
-    Attributes
-    ----------
-    file : str
-    start_s, stop_s : float or None
-        Its place in the file; None for the file's beginning or end.
-    reason : str
-    """
+    """A file, or a part of it, without a score; None is the file's beginning or end."""
 
     file: str
     start_s: float | None
@@ -111,10 +85,17 @@ def segments(
         duration_s = audio.inspect(path).duration_s
         with audio.opened(path) as file:
             for start, samples in _cut(file, recognizer, segmentation):
-                item = _segment(name, start, samples, file.samplerate, duration_s, recognizer)
-                waiting.append(item)
-                if isinstance(item, Segment):
-                    scored_to_s = item.stop_s
+                place_s = (start / file.samplerate, (start + len(samples)) / file.samplerate)
+                try:
+                    if np.abs(samples).max() <= audio.SILENCE_PEAK:
+                        raise SERError("silent")
+                    prepared = recognizer.prepare(samples, file.samplerate)
+                except SERError as problem:
+                    waiting.append(Skipped(name, *place_s, str(problem)))
+                else:
+                    share = min(1.0, place_s[1] / duration_s)
+                    waiting.append(Segment(name, *place_s, *prepared, share))
+                    scored_to_s = place_s[1]
                 # Parts are only listed once it is known that the file has a score at all.
                 if scored_to_s is not None:
                     yield from waiting
@@ -152,24 +133,6 @@ def _cut(
     yield from cut_windows(blocks, rate_hz, *windows)
 
 
-def _segment(
-    name: str,
-    start: int,
-    samples: np.ndarray,
-    rate_hz: int,
-    duration_s: float,
-    recognizer: EmotionRecognizer,
-) -> Segment | Skipped:
-    start_s, stop_s = start / rate_hz, (start + len(samples)) / rate_hz
-    if np.abs(samples).max() <= audio.SILENCE_PEAK:
-        return Skipped(name, start_s, stop_s, SILENT)
-    try:
-        waveform_S, warnings = recognizer.prepare(samples, rate_hz)
-    except SERError as error:
-        return Skipped(name, start_s, stop_s, str(error))
-    return Segment(name, start_s, stop_s, waveform_S, warnings, min(1.0, stop_s / duration_s))
-
-
 def merged(skipped: Iterable[Skipped]) -> list[Skipped]:
     """Join windows that touch or overlap and were skipped for the same reason.
 
@@ -197,12 +160,6 @@ def merged(skipped: Iterable[Skipped]) -> list[Skipped]:
     return found
 
 
-def skipped_table(skipped: Iterable[Skipped]) -> Table:
-    """One row for each, in seconds."""
-    rows = [[item.file, item.start_s, item.stop_s, item.reason] for item in skipped]
-    return Table("left_out", "", ["file", "start", "stop", "reason"], rows)
-
-
 DETECTOR_HZ = 16_000
 FRAME = 512  # samples at DETECTOR_HZ that the detector takes at once
 
@@ -213,13 +170,7 @@ BACK_S = 0.1  # a start may lie this much before the frame in which it is detect
 
 
 def load_speech_detector() -> SpeechDetector:
-    """Silero's detector.
-
-    Raises
-    ------
-    SERError
-        If ``silero-vad`` is not installed.
-    """
+    """Silero's detector, or an error if ``silero-vad`` is not installed."""
     threads = torch.get_num_threads()
     try:
         import silero_vad
@@ -246,12 +197,9 @@ def load_speech_detector() -> SpeechDetector:
 class SpeechDetector:
     """Finds stretches of speech.
 
-    Parameters
-    ----------
-    events : callable
-        Called for each recording. It returns what takes the recording frame by frame, (F,),
-        and answers ``{"start": place}`` or ``{"end": place}``, in samples at ``DETECTOR_HZ``,
-        when speech has begun or ended.
+    ``events`` is called for each recording. It returns what takes the recording frame by frame,
+    (F,), and answers ``{"start": place}`` or ``{"end": place}``, in samples at ``DETECTOR_HZ``,
+    when speech has begun or ended.
     """
 
     def __init__(self, events: Callable[[], Callable[[torch.Tensor], dict | None]]):
@@ -262,13 +210,8 @@ class SpeechDetector:
     ) -> Iterator[tuple[int, np.ndarray]]:
         """Stretches of speech: the place of the first sample, and the samples (S, H).
 
-        Parameters
-        ----------
-        blocks : iterable of numpy.ndarray
-            The recording in order, (S, H) each, whole seconds except for the last.
-        rate_hz : int
-        longest_s : float
-            A longer stretch is cut there.
+        ``blocks`` are the recording in order, (S, H) each, whole seconds except for the last. A
+        stretch longer than ``longest_s`` is cut there.
         """
         event_of, recent, began = self._events(), RecentSamples(), None
         done, rest_F = 0, np.zeros(0, np.float32)

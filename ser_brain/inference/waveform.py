@@ -35,7 +35,6 @@ def prepare(
     ----------
     samples : numpy.ndarray
         (S,) or (S, H), floating point of full scale 1, or 16- or 32-bit integers.
-    rate_hz : int
     to_hz : int
         The model's rate.
     min_samples, max_samples : int
@@ -52,19 +51,20 @@ def prepare(
     ------
     SERError
         If the samples are not a waveform, not finite, or too few or too many for the model.
-
-    Examples
-    --------
-    >>> wave, warnings = prepare(np.zeros(8000, dtype="int16"), 8000, 16000, 400)
-    >>> wave.shape, warnings[0]
-    ((16000,), 'silent: no sample is above -80 dBFS')
     """
     require_rate(rate_hz)
     rate_hz = int(rate_hz)
     scaled = _full_scale(np.asarray(samples))
-    _require_length(len(scaled) / rate_hz, to_hz, min_samples, max_samples)
-    mono_S, warnings = _mono(scaled)
-    warnings += _doubts(scaled, mono_S, rate_hz, to_hz)
+    duration_s, longest_s = len(scaled) / rate_hz, longest(to_hz, max_samples)
+    if duration_s < min_samples / to_hz:
+        raise SERError(
+            f"A clip of {duration_s:.3f} s is too short; the model needs "
+            f"{min_samples / to_hz:.3f} s."
+        )
+    if duration_s > longest_s:
+        raise too_long(duration_s, longest_s)
+    mono_S = scaled if scaled.ndim == 1 else scaled.mean(axis=1)
+    warnings = _doubts(scaled, mono_S, rate_hz, to_hz)
     waveform_S = resample(np.ascontiguousarray(mono_S), rate_hz, to_hz)
     # Rounding of lengths may cost a sample at either end.
     if len(waveform_S) < min_samples:
@@ -73,12 +73,7 @@ def prepare(
 
 
 def require_rate(rate_hz: float) -> None:
-    """Stop at a sampling rate that no recording of speech has.
-
-    Raises
-    ------
-    SERError
-    """
+    """Stop at a sampling rate that no recording of speech has."""
     low_hz, high_hz = RATES_HZ
     if not low_hz <= rate_hz <= high_hz or rate_hz != int(rate_hz):
         raise SERError(
@@ -125,32 +120,10 @@ def _full_scale(samples: np.ndarray) -> np.ndarray:
     return scaled
 
 
-def _require_length(
-    duration_s: float, to_hz: int, min_samples: int, max_samples: int | None
-) -> None:
-    longest_s = longest(to_hz, max_samples)
-    if duration_s < min_samples / to_hz:
-        raise SERError(
-            f"A clip of {duration_s:.3f} s is too short; the model needs "
-            f"{min_samples / to_hz:.3f} s."
-        )
-    if duration_s > longest_s:
-        raise too_long(duration_s, longest_s)
-
-
-def _mono(scaled: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    """Average the channels, and say where they cancel each other."""
-    if scaled.ndim == 1:
-        return scaled, []
-    mono_S = scaled.mean(axis=1)
-    loudest = max(_rms(channel_S) for channel_S in scaled.T)
-    if _rms(mono_S) < CANCELLED * loudest:
-        return mono_S, ["channels cancel each other when averaged; score them one by one"]
-    return mono_S, []
-
-
 def _doubts(scaled: np.ndarray, mono_S: np.ndarray, rate_hz: int, to_hz: int) -> list[str]:
     doubts = []
+    if scaled.ndim == 2 and _rms(mono_S) < CANCELLED * max(map(_rms, scaled.T)):
+        doubts.append("channels cancel each other when averaged; score them one by one")
     peak, rms = float(np.abs(mono_S).max()), _rms(mono_S)
     if peak <= SILENCE_PEAK:
         doubts.append("silent: no sample is above -80 dBFS")

@@ -9,7 +9,7 @@ Shapes: S samples, H channels.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,25 +17,17 @@ from ser_brain.core.errors import SERError
 from ser_brain.data.audio import SHORTEST_S
 from ser_brain.inference.waveform import longest
 
+if TYPE_CHECKING:
+    from ser_brain.inference.recognizer import EmotionRecognizer
 SHORTEST_HOP_S = 0.01
 
 
-class Limits(Protocol):
-    """What a model accepts, as ``EmotionRecognizer`` states it."""
-
-    sample_rate_hz: int
-    min_samples: int
-    max_samples: int | None
-
-
-def check_windows(window_s: float | None, hop_s: float | None, model: Limits) -> None:
+def check_windows(
+    window_s: float | None, hop_s: float | None, model: EmotionRecognizer
+) -> None:
     """Stop unless a model can score windows of this length and no sample falls between them.
 
     Without a window, a file is scored as one clip. Without a hop, windows do not overlap.
-
-    Raises
-    ------
-    SERError
     """
     if window_s is None:
         if hop_s is not None:
@@ -60,12 +52,8 @@ def cut_windows(
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Cut a recording that comes in blocks, (S,) or (S, H) each, into windows.
 
-    Yields
-    ------
-    start : int
-        Place of the window's first sample.
-    samples : numpy.ndarray
-        The whole recording if ``window_s`` is None.
+    Yields the place of a window's first sample, and its samples: the whole recording if
+    ``window_s`` is None.
     """
     if window_s is None:
         yield 0, np.concatenate(list(blocks))
@@ -118,16 +106,10 @@ class Windows:
 
 
 class RecentSamples:
-    """The last samples of a recording, addressed by their place in the whole recording.
-
-    Attributes
-    ----------
-    first : int
-        Place of the first sample that is kept.
-    """
+    """The last samples of a recording, addressed by their place in the whole recording."""
 
     def __init__(self) -> None:
-        self.first = 0
+        self.first = 0  # place of the first sample that is kept
         self._blocks: list[np.ndarray] = []
         self._count = 0
 
@@ -162,14 +144,6 @@ class Stream:
     Made by ``EmotionRecognizer.stream``. Memory holds two windows and one chunk. Windows are
     cut at the recording's own rate and resampled one by one, so a window's prediction is that
     of the same samples given as a clip.
-
-    Parameters
-    ----------
-    predict : callable
-        (samples, rate) -> prediction, a dict.
-    windows : Windows
-    rate_hz : int
-        Of the chunks.
     """
 
     def __init__(
@@ -183,16 +157,8 @@ class Stream:
     def feed(self, chunk: np.ndarray) -> list[dict]:
         """Take the next samples, (S,) or (S, H).
 
-        Returns
-        -------
-        list of dict
-            For every window that is now complete: ``start_s``, ``stop_s`` and the keys of
-            ``EmotionRecognizer.predict``, or ``error`` if it cannot be scored.
-
-        Raises
-        ------
-        SERError
-            If the stream is finished.
+        Returns for every window that is now complete a dict of ``start_s``, ``stop_s`` and the
+        keys of ``EmotionRecognizer.predict``, or ``error`` if it cannot be scored.
         """
         if self.finished:
             raise SERError("The stream is finished; start another for the next recording.")

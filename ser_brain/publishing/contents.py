@@ -6,6 +6,7 @@ card shows or that were exported with it. Anything else in the folder stays on t
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -40,9 +41,9 @@ TAG = re.compile(r"[A-Za-z0-9](?:[\w.+-]*[\w+-])?", re.ASCII)
 
 @dataclass(frozen=True)
 class PublishedFile:
-    """A file to be published; ``name`` is its path in the folder and in the repository."""
+    """A file to be published."""
 
-    name: str
+    name: str  # its path in the folder and in the repository
     path: Path
     size: int
     sha256: str
@@ -50,35 +51,16 @@ class PublishedFile:
 
 @dataclass(frozen=True)
 class UploadPlan:
-    """A model folder that has been checked, and where it goes.
-
-    Attributes
-    ----------
-    folder : Path
-    repo_id : str
-        Such as ``org/name``.
-    public : bool
-        Whether the repository may be public. A new one becomes public or private accordingly.
-    pull_request : bool
-        Propose the files in a pull request instead of committing them to ``main``.
-    tag : str or None
-        A name for the commit.
-    message : str
-        Of the commit.
-    files : list of PublishedFile
-    skipped : list of str
-        What else the folder contains. A folder that is skipped whole is one entry ending in
-        ``/``.
-    """
+    """A model folder that has been checked, and where it goes."""
 
     folder: Path
     repo_id: str
-    public: bool
-    pull_request: bool
-    tag: str | None
+    public: bool  # whether the repository may be public; a new one is made so
+    pull_request: bool  # propose the files instead of committing them to main
+    tag: str | None  # a name for the commit
     message: str
     files: list[PublishedFile]
-    skipped: list[str]
+    skipped: list[str]  # what else the folder contains; a folder skipped whole ends in "/"
 
     @property
     def size(self) -> int:
@@ -95,14 +77,7 @@ def plan_upload(
     tag: str | None = None,
     message: str | None = None,
 ) -> UploadPlan:
-    """Load the model, check its card, and choose its files. Nothing is sent.
-
-    Raises
-    ------
-    SERError
-        If the folder does not load, a file is not as it was exported, the card is not valid, or
-        an option is bad.
-    """
+    """Load the model, check its card and checksums, and choose its files. Nothing is sent."""
     _require_options(repo_id, pull_request, tag)
     files, skipped = read_contents(folder)
     config, _ = load_model(folder)
@@ -134,38 +109,33 @@ def _require_options(repo_id: str, pull_request: bool, tag: str | None) -> None:
 def _require_as_exported(folder: Path) -> None:
     """Stop where the published ``SHA256SUMS`` would not match the published files."""
     changed = changed_files(folder)
-    if not changed:
-        return
-    edited = [name for name in changed if is_of_card(name)]
-    accept = f"; or, to publish an edit, remove {', '.join(edited)} from {SUMS}"
-    raise SERError(
-        f"Changed since the export: {', '.join(changed)} of {folder}. Export the model "
-        f"again{accept if edited else ''}."
-    )
+    if changed:
+        edited = ", ".join(filter(is_of_card, changed))
+        accept = f"; or, to publish an edit, remove {edited} from {SUMS}" if edited else ""
+        raise SERError(
+            f"Changed since the export: {', '.join(changed)} of {folder}. Export the model "
+            f"again{accept}."
+        )
 
 
 def read_contents(folder: Path) -> tuple[list[PublishedFile], list[str]]:
     """The files of a model folder that are published, by name, and what is skipped.
 
-    Raises
-    ------
-    SERError
-        If there is no such folder, if a file to publish is a link, not a regular file or cannot
-        be read, or if the card shows a figure that cannot be published.
+    A file to publish that is a link or not a regular file is an error, as is a figure that the
+    card shows and that cannot be published.
     """
     if not folder.is_dir():
         raise SERError(f"No folder {folder}; expected one that `ser export` wrote.")
     try:
-        names = known_files(folder) | set(_exported_figures(folder))
+        names = known_files(folder) | _exported_figures(folder)
         for name in sorted(names):
             _require_regular(folder, name)
         if CARD in names:
-            names |= set(_shown_figures(folder))
-        paths = {name: folder / name for name in sorted(names)}
-        files = [
-            PublishedFile(name, path, path.stat().st_size, sha256_of(path))
-            for name, path in paths.items()
-        ]
+            names |= _shown_figures(folder)
+        files = []
+        for name in sorted(names):
+            path = folder / name
+            files.append(PublishedFile(name, path, path.stat().st_size, sha256_of(path)))
         return files, _skipped(folder, "", names)
     except OSError as error:
         raise SERError(f"Cannot read {folder}: {error}.") from error
@@ -173,18 +143,23 @@ def read_contents(folder: Path) -> tuple[list[PublishedFile], list[str]]:
 
 def known_files(folder: Path) -> set[str]:
     """Names of the files of a model folder that an export writes, except figures."""
-    names = {name for name in NAMES if _exists(folder / name)}
+    # A link to nowhere counts: it must be refused, not missed.
+    names = {name for name in NAMES if os.path.lexists(folder / name)}
     return names | {path.relative_to(folder).as_posix() for path in folder.glob(RESULTS)}
+
+
+def is_of_model(name: str) -> bool:
+    """Whether a file is one of :func:`known_files`."""
+    return name in NAMES or fnmatchcase(name, RESULTS)
 
 
 def is_of_card(name: str) -> bool:
     """Whether a file is part of the model card, which may be edited."""
-    is_figure = PurePosixPath(name).suffix.lower() in FIGURES
-    return name == CARD or fnmatchcase(name, RESULTS) or is_figure
+    return name == CARD or fnmatchcase(name, RESULTS) or _is_figure(name)
 
 
-def _exists(path: Path) -> bool:
-    return path.exists() or path.is_symlink()  # a link to nowhere must be refused, not missed
+def _is_figure(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in FIGURES
 
 
 def _require_regular(folder: Path, name: str) -> None:
@@ -199,22 +174,21 @@ def _require_regular(folder: Path, name: str) -> None:
         raise SERError(f"{folder / name} is not a regular file.")
 
 
-def _exported_figures(folder: Path) -> list[str]:
+def _exported_figures(folder: Path) -> set[str]:
     """Figures in the list of checksums, which is published, too."""
     try:
-        names = noted_files(folder)
+        return set(filter(_is_figure, noted_files(folder)))
     except SERError as error:
         raise SERError(f"{error} Export the model again.") from error
-    return [name for name in names if PurePosixPath(name).suffix.lower() in FIGURES]
 
 
-def _shown_figures(folder: Path) -> list[str]:
+def _shown_figures(folder: Path) -> set[str]:
     """Figures that the card shows from its own folder."""
     try:
         text = read_text(folder / CARD)
     except UnicodeDecodeError as error:
         raise SERError(f"{folder / CARD} is not UTF-8 text: {error}.") from error
-    names = []
+    names = set()
     for target in parts_of_markdown(text).pictures:
         shows = f"{folder / CARD} shows {target!r}"
         try:
@@ -226,12 +200,12 @@ def _shown_figures(folder: Path) -> list[str]:
         path = PurePosixPath(address.path)
         if path.is_absolute() or ".." in path.parts:
             raise SERError(f"{shows}, which is outside the folder; put the figure inside.")
-        if path.suffix.lower() not in FIGURES:
+        if not _is_figure(address.path):
             raise SERError(f"{shows}, which is not a figure ({', '.join(FIGURES)}).")
-        if not _exists(folder / path):
+        if not os.path.lexists(folder / path):
             raise SERError(f"{shows}, which is missing.")
         _require_regular(folder, path.as_posix())
-        names.append(path.as_posix())
+        names.add(path.as_posix())
     return names
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 
 from huggingface_hub import (
     CommitOperationAdd,
@@ -24,10 +23,9 @@ from huggingface_hub.errors import RepositoryNotFoundError
 from huggingface_hub.utils.sha import git_hash
 
 from ser_brain.core.errors import SERError
-from ser_brain.core.hub import first_line, status_of
+from ser_brain.core.hub import endpoint, first_line, status_of
 from ser_brain.core.log import get_logger
-from ser_brain.publishing.contents import NAMES, RESULTS, PublishedFile, UploadPlan
-from ser_brain.publishing.hub_address import endpoint
+from ser_brain.publishing.contents import PublishedFile, UploadPlan, is_of_model
 
 logger = get_logger(__name__)
 LARGE = (".onnx", ".safetensors")  # what a hub stores apart from a repository's history
@@ -35,46 +33,23 @@ LARGE = (".onnx", ".safetensors")  # what a hub stores apart from a repository's
 
 @dataclass(frozen=True)
 class Published:
-    """Where a model is now.
+    """Where a model is now."""
 
-    Attributes
-    ----------
-    url : str
-        Of the repository.
-    private : bool
-    commit : str
-        That contains the model.
-    sent, removed : list of str
-        Files that the commit changed; both empty if the hub had the model already.
-    pull_request : str or None
-        Its address.
-    done : list of str
-        The steps taken, in order.
-    """
-
-    url: str
+    url: str  # of the repository
     private: bool
-    commit: str
-    sent: list[str]
+    commit: str  # that contains the model
+    sent: list[str]  # files that the commit changed; none if the hub had the model already
     removed: list[str]
-    pull_request: str | None
-    done: list[str]
+    pull_request: str | None  # its address
+    done: list[str]  # the steps taken, in order
 
 
 @dataclass(frozen=True)
 class Changes:
-    """How a folder differs from a commit.
+    """How a folder differs from a commit."""
 
-    Attributes
-    ----------
-    sent : list of PublishedFile
-        New or with other content.
-    removed : list of str
-        Model files and results of the commit that the folder lacks: of an older model.
-    """
-
-    sent: list[PublishedFile] = field(default_factory=list)
-    removed: list[str] = field(default_factory=list)
+    sent: list[PublishedFile] = field(default_factory=list)  # new, or with other content
+    removed: list[str] = field(default_factory=list)  # what an older model left there
 
     def __bool__(self) -> bool:
         return bool(self.sent or self.removed)
@@ -83,10 +58,7 @@ class Changes:
 def publish(plan: UploadPlan) -> Published:
     """Create the repository if it is missing, commit or propose the files, and tag.
 
-    Raises
-    ------
-    SERError
-        If it fails, with the steps that were done.
+    The error of a failure says which steps were done.
     """
     api = _connect()
     done: list[str] = []
@@ -96,21 +68,25 @@ def publish(plan: UploadPlan) -> Published:
         changes = _changes(api, plan, head)
         tagged = _is_tagged(api, plan, head, changes)
         pull_request = None
-        if changes and plan.pull_request:
-            found = _same_pull_request(api, plan)
-            if found is not None:
-                changes, pull_request = Changes(), found.url
-                head = api.model_info(plan.repo_id, revision=found.git_reference).sha
+        same = _same_pull_request(api, plan) if changes and plan.pull_request else None
+        if same is not None:
+            changes, pull_request = Changes(), same.url
+            head = api.model_info(plan.repo_id, revision=same.git_reference).sha
         if changes:
             head, pull_request = _commit(api, plan, head, changes, done)
             _require_arrived(api, plan, head)
         if plan.tag and not tagged:
             api.create_tag(plan.repo_id, tag=plan.tag, revision=head)
             done.append(f"tagged {head[:12]} {plan.tag}")
-    url = f"{api.endpoint}/{plan.repo_id}"
-    sent = [file.name for file in changes.sent]
-    private = bool(repository.private)
-    return Published(url, private, head, sent, changes.removed, pull_request, done)
+    return Published(
+        f"{api.endpoint}/{plan.repo_id}",
+        bool(repository.private),
+        head,
+        [file.name for file in changes.sent],
+        changes.removed,
+        pull_request,
+        done,
+    )
 
 
 def _connect() -> HfApi:
@@ -136,38 +112,28 @@ def _connect() -> HfApi:
 
 @contextmanager
 def _explained(repo_id: str, address: str, done: list[str]) -> Iterator[None]:
-    """Turn any failure into a SERError that reports the steps done so far.
-
-    The chain of errors is cut, since the library's errors might quote the token.
-    """
+    """Turn any failure into a SERError that reports the steps done so far."""
     try:
         yield
     except SERError:
         raise
     except Exception as error:  # Of the library, of its transport, and wrappers of both.
-        reason = _reason(error, repo_id, address)
+        reasons = {
+            401: f"{address} does not accept the token (401): log in again with "
+            "`hf auth login`, and check HF_TOKEN, which takes precedence.",
+            403: f"The token may not do this in {repo_id} (403: {first_line(error)}). You need "
+            "a token with write permission and the right to write in "
+            f"{repo_id.partition('/')[0]!r}; --pr needs only the right to read.",
+            412: f"Somebody else changed {repo_id} meanwhile (412); nothing was overwritten.",
+        }
+        stopped = f"Publishing to {repo_id} at {address} stopped: "
+        stopped += f"{first_line(error).rstrip('.')}."
+        reason = reasons.get(status_of(error), stopped)
         so_far = "; ".join(done) or "nothing"
+        # Without the chain of errors, since the library's might quote the token.
         raise SERError(
             f"{reason} Done so far: {so_far}. The same command continues from there."
         ) from None
-
-
-def _reason(error: Exception, repo_id: str, address: str) -> str:
-    status = status_of(error)
-    if status == 401:
-        return (
-            f"{address} does not accept the token (401): log in again with `hf auth login`, "
-            "and check HF_TOKEN, which takes precedence."
-        )
-    if status == 403:
-        return (
-            f"The token may not do this in {repo_id} (403: {first_line(error)}). You need a "
-            f"token with write permission and the right to write in "
-            f"{repo_id.partition('/')[0]!r}; --pr needs only the right to read."
-        )
-    if status == 412:
-        return f"Somebody else changed {repo_id} meanwhile (412); nothing was overwritten."
-    return f"Publishing to {repo_id} at {address} stopped: {first_line(error).rstrip('.')}."
 
 
 def _open_repository(api: HfApi, plan: UploadPlan, done: list[str]) -> ModelInfo:
@@ -198,8 +164,7 @@ def _changes(api: HfApi, plan: UploadPlan, revision: str) -> Changes:
     found = api.list_repo_tree(plan.repo_id, recursive=True, revision=revision)
     there = {file.path: file for file in found if isinstance(file, RepoFile)}
     sent = [file for file in plan.files if not _is_same(file, there.pop(file.name, None))]
-    older = [name for name in there if name in NAMES or fnmatchcase(name, RESULTS)]
-    return Changes(sent, sorted(older))
+    return Changes(sent, sorted(name for name in there if is_of_model(name)))
 
 
 def _is_same(file: PublishedFile, there: RepoFile | None) -> bool:
@@ -212,18 +177,15 @@ def _is_same(file: PublishedFile, there: RepoFile | None) -> bool:
 
 def _is_tagged(api: HfApi, plan: UploadPlan, head: str, changes: Changes) -> bool:
     """Whether the tag is at the right commit; refuse a tag that is at another."""
-    if plan.tag is None:
-        return False
-    tags = {tag.name: tag.target_commit for tag in api.list_repo_refs(plan.repo_id).tags}
-    if plan.tag not in tags:
-        return False
-    if changes or tags[plan.tag] != head:
+    tags = api.list_repo_refs(plan.repo_id).tags if plan.tag else []
+    (commit,) = [tag.target_commit for tag in tags if tag.name == plan.tag] or [None]
+    if commit is not None and (changes or commit != head):
         raise SERError(
-            f"Tag {plan.tag} of {plan.repo_id} is at commit {tags[plan.tag][:12]}, and this "
+            f"Tag {plan.tag} of {plan.repo_id} is at commit {commit[:12]}, and this "
             f"model {'would be another' if changes else f'is at {head[:12]}'}. A tag is not "
             "moved, since others rely on it: choose another --tag. Nothing was sent."
         )
-    return True
+    return commit is not None
 
 
 def _same_pull_request(api: HfApi, plan: UploadPlan) -> Discussion | None:

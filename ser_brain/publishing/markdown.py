@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 import jinja2
 from markdown_it import MarkdownIt
-from markdown_it.token import Token
 from markupsafe import Markup
 
 from ser_brain.core.tables import Table, to_markdown, value_text
@@ -60,13 +58,7 @@ def literal(text: str) -> str:
 
 
 def code(text: str) -> Markup:
-    """Text as a code span.
-
-    Examples
-    --------
-    >>> print(code("a`b"))
-    `` a`b ``
-    """
+    """Text as a code span."""
     fence = "`" * (_longest_run(text) + 1)
     space = " " if "`" in text else ""
     return Markup(f"{fence}{space}{' '.join(text.split())}{space}{fence}")
@@ -89,46 +81,38 @@ def _table(table: Table) -> Markup:
 
 @dataclass
 class MarkdownParts:
-    """What a Markdown text contains.
+    """What a Markdown text contains."""
 
-    Attributes
-    ----------
-    sections : dict
-        Heading -> number of blocks of text under it.
-    pictures, links : list of str
-        Addresses.
-    html : list of str
-        Tags, verbatim.
-    prose : list of str
-        Text outside code.
-    tables : list of list of list of str
-        The rows of each table, the header first; line breaks in a cell are newlines.
-    """
-
-    sections: dict[str, int] = field(default_factory=dict)
-    pictures: list[str] = field(default_factory=list)
+    sections: dict[str, int] = field(default_factory=dict)  # heading -> blocks of text under it
+    pictures: list[str] = field(default_factory=list)  # addresses, as are the links
     links: list[str] = field(default_factory=list)
-    html: list[str] = field(default_factory=list)
-    prose: list[str] = field(default_factory=list)
+    html: list[str] = field(default_factory=list)  # tags, verbatim
+    prose: list[str] = field(default_factory=list)  # text outside code
+    # The rows of each table, the header first; a line break in a cell is a newline.
     tables: list[list[list[str]]] = field(default_factory=list)
 
 
 def parts_of_markdown(text: str) -> MarkdownParts:
     """Read a Markdown text as the hub does: CommonMark with tables."""
-    tokens = MarkdownIt("commonmark").enable("table").parse(text)
-    parts, title, in_heading = MarkdownParts(tables=_tables(tokens)), None, False
-    for token in tokens:
-        if token.type in ("heading_open", "heading_close"):
-            in_heading = token.type == "heading_open"
-        elif token.type == "html_block":
+    parts, title, opened = MarkdownParts(), None, ""
+    for token in MarkdownIt("commonmark").enable("table").parse(text):
+        if token.type == "html_block":
             parts.html.append(token.content.strip())
+        elif token.type == "table_open":
+            parts.tables.append([])
+        elif token.type == "tr_open":
+            parts.tables[-1].append([])
         elif token.type == "inline":
-            if in_heading:
+            children = token.children or []
+            if opened == "heading_open":
                 title = token.content
                 parts.sections.setdefault(title, 0)
             elif title is not None:
                 parts.sections[title] += 1
-            for child in token.children or ():
+            if opened in ("th_open", "td_open"):
+                cell = ["\n" if c.content in ALLOWED_HTML else c.content for c in children]
+                parts.tables[-1][-1].append("".join(cell))
+            for child in children:
                 if child.type == "text":
                     parts.prose.append(child.content)
                 elif child.type == "image":
@@ -137,17 +121,5 @@ def parts_of_markdown(text: str) -> MarkdownParts:
                     parts.links.append(unquote(child.attrGet("href")))
                 elif child.type == "html_inline" and child.content not in ALLOWED_HTML:
                     parts.html.append(child.content)
+        opened = token.type
     return parts
-
-
-def _tables(tokens: Sequence[Token]) -> list[list[list[str]]]:
-    tables = []
-    for before, token in zip(tokens, tokens[1:], strict=False):
-        if token.type == "table_open":
-            tables.append([])
-        elif token.type == "tr_open":
-            tables[-1].append([])
-        elif before.type in ("th_open", "td_open"):
-            cell = [child.content for child in token.children or ()]
-            tables[-1][-1].append("".join("\n" if t in ALLOWED_HTML else t for t in cell))
-    return tables

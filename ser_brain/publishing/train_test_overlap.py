@@ -1,16 +1,4 @@
-"""Whether a model was trained or validated on parts of its test sets.
-
-The verdict of a test set, from the worst to the best:
-
-``CLIPS``
-    the model has seen clips of it;
-``speakers``
-    the model has seen other clips of its speakers;
-``not checked``
-    the set belongs to a training corpus, and no audit compared the two, or none could;
-``no``
-    none of these.
-"""
+"""Whether a model was trained or validated on parts of its test sets."""
 
 from __future__ import annotations
 
@@ -23,6 +11,8 @@ from ser_brain.evaluation.predictions import Predictions, read_predictions
 from ser_brain.evaluation.runs import Run
 from ser_brain.training.predict_corpus import VALIDATION
 
+# The verdicts of a test set: the model has seen clips of it; other clips of its speakers; it
+# belongs to a training corpus, and no audit compared the two, or none could; none of these.
 CLIPS, SPEAKERS, NOT_CHECKED, NO_OVERLAP = "CLIPS", "speakers", "not checked", "no"
 WORST_FIRST = (CLIPS, SPEAKERS, NOT_CHECKED, NO_OVERLAP)
 
@@ -42,17 +32,7 @@ def overlap_by_test_set(run: Run) -> dict[str, str]:
 
 
 def train_test_overlap(splits: Mapping, predictions: Predictions, corpora: set[str]) -> str:
-    """The verdict of one test set.
-
-    Parameters
-    ----------
-    splits : mapping
-        ``splits.json`` of the run.
-    predictions : Predictions
-        Of the run on the test set.
-    corpora : set of str
-        The training corpora, by the names in the rows.
-    """
+    """The verdict of one test set; ``corpora`` are the training corpora, as rows name them."""
     name = predictions.card["test_set"]
     # The audit of a run covers its own test sets, not those of a later `ser evaluate`.
     audits = [splits.get("audit", {}).get(f"{part}-{name}") for part in ("train", "valid")]

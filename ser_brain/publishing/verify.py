@@ -1,8 +1,7 @@
 """Check that a run, a report or an exported model is still what it was.
 
-Each check ends as ``OK``, ``DIFFERS`` or ``not checked``. Files are compared with their
-``SHA256SUMS``; numbers are computed again: the report's here, the split and the audits in
-:mod:`.verify_split`.
+Files are compared with their ``SHA256SUMS``. Numbers are computed again: those of the report,
+and the audits of the split.
 """
 
 from __future__ import annotations
@@ -16,72 +15,67 @@ import yaml
 
 from ser_brain.core.errors import SERError
 from ser_brain.core.files import SUMS, changed_files, noted_files, read_json
+from ser_brain.core.schema import ANY, TEXT, Bound, check, list_of, mapping_of, shown
+from ser_brain.data.corpora import is_of
+from ser_brain.data.experiment import audit_all
+from ser_brain.data.manifest import SHA256 as MANIFEST_SHA256
+from ser_brain.data.manifest import read_card, read_manifest
 from ser_brain.evaluation.evaluate import evaluate_run
 from ser_brain.evaluation.predictions import SHA256, read_predictions
 from ser_brain.evaluation.runs import FOLDS, parts_of, read_run
 from ser_brain.inference.model_folder import load_model
 from ser_brain.publishing.contents import is_of_card, known_files
-from ser_brain.publishing.verify_split import (
-    NAMED,
-    SPLITS,
-    read_splits,
-    verify_audits,
-    verify_manifests,
-)
 from ser_brain.reporting.html import written_files
+from ser_brain.training.config import read_settings
 from ser_brain.training.run import ENDED, RECORD, SETTINGS, differing_options
+from ser_brain.training.setting_values import plain_settings
 
 OK, DIFFERS, UNCHECKED = "OK", "DIFFERS", "not checked"
 TOLERANCE = 1e-9  # relative: other versions of the libraries sum in another order
+NAMED = 3  # of many things that differ in the same way
+SPLITS = "splits.json"
+IDS = list_of(TEXT)
+CORPUS = Bound(
+    lambda facts: isinstance(facts, dict) and {"title", "fingerprint"} <= facts.keys(),
+    "an object with title and fingerprint",
+)
+SPLIT = {
+    "train": IDS,
+    "valid": IDS,
+    "tests": mapping_of(IDS),
+    "audit": mapping_of(mapping_of(ANY)),
+    "corpora": mapping_of(CORPUS),
+}
 
 
 @dataclass(frozen=True)
 class Check:
-    """One result.
+    """One result."""
 
-    Attributes
-    ----------
-    item : str
-        What was checked, as a path in the folder or in words.
-    state : str
-        ``OK``, ``DIFFERS`` or ``not checked``.
-    reason : str
-        What differs, or why it was not checked.
-    """
-
-    item: str
-    state: str
-    reason: str = ""
+    item: str  # what was checked, as a path in the folder or in words
+    state: str  # OK, DIFFERS or UNCHECKED
+    reason: str = ""  # what differs, or why it was not checked
 
 
 def verify(folder: str | Path, manifest_folder: str | Path | None = None) -> list[Check]:
     """Check a run folder, a folds folder, a model folder, or any folder with a ``SHA256SUMS``.
 
-    Parameters
-    ----------
-    folder : str or Path
-    manifest_folder : str or Path, optional
-        Where the manifests of a run's corpora are; by default where its settings say.
-
-    Raises
-    ------
-    SERError
-        If the folder contains nothing that can be checked.
+    ``manifest_folder`` holds the manifests of a run's corpora; by default it is where the
+    settings of the run say. A folder that contains nothing that can be checked is an error.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise SERError(f"No folder {folder}; expected that of a run, of folds or of a model.")
     if (folder / "config.json").is_file():
-        files = known_files(folder)
-        again = "export the model again"
+        files, again = known_files(folder), "export the model again"
         return [
             _check("loading", lambda: _loads(folder)),
             *_checksums("files", folder, files, again, is_of_card),
         ]
     if any((folder / name).exists() for name in (FOLDS, SETTINGS)):
-        return _verify_run(folder, manifest_folder)
+        return [*_whole_run(folder, manifest_folder)]
     if (folder / SUMS).is_file():
-        return [*_report_checksums("files", folder)]
+        return [*_report_files("files", folder)]
     raise SERError(f"{folder} contains no run, no folds, no exported model and no {SUMS}.")
 
 
@@ -98,15 +92,13 @@ def _loads(folder: Path) -> None:
     load_model(folder)
 
 
-def _verify_run(folder: Path, manifest_folder: str | Path | None) -> list[Check]:
+def _whole_run(folder: Path, manifest_folder: str | Path | None) -> Iterator[Check]:
     parts, _ = parts_of(folder)
-    checks = []
     for part in parts.values():
-        checks += _part(part, folder, manifest_folder)
+        yield from _part(part, folder, manifest_folder)
     if folder not in parts.values():
-        checks += _ended("list of parts", folder)
-        checks += _report(folder, "report of all parts")
-    return checks
+        yield from _ended("list of parts", folder)
+        yield from _report(folder, "report of all parts")
 
 
 def _part(part: Path, whole: Path, manifest_folder: str | Path | None) -> Iterator[Check]:
@@ -125,9 +117,44 @@ def _part(part: Path, whole: Path, manifest_folder: str | Path | None) -> Iterat
     for path in sorted(part.glob("predictions/*.jsonl")):
         item = f"{prefix}predictions/{path.name}"
         yield _check(item, lambda path=path: _verify_predictions(path))
-    yield _check(f"{prefix}manifests", lambda: verify_manifests(part, manifest_folder))
-    yield _check(f"{prefix}audits", lambda: verify_audits(part, manifest_folder))
+    yield _check(f"{prefix}manifests", lambda: _verify_manifests(part, manifest_folder))
+    yield _check(f"{prefix}audits", lambda: _verify_audits(part, manifest_folder))
     yield from _report(part, f"{prefix}report")
+
+
+def _checksums(
+    item: str,
+    folder: Path,
+    expected: Collection[str],
+    again: str,
+    may_edit: Callable[[str], bool],
+) -> Iterator[Check]:
+    """Compare the files of a folder with its list of checksums.
+
+    An ``expected`` file that the list lacks, because somebody removed its line or the list is
+    of an earlier version, gets a check of its own. ``again`` says what to do about a damaged
+    file or list. Of a file that one ``may_edit``, the line may be removed.
+    """
+    if not (folder / SUMS).is_file():
+        yield Check(item, UNCHECKED, f"written without {SUMS}")
+        return
+
+    def look() -> None:
+        changed = changed_files(folder)
+        if changed == [SUMS]:
+            raise SERError(f"{SUMS} is damaged ({again})")
+        if changed:
+            edited = ", ".join(filter(may_edit, changed))
+            accept = f"; or, to accept an edit, remove {edited} from {SUMS}" if edited else ""
+            raise SERError(f"changed: {', '.join(changed)} ({again}{accept})")
+
+    yield _check(item, look)
+    try:
+        listed = noted_files(folder)
+    except SERError:  # The check has reported it.
+        return
+    for name in sorted({*expected} - {*listed, SUMS}):
+        yield Check(f"{item} ({name})", UNCHECKED, f"not in {SUMS}")
 
 
 def _ended(item: str, folder: Path) -> Iterator[Check]:
@@ -135,6 +162,19 @@ def _ended(item: str, folder: Path) -> Iterator[Check]:
     expected = [name for name in ENDED if (folder / name).is_file()]
     again = "repeat the command of the run"
     yield from _checksums(item, folder, expected, again, lambda name: name == SETTINGS)
+
+
+def _report(folder: Path, item: str) -> Iterator[Check]:
+    if not (folder / "report").is_dir():
+        yield Check(item, UNCHECKED, "there is none")
+        return
+    yield from _report_files(f"{item}, files", folder / "report")
+    yield _check(f"{item}, numbers", lambda: _verify_numbers(folder))
+
+
+def _report_files(item: str, folder: Path) -> Iterator[Check]:
+    written = written_files(folder)
+    yield from _checksums(item, folder, written, "write it again", written.__contains__)
 
 
 def _verify_record(part: Path) -> None:
@@ -153,8 +193,15 @@ def _verify_record(part: Path) -> None:
             raise SERError(f"{path.parent.name} was trained with {pairs} as in {RECORD}")
 
 
+def _read_splits(part: Path) -> dict:
+    path = part / SPLITS
+    splits = read_json(path, "split")
+    check(splits, SPLIT, f"split {path}", optional=("corpora",), others=True)
+    return splits
+
+
 def _verify_split(part: Path) -> None:
-    splits = read_splits(part)
+    splits = _read_splits(part)
     # Early runs, whose split does not describe the corpora, kept no validation predictions.
     wanted = [*(["valid"] if "corpora" in splits else []), *splits["tests"]]
     lost = [name for name in wanted if not (part / "predictions" / f"{name}.jsonl").is_file()]
@@ -167,7 +214,7 @@ def _verify_predictions(path: Path) -> str | None:
     lost = [n for n in predictions.card.get(SHA256, {}) if not path.with_name(n).is_file()]
     if lost:
         raise SERError(f"it was written with {', '.join(lost)}, which is missing")
-    splits = read_splits(path.parents[1])
+    splits = _read_splits(path.parents[1])
     expected = {"valid": splits["valid"], **splits["tests"]}.get(path.stem)
     if expected is not None and set(expected) != set(predictions.ids):
         off = sorted(set(expected) ^ set(predictions.ids))
@@ -177,62 +224,97 @@ def _verify_predictions(path: Path) -> str | None:
     return None if SHA256 in predictions.card else "sound, but written without checksums"
 
 
-def _report(folder: Path, item: str) -> Iterator[Check]:
-    if not (folder / "report").is_dir():
-        yield Check(item, UNCHECKED, "there is none")
-        return
-    yield from _report_checksums(f"{item}, files", folder / "report")
-    yield _check(f"{item}, numbers", lambda: _verify_numbers(folder))
+def _verify_manifests(part: Path, manifest_folder: str | Path | None) -> str | None:
+    """The manifests are those of the run, and hold every utterance of its split."""
+    splits = _read_splits(part)
+    manifests, reason = _find_manifests(part, splits, manifest_folder)
+    if reason is not None:
+        return reason
+    known = {i for path in manifests for i in read_manifest(path).entries}
+    lost = sorted({i for ids in _ids(splits).values() for i in ids} - known)
+    if lost:
+        raise SERError(f"{len(lost)} utterances are in no manifest ({', '.join(lost[:NAMED])})")
+    return None
 
 
-def _report_checksums(item: str, folder: Path) -> Iterator[Check]:
-    written = written_files(folder)
-    yield from _checksums(item, folder, written, "write it again", written.__contains__)
-
-
-def _checksums(
-    item: str,
-    folder: Path,
-    expected: Collection[str],
-    again: str,
-    may_edit: Callable[[str], bool],
-) -> Iterator[Check]:
-    """Compare the files of a folder with its list of checksums.
-
-    Parameters
-    ----------
-    item : str
-        Name of the check.
-    folder : Path
-    expected : collection of str
-        Files that the list should contain. Those that it does not, because somebody removed the
-        line or the list is of an earlier version, get a check of their own.
-    again : str
-        What to do about a damaged file or list.
-    may_edit : callable
-        Whether a file may be edited, so that its line may be removed.
-    """
-    if not (folder / SUMS).is_file():
-        yield Check(item, UNCHECKED, f"written without {SUMS}")
-        return
-
-    def look() -> None:
-        changed = changed_files(folder)
-        if changed == [SUMS]:
-            raise SERError(f"{SUMS} is damaged ({again})")
-        if changed:
-            edited = [name for name in changed if may_edit(name)]
-            accept = f"; or, to accept an edit, remove {', '.join(edited)} from {SUMS}"
-            accept = accept if edited else ""
-            raise SERError(f"changed: {', '.join(changed)} ({again}{accept})")
-
-    yield _check(item, look)
+def _verify_audits(part: Path, manifest_folder: str | Path | None) -> str | None:
+    """The parts share what the first audit found, and nothing that the protocol keeps apart."""
+    splits = _read_splits(part)
+    entries: dict[str, dict] = {}
     try:
-        listed = noted_files(folder)
-    except SERError:  # The check has reported it.
-        return
-    for name in sorted({*expected} - {*listed, SUMS}):
-        yield Check(f"{item} ({name})", UNCHECKED, f"not in {SUMS}")
+        manifests, reason = _find_manifests(part, splits, manifest_folder)
+        for path in manifests:
+            manifest = read_manifest(path)
+            entries |= manifest.located(manifest.data_folder())
+    except SERError as error:  # the check of the manifests reports it
+        reason = str(error)
+    if reason is not None:
+        return reason
+    rows = {
+        name: {i: entries[i] for i in ids if i in entries} for name, ids in _ids(splits).items()
+    }
+    train, valid = rows.pop("train"), rows.pop("valid")
+    found = audit_all(train, valid, rows, _setting(part, "split"))
+    texts = []
+    for pair in dict.fromkeys([*splits["audit"], *found]):
+        was, now = splits["audit"].get(pair), found.get(pair)
+        if was and now and "unknown" not in was.get("speakers", {}):
+            # Earlier versions did not count unknowns, and compared texts only within a corpus.
+            now = {
+                what: {key: value for key, value in shared.items() if key != "unknown"}
+                for what, shared in now.items()
+            }
+            if was.get("texts") != now["texts"]:
+                texts.append(pair)
+                now["texts"] = was.get("texts")
+        if was != now:
+            raise SERError(f"{pair}: found {now}, was {was}")
+    if texts:
+        return f"texts of {', '.join(texts)}: an earlier version compared them within a corpus"
+    return None
+
+
+def _ids(splits: dict) -> dict[str, list[str]]:
+    return {"train": splits["train"], "valid": splits["valid"], **splits["tests"]}
+
+
+def _setting(part: Path, key: str) -> str:
+    settings = plain_settings(read_settings(part / SETTINGS, []))
+    if not isinstance(settings.get(key), str):
+        raise SERError(f"{part / SETTINGS} is damaged: it has no {key}")
+    return settings[key]
+
+
+def _find_manifests(
+    part: Path, splits: dict, manifest_folder: str | Path | None
+) -> tuple[list[Path], str | None]:
+    """The manifests of a run's corpora, found by their hash; or why there are none."""
+    if not splits.get("corpora"):
+        return [], f"{SPLITS} names no corpora: the run is of an earlier version"
+    folder = Path(manifest_folder or _setting(part, "manifest_folder"))
+    cards, damaged = {}, {}
+    for card_file in sorted(folder.glob("*.card.json")):
+        path = folder / f"{card_file.name.removesuffix('.card.json')}.json"
+        try:
+            cards[path] = read_card(path)
+        except SERError as error:  # it may be the card of another corpus
+            damaged[path] = error
+    chosen = []
+    for name, facts in splits["corpora"].items():
+        # Earlier versions kept no hash.
+        mark = MANIFEST_SHA256 if facts.get(MANIFEST_SHA256) else "fingerprint"
+        same = [path for path, card in cards.items() if card.get(mark) == facts[mark]]
+        if not same:
+            own = [error for path, error in damaged.items() if is_of(path.stem, [name])]
+            if own:
+                raise own[0]
+            titled = [p for p, card in cards.items() if card.get("title") == facts["title"]]
+            if titled and mark == MANIFEST_SHA256:
+                raise SERError(f"{titled[0]} is not the manifest of {name} that the run used")
+            reason = f"{folder} has no manifest of {name}; name its folder: --manifest_folder"
+            return [], reason
+        chosen += [path for path in same[:1] if path not in chosen]
+    return chosen, None
 
 
 def _verify_numbers(folder: Path) -> str | None:
@@ -273,9 +355,4 @@ def _differences(kept: object, again: object, where: str) -> Iterator[str]:
         if not math.isclose(kept, again, rel_tol=TOLERANCE, abs_tol=TOLERANCE):
             yield f"{where} is {kept:.6g}, not {again:.6g}"
     elif kept != again:
-        yield f"{where} is {_short(kept)}, not {_short(again)}"
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:60]}..."
+        yield f"{where} is {shown(kept)}, not {shown(again)}"

@@ -8,8 +8,7 @@ import sys
 import pytest
 
 from ser_brain.__main__ import main
-from tests.publishing.hub_repository import Repository
-from tests.publishing.hub_server import TOKEN, Hub
+from tests.publishing.hub import TOKEN, Hub, Repository
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import os
 import select
 import shutil
 import subprocess
-import sys
 import time
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -24,17 +23,6 @@ FLAGS = (
     "--remote-debugging-pipe",
 )
 
-# Chromium reads from descriptor 3 and writes to 4.
-START = """
-import os, sys
-come, go, *command = sys.argv[1:]
-come, go = (os.dup(int(end)) for end in (come, go))
-while min(come, go) < 5:
-    come, go = os.dup(come), os.dup(go)
-os.dup2(come, 3)
-os.dup2(go, 4)
-os.execv(command[0], command)
-"""
 PATIENCE_S = 120  # a busy machine; nothing waits longer than it must
 
 
@@ -112,39 +100,34 @@ class Tab:
             self._received += block
         message, _, self._received = self._received.partition(b"\0")
         answer = json.loads(message)
-        parameters = answer.get("params", {})
-        if answer.get("method") == "Network.requestWillBeSent":
-            self.requests.append(parameters["request"]["url"])
-        elif answer.get("method") == "Network.webSocketCreated":
-            self.requests.append(parameters["url"])
-        elif answer.get("method") == "Log.entryAdded":
-            self.console.append(parameters["entry"]["text"])
+        match answer:
+            case {"method": "Network.requestWillBeSent", "params": {"request": {"url": url}}}:
+                self.requests.append(url)
+            case {"method": "Network.webSocketCreated", "params": {"url": url}}:
+                self.requests.append(url)
+            case {"method": "Log.entryAdded", "params": {"entry": {"text": text}}}:
+                self.console.append(text)
         return answer
 
 
 @contextlib.contextmanager
 def tab(profile):
-    """A tab of a browser that ends with the block.
-
-    Parameters
-    ----------
-    profile : Path
-        A folder for the browser's own files.
-    """
+    """A tab of a browser that ends with the block; ``profile`` is a folder for its files."""
     browser_reads, we_write = os.pipe()
     we_read, browser_writes = os.pipe()
     theirs = (browser_reads, browser_writes)
+
+    def connect():  # Chromium reads from descriptor 3 and writes to 4
+        come, go = map(os.dup, theirs)
+        while min(come, go) < 5:
+            come, go = os.dup(come), os.dup(go)
+        os.dup2(come, 3)
+        os.dup2(go, 4)
+
     process = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            START,
-            *map(str, theirs),
-            find(),
-            *FLAGS,
-            f"--user-data-dir={profile}",
-        ],
-        pass_fds=theirs,
+        [find(), *FLAGS, f"--user-data-dir={profile}"],
+        close_fds=False,
+        preexec_fn=connect,
         stderr=subprocess.DEVNULL,
     )
     for end in theirs:

@@ -19,13 +19,8 @@ DEEP = ALL[2:]
 def clips(tmp_path, monkeypatch):
     """A working folder with clips, one folder below another, and files that are not audio."""
     monkeypatch.chdir(tmp_path)
-    for name in [
-        *ALL,
-        "clips/labels.csv",
-        "clips/._a.wav",
-        "clips/.Trash/old.wav",
-        "take[1].wav",
-    ]:
+    others = ["clips/labels.csv", "clips/._a.wav", "clips/.Trash/old.wav", "take[1].wav"]
+    for name in [*ALL, *others]:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
@@ -51,21 +46,12 @@ def test_files_that_arguments_name(clips, inputs, expected):
     assert [path.as_posix() for path in audio_files(inputs, stdin)] == expected
 
 
-def test_skipped_files_are_counted(clips, caplog):
-    with caplog.at_level("INFO"):
-        audio_files(["clips"])
-    assert "without a suffix of audio: 1 .csv" in caplog.text
-
-
 @pytest.mark.parametrize(
     "inputs, message",
     [
         (["empty"], "No audio in the folder empty: Expected files with .wav, .flac"),
         (["none/*.wav"], r"No audio in the pattern 'none/\*.wav'"),
-        (
-            ["clips/*.csv"],
-            "No audio in the pattern .*: found 1 .csv. Expected .*ffmpeg -i X X.w",
-        ),
+        (["clips/*.csv"], "in the pattern .*: found 1 .csv. Expected .*ffmpeg -i X X.w"),
         (["-"], "No path on standard input; expected one on each line"),
     ],
 )
@@ -75,10 +61,12 @@ def test_nothing_found(clips, inputs, message):
         audio_files(inputs)
 
 
-def test_a_file_a_folder_and_arrays_are_clips(clips):
+def test_a_file_a_folder_and_arrays_are_clips(clips, caplog):
+    caplog.set_level("INFO")
     assert clips_of("a.wav", None) == ([Input("a.wav", path=Path("a.wav"))], False)
     folder, several = clips_of("clips", None)
     assert several and [clip.path.as_posix() for clip in folder] == ALL
+    assert "without a suffix of audio: 1 .csv" in caplog.text
     arrays, several = clips_of([SAMPLES, (SAMPLES, 8000), "a.wav"], 16_000)
     assert several and [clip.rate_hz for clip in arrays] == [16_000, 8000, None]
     assert [clip.name for clip in arrays] == ["clip 0", "clip 1", "a.wav"]
@@ -108,21 +96,18 @@ def test_files_are_read_with_all_channels(name, atol, tmp_path):
 def test_problems_of_files(tmp_path):
     path = tmp_path / "a.wav"
 
-    def read():
-        return Input("a", path=path).read(60)
+    def problem(path=path):
+        with pytest.raises(SERError) as error:
+            Input("a", path=path).read(60)
+        return str(error.value)
 
-    with pytest.raises(SERError, match="missing"):
-        read()
+    assert "missing" in problem()
     path.write_text("version https://git-lfs.github.com/spec/v1\n")
-    with pytest.raises(SERError, match="git-LFS stub"):
-        read()
-    with pytest.raises(SERError, match="missing; there is a.wav"):
-        Input("a", path=tmp_path / "a").read(60)
+    assert "git-LFS stub" in problem()
+    assert "missing; there is a.wav" in problem(tmp_path / "a")
     soundfile.write(path, SAMPLES, 100)
-    with pytest.raises(SERError, match="160.0 s is too long"):
-        read()
+    assert "160.0 s is too long" in problem()
     path.write_bytes(path.read_bytes()[:-1000])
-    with pytest.raises(SERError, match="truncated"):
-        read()
-    soundfile.write(path, np.zeros(16_000), 16_000)
-    assert len(read()[0]) == 16_000  # waveform.prepare() warns of silence
+    assert "truncated" in problem()
+    soundfile.write(path, np.zeros(16_000), 16_000)  # waveform.prepare() warns of silence
+    assert len(Input("a", path=path).read(60)[0]) == 16_000

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from ser_brain.core.errors import SERError
-from ser_brain.inference.output import Journal, PredictionOutput
+from ser_brain.inference.output import PredictionOutput
 from ser_brain.inference.predict import Chunk
-from ser_brain.inference.segments import Skipped, merged, skipped_table
+from ser_brain.inference.segments import Skipped, merged
 
 COLUMNS = ["file", "start", "stop", "emotion", 'p_a,"b', "p_two\nlines", "warnings"]
 FORMATS = pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
@@ -34,7 +34,7 @@ def rows_of(*paths, count=1):
     ]
 
 
-def open_output(suffix, **settings):
+def open_output(suffix=".csv", **settings):
     if suffix == ".parquet":
         pytest.importorskip("pyarrow")
     return PredictionOutput(Path(f"out{suffix}"), COLUMNS, {"model": "m", **settings})
@@ -67,6 +67,11 @@ def test_the_table_appears_when_all_rows_are_there(clips, suffix):
     output.finish()
     assert read(suffix) == as_text(rows_of(*clips[:2], count=2))
     assert not output.part.exists() and not output.skipped_path.exists()
+    before = output.path.stat().st_mtime_ns
+    again = open_output(suffix)  # without new files, the table stays as it is
+    again.add(Chunk(), [])
+    again.finish()
+    assert output.path.stat().st_mtime_ns == before
 
 
 @FORMATS
@@ -75,6 +80,8 @@ def test_half_a_chunk_does_not_count(clips, suffix):
     output.add(Chunk(finished=clips[:1], unfinished=(clips[1], 2)), rows_of(clips[0], count=2))
     with open(output.part, "a", encoding="utf-8") as file:  # killed while it was writing
         file.write(str(rows_of(clips[1]))[:20])
+    with open(f"out{suffix}.journal", "a") as file:
+        file.write('{"bytes": 300, "fil')
     again = open_output(suffix)
     assert again.remaining(clips) == {clips[1]: 2, clips[2]: 0, clips[3]: 0}
     again.add(Chunk(finished=clips[1:]), rows_of(*clips[1:], count=2))
@@ -103,18 +110,6 @@ def test_a_finished_table_takes_further_files(clips, suffix):
 
 
 @FORMATS
-def test_a_run_without_new_files_leaves_the_table_as_it_is(clips, suffix):
-    output = open_output(suffix)
-    output.add(Chunk(finished=clips), rows_of(clips[0]))
-    output.finish()
-    before = output.path.stat().st_mtime_ns
-    again = open_output(suffix)
-    again.add(Chunk(), [])
-    again.finish()
-    assert output.path.stat().st_mtime_ns == before
-
-
-@FORMATS
 def test_without_any_row_there_is_an_empty_table(clips, suffix):
     output = open_output(suffix)
     output.add(Chunk([Skipped("a.wav", None, None, "missing")]), [])
@@ -126,17 +121,17 @@ def test_without_any_row_there_is_an_empty_table(clips, suffix):
 def test_what_is_skipped_is_listed_as_long_as_it_is(clips):
     silent = [Skipped(str(clips[0]), n, n + 4.0, "silent") for n in (0.0, 1.0)]
     missing = Skipped("e.wav", None, None, "missing")
-    output = open_output(".csv")
+    output = open_output()
     output.add(Chunk([*silent, missing], finished=clips[:1]), rows_of(clips[0]))
     output.finish()
-    again = open_output(".csv")
+    again = open_output()
     assert [(item.file, item.stop_s) for item in again.skipped] == [(str(clips[0]), 5.0)]
     assert again.remaining([clips[0], Path("e.wav")]) == {Path("e.wav"): 0}  # tried again
     again.finish()
     with open(again.skipped_path, encoding="utf-8", newline="") as file:
         assert [*csv.reader(file)][1:] == [[str(clips[0]), "0.0", "5.0", "silent"]]
     again.path.unlink()  # without its table, a run begins anew
-    new = open_output(".csv")
+    new = open_output()
     assert new.skipped == [] and new.remaining(clips) == dict.fromkeys(clips, 0)
     new.add(Chunk(finished=clips[:1]), rows_of(clips[0]))
     new.finish()
@@ -155,31 +150,42 @@ def test_only_neighbours_that_touch_are_joined():
     ]
     assert merged(kept) == kept
     joined = merged([kept[1], Skipped("a.wav", 9.0, 10.0, "silent")])
-    assert skipped_table(joined).rows == [["a.wav", 5.0, 10.0, "silent"]]
-
-
-def test_a_table_of_other_settings_is_not_touched(clips):
-    output = open_output(".csv", window=4.0)
-    output.add(Chunk(finished=clips[:1]), rows_of(clips[0]))
-    for _ in range(2):  # with the rows in out.csv.part, then in out.csv
-        with pytest.raises(SERError, match=r"made with other settings: window 4.0, now None"):
-            open_output(".csv", window=None)
-        output.finish()
+    assert joined == [Skipped("a.wav", 5.0, 10.0, "silent")]
 
 
 def test_a_table_of_another_origin_is_not_touched(clips):
-    Path("out.csv").write_text("my own\n")
-    with pytest.raises(SERError, match="out.csv exists without out.csv.journal"):
-        open_output(".csv")
-    assert Path("out.csv").read_text() == "my own\n"
-
-
-def test_rows_that_vanished(clips):
-    output = open_output(".csv")
+    output = open_output(window=4.0)
     output.add(Chunk(finished=clips[:1]), rows_of(clips[0]))
+    for _ in range(2):  # with the rows in out.csv.part, then in out.csv
+        with pytest.raises(SERError, match=r"made with other settings: window 4.0, now None"):
+            open_output(window=None)
+        output.finish()
+    Path("out.csv.journal").unlink()
+    before = output.path.read_text()
+    with pytest.raises(SERError, match="out.csv exists without out.csv.journal"):
+        open_output(window=4.0)
+    assert output.path.read_text() == before
+
+
+def test_what_changed_meanwhile(clips):
+    output = open_output()
+    chunk = Chunk(finished=clips[:1], unfinished=(clips[1], 7))
+    output.add(chunk, rows_of(clips[0]))
+    clips[0].unlink()  # no longer needed
+    assert open_output().remaining(clips[:2]) == {clips[1]: 7}
     output.part.write_text("file")
     with pytest.raises(SERError, match="out.csv.part holds 4 bytes, but its journal records"):
-        open_output(".csv").add(Chunk(finished=clips[1:]), rows_of(clips[1]))
+        open_output().add(Chunk(finished=clips[1:]), rows_of(clips[1]))
+    os.utime(clips[1], (0, 0))
+    with pytest.raises(SERError, match="b.* has changed since it was scored"):
+        open_output().remaining(clips)
+
+
+@pytest.mark.parametrize("content", ["\n", "[1]\n[2]\n", '{}\n{"bytes": 3}\n'])
+def test_a_journal_that_cannot_be_read(clips, content):
+    Path("out.csv.journal").write_text(content)
+    with pytest.raises(SERError, match="Cannot read .*out.csv.journal .* give another --out"):
+        open_output()
 
 
 @pytest.mark.parametrize("name, suffix", [("out.xlsx", ".xlsx"), ("out", "")])
@@ -201,42 +207,3 @@ def test_a_folder_that_cannot_be_written_to(clips):
     output = PredictionOutput(Path("folder/out.csv"), COLUMNS, {})
     with pytest.raises(SERError, match="Cannot write folder/out.csv"):
         output.add(Chunk(finished=clips), rows_of(clips[0]))
-
-
-@pytest.fixture
-def journal(tmp_path):
-    journal = Journal(tmp_path / "out.csv.journal")
-    assert journal.settings is None
-    journal.begin({"model": "m"})
-    return journal
-
-
-def test_a_journal_is_read_as_it_was_written(journal, clips):
-    silent = Skipped(str(clips[1]), 0.0, 4.0, "silent")
-    journal.add(120, [clips[0]], (clips[1], 7), [silent])
-    with open(journal.path, "a") as file:  # half a line does not count
-        file.write('{"bytes": 300, "fil')
-    again = Journal(journal.path)
-    assert again.settings == {"model": "m"} and again.bytes_written == 120
-    assert again.remaining(clips[:3]) == {clips[1]: 7, clips[2]: 0}
-    assert again.skipped == [silent]
-    again.add(300, [clips[1]])
-    for known in (again, Journal(journal.path)):
-        assert known.remaining(clips[:3]) == {clips[2]: 0} and known.bytes_written == 300
-
-
-def test_a_file_that_changed(journal, clips):
-    journal.add(120, [clips[0]], (clips[1], 7))
-    clips[0].unlink()  # no longer needed
-    assert journal.remaining(clips[:2]) == {clips[1]: 7}
-    os.utime(clips[1], (0, 0))
-    with pytest.raises(SERError, match="b.* has changed since it was scored"):
-        journal.remaining(clips)
-
-
-@pytest.mark.parametrize("content", ["\n", "[1]\n[2]\n", '{}\n{"bytes": 3}\n'])
-def test_a_journal_that_cannot_be_read(tmp_path, content):
-    path = tmp_path / "out.csv.journal"
-    path.write_text(content)
-    with pytest.raises(SERError, match="Cannot read .*out.csv.journal .* give another --out"):
-        Journal(path)

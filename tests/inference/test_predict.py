@@ -2,7 +2,6 @@
 
 import threading
 import tracemalloc
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,41 +10,27 @@ import torch
 
 from ser_brain.core.errors import SERError
 from ser_brain.inference import predict as predicting
-from ser_brain.inference.predict import (
-    BATCH_S,
-    batches,
-    chunks,
-    columns,
-    predict,
-    score_all,
-)
+from ser_brain.inference.predict import BATCH_S, chunks, columns, predict, score_all
 from ser_brain.inference.segments import Segment, Segmentation, Skipped
 from tests.inference.stand_in import RATE_HZ, StandIn, noise, write
 
 
-def test_each_clip_is_in_one_batch_of_similar_lengths():
-    lengths = np.random.default_rng(0).integers(1, 100, 200).tolist()
-    found = batches([*lengths, 500], most=300)
-    assert found[0] == [200]  # too long for any batch but its own
-    assert sorted(place for batch in found for place in batch) == list(range(201))
-    for batch in found[1:]:
-        assert max(lengths[i] for i in batch) * len(batch) <= 300
-    longest_first = [lengths[place] for batch in found[1:] for place in batch]
-    assert longest_first == sorted(lengths, reverse=True)
-    assert batches([], most=12) == []
-
-
-def test_a_gpu_gets_batches_and_scores_come_in_the_order_of_the_clips():
+def test_a_gpu_gets_batches_of_similar_lengths_and_scores_come_in_order():
     recognizer = StandIn()
     recognizer.device = "cuda:0"
-    clips = [noise(s, seed) for seed, s in enumerate([0.5, 20, 1, 25, 24, 0.5, 2])]
+    seconds = [*np.random.default_rng(0).integers(1, 25, 20).tolist(), 61, 0.5]
+    clips = [noise(each, seed) for seed, each in enumerate(seconds)]
     found = score_all(recognizer, clips)
-    assert len(recognizer.batches) > 1
-    for lengths in recognizer.batches:
-        assert max(lengths) * len(lengths) <= BATCH_S * RATE_HZ
+    first, *others = recognizer.batches
+    assert first == [61 * RATE_HZ]  # too long for any batch but its own
+    assert 1 < len(others) < 10
+    assert all(max(lengths) * len(lengths) <= BATCH_S * RATE_HZ for lengths in others)
+    longest_first = sorted((round(each * RATE_HZ) for each in seconds), reverse=True)
+    assert sum(recognizer.batches, []) == longest_first
     for clip, scores in zip(clips, found, strict=True):
-        alone = recognizer.score([clip])[0]
+        alone = StandIn().score([clip])[0]
         assert scores.log_probabilities == pytest.approx(alone.log_probabilities)
+    assert score_all(recognizer, []) == []
 
 
 def test_a_cpu_scores_clips_one_by_one_on_each_core(monkeypatch):
@@ -80,10 +65,6 @@ def test_after_an_error_the_clips_that_wait_are_not_scored():
     assert len(recognizer.batches) < 400
 
 
-def segment(name, at):
-    return Segment(str(name), float(at), at + 1.0, np.zeros(8, "float32"), [], (at + 1) / 4)
-
-
 @pytest.fixture
 def files(tmp_path):
     """Three files of ten bytes, four segments each, and one that is missing."""
@@ -98,7 +79,11 @@ def read(path):
         yield Skipped(str(path), None, None, "missing")
         return
     for at in range(4):
-        yield segment(path, at) if at != 1 else Skipped(str(path), 1.0, 2.0, "silent")
+        place = (str(path), float(at), at + 1.0)
+        if at == 1:
+            yield Skipped(*place, "silent")
+        else:
+            yield Segment(*place, np.zeros(8, "float32"), [], (at + 1) / 4)
 
 
 def test_chunks_record_how_far_they_reach(files, monkeypatch):
@@ -116,7 +101,7 @@ def test_chunks_record_how_far_they_reach(files, monkeypatch):
 def test_a_chunk_is_bounded_in_seconds(files, monkeypatch):
     monkeypatch.setattr(predicting, "CHUNK_S", 2.0)
     found = list(chunks(dict.fromkeys(files[:2], 0), read))
-    assert [chunk.seconds for chunk in found] == [2.0, 2.0, 2.0, 0]
+    assert [len(chunk.segments) for chunk in found] == [2, 2, 2, 0]
     assert found[-1].finished == [files[1]]
 
 
@@ -168,13 +153,14 @@ def test_columns_are_what_the_model_predicts():
     assert columns(recognizer) == ["file", "start", "stop", "valence", "arousal", "warnings"]
 
 
-def test_an_error_while_reading_ahead_is_not_lost(tmp_path, monkeypatch):
+def test_an_error_while_reading_ahead_is_not_lost(tmp_path):
     def broken(*_):
         raise KeyError("a defect")
 
-    monkeypatch.setattr(predicting, "segments", broken)
+    recognizer, path = StandIn(), write(tmp_path / "a.wav", noise(1))
+    recognizer.prepare = broken
     with pytest.raises(KeyError, match="a defect"):
-        list(predict(StandIn(), {Path("a.wav"): 0}, Segmentation()))
+        list(predict(recognizer, {path: 0}, Segmentation()))
 
 
 def test_long_recordings_need_no_more_memory_than_short_ones(tmp_path, monkeypatch):

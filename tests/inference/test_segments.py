@@ -100,8 +100,7 @@ def test_a_file_that_cannot_be_used_is_skipped_with_a_reason(tmp_path, name, mak
 
 
 def test_a_rate_at_which_a_window_would_have_no_sample(tmp_path):
-    path = write(tmp_path / "slow.wav", noise(1), rate_hz=1)
-    (item,) = cut(path, 0.2, 0.1)
+    (item,) = cut(write(tmp_path / "slow.wav", noise(1), rate_hz=1), 0.2, 0.1)
     assert item.is_whole and item.reason.startswith("Bad sampling rate 1; expected 1000 to")
 
 
@@ -116,14 +115,13 @@ def test_a_file_that_breaks_off_keeps_what_came_before(tmp_path):
     assert last.is_problem and not last.is_whole
 
 
-@pytest.mark.parametrize("window, expected", [(None, [(2, 7)]), (4, [(2, 6), (3, 7)])])
+@pytest.mark.parametrize("window, expected", [(None, (2, 7, 2, 7)), (4, (2, 6, 3, 7))])
 def test_with_a_detector_only_speech_is_scored(tmp_path, window, expected):
     samples = np.concatenate([np.zeros(2 * RATE_HZ), np.ones(5 * RATE_HZ), np.zeros(RATE_HZ)])
     path = write(tmp_path / "a.wav", 0.9 * samples)
     hop = None if window is None else 1
     found = times(cut(path, window, hop, SpeechDetector(by_level)))
-    ends = [found[0], found[-1]] if window else found
-    assert np.ravel(ends) == pytest.approx(np.ravel(expected), abs=2 * FRAME_S)
+    assert (*found[0], *found[-1]) == pytest.approx(expected, abs=2 * FRAME_S)
     (item,) = cut(write(tmp_path / "b.wav", noise(4)), window, hop, SpeechDetector(by_level))
     assert item.is_whole and item.reason == "no speech found"
 
@@ -151,18 +149,15 @@ def by_level(pause=4):
     return detect
 
 
-def recording(*spans, seconds, rate_hz=DETECTOR_HZ, channels=1):
-    """Silence but for ones in the spans (seconds); the second column counts the samples."""
-    samples = np.zeros((seconds * rate_hz, channels), np.float32)
+def stretches(*spans, seconds, rate_hz=DETECTOR_HZ, longest_s=30.0):
+    """What is found in blocks of 2 s: silence but for ones in the spans (seconds)."""
+    samples = np.zeros((seconds * rate_hz, 2), np.float32)
     for start, stop in spans:
         samples[round(start * rate_hz) : round(stop * rate_hz)] = 1
-    return samples
-
-
-def stretches(samples, rate_hz=DETECTOR_HZ, block_s=2, longest_s=30.0):
-    size = block_s * rate_hz
-    blocks = [samples[at : at + size] for at in range(0, len(samples), size)]
-    found = list(SpeechDetector(by_level).stretches(blocks, rate_hz, longest_s))
+    blocks = [samples[at : at + 2 * rate_hz] for at in range(0, len(samples), 2 * rate_hz)]
+    speech = SpeechDetector(by_level)
+    for _ in range(2):  # each recording has a detector of its own
+        found = list(speech.stretches(blocks, rate_hz, longest_s))
     for start, part in found:
         np.testing.assert_array_equal(part, samples[start : start + len(part)])
     return [(start / rate_hz, (start + len(part)) / rate_hz) for start, part in found]
@@ -171,22 +166,15 @@ def stretches(samples, rate_hz=DETECTOR_HZ, block_s=2, longest_s=30.0):
 @pytest.mark.parametrize("rate_hz", [DETECTOR_HZ, 8000, 44_100])
 def test_stretches_begin_and_end_where_the_detector_says(rate_hz):
     """A click at 4 s is not speech; the last stretch ends with the recording."""
-    spans = (1, 3), (4, 4.1), (5.5, 9)
-    found = stretches(recording(*spans, seconds=9, rate_hz=rate_hz, channels=2), rate_hz)
-    assert np.ravel(found) == pytest.approx([1, 3, 5.5, 9], abs=FRAME_S)
+    found = stretches((0, 3), (4, 4.1), (5.5, 9), seconds=9, rate_hz=rate_hz)
+    assert np.ravel(found) == pytest.approx([0, 3, 5.5, 9], abs=FRAME_S)
 
 
 def test_a_long_stretch_is_cut_and_none_of_it_lost():
-    found = stretches(recording((1, 12), seconds=14), longest_s=4.0)
+    found = stretches((1, 12), seconds=14, longest_s=4.0)
     assert [stop - start for start, stop in found[:-1]] == pytest.approx([4.0, 4.0])
     assert [stop for _, stop in found[:-1]] == [start for start, _ in found[1:]]
     assert (found[0][0], found[-1][1]) == pytest.approx((1, 12), abs=FRAME_S)
-
-
-def test_each_recording_has_a_detector_of_its_own():
-    speech, samples = SpeechDetector(by_level), recording((0, 2), seconds=2)
-    first, second = (list(speech.stretches([samples], DETECTOR_HZ, 30.0)) for _ in range(2))
-    assert [start for start, _ in first] == [start for start, _ in second] == [0]
 
 
 def test_without_the_package(monkeypatch):

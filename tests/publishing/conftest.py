@@ -9,7 +9,7 @@ from huggingface_hub.utils import enable_progress_bars
 
 from ser_brain.core.files import write_checksums
 from tests.inference.tiny_models import write_model
-from tests.publishing.hub_server import TOKEN, Hub
+from tests.publishing.hub import TOKEN, Hub
 
 CARD = """---
 license: cc-by-4.0

@@ -58,28 +58,18 @@ def test_only_what_is_read_is_fetched(hub, voice):
 
 def test_a_pull_request_can_be_tried_before_it_is_merged(hub, voice):
     made = publish(plan_upload(voice, "lab/voice", pull_request=True))
-    found, source = score("lab/voice", "refs/pr/1")
-    assert found == score(voice)[0]
-    assert source == f"lab/voice@{made.commit}"
+    assert score("lab/voice", "refs/pr/1") == (score(voice)[0], f"lab/voice@{made.commit}")
 
 
-def test_a_private_model_needs_a_token(hub, voice, monkeypatch):
-    publish(plan_upload(voice, "lab/voice"))
-    monkeypatch.delenv("HF_TOKEN")
-    with pytest.raises(SERError, match="hf auth login"):
-        score("lab/voice")
-
-
-def test_a_revision_that_is_not_there(hub, voice):
+def test_what_cannot_be_loaded(hub, voice, monkeypatch):
     publish(plan_upload(voice, "lab/voice"))
     with pytest.raises(SERError, match="at revision v9"):
         score("lab/voice", "v9")
-
-
-def test_a_token_that_is_refused(hub, voice, monkeypatch):
-    publish(plan_upload(voice, "lab/voice"))
     monkeypatch.setenv("HF_TOKEN", "hf_wrong")
     with pytest.raises(SERError, match="does not accept the token.*hf auth login"):
+        score("lab/voice")
+    monkeypatch.delenv("HF_TOKEN")
+    with pytest.raises(SERError, match="hf auth login"):
         score("lab/voice")
 
 

@@ -12,38 +12,32 @@ CLEAN = {"train-x": audit(), "valid-x": audit(texts=4)}
 UNKNOWN = audit() | {"speakers": {"count": 0, "examples": [], "unknown": [3, 0]}}
 
 
+NO_SPEAKERS = {"speaker": None}
+
+
 @pytest.mark.parametrize(
-    "changes, corpora, expected",
+    "changes, corpora, row, role, expected",
     [
-        ({}, {"fake"}, "no"),
-        ({"audit": {**CLEAN, "train-x": audit(audio=1)}}, set(), "CLIPS"),
-        ({"audit": {**CLEAN, "valid-x": audit(utterances=1)}}, set(), "CLIPS"),
-        ({"audit": {**CLEAN, "valid-x": audit(speakers=1)}}, set(), "speakers"),
-        ({"audit": {}, "valid": ["fake_0007"]}, set(), "CLIPS"),
-        ({"audit": {}}, {"fake"}, "not checked"),
-        ({"audit": {}}, {"other"}, "no"),
-        ({"audit": {}}, {"fake_deu"}, "not checked"),
-        ({"audit": {**CLEAN, "valid-x": UNKNOWN}}, {"fake"}, "not checked"),
-        ({"audit": {**CLEAN, "valid-x": UNKNOWN}}, {"other"}, "no"),
+        ({}, {"fake"}, {}, "test", "no"),
+        ({"audit": {**CLEAN, "train-x": audit(audio=1)}}, set(), {}, "test", "CLIPS"),
+        ({"audit": {**CLEAN, "valid-x": audit(utterances=1)}}, set(), {}, "test", "CLIPS"),
+        ({"audit": {**CLEAN, "valid-x": audit(speakers=1)}}, set(), {}, "test", "speakers"),
+        ({"audit": {}, "valid": ["fake_0007"]}, set(), {}, "test", "CLIPS"),
+        ({"audit": {}}, {"fake"}, {}, "test", "not checked"),
+        ({"audit": {}}, {"other"}, {}, "test", "no"),
+        ({"audit": {}}, {"fake_deu"}, {}, "test", "not checked"),
+        ({"audit": {**CLEAN, "valid-x": UNKNOWN}}, {"fake"}, {}, "test", "not checked"),
+        ({"audit": {**CLEAN, "valid-x": UNKNOWN}}, {"other"}, {}, "test", "no"),
+        # An earlier audit did not count unknown speakers.
+        ({}, {"fake"}, NO_SPEAKERS, "test", "not checked"),
+        ({}, set(), {}, "train", "CLIPS"),  # a role is believed
     ],
 )
-def test_the_audit_the_ids_and_the_corpus(tmp_path, changes, corpora, expected):
-    predictions = read_predictions(write(tmp_path, "x"))
+def test_the_audit_the_ids_and_the_corpus(tmp_path, changes, corpora, row, role, expected):
+    some_rows = [{**each, **row} for each in rows(9)]
+    predictions = read_predictions(write(tmp_path, "x", some_rows, role=role))
     splits = {"train": ["t"], "valid": ["v"], "audit": CLEAN, **changes}
     assert train_test_overlap(splits, predictions, corpora) == expected
-
-
-def test_speakers_that_an_earlier_audit_did_not_know(tmp_path):
-    unknown = [{**row, "speaker": None} for row in rows(9)]
-    predictions = read_predictions(write(tmp_path, "x", unknown))
-    splits = {"train": ["t"], "valid": ["v"], "audit": CLEAN}
-    assert train_test_overlap(splits, predictions, {"fake"}) == "not checked"
-
-
-def test_a_role_is_believed(tmp_path):
-    predictions = read_predictions(write(tmp_path, "x", role="train"))
-    splits = {"train": [], "valid": [], "audit": CLEAN}
-    assert train_test_overlap(splits, predictions, set()) == "CLIPS"
 
 
 def test_a_later_test_on_the_training_corpus_was_not_checked(tmp_path):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Event
@@ -12,8 +14,7 @@ import gradio as gr
 
 from ser_brain.core.errors import SERError
 from ser_brain.data.labels import rescale
-from ser_brain.inference.app.access import is_uploaded
-from ser_brain.inference.app.plots import course_figure, how_scored, plane_figure
+from ser_brain.inference.app.plots import course_figure, plane_figure
 from ser_brain.inference.app.result import (
     ScoredRecording,
     nearest_words,
@@ -32,18 +33,7 @@ PROGRESS = gr.Progress()  # gradio looks for it among the default arguments
 def build(recognizer: EmotionRecognizer, ending: Event, uploads: Path) -> gr.Blocks:
     """Lay out the page.
 
-    Parameters
-    ----------
-    recognizer : EmotionRecognizer
-    ending : threading.Event
-        Set when the server ends; scoring then stops.
-    uploads : Path
-        The folder of the recordings; nothing else is scored.
-
-    Returns
-    -------
-    gradio.Blocks
-        Not yet served.
+    Scoring stops when ``ending`` is set. Only what is in the folder ``uploads`` is scored.
     """
     with gr.Blocks(
         title=f"{recognizer.name}: emotion in speech",
@@ -106,6 +96,21 @@ def answer(recognizer: EmotionRecognizer, ending: Event, uploads: Path) -> Calla
     return result_of
 
 
+def is_uploaded(path: str | Path, uploads: Path) -> bool:
+    """Whether a path is a regular file in ``uploads``, reached without links.
+
+    ``uploads`` is absolute and without links.
+    """
+    try:
+        return (
+            Path(path).is_relative_to(uploads)
+            and os.path.realpath(path) == str(path)
+            and stat.S_ISREG(os.lstat(path).st_mode)
+        )
+    except (OSError, ValueError):  # no file can have such a name
+        return False
+
+
 def theme() -> gr.themes.Base:
     """The fonts of the machine, and a grey that is dark enough to read."""
     grey = "*neutral_600"
@@ -143,7 +148,7 @@ def result_html(scored: ScoredRecording) -> str:
         "app_result.html",
         scripts=(),
         scored=scored,
-        how_scored=how_scored(scored),
+        how_scored=scored.how,
         bars=_bars(scored),
         point=_point(scored),
         plane=plane_figure(scored),

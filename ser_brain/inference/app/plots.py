@@ -47,8 +47,12 @@ def plane_figure(scored: ScoredRecording) -> ReportFigure | None:
         titles = "Predicted valence and arousal", _subtitle(scored)
         with panels(stem, 1, (5.0, 4.1), *titles, formats=FORMATS) as (axes,):
             draw_plane(axes, words=True)
+            if 1 < len(points_N2) <= MOST_JOINED:
+                axes.plot(*points_N2.T, color=GREY, linewidth=0.6, zorder=2)
             if len(points_N2) > 1:
-                _draw_points(axes, points_N2)
+                look = {"cmap": "cividis", "linewidths": 0.4, "edgecolors": INK, "zorder": 3}
+                order_N = np.arange(len(points_N2))
+                axes.scatter(*points_N2.T, c=order_N, s=22, rasterized=True, **look)
             direction_2 = mean_2 / max(float(np.linalg.norm(mean_2)), 1e-9)
             axes.plot(
                 *np.transpose([(0, 0), direction_2]), ":", color=VERMILLION, linewidth=1.2
@@ -65,13 +69,6 @@ def plane_figure(scored: ScoredRecording) -> ReportFigure | None:
             f"Point on the plane of valence and arousal: valence {valence:.2f}, arousal "
             f"{arousal:.2f}; {where}.",
         )
-
-
-def _draw_points(axes: Axes, points_N2: np.ndarray) -> None:
-    if len(points_N2) <= MOST_JOINED:
-        axes.plot(*points_N2.T, color=GREY, linewidth=0.6, zorder=2)
-    look = {"cmap": "cividis", "linewidths": 0.4, "edgecolors": INK, "zorder": 3}
-    axes.scatter(*points_N2.T, c=np.arange(len(points_N2)), s=22, rasterized=True, **look)
 
 
 def course_figure(scored: ScoredRecording) -> ReportFigure | None:
@@ -101,7 +98,7 @@ def course_figure(scored: ScoredRecording) -> ReportFigure | None:
                 axes.set_facecolor(GAP)
                 axes.set_xlim(0, scored.duration_s)
                 axes.xaxis.set_major_locator(MultipleLocator(every_s))
-                axes.xaxis.set_major_formatter(FuncFormatter(clock))
+                axes.xaxis.set_major_formatter(FuncFormatter(_clock))
                 axes.tick_params(labelbottom=axes is grid[-1], labelsize=8)
             grid[-1].set_xlabel("Time in the recording (min:s)")
             grid[0].figure.align_ylabels(grid)
@@ -130,12 +127,10 @@ def without_overlap(spans_N2: np.ndarray) -> np.ndarray:
     return np.stack([start_N, stop_N], axis=1)
 
 
-def clock(seconds: float, _place: int | None = None) -> str:
-    """Seconds as a player shows them.
-
-    Examples
+def _clock(seconds: float, _place: int | None = None) -> str:
+    """Examples
     --------
-    >>> clock(75.0), clock(7.5), clock(3600.0)
+    >>> _clock(75.0), _clock(7.5), _clock(3600.0)
     ('1:15', '0:07.5', '60:00')
     """
     minutes, rest = divmod(seconds, 60)
@@ -182,15 +177,5 @@ def _draw_line(
         axes.stairs(value_N[run], edges, baseline=None, color=INK, linewidth=1.2)
 
 
-def how_scored(scored: ScoredRecording) -> str:
-    """How the recording was cut, in words."""
-    count = len(scored.rows)
-    if scored.window_s is None:
-        return "scored as one clip"
-    if count == 1:
-        return "scored as one window"
-    return f"scored in {count:,} windows of {scored.window_s:g} s, one every {scored.hop_s:g} s"
-
-
 def _subtitle(scored: ScoredRecording) -> str:
-    return f"{scored.name}, {how_scored(scored)}; {scored.model}. Not a diagnosis."
+    return f"{scored.name}, {scored.how}; {scored.model}. Not a diagnosis."

@@ -5,6 +5,7 @@ Axes: N windows (or the one clip), C emotions, 2 = valence and arousal, or start
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -45,43 +46,33 @@ REASONS = {
 
 @dataclass(frozen=True)
 class ScoredRecording:
-    """A model's scores for one recording.
-
-    Attributes
-    ----------
-    model : str
-        The model's name.
-    name : str
-        The file's name, without folder.
-    duration_s : float
-    window_s : float or None
-        Length of the windows; None if it was scored as one clip.
-    columns : list of str
-    rows : list of dict
-        Those of ``ser predict``, at least one; keys are ``columns``.
-    skipped : list of Skipped
-        Parts without a score.
-    emotions : list of str
-    va_range : (float, float) or None
-    notes : list of str
-        What a reader should know about the way it was scored.
-    """
+    """A model's scores for one recording."""
 
     model: str
-    name: str
+    name: str  # of the file, without folder
     duration_s: float
-    window_s: float | None
+    window_s: float | None  # None if it was scored as one clip
     columns: list[str]
-    rows: list[dict]
-    skipped: list[Skipped]
+    rows: list[dict]  # those of ser predict, at least one
+    skipped: list[Skipped]  # parts without a score
     emotions: list[str]
     va_range: Sequence[float] | None
-    notes: list[str]
+    notes: list[str]  # what a reader should know about the way it was scored
 
     @property
     def hop_s(self) -> float | None:
         """From the start of one window to that of the next."""
         return _hop(self.window_s)
+
+    @property
+    def how(self) -> str:
+        """How it was cut, in words."""
+        if self.window_s is None:
+            return "scored as one clip"
+        if len(self.rows) == 1:
+            return "scored as one window"
+        each = f"{self.window_s:g} s, one every {self.hop_s:g} s"
+        return f"scored in {len(self.rows):,} windows of {each}"
 
     @property
     def probs_NC(self) -> np.ndarray | None:
@@ -123,8 +114,6 @@ def score_recording(
 
     Parameters
     ----------
-    recognizer : EmotionRecognizer
-    path : Path
     window_s : float or None
         None scores it as one clip if it is short enough, otherwise in windows of ``WINDOW_S``,
         with a note.
@@ -148,11 +137,9 @@ def score_recording(
         )
     check_windows(window_s, _hop(window_s), recognizer)
     rows, skipped = [], []
+    watched = _watched(recognizer, duration_s, window_s, progress)
     segmentation = Segmentation(window_s, _hop(window_s))
-    to_score_s = duration_s * (1 if window_s is None else HOPS_PER_WINDOW)
-    for chunk, found in predict(
-        WithProgress(recognizer, to_score_s, progress), {path: 0}, segmentation
-    ):
+    for chunk, found in predict(watched, {path: 0}, segmentation):
         rows += [{**row, "file": path.name} for row in found]
         skipped += [replace(item, file=path.name) for item in chunk.skipped]
     if not rows:
@@ -189,40 +176,25 @@ def _duration(path: Path) -> float:
     return duration_s
 
 
-class WithProgress:
-    """A recogniser that reports progress before each batch.
+def _watched(
+    recognizer: EmotionRecognizer,
+    duration_s: float,
+    window_s: float | None,
+    progress: Callable[[float], None],
+) -> EmotionRecognizer:
+    """The same recogniser, which reports progress before each batch."""
+    overlap = 1 if window_s is None else HOPS_PER_WINDOW
+    total = duration_s * overlap * recognizer.sample_rate_hz
+    watched, scored, lock = copy.copy(recognizer), [0], Lock()
 
-    Parameters
-    ----------
-    recognizer : EmotionRecognizer
-        Its other attributes are available here, too.
-    to_score_s : float
-        Seconds of audio that it will be given, overlap counted twice.
-    progress : callable
-        See :func:`score_recording`.
-    """
+    def score(waveforms: Sequence[np.ndarray]) -> list[Scores]:
+        with lock:  # clips are scored on several cores at once
+            progress(min(1.0, scored[0] / total))
+            scored[0] += sum(map(len, waveforms))
+        return recognizer.score(waveforms)
 
-    def __init__(
-        self,
-        recognizer: EmotionRecognizer,
-        to_score_s: float,
-        progress: Callable[[float], None],
-    ):
-        self._recognizer = recognizer
-        self._progress = progress
-        self._total = to_score_s * recognizer.sample_rate_hz
-        self._scored = 0
-        self._lock = Lock()  # clips are scored on several cores at once
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._recognizer, name)
-
-    def score(self, waveforms: Sequence[np.ndarray]) -> list[Scores]:
-        """As :meth:`EmotionRecognizer.score`."""
-        with self._lock:
-            self._progress(min(1.0, self._scored / self._total))
-            self._scored += sum(map(len, waveforms))
-        return self._recognizer.score(waveforms)
+    watched.score = score
+    return watched
 
 
 def nearest_words(valence: float, arousal: float, count: int = 3) -> list[str]:

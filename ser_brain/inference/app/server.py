@@ -22,12 +22,7 @@ SWITCHES = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1"
 
 
 def require_gradio() -> None:
-    """Stop if the packages of the page are missing.
-
-    Raises
-    ------
-    SERError
-    """
+    """Stop if the packages of the page are missing."""
     if importlib.util.find_spec("gradio") is None:
         raise SERError(
             "The page needs gradio, which is not installed: pip install 'ser-recipes[app]'."
@@ -35,13 +30,7 @@ def require_gradio() -> None:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Open the port; port 0 stands for any that is free.
-
-    Raises
-    ------
-    SERError
-        If the port is in use or may not be opened.
-    """
+    """Open the port; port 0 stands for any that is free."""
     try:
         return socket.create_server((host, port))
     except (OSError, OverflowError) as error:
@@ -53,16 +42,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def serve(recognizer: EmotionRecognizer, listening: socket.socket, open_browser: bool) -> None:
-    """Serve until Ctrl-C, then delete what was uploaded.
-
-    Parameters
-    ----------
-    recognizer : EmotionRecognizer
-    listening : socket.socket
-        From :func:`listen`.
-    open_browser : bool
-        Show the page in the browser, too.
-    """
+    """Serve until Ctrl-C on a socket from :func:`listen`, then delete what was uploaded."""
     # Without links in its path, so that a file in it can be told from a link out of it.
     uploads = TemporaryDirectory(prefix="ser_app_", dir=os.path.realpath(gettempdir()))
     os.environ.update(SWITCHES, GRADIO_TEMP_DIR=uploads.name)
