@@ -1,4 +1,4 @@
-"""Embeddings of a corpus: the mean over time of what an encoder makes of each utterance.
+"""Embeddings of a corpus: what an encoder makes of each utterance, pooled over time.
 
 They are written as predictions files without predictions, one part for each embedder, for
 ``ser circumplex``.
@@ -47,10 +47,10 @@ BATCH_SIZE = 8  # affects speed only: an embedding does not depend on its batch
 
 @dataclass(frozen=True)
 class Embedder:
-    """An encoder that makes the embeddings of one part."""
+    """A model without heads that makes the embeddings of one part."""
 
     part: str  # "layer 3", "fold 1"
-    load: Callable[[], Encoder]  # builds the encoder with its weights
+    load: Callable[[], EmotionModel]  # builds it with its weights
     facts: Mapping[str, object]  # for the card; layer only if one was chosen
     seen: frozenset[str] = frozenset()  # ids that it was trained or validated on
 
@@ -74,9 +74,9 @@ def of_encoder(
     ]
 
 
-def _load_published(source: str, layer: str | int, pretrained: bool) -> Encoder:
+def _load_published(source: str, layer: str | int, pretrained: bool) -> EmotionModel:
     torch.manual_seed(UNTRAINED_SEED)
-    return load_encoder(source, layer=layer, pretrained=pretrained)
+    return EmotionModel(load_encoder(source, layer=layer, pretrained=pretrained))
 
 
 def of_run(folder: str | Path, layers: Sequence[str | int]) -> list[Embedder]:
@@ -100,13 +100,14 @@ def of_run(folder: str | Path, layers: Sequence[str | int]) -> list[Embedder]:
     return embedders
 
 
-def _load_trained(run: Path, layer: str | int | None) -> Encoder:
+def _load_trained(run: Path, layer: str | int | None) -> EmotionModel:
     brain, _ = load_run(run)
-    if brain.checkpointer.recover_if_possible(min_key=brain.tested_key) is None:
-        raise SERError(f"No trained checkpoint in {run}; train first.")
+    brain.recover(min_key=brain.tested_key)
     encoder = brain.model.encoder
     merge_lora(encoder)
-    return encoder if layer is None else at_layer(encoder, layer)
+    if layer is not None:
+        return EmotionModel(at_layer(encoder, layer))
+    return EmotionModel.from_modules(encoder, brain.model.pool)
 
 
 def at_layer(encoder: Encoder, layer: str | int) -> Encoder:
@@ -143,10 +144,10 @@ def embed(
     record = RunRecord(out, seed=embedders[0].facts["seed"])
     written = {}
     for embedder in embedders:
-        encoder = embedder.load().to(device).eval()
+        model = embedder.load().to(device).eval()
         written[embedder.part] = {}
         for data in corpora:
-            sets = _embed_corpus(out / folders[embedder.part], data, embedder, encoder, device)
+            sets = _embed_corpus(out / folders[embedder.part], data, embedder, model, device)
             written[embedder.part].update(sets)
     if len(embedders) > 1:
         write_json(out / FOLDS, {"parts": folders})
@@ -168,12 +169,13 @@ def _read(target: Target) -> CorpusData:
 
 
 def _embed_corpus(
-    folder: Path, data: CorpusData, embedder: Embedder, encoder: Encoder, device: str
+    folder: Path, data: CorpusData, embedder: Embedder, model: EmotionModel, device: str
 ) -> dict[str, int]:
     require_files(data.rows)
+    encoder = model.encoder
     lengths = (encoder.min_samples, encoder.max_samples, encoder.sample_rate_hz)
     require_lengths(data.rows, *lengths)
-    found = embeddings_of(encoder, data.rows, device, f"{embedder.part}, {data.name}")
+    found = embeddings_of(model, data.rows, device, f"{embedder.part}, {data.name}")
     sets = {"test": data.rows.keys() - embedder.seen, "train": data.rows.keys() & embedder.seen}
     written = {}
     for role, ids in sets.items():
@@ -198,13 +200,14 @@ def _embed_corpus(
 
 
 def embeddings_of(
-    encoder: Encoder, rows: Mapping[str, dict], device: str, title: str
+    model: EmotionModel, rows: Mapping[str, dict], device: str, title: str
 ) -> dict[str, np.ndarray]:
     """The embedding (D,) of each utterance, by id; ``title`` is that of the progress bar."""
     by_length = sorted(rows, key=lambda i: rows[i]["duration"])  # batches with little padding
-    dataset = make_dataset({i: rows[i] for i in by_length}, EMOTIONS, encoder.sample_rate_hz)
+    dataset = make_dataset(
+        {i: rows[i] for i in by_length}, EMOTIONS, model.encoder.sample_rate_hz
+    )
     loader = evaluation_loader(dataset, BATCH_SIZE, rank=0, ranks=1)
-    model = EmotionModel(encoder).eval()  # without heads: its pooling is what we want
     found: dict[str, np.ndarray] = {}
     batches = told(loader, title, "batches", len(loader))
     for batch in tqdm(batches, one_line(title), len(loader), unit="batch", disable=None):

@@ -57,4 +57,4 @@ class ValenceArousalHead(nn.Module):
 def _in_float32(linear: nn.Linear, embedding_BD: Tensor) -> Tensor:
     # Half precision would round the scores to 3 digits, and saves next to no time here.
     with torch.autocast(embedding_BD.device.type, enabled=False):
-        return linear(embedding_BD.float())
+        return linear(embedding_BD.to(linear.weight.dtype))

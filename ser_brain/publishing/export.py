@@ -203,9 +203,7 @@ def read_trained(run: Path, name: str | None = None) -> tuple[EmotionModel, Mode
             "command that trains it continues it."
         )
     brain, hparams = load_run(run, "cpu")
-    checkpoint = brain.checkpointer.recover_if_possible(min_key=brain.tested_key)
-    if checkpoint is None:
-        raise SERError(f"No trained checkpoint in {run}; train first.")
+    checkpoint = brain.recover(min_key=brain.tested_key)
     splits = read_json(run / "splits.json", "split")
     protocol = Protocol.of(splits)
     temperature = temperature_of(run).get("temperature")

@@ -20,6 +20,7 @@ import speechbrain as sb
 import torch
 from speechbrain import Stage
 from speechbrain.dataio.dataset import DynamicItemDataset
+from speechbrain.utils.checkpoints import Checkpoint
 from speechbrain.utils.distributed import if_main_process
 from torch import Tensor
 from torch.nn import Module, ModuleDict
@@ -242,11 +243,22 @@ class SERBrain(NonfiniteGuard):
     def on_evaluate_start(self, max_key: str | None = None, min_key: str | None = None) -> None:
         """Load the best checkpoint, once for all sets."""
         best = self.checkpointer.find_checkpoint(max_key=max_key, min_key=min_key)
+        if best is None or best.path != self.loaded:
+            self.recover(max_key, min_key)
+
+    def recover(self, max_key: str | None = None, min_key: str | None = None) -> Checkpoint:
+        """Load the best checkpoint by a key of its meta file.
+
+        Raises
+        ------
+        SERError
+            If there is none.
+        """
+        best = self.checkpointer.recover_if_possible(max_key=max_key, min_key=min_key)
         if best is None:
             raise self._untrained()
-        if best.path != self.loaded:
-            super().on_evaluate_start(max_key=max_key, min_key=min_key)
-            self.loaded = best.path
+        self.loaded = best.path
+        return best
 
     @property
     def tested_key(self) -> str:

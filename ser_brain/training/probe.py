@@ -18,6 +18,7 @@ import torch
 from speechbrain import Stage
 from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.dataio.dataset import DynamicItemDataset
+from speechbrain.utils.checkpoints import Checkpoint
 from torch import Tensor, nn
 
 from ser_brain.core.errors import SERError, bad_value
@@ -68,6 +69,8 @@ class Probe(SERBrain):
         encoder, pool = self.model.encoder, self.model.pool
         if encoder.freeze != "all":
             raise bad_value("freeze of a probe", encoder.freeze, ["all"])
+        if self.hparams.number_of_epochs != 1:
+            raise bad_value("number_of_epochs of a probe", self.hparams.number_of_epochs, ["1"])
         if pool.kind == "attentive":
             raise SERError(
                 "A probe embeds every clip once, so it cannot learn which frames count; give "
@@ -253,8 +256,13 @@ class Probe(SERBrain):
         self, chunks: Sequence[PaddedBatch], parameters: list, decays: Mapping[str, float]
     ) -> None:
         """Minimise the mean loss plus half the decay times the squared weights of each head."""
-        heads = {name: getattr(self.model, name) for name in HEADS}
-        weights = {name: head.linear.weight for name, head in heads.items() if head is not None}
+        found = {name: getattr(self.model, name) for name in HEADS}
+        heads = {name: head for name, head in found.items() if head is not None}
+        for (
+            head
+        ) in heads.values():  # in float32, L-BFGS stops early, where recalls still change
+            head.double()
+        weights = {name: head.linear.weight for name, head in heads.items()}
         optimizer = torch.optim.LBFGS(
             parameters,
             max_iter=MOST_STEPS,
@@ -275,6 +283,8 @@ class Probe(SERBrain):
             return total
 
         optimizer.step(closure)
+        for head in heads.values():
+            head.float()
 
     @torch.no_grad()
     def _count_labels(self, chunks: Sequence[PaddedBatch]) -> dict[str, float]:
@@ -350,24 +360,13 @@ class Probe(SERBrain):
             "encoder_sha256": weights_digest(self.model.encoder),
         }
 
-    def on_evaluate_start(self, max_key: str | None = None, min_key: str | None = None) -> None:
+    def recover(self, max_key: str | None = None, min_key: str | None = None) -> Checkpoint:
         """Load the best checkpoint, and check that its encoder is this one."""
-        best = self.checkpointer.find_checkpoint(max_key=max_key, min_key=min_key)
-        if best is not None and best.path != self.loaded:
-            require_same_encoder(best.meta, self.model.encoder)
-        super().on_evaluate_start(max_key=max_key, min_key=min_key)
-
-
-def require_same_encoder(meta: Mapping, encoder: nn.Module) -> None:
-    """Stop if a checkpoint's heads were trained on another encoder than this one.
-
-    Raises
-    ------
-    SERError
-    """
-    expected = meta.get("encoder_sha256")
-    if expected is not None and expected != weights_digest(encoder):
-        raise SERError(
-            f"The weights of the encoder {encoder.name} are not those that the run was trained "
-            "on. Give the same encoder_source, or train again."
-        )
+        checkpoint = super().recover(max_key, min_key)
+        encoder = self.model.encoder
+        if checkpoint.meta["encoder_sha256"] != weights_digest(encoder):
+            raise SERError(
+                f"The weights of the encoder {encoder.name} are not those that the run was "
+                "trained on. Give the same encoder_source, or train again."
+            )
+        return checkpoint

@@ -322,6 +322,12 @@ KINDS: Mapping[str, Kind] = {
     ),
     "agreement_weights": TRUE_OR_FALSE,
     "sampling": _one_of("natural", "balanced"),
+    "emotion_classifier": _one_of("gaussian", "losses"),
+    "weight_decays": Kind(
+        "two numbers above 0, the stronger one first",
+        lambda value: _numbers(2)(value) and value[0] >= value[1] > 0,
+    ),
+    "number_of_decays": COUNT,
     "dropouts": Kind("a mapping like {attention_dropout: 0.0}, or {}", _mapping(_is_number)),
     "lora": Kind(
         "null, or a mapping like {rank: 8, alpha: 16, targets: [q_proj, v_proj]}", _is_lora

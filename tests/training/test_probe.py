@@ -1,0 +1,193 @@
+"""Probes: their solutions are those of scikit-learn, and every clip is embedded once."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from scipy.special import log_softmax
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from speechbrain import Stage
+
+import train
+from data_prep.common.prepare import prepare_all
+from ser_brain import EmotionRecognizer
+from ser_brain.__main__ import main
+from ser_brain.data.experiment import load_experiment
+from ser_brain.data.experiment_config import ExperimentConfig
+from ser_brain.evaluation.predictions import read_predictions
+from ser_brain.training.config import find_settings, load_settings, read_settings
+from ser_brain.training.feature_cache import EmbeddingCache
+from ser_brain.training.loaders import dataio_prep
+from tests.publishing.test_export import write_base_encoder
+from tests.tiny_corpus import run_train, settings, write_corpus
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A corpus and a published encoder."""
+    home = tmp_path_factory.mktemp("probe")
+    write_corpus(home / "tiny", speakers=8)
+    write_base_encoder(home / "base")
+    return home
+
+
+@pytest.fixture(autouse=True)
+def cache(home, monkeypatch):
+    monkeypatch.setenv("SER_CACHE", str(home / "cache"))
+
+
+def options(home, folder, **changes):
+    changes = {"number_of_epochs": 1, "encoder_source": home / "base", **changes}
+    return settings(home / "tiny", folder, **changes)
+
+
+def fitted(home, folder, experiment="classification", **changes):
+    """A probe that was fitted and refitted; training and test embeddings and labels."""
+    given = [o[2:].split("=", 1) for o in options(home, folder, **changes)]
+    file = find_settings(f"hparams/probe/{experiment}.yaml", train.HOME)
+    hparams = load_settings(read_settings(file, [(key, value) for key, value in given]))
+    config = ExperimentConfig.from_settings(hparams, hparams["brain"].tasks)
+    prepared = prepare_all(train.corpora_of(hparams), hparams["manifest_folder"], False)
+    sets = dataio_prep(load_experiment(config, prepared), hparams)
+    brain = hparams["brain"](
+        modules=hparams["modules"],
+        hparams=hparams,
+        run_opts={"device": "cpu"},
+        checkpointer=hparams["checkpointer"],
+    )
+    brain.fit(hparams["epoch_counter"], sets["train"], sets["valid"])
+    brain.refit(sets["train"], sets["valid"])
+    parts = [brain.make_dataloader(sets[part], Stage.VALID) for part in ("train", "valid")]
+    (test_set,) = sets["tests"].values()
+    brain.evaluate(test_set, min_key=brain.tested_key)
+    chunks = [chunk for part in parts for chunk in part]
+    x_ND = torch.cat([chunk.statistics for chunk in chunks]).double().numpy()
+    emotion_N = torch.cat([chunk.emotion_index for chunk in chunks]).numpy()
+    va_N2 = torch.cat([chunk.valence_arousal for chunk in chunks]).numpy()
+    return brain, x_ND, emotion_N, va_N2
+
+
+def test_losses_give_logistic_regression(home, tmp_path):
+    decays = "[0.05, 0.05]"
+    chosen = {"emotion_classifier": "losses", "weight_decays": decays, "number_of_decays": 1}
+    brain, x_ND, emotion_N, _ = fitted(home, tmp_path / "run", **chosen)
+    logistic = LogisticRegression(
+        C=1 / (0.05 * len(x_ND)), class_weight="balanced", max_iter=9999, tol=1e-8
+    )
+    sklearn = make_pipeline(StandardScaler(), logistic).fit(x_ND, emotion_N)
+    tested_ND = np.stack([row["embedding"] for row in brain.outputs])
+    found_NE = np.stack([row["log_probabilities"] for row in brain.outputs])
+    np.testing.assert_allclose(found_NE, sklearn.predict_log_proba(tested_ND), 1e-3, 2e-3)
+
+
+@pytest.mark.parametrize("layer", ["1", "all"])  # fewer coordinates than clips, and more
+def test_gaussian_is_linear_discriminant_analysis(home, tmp_path, layer):
+    chosen = {"layer": layer, "weight_decays": "[0.5, 0.5]", "number_of_decays": 1}
+    chosen["pooling"] = "mean" if layer == "1" else "mean_std"
+    brain, x_ND, emotion_N, _ = fitted(home, tmp_path / "run", **chosen)
+    assert (x_ND.shape[1] > len(x_ND)) == (layer == "all")
+    shrinkage = 0.5 / 1.5  # scikit-learn divides by 1 + decay
+    lda = LinearDiscriminantAnalysis(
+        solver="lsqr", shrinkage=shrinkage, priors=np.full(4, 0.25)
+    )
+    scaler = StandardScaler().fit(x_ND)
+    lda.fit(scaler.transform(x_ND), emotion_N)
+    tested_ND = np.stack([row["embedding"] for row in brain.outputs])
+    logits_NE = lda.decision_function(scaler.transform(tested_ND)) * (1 - shrinkage)
+    found_NE = np.stack([row["log_probabilities"] for row in brain.outputs])
+    np.testing.assert_allclose(found_NE, log_softmax(logits_NE, axis=1), atol=5e-3)
+
+
+def test_valence_and_arousal_are_ridge_regression(home, tmp_path):
+    chosen = {"weight_decays": "[0.5, 0.5]", "number_of_decays": 1}
+    brain, x_ND, _, va_N2 = fitted(home, tmp_path / "run", "multiobjective", **chosen)
+    # The mean is over both dimensions, and the penalty half the decay.
+    ridge = Ridge(alpha=0.5 * len(x_ND))
+    sklearn = make_pipeline(StandardScaler(), ridge).fit(x_ND, va_N2)
+    tested_ND = np.stack([row["embedding"] for row in brain.outputs])
+    found_N2 = np.stack([row["valence_arousal"] for row in brain.outputs])
+    np.testing.assert_allclose(found_N2, sklearn.predict(tested_ND), atol=2e-3)
+
+
+def test_layer_weights_are_learned(home, tmp_path):
+    brain, *_ = fitted(home, tmp_path / "run", layer="mix", emotion_classifier="losses")
+    assert brain.model.encoder.layer_logits.std() > 1e-3
+
+
+def test_a_clip_is_embedded_once(home, tmp_path, monkeypatch):
+    fitted(home, tmp_path / "one", layer="[0, 2]")
+    monkeypatch.setattr(EmbeddingCache, "compute", None)
+    brain, *_ = fitted(home, tmp_path / "two", layer="[0, 2]")
+    monkeypatch.undo()
+    monkeypatch.setenv("SER_CACHE", str(home / "cache"))
+    without, *_ = fitted(home, tmp_path / "three", layer="[0, 2]", feature_cache_gb=0)
+    for one, other in zip(brain.outputs, without.outputs, strict=True):
+        np.testing.assert_allclose(
+            one["log_probabilities"], other["log_probabilities"], atol=1e-5
+        )
+
+
+def test_from_training_to_an_exported_model(home, tmp_path, capsys):
+    """Trained, continued, evaluated on its own corpus, embedded, exported, loaded."""
+    run, recipe = tmp_path / "run", "probe/multiobjective.yaml"
+    assert run_train(recipe, *options(home, run)) == 0
+    before = (run / "predictions" / "tiny.jsonl").read_bytes()
+    assert run_train(recipe, *options(home, run)) == 0
+    assert (run / "predictions" / "tiny.jsonl").read_bytes() == before
+    checkpoints = [path.parent for path in run.glob("save/*/modules.ckpt")]
+    assert len(checkpoints) == 2  # that of the validation results, and the refitted one
+    # Heads alone, without the encoder.
+    assert max((path / "modules.ckpt").stat().st_size for path in checkpoints) < 30_000
+    manifest = tmp_path / "manifests" / "tiny.json"
+    assert main(["evaluate", str(run), "--on", str(manifest)]) == 0
+    ours = read_predictions(run / "predictions" / "tiny.jsonl")
+    again = read_predictions(run / "predictions" / "tiny-all.jsonl")
+    place = [again.ids.index(name) for name in ours.ids]
+    np.testing.assert_allclose(again.log_probs_NC[place], ours.log_probs_NC, atol=1e-5)
+    assert main(["embed", str(manifest), "--run", str(run), "--out", str(tmp_path / "e")]) == 0
+    embedded = read_predictions(tmp_path / "e" / "predictions" / "tiny.jsonl", scores=False)
+    place = [embedded.ids.index(name) for name in ours.ids]
+    np.testing.assert_allclose(embedded.embeddings_ND[place], ours.embeddings_ND, atol=1e-5)
+    capsys.readouterr()
+    assert main(["export", str(run), str(tmp_path / "model"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["largest_difference"] < 1e-5
+    recognizer = EmotionRecognizer.from_pretrained(tmp_path / "model", device="cpu")
+    wavs = [home / "tiny" / f"{name.removeprefix('tiny_')}.wav" for name in ours.ids]
+    found = [list(row["probabilities"].values()) for row in recognizer.predict(wavs)]
+    np.testing.assert_allclose(found, np.exp(ours.calibrated_NC), atol=1e-5)
+
+
+def test_another_encoder_under_the_same_name_is_refused(home, tmp_path, capsys):
+    base = write_base_encoder(tmp_path / "base")
+    run = tmp_path / "run"
+    chosen = options(home, run, encoder_source=base)
+    assert run_train("probe/classification.yaml", *chosen) == 0
+    weights = load_file(base / "model.safetensors")
+    changed = {name: 1.1 * tensor for name, tensor in weights.items()}
+    save_file(changed, base / "model.safetensors")
+    assert main(["export", str(run), str(tmp_path / "model")]) == 2
+    assert "are not those that the run was trained on" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"freeze": "cnn"}, "Bad freeze of a probe 'cnn'; expected one of: all"),
+        ({"pooling": "attentive"}, "--pooling=mean_std, or fine-tune"),
+        ({"layer": "mix"}, "give --layer=all, or --emotion_classifier=losses"),
+        ({"number_of_epochs": 3}, "Bad number_of_epochs of a probe 3"),
+        ({"emotion_classifier": "svm"}, "Bad emotion_classifier 'svm'; expected gaussian or"),
+        ({"weight_decays": "[0.1]"}, r"Bad weight_decays \[0.1\]; expected"),
+        ({"number_of_decays": 0}, "Bad number_of_decays 0; expected"),
+    ],
+)
+def test_what_a_probe_cannot_be(home, tmp_path, capsys, changes, message):
+    chosen = options(home, tmp_path / "run", **changes)
+    assert run_train("probe/classification.yaml", *chosen) == 2
+    assert re.search(message, capsys.readouterr().err)
