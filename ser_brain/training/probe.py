@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from scipy.special import log_softmax
 from speechbrain import Stage
 from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.dataio.dataset import DynamicItemDataset
@@ -25,15 +26,19 @@ from ser_brain.core.errors import SERError, bad_value
 from ser_brain.core.log import get_logger
 from ser_brain.data.dataset import collate
 from ser_brain.data.experiment import LOSSES
+from ser_brain.data.labels import NO_EMOTION
+from ser_brain.evaluation.calibration import fit_temperature
 from ser_brain.models.losses import MaskedLoss
 from ser_brain.training.brain import SERBrain
 from ser_brain.training.device import world_size
 from ser_brain.training.feature_cache import EmbeddingCache, NoRoom, weights_digest
-from ser_brain.training.stage_stats import StageRecord, class_statistics
+from ser_brain.training.stage_stats import StageRecord
 
 logger = get_logger(__name__)
 REFIT = "refit"  # in the meta file of the checkpoint that is tested
 HEADS = {"emotion_head": "emotion", "va_head": "valence_arousal"}  # -> task
+# Settings of training by epochs and steps, with the values that leave them off.
+WITHOUT_EFFECT = {"augment": None, "sampling": "natural", "weight_averaging": None}
 CHUNK = 2048  # clips that are scored at once
 IN_MEMORY = 2**30  # bytes of embeddings; more are read from a file as they are needed
 MOST_STEPS = 500  # of L-BFGS, which usually needs fewer than 100
@@ -76,6 +81,20 @@ class Probe(SERBrain):
                 "A probe embeds every clip once, so it cannot learn which frames count; give "
                 "--pooling=mean_std, or fine-tune (hparams/finetune) with --freeze=all."
             )
+        for key, off in WITHOUT_EFFECT.items():
+            if getattr(self.hparams, key) != off:
+                raise SERError(
+                    f"{key} has no effect on a probe, which has no epochs, batches or steps. "
+                    f"Leave it at {off}, or fine-tune (hparams/finetune)."
+                )
+        if self.hparams.emotion_classifier == "gaussian":
+            asked = set(self.hparams.loss_weights) & (set(LOSSES["emotion"]) - {"nll"})
+            if asked or self.hparams.label_smoothing:
+                raise SERError(
+                    "A Gaussian classifier is fitted without losses, so "
+                    f"{', '.join(asked) or 'label_smoothing'} would have no effect; give "
+                    "--emotion_classifier=losses."
+                )
         if encoder.layer == "mix" and self.hparams.emotion_classifier == "gaussian":
             raise SERError(
                 "A Gaussian classifier learns no weights of layers; give --layer=all, or "
@@ -179,8 +198,8 @@ class Probe(SERBrain):
             self._solve(chunks, dict.fromkeys(HEADS, decay))
             valid = self._validation()
             for part, names in parts.items():
-                if any(name in valid for name in names):
-                    value = sum(self.hparams.loss_weights[n] * valid.get(n, 0) for n in names)
+                value = self._value(part, names, valid)
+                if value is not None:
                     if part not in best or value < best[part][0]:
                         kept = self._trained() if part == "all" else getattr(self.model, part)
                         best[part] = (value, copy.deepcopy(kept.state_dict()))
@@ -191,6 +210,15 @@ class Probe(SERBrain):
         chosen = ", ".join(f"{name} {self.decays[name]:.3g}" for name in parts if name != "all")
         logger.info(f"weight decay, chosen on the validation set: {chosen or self.decays}")
         return self._training_loss(chunks)
+
+    def _value(self, part: str, names: Sequence[str], valid: Mapping) -> float | None:
+        """Validation loss by which a weight decay is chosen; None without a label."""
+        if part == "emotion_head" and self.hparams.emotion_classifier == "gaussian":
+            # At the best temperature, since the run will be calibrated: how sure a Gaussian
+            # classifier is depends on the decay more than how right it is.
+            return calibrated_nll(valid["outputs"])
+        there = [name for name in names if name in valid]
+        return sum(self.hparams.loss_weights[n] * valid[n] for n in there) if there else None
 
     def _trained(self) -> nn.Module:
         return self.checkpointer.recoverables["modules"]
@@ -315,15 +343,14 @@ class Probe(SERBrain):
         return total
 
     @torch.no_grad()
-    def _validation(self) -> dict[str, float]:
-        """Statistics of the validation set."""
+    def _validation(self) -> dict:
+        """Mean losses of the validation set, and ``outputs``."""
         kept, self.record = self.record, StageRecord(Stage.VALID)
         for chunk in self.valid_chunks:
             self._loss(chunk, Stage.VALID)
         found = self.record.losses(self.hparams.loss_weights)
-        found |= class_statistics(self.record.outputs())
-        self.record = kept
-        return found
+        outputs, self.record = self.record.outputs(), kept
+        return {**found, "outputs": outputs}
 
     # -- refitting and checkpoints
 
@@ -370,3 +397,14 @@ class Probe(SERBrain):
                 "trained on. Give the same encoder_source, or train again."
             )
         return checkpoint
+
+
+def calibrated_nll(outputs: Sequence[Mapping]) -> float | None:
+    """Mean negative log-likelihood of labelled emotions at the best temperature."""
+    labelled = [row for row in outputs if row["emotion_index"] != NO_EMOTION]
+    if not labelled:
+        return None
+    log_probs_NE = np.stack([row["log_probabilities"] for row in labelled])
+    true_N = np.array([row["emotion_index"] for row in labelled])
+    log_probs_NE = log_softmax(log_probs_NE / fit_temperature(log_probs_NE, true_N), axis=1)
+    return float(-log_probs_NE[np.arange(len(true_N)), true_N].mean())

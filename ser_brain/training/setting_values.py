@@ -365,6 +365,7 @@ KINDS: Mapping[str, Kind] = {
     "encoder": BUILT,
     "emotion_head": BUILT,
     "va_head": BUILT,
+    "pool": BUILT,
     "encoder_optimizer": BUILT,
     "heads_optimizer": BUILT,
     "encoder_annealing": BUILT,

@@ -270,7 +270,7 @@ def test_two_at_once(tmp_path):
         ({"folds": 1}, "Bad --folds 1 for speaker; expected 2 or more"),
         ({"protocol": "group", "folds": 5}, "Bad --folds 5 for group; the corpus decides"),
         ({"overrides": [("seed", "3")]}, "ser folds sets --seed itself; give --seeds instead"),
-        ({"overrides": [("emotions", "[joy, anger]")]}, "Bad emotion 'joy'"),
+        ({"overrides": [("emotions", "[joy, joy]")]}, "emotions names joy more than once"),
         ({"overrides": [("vad_source", "prototype")]}, "Bad vad_source 'prototype'"),
         ({"overrides": [("btch_size", "3")]}, "Unknown setting 'btch_size'"),
     ],

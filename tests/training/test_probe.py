@@ -181,6 +181,8 @@ def test_another_encoder_under_the_same_name_is_refused(home, tmp_path, capsys):
         ({"freeze": "cnn"}, "Bad freeze of a probe 'cnn'; expected one of: all"),
         ({"pooling": "attentive"}, "--pooling=mean_std, or fine-tune"),
         ({"layer": "mix"}, "give --layer=all, or --emotion_classifier=losses"),
+        ({"augment": "{gain: {probability: 1}}"}, "augment has no effect on a probe"),
+        ({"loss_weights": "{focal: 1}"}, "so focal would have no effect"),
         ({"number_of_epochs": 3}, "Bad number_of_epochs of a probe 3"),
         ({"emotion_classifier": "svm"}, "Bad emotion_classifier 'svm'; expected gaussian or"),
         ({"weight_decays": "[0.1]"}, r"Bad weight_decays \[0.1\]; expected"),
