@@ -251,7 +251,6 @@ def test_somebody_else_was_faster(publish, hub, voice):
     publish()
     repository = hub.repositories["lab/voice"]
     edit_card(voice)
-
     hub.fail("POST", "/preupload/", lambda: repository.put("LICENSE", b"free"))
     with pytest.raises(SERError, match="Somebody else changed lab/voice meanwhile"):
         publish()
