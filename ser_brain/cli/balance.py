@@ -18,7 +18,7 @@ from ser_brain.core.errors import SERError
 from ser_brain.core.files import write_text
 from ser_brain.core.tables import Table, to_text
 from ser_brain.data.corpora import CorpusSetting, parse_manifest, parse_pair
-from ser_brain.data.labelling import NEEDED, LabelChoice, label_corpus
+from ser_brain.data.labelling import NEEDED, LabelChoice, label_corpus, require_known
 from ser_brain.data.manifest import read_manifest
 from ser_brain.data.splits import balanced_ids
 
@@ -63,11 +63,12 @@ def run(arguments: argparse.Namespace) -> Outcome:
         emotions=emotions,
         emotion_map=dict(parse_pair("--merge", pair) for pair in arguments.merge),
         va_range=(-1.0, 1.0),
-        vad_source="prototypes",
+        vad_source="corpus",
         required_label="emotion",
     )
     manifest = read_manifest(path, NEEDED)
     card = manifest.card
+    require_known(choice, [card])
     where = dict(parse_pair("--where", pair) for pair in arguments.where)
     setting = CorpusSetting(card["name"], "test", None, source, where)
     data = label_corpus(manifest, "", setting, choice)
