@@ -31,12 +31,14 @@ from ser_brain.evaluation.calibration import fit_temperature
 from ser_brain.models.losses import MaskedLoss
 from ser_brain.training.brain import SERBrain
 from ser_brain.training.device import world_size
+from ser_brain.training.discriminant import Discriminant
 from ser_brain.training.feature_cache import EmbeddingCache, NoRoom, weights_digest
 from ser_brain.training.stage_stats import StageRecord
 
 logger = get_logger(__name__)
 REFIT = "refit"  # in the meta file of the checkpoint that is tested
 HEADS = {"emotion_head": "emotion", "va_head": "valence_arousal"}  # -> task
+ALL = "all"  # both heads, where they share the weights of layers
 # Settings of training by epochs and steps, with the values that leave them off.
 WITHOUT_EFFECT = {"augment": None, "sampling": "natural", "weight_averaging": None}
 CHUNK = 2048  # clips that are scored at once
@@ -52,7 +54,7 @@ class Probe(SERBrain):
     between the two of ``weight_decays``, and keeps those whose validation loss is lowest.
     :meth:`refit` then solves once more, on training and validation utterances together. The
     setting ``emotion_classifier`` decides what the emotion head is: ``gaussian``, see
-    :meth:`_fit_gaussian`, or ``losses``, the minimum of the losses in ``loss_weights``.
+    :class:`Discriminant`, or ``losses``, the minimum of the losses in ``loss_weights``.
 
     Checkpoints hold no encoder: it is frozen, and its digest tells whether it is the same.
     """
@@ -65,7 +67,9 @@ class Probe(SERBrain):
         if encoder.layer == "mix":
             saved["layer_weights"] = nn.ParameterDict({"logits": encoder.layer_logits})
         self.checkpointer.recoverables["modules"] = nn.ModuleDict(saved)
-        self.decays: dict[str, float] = {}  # head -> the weight decay that was chosen
+        # Head -> the weight decay that was chosen; the strongest where validation has no label.
+        self.decays = dict.fromkeys(HEADS, self.hparams.weight_decays[0])
+        self.discriminant: Discriminant | None = None  # of the clips that are being fitted
         self.counted: Mapping[str, MaskedLoss] = {}  # losses of the last chunk
         self.cache: EmbeddingCache | None = None
         self.valid_chunks: list[PaddedBatch] = []
@@ -163,6 +167,7 @@ class Probe(SERBrain):
     @torch.no_grad()
     def _standardize(self, chunks: Sequence[PaddedBatch]) -> None:
         """Set the mean and deviation of every coordinate over the training utterances."""
+        self.discriminant = None
         standardizer, count, total_D, squares_D = self.model.standardizer, 0, 0.0, 0.0
         for chunk in chunks:  # two passes would read a large set twice; float64 is exact enough
             embedding_BD = self.model.embedding_of(chunk.statistics.to(self.device)).double()
@@ -188,7 +193,7 @@ class Probe(SERBrain):
         Each head has a decay of its own, unless layer weights are learned for both.
         """
         self.labelled = self._count_labels(chunks)
-        parts = {"all": [*self.hparams.loss_weights]}
+        parts = {ALL: [*self.hparams.loss_weights]}
         if self.model.encoder.layer != "mix":
             parts = {name: self._losses_of(name) for name in HEADS if getattr(self.model, name)}
         strong, weak = self.hparams.weight_decays
@@ -199,16 +204,13 @@ class Probe(SERBrain):
             valid = self._validation()
             for part, names in parts.items():
                 value = self._value(part, names, valid)
-                if value is not None:
-                    if part not in best or value < best[part][0]:
-                        kept = self._trained() if part == "all" else getattr(self.model, part)
-                        best[part] = (value, copy.deepcopy(kept.state_dict()))
-                        self.decays |= dict.fromkeys(HEADS if part == "all" else [part], decay)
+                if value is not None and (part not in best or value < best[part][0]):
+                    best[part] = (value, copy.deepcopy(self._part(part).state_dict()))
+                    self.decays |= dict.fromkeys(HEADS if part == ALL else [part], decay)
         for part, (_, state) in best.items():
-            module = self._trained() if part == "all" else getattr(self.model, part)
-            module.load_state_dict(state)
-        chosen = ", ".join(f"{name} {self.decays[name]:.3g}" for name in parts if name != "all")
-        logger.info(f"weight decay, chosen on the validation set: {chosen or self.decays}")
+            self._part(part).load_state_dict(state)
+        chosen = ", ".join(f"{head} {decay:.3g}" for head, decay in self.decays.items())
+        logger.info(f"weight decay, chosen on the validation set: {chosen}")
         return self._training_loss(chunks)
 
     def _value(self, part: str, names: Sequence[str], valid: Mapping) -> float | None:
@@ -223,76 +225,47 @@ class Probe(SERBrain):
     def _trained(self) -> nn.Module:
         return self.checkpointer.recoverables["modules"]
 
+    def _part(self, name: str) -> nn.Module:
+        return self._trained() if name == ALL else getattr(self.model, name)
+
     def _losses_of(self, head: str) -> list[str]:
         known = LOSSES[HEADS[head]]
         return [name for name in self.hparams.loss_weights if name in known]
 
     def _solve(self, chunks: Sequence[PaddedBatch], decays: Mapping[str, float]) -> None:
         """Fit the heads; the emotion head in closed form if it is a Gaussian classifier."""
-        parameters = self._trained()
-        if (
-            self.hparams.emotion_classifier == "gaussian"
-            and self.model.emotion_head is not None
-        ):
-            self._fit_gaussian(chunks, decays["emotion_head"])
-            parameters = self.model.va_head
-        if parameters is not None:
-            self._minimize(
-                chunks, [p for p in parameters.parameters() if p.requires_grad], decays
-            )
+        head, minimized = self.model.emotion_head, self._trained()
+        if self.hparams.emotion_classifier == "gaussian" and head is not None:
+            if self.discriminant is None:
+                classes = len(self.hparams.emotions)
+                self.discriminant = Discriminant(lambda: map(self._labelled, chunks), classes)
+            weight_ED, bias_E = self.discriminant.solve(decays["emotion_head"])
+            with torch.no_grad():
+                head.linear.weight.copy_(weight_ED)
+                head.linear.bias.copy_(bias_E)
+            minimized = self.model.va_head
+        if minimized is not None:
+            self._minimize(chunks, minimized, decays)
 
     @torch.no_grad()
-    def _fit_gaussian(self, chunks: Sequence[PaddedBatch], decay: float) -> None:
-        """Fit one Gaussian for each class with a common covariance, all classes alike likely.
-
-        This is linear discriminant analysis; ``decay`` times the mean variance is added to the
-        variance of every coordinate (Friedman 1989, eq. 18).
-        """
-        x_ND = torch.cat([self._standardized(chunk) for chunk in chunks]).double()
-        class_N = torch.cat([chunk.emotion_index for chunk in chunks])
-        weight_N = torch.cat([chunk.emotion_weight for chunk in chunks]).double()
-        x_ND, class_N, weight_N = (t[class_N >= 0] for t in (x_ND, class_N, weight_N))
-        one_hot_NE = nn.functional.one_hot(class_N, len(self.hparams.emotions)).double()
-        share_NE = one_hot_NE * weight_N[:, None]
-        mean_ED = share_NE.T @ x_ND / share_NE.sum(0).clamp_min(1e-12)[:, None]
-        # Every class counts alike in the common covariance, however many clips it has.
-        share_N = (share_NE / share_NE.sum(0).clamp_min(1e-12)).sum(1) / (
-            share_NE.sum(0) > 0
-        ).sum()
-        within_ND = (x_ND - mean_ED[class_N]) * share_N.sqrt()[:, None]
-        ridge = decay * within_ND.square().sum() / within_ND.shape[1]
-        if len(within_ND) < within_ND.shape[1]:  # the smaller of both systems of equations
-            gram_NN = within_ND @ within_ND.T
-            gram_NN.diagonal().add_(ridge)
-            inner_NE = torch.cholesky_solve(
-                within_ND @ mean_ED.T, torch.linalg.cholesky(gram_NN)
-            )
-            weight_ED = (mean_ED - inner_NE.T @ within_ND) / ridge
-        else:
-            covariance_DD = within_ND.T @ within_ND
-            covariance_DD.diagonal().add_(ridge)
-            weight_ED = torch.cholesky_solve(mean_ED.T, torch.linalg.cholesky(covariance_DD)).T
-        linear = self.model.emotion_head.linear
-        linear.weight.copy_(weight_ED)
-        linear.bias.copy_(-0.5 * (weight_ED * mean_ED).sum(1))
-
-    def _standardized(self, chunk: PaddedBatch) -> Tensor:
+    def _labelled(self, chunk: PaddedBatch) -> tuple[Tensor, Tensor, Tensor]:
+        """Scaled embeddings (B, D), emotions (B,) and weights (B,) of a chunk."""
         embedding_BD = self.model.embedding_of(chunk.statistics.to(self.device))
-        return self.model.standardizer(embedding_BD)
+        labels = chunk.emotion_index.to(self.device), chunk.emotion_weight.to(self.device)
+        return self.model.standardizer(embedding_BD), *labels
 
     def _minimize(
-        self, chunks: Sequence[PaddedBatch], parameters: list, decays: Mapping[str, float]
+        self, chunks: Sequence[PaddedBatch], module: nn.Module, decays: Mapping[str, float]
     ) -> None:
         """Minimise the mean loss plus half the decay times the squared weights of each head."""
         found = {name: getattr(self.model, name) for name in HEADS}
         heads = {name: head for name, head in found.items() if head is not None}
-        for (
-            head
-        ) in heads.values():  # in float32, L-BFGS stops early, where recalls still change
+        # In float32, L-BFGS stops early, where recalls still change.
+        for head in heads.values():
             head.double()
         weights = {name: head.linear.weight for name, head in heads.items()}
         optimizer = torch.optim.LBFGS(
-            parameters,
+            [p for p in module.parameters() if p.requires_grad],
             max_iter=MOST_STEPS,
             tolerance_grad=TOLERANCE,
             tolerance_change=1e-9,

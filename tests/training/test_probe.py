@@ -193,3 +193,19 @@ def test_what_a_probe_cannot_be(home, tmp_path, capsys, changes, message):
     chosen = options(home, tmp_path / "run", **changes)
     assert run_train("probe/classification.yaml", *chosen) == 2
     assert re.search(message, capsys.readouterr().err)
+
+
+def test_a_corpus_without_valence_and_arousal(home, tmp_path):
+    """Then the multi-objective probe is a classifier, as after fine-tuning."""
+    rows = (home / "tiny" / "labels.csv").read_text(encoding="utf-8").splitlines()
+    table = tmp_path / "emotions.csv"
+    table.write_text("\n".join(",".join(row.split(",")[:3]) for row in rows))
+    run = tmp_path / "run"
+    chosen = options(home, run)
+    line = (
+        f"{{corpus: table, data_folder: '{home / 'tiny'}', options: {{name: x, csv: {table}}}}}"
+    )
+    chosen[0] = f"--corpora=[{line}]"
+    assert run_train("probe/multiobjective.yaml", *chosen) == 0
+    assert read_predictions(run / "predictions" / "x.jsonl").predicted_N is not None
+    assert main(["export", str(run), str(tmp_path / "model")]) == 0
