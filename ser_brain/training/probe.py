@@ -15,7 +15,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
-from scipy.special import log_softmax
 from speechbrain import Stage
 from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.dataio.dataset import DynamicItemDataset
@@ -26,12 +25,10 @@ from ser_brain.core.errors import SERError, bad_value
 from ser_brain.core.log import get_logger
 from ser_brain.data.dataset import collate
 from ser_brain.data.experiment import LOSSES
-from ser_brain.data.labels import NO_EMOTION
-from ser_brain.evaluation.calibration import fit_temperature
 from ser_brain.models.losses import MaskedLoss
 from ser_brain.training.brain import SERBrain
 from ser_brain.training.device import world_size
-from ser_brain.training.discriminant import Discriminant
+from ser_brain.training.discriminant import discriminant
 from ser_brain.training.feature_cache import EmbeddingCache, NoRoom, weights_digest
 from ser_brain.training.stage_stats import StageRecord
 
@@ -50,11 +47,12 @@ TOLERANCE = 1e-6  # largest slope of the loss at the solution
 class Probe(SERBrain):
     """Base of the experiments on a frozen encoder; put it before the experiment's Brain.
 
-    One epoch solves for every weight decay from strong to weak, in ``number_of_decays`` steps
-    between the two of ``weight_decays``, and keeps those whose validation loss is lowest.
-    :meth:`refit` then solves once more, on training and validation utterances together. The
-    setting ``emotion_classifier`` decides what the emotion head is: ``gaussian``, see
-    :class:`Discriminant`, or ``losses``, the minimum of the losses in ``loss_weights``.
+    The setting ``emotion_classifier`` decides how the emotion head is fitted: ``gaussian``, see
+    :func:`ser_brain.training.discriminant.discriminant`, or ``losses``, by the minimum of the
+    losses in ``loss_weights``, as the head of valence and arousal always is. One epoch finds
+    the minimum for every weight decay from strong to weak, in ``number_of_decays`` steps
+    between the two of ``weight_decays``, and keeps the one whose validation loss is lowest.
+    :meth:`refit` then solves once more, on training and validation utterances together.
 
     Checkpoints hold no encoder: it is frozen, and its digest tells whether it is the same.
     """
@@ -69,7 +67,6 @@ class Probe(SERBrain):
         self.checkpointer.recoverables["modules"] = nn.ModuleDict(saved)
         # Head -> the weight decay that was chosen; the strongest where validation has no label.
         self.decays = dict.fromkeys(HEADS, self.hparams.weight_decays[0])
-        self.discriminant: Discriminant | None = None  # of the clips that are being fitted
         self.counted: Mapping[str, MaskedLoss] = {}  # losses of the last chunk
         self.cache: EmbeddingCache | None = None
         self.valid_chunks: list[PaddedBatch] = []
@@ -167,7 +164,6 @@ class Probe(SERBrain):
     @torch.no_grad()
     def _standardize(self, chunks: Sequence[PaddedBatch]) -> None:
         """Set the mean and deviation of every coordinate over the training utterances."""
-        self.discriminant = None
         standardizer, count, total_D, squares_D = self.model.standardizer, 0, 0.0, 0.0
         for chunk in chunks:  # two passes would read a large set twice; float64 is exact enough
             embedding_BD = self.model.embedding_of(chunk.statistics.to(self.device)).double()
@@ -188,14 +184,14 @@ class Probe(SERBrain):
         self.optimizers_dict = {}
 
     def fit_batch(self, chunks: Sequence[PaddedBatch]) -> Tensor:
-        """Solve for every weight decay, and keep those that validate best.
+        """Fit the heads for every weight decay, and keep those that validate best.
 
         Each head has a decay of its own, unless layer weights are learned for both.
         """
         self.labelled = self._count_labels(chunks)
         parts = {ALL: [*self.hparams.loss_weights]}
         if self.model.encoder.layer != "mix":
-            parts = {name: self._losses_of(name) for name in HEADS if getattr(self.model, name)}
+            parts = {name: self._losses_of(name) for name in HEADS if self._is_minimized(name)}
         strong, weak = self.hparams.weight_decays
         decays = np.geomspace(strong, weak, self.hparams.number_of_decays).tolist()
         best: dict[str, tuple[float, dict]] = {}
@@ -203,24 +199,22 @@ class Probe(SERBrain):
             self._solve(chunks, dict.fromkeys(HEADS, decay))
             valid = self._validation()
             for part, names in parts.items():
-                value = self._value(part, names, valid)
-                if value is not None and (part not in best or value < best[part][0]):
+                there = [name for name in names if name in valid]
+                value = sum(self.hparams.loss_weights[name] * valid[name] for name in there)
+                if there and (part not in best or value < best[part][0]):
                     best[part] = (value, copy.deepcopy(self._part(part).state_dict()))
                     self.decays |= dict.fromkeys(HEADS if part == ALL else [part], decay)
         for part, (_, state) in best.items():
             self._part(part).load_state_dict(state)
-        chosen = ", ".join(f"{head} {decay:.3g}" for head, decay in self.decays.items())
-        logger.info(f"weight decay, chosen on the validation set: {chosen}")
+        if best:
+            chosen = ", ".join(f"{name} {self.decays[name]:.3g}" for name in self.decays)
+            logger.info(f"weight decay, chosen on the validation set: {chosen}")
         return self._training_loss(chunks)
 
-    def _value(self, part: str, names: Sequence[str], valid: Mapping) -> float | None:
-        """Validation loss by which a weight decay is chosen; None without a label."""
-        if part == "emotion_head" and self.hparams.emotion_classifier == "gaussian":
-            # At the best temperature, since the run will be calibrated: how sure a Gaussian
-            # classifier is depends on the decay more than how right it is.
-            return calibrated_nll(valid["outputs"])
-        there = [name for name in names if name in valid]
-        return sum(self.hparams.loss_weights[n] * valid[n] for n in there) if there else None
+    def _is_minimized(self, head: str) -> bool:
+        """Whether the head exists and is fitted by its losses."""
+        gaussian = self.hparams.emotion_classifier == "gaussian" and head == "emotion_head"
+        return getattr(self.model, head) is not None and not gaussian
 
     def _trained(self) -> nn.Module:
         return self.checkpointer.recoverables["modules"]
@@ -234,18 +228,20 @@ class Probe(SERBrain):
 
     def _solve(self, chunks: Sequence[PaddedBatch], decays: Mapping[str, float]) -> None:
         """Fit the heads; the emotion head in closed form if it is a Gaussian classifier."""
-        head, minimized = self.model.emotion_head, self._trained()
-        if self.hparams.emotion_classifier == "gaussian" and head is not None:
-            if self.discriminant is None:
-                classes = len(self.hparams.emotions)
-                self.discriminant = Discriminant(lambda: map(self._labelled, chunks), classes)
-            weight_ED, bias_E = self.discriminant.solve(decays["emotion_head"])
-            with torch.no_grad():
-                head.linear.weight.copy_(weight_ED)
-                head.linear.bias.copy_(bias_E)
-            minimized = self.model.va_head
-        if minimized is not None:
-            self._minimize(chunks, minimized, decays)
+        linear = self.model.emotion_head and self.model.emotion_head.linear
+        if linear is None or self._is_minimized("emotion_head"):
+            self._minimize(chunks, self._trained(), decays)
+            return
+        found = discriminant(
+            lambda: map(self._labelled, chunks),
+            len(self.hparams.emotions),
+            self.hparams.shrinkage,
+        )
+        with torch.no_grad():
+            for parameter, values in zip((linear.weight, linear.bias), found, strict=True):
+                parameter.copy_(values)
+        if self.model.va_head is not None:
+            self._minimize(chunks, self.model.va_head, decays)
 
     @torch.no_grad()
     def _labelled(self, chunk: PaddedBatch) -> tuple[Tensor, Tensor, Tensor]:
@@ -370,14 +366,3 @@ class Probe(SERBrain):
                 "trained on. Give the same encoder_source, or train again."
             )
         return checkpoint
-
-
-def calibrated_nll(outputs: Sequence[Mapping]) -> float | None:
-    """Mean negative log-likelihood of labelled emotions at the best temperature."""
-    labelled = [row for row in outputs if row["emotion_index"] != NO_EMOTION]
-    if not labelled:
-        return None
-    log_probs_NE = np.stack([row["log_probabilities"] for row in labelled])
-    true_N = np.array([row["emotion_index"] for row in labelled])
-    log_probs_NE = log_softmax(log_probs_NE / fit_temperature(log_probs_NE, true_N), axis=1)
-    return float(-log_probs_NE[np.arange(len(true_N)), true_N].mean())

@@ -328,6 +328,9 @@ KINDS: Mapping[str, Kind] = {
         lambda value: _numbers(2)(value) and value[0] >= value[1] > 0,
     ),
     "number_of_decays": COUNT,
+    "shrinkage": Kind(
+        "a number above 0, at most 1", lambda value: _is_number(value) and 0 < value <= 1
+    ),
     "dropouts": Kind("a mapping like {attention_dropout: 0.0}, or {}", _mapping(_is_number)),
     "lora": Kind(
         "null, or a mapping like {rank: 8, alpha: 16, targets: [q_proj, v_proj]}", _is_lora

@@ -88,18 +88,15 @@ def test_losses_give_logistic_regression(home, tmp_path):
 
 @pytest.mark.parametrize("layer", ["1", "all"])  # fewer coordinates than clips, and more
 def test_gaussian_is_linear_discriminant_analysis(home, tmp_path, layer):
-    chosen = {"layer": layer, "weight_decays": "[0.5, 0.5]", "number_of_decays": 1}
-    chosen["pooling"] = "mean" if layer == "1" else "mean_std"
+    pooling = "mean" if layer == "1" else "mean_std"
+    chosen = {"layer": layer, "pooling": pooling, "shrinkage": 0.4}
     brain, x_ND, emotion_N, _ = fitted(home, tmp_path / "run", **chosen)
     assert (x_ND.shape[1] > len(x_ND)) == (layer == "all")
-    shrinkage = 0.5 / 1.5  # scikit-learn divides by 1 + decay
-    lda = LinearDiscriminantAnalysis(
-        solver="lsqr", shrinkage=shrinkage, priors=np.full(4, 0.25)
-    )
+    lda = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.4, priors=np.full(4, 0.25))
     scaler = StandardScaler().fit(x_ND)
     lda.fit(scaler.transform(x_ND), emotion_N)
     tested_ND = np.stack([row["embedding"] for row in brain.outputs])
-    logits_NE = lda.decision_function(scaler.transform(tested_ND)) * (1 - shrinkage)
+    logits_NE = lda.decision_function(scaler.transform(tested_ND))
     found_NE = np.stack([row["log_probabilities"] for row in brain.outputs])
     np.testing.assert_allclose(found_NE, log_softmax(logits_NE, axis=1), atol=5e-3)
 
@@ -187,6 +184,7 @@ def test_another_encoder_under_the_same_name_is_refused(home, tmp_path, capsys):
         ({"emotion_classifier": "svm"}, "Bad emotion_classifier 'svm'; expected gaussian or"),
         ({"weight_decays": "[0.1]"}, r"Bad weight_decays \[0.1\]; expected"),
         ({"number_of_decays": 0}, "Bad number_of_decays 0; expected"),
+        ({"shrinkage": 0}, "Bad shrinkage 0; expected a number above 0"),
     ],
 )
 def test_what_a_probe_cannot_be(home, tmp_path, capsys, changes, message):
