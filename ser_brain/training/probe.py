@@ -339,6 +339,8 @@ class Probe(SERBrain):
         best = self.checkpointer.find_checkpoint(min_key=self.hparams.validation_metric)
         self.on_evaluate_start(min_key=self.hparams.validation_metric)
         chunks = [*self._chunks(train_set), *self._chunks(valid_set)]
+        if self.hparams.class_weights == "balanced":
+            _balance(chunks, len(self.hparams.emotions))
         self._standardize(chunks)
         self.record = StageRecord(Stage.TRAIN)
         self.labelled = self._count_labels(chunks)
@@ -366,3 +368,15 @@ class Probe(SERBrain):
                 "trained on. Give the same encoder_source, or train again."
             )
         return checkpoint
+
+
+def _balance(chunks: Sequence[PaddedBatch], classes: int) -> None:
+    """Balance weights anew: they were balanced for the training clips without the others."""
+    class_N = torch.cat([chunk.emotion_index for chunk in chunks])
+    weight_N = torch.cat([chunk.emotion_weight for chunk in chunks])
+    there_N = class_N >= 0
+    share_NE = nn.functional.one_hot(class_N[there_N], classes) * weight_N[there_N, None]
+    factor_E = there_N.sum() / (classes * share_NE.sum(0).clamp_min(1e-12))
+    for chunk in chunks:
+        labelled_B = chunk.emotion_index >= 0
+        chunk.emotion_weight[labelled_B] *= factor_E[chunk.emotion_index[labelled_B]]
