@@ -256,7 +256,7 @@ class Probe(SERBrain):
         """Minimise the mean loss plus half the decay times the squared weights of each head."""
         found = {name: getattr(self.model, name) for name in HEADS}
         heads = {name: head for name, head in found.items() if head is not None}
-        # In float32, L-BFGS stops early, where recalls still change.
+        # In float32, L-BFGS stops before it has converged.
         for head in heads.values():
             head.double()
         weights = {name: head.linear.weight for name, head in heads.items()}
