@@ -124,7 +124,8 @@ class SERBrain(NonfiniteGuard):
         others = {name: module for name, module in modules.items() if name not in parts}
         modules = {"model": self.model, **others}
         # Settings that the runs of version 0.1.0 lack.
-        hparams = {"label_smoothing": 0.0, "focal_gamma": 2.0, **(hparams or {})}
+        lacking = {"label_smoothing": 0.0, "focal_gamma": 2.0, "augment": None}
+        hparams = {**lacking, **(hparams or {})}
         super().__init__(modules, opt_class, hparams, run_opts, checkpointer)
         weights, metric = self.hparams.loss_weights, self.hparams.validation_metric
         require_metrics(self.loss_names, weights, metric, require_tasks(type(self)))
@@ -167,7 +168,7 @@ class SERBrain(NonfiniteGuard):
         if not self.test_only and to_train:
             device.warn_of_change(meta.get("precision", self.precision), self.precision)
             sets, began_cached = (train_set, valid_set), meta.get("cached_features")
-            if getattr(self.hparams, "augment", None):  # runs of 0.1.0 have no such setting
+            if self.hparams.augment:
                 train_set = self._with_augmentation(train_set)
             else:
                 train_set, valid_set = self._with_cached_features(sets, began_cached)

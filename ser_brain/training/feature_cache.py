@@ -347,18 +347,21 @@ def digest_of(
     kept["config"] = {k: v for k, v in kept.get("config", {}).items() if "drop" not in k}
     digest.update(json.dumps(kept, sort_keys=True).encode())
     for module in modules:
-        for name, tensor in module.state_dict().items():
-            digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
+        _add_weights(digest, module.state_dict())
     return digest.hexdigest()
 
 
 def weights_digest(encoder: Encoder) -> str:
     """SHA-256 of an encoder's weights, without those that weigh its layers."""
     digest = hashlib.sha256()
-    for name, tensor in encoder.state_dict().items():
-        if name != "layer_logits":
-            digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
+    weights = encoder.state_dict()
+    _add_weights(digest, {n: weights[n] for n in weights if n != "layer_logits"})
     return digest.hexdigest()
+
+
+def _add_weights(digest: hashlib._Hash, weights: Mapping[str, Tensor]) -> None:
+    for name, tensor in weights.items():
+        digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
 
 
 def audio_names(rows: Mapping[str, dict]) -> dict[str, str]:

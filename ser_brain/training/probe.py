@@ -10,6 +10,7 @@ Shapes: N clips, P numbers of a clip's statistics, D embedding size.
 from __future__ import annotations
 
 import copy
+import functools
 import tempfile
 from collections.abc import Mapping, Sequence
 
@@ -350,22 +351,26 @@ class Probe(SERBrain):
         self.checkpointer.save_checkpoint(meta={**meta, REFIT: 0.0}, verbosity=10)
         self.loaded = None
 
+    @functools.cached_property
+    def encoder_sha256(self) -> str:
+        """Digest of the encoder's weights, which are frozen; a large one takes seconds."""
+        return weights_digest(self.model.encoder)
+
     def checkpoint_meta(self) -> dict:
         """Facts that every checkpoint carries."""
         return {
             **super().checkpoint_meta(),
             "weight_decays": self.decays,
-            "encoder_sha256": weights_digest(self.model.encoder),
+            "encoder_sha256": self.encoder_sha256,
         }
 
     def recover(self, max_key: str | None = None, min_key: str | None = None) -> Checkpoint:
         """Load the best checkpoint, and check that its encoder is this one."""
         checkpoint = super().recover(max_key, min_key)
-        encoder = self.model.encoder
-        if checkpoint.meta["encoder_sha256"] != weights_digest(encoder):
+        if checkpoint.meta["encoder_sha256"] != self.encoder_sha256:
             raise SERError(
-                f"The weights of the encoder {encoder.name} are not those that the run was "
-                "trained on. Give the same encoder_source, or train again."
+                f"The weights of the encoder {self.model.encoder.name} are not those that the "
+                "run was trained on. Give the same encoder_source, or train again."
             )
         return checkpoint
 
