@@ -141,7 +141,7 @@ def test_too_long_for_one_clip_is_cut_and_said(there):
 
 def test_what_a_model_lacks_is_none(there):
     model = StandIn()
-    model.emotions, model.va_range = [], None
+    model.emotions, model.va_range, model.dimensions = [], None, ()
     model.score = lambda waveforms: [Scores(None, None, np.zeros(2)) for _ in waveforms]
     shown = score_recording(model, write(there / "a.wav", noise(2)), None)
     assert shown.probs_NC is None and not shown.values
