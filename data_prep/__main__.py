@@ -34,7 +34,8 @@ def overview() -> str:
     home = Path(data_prep.__file__).parent
     files = {name: home / f"{name}.py" for name in data_prep.corpora()}
     files["demo"] = home / "demo" / "__init__.py"
-    titles = "\n".join(f"  {name:<10} {title_of(file)}" for name, file in files.items())
+    width = max(map(len, files))
+    titles = "\n".join(f"  {name:<{width}} {title_of(file)}" for name, file in files.items())
     return (
         "usage: python -m data_prep NAME --data_folder DIR --manifest_folder DIR "
         "[--allow_partial]\n\n"
