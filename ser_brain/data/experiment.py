@@ -372,14 +372,15 @@ def protocol_of(
         if task in tasks
         and any(row[key] is not None for row in data.train.values() for key in labels[task])
     )
+    rated = "valence_arousal" in learned
     return Protocol(
         corpora=tuple(corpus.name for corpus in trained),
         split=setting.describe(),
         label_sources=tuple(sorted(sources)),
         tasks=learned,
         classes=len(choice.emotions) if "emotion" in learned else 0,
-        prototypes="valence_arousal" in learned and choice.vad_source == "prototypes",
+        prototypes=rated and choice.vad_source == "prototypes",
         balanced=balanced,
         seed=setting.seed,
-        dimensions=tuple(choice.dimensions) if "valence_arousal" in learned else VALENCE_AROUSAL,
+        dimensions=tuple(choice.dimensions) if rated else VALENCE_AROUSAL,
     )

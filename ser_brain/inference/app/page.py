@@ -27,11 +27,8 @@ WINDOWS_S = {"As one clip": None, "In windows of 2 s": 2.0, "4 s": 4.0, "8 s": 8
 KEPT_S = 1800  # after which a recording is deleted
 MOST_WAITING = 20  # visitors, who are served one after the other
 MOST_S = 1800  # for one recording, while others wait
-RATINGS = {  # what the ends of a scale mean
-    "valence": "unpleasant to pleasant",
-    "arousal": "calm to excited",
-    "dominance": "submissive to dominant",
-}
+ENDS = {"valence": "unpleasant to pleasant", "arousal": "calm to excited"}
+ENDS["dominance"] = "submissive to dominant"
 PROGRESS = gr.Progress()  # gradio looks for it among the default arguments
 
 
@@ -136,7 +133,7 @@ def about_html(recognizer: EmotionRecognizer) -> str:
         "app_about.html",
         scripts=(),
         recognizer=recognizer,
-        rates=listed([f"{name} ({RATINGS[name]})" for name in recognizer.dimensions]),
+        rates=listed([f"{name} ({ENDS[name]})" for name in recognizer.dimensions]),
         corpora=[corpus.get("title", "a corpus without title") for corpus in corpora],
         languages=sorted({one for corpus in corpora for one in corpus.get("languages") or ()}),
         synthetic=any(corpus.get("synthetic") for corpus in corpora),
