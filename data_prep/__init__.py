@@ -151,7 +151,7 @@ class Corpus:
     def _looks_right(self, folder: Path) -> bool:
         patterns = getattr(self.module, "FILES", ())
         if self._by_name:
-            return next(named_files(folder, patterns, depth=3), None) is not None
+            return next(named_files(folder, patterns, depth=4), None) is not None
         try:
             return any(next(folder.glob(p), None) is not None for p in patterns if "/" in p)
         except OSError:

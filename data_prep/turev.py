@@ -1,0 +1,52 @@
+"""TurEV-DB: Turkish emotional voice database (acted, single words).
+
+Canpolat, Ormanoglu, Zeyrek (2020), "Turkish emotion voice database (TurEV-DB)", SLTU-CCURL.
+Six amateurs say words in four emotions. File names are speaker_emotion_word. The emotion is
+the folder; where there is none it is the name's code, of which only kz (angry) is documented
+and the others are assumed: mt happy, sk calm, uz sad.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from data_prep.common.named_files import Named, by_name, utterance
+from ser_brain.data.manifest import CorpusCard, Problem, Utterance
+
+EMOTIONS = {"angry": "anger", "calm": "calm", "happy": "happiness", "sad": "sadness"}
+CODES = {"kz": "angry", "sk": "calm", "mt": "happy", "uz": "sad"}  # of Turkish words
+CARD = CorpusCard(
+    name="turev",
+    title="Turkish Emotional Voice Database (TurEV-DB)",
+    version="1",
+    licence="open, no licence named",
+    citation="Canpolat et al. (2020), TurEV-DB, SLTU-CCURL",
+    languages=("tur",),
+    style="acted, single words",
+    emotions=EMOTIONS,
+    sources=("intended",),
+    layout="Sound Source/Angry/1157_kz_word.wav ..., or in any folders",
+    expected={"utterances": 1735, "speakers": 6},
+    notes="Calm is a class of its own and not neutral; merge the two only if you mean to. "
+    "Genders are not documented by number.",
+    url="https://github.com/Xeonen/TurEV-DB",
+)
+FILES = re.compile(r"(\d{3,5})_([a-z]{2})_(.+)", re.IGNORECASE)
+LABEL_FILES = ()
+UNUSED = ("*.md", "*.txt", "*.csv", "*.pdf", "*.TextGrid")
+
+
+def utterances(data_folder: Path) -> Iterator[Utterance | Problem]:
+    """Every word, described by its folder and name."""
+    return by_name(data_folder, FILES, _utterance)
+
+
+def _utterance(named: Named) -> Utterance | Problem:
+    speaker, code, word = named.match.groups()
+    folder = named.path.lower().split("/")[-2:-1]
+    emotion = folder[0] if folder and folder[0] in EMOTIONS else CODES.get(code.lower())
+    if emotion is None:
+        return Problem("name with an unknown emotion", named.path)
+    return utterance(CARD, named, emotion, speaker=speaker, text=word.lower())
