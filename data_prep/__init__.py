@@ -35,6 +35,7 @@ and, if it needs them,
 ``VERSION``
     a number to raise with a change of the file that changes the manifest.
 
+Files of a folder ``data_prep`` where the commands run are found as if they were here.
 docs/adding_a_corpus.md shows a complete one.
 """
 
@@ -63,6 +64,7 @@ from data_prep.common.named_files import (
 from ser_brain.core.errors import SERError, bad_value
 from ser_brain.data.manifest import CorpusCard
 
+__path__.append(os.path.abspath("data_prep"))
 NEARBY = 50  # subfolders of a wrong data folder that are searched for the right one
 
 
@@ -159,9 +161,15 @@ class Corpus:
 
 
 def corpora() -> list[str]:
-    """Names of the corpora: the files of this folder, and the demo."""
-    files = [p.stem for p in Path(__file__).parent.glob("*.py")]
-    return sorted([*(name for name in files if not name.startswith(("_", "."))), "demo"])
+    """Names of the corpora, sorted."""
+    return sorted(corpus_files())
+
+
+def corpus_files() -> dict[str, Path]:
+    """Name of a corpus -> its file, in this folder or the user's; the demo is a package."""
+    files = [p for folder in reversed(__path__) for p in sorted(Path(folder).glob("*.py"))]
+    found = {path.stem: path for path in files if not path.name.startswith(("_", "."))}
+    return {**found, "demo": Path(__path__[0], "demo", "__init__.py")}
 
 
 def lines_of(corpora: list[dict] | None, corpus: str, data_folder: str | None) -> list[dict]:
