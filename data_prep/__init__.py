@@ -120,7 +120,11 @@ class Corpus:
         parts = relative.split("/")
         patterns = (pattern.split("/") for pattern in getattr(self.module, "UNUSED", ()))
         if self._by_name:
-            return any(all(map(fnmatch.fnmatchcase, parts[-len(p) :], p)) for p in patterns)
+            return any(
+                len(wanted) <= len(parts)
+                and all(map(fnmatch.fnmatchcase, parts[-len(wanted) :], wanted))
+                for wanted in patterns
+            )
         return any(
             len(wanted) == len(parts) and all(map(fnmatch.fnmatchcase, parts, wanted))
             for wanted in patterns

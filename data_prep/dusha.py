@@ -11,16 +11,15 @@ raters, count as votes like the others.
 
 from __future__ import annotations
 
-import csv
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from data_prep.common.named_files import Named, label_files, labelled, named_files
+from data_prep.common.named_files import Named, label_files, labelled, lines_of, named_files
 from data_prep.common.table_columns import require_columns
+from ser_brain.core.files import parse_json_line
 from ser_brain.data.labels import annotation, majority
 from ser_brain.data.manifest import CorpusCard, Problem, Utterance
 
@@ -116,12 +115,17 @@ def _named(data_folder: Path) -> Iterator[Named]:
 
 def _rows(path: Path) -> Iterator[dict[str, str | None]]:
     """The cells that are read, row by row; None where blank."""
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        if path.suffix == ".jsonl":
-            lines = (json.loads(line) for line in file if line.strip())
-        else:
-            lines = csv.DictReader(file, delimiter="\t")
-            require_columns(path, lines.fieldnames or (), NEEDED)
-        for line in lines:
-            cells = {key: str(line.get(key) or "").strip() for key in NEEDED}
-            yield {key: None if cell in ("", "nan") else cell for key, cell in cells.items()}
+    if path.suffix == ".jsonl":
+        with open(path, encoding="utf-8-sig", errors="replace") as file:
+            lines = enumerate(file, start=1)
+            yield from (_cells(parse_json_line(line, path, n)) for n, line in lines)
+    else:
+        lines = lines_of(path, "\t")
+        head = next(lines, [])
+        require_columns(path, head, NEEDED)
+        yield from (_cells(dict(zip(head, line, strict=False))) for line in lines)
+
+
+def _cells(row: dict[str, object]) -> dict[str, str | None]:
+    cells = {key: str(row.get(key) or "").strip() for key in NEEDED}
+    return {key: None if cell in ("", "nan") else cell for key, cell in cells.items()}

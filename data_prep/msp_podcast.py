@@ -9,14 +9,13 @@ cells or with semicolons. Transcripts are not read: no sentence is said twice.
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from data_prep.common.msp import CODES, cells_of, consensus, number, voted
-from data_prep.common.named_files import label_files, labelled, rows_of
+from data_prep.common.named_files import label_files, labelled, lines_of, rows_of
 from data_prep.common.table_cells import KNOWN
 from ser_brain.core.errors import bad_value
 from ser_brain.data.manifest import CorpusCard, Problem, Utterance
@@ -84,10 +83,9 @@ def _votes(data_folder: Path) -> dict[str, Counter]:
     """Clip -> emotion -> number of raters. The table has a row for each rating, 600,000."""
     votes: dict[str, Counter] = {}
     for path in label_files(data_folder, VOTES)[:1]:
-        with open(path, newline="", encoding="utf-8-sig", errors="replace") as file:
-            for row in csv.reader(file):
-                name, _, word, *_ = [*cells_of(row), "", "", ""]
-                stem = name.removesuffix(".wav")
-                if FILES.fullmatch(stem) and word:
-                    votes.setdefault(stem, Counter())[voted(word)] += 1
+        for row in lines_of(path):
+            name, _, word, *_ = [*cells_of(row), "", "", ""]
+            stem = name.removesuffix(".wav")
+            if FILES.fullmatch(stem) and word:
+                votes.setdefault(stem, Counter())[voted(word)] += 1
     return votes

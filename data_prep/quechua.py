@@ -10,12 +10,14 @@ openpyxl; or save that sheet as Data.csv.
 from __future__ import annotations
 
 import re
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import mean
 
 from data_prep.common.msp import number
 from data_prep.common.named_files import label_files, labelled, rows_of
+from data_prep.common.table_columns import require_columns
 from ser_brain.core.errors import SERError
 from ser_brain.data.labels import annotation
 from ser_brain.data.manifest import CorpusCard, Problem, Utterance
@@ -116,6 +118,10 @@ def _map(data_folder: Path) -> list[dict[str, str]]:
             f"{found[0]} needs openpyxl: pip install openpyxl. Or save its sheet map as "
             f"{found[0].with_name('Data.csv')}."
         ) from None
-    sheet = openpyxl.load_workbook(found[0], read_only=True)["map"]
-    head, *lines = ([str(cell) for cell in row] for row in sheet.values)
+    try:
+        sheet = openpyxl.load_workbook(found[0], read_only=True)["map"]
+        head, *lines = ([str(cell or "").strip() for cell in row] for row in sheet.values)
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise SERError(f"Cannot read the sheet map of {found[0]}: {error}.") from error
+    require_columns(found[0], head, NEEDED)
     return [dict(zip(head, line, strict=True)) for line in lines]

@@ -7,6 +7,7 @@ corpus whose ``FILES`` is a regular expression is found in all of these.
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -147,6 +148,16 @@ def rows_of(folder: Path, names: Iterable[str], needed: Iterable[str]) -> list[d
     columns, rows = read_table(found[0])
     require_columns(found[0], columns, needed)
     return list(rows.values())
+
+
+def lines_of(path: Path, delimiter: str = ",") -> Iterator[list[str]]:
+    """The lines of a table one by one, for tables that are too large to keep."""
+    with open(path, newline="", encoding="utf-8-sig", errors="replace") as file:
+        reader = csv.reader(file, delimiter=delimiter)
+        try:
+            yield from reader
+        except csv.Error as error:
+            raise SERError(f"{path}, line {reader.line_num}: {error}.") from error
 
 
 def labelled(

@@ -202,7 +202,7 @@ def test_a_label_table_that_is_missing_partial_or_double(tmp_path, run, error):
     assert "and Labels/labels_consensus.csv" in said
 
 
-def test_dusha_counts_votes_once_where_a_table_is_there_in_two_formats(tmp_path, run):
+def test_dusha_counts_votes_once_where_a_table_is_there_in_two_formats(tmp_path, run, error):
     folder = copy(tmp_path / "data", "dusha", "crowd_train/wavs/{}.wav")
     table = folder / "crowd_train" / "raw_crowd_train.tsv"
     head, *lines = (line.split("\t") for line in table.read_text("utf-8").splitlines())
@@ -212,6 +212,8 @@ def test_dusha_counts_votes_once_where_a_table_is_there_in_two_formats(tmp_path,
     table.unlink()
     assert run("dusha", folder).manifest == both
     assert both["dusha_" + "0a" * 16]["labels"]["consensus"]["votes"]["happiness"] == 2
+    table.with_suffix(".jsonl").write_text('{"hash_id"')
+    assert "raw_crowd_train.jsonl, line 1" in error("dusha", folder)
 
 
 def test_quechua_asks_for_what_reads_its_table(tmp_path, error, monkeypatch):
@@ -246,5 +248,6 @@ def test_what_cards_know_of_speakers(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["tess", "resd"])
-def test_a_corpus_without_enough_speakers_says_so(name):
-    assert "no split by speaker is possible" in load(name).card.notes
+def test_a_corpus_without_enough_speakers_says_so(tmp_path, run, name):
+    said = run(name, copy(tmp_path / "data", name, CASES[name].layouts[0])).err
+    assert "no split by speaker is possible" in said
