@@ -2,9 +2,9 @@
 
 Retta, Almekhlafi, Sutcliffe, Mhamed, Ali, Feng (2023), "A new Amharic speech emotion dataset
 and classification benchmark", ACM TALLIP 22(1). Native speakers of four dialects say sentences
-in four emotions and neutrally; eight judges agreed on the clips. File names are
-emotion-sentence-repetition-sex-speaker; that 01 is female follows another preparation of the
-corpus.
+in four emotions and neutrally; five or more of eight judges accepted each clip. File names are
+emotion-sentence-repetition-sex-speaker. Each emotion has five sentences of its own, and two are
+common to all; these are assumed to be 06 and 07.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CARD = CorpusCard(
     name="ased",
     title="Amharic Speech Emotion Dataset (ASED)",
     version="1",
-    licence="open, no licence named",
+    licence="freely available, no licence named",
     citation="Retta et al. (2023), A new Amharic speech emotion dataset, ACM TALLIP 22(1)",
     languages=("amh",),
     style="acted, fixed sentences",
@@ -35,13 +35,14 @@ CARD = CorpusCard(
     sources=("intended",),
     layout="05Angry/a5-02-01-01-33.wav ..., or in any folders",
     expected={"utterances": 2474, "speakers": 65},
-    notes="16 kHz. Each emotion has sentences of its own: the text tells the label, and a "
+    notes="16 kHz. Most sentences belong to one emotion: the text tells the label, and a "
     "model may recognise the sentence instead of the emotion.",
     url="https://github.com/Ethio2021/ASED_V1",
 )
 FILES = re.compile(r"([nfhsa])\d-(\d\d)-(\d\d)-(\d\d)-(\d\d)", re.IGNORECASE)
 LABEL_FILES = ()
 UNUSED = ("*.md", "*.txt", "*.pdf")
+COMMON = ("06", "07")
 GENDER = {"01": "female", "02": "male"}
 
 
@@ -53,5 +54,5 @@ def utterances(data_folder: Path) -> Iterator[Utterance | Problem]:
 def _utterance(named: Named) -> Utterance:
     emotion, sentence, _, sex, speaker = named.match.groups()
     emotion, gender = emotion.lower(), GENDER.get(sex)
-    text = f"{emotion}-{sentence}"
+    text = sentence if sentence in COMMON else f"{emotion}-{sentence}"
     return utterance(CARD, named, emotion, speaker=speaker, gender=gender, text=text)

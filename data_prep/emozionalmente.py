@@ -47,7 +47,7 @@ CARD = CorpusCard(
     },
     notes="16 kHz, 150 clips at 44.1 kHz. Consensus is the majority of the votes, none in a "
     "tie. bad_audio counts the listeners who found the recording bad.",
-    url="https://zenodo.org/records/6569824",
+    url="https://zenodo.org/records/12616095 (first version: 6569824)",
 )
 FILES = re.compile(r"\d+")
 SPLITS = {"train.csv": "train", "dev.csv": "valid", "test.csv": "test"}

@@ -2,9 +2,10 @@
 
 Lotfian, Busso (2019), "Building naturalistic emotionally balanced speech corpus by retrieving
 emotional speech from existing podcast recordings", IEEE Trans. Affective Computing 10(4). Five
-or more people rated each turn. The votes are read from labels_detailed.csv, if it is there; its
-rows are assumed to be file, rater, emotion, further emotions, and A:, V: and D: ratings, in
-cells or with semicolons. Transcripts are not read: no sentence is said twice.
+or more people rated each turn. Their votes are read from labels_detailed.json or .csv, if it is
+there. Both are as other preparations of the corpus read them: an object of raters by file,
+and rows of file, rater, emotion and more, in cells or with semicolons. Transcripts are not
+read: no sentence is said twice.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from data_prep.common.msp import CODES, cells_of, consensus, number, voted
 from data_prep.common.named_files import label_files, labelled, lines_of, rows_of
 from data_prep.common.table_cells import KNOWN
 from ser_brain.core.errors import bad_value
+from ser_brain.core.files import read_json
 from ser_brain.data.manifest import CorpusCard, Problem, Utterance
 
 CARD = CorpusCard(
@@ -32,7 +34,8 @@ CARD = CorpusCard(
     emotions={code: emotion for code, emotion in CODES.items() if emotion},
     sources=("consensus",),
     layout="Audios/MSP-PODCAST_0001_0008.wav ..., or in any folders, and "
-    "Labels/labels_consensus.csv (optional Labels/labels_detailed.csv, with every vote)",
+    "Labels/labels_consensus.csv (optional Labels/labels_detailed.json or .csv, with "
+    "every vote)",
     vad_scale=(1, 7),
     notes="16 kHz, one file stereo at 44.1 kHz. Clips of unknown speakers have no speaker: a "
     "split by speaker leaves them out. Three test sets are one split, test; the label's "
@@ -41,8 +44,8 @@ CARD = CorpusCard(
 )
 FILES = re.compile(r"MSP-PODCAST(_\d+)+", re.IGNORECASE)
 TABLES = ("labels_consensus.csv", "labels_concensus.csv")  # both spellings are published
-VOTES = "labels_detailed.csv"
-LABEL_FILES = (*TABLES, VOTES)
+VOTES = ("labels_detailed.json", "labels_detailed.csv")
+LABEL_FILES = (*TABLES, *VOTES)
 UNUSED = ("*.txt", "*.csv", "*.json", "*.pdf", "Transcripts", "ForceAligned", "Labels")
 NEEDED = ("FileName", "EmoClass", "EmoAct", "EmoVal", "EmoDom", "SpkrID", "Gender", "Split_Set")
 RATINGS = {"valence": "EmoVal", "arousal": "EmoAct", "dominance": "EmoDom"}
@@ -80,12 +83,23 @@ def utterances(data_folder: Path) -> Iterator[Utterance | Problem]:
 
 
 def _votes(data_folder: Path) -> dict[str, Counter]:
-    """Clip -> emotion -> number of raters. The table has a row for each rating, 600,000."""
+    """Clip -> emotion -> number of raters. A table has a row for each of 600,000 ratings."""
     votes: dict[str, Counter] = {}
-    for path in label_files(data_folder, VOTES)[:1]:
-        for row in lines_of(path):
-            name, _, word, *_ = [*cells_of(row), "", "", ""]
+    for path in label_files(data_folder, *VOTES)[:1]:
+        for name, word in _words(path):
             stem = name.removesuffix(".wav")
             if FILES.fullmatch(stem) and word:
                 votes.setdefault(stem, Counter())[voted(word)] += 1
     return votes
+
+
+def _words(path: Path) -> Iterator[tuple[str, str]]:
+    """Clip and emotion of each rating."""
+    if path.suffix.lower() == ".csv":
+        for row in lines_of(path):
+            name, _, word, *_ = [*cells_of(row), "", "", ""]
+            yield name, word
+    else:
+        for name, rated in read_json(path, "ratings").items():
+            for rating in rated.get("Workers", rated.values()):
+                yield name, str(rating.get("EmoClass_Major", ""))

@@ -16,7 +16,14 @@ from data_prep.common.table_cells import KNOWN
 from ser_brain.data.labels import annotation
 from ser_brain.data.manifest import CorpusCard, Problem, Utterance
 
-EMOTIONS = ("anger", "fear", "happiness", "neutral", "sadness", "surprise")
+EMOTIONS = {
+    "anger": "anger",
+    "fear": "fear",
+    "happiness": "happiness",
+    "neutral": "neutral",
+    "sadness": "sadness",
+    "surprised": "surprise",
+}
 CARD = CorpusCard(
     name="nemo",
     title="nEMO, emotional speech in Polish",
@@ -25,11 +32,11 @@ CARD = CorpusCard(
     citation="Christop (2024), nEMO: dataset of emotional speech in Polish, LREC-COLING",
     languages=("pol",),
     style="acted, ninety fixed sentences",
-    emotions={emotion: emotion for emotion in EMOTIONS},
+    emotions=EMOTIONS,
     sources=("intended",),
-    layout="samples/SB0_anger_0.wav ..., or in any folders, and data.tsv",
+    layout="samples/WR0_surprised_64.wav ..., or in any folders, and data.tsv",
     expected={"utterances": 4481, "speakers": 9},
-    notes="24 kHz. Cells of data.tsv may end with blanks, which are ignored.",
+    notes="24 kHz. Cells of data.tsv may begin or end with blanks, which are ignored.",
     url="https://github.com/amu-cai/nEMO",
 )
 FILES = re.compile(rf"[A-Z0-9]+_({'|'.join(EMOTIONS)})_\d+", re.IGNORECASE)

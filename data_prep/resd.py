@@ -1,8 +1,9 @@
 """RESD: Russian emotional speech dialogues (acted).
 
-Aniemore (2022), "Russian emotional speech dialogs (RESD)". Actors voice dialogues in
-which each turn has an emotion. The corpus names no speakers: no split by speaker can be had,
-and the official split may share them.
+Aniemore (2022), "Russian emotional speech dialogs (RESD)". Two actors voice a dialogue, each
+with one emotion. File names begin with the number of the dialogue, which is the group. The
+corpus names no speakers: no split by speaker can be had. The official split takes turns of the
+same dialogues for training and test.
 """
 
 from __future__ import annotations
@@ -26,14 +27,15 @@ CARD = CorpusCard(
     style="acted dialogues",
     emotions={emotion: emotion for emotion in (*BASIC, "enthusiasm")},
     sources=("intended",),
-    layout="train/NAME.wav ..., test/NAME.wav ... and train.csv, test.csv (path, emotion)",
+    layout="train/neutral_fear_27/27_neutral_fear_n_100.wav ..., test/... and train.csv, "
+    "test.csv (path, emotion)",
     expected={"utterances": 1396},
     own_emotions=("enthusiasm",),
-    notes="No speakers are named: no split by speaker is possible, and the official split "
-    "may share speakers.",
+    notes="16 and 44.1 kHz. No speakers are named: no split by speaker is possible. The "
+    "official split shares dialogues; a split by group keeps them apart, but not the actors.",
     url="https://huggingface.co/datasets/Aniemore/resd",
 )
-FILES = re.compile(r"(train|test)/[^/]+", re.IGNORECASE)
+FILES = re.compile(r"(train|test)/(?:[^/]+/)?((\d+)_)?[^/]+", re.IGNORECASE)
 LABEL_FILES = ("train.csv", "test.csv")
 UNUSED = ("*.md", "*.json", "*.txt", ".git*")
 
@@ -50,9 +52,10 @@ def utterances(data_folder: Path) -> Iterator[Utterance | Problem]:
             yield found
             continue
         named, row = found
-        raw, split = row["emotion"], named.match[1].lower()
+        raw, split, group = row["emotion"], named.match[1].lower(), named.match[3]
         labels = {"intended": annotation(CARD.emotion(raw), raw)}
-        yield Utterance(f"{split}_{named.stem}", named.path, labels, split=split)
+        name = f"{split}_{named.stem}"
+        yield Utterance(name, named.path, labels, group=group, split=split)
 
 
 def _key(named: Named) -> str:

@@ -1,9 +1,7 @@
 """TurEV-DB: Turkish emotional voice database (acted, single words).
 
 Canpolat, Ormanoglu, Zeyrek (2020), "Turkish emotion voice database (TurEV-DB)", SLTU-CCURL.
-Six amateurs say words in four emotions. File names are speaker_emotion_word. The emotion is
-the folder; where there is none it is the name's code, of which only kz (angry) is documented
-and the others are assumed: mt happy, sk calm, uz sad.
+Six amateurs say words in four emotions. File names are speaker_emotion_word.
 """
 
 from __future__ import annotations
@@ -15,8 +13,7 @@ from pathlib import Path
 from data_prep.common.named_files import Named, by_name, utterance
 from ser_brain.data.manifest import CorpusCard, Problem, Utterance
 
-EMOTIONS = {"angry": "anger", "calm": "calm", "happy": "happiness", "sad": "sadness"}
-CODES = {"kz": "angry", "sk": "calm", "mt": "happy", "uz": "sad"}  # of Turkish words
+EMOTIONS = {"kz": "anger", "sk": "calm", "mt": "happiness", "hl": "sadness"}
 CARD = CorpusCard(
     name="turev",
     title="Turkish Emotional Voice Database (TurEV-DB)",
@@ -33,20 +30,16 @@ CARD = CorpusCard(
     "Genders are not documented by number.",
     url="https://github.com/Xeonen/TurEV-DB",
 )
-FILES = re.compile(r"(\d{3,5})_([a-z]{2})_(.+)", re.IGNORECASE)
+FILES = re.compile(r"(\d{4})_(kz|sk|mt|hl)_(.+)", re.IGNORECASE)
 LABEL_FILES = ()
-UNUSED = ("*.md", "*.txt", "*.csv", "*.pdf", "*.TextGrid")
+UNUSED = ("*.md", "*.txt", "*.csv", "*.pdf", "*.py", "*.ipynb", "Model Output for Test Data")
 
 
 def utterances(data_folder: Path) -> Iterator[Utterance | Problem]:
-    """Every word, described by its folder and name."""
+    """Every word, described by its name."""
     return by_name(data_folder, FILES, _utterance)
 
 
-def _utterance(named: Named) -> Utterance | Problem:
-    speaker, code, word = named.match.groups()
-    folder = named.path.lower().split("/")[-2:-1]
-    emotion = folder[0] if folder and folder[0] in EMOTIONS else CODES.get(code.lower())
-    if emotion is None:
-        return Problem("name with an unknown emotion", named.path)
-    return utterance(CARD, named, emotion, speaker=speaker, text=word.lower())
+def _utterance(named: Named) -> Utterance:
+    speaker, emotion, word = named.match.groups()
+    return utterance(CARD, named, emotion.lower(), speaker=speaker, text=word.lower())

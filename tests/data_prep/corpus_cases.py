@@ -110,12 +110,12 @@ CASES = {
         ("samples/{}.wav", "nEMO/nEMO/samples/{}.wav", "{}.wav"),
         {
             "SB0_anger_0": clip("anger", "SB0", "female", text="Idę do domu."),
-            "PEL_sadness_11": clip("sadness", "PEL", "male", text="Nie wiem."),
+            "WR0_surprised_64": clip("surprise", "WR0", "male", text="Nie wiem."),
         },
         {
             "data.tsv": "file_id\temotion\traw_text\tnormalized_text\tspeaker_id\tgender\tage\n"
             "SB0_anger_0.wav\tanger \tIdę do domu. \tidę do domu\tSB0 \tfemale \t24 \n"
-            "PEL_sadness_11.wav\tsadness\tNie wiem.\tnie wiem\tPEL\tmale\t32\n"
+            "WR0_surprised_64.wav\tsurprised\tNie wiem.\tnie wiem\t        WR0\tmale\t23\n"
         },
     ),
     "jl": Case(
@@ -261,19 +261,16 @@ CASES = {
         {
             "a5-02-01-01-33": clip("anger", "33", "female", text="a-02"),
             "n1-02-01-02-34": clip("neutral", "34", "male", text="n-02"),
+            "n1-07-01-02-34": clip("neutral", "34", "male", text="07"),
         },
     ),
     "turev": Case(
-        ("Sound Source/{}.wav", "TurEV-DB/Sound Source/{}.wav"),
+        ("Sound Source/Angry/{}.wav", "TurEV-DB/Sound Source/Calm/{}.wav", "{}.wav"),
         {
-            "1157_kz_acaba": clip("anger", "1157", text="acaba", raw="angry"),
-            "6783_xx_Evet": clip("calm", "6783", text="evet"),
-            "1358_uz_evet": clip("sadness", "1358"),
-        },
-        paths={
-            "1157_kz_acaba": "Angry/1157_kz_acaba",
-            "6783_xx_Evet": "Calm/6783_xx_Evet",
-            "1358_uz_evet": "1358_uz_evet",
+            "1157_kz_beste": clip("anger", "1157", text="beste", raw="kz"),
+            "6783_sk_Algi": clip("calm", "6783", text="algi"),
+            "1234_mt_acik": clip("happiness", "1234"),
+            "7895_hl_acik": clip("sadness", "7895", text="acik"),
         },
     ),
     "quechua": Case(
@@ -312,14 +309,22 @@ CASES = {
     "resd": Case(
         ("{}.wav", "RESD/{}.wav"),
         {
-            "train_a1": clip("enthusiasm", None, None, split="train"),
-            "test_a1": clip("fear", None, None, split="test"),
+            "train_06_happiness_enthusiasm e_010": clip(
+                "enthusiasm", None, None, split="train", group="06"
+            ),
+            "test_27_neutral_fear_n_100": clip("neutral", None, split="test", group="27"),
         },
         {
-            "train.csv": "name,path,emotion\na1,a1.wav,enthusiasm\n",
-            "test.csv": "name,path,emotion\na1,test/a1.wav,fear\n",
+            "train.csv": "name,path,emotion\n06_happiness_enthusiasm e_010,"
+            "06_happiness_enthusiasm/06_happiness_enthusiasm e_010.wav,enthusiasm\n",
+            "test.csv": "name,path,emotion\n"
+            "27_neutral_fear_n_100,neutral_fear_27/27_neutral_fear_n_100.wav,neutral\n",
         },
-        paths={"train_a1": "train/a1", "test_a1": "test/a1"},
+        paths={
+            "train_06_happiness_enthusiasm e_010": "train/06_happiness_enthusiasm/"
+            "06_happiness_enthusiasm e_010",
+            "test_27_neutral_fear_n_100": "test/27_neutral_fear_n_100",
+        },
     ),
     "dusha": Case(
         ("crowd_train/wavs/{}.wav", "Dusha/crowd/crowd_train/wavs/{}.wav"),

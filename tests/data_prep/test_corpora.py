@@ -202,6 +202,18 @@ def test_a_label_table_that_is_missing_partial_or_double(tmp_path, run, error):
     assert "and Labels/labels_consensus.csv" in said
 
 
+def test_votes_of_msp_podcast_in_json(tmp_path):
+    folder = copy(tmp_path / "data", "msp_podcast", "Audios/{}.wav")
+    by_csv = prepare("msp_podcast", folder, tmp_path / "csv")[0].read_text()
+    (folder / "Labels" / "labels_detailed.csv").unlink()
+    words = {"W1": "Neutral", "W2": "Neutral", "W3": "Other-Annoyed"}
+    rated = {rater: {"EmoClass_Major": word} for rater, word in words.items()}
+    for raters in (rated, {"Workers": list(rated.values())}):
+        ratings = {"MSP-PODCAST_0001_0008.wav": raters}
+        (folder / "Labels" / "labels_detailed.json").write_text(json.dumps(ratings))
+        assert prepare("msp_podcast", folder, tmp_path / "json")[0].read_text() == by_csv
+
+
 def test_dusha_counts_votes_once_where_a_table_is_there_in_two_formats(tmp_path, run, error):
     folder = copy(tmp_path / "data", "dusha", "crowd_train/wavs/{}.wav")
     table = folder / "crowd_train" / "raw_crowd_train.tsv"
@@ -241,7 +253,7 @@ def test_what_cards_know_of_speakers(tmp_path):
         "tess_OAF": {"gender": "female", "age": 64},
         "tess_YAF": {"gender": "female", "age": 26},
         "nemo_SB0": {"gender": "female", "age": 24},
-        "nemo_PEL": {"gender": "male", "age": 32},
+        "nemo_WR0": {"gender": "male", "age": 23},
         "emozionalmente_anna": {"gender": "female", "age": 31, "mother_tongue": "italian"},
         "emozionalmente_ugo": {"gender": "male", "age": None, "mother_tongue": "italian"},
     }
