@@ -4,7 +4,11 @@ Burkhardt, Paeschke, Rolfes, Sendlmeier, Weiss (2005), "A database of German emo
 Interspeech. The second edition adds 281 clips that listeners recognised or believed less
 often, and rates how natural each clip is. Names are those of Emo-DB, with xx at the end of new
 ones in some copies. The two editions share speakers and clips: never train on one and test on
-the other.
+the other. The archive that the authors send has stereo files, speech on the left and the
+laryngograph on the right. Take the speech first, in the folder above wav_laryng:
+
+    mkdir audio; for f in wav_laryng/*.wav; do
+        ffmpeg -i "$f" -af "pan=mono|c0=c0" "audio/${f##*/}"; done
 """
 
 from __future__ import annotations
@@ -25,20 +29,23 @@ CARD = dataclasses.replace(
     title="Berlin Database of Emotional Speech (Emo-DB), second edition",
     version="2.0",
     layout="wav/03a01Fa.wav ..., or audio/03a01Faxx.wav ..., or in any folders (optional "
-    "listener_judgements.txt)",
+    "listener_judgements.txt); of wav_laryng, which has the laryngograph on its right channel, "
+    "take the left first (python -m data_prep emodb2 --help)",
     sample_rates_hz=None,
     expected={"utterances": 816, "speakers": 10},
     notes="Contains all of emodb: do not use both in one experiment.",
     url="https://audeering.github.io/datasets/datasets/emodb.html (2.0.0)",
 )
-# The laryngograms have the names of the recordings.
-FILES = re.compile(r"(?<!laryngo/)(\d\d)([ab]\d\d)([WLEAFTN])[a-z]?(?:xx)?")
+# The laryngograms, and what contains them, have the names of the recordings.
+FILES = re.compile(r"(?<!laryngo/)(?<!laryng/)(\d\d)([ab]\d\d)([WLEAFTN])[a-z]?(?:xx)?")
 LABEL_FILES = ("listener_judgements.txt",)
-UNUSED = ("laryngo", "erkennung.txt", "erklaerung.txt", "*.md", "*.csv", "*.yaml")
+UNUSED = ("laryngo", "wav_laryng", "erkennung.txt", "erklaerung.txt", "*.md", "*.csv", "*.yaml")
 
 
 def utterances(data_folder: Path) -> Iterator[Utterance | Problem]:
     """Every recording, labelled by its name and by what listeners judged."""
+    if data_folder.resolve().name in UNUSED[:2]:
+        return
     judged: dict[str, dict[str, float]] = {}
     for path in label_files(data_folder, *LABEL_FILES)[:1]:
         for item in emodb.read_recognition(path):

@@ -2,7 +2,8 @@
 
 James, Tian, Watson (2018), "An open source emotional speech corpus for human robot interaction
 applications", Interspeech. Two women and two men say sentences in five primary emotions
-and in five secondary ones, which robots need. File names are speaker_emotion_sentence_take.
+and in five secondary ones, which robots need. File names are speaker_emotion_sentence_take,
+where a sentence is a number and the letter of a session.
 """
 
 from __future__ import annotations
@@ -42,10 +43,10 @@ CARD = CorpusCard(
     },
     own_emotions=SECONDARY,
     notes="44.1 kHz. The five secondary emotions are classes of this corpus's own. The text is "
-    "the code of a sentence; the text files beside the audio are not read.",
+    "the number of a sentence; the text files beside the audio are not read.",
     url="https://www.kaggle.com/datasets/tli725/jl-corpus",
 )
-FILES = re.compile(rf"((fe)?male[12])_({'|'.join(EMOTIONS)})_(\d+[a-z]?)_\d+", re.IGNORECASE)
+FILES = re.compile(rf"((fe)?male[12])_({'|'.join(EMOTIONS)})_(\d+)[a-z]?_\d+", re.IGNORECASE)
 LABEL_FILES = ()
 UNUSED = ("*.txt", "*.TextGrid", "*.csv", "*.docx", "*.pdf")
 
@@ -57,6 +58,6 @@ def utterances(data_folder: Path) -> Iterator[Utterance | Problem]:
 
 def _utterance(named: Named) -> Utterance:
     speaker, _, emotion, sentence = named.match.groups()
-    speaker = speaker.lower()
-    gender, text = speaker[:-1], sentence.lower()
-    return utterance(CARD, named, emotion.lower(), speaker=speaker, gender=gender, text=text)
+    speaker, gender = speaker.lower(), speaker.lower()[:-1]
+    facts = {"speaker": speaker, "gender": gender, "text": sentence}
+    return utterance(CARD, named, emotion.lower(), **facts)

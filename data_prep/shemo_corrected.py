@@ -25,7 +25,7 @@ CARD = dataclasses.replace(
     layout="male/M01A01.wav ..., female/F01N05.wav ..., or all in one folder, and "
     "modified_shemo.json",
     notes="The same recordings as shemo: do not use both in one experiment.",
-    url="https://arxiv.org/abs/2211.09956",
+    url="https://github.com/aliyzd95/ShEMO-Modification",
 )
 FILES = shemo.FILES
 LABEL_FILES = ("modified_shemo.json",)

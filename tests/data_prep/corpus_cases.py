@@ -125,8 +125,8 @@ CASES = {
             "{}.wav",
         ),
         {
-            "male1_angry_10a_1": clip("anger", "male1", "male", text="10a"),
-            "female2_assertive_3b_2": clip("assertive", "female2", "female", text="3b"),
+            "male1_angry_10a_1": clip("anger", "male1", "male", text="10"),
+            "female2_assertive_3b_2": clip("assertive", "female2", "female", text="3"),
             "female2_excited_3b_2": clip("excitement", "female2", "female"),
         },
     ),

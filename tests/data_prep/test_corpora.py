@@ -236,9 +236,11 @@ def test_quechua_asks_for_what_reads_its_table(tmp_path, error, monkeypatch):
     assert f"{folder}/Data/Data/Data.xlsx needs openpyxl: pip install openpyxl. Or save" in said
 
 
-def test_the_second_edition_of_emodb_is_told_from_the_first(tmp_path, run):
+def test_the_second_edition_of_emodb_is_told_from_the_first(tmp_path, run, error):
     folder = copy(tmp_path / "data", "emodb2", "wav/{}.wav")
-    sound(folder / "laryngo" / "03a01Fa.wav")
+    for other in ("laryngo", "wav_laryng"):
+        sound(folder / other / "03a01Fa.wav")
+        assert f"Did you mean {folder}?" in error("emodb2", folder / other)
     assert run("emodb2", folder).card["left_out"] == {}
     shutil.rmtree(tmp_path / "manifests")
     assert f"{folder} is Emo-DB 2.0; prepare it as emodb2." in run("emodb", folder).err
