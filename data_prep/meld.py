@@ -50,8 +50,9 @@ CARD = CorpusCard(
         "dev_dia110_utt7": "the video is missing in every copy",
     },
     notes="48 kHz in the videos, with music and laughter. Some clips are cut wrongly and last "
-    "for minutes. 6,434 clips are neutral, 358 fear. The official split shares the six main speakers. Lines of several people at once have no "
-    "speaker. Files final_videos_test... in the test folder are not read.",
+    "for minutes. 6,434 clips are neutral, 358 fear. The official split shares the six main "
+    "speakers. Lines of several people at once have no speaker. Files final_videos_test... in "
+    "the test folder are not read.",
     url="https://affective-meld.github.io/",
 )
 # The nearest folder that names a split; a folder of audio may be between it and the clips.
