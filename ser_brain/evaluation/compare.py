@@ -257,11 +257,15 @@ def compare_predictions(pair: PairedPredictions, resamples: int) -> dict:
     labelled_N = one.true_N >= 0
     if pair.classes and labelled_N.any():
         true_N = one.true_N[labelled_N]
-        answers = [
-            (s.predicted_N[labelled_N], s.log_probs_NC[labelled_N]) for s in (one, other)
+        classes, scored = len(one.emotions), one.is_scored and other.is_scored
+        sides = [
+            class_statistics(
+                *(true_N, side.predicted_N[labelled_N], classes),
+                *([side.log_probs_NC[labelled_N]] if scored else ()),
+            )
+            for side in (one, other)
         ]
-        sides = [class_statistics(true_N, *answer) for answer in answers]
-        table = class_metrics(len(one.emotions))
+        table = class_metrics(classes, scored)
         tasks["emotion"] = _compare_task(one, labelled_N, table, sides, resamples, rng)
     for axis, name in enumerate(VALENCE_AROUSAL):
         rated_N = np.isfinite(one.ratings_N2[:, axis])

@@ -53,7 +53,7 @@ class Predictions:
     """The predictions of one model on one test set, as arrays in the order of the file.
 
     Predicted classes are None for a regression model, predicted values for a classification
-    model. Where two classes tie, the row's ``predicted_emotion`` decides, or else the class
+    model, scores also where only classes were answered. Where two classes tie, the row's ``predicted_emotion`` decides, or else the class
     order. Values are in the units of the card's ``va_range``.
     """
 
@@ -72,6 +72,11 @@ class Predictions:
     def emotions(self) -> list[str]:
         """Class order."""
         return self.card["emotions"]
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether there are probabilities, not only classes."""
+        return self.log_probs_NC is not None
 
     @property
     def utterances(self) -> list[str]:
@@ -313,7 +318,9 @@ def _columns_of(
     if predicted_va_N2 is not None:
         known_N = ~np.isnan(predicted_va_N2).any(axis=1)
         _require(known_N, path, lambda _: "lacks predicted_valence or predicted_arousal")
-    if scores and log_probs_NC is None and predicted_va_N2 is None:
+    if log_probs_NC is None:
+        predicted_N = _answers(rows, index, path)
+    if scores and predicted_N is None and predicted_va_N2 is None:
         raise _bad_line(path, 1, "has neither log_probabilities nor predicted_valence")
     return {
         "ids": [row["id"] for row in rows],
@@ -400,6 +407,18 @@ def _scores(
         ),
     )
     return log_probs_NC, predicted_N
+
+
+def _answers(
+    rows: Sequence[Mapping], index: Mapping[str, int], path: Path
+) -> np.ndarray | None:
+    """Predicted classes without scores, as a person or a language model answers them."""
+    if not any("predicted_emotion" in row for row in rows):
+        return None
+    names = [row.get("predicted_emotion") for row in rows]
+    known_N = np.array([name in index for name in names])
+    _require(known_N, path, lambda n: f"has predicted_emotion {names[n]!r}, which is no class")
+    return np.array([index[name] for name in names])
 
 
 def _values(rows: Sequence[Mapping], keys: Sequence[str], path: Path) -> np.ndarray | None:
