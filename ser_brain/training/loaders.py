@@ -62,7 +62,8 @@ def dataio_prep(data: ExperimentData, hparams: Mapping) -> dict:
     def dataset(rows: Mapping[str, dict]) -> DynamicItemDataset:
         require_lengths(rows, *limits, hparams["max_clip_s"])
         rows = {i: {**row, "weight": weight_of(row)} for i, row in rows.items()}
-        return make_dataset(rows, hparams["emotions"], encoder.sample_rate_hz)
+        named = {"dimensions": data.config.labels.dimensions}
+        return make_dataset(rows, hparams["emotions"], encoder.sample_rate_hz, **named)
 
     return {
         "train": dataset(data.train),
@@ -204,7 +205,8 @@ def with_features(
     """Return the dataset with cached ``features`` in place of ``signal``."""
     rows = {i: dataset.data[i] for i in dataset.data_ids}
     rate_hz = hparams.encoder.sample_rate_hz
-    return make_dataset(rows, hparams.emotions, rate_hz, cache.features_of)
+    named = {"dimensions": hparams.dimensions}
+    return make_dataset(rows, hparams.emotions, rate_hz, cache.features_of, **named)
 
 
 # -- augmentation
@@ -266,4 +268,5 @@ def with_augmentation(
         {i: functools.partial(load, row) for i, row in rows.items()},
     )
     augmented = AugmentedClips(augmentation)
-    return make_dataset(rows, hparams.emotions, rate_hz, augmented=augmented), augmented
+    how = {"augmented": augmented, "dimensions": hparams.dimensions}
+    return make_dataset(rows, hparams.emotions, rate_hz, **how), augmented

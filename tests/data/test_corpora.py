@@ -202,8 +202,11 @@ def test_vad_required_keeps_every_rated_utterance(corpus, tmp_path):
         ]
     )
     data = label(required_label="vad")
-    assert emotions_of(data) == {"u0": "anger", "u1": None, "u2": None}
-    assert data.left_out == {"without valence and arousal": 2}
+    # u4 has one of the two ratings, and counts there.
+    assert emotions_of(data) == {"u0": "anger", "u1": None, "u2": None, "u4": "anger"}
+    assert data.left_out == {"without valence and arousal": 1}
+    data = label(required_label="vad", dimensions=("arousal",))
+    assert "made_u4" not in data.rows and data.left_out == {"without arousal": 2}
     rows = label().rows
     assert rows["made_u0"]["wav"] == str(tmp_path / "data" / "u0.wav")
     assert (rows["made_u3"]["valence"], rows["made_u3"]["arousal"]) == (None, None)

@@ -220,7 +220,7 @@ def test_prediction_rows_join_facts_with_answers():
         {"id": second, "embedding": [0.0], "log_probabilities": [-2.0, -0.1]},
         {"id": first, "valence_arousal": [1.5, 4.5]},
     ]
-    one, two = prediction_rows(outputs, rows, EMOTIONS)
+    one, two = prediction_rows(outputs, rows, {"emotions": EMOTIONS})
     assert one["id"] == second
     assert one["predicted_emotion"] == "sadness"
     assert one["log_probabilities"] == {"anger": -2.0, "sadness": -0.1}
