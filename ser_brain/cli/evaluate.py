@@ -21,7 +21,9 @@ from ser_brain.cli import MANY, Outcome
 from ser_brain.core.errors import SERError
 from ser_brain.data.corpora import add_on_arguments, parse_pair, targets
 from ser_brain.evaluation.runs import FOLDS, parts_of
-from ser_brain.training.run import SETTINGS, require_run
+from ser_brain.training.run import RECORD, require_run
+
+MODEL = ("config.json", "model.onnx", "label_encoder.txt")  # one of them is in a model's folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> Outcome:
     folder = Path(arguments.run)
-    if not (folder / FOLDS).is_file() and not (folder / SETTINGS).is_file():
+    is_run = any((folder / name).is_file() for name in (FOLDS, RECORD))
+    if not is_run and (not folder.is_dir() or any((folder / name).is_file() for name in MODEL)):
         return _of_model(arguments)
     for option in ("out", "labels", "classes", "revision"):
         if getattr(arguments, option):

@@ -19,13 +19,13 @@ from ser_brain.core.log import get_logger
 from ser_brain.core.tables import FileTable, read_table
 from ser_brain.data.labelling import CorpusData
 from ser_brain.data.labels import EMOTION_WORDS, NO_ANSWER
+from ser_brain.evaluation.predictions import SMALLEST
 
 logger = get_logger(__name__)
 NAMES = ("id", "utterance", "path", "file", "filename", "file_name", "wav", "audio")
 ANSWERS = ("answer", "predicted_emotion", "prediction", "predicted", "emotion", "label")
 PROBABILITIES = ("probabilities", "scores")  # of JSON lines: class -> probability
 PREDICTED = {"valence": "predicted_valence", "arousal": "predicted_arousal"}
-SMALLEST = 1e-7  # a probability of 0 would make the log-loss infinite
 SUM_TOLERANCE = 0.05  # answers of language models are rounded
 SHOWN = 5
 

@@ -207,7 +207,8 @@ def _classification(
     classes = len(predictions.emotions)
     statistics_NK = class_statistics(true_N, predicted_N, classes, *log_probs)
     sums = statistics_NK.sum(0), resample(statistics_NK, clusters, resamples, rng)
-    table = class_metrics(classes, scored=bool(log_probs))
+    named = classes - (NO_ANSWER in predictions.emotions)
+    table = class_metrics(classes, bool(log_probs), named)
     metrics, draws = _measure(table, *sums, (true_N, *log_probs[:1]), clusters)
     unknown = {"value": None, **NO_INTERVAL}
     metrics |= {name: unknown for name in SCORE_METRICS if name not in metrics}

@@ -51,9 +51,13 @@ def uar(confusion_XCC: np.ndarray) -> np.ndarray:
     return _mean_over(recall_XC, true_XC > 0)
 
 
-def macro_f1(confusion_XCC: np.ndarray) -> np.ndarray:
-    """Mean F1 of the classes that occur or are predicted; 0 for one that is never predicted."""
+def macro_f1(confusion_XCC: np.ndarray, named: int | None = None) -> np.ndarray:
+    """Mean F1 of the classes that occur or are predicted; 0 for one that is never predicted.
+
+    Of the first ``named`` classes: "no answer" is none.
+    """
     counted_XC = (confusion_XCC.sum(-1) + confusion_XCC.sum(-2)) > 0
+    counted_XC[..., named:] &= named is None
     return _mean_over(_f1(confusion_XCC), counted_XC)
 
 
@@ -253,11 +257,16 @@ def class_statistics(
     return np.hstack([cells_NK, *(score_statistics(true_N, each) for each in log_probs_NC)])
 
 
-def class_metrics(classes: int, scored: bool = True) -> dict[str, Metric]:
+def class_metrics(
+    classes: int, scored: bool = True, named: int | None = None
+) -> dict[str, Metric]:
     """The metrics of classes and scores, as functions of sums of :func:`class_statistics`.
 
-    Without the metrics of scores where answers have none (not ``scored``).
+    Without the metrics of scores where answers have none (not ``scored``). ``named``: see
+    :func:`macro_f1`.
     """
+    labels = dict(LABEL_METRICS)
+    labels["macro_f1"] = replace(labels["macro_f1"], function=partial(macro_f1, named=named))
     cells = classes * classes
 
     def of_cells(function: Callable, sums_XK: np.ndarray) -> np.ndarray:
@@ -268,7 +277,7 @@ def class_metrics(classes: int, scored: bool = True) -> dict[str, Metric]:
 
     of_labels = {
         name: replace(metric, function=partial(of_cells, metric.function))
-        for name, metric in LABEL_METRICS.items()
+        for name, metric in labels.items()
     }
     return (
         of_labels

@@ -36,6 +36,8 @@ from ser_brain.data.labels import SOME_DIMENSIONS, VALENCE_AROUSAL, are_dimensio
 SHA256 = "sha256"  # key of a card: file -> checksum of its bytes as written
 MOST_BYTES = 2**18  # of one utterance in an archive; more is a decompression bomb
 
+SMALLEST = 1e-7  # a probability; of 0, the log-loss would be infinite
+LOG_SMALLEST = float(np.log(SMALLEST))
 # Arrays with a row per utterance, except the embeddings.
 ROW_FIELDS = (
     "true_N",
@@ -116,6 +118,26 @@ class Predictions:
         """Sort by id, so that no result depends on the order of rows; see :meth:`chosen`."""
         places = sorted(range(len(self.ids)), key=self.ids.__getitem__)
         return self if places == list(range(len(places))) else self.chosen(places)
+
+    def with_classes(self, emotions: Sequence[str]) -> Predictions:
+        """The same predictions among other classes, in their order; all of its own included.
+
+        A class that the model lacks has the smallest probability.
+        """
+        if list(emotions) == self.emotions or self.predicted_N is None:
+            return self
+        place = np.array([list(emotions).index(name) for name in self.emotions])
+        log_probs_NC = None
+        if self.log_probs_NC is not None:
+            log_probs_NC = np.full((len(self.ids), len(emotions)), LOG_SMALLEST)
+            log_probs_NC[:, place] = self.log_probs_NC
+        return replace(
+            self,
+            card={**self.card, "emotions": list(emotions)},
+            true_N=np.where(self.true_N < 0, -1, place[self.true_N]),
+            predicted_N=place[self.predicted_N],
+            log_probs_NC=log_probs_NC,
+        )
 
     def chosen(self, places: Sequence[int]) -> Predictions:
         """Select utterances by their places; without embeddings."""
