@@ -22,6 +22,7 @@ from data_prep.common.flat import as_text, columns_of
 from ser_brain.core.errors import SERError
 from ser_brain.core.files import atomic_path
 from ser_brain.core.tables import read_table
+from ser_brain.data.audio import CHANNELS, with_channel
 from ser_brain.data.manifest import Manifest
 
 RECORDINGS, SUPERVISIONS = "*recordings*.jsonl*", "*supervisions*.jsonl*"
@@ -65,6 +66,8 @@ def _row(
     if kind != "file":
         raise SERError(f"Recording {recording['id']!r} is of type {kind}; only files are read.")
     row = {"id": supervision["id"], "path": inside(place, folder, data_folder)}
+    if len(recording.get("channel_ids") or ()) == len(CHANNELS):
+        row["path"] = with_channel(row["path"], CHANNELS[supervision.get("channel", 0)])
     row |= {} if whole else {"start": start, "stop": round(start + length, 6)}
     row |= {key: supervision[key] for key in OWN if supervision.get(key)}
     return row | (supervision.get("custom") or {})

@@ -16,6 +16,7 @@ from data_prep.common.flat import flat_rows
 from ser_brain.core.errors import SERError, bad_value
 from ser_brain.core.files import read_json, write_json
 from ser_brain.core.process import Parser
+from ser_brain.data import audio
 from ser_brain.data.corpora import parse_manifest
 from ser_brain.data.manifest import Manifest, read_manifest
 
@@ -85,8 +86,6 @@ def read_facts(path: Path) -> dict:
 
 def header_facts(data_folder: Path, entry: Mapping) -> tuple[int, int]:
     """Frames and rate of the file of an entry, from its header."""
-    from ser_brain.data import audio
-
     if entry["start"] is None and entry["stop"] is None:
         return round(entry["duration"] * entry["sample_rate"]), entry["sample_rate"]
     try:
@@ -99,6 +98,11 @@ def header_facts(data_folder: Path, entry: Mapping) -> tuple[int, int]:
 def audio_of(data_folder: Path, manifest: Manifest) -> dict[str, Path]:
     """Relative path of every recording -> where it is; stop at one that is missing."""
     paths = {entry["wav"]: data_folder / entry["wav"] for entry in manifest.entries.values()}
+    if any(audio.split_channel(path)[1] for path in paths.values()):
+        raise SERError(
+            f"{manifest.path} has channels of files, which other formats do not hold; write a "
+            "table: --to table."
+        )
     for relative, path in paths.items():
         if not path.is_file():
             raise SERError(

@@ -20,6 +20,7 @@ from data_prep.common.table_cells import CODED, Cells, language_code, meanings_o
 from data_prep.common.table_columns import COLUMNS, used_columns
 from ser_brain.core.errors import SERError, bad_value, nearest
 from ser_brain.core.log import get_logger
+from ser_brain.data.audio import CHANNELS, split_channel, with_channel
 from ser_brain.data.labels import (
     DIMENSIONS,
     LABEL_SOURCES,
@@ -32,6 +33,7 @@ from ser_brain.data.manifest import CorpusCard, Problem, Utterance
 logger = get_logger(__name__)
 ID = "id"  # what a column of names is
 FIELD = re.compile(r"\{([^{}]+)\}")
+EACH = "each"
 RATED = "consensus"  # the label source of rows by several raters
 
 
@@ -63,9 +65,12 @@ class Described:
         vad_scale: Sequence[float] | None = None,
         label_source: str | None = None,
         rater_column: str | None = None,
+        channel: str | None = None,
         **options: object,
     ) -> Iterator[Utterance | Problem]:
         """Every row, or every group of ratings. The options are the command's."""
+        if channel not in (None, EACH, *CHANNELS):
+            raise bad_value("channel", channel, (*CHANNELS, EACH))
         rows = self._rows(data_folder, rater_column=rater_column, **options)
         scale = vad_scale or rows.facts.get("vad_scale")
         own = _listed(own_emotions) or rows.facts.get("own_emotions", ())
@@ -104,7 +109,7 @@ class Described:
                 for source in sources
             }
             coded = {what: codes[group[0]] for what, codes in meant.items()}
-            yield Utterance(
+            utterance = Utterance(
                 name=one.text(ID) or one.name(relative),
                 path=relative,
                 labels={source: label for source, label in labels.items() if label is not None},
@@ -115,6 +120,7 @@ class Described:
                 stop=stop,
                 **coded,
             )
+            yield from _of_channels(utterance, channel)
         if endless:
             logger.warning(
                 f"{name}: {endless} utterances have a start and no stop; they end with their "
@@ -191,8 +197,8 @@ class Described:
             )
         cells = (Cells(row, rows.used, rows.source, n) for n, row in _items(rows))
         found = {one.path(data_folder) for one in cells}
-        paths = sorted(data_folder / path for path in found if isinstance(path, str))
-        return paths, rows.label_files
+        paths = {data_folder / split_channel(p)[0] for p in found if isinstance(p, str)}
+        return sorted(paths), rows.label_files
 
     def _rows(
         self,
@@ -273,6 +279,12 @@ class Described:
         add("--vad_scale", nargs=2, type=float, metavar=("LOW", "HIGH"), help=scale)
         source = f"where the labels come from: {', '.join(LABEL_SOURCES)} (default: intended)"
         add("--label_source", metavar="SOURCE", help=source)
+        add(
+            "--channel",
+            metavar="CHANNEL",
+            help="left, right or each, of telephone calls: each side is an utterance (default: "
+            "the average)",
+        )
         add("--language", metavar="CODE", help="ISO 639 code, such as kor")
         add("--title", help="for the corpus card")
         add("--licence", help="for the corpus card")
@@ -291,6 +303,20 @@ class _Pairs(argparse.Action):
 
 def _items(rows: Rows) -> Iterator[tuple[int, dict[str, str]]]:
     return iter(rows.rows.items())
+
+
+def _of_channels(utterance: Utterance, channel: str | None) -> Iterator[Utterance]:
+    """The utterance of a channel; of each, two: speakers that are known get its name."""
+    if channel is None:
+        yield utterance
+    for one in CHANNELS if channel == EACH else [channel] if channel else ():
+        spoken = utterance.speaker and channel == EACH
+        yield dataclasses.replace(
+            utterance,
+            path=with_channel(utterance.path, one),
+            name=f"{utterance.name}_{one}",
+            speaker=f"{utterance.speaker}_{one}" if spoken else utterance.speaker,
+        )
 
 
 def _add_column(rows: Rows, column: str, cell: Callable[[dict], str]) -> None:
