@@ -121,8 +121,8 @@ def _place(sound: object, data_folder: Path, shard: str, number: int) -> str | N
     place = f"{AUDIO}/{shard}-{number:06d}-{stem}{suffix}"
     there = data_folder / place
     if not (there.is_file() and there.stat().st_size == len(content)):
-        with atomic_path(there) as temporary:
-            Path(temporary).write_bytes(content)
+        there.parent.mkdir(exist_ok=True)
+        there.write_bytes(content)  # a file that was cut short has another size the next time
     return place
 
 
