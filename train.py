@@ -30,7 +30,7 @@ from ser_brain.training.command_line import NEXT_STEP, explain
 from ser_brain.training.experiment_log import require_logger
 
 
-def start(arguments: list[str]) -> None:
+def start(arguments: list[str], figures: bool = True) -> None:
     """Check the command, lock the output folder, and run the experiment in it."""
     if not arguments or {"-h", "--help"} & set(arguments):
         print(command_line.help_text(__doc__, arguments), flush=True)
@@ -56,10 +56,12 @@ def start(arguments: list[str]) -> None:
         if if_main_process():
             stack.enter_context(held(folder / NAME, folder))
             stack.enter_context(run.undone_unless_begun(folder))
-        run_experiment(folder, settings, config.load_settings(settings), run_opts)
+        run_experiment(folder, settings, config.load_settings(settings), run_opts, figures)
 
 
-def run_experiment(folder: Path, settings: str, hparams: dict, run_opts) -> None:
+def run_experiment(
+    folder: Path, settings: str, hparams: dict, run_opts, figures: bool = True
+) -> None:
     """Corpora -> split -> datasets -> Brain -> fit -> evaluate -> report."""
     from speechbrain.utils.distributed import if_main_process, run_on_main
 
@@ -107,7 +109,7 @@ def run_experiment(folder: Path, settings: str, hparams: dict, run_opts) -> None
         run_on_main(write_test_set, [folder, name, brain.outputs, data, encoder])
     run_on_main(record.finish)
     if if_main_process():
-        page, results = write_report(folder)
+        page, results = write_report(folder, figures=figures)
         print(shown(f"{summary_text(results)}\nreport: {page}"))
 
 
@@ -117,10 +119,10 @@ def corpora_of(hparams: dict) -> list[CorpusSetting]:
     return parse_corpora(lines_of(corpora, corpus, hparams["data_folder"]))
 
 
-def main() -> int:
-    """Run the command; return its exit code."""
+def main(figures: bool = True) -> int:
+    """Run the command, with the figures of its report or without; return its exit code."""
     show_progress()
-    return exit_code_of(lambda: start(sys.argv[1:]), NEXT_STEP, explain)
+    return exit_code_of(lambda: start(sys.argv[1:], figures), NEXT_STEP, explain)
 
 
 if __name__ == "__main__":

@@ -195,6 +195,7 @@ class Probe(SERBrain):
             parts = {name: self._losses_of(name) for name in HEADS if self._is_minimized(name)}
         strong, weak = self.hparams.weight_decays
         decays = np.geomspace(strong, weak, self.hparams.number_of_decays).tolist()
+        decays = decays if parts else [strong]  # no decay affects a Gaussian classifier
         best: dict[str, tuple[float, dict]] = {}
         for decay in decays:
             self._solve(chunks, dict.fromkeys(HEADS, decay))
