@@ -6,8 +6,10 @@ The file contains
 ``CARD``
     a :class:`ser_brain.data.manifest.CorpusCard`;
 ``FILES``, ``LABEL_FILES``
-    glob patterns under the data folder: audio (fingerprinted by name and size) and label files
-    (by content);
+    audio (fingerprinted by name and size) and label files (by content). Either glob patterns
+    under the data folder; or for ``FILES`` a regular expression of the names of audio files
+    without suffix, and for ``LABEL_FILES`` names: these are found in any folder of a copy
+    (:mod:`data_prep.common.named_files`);
 ``utterances(data_folder, **options)``
     yields an :class:`~ser_brain.data.manifest.Utterance` for each utterance and a
     :class:`~ser_brain.data.manifest.Problem` for everything that cannot become one;
@@ -43,13 +45,22 @@ import argparse
 import fnmatch
 import importlib
 import inspect
+import itertools
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
 from data_prep.common.checks import unread_format
+from data_prep.common.named_files import (
+    audio_paths,
+    every_file,
+    has_more,
+    label_files,
+    named_files,
+)
 from ser_brain.core.errors import SERError, bad_value
 from ser_brain.data.manifest import CorpusCard
 
@@ -91,15 +102,25 @@ class Corpus:
         if self._files is None:
             if hasattr(self.module, "files"):
                 self._files = self.module.files(data_folder, **self.options)
+            elif self._by_name:
+                labels = label_files(data_folder, *self.module.LABEL_FILES)
+                self._files = (audio_paths(data_folder, self.module.FILES), labels)
             else:
                 labels = matching(data_folder, self.module.LABEL_FILES)
                 self._files = (audio_files(data_folder, self.module.FILES), labels)
         return self._files
 
+    @property
+    def _by_name(self) -> bool:
+        """Whether files are found by their names, in whatever folder."""
+        return isinstance(getattr(self.module, "FILES", None), re.Pattern)
+
     def is_unused(self, relative: str) -> bool:
         """Whether a path belongs to the corpus but is not read."""
         parts = relative.split("/")
         patterns = (pattern.split("/") for pattern in getattr(self.module, "UNUSED", ()))
+        if self._by_name:
+            return any(all(map(fnmatch.fnmatchcase, parts[-len(p) :], p)) for p in patterns)
         return any(
             len(wanted) == len(parts) and all(map(fnmatch.fnmatchcase, parts, wanted))
             for wanted in patterns
@@ -110,7 +131,11 @@ class Corpus:
         near = [data_folder.parent, *sorted(p for p in data_folder.iterdir() if p.is_dir())]
         better = [folder for folder in near[: NEARBY + 1] if self._looks_right(folder)]
         hint = f" Did you mean {better[0]}?" if better else ""
-        there = matching(data_folder, (*getattr(self.module, "FILES", ()), "*"))
+        if self._by_name:
+            files = itertools.islice(every_file(data_folder), NEARBY)
+            there = [data_folder / path for path in files]
+        else:
+            there = matching(data_folder, (*getattr(self.module, "FILES", ()), "*"))
         unread = next(filter(None, map(unread_format, there)), None)
         hint = f" It contains files that cannot be read: {unread}." if unread else hint
         return SERError(
@@ -118,8 +143,17 @@ class Corpus:
             f"expected there: {self.card.layout}.{hint}"
         )
 
+    def larger_folder(self, data_folder: Path) -> Path | None:
+        """The folder above, if the data folder is only a part of the copy there."""
+        above = data_folder.resolve().parent
+        if self._by_name and has_more(above, data_folder.resolve(), self.module.FILES):
+            return above
+        return None
+
     def _looks_right(self, folder: Path) -> bool:
         patterns = getattr(self.module, "FILES", ())
+        if self._by_name:
+            return next(named_files(folder, patterns, depth=3), None) is not None
         try:
             return any(next(folder.glob(p), None) is not None for p in patterns if "/" in p)
         except OSError:

@@ -1,5 +1,6 @@
 """The site: every page of docs/ is in its navigation."""
 
+import runpy
 from pathlib import Path
 
 import yaml
@@ -17,3 +18,9 @@ def _pages(entry):
 def test_every_page_is_in_the_navigation():
     nav = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))["nav"]
     assert sorted(_pages(nav)) == sorted(path.name for path in (ROOT / "docs").glob("*.md"))
+
+
+def test_the_table_of_corpora_is_as_the_cards_are():
+    written = runpy.run_path(str(ROOT / "docs" / "corpora.py"))["page"]()
+    advice = "run python docs/corpora.py"
+    assert written == (ROOT / "docs" / "corpora.md").read_text(encoding="utf-8"), advice
