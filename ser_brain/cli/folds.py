@@ -14,6 +14,13 @@ protocols:
   group         each session or dyad is the test set once
   random        speakers shared between the parts: seeds, or folds with --folds
   official      the corpus's own split, with several seeds
+  corpus        each line of corpora is the test set once, and the others are trained on, all
+                alike; with --train_on=one each is trained on alone and tested on the others
+  language      the same with the languages of the corpora
+
+    ser folds hparams/probe/classification.yaml --protocol corpus --corpora='[
+        {corpus: emodb, data_folder: DIR}, {corpus: table, data_folder: DIR, options: ...}]'
+    ser crosscorpus results/classification/demo/one-corpus
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from ser_brain.data.labelling import LabelChoice
 from ser_brain.data.splits import SplitSetting
 
 # Settings that the runs of version 0.1.0 lack.
-DEFAULTS = {"balanced": False, "max_clip_s": math.inf}
+DEFAULTS = {"balanced": False, "max_clip_s": math.inf, "train_on": "others"}
 NEEDED = (
     *("experiment", "seed", "corpus", "corpora", "validation_metric"),
     *("emotions", "emotion_map", "va_range", "vad_source", "required_label"),
@@ -36,7 +36,7 @@ class ExperimentConfig:
     labels : LabelChoice
         ``emotions``, ``emotion_map``, ``va_range``, ``vad_source``, ``required_label``.
     split : SplitSetting
-        ``split``, ``split_fractions``, ``folds``, ``fold``.
+        ``split``, ``split_fractions``, ``folds``, ``fold``, ``train_on``.
     balanced : bool
         Test on as many utterances of each class as the smallest class has.
     corpus : str
@@ -94,6 +94,7 @@ class ExperimentConfig:
                 fractions=hparams["split_fractions"],
                 folds=hparams["folds"],
                 fold=hparams["fold"],
+                train_on=hparams["train_on"],
             ),
             balanced=hparams["balanced"],
             corpus=hparams["corpus"],

@@ -14,7 +14,7 @@ from ser_brain.reporting import report_data, report_tables
 from ser_brain.reporting.html import downloads, render, rewritten, subtitle
 from ser_brain.reporting.plots.training import read_train_log
 from ser_brain.reporting.report_figures import draw_all, training_figure
-from ser_brain.reporting.summary import summary, verdict
+from ser_brain.reporting.summary import protocol_of_all, summary, verdict
 
 
 def write_report(
@@ -63,7 +63,7 @@ def _content(folder: Path, run: Run, results: Mapping, figures: bool) -> dict:
         if (part / "splits.json").exists()
     }
     logs = [read_train_log(part / "train_log.jsonl") for part in run.parts.values()]
-    protocol = " + ".join(dict.fromkeys(found["protocol"] for found in test_sets.values()))
+    protocol = protocol_of_all(test_sets)
     headline = summary(test_sets)
     tables = report_tables.file_tables(test_sets, list(run.parts))
     for table in [headline, *tables.values()]:

@@ -26,6 +26,7 @@ from ser_brain.core.files import SUMS, inside, read_json, remove, write_text
 from ser_brain.core.lock import NAME, held
 from ser_brain.data.corpora import parse_corpora
 from ser_brain.data.experiment_config import ExperimentConfig
+from ser_brain.data.splits import ACROSS
 from ser_brain.evaluation.runs import FOLDS
 from ser_brain.training.config import (
     HOME,
@@ -173,7 +174,7 @@ def make_plan(
     for key, _ in overrides:
         if key in DECIDED:
             raise SERError(f"ser folds sets --{key} itself; give {DECIDED[key]} instead.")
-    if folds is not None and protocol in ("group", "official"):
+    if folds is not None and protocol in ("group", "official", *ACROSS):
         raise SERError(
             f"Bad --folds {folds} for {protocol}; the corpus decides how many there are."
         )
@@ -194,6 +195,7 @@ def make_plan(
         parse_corpora(found.corpora)
     if out is None:
         name = protocol if folds is None else f"{protocol}-{folds}fold"
+        name = f"one-{name}" if found.split.train_on == "one" else name
         plan = replace(plan, folder=Path("results", found.experiment, found.corpus, name))
     return plan
 
@@ -224,7 +226,7 @@ def run_plan(plan: Plan, slots: Sequence[str | None], tell: Callable[[str], None
         count = plan.folds or 1
         if plan.protocol == "speaker+text":
             count **= 2
-        elif plan.protocol == "group":  # the first run finds how many groups there are
+        elif plan.protocol in ("group", *ACROSS):  # the first run finds how many there are
             first = parts_of_protocol(plan.seeds[:1], 2)[0]
             _run_unfinished(plan, [first], slots, tell)
             count = read_json(plan.folder / first.folder / "splits.json", "split")["folds"]
