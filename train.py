@@ -65,7 +65,6 @@ def run_experiment(
     """Corpora -> split -> datasets -> Brain -> fit -> evaluate -> report."""
     from speechbrain.utils.distributed import if_main_process, run_on_main
 
-    from ser_brain.data.experiment import load_experiment, require_tasks
     from ser_brain.reporting.report import write_report
     from ser_brain.reporting.summary import summary_text
     from ser_brain.training import device
@@ -76,10 +75,7 @@ def run_experiment(
     run_on_main(run.claim, [folder, settings])
     if if_main_process():
         show_progress(folder / run.LOG)
-    where = (hparams["manifest_folder"], hparams["allow_partial"])
-    prepared = run_on_main(prepare_all, [corpora_of(hparams), *where])
-    experiment = ExperimentConfig.from_settings(hparams, require_tasks(hparams["brain"]))
-    data = load_experiment(experiment, prepared)
+    data = load_data(hparams)
     datasets = dataio_prep(data, hparams)
 
     brain = hparams["brain"](
@@ -91,7 +87,7 @@ def run_experiment(
     epochs = 0 if brain.test_only else hparams["number_of_epochs"]
     require_room(folder, brain.modules, epochs, hparams["weight_averaging"] is not None)
     # Nothing of the folder has changed so far; from here on the run has begun.
-    facts = {"protocol": str(data.protocol), "seed": experiment.seed}
+    facts = {"protocol": str(data.protocol), "seed": hparams["seed"]}
     facts |= {"run_options": brain.run_options}
     record = run_on_main(run.begin, [folder, settings], facts)
     run_on_main(write_json, [folder / "splits.json", data.as_dict()])
@@ -111,6 +107,18 @@ def run_experiment(
     if if_main_process():
         page, results = write_report(folder, figures=figures)
         print(shown(f"{summary_text(results)}\nreport: {page}"))
+
+
+def load_data(hparams: dict):
+    """Corpora -> manifests -> labelled and split: an ExperimentData."""
+    from speechbrain.utils.distributed import run_on_main
+
+    from ser_brain.data.experiment import load_experiment, require_tasks
+
+    where = (hparams["manifest_folder"], hparams["allow_partial"])
+    prepared = run_on_main(prepare_all, [corpora_of(hparams), *where])
+    experiment = ExperimentConfig.from_settings(hparams, require_tasks(hparams["brain"]))
+    return load_experiment(experiment, prepared)
 
 
 def corpora_of(hparams: dict) -> list[CorpusSetting]:
