@@ -42,7 +42,7 @@ class HuggingFaceLoop:
         from transformers import AutoFeatureExtractor, AutoModel
 
         self.extractor = AutoFeatureExtractor.from_pretrained(folder)
-        model = AutoModel.from_pretrained(folder).eval()
+        model = AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
         self.is_whisper = model.config.model_type == "whisper"
         self.model = model.encoder if self.is_whisper else model
 

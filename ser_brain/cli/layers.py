@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import runpy
+import sys
 import tempfile
 from pathlib import Path
 
@@ -36,7 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> Outcome:
     overrides, _ = command_line.parse_overrides(arguments.rest, ())
     file = config.find_settings(arguments.config)
-    given = config.checked_settings(config.read_settings(file, overrides))
+    settings = config.read_settings(file, overrides)
+    config.require_experiment(settings, file)
+    given = config.checked_settings(settings)
     found = ExperimentConfig.from_settings(given)
     out = arguments.out or Path("results", found.experiment, found.corpus, "layers")
     # These import torch, which the help and the error of a mistake do without.
@@ -53,7 +56,9 @@ def run(arguments: argparse.Namespace) -> Outcome:
         hparams = config.load_settings(config.read_settings(file, changed))
         # Corpora are prepared by train.py; by its path, because it stands above this package.
         data = runpy.run_path(str(config.HOME / "train.py"))["load_data"](hparams)
-        study = compare_layers(hparams, {**data.train, **data.valid}, device, bar=False)
+        study = compare_layers(
+            hparams, {**data.train, **data.valid}, device, sys.stderr.isatty()
+        )
     write_layers(out, study, found.corpus)
     table, advised = layer_table(study), advice(study, given["layer"], given["pooling"])
     text = f"{described(study)}\n\n{to_text(table)}\n\n{advised}\nfigure: {out / 'layers.pdf'}"
