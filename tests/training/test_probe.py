@@ -167,8 +167,15 @@ def test_from_training_to_an_exported_model(home, tmp_path, capsys):
 def test_another_encoder_under_the_same_name_is_refused(home, tmp_path, capsys):
     base = write_base_encoder(tmp_path / "base")
     run = tmp_path / "run"
-    chosen = options(home, run, encoder_source=base)
+    chosen = options(home, run, encoder_source=base, spectrum="null")
     assert run_train("probe/classification.yaml", *chosen) == 0
+    # As a run of the version before spectrum and ridges has it.
+    kept = (run / "hyperparams.yaml").read_text(encoding="utf-8")
+    older = re.sub(r"(?m)^ *spectrum:.*\n", "", kept)
+    older = re.sub(r"(?m)^ridges:.*$", "shrinkage: 0.9", older)
+    assert older.count("shrinkage") == 1 and "spectrum" not in older
+    (run / "hyperparams.yaml").write_text(older, encoding="utf-8")
+    assert main(["export", str(run), str(tmp_path / "older")]) == 0
     weights = load_file(base / "model.safetensors")
     changed = {name: 1.1 * tensor for name, tensor in weights.items()}
     save_file(changed, base / "model.safetensors")
