@@ -64,9 +64,11 @@ def run_experiment(folder: Path, settings: str, hparams: dict, run_opts) -> None
     from speechbrain.utils.distributed import if_main_process, run_on_main
 
     from ser_brain.data.experiment import load_experiment, require_tasks
+    from ser_brain.reporting.crosscorpus import adapted_text
     from ser_brain.reporting.report import write_report
     from ser_brain.reporting.summary import summary_text
     from ser_brain.training import device
+    from ser_brain.training.adapted import write_adapted
     from ser_brain.training.checkpoints import require_room
     from ser_brain.training.loaders import dataio_prep
     from ser_brain.training.predict_corpus import write_test_set, write_validation
@@ -105,10 +107,12 @@ def run_experiment(folder: Path, settings: str, hparams: dict, run_opts) -> None
     for name, test_set in datasets["tests"].items():
         brain.evaluate(test_set, min_key=brain.tested_key)
         run_on_main(write_test_set, [folder, name, brain.outputs, data, encoder])
+    if hparams["adaptation"] is not None:
+        write_adapted(folder, brain, datasets, data, hparams)
     run_on_main(record.finish)
     if if_main_process():
         page, results = write_report(folder)
-        print(shown(f"{summary_text(results)}\nreport: {page}"))
+        print(shown(f"{summary_text(results)}{adapted_text(folder)}\nreport: {page}"))
 
 
 def corpora_of(hparams: dict) -> list[CorpusSetting]:

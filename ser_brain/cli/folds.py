@@ -74,6 +74,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
     # Only now: SpeechBrain's options import SpeechBrain, which takes seconds.
     _, _, run_options = command_line.parse([arguments.config, *options])
     plan = replace(plan, run_options=options_of(run_options))
+    from ser_brain.reporting.crosscorpus import adapted_text
     from ser_brain.reporting.report import write_report
     from ser_brain.reporting.summary import summary_text
     from ser_brain.training.device import gpus, require_device
@@ -81,5 +82,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
     for device in arguments.devices or ():
         require_device(device)
     slots = arguments.devices or gpus() or [None]
-    page, results = write_report(run_plan(plan, slots, logger.info))
-    return Outcome(f"{summary_text(results)}\nreport: {page}", results)
+    folder = run_plan(plan, slots, logger.info)
+    page, results = write_report(folder)
+    text = f"{summary_text(results)}{adapted_text(folder)}\nreport: {page}"
+    return Outcome(text, results)
