@@ -32,8 +32,7 @@ def overview() -> str:
     """The help without a corpus: all corpora."""
     files = data_prep.corpus_files()
     width = max(map(len, files))
-    titles = "
-".join(f"  {name:<{width}} {title_of(files[name])}" for name in sorted(files))
+    titles = "\n".join(f"  {name:<{width}} {title_of(files[name])}" for name in sorted(files))
     return (
         "usage: python -m data_prep NAME --data_folder DIR --manifest_folder DIR "
         "[--allow_partial]\n\n"
