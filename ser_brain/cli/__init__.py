@@ -23,7 +23,7 @@ GROUPS = {
     "train": ("init", "train", "folds"),
     "judge": ("evaluate", "report", "compare", "crosscorpus", "balance", "audit"),
     "explain": ("circumplex", "embed", "mood"),
-    "ship": ("export", "verify", "publish", "predict", "app"),
+    "ship": ("export", "adapt", "verify", "publish", "predict", "app"),
 }
 
 

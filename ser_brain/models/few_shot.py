@@ -35,14 +35,10 @@ class FewShot:
         Weight (E, D) and bias (E,), for embeddings as they are.
     cost : float or None
         The cost that was chosen; None where to change nothing was best.
-    held_out_NE : ndarray
-        Log-probabilities of each clip by a head that was fitted without it, its cost chosen
-        without it: what new clips of the same kind may expect.
     """
 
     head: Head
     cost: float | None
-    held_out_NE: np.ndarray
 
 
 def fit_few_shot(
@@ -62,23 +58,45 @@ def fit_few_shot(
         Class indices from 0 to E - 1.
     """
     weight_ED, bias_E = (each.double() for each in head)
-    x_ND, class_N = embeddings_ND.double(), np.asarray(class_N)
-    scores_NE = (x_ND @ weight_ED.T + bias_E).numpy()
-    mean_D = x_ND.mean(0)
-    # Divided by the root of D, a change costs the same however many coordinates there are.
-    scaled_ND = (x_ND - mean_D) / scale_D / x_ND.shape[1] ** 0.5
-    left_NR, sizes_R, axes_RD = torch.linalg.svd(scaled_ND, full_matrices=False)
-    reduced_NR = (left_NR * sizes_R).numpy()
-    held_out_NE = np.empty_like(scores_NE)
+    scores_NE, reduced_NR, axes_RD = _reduced(head, scale_D, embeddings_ND)
+    cost, change = _fit(reduced_NR, scores_NE, np.asarray(class_N))
+    zero = change(np.zeros((1, len(axes_RD))))[0]
+    slopes_RE = torch.from_numpy(change(np.eye(len(axes_RD))) - zero)
+    change_ED = slopes_RE.T @ axes_RD
+    mean_D = embeddings_ND.double().mean(0)
+    bias_E = bias_E + torch.from_numpy(zero) - change_ED @ mean_D
+    return FewShot((weight_ED + change_ED, bias_E), cost)
+
+
+def held_out_scores(
+    head: Head, scale_D: Tensor, embeddings_ND: Tensor, class_N: Sequence[int]
+) -> np.ndarray:
+    """Log-probabilities (N, E) of each clip by a head that was fitted without it.
+
+    Its cost, too, is chosen without it: this is what new clips of the same kind may expect.
+    Parameters as :func:`fit_few_shot`.
+    """
+    class_N = np.asarray(class_N)
+    scores_NE, reduced_NR, _ = _reduced(head, scale_D, embeddings_ND)
+    found_NE = scores_NE.copy()
     for kept, held in _folds(class_N):
         _, change = _fit(reduced_NR[kept], scores_NE[kept], class_N[kept])
-        held_out_NE[held] = scores_NE[held] + change(reduced_NR[held])
-    cost, change = _fit(reduced_NR, scores_NE, class_N)
-    zero = change(np.zeros((1, len(sizes_R))))[0]
-    slopes_RE = torch.from_numpy(change(np.eye(len(sizes_R))) - zero)
-    change_ED = slopes_RE.T @ axes_RD / scale_D / x_ND.shape[1] ** 0.5
-    bias_E = bias_E + torch.from_numpy(zero) - change_ED @ mean_D
-    return FewShot((weight_ED + change_ED, bias_E), cost, log_softmax(held_out_NE, axis=1))
+        found_NE[held] += change(reduced_NR[held])
+    return log_softmax(found_NE, axis=1)
+
+
+def _reduced(
+    head: Head, scale_D: Tensor, embeddings_ND: Tensor
+) -> tuple[np.ndarray, np.ndarray, Tensor]:
+    """Scores (N, E) of the head; clips around their mean in R coordinates, and axes (R, D)."""
+    x_ND = embeddings_ND.double()
+    scores_NE = x_ND @ head[0].double().T + head[1].double()
+    # Divided by the root of D, a change costs the same however many coordinates there are.
+    scale_D = scale_D.double() * x_ND.shape[1] ** 0.5
+    left_NR, sizes_R, axes_RD = torch.linalg.svd(
+        (x_ND - x_ND.mean(0)) / scale_D, full_matrices=False
+    )
+    return scores_NE.numpy(), (left_NR * sizes_R).numpy(), axes_RD / scale_D
 
 
 Change = Callable[[np.ndarray], np.ndarray]

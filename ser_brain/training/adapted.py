@@ -25,7 +25,7 @@ from ser_brain.data.experiment import ExperimentData
 from ser_brain.evaluation.calibration import fit_temperature
 from ser_brain.evaluation.predictions import Predictions, read_predictions, write_predictions
 from ser_brain.evaluation.runs import ADAPTED
-from ser_brain.models.adaptation import Adapted, LinearAdapter
+from ser_brain.models.adaptation import Adapted, Head, LinearAdapter
 from ser_brain.training.brain import SERBrain
 from ser_brain.training.discriminant import discriminant
 from ser_brain.training.run import ADAPTER
@@ -57,6 +57,11 @@ class Adapter:
     def scores(self, adapted: Adapted, embeddings_ND: Tensor, speakers: Sequence) -> Tensor:
         """Log-probabilities (N, E) before the temperature."""
         return adapted.scores(embeddings_ND, *self._groups(speakers))
+
+    def head(self, adapted: Adapted, speaker: str | None = None) -> Head:
+        """Weight (E, D) and bias (E,) whose scores are calibrated; None: of new speakers."""
+        weight_ED, bias_E = adapted.head(ADAPTED, speaker if self.by_speaker else None)
+        return weight_ED / self.temperature, bias_E / self.temperature
 
     def _groups(self, speakers: Sequence[str | None]) -> tuple[list[str], list[str] | None]:
         known = self.by_speaker and None not in speakers
@@ -116,7 +121,7 @@ def write_adapted(
     if not if_main_process():
         return
     by_speaker = hparams["adaptation"] == "speaker"
-    fit_head = _fitter(len(hparams["emotions"]), hparams.get("shrinkage", SHRINKAGE))
+    fit_head = head_fitter(len(hparams["emotions"]), hparams.get("shrinkage", SHRINKAGE))
     train, valid = sets
     first = Adapter(LinearAdapter.fit(fit_head, *train), by_speaker, 1.0)
     both = [
@@ -146,7 +151,7 @@ def _labelled(
     )
 
 
-def _fitter(emotions: int, shrinkage: float) -> Callable:
+def head_fitter(emotions: int, shrinkage: float) -> Callable:
     return lambda x_ND, class_N, weight_N: discriminant(
         lambda: [(x_ND, class_N, weight_N)], emotions, shrinkage
     )
