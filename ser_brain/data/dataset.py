@@ -16,16 +16,17 @@ from torch import Tensor
 
 from ser_brain.core.errors import SERError
 from ser_brain.data import audio
-from ser_brain.data.labels import NO_EMOTION
+from ser_brain.data.labels import DIMENSIONS, NO_EMOTION, VALENCE_AROUSAL
 
 # Another recording under the same name rarely has the same length. The same recording in
 # another format may differ by the padding of an encoder.
 SAME_LENGTH_S = 0.1
 PLACE = ("wav", "start", "stop", "duration")
-FACTS = (*PLACE, "emotion", "valence", "arousal")
+FACTS = (*PLACE, "emotion")
 TARGETS = ("emotion_index", "emotion_shares", "emotion_weight", "valence_arousal")
+TARGETS += ("value_weight",)
 # What only training needs, and rows of other origin may lack.
-TRAINING_FACTS = ("corpus", "votes", "weight")
+TRAINING_FACTS = ("corpus", "votes", "weight", "value_weight", *DIMENSIONS)
 
 
 def load_signal(
@@ -92,19 +93,20 @@ def make_dataset(
     sample_rate_hz: int,
     features_of: Callable[[str], Tensor] | None = None,
     augmented: Callable[[Tensor, str], Tensor] | None = None,
+    dimensions: Sequence[str] = VALENCE_AROUSAL,
 ) -> DynamicItemDataset:
     """A SpeechBrain dataset of ``id``, ``signal`` and the targets.
 
     These are ``emotion_index``, ``emotion_shares`` (E,) (the shares of the raters' votes; of an
     utterance without votes 1 for its emotion; NaN without either), ``emotion_weight`` (how much
-    the utterance counts in a loss of the emotion) and ``valence_arousal`` (2,) (NaN where there
-    is none).
+    the utterance counts in a loss of the emotion), ``valence_arousal`` (D,) (NaN where there is
+    none) and ``value_weight`` (how much it counts in a loss of these).
 
     Parameters
     ----------
     rows : mapping
-        id -> row of :class:`ser_brain.data.labelling.CorpusData`, and ``weight`` where the
-        ``emotion_weight`` is not 1.
+        id -> row of :class:`ser_brain.data.labelling.CorpusData`, and ``weight`` and
+        ``value_weight`` where ``emotion_weight`` and ``value_weight`` are not 1.
     emotions : sequence of str
         The classes, in the order of the model's outputs.
     sample_rate_hz : int
@@ -114,6 +116,8 @@ def make_dataset(
         ``features`` instead of ``signal``, and no audio is read.
     augmented : callable, optional
         (signal, id) -> the signal that the items have in its place.
+    dimensions : sequence of str
+        What ``valence_arousal`` holds; it is named after the two that it holds by default.
     """
     index = {emotion: place for place, emotion in enumerate(emotions)}
 
@@ -129,20 +133,21 @@ def make_dataset(
     def features(utterance_id: str) -> Tensor:
         return features_of(utterance_id)
 
-    @sb.utils.data_pipeline.takes("emotion", "valence", "arousal")
+    @sb.utils.data_pipeline.takes("emotion", *dimensions)
     @sb.utils.data_pipeline.provides("emotion_index", "valence_arousal")
-    def targets(emotion: str | None, valence: float | None, arousal: float | None):
+    def targets(emotion: str | None, *ratings: float | None):
         yield index.get(emotion, NO_EMOTION)
-        point = (math.nan if value is None else value for value in (valence, arousal))
+        point = (math.nan if value is None else value for value in ratings)
         yield torch.tensor([*point], dtype=torch.float32)
 
-    @sb.utils.data_pipeline.takes("emotion", "votes", "weight")
-    @sb.utils.data_pipeline.provides("emotion_shares", "emotion_weight")
-    def shares(emotion: str | None, votes: Mapping[str, float] | None, weight: float | None):
+    @sb.utils.data_pipeline.takes("emotion", "votes", "weight", "value_weight")
+    @sb.utils.data_pipeline.provides("emotion_shares", "emotion_weight", "value_weight")
+    def shares(emotion: str | None, votes: Mapping[str, float] | None, *weights: float | None):
         counts = votes or ({emotion: 1.0} if emotion in index else {})
         total = sum(counts.values()) or math.nan
         yield torch.tensor([counts.get(e, 0.0) / total for e in emotions], dtype=torch.float32)
-        yield torch.tensor(1.0 if weight is None else weight, dtype=torch.float32)
+        for weight in weights:
+            yield torch.tensor(1.0 if weight is None else weight, dtype=torch.float32)
 
     return DynamicItemDataset(
         {

@@ -192,7 +192,7 @@ def _embed_corpus(
             "synthetic": bool(data.card.get("synthetic")),
         }
         outputs = [{"id": i} for i in data.rows if i in ids]
-        rows = prediction_rows(outputs, data.rows, card["emotions"])
+        rows = prediction_rows(outputs, data.rows, card)
         embeddings_ND = np.stack([found[output["id"]] for output in outputs])
         write_predictions(folder / "predictions", name, rows, embeddings_ND, card, scores=False)
         written[name] = len(rows)

@@ -73,12 +73,11 @@ def columns(recognizer: EmotionRecognizer) -> list[str]:
     """The keys of a row, in order."""
     emotions = recognizer.emotions
     of_classes = ["emotion", *(f"p_{emotion}" for emotion in emotions)] if emotions else []
-    of_scale = [] if recognizer.va_range is None else ["valence", "arousal"]
-    return ["file", "start", "stop", *of_classes, *of_scale, "warnings"]
+    return ["file", "start", "stop", *of_classes, *recognizer.dimensions, "warnings"]
 
 
 def _row(segment: Segment, scores: Scores, recognizer: EmotionRecognizer) -> dict:
-    named = scores.named(recognizer.emotions, recognizer.va_range)
+    named = scores.named(recognizer.emotions, recognizer.va_range, recognizer.dimensions)
     probabilities = named["probabilities"] or {}
     values = {
         "file": segment.file,

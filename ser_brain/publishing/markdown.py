@@ -11,6 +11,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from ser_brain.core.tables import Table, to_markdown, value_text
+from ser_brain.data.labels import listed
 from ser_brain.publishing.card_facts import language_name
 from ser_brain.reporting.html import SAYS_NOTHING, TEMPLATES
 
@@ -34,7 +35,7 @@ def fill(template: str, **content: object) -> str:
         keep_trailing_newline=True,
     )
     environment.filters.update(
-        code=code, block=block, table=_table, language_name=language_name
+        code=code, block=block, table=_table, language_name=language_name, listed=listed
     )
     environment.globals.update(says_nothing=SAYS_NOTHING)
     return environment.get_template(template).render(**content)

@@ -30,6 +30,8 @@ from torch.utils.data import DataLoader
 from ser_brain.core.errors import SERError, bad_value
 from ser_brain.core.log import Progress, get_logger
 from ser_brain.data.experiment import TASKS, require_tasks
+from ser_brain.data.experiment_config import DEFAULTS
+from ser_brain.data.labels import stated
 from ser_brain.models.losses import MaskedLoss
 from ser_brain.models.model import EmotionModel
 from ser_brain.training import device
@@ -124,7 +126,7 @@ class SERBrain(NonfiniteGuard):
         others = {name: module for name, module in modules.items() if name not in parts}
         modules = {"model": self.model, **others}
         # Settings that the runs of version 0.1.0 lack.
-        lacking = {"label_smoothing": 0.0, "focal_gamma": 2.0, "augment": None}
+        lacking = {**DEFAULTS, "label_smoothing": 0.0, "focal_gamma": 2.0, "augment": None}
         hparams = {**lacking, **(hparams or {})}
         super().__init__(modules, opt_class, hparams, run_opts, checkpointer)
         weights, metric = self.hparams.loss_weights, self.hparams.validation_metric
@@ -274,6 +276,7 @@ class SERBrain(NonfiniteGuard):
         return {
             "emotions": list(self.hparams.emotions),
             "va_range": list(self.hparams.va_range),
+            **stated(self.hparams.dimensions),
             "cached_features": self.features_cached,
             "precision": self.precision,
             "run_options": self.run_options,

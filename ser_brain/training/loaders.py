@@ -28,7 +28,12 @@ from ser_brain.data.dataset import (
     require_lengths,
 )
 from ser_brain.data.experiment import ExperimentData
-from ser_brain.data.weighting import balanced_shares, emotion_weights, require_votes
+from ser_brain.data.weighting import (
+    balanced_shares,
+    emotion_weights,
+    require_votes,
+    source_weights,
+)
 from ser_brain.models.encoders import Encoder
 from ser_brain.training.device import available_cpus, rank, world_size
 from ser_brain.training.feature_cache import FeatureCache, NoRoom, can_cache
@@ -56,14 +61,20 @@ def dataio_prep(data: ExperimentData, hparams: Mapping) -> dict:
     require_votes(data.train, hparams["loss_weights"])
     weights = (hparams["class_weights"], hparams["agreement_weights"])
     # Balanced sampling draws all corpora alike; to weigh them as well would count them twice.
-    weight_of = emotion_weights(data.train, *weights, hparams["sampling"] != "balanced")
+    alike = hparams["sampling"] != "balanced"
+    weight_of = emotion_weights(data.train, *weights, alike)
+    value_weight_of = source_weights(data.train if alike else {})
     encoder = hparams["encoder"]
     limits = (encoder.min_samples, encoder.max_samples, encoder.sample_rate_hz)
 
     def dataset(rows: Mapping[str, dict]) -> DynamicItemDataset:
         require_lengths(rows, *limits, hparams["max_clip_s"])
-        rows = {i: {**row, "weight": weight_of(row)} for i, row in rows.items()}
-        return make_dataset(rows, hparams["emotions"], encoder.sample_rate_hz)
+        rows = {
+            i: {**row, "weight": weight_of(row), "value_weight": value_weight_of(row)}
+            for i, row in rows.items()
+        }
+        named = {"dimensions": data.config.labels.dimensions}
+        return make_dataset(rows, hparams["emotions"], encoder.sample_rate_hz, **named)
 
     return {
         "train": dataset(data.train),
@@ -205,7 +216,8 @@ def with_features(
     """Return the dataset with cached ``features`` in place of ``signal``."""
     rows = {i: dataset.data[i] for i in dataset.data_ids}
     rate_hz = hparams.encoder.sample_rate_hz
-    return make_dataset(rows, hparams.emotions, rate_hz, cache.features_of)
+    named = {"dimensions": hparams.dimensions}
+    return make_dataset(rows, hparams.emotions, rate_hz, cache.features_of, **named)
 
 
 # -- augmentation
@@ -267,4 +279,5 @@ def with_augmentation(
         {i: functools.partial(load, row) for i, row in rows.items()},
     )
     augmented = AugmentedClips(augmentation)
-    return make_dataset(rows, hparams.emotions, rate_hz, augmented=augmented), augmented
+    how = {"augmented": augmented, "dimensions": hparams.dimensions}
+    return make_dataset(rows, hparams.emotions, rate_hz, **how), augmented
