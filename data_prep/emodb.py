@@ -37,6 +37,7 @@ CARD = CorpusCard(
     layout="wav/03a01Fa.wav ..., or all in one folder (optional erkennung.txt)",
     sample_rates_hz=(16000,),
     expected={"utterances": 535, "speakers": 10, "emotions": {"intended": COUNTS}},
+    url="http://emodb.bilderbar.info",
 )
 FILES = ("wav/*",)
 LABEL_FILES = ("erkennung.txt",)

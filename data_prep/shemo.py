@@ -50,6 +50,7 @@ CARD = CorpusCard(
     "(optional shemo.json)",
     sample_rates_hz=(44100, 22050),
     expected={"utterances": 3000, "speakers": 87},
+    url="https://github.com/mansourehk/ShEMO",
 )
 LABEL_EDITIONS = ("shemo.json", "modified_shemo.json")
 FILES = ("*.wav", "male/*", "female/*")

@@ -216,8 +216,8 @@ def differences(counts: Mapping, expected: Mapping, where: str = "") -> Iterator
             yield from differences(counts[what], value, inner)
 
 
-def log_counts(card: CorpusCard, counts: Mapping) -> None:
-    """Log what was found, per label source, and how it differs from a full copy."""
+def log_counts(card: CorpusCard, counts: Mapping) -> bool:
+    """Log what was found, per label source; tell whether it differs from a full copy."""
     logger.info(
         f"{card.name}: {counts['utterances']} utterances, {counts['hours']:.2f} h, "
         f"{counts['speakers']} speakers."
@@ -239,3 +239,4 @@ def log_counts(card: CorpusCard, counts: Mapping) -> None:
             f"{card.name}: the counts of this copy differ from a full copy (in brackets): "
             f"{', '.join(different)}."
         )
+    return bool(different)

@@ -27,6 +27,26 @@ EMOTIONS = (
     "calm",
     "other",
 )
+# Everyday words and codes of known corpora that can mean only one emotion.
+EMOTION_WORDS = {
+    word: emotion
+    for emotion, words in {
+        "anger": ("angry", "ang"),
+        "happiness": ("happy", "hap", "joy", "joyful"),
+        "sadness": ("sad",),
+        "neutral": ("neu", "neutrality"),
+        "excitement": ("excited", "exc"),
+        "frustration": ("frustrated", "fru"),
+        "fear": ("fearful", "afraid", "scared", "fea"),
+        "disgust": ("disgusted", "dis"),
+        "surprise": ("surprised", "sur"),
+        "boredom": ("bored",),
+        "contempt": ("contemptuous",),
+        "calm": ("calmness",),
+        "other": (),
+    }.items()
+    for word in (emotion, *words)
+}
 LABEL_SOURCES = (
     "intended",  # what the speaker was asked to act
     "consensus",  # what the corpus's raters agreed on

@@ -5,7 +5,7 @@ Shapes: B clips, S samples, C emotions, D embedding size.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from ser_brain.inference import waveform
 from ser_brain.inference.inputs import Input, clips_of
 from ser_brain.inference.model_config import ModelConfig
 from ser_brain.inference.model_folder import find_model, load_model
+from ser_brain.inference.published import PublishedModel, is_published, load_published
 from ser_brain.inference.windows import Stream, Windows, check_windows
 from ser_brain.models.model import EmotionModel, require_finite, score_exactly
 from ser_brain.training.device import PRECISIONS, has_bf16, require_device
@@ -52,7 +53,7 @@ class EmotionRecognizer:
     def __init__(
         self,
         config: ModelConfig,
-        model: EmotionModel,
+        model: EmotionModel | PublishedModel,
         device: str,
         source: str,
         precision: str = "fp32",
@@ -77,13 +78,15 @@ class EmotionRecognizer:
         revision: str | None = None,
         device: str | None = None,
         precision: str = "fp32",
+        labels: Mapping[str, str] | None = None,
     ) -> EmotionRecognizer:
-        """Load a model folder, or a model of the hub.
+        """Load a model folder, or a model of the hub; ours or one that others published.
 
         Parameters
         ----------
         source : str or Path
-            Folder that ``ser export`` wrote, or hub id such as ``name/model``.
+            Folder that ``ser export`` wrote, or one of
+            :mod:`ser_brain.inference.published`, or hub id such as ``name/model``.
         revision : str, optional
             Branch, tag or commit of a hub id.
         device : str, optional
@@ -91,6 +94,9 @@ class EmotionRecognizer:
         precision : {"fp32", "bf16"}
             bfloat16 is for devices that compute in it, and rounds scores: docs/predicting.md
             shows by how much.
+        labels : mapping, optional
+            Of a published model: its names of classes -> ours, such as ``{"LABEL_0":
+            "anger"}``. Everyday words need no entry.
 
         Raises
         ------
@@ -101,7 +107,13 @@ class EmotionRecognizer:
         require_device(device)
         require_precision(precision, device)
         folder, found = find_model(str(source), revision)
-        return cls(*load_model(folder), device, found, precision)
+        if not is_published(folder):
+            if labels:
+                raise SERError(f"{found} names its classes as we do; leave out labels.")
+            return cls(*load_model(folder), device, found, precision)
+        if precision != "fp32":
+            raise SERError(f"{found} is not ours; it is scored in fp32, as published.")
+        return cls(*load_published(folder, labels), device, found)
 
     def prepare(self, samples: np.ndarray, rate_hz: int) -> tuple[np.ndarray, list[str]]:
         """Make a waveform that :meth:`score` takes, and warnings: see ``waveform.prepare``."""
