@@ -73,11 +73,15 @@ class LinearAdapter:
         Mean and standard deviation of the training embeddings.
     heads : dict of str to (Tensor, Tensor)
         View -> weight (E, D) and bias (E,), of normalised embeddings.
+    corpora : int
+        How many corpora it was fitted on. One does not show what changes between corpora, so
+        only speakers are normalised then, within the training corpus.
     """
 
     center_D: Tensor
     scale_D: Tensor
     heads: Mapping[str, Head]
+    corpora: int
 
     @classmethod
     @torch.no_grad()
@@ -144,7 +148,7 @@ class LinearAdapter:
                 )  # all views in the plain one's unit
                 found.append((weight_ED * (spread / width), bias_E * (spread / width)))
             heads[view] = found[0] if len(found) == 1 else _mixed(*found, 0.5)
-        return cls(center_D, scale_D, heads)
+        return cls(center_D, scale_D, heads, len(corpora))
 
     @torch.no_grad()
     def adapt(
@@ -177,15 +181,17 @@ class LinearAdapter:
 
     def _adapt_corpus(self, x_ND: Tensor, speakers: Groups) -> tuple[dict, list]:
         """Heads, and the facts of the evidence for them; speaker None is the whole corpus."""
-        plain, count = self._plain_head(), len(x_ND)
-        mean_D, deviation_D = x_ND.mean(0), _deviation(x_ND, self.scale_D.square())
-        by_corpus = _of_raw(self.heads["corpus"], mean_D, deviation_D)
+        plain, count, several = self._plain_head(), len(x_ND), self.corpora > 1
+        mean_D, deviation_D, by_corpus = self.center_D, self.scale_D, plain
+        if several:
+            mean_D, deviation_D = x_ND.mean(0), _deviation(x_ND, self.scale_D.square())
+            by_corpus = _of_raw(self.heads["corpus"], mean_D, deviation_D)
         before_NE, scores_NE = _scores(plain, x_ND), _scores(by_corpus, x_ND)
         diversity, agreement = _compare(before_NE, scores_NE)
-        believed = _ramp(diversity**2 * agreement, CORPUS_EVIDENCE)
+        believed = _ramp(diversity**2 * agreement, CORPUS_EVIDENCE) if several else 1.0
         factor = believed * (count - 1) / (count - 1 + CORPUS_CLIPS)
-        heads = {None: _mixed(plain, by_corpus, factor)}
-        facts = [(None, count, factor, diversity, agreement)]
+        heads = {None: _mixed(plain, by_corpus, factor) if several else plain}
+        facts = [(None, count, factor if several else 0.0, diversity, agreement)]
         by_speaker = {}
         for speaker, rows in speakers.items():
             u_ND = (x_ND[rows] - mean_D) / deviation_D
@@ -258,12 +264,12 @@ class LinearAdapter:
         tensors = {"center": self.center_D, "scale": self.scale_D}
         for view, (weight_ED, bias_E) in self.heads.items():
             tensors |= {f"{view}.weight": weight_ED, f"{view}.bias": bias_E}
-        return tensors
+        return {**tensors, "corpora": torch.tensor(self.corpora)}
 
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Tensor]) -> LinearAdapter:
         heads = {view: (state[f"{view}.weight"], state[f"{view}.bias"]) for view in VIEWS}
-        return cls(state["center"], state["scale"], heads)
+        return cls(state["center"], state["scale"], heads, int(state["corpora"]))
 
 
 @dataclass(frozen=True)

@@ -155,6 +155,23 @@ def test_adaptation_does_no_harm(adapter, case):
     assert sum(after) / len(after) >= sum(before) / len(before) - 0.03
 
 
+def test_names_that_mean_nothing_are_seen_as_such(adapter):
+    x_ND, class_N, speaker_N, _ = corpus(21, offset=0.7)
+    _, names = shuffled(1.0)(class_N, speaker_N)
+    for speakers, used in ((speaker_N, True), (names, False)):
+        evidence = adapter.adapt(x_ND, ["new"] * len(x_ND), speakers).evidence[1:]
+        assert [e.factor > 0.5 for e in evidence] == [used] * 8
+
+
+def test_one_training_corpus_normalises_speakers_only():
+    x_ND, class_N, speaker_N, _ = corpus(1)
+    adapter = LinearAdapter.fit(fit_head, x_ND, class_N, ["a"] * len(x_ND), speaker_N)
+    x_ND, class_N, speaker_N, _ = corpus(2)
+    assert torch.equal(adapted(adapter, x_ND), plain(adapter, x_ND))
+    by_speaker = adapted(adapter, x_ND, speaker_N)
+    assert recall(class_N, by_speaker) > recall(class_N, plain(adapter, x_ND)) + 0.02
+
+
 def test_two_corpora_taken_for_one(adapter):
     (x_ND, class_N, speaker_N, _), (other_ND, _, others, _) = corpus(31, 0.7), corpus(32, 0.7)
     both_ND = torch.cat([x_ND, other_ND])
