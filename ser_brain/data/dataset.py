@@ -1,4 +1,4 @@
-"""From labelled rows to batches: signals, target tensors, loaders. Shapes: S samples."""
+"""From labelled rows to batches: signals, targets, loaders. Shapes: B clips, S samples."""
 
 from __future__ import annotations
 
@@ -74,6 +74,36 @@ def load_signal(
     if not torch.isfinite(signal_S).all():
         raise SERError(f"Cannot use {wav}: its samples are not all finite.")
     return signal_S if found_hz == rate_hz else audio.resampler(found_hz, rate_hz)(signal_S)
+
+
+def load_batch(rows: Sequence[Mapping], rate_hz: int) -> tuple[Tensor, Tensor]:
+    """Read utterances as one padded batch (B, S), and their lengths (B,) in samples."""
+    signals = [
+        load_signal(row["wav"], row["start"], row["stop"], rate_hz, row["duration"])
+        for row in rows
+    ]
+    lengths_B = torch.tensor([len(signal_S) for signal_S in signals])
+    return torch.nn.utils.rnn.pad_sequence(signals, batch_first=True), lengths_B
+
+
+def batches(lengths: Sequence[float], most: float) -> list[list[int]]:
+    """Put clips of these lengths into batches of similar lengths, shortest first.
+
+    A batch has at most this length with its padding; a longer clip is a batch by itself.
+    Returns places in ``lengths``, each once.
+
+    Examples
+    --------
+    >>> batches([3, 9, 4, 2], most=8)
+    [[3, 0], [2], [1]]
+    """
+    found: list[list[int]] = []
+    for place in sorted(range(len(lengths)), key=lambda place: lengths[place]):
+        if found and lengths[place] * (len(found[-1]) + 1) <= most:
+            found[-1].append(place)
+        else:
+            found.append([place])
+    return found
 
 
 def require_files(rows: Mapping[str, dict]) -> None:

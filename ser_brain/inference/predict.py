@@ -16,6 +16,7 @@ import torch
 from tqdm import tqdm
 
 from ser_brain.core.log import Progress
+from ser_brain.data.dataset import batches
 from ser_brain.inference.recognizer import EmotionRecognizer, Scores
 from ser_brain.inference.segments import Segment, Segmentation, Skipped, segments
 
@@ -180,23 +181,3 @@ def _on_each_core(
         return [scoring[place].result()[0] for place in range(len(waveforms))]
     finally:
         cores.shutdown(cancel_futures=True)  # after Ctrl-C or an error, score no more
-
-
-def batches(lengths: Sequence[int], most: int) -> list[list[int]]:
-    """Put clips of these lengths into batches of similar lengths, longest first.
-
-    A batch has at most so many samples with its padding; a longer clip is a batch by itself.
-    Returns places in ``lengths``, each once.
-
-    Examples
-    --------
-    >>> batches([3, 9, 4, 2], most=8)
-    [[1], [2, 0], [3]]
-    """
-    found: list[list[int]] = []
-    for place in sorted(range(len(lengths)), key=lambda place: -lengths[place]):
-        if found and lengths[found[-1][0]] * (len(found[-1]) + 1) <= most:
-            found[-1].append(place)
-        else:
-            found.append([place])
-    return found
