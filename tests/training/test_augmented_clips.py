@@ -134,7 +134,7 @@ def corpus(tmp_path_factory) -> Path:
 @pytest.fixture
 def run(corpus, tmp_path, monkeypatch):
     monkeypatch.setenv("SER_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("ser_brain.reporting.report.write_report", lambda folder: ("", {}))
+    monkeypatch.setattr("ser_brain.reporting.report.write_report", lambda folder, **_: ("", {}))
     monkeypatch.setattr("ser_brain.reporting.summary.summary_text", lambda results: "")
 
     def run(name: str, recipe: str, epochs: int, code: int = 0, **more) -> Path:
