@@ -26,7 +26,7 @@ FACTS = (*PLACE, "emotion")
 TARGETS = ("emotion_index", "emotion_shares", "emotion_weight", "valence_arousal")
 TARGETS += ("value_weight",)
 # What only training needs, and rows of other origin may lack.
-TRAINING_FACTS = ("corpus", "votes", "weight", "value_weight", *DIMENSIONS)
+TRAINING_FACTS = ("corpus", "speaker", "votes", "weight", "value_weight", *DIMENSIONS)
 
 
 def load_signal(

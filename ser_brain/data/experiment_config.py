@@ -12,8 +12,10 @@ from ser_brain.data.labels import VALENCE_AROUSAL
 from ser_brain.data.splits import SplitSetting
 
 # Settings that the runs of version 0.1.0 lack.
-DEFAULTS = {"balanced": False, "max_clip_s": math.inf, "train_on": "others"}
-DEFAULTS |= {"dimensions": VALENCE_AROUSAL}
+DEFAULTS = {
+    **{"balanced": False, "max_clip_s": math.inf, "dimensions": VALENCE_AROUSAL},
+    "train_on": "others",
+}
 NEEDED = (
     *("experiment", "seed", "corpus", "corpora", "validation_metric"),
     *("emotions", "emotion_map", "va_range", "vad_source", "required_label"),
