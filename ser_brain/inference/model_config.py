@@ -14,6 +14,7 @@ from ser_brain.data.audio import RESAMPLER
 from ser_brain.inference.architecture import check_encoder
 from ser_brain.models.encoders import Encoder
 from ser_brain.models.pooling import POOLINGS
+from ser_brain.models.spectrum import SPECTRA
 
 BLOCK = "ser_brain"
 FORMAT = 1
@@ -25,6 +26,7 @@ BOUNDS = {
     "emotions": list_of(text(64), 0, 64),
     "va_range": nullable(list_of(number(-1e6, 1e6), 2, 2)),
     "pooling": one_of(*POOLINGS),
+    "spectrum": one_of(*SPECTRA),
     "sample_rate_hz": one_of(Encoder.sample_rate_hz),
     "resampler": one_of(RESAMPLER),
     "card": AN_OBJECT,
@@ -51,7 +53,7 @@ class ModelConfig:
     card : dict
         ``protocol``, ``temperature``, ``training_data``, ``versions`` ... Nothing is computed
         from it.
-    pooling : str
+    pooling, spectrum
         See :class:`ser_brain.models.pooling.Pooling`.
     """
 
@@ -61,6 +63,7 @@ class ModelConfig:
     va_range: list[float] | None
     card: dict
     pooling: str = "mean"
+    spectrum: str | None = None
     sample_rate_hz: int = Encoder.sample_rate_hz
     resampler: str = RESAMPLER
     format: int = field(default=FORMAT)
@@ -70,6 +73,8 @@ class ModelConfig:
         block = asdict(self)
         if self.pooling == "mean":  # the only one that earlier versions know
             del block["pooling"]
+        if self.spectrum is None:
+            del block["spectrum"]
         return block
 
 
@@ -87,7 +92,7 @@ def parse_config(content: dict) -> ModelConfig:
             "A base encoder has to be trained first."
         )
     block = content[BLOCK]
-    check(block, BOUNDS, "model's configuration", optional=["pooling"])
+    check(block, BOUNDS, "model's configuration", optional=["pooling", "spectrum"])
     check_encoder(block["encoder"])
     _check_card(block["card"])
     emotions, va_range = block["emotions"], block["va_range"]

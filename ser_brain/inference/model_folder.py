@@ -30,6 +30,7 @@ from ser_brain.inference.transformers_layout import (
     stored_name,
 )
 from ser_brain.models.model import EmotionModel
+from ser_brain.models.spectrum import SPECTRA
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 LARGEST_CONFIG = 2**20  # bytes
@@ -95,8 +96,10 @@ def load_model(folder: str | Path) -> tuple[ModelConfig, EmotionModel]:
     config = read_config(folder)
     encoder = build_empty(config.encoder)
     with torch.device("meta"):
-        scale, pooling = config.va_range, config.pooling
-        model = EmotionModel(encoder, config.emotions, scale, pooling).eval()
+        pooling = config.pooling, config.spectrum
+        model = EmotionModel(encoder, config.emotions, config.va_range, *pooling).eval()
+    if config.spectrum is not None:  # computed, not loaded, so it needs memory now
+        model.pool.spectrum = SPECTRA[config.spectrum]()
     stored = {name: stored_name(name, config) for name in model.state_dict()}
     shapes = {stored[name]: tuple(t.shape) for name, t in model.state_dict().items()}
     path = inside(folder, WEIGHTS)

@@ -222,6 +222,7 @@ def read_trained(run: Path, name: str | None = None) -> tuple[EmotionModel, Mode
         emotions=list(hparams["emotions"]) if "emotion" in tasks else [],
         va_range=[*map(float, hparams["va_range"])] if "valence_arousal" in tasks else None,
         pooling=brain.model.pool.kind,
+        spectrum=getattr(brain.model.pool.spectrum, "name", None),
         card={
             "protocol": splits["protocol"],
             "experiment": hparams["experiment"],

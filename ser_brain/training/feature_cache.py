@@ -307,7 +307,9 @@ class EmbeddingCache(FeatureCache):
         super().__init__(model.encoder, limit_gb, device)
 
     def _digest(self) -> str:
-        return digest_of(self.encoder, [self.encoder], ("name", "freeze"), self.model.pool.kind)
+        pool = self.model.pool
+        facts = [pool.kind, *([] if pool.spectrum is None else [pool.spectrum.name])]
+        return digest_of(self.encoder, [self.encoder], ("name", "freeze"), *facts)
 
     def batches(self, rows: Mapping[str, dict]) -> list[list[str]]:
         """Clips of similar length, which need little padding."""

@@ -7,8 +7,6 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from scipy.special import log_softmax
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -21,9 +19,11 @@ from ser_brain.__main__ import main
 from ser_brain.data.experiment import load_experiment
 from ser_brain.data.experiment_config import ExperimentConfig
 from ser_brain.evaluation.predictions import read_predictions
+from ser_brain.models.spectrum import LogMelStatistics
 from ser_brain.training.config import find_settings, load_settings, read_settings
 from ser_brain.training.feature_cache import EmbeddingCache
 from ser_brain.training.loaders import dataio_prep
+from ser_brain.training.probe import SPECTRUM_SHARE, views_of
 from tests.publishing.test_export import write_base_encoder
 from tests.tiny_corpus import run_train, settings, write_corpus
 
@@ -92,19 +92,17 @@ def test_losses_give_logistic_regression(home, tmp_path):
     np.testing.assert_allclose(found_NE, sklearn.predict_log_proba(tested_ND), 1e-3, 2e-3)
 
 
-@pytest.mark.parametrize("layer", ["1", "all"])  # fewer coordinates than clips, and more
-def test_gaussian_is_linear_discriminant_analysis(home, tmp_path, layer):
-    pooling = "mean" if layer == "1" else "mean_std"
-    chosen = {"layer": layer, "pooling": pooling, "shrinkage": 0.4}
-    brain, x_ND, emotion_N, _ = fitted(home, tmp_path / "run", **chosen)
-    assert (x_ND.shape[1] > len(x_ND)) == (layer == "all")
-    lda = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.4, priors=np.full(4, 0.25))
-    scaler = StandardScaler().fit(x_ND)
-    lda.fit(scaler.transform(x_ND), emotion_N)
-    tested_ND = np.stack([row["embedding"] for row in brain.outputs])
-    logits_NE = lda.decision_function(scaler.transform(tested_ND))
-    found_NE = np.stack([row["log_probabilities"] for row in brain.outputs])
-    np.testing.assert_allclose(found_NE, log_softmax(logits_NE, axis=1), atol=5e-3)
+def test_layers_and_spectrum_are_views_of_the_embedding(home, tmp_path):
+    """The middle layer and everything, weighed by speakers."""
+    brain, x_ND, *_ = fitted(home, tmp_path / "run")
+    middle_D, everything_D = views_of(brain.model).values()
+    frames, layers = brain.model.pool.frames_dim, len(brain.model.encoder.used)
+    middle = middle_D[:frames].view(2, layers, -1)  # means and deviations, of each layer
+    assert middle[:, layers // 2].all() and middle_D.sum() == 2 * middle.shape[-1]
+    variance_D = everything_D.square()
+    share = variance_D[frames:].sum() / variance_D.sum()
+    assert share == pytest.approx(SPECTRUM_SHARE)
+    assert x_ND.shape[1] == frames + LogMelStatistics.dim
 
 
 def test_valence_and_arousal_are_ridge_regression(home, tmp_path):
@@ -190,7 +188,8 @@ def test_another_encoder_under_the_same_name_is_refused(home, tmp_path, capsys):
         ({"emotion_classifier": "svm"}, "Bad emotion_classifier 'svm'; expected gaussian or"),
         ({"weight_decays": "[0.1]"}, r"Bad weight_decays \[0.1\]; expected"),
         ({"number_of_decays": 0}, "Bad number_of_decays 0; expected"),
-        ({"shrinkage": 0}, "Bad shrinkage 0; expected a number above 0"),
+        ({"ridges": "[0.1, 0]"}, "Bad ridges .*; expected a list of numbers above 0"),
+        ({"spectrum": "mfcc"}, "Bad spectrum 'mfcc'; expected log_mel or null"),
     ],
 )
 def test_what_a_probe_cannot_be(home, tmp_path, capsys, changes, message):
