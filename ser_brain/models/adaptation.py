@@ -130,13 +130,13 @@ class LinearAdapter:
         by_speaker_ND = torch.empty_like(x_ND)
         for rows in speakers.values():
             by_speaker_ND[rows] = _normalized(by_corpus_ND[rows], torch.ones_like(scale_D))
-        heads = []
+        heads, widths = [], []
         for u_ND in ((x_ND - center_D) / scale_D, by_corpus_ND, by_speaker_ND, aware_ND):
             weight_ED, bias_E = fit_head(u_ND, class_N, weights_N)
-            heads.append((weight_ED - weight_ED.mean(0), bias_E - bias_E.mean()))
-            width = _scores(heads[-1], u_ND).var(0, correction=0).mean().sqrt()
-            unit = width if len(heads) == 1 else unit  # all have the spread of the plain scores
-            heads[-1] = tuple(part * (unit / width.clamp_min(1e-12)) for part in heads[-1])
+            head = weight_ED - weight_ED.mean(0), bias_E - bias_E.mean()
+            width = _scores(head, u_ND).var(0, correction=0).mean().sqrt().clamp_min(1e-12)
+            widths.append(width)  # all get the spread of the plain scores
+            heads.append(tuple(part * (widths[0] / width) for part in head))
         plain, by_corpus, *by_speaker = heads
         heads = dict(zip(VIEWS, (plain, by_corpus, _mixed(*by_speaker, 0.5)), strict=True))
         return cls(center_D, scale_D, heads, len(corpora))
