@@ -116,7 +116,7 @@ class LinearAdapter:
         """
         x_ND = embeddings_ND.double()
         corpora, speakers = _groups(corpus_N), _groups(zip(corpus_N, speaker_N, strict=True))
-        weights_N = torch.ones(len(x_ND)) if weights_N is None else weights_N
+        weights_N = x_ND.new_ones(len(x_ND)) if weights_N is None else weights_N
         weights_N = _balanced(weights_N.double(), class_N, corpora)
         share_N = weights_N / weights_N.sum()
         center_D = share_N @ x_ND
@@ -130,24 +130,15 @@ class LinearAdapter:
         by_speaker_ND = torch.empty_like(x_ND)
         for rows in speakers.values():
             by_speaker_ND[rows] = _normalized(by_corpus_ND[rows], torch.ones_like(scale_D))
-        parts = {
-            "none": [(x_ND - center_D) / scale_D],
-            "corpus": [by_corpus_ND],
-            "speaker": [by_speaker_ND, aware_ND],
-        }
-        heads, spread = {}, None
-        for view, normalized in parts.items():
-            found = []
-            for u_ND in normalized:
-                weight_ED, bias_E = fit_head(u_ND, class_N, weights_N)
-                weight_ED, bias_E = weight_ED - weight_ED.mean(0), bias_E - bias_E.mean()
-                scores_NE = u_ND @ weight_ED.T + bias_E
-                width = scores_NE.var(0, correction=0).mean().sqrt().clamp_min(1e-12)
-                spread = (
-                    width if spread is None else spread
-                )  # all views in the plain one's unit
-                found.append((weight_ED * (spread / width), bias_E * (spread / width)))
-            heads[view] = found[0] if len(found) == 1 else _mixed(*found, 0.5)
+        heads, widths = [], []
+        for u_ND in ((x_ND - center_D) / scale_D, by_corpus_ND, by_speaker_ND, aware_ND):
+            weight_ED, bias_E = fit_head(u_ND, class_N, weights_N)
+            head = weight_ED - weight_ED.mean(0), bias_E - bias_E.mean()
+            width = _scores(head, u_ND).var(0, correction=0).mean().sqrt().clamp_min(1e-12)
+            widths.append(width)  # all get the spread of the plain scores
+            heads.append(tuple(part * (widths[0] / width) for part in head))
+        plain, by_corpus, *by_speaker = heads
+        heads = dict(zip(VIEWS, (plain, by_corpus, _mixed(*by_speaker, 0.5)), strict=True))
         return cls(center_D, scale_D, heads, len(corpora))
 
     @torch.no_grad()
@@ -165,12 +156,13 @@ class LinearAdapter:
         corpus_N : sequence
             What belongs together: a corpus, language or set of recordings.
         speaker_N : sequence, optional
-            Without it, only whole corpora are normalised.
+            None for a clip of an unknown speaker, who gets the head of the corpus.
         """
         x_ND = embeddings_ND.double()
         heads, evidence = {}, []
         for corpus, rows in _groups(corpus_N).items():
             speakers = _groups(speaker_N[i] for i in rows) if speaker_N is not None else {}
+            speakers.pop(None, None)
             found, facts = self._adapt_corpus(x_ND[rows], speakers)
             heads |= {(corpus, speaker): head for speaker, head in found.items()}
             evidence += [Evidence(corpus, *fact) for fact in facts]
@@ -250,10 +242,8 @@ class LinearAdapter:
             seen = slice(0, n)
             if n >= due:
                 speakers = None if speaker_N is None else speaker_N[seen]
-                adapted, due = (
-                    self.adapt(embeddings_ND[seen], corpus_N[seen], speakers),
-                    n * growth,
-                )
+                adapted = self.adapt(embeddings_ND[seen], corpus_N[seen], speakers)
+                due = n * growth
             last = slice(n - 1, n)
             speakers = None if speaker_N is None else speaker_N[last]
             scores.append(adapted.scores(embeddings_ND[last], corpus_N[last], speakers))
@@ -402,7 +392,7 @@ def _f_ratio(scores_NE: Tensor, speakers: Groups) -> float:
     count, freedom = len(scores_NE), scores_NE.shape[1] - 1  # scores sum to zero
     if len(speakers) < 2 or count - len(speakers) <= freedom:
         return 0.0
-    within_EE, between_EE = torch.zeros(2, freedom + 1, freedom + 1).double()
+    within_EE, between_EE = scores_NE.new_zeros(2, freedom + 1, freedom + 1)
     mean_E = scores_NE.mean(0)
     for rows in speakers.values():
         own_E = scores_NE[rows].mean(0)

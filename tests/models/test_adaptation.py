@@ -194,6 +194,9 @@ def test_a_head_is_an_ordinary_linear_head(adapter):
     torch.testing.assert_close(result.scores(x_ND[:5], ["new"] * 5, speaker_N[:5]), expected)
     assert result.head("new", "a stranger") is result.head("new")
     assert result.head("another corpus") is result.plain
+    unknown = adapter.adapt(x_ND, ["new"] * len(x_ND), [None] * len(x_ND))
+    assert [e.speaker for e in unknown.evidence] == [None]
+    torch.testing.assert_close(unknown.head("new"), result.head("new"))
 
 
 def test_running_scores_never_look_ahead(adapter):
