@@ -41,7 +41,6 @@ from matplotlib import pyplot  # noqa: E402
 LABELLED = (0, 1, 2, 5, 10, 20)
 UNLABELLED = (0, 1, 2, 5, 10, 20, 50, 100, None)
 RESAMPLES = 2000
-SHRINKAGE = 0.9  # the default of hparams/probe
 
 
 class Corpus:
@@ -64,7 +63,7 @@ class Experiment:
     def __init__(self, target: Corpus, sources: dict[str, Corpus]) -> None:
         self.target = target
         self.adapter = LinearAdapter.fit(
-            head_fitter(len(target.emotions), SHRINKAGE),
+            head_fitter(len(target.emotions)),
             torch.cat([each.x_ND for each in sources.values()]),
             torch.from_numpy(np.concatenate([each.class_N for each in sources.values()])),
             [name for name, each in sources.items() for _ in each.class_N],

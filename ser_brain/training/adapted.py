@@ -11,7 +11,7 @@ Shapes: N clips, D embedding size, E emotions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -25,13 +25,13 @@ from ser_brain.data.experiment import ExperimentData
 from ser_brain.evaluation.calibration import fit_temperature
 from ser_brain.evaluation.predictions import Predictions, read_predictions, write_predictions
 from ser_brain.evaluation.runs import ADAPTED
-from ser_brain.models.adaptation import Adapted, Head, LinearAdapter
+from ser_brain.models.adaptation import Adapted, FitHead, Head, LinearAdapter
 from ser_brain.training.brain import SERBrain
-from ser_brain.training.discriminant import discriminant
+from ser_brain.training.discriminant import averaged_discriminant
 from ser_brain.training.run import ADAPTER
 
 logger = get_logger(__name__)
-SHRINKAGE = 0.9  # of heads that are fitted on the embeddings of a model that is no probe
+RIDGE = 0.001  # of the heads (docs/adapting.md); a share of the sum of all variances
 BY_SPEAKER, TEMPERATURE = "by_speaker", "temperature"
 
 
@@ -121,7 +121,7 @@ def write_adapted(
     if not if_main_process():
         return
     by_speaker = hparams["adaptation"] == "speaker"
-    fit_head = head_fitter(len(hparams["emotions"]), hparams.get("shrinkage", SHRINKAGE))
+    fit_head = head_fitter(len(hparams["emotions"]))
     train, valid = sets
     first = Adapter(LinearAdapter.fit(fit_head, *train), by_speaker, 1.0)
     both = [
@@ -151,10 +151,18 @@ def _labelled(
     )
 
 
-def head_fitter(emotions: int, shrinkage: float) -> Callable:
-    return lambda x_ND, class_N, weight_N: discriminant(
-        lambda: [(x_ND, class_N, weight_N)], emotions, shrinkage
-    )
+def head_fitter(emotions: int) -> FitHead:
+    """What :meth:`LinearAdapter.fit` fits heads with: one Gaussian classifier."""
+
+    def fit(x_ND: Tensor, class_N: Tensor, weight_N: Tensor) -> Head:
+        everything_1D = torch.ones(1, x_ND.shape[1], dtype=torch.float64)
+        found = averaged_discriminant(
+            *(lambda: [(x_ND, class_N, weight_N)], emotions, [None] * len(x_ND)),
+            *(everything_1D, [RIDGE]),
+        )
+        return found.weight_ED, found.bias_E
+
+    return fit
 
 
 def _temperature(adapter: Adapter, valid: Labelled) -> float:

@@ -40,7 +40,7 @@ def model(corpus):
     classes = torch.tensor([NAMES.index(clip.emotion) for clip in clips])
     speakers = [clip.speaker for clip in clips]
     corpora = [speaker < "s3" for speaker in speakers]
-    linear = LinearAdapter.fit(head_fitter(4, 0.9), embeddings_ND, classes, corpora, speakers)
+    linear = LinearAdapter.fit(head_fitter(4), embeddings_ND, classes, corpora, speakers)
     Adapter(linear, True, 1.5).save(folder / ADAPTER)
     return folder
 
