@@ -3,20 +3,17 @@
 import json
 import re
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 
-import train
 from ser_brain.__main__ import main
 from ser_brain.core.files import write_checksums, write_text
 from ser_brain.publishing.verify import verify
 from ser_brain.reporting.html import rewritten
 from tests.inference.tiny_models import write_model
-from tests.tiny_corpus import settings, write_corpus
+from tests.tiny_corpus import run_train, settings, write_corpus
 
-RECIPE = str(Path(__file__).parents[2] / "hparams" / "classification.yaml")
 FILES = "settings, split and log"
 TINY, VALID = "predictions/tiny.jsonl", "predictions/valid.jsonl"
 REPORT, NUMBERS = "report, files", "report, numbers"
@@ -28,9 +25,7 @@ def made(tmp_path_factory):
     """A corpus, its manifest, and a run in a folder as of folds."""
     home = tmp_path_factory.mktemp("made")
     chosen = settings(write_corpus(home / "tiny"), home / "folds" / "one", number_of_epochs=1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["train.py", RECIPE, *chosen])
-        assert train.main() == 0
+    assert run_train("classification.yaml", *chosen) == 0
     return home
 
 
