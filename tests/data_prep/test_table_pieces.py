@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 import soundfile
@@ -14,13 +11,7 @@ from ser_brain.core.errors import SERError
 from ser_brain.data import audio
 from ser_brain.data.manifest import read_manifest
 from tests.inference.stand_in import RATE_HZ
-
-TINY = {"csv": "labels.csv", "vad_scale": [1, 5]}  # options of the corpora of these tests
-
-
-def loaded(path: Path):
-    return json.loads(path.read_text())
-
+from tests.tiny_corpus import loaded
 
 PIECES_S = [(0.0, 1.0), (1.0, 2.0), (1.5, 3.0)]
 

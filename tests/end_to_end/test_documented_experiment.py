@@ -13,20 +13,9 @@ import recipes
 from data_prep.common.prepare import prepare
 from ser_brain import EmotionRecognizer
 from ser_brain.evaluation.predictions import read_predictions
-from tests.tiny_corpus import write_corpus
+from tests.tiny_corpus import TINY, epochs, loaded, write_corpus
 
 ROOT = Path(__file__).parents[2]
-
-
-TINY = {"csv": "labels.csv", "vad_scale": [1, 5]}  # options of the corpora of these tests
-
-
-def loaded(path: Path):
-    return json.loads(path.read_text())
-
-
-def epochs(folder: Path) -> list[dict]:
-    return [json.loads(line) for line in (folder / "train_log.jsonl").open()]
 
 
 @pytest.fixture

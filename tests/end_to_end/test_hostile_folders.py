@@ -15,15 +15,11 @@ import torch
 from ser_brain import EmotionRecognizer
 from ser_brain.inference.app.page import about_html
 from tests.test_supply_chain import Harm
-from tests.tiny_corpus import run_train, settings, write_corpus
+from tests.tiny_corpus import loaded, run_train, settings, write_corpus
 
 
 def content(folder) -> dict:
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def loaded(path: Path):
-    return json.loads(path.read_text())
 
 
 def english(home: Path, folder: Path) -> list[str]:

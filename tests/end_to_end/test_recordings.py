@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from pathlib import Path
 
 import pytest
 import torch
@@ -15,12 +14,7 @@ from ser_brain import EmotionRecognizer
 from ser_brain.core.errors import SERError
 from tests.inference.stand_in import RATE_HZ, noise, write
 from tests.inference.tiny_models import write_model
-
-TINY = {"csv": "labels.csv", "vad_scale": [1, 5]}  # options of the corpora of these tests
-
-
-def loaded(path: Path):
-    return json.loads(path.read_text())
+from tests.tiny_corpus import loaded
 
 
 @pytest.fixture

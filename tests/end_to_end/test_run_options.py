@@ -10,14 +10,7 @@ from pathlib import Path
 import pytest
 
 from ser_brain.publishing.verify import DIFFERS, verify
-
-
-def loaded(path: Path):
-    return json.loads(path.read_text())
-
-
-def epochs(folder: Path) -> list[dict]:
-    return [json.loads(line) for line in (folder / "train_log.jsonl").open()]
+from tests.tiny_corpus import epochs, loaded
 
 
 def steps(folder: Path) -> int:

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import pytest
 
 from ser_brain.__main__ import main
 from ser_brain.core.files import write_json
 from tests import fake_run
-
-
-def loaded(path: Path):
-    return json.loads(path.read_text())
+from tests.tiny_corpus import loaded
 
 
 def said_otherwise(rows, every):

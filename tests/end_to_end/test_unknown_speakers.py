@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-from pathlib import Path
 
 import pytest
 
 from data_prep.common.prepare import prepare
 from ser_brain.core.files import write_json
-from tests.tiny_corpus import run_train, settings, write_corpus
-
-TINY = {"csv": "labels.csv", "vad_scale": [1, 5]}  # options of the corpora of these tests
-
-
-def loaded(path: Path):
-    return json.loads(path.read_text())
+from tests.tiny_corpus import TINY, loaded, run_train, settings, write_corpus
 
 
 @pytest.fixture(scope="module")

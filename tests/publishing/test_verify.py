@@ -97,6 +97,10 @@ def move_to_test(path):
     edit(path, lambda splits: splits["tests"]["tiny"].append(splits["train"].pop()))
 
 
+def other_audit(path):
+    edit(path, lambda splits: splits["audit"]["train-valid"]["texts"].update(count=9))
+
+
 def other_count(path):
     edit(path, lambda r: r["test_sets"]["tiny"]["counts"].update(speakers=99))
 
@@ -138,6 +142,7 @@ HARM = [
         {NUMBERS: "/tiny/protocol is 't"},
     ),
     ("splits.json", move_to_test, MOVED),
+    ("splits.json", other_audit, {FILES: "changed", "audits": "train-valid: found {'utter"}),
     ("splits.json", empty, on_splits("it lacks train, valid, tests, audit")),
     ("splits.json", {"valid": [["b"]]}, on_splits("Bad valid in split")),
     ("splits.json", {"tests": {"tiny": "c"}}, on_splits("Bad tests in split")),
