@@ -29,18 +29,16 @@ from ser_brain.training import command_line, config, run
 from ser_brain.training.command_line import NEXT_STEP, explain
 from ser_brain.training.experiment_log import require_logger
 
-HOME = Path(__file__).parent
-
 
 def start(arguments: list[str]) -> None:
     """Check the command, lock the output folder, and run the experiment in it."""
     if not arguments or {"-h", "--help"} & set(arguments):
-        print(command_line.help_text(__doc__, arguments, HOME), flush=True)
+        print(command_line.help_text(__doc__, arguments), flush=True)
         return
     path, overrides = command_line.read(arguments)
-    file = config.find_settings(path, HOME)
+    file = config.find_settings(path)
     settings = config.read_settings(file, overrides, command_line.RUN_OPTIONS)
-    config.require_experiment(settings, file, HOME)
+    config.require_experiment(settings, file)
     plain = config.checked_settings(settings)
     require_logger(plain["experiment_logger"])
     for corpus in corpora_of(plain):

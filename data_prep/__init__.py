@@ -6,8 +6,10 @@ The file contains
 ``CARD``
     a :class:`ser_brain.data.manifest.CorpusCard`;
 ``FILES``, ``LABEL_FILES``
-    glob patterns under the data folder: audio (fingerprinted by name and size) and label files
-    (by content);
+    audio (fingerprinted by name and size) and label files (by content). Either glob patterns
+    under the data folder; or for ``FILES`` a regular expression of the names of audio files
+    without suffix, and for ``LABEL_FILES`` names: these are found in any folder of a copy
+    (:mod:`data_prep.common.named_files`);
 ``utterances(data_folder, **options)``
     yields an :class:`~ser_brain.data.manifest.Utterance` for each utterance and a
     :class:`~ser_brain.data.manifest.Problem` for everything that cannot become one;
@@ -33,6 +35,7 @@ and, if it needs them,
 ``VERSION``
     a number to raise with a change of the file that changes the manifest.
 
+Files of a folder ``data_prep`` where the commands run are found as if they were here.
 docs/adding_a_corpus.md shows a complete one.
 """
 
@@ -42,16 +45,26 @@ import argparse
 import fnmatch
 import importlib
 import inspect
+import itertools
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
 from data_prep.common.checks import unread_format
+from data_prep.common.named_files import (
+    audio_paths,
+    every_file,
+    has_more,
+    label_files,
+    named_files,
+)
 from ser_brain.core.errors import SERError, bad_value
 from ser_brain.data.manifest import CorpusCard
 
+__path__.append(os.path.abspath("data_prep"))
 NEARBY = 50  # subfolders of a wrong data folder that are searched for the right one
 
 
@@ -89,15 +102,29 @@ class Corpus:
         if self._files is None:
             if hasattr(self.module, "files"):
                 self._files = self.module.files(data_folder, **self.options)
+            elif self._by_name:
+                labels = label_files(data_folder, *self.module.LABEL_FILES)
+                self._files = (audio_paths(data_folder, self.module.FILES), labels)
             else:
                 labels = matching(data_folder, self.module.LABEL_FILES)
                 self._files = (audio_files(data_folder, self.module.FILES), labels)
         return self._files
 
+    @property
+    def _by_name(self) -> bool:
+        """Whether files are found by their names, in whatever folder."""
+        return isinstance(getattr(self.module, "FILES", None), re.Pattern)
+
     def is_unused(self, relative: str) -> bool:
         """Whether a path belongs to the corpus but is not read."""
         parts = relative.split("/")
         patterns = (pattern.split("/") for pattern in getattr(self.module, "UNUSED", ()))
+        if self._by_name:
+            return any(
+                len(wanted) <= len(parts)
+                and all(map(fnmatch.fnmatchcase, parts[-len(wanted) :], wanted))
+                for wanted in patterns
+            )
         return any(
             len(wanted) == len(parts) and all(map(fnmatch.fnmatchcase, parts, wanted))
             for wanted in patterns
@@ -108,7 +135,11 @@ class Corpus:
         near = [data_folder.parent, *sorted(p for p in data_folder.iterdir() if p.is_dir())]
         better = [folder for folder in near[: NEARBY + 1] if self._looks_right(folder)]
         hint = f" Did you mean {better[0]}?" if better else ""
-        there = matching(data_folder, (*getattr(self.module, "FILES", ()), "*"))
+        if self._by_name:
+            files = itertools.islice(every_file(data_folder), NEARBY)
+            there = [data_folder / path for path in files]
+        else:
+            there = matching(data_folder, (*getattr(self.module, "FILES", ()), "*"))
         unread = next(filter(None, map(unread_format, there)), None)
         hint = f" It contains files that cannot be read: {unread}." if unread else hint
         return SERError(
@@ -116,8 +147,17 @@ class Corpus:
             f"expected there: {self.card.layout}.{hint}"
         )
 
+    def larger_folder(self, data_folder: Path) -> Path | None:
+        """The folder above, if the data folder is only a part of the copy there."""
+        above = data_folder.resolve().parent
+        if self._by_name and has_more(above, data_folder.resolve(), self.module.FILES):
+            return above
+        return None
+
     def _looks_right(self, folder: Path) -> bool:
         patterns = getattr(self.module, "FILES", ())
+        if self._by_name:
+            return next(named_files(folder, patterns, depth=4), None) is not None
         try:
             return any(next(folder.glob(p), None) is not None for p in patterns if "/" in p)
         except OSError:
@@ -125,9 +165,15 @@ class Corpus:
 
 
 def corpora() -> list[str]:
-    """Names of the corpora: the files of this folder, and the demo."""
-    files = [p.stem for p in Path(__file__).parent.glob("*.py")]
-    return sorted([*(name for name in files if not name.startswith(("_", "."))), "demo"])
+    """Names of the corpora, sorted."""
+    return sorted(corpus_files())
+
+
+def corpus_files() -> dict[str, Path]:
+    """Name of a corpus -> its file, in this folder or the user's; the demo is a package."""
+    files = [p for folder in reversed(__path__) for p in sorted(Path(folder).glob("*.py"))]
+    found = {path.stem: path for path in files if not path.name.startswith(("_", "."))}
+    return {**found, "demo": Path(__path__[0], "demo", "__init__.py")}
 
 
 def lines_of(corpora: list[dict] | None, corpus: str, data_folder: str | None) -> list[dict]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import data_prep
 from data_prep.common.prepare import prepare
@@ -31,10 +30,9 @@ def parser_for(name: str) -> Parser:
 
 def overview() -> str:
     """The help without a corpus: all corpora."""
-    home = Path(data_prep.__file__).parent
-    files = {name: home / f"{name}.py" for name in data_prep.corpora()}
-    files["demo"] = home / "demo" / "__init__.py"
-    titles = "\n".join(f"  {name:<10} {title_of(file)}" for name, file in files.items())
+    files = data_prep.corpus_files()
+    width = max(map(len, files))
+    titles = "\n".join(f"  {name:<{width}} {title_of(files[name])}" for name in sorted(files))
     return (
         "usage: python -m data_prep NAME --data_folder DIR --manifest_folder DIR "
         "[--allow_partial]\n\n"

@@ -51,6 +51,7 @@ CARD = CorpusCard(
     known_bad={"1076_MTI_SAD_XX": "silent in every copy"},
     notes="1006_TIE_NEU/HAP, 1013_WSI_SAD/DIS and 1017_IWW_FEA/ANG are the same recordings "
     "under two intended emotions (see same_audio).",
+    url="https://github.com/CheyneyComputerScience/CREMA-D",
 )
 FILES = ("AudioWAV/*",)
 OPTIONAL = {

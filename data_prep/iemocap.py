@@ -177,6 +177,7 @@ CARD = CorpusCard(
     expected={"utterances": 10039, "speakers": 10, "emotions": {"consensus": COUNTS}},
     notes="VAD as rated: valence, activation (called arousal), dominance. consensus: votes of "
     "the evaluators (E1, E2 ...); self: the speaker's own report, where there is one.",
+    url="https://sail.usc.edu/iemocap (release form)",
 )
 FILES = ("Session[1-5]/sentences/wav/*/*",)
 EVALUATIONS = "Session[1-5]/dialog/EmoEvaluation/*.txt"

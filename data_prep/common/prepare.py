@@ -110,7 +110,9 @@ def _write(corpus: Corpus, folder: Path, manifest: Path, made_of: dict) -> None:
     allow_partial = made_of["arguments"]["allow_partial"]
     _require_enough(corpus, folder, problems, len(entries), allow_partial)
     counts = count(entries)
-    log_counts(card, counts)
+    different = log_counts(card, counts)
+    if different and (larger := corpus.larger_folder(folder)):
+        logger.warning(f"{card.name}: {larger} has more of it; is that the data folder?")
     content = {
         **card.as_dict(),
         "counts": counts,

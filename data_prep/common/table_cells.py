@@ -18,7 +18,7 @@ from pathlib import Path, PurePath
 from data_prep.common.table_columns import name_and_unit
 from ser_brain.core.errors import SERError, bad_value
 from ser_brain.data import audio
-from ser_brain.data.labels import DIMENSIONS, EMOTIONS
+from ser_brain.data.labels import DIMENSIONS, EMOTION_WORDS, EMOTIONS
 from ser_brain.data.manifest import Problem
 
 EMPTY = {"", "na", "n/a", "nan", "none", "null", "unknown", "-"}
@@ -32,22 +32,8 @@ VALUES = {
     "split": ("train", "valid", "test"),
 }
 
-# Everyday words, and codes of known corpora, that can mean only one thing.
+# Everyday words that can mean only one thing.
 SYNONYMS = {
-    "emotion": {
-        "anger": ("angry", "ang"),
-        "happiness": ("happy", "hap", "joy", "joyful"),
-        "sadness": ("sad",),
-        "neutral": ("neu", "neutrality"),
-        "excitement": ("excited", "exc"),
-        "frustration": ("frustrated", "fru"),
-        "fear": ("fearful", "afraid", "scared", "fea"),
-        "disgust": ("disgusted", "dis"),
-        "surprise": ("surprised", "sur"),
-        "boredom": ("bored",),
-        "contempt": ("contemptuous",),
-        "calm": ("calmness",),
-    },
     "gender": {
         "female": ("f", "w", "woman"),
         "male": ("m", "man"),
@@ -63,7 +49,7 @@ KNOWN = {
     what: {value: value for value in VALUES[what]}
     | {word: value for value, words in synonyms.items() for word in words}
     for what, synonyms in SYNONYMS.items()
-}
+} | {"emotion": EMOTION_WORDS}
 CODED = {  # what has codes -> an example of its map
     "emotion": "W=anger xx=none",
     "gender": "2=female x=none",

@@ -19,7 +19,8 @@ MANY = {"nargs": "+", "default": []}  # an option with one value or several
 
 # The groups of ``ser --help``. A command in none of them appears in a group of its own.
 GROUPS = {
-    "train": ("folds",),
+    "prepare": ("corpora", "explore"),
+    "train": ("init", "train", "folds"),
     "judge": ("evaluate", "report", "compare", "crosscorpus", "balance", "audit"),
     "explain": ("circumplex", "embed", "mood"),
     "ship": ("export", "verify", "publish", "predict", "app"),

@@ -260,6 +260,7 @@ class CorpusCard:
     synthetic: bool = False  # every report then says so
     notes: str = ""
     own_emotions: tuple[str, ...] = ()  # beyond EMOTIONS; they have no place on the circumplex
+    url: str = ""  # where to get it, or whom to ask for it
 
     @property
     def vocabulary(self) -> tuple[str, ...]:

@@ -11,12 +11,11 @@ import re
 import shutil
 import textwrap
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ser_brain.core.errors import SERError
 from ser_brain.core.log import get_logger
-from ser_brain.training.config import find_settings, read_settings, split_keys
+from ser_brain.training.config import HOME, find_settings, read_settings, split_keys
 from ser_brain.training.run_options import FLAGS, HELP, RUN_OPTIONS, require_options
 
 if TYPE_CHECKING:
@@ -158,7 +157,7 @@ def explain(error: Exception) -> int | None:
 # -- help
 
 
-def help_text(introduction: str, arguments: Sequence[str], home: Path) -> str:
+def help_text(introduction: str, arguments: Sequence[str]) -> str:
     """Write the text of ``train.py --help``: every setting with its value, and run options.
 
     Parameters
@@ -167,19 +166,17 @@ def help_text(introduction: str, arguments: Sequence[str], home: Path) -> str:
         What the command does.
     arguments : sequence of str
         If they name a settings file, its values are shown, otherwise those of ``base.yaml``.
-    home : Path
-        The project's folder.
 
     Raises
     ------
     SERError
         If there is no such settings file.
     """
-    base = home / "hparams" / "base.yaml"
+    base = HOME / "hparams" / "base.yaml"
     named = [each for each in arguments if not each.startswith("-")][:1]
-    file = find_settings(named[0], home) if named else base
+    file = find_settings(named[0]) if named else base
     values = split_keys(read_settings(file), str(file))
-    comments = split_keys(base.read_text(encoding="utf-8"), str(base)) if base.is_file() else {}
+    comments = split_keys(base.read_text(encoding="utf-8"), str(base))
     lines = [
         "usage: python train.py SETTINGS.yaml [--KEY=VALUE ...] [RUN OPTION ...]",
         *("", introduction.strip(), ""),

@@ -1,9 +1,11 @@
 """Settings files: plain HyperPyYAML plus one key, ``extends``.
 
-Settings come in layers: a root file, the files that extend it, and the command line. A later
-layer replaces whole top-level keys of an earlier one. A file may add a key that no earlier
-layer has, provided that another setting or the experiment's Brain reads it. The merged text is
-ordinary HyperPyYAML again and is kept in the run folder.
+``extends`` names a file beside the one that extends it, or one of the project, such as
+``hparams/probe/classification.yaml``. Settings come in layers: a root file, the files that
+extend it, and the command line. A later layer replaces whole top-level keys of an earlier one.
+A file may add a key that no earlier layer has, provided that another setting or the
+experiment's Brain reads it. The merged text is ordinary HyperPyYAML again and is kept in the
+run folder.
 
 Loading settings runs code, since tags name classes to build and functions to call. What only
 needs the values reads them with :func:`ser_brain.training.setting_values.plain_settings`.
@@ -21,6 +23,7 @@ import ruamel.yaml
 import yaml
 from hyperpyyaml import load_hyperpyyaml, resolve_references
 
+import ser_brain
 from ser_brain.core.errors import SERError, bad_value, nearest
 from ser_brain.core.files import LARGEST_SETTINGS, read_text
 from ser_brain.training.setting_values import (
@@ -31,6 +34,7 @@ from ser_brain.training.setting_values import (
 )
 
 EXTENDS = "extends"
+HOME = Path(ser_brain.__file__).parents[1]  # with hparams/, in a checkout and when installed
 MOST_VALUES = 10_000  # with aliases expanded; the project's own files have 200
 SHOWN = 80  # characters of an override in an error message
 
@@ -116,7 +120,7 @@ def checked_settings(text: str) -> dict:
     return plain
 
 
-def find_settings(path: str, home: Path) -> Path:
+def find_settings(path: str, home: Path = HOME) -> Path:
     """Find a settings file by its path, or by its path within the project's folder.
 
     Raises
@@ -127,16 +131,10 @@ def find_settings(path: str, home: Path) -> Path:
     for candidate in (Path(path), home / path):
         if candidate.is_file():
             return candidate
-    known = _experiments(home)
-    if not known:  # installed from a wheel
-        raise SERError(
-            f"No settings file {path}. Those of the experiments are in hparams/ of the source "
-            "repository, which an installed package lacks; give the path of one."
-        )
-    raise bad_value("settings file", path, known)
+    raise bad_value("settings file", path, _experiments(home))
 
 
-def require_experiment(settings: str, file: Path, home: Path) -> None:
+def require_experiment(settings: str, file: Path, home: Path = HOME) -> None:
     """Stop if settings describe no experiment, such as those of a file that others extend.
 
     Raises
@@ -145,7 +143,7 @@ def require_experiment(settings: str, file: Path, home: Path) -> None:
         With the experiments' files.
     """
     if not _is_experiment(split_keys(settings, str(file))):
-        known = ", ".join(_experiments(home)) or "a YAML file of your own"
+        known = ", ".join(_experiments(home))
         raise SERError(
             f"{file} is not an experiment, but a file that experiments extend. Expected one "
             f"of: {known}."
@@ -274,12 +272,18 @@ def _read_file(path: Path, below: tuple[Path, ...], added: dict[str, str]) -> di
         )
     base, *fragments = names
     below = (*below, path.resolve())
-    blocks = _read_file(path.parent / base, below, added)
-    layers = {name: _read_file(path.parent / name, below, added) for name in fragments}
+    blocks = _read_file(_extended(base, path), below, added)
+    layers = {name: _read_file(_extended(name, path), below, added) for name in fragments}
     for name, layer in {**layers, str(path): own}.items():
         added |= {key: name for key in layer if key not in blocks}
         blocks |= layer
     return blocks
+
+
+def _extended(name: str, by: Path) -> Path:
+    """Where a file that ``by`` extends is: beside it, or in the project."""
+    beside = by.parent / name
+    return beside if beside.exists() or not (HOME / name).is_file() else HOME / name
 
 
 def _unknown(key: str, name: str, known: Sequence[str]) -> SERError:
@@ -322,7 +326,8 @@ def _files_beside(class_name: str) -> list[Path] | None:
         return None
     if not inner:
         return [Path(found.origin)] if found.origin else None
-    folders = [Path(place, *inner[:-1]) for place in found.submodule_search_locations or ()]
+    places = [*(found.submodule_search_locations or ()), top]  # and the user's folder
+    folders = [Path(place, *inner[:-1]) for place in places]
     return [file for folder in folders for file in sorted(folder.glob("*.py"))] or None
 
 

@@ -20,7 +20,6 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import ser_brain
 from ser_brain.core.errors import SERError
 from ser_brain.core.files import SUMS, inside, read_json, remove, write_text
 from ser_brain.core.lock import NAME, held
@@ -28,6 +27,7 @@ from ser_brain.data.corpora import parse_corpora
 from ser_brain.data.experiment_config import ExperimentConfig
 from ser_brain.evaluation.runs import FOLDS
 from ser_brain.training.config import (
+    HOME,
     checked_settings,
     find_settings,
     read_settings,
@@ -35,7 +35,7 @@ from ser_brain.training.config import (
 )
 from ser_brain.training.run import RECORD, RunRecord, is_finished
 
-TRAIN = Path(ser_brain.__file__).parents[1] / "train.py"
+TRAIN = HOME / "train.py"
 OUTPUT = "output.txt"  # what train.py prints, in the run folder
 # Lines of it that are passed on.
 PROGRESS = re.compile(r"epoch \d+/|warning: |[^:]+: [\d,]+ of [\d,]+ ")
@@ -169,10 +169,10 @@ def make_plan(
         )
     if folds is not None and folds < 2:
         raise SERError(f"Bad --folds {folds} for {protocol}; expected 2 or more.")
-    file = find_settings(config, TRAIN.parent)
+    file = find_settings(config)
     folds = folds or DEFAULT_FOLDS.get(protocol)
     seeds = seeds or ((1,) if folds else DEFAULT_SEEDS.get(protocol, (1,)))
-    require_experiment(read_settings(file, overrides), file, TRAIN.parent)
+    require_experiment(read_settings(file, overrides), file)
     plan = Plan(
         *(file, list(overrides), list(options), protocol, folds, seeds),
         *(out or Path(), run_options or {}),
@@ -291,8 +291,6 @@ def run_parts(
         If a part fails. The other processes are stopped, as they are when this process ends,
         however it ends; the same command continues them.
     """
-    if not TRAIN.is_file():
-        raise SERError(f"No train.py at {TRAIN}; ser folds needs a checkout of the project.")
     free, running, stopping = deque(slots), [], threading.Event()
     failed: list[SERError] = []
 

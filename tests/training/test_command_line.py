@@ -40,7 +40,7 @@ def test_every_run_option_is_in_the_table_of_the_docs():
 
 def test_the_help_shows_every_setting_with_its_meaning():
     base = ROOT / "hparams" / "base.yaml"
-    shown = help_text("Train.", [], ROOT)
+    shown = help_text("Train.", [])
     for key in split_keys(base.read_text(), "base"):
         if key != "__set_seed":
             assert f"\n  --{key}=" in shown or key in shown.partition("Built from classes")[2]
@@ -56,13 +56,13 @@ def test_the_help_of_a_file_shows_its_values(tmp_path):
     file = tmp_path / "mine.yaml"
     base = ROOT / "hparams" / "classification.yaml"
     file.write_text(f"extends: {base}\nlr_heads: 0.5\n")
-    shown = help_text("Train.", [str(file), "--help"], ROOT)
+    shown = help_text("Train.", [str(file), "--help"])
     # The text is wrapped, in a long path at hyphens too.
     assert f"theirvaluesin{file}" in "".join(shown.split())
     assert "  --lr_heads=0.5\n" in shown and "  --experiment=classification\n" in shown
     assert read_settings(file, [("lr_heads", "0.5")])
     with pytest.raises(SERError, match="Bad settings file 'none.yaml'"):
-        help_text("Train.", ["none.yaml", "-h"], ROOT)
+        help_text("Train.", ["none.yaml", "-h"])
 
 
 @pytest.mark.parametrize(

@@ -286,12 +286,6 @@ def test_where_the_folds_go():
     assert make_plan(found.config, [], [], "random").seeds == (1, 2, 3, 4, 5)
 
 
-def test_without_a_checkout(tmp_path, stand_in):
-    stand_in.unlink()
-    with pytest.raises(SERError, match="ser folds needs a checkout"):
-        run_parts({tmp_path / "a": []}, [None], print, print)
-
-
 def test_the_record_is_what_a_run_is_read_by(tmp_path):
     record, _ = run(tmp_path, folds=2)
     for part in record["parts"].values():

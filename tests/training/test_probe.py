@@ -56,7 +56,7 @@ def options(home, folder, **changes):
 def fitted(home, folder, experiment="classification", **changes):
     """A probe that was fitted and refitted; training and test embeddings and labels."""
     given = [o[2:].split("=", 1) for o in options(home, folder, **changes)]
-    file = find_settings(f"hparams/probe/{experiment}.yaml", train.HOME)
+    file = find_settings(f"hparams/probe/{experiment}.yaml")
     hparams = load_settings(read_settings(file, [(key, value) for key, value in given]))
     config = ExperimentConfig.from_settings(hparams, hparams["brain"].tasks)
     prepared = prepare_all(train.corpora_of(hparams), hparams["manifest_folder"], False)

@@ -85,4 +85,4 @@ def test_study_1_runs_as_described(recipe, codes, protocol, iemocap, wav2vec2, t
     if recipe != "regression":
         assert set(predictions.true_N) <= {0, 1, 2, 3}
     if recipe != "classification":
-        assert np.isfinite(predictions.true_va_N2).all()
+        assert np.isfinite(predictions.true_values_NV).all()

@@ -145,8 +145,9 @@ def each_panel(
     title: str,
     subtitle: str,
     per_row: int = PANELS_PER_ROW,
+    formats: Sequence[str] = FORMATS,
 ) -> Iterator[tuple[Axes, str, Any]]:
     """Loop over axes, name and content of the :func:`panels` of a figure."""
-    with panels(stem, len(contents), panel_in, title, subtitle, per_row) as grid:
+    with panels(stem, len(contents), panel_in, title, subtitle, per_row, formats) as grid:
         for axes, (name, content) in zip(grid, contents.items(), strict=True):
             yield axes, name, content

@@ -1,0 +1,234 @@
+"""Models that others published: scored as their own library scores a single clip, safely."""
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from safetensors.torch import save_file
+from torch import nn
+from torch.nn.functional import layer_norm
+
+from ser_brain.core.errors import SERError
+from ser_brain.inference.recognizer import EmotionRecognizer
+
+SPEECH = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 48,
+    "conv_dim": [16, 16, 16],
+    "conv_kernel": [10, 3, 3],
+    "conv_stride": [5, 4, 4],
+    "num_feat_extract_layers": 3,
+    "num_conv_pos_embeddings": 16,
+    "num_conv_pos_embedding_groups": 4,
+    "classifier_proj_size": 24,
+}
+WHISPER = {
+    **{"d_model": 32, "encoder_layers": 2, "decoder_layers": 1, "num_mel_bins": 80},
+    **{"encoder_attention_heads": 4, "decoder_attention_heads": 4, "vocab_size": 64},
+    **{"encoder_ffn_dim": 48, "decoder_ffn_dim": 48, "max_source_positions": 1500},
+    **{"classifier_proj_size": 24, "pad_token_id": 0, "bos_token_id": 0, "eos_token_id": 0},
+    **{"decoder_start_token_id": 1},
+}
+AST = {
+    **{"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4},
+    **{"intermediate_size": 48, "max_length": 128},
+}
+LABELS = ["ang", "Happy", "LONGING", "neutral"]
+CLASSIFIERS = {
+    "Wav2Vec2ForSequenceClassification": SPEECH,
+    "HubertForSequenceClassification": {**SPEECH, "use_weighted_layer_sum": True},
+    "WavLMForSequenceClassification": {**SPEECH, "do_stable_layer_norm": True},
+    "WhisperForAudioClassification": WHISPER,
+    "ASTForAudioClassification": AST,
+}
+
+
+@pytest.fixture(scope="module")
+def clips():
+    generator = np.random.default_rng(0)
+    return [generator.normal(0, 0.1, n).astype(np.float32) for n in (9_000, 16_000)]
+
+
+def write_classifier(folder, name, labels=LABELS):
+    torch.manual_seed(1)
+    cls = getattr(transformers, name)
+    config = cls.config_class(**CLASSIFIERS[name], id2label=dict(enumerate(labels)))
+    model = cls(config).eval()
+    nn.init.normal_(
+        model.classifier.weight
+        if hasattr(model.classifier, "weight")
+        else model.classifier.dense.weight
+    )
+    model.save_pretrained(folder)
+    if name.startswith("AST"):
+        extractor = transformers.ASTFeatureExtractor(max_length=128)
+    elif name.startswith("Whisper"):
+        extractor = transformers.WhisperFeatureExtractor()
+    else:
+        extractor = transformers.Wav2Vec2FeatureExtractor()
+    extractor.save_pretrained(folder)
+    return model
+
+
+def change(folder, **values):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, **values}))
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_classifiers_of_transformers(name, tmp_path, clips, caplog):
+    model = write_classifier(tmp_path / "m", name)
+    recognizer = EmotionRecognizer.from_pretrained(tmp_path / "m")
+    assert recognizer.emotions == ["anger", "happiness", "longing", "neutral"]
+    assert "classes of its own, which corpora lack: longing" in caplog.text
+    assert recognizer.card["labels"]["Happy"] == "happiness"
+    extractor = transformers.AutoFeatureExtractor.from_pretrained(tmp_path / "m")
+    scores = recognizer.score(clips)
+    for clip_S, found in zip(clips, scores, strict=True):
+        inputs = extractor(clip_S, sampling_rate=16_000, return_tensors="pt")
+        with torch.no_grad():
+            expected = model(**inputs).logits[0].log_softmax(0).numpy()
+        np.testing.assert_allclose(found.log_probabilities, expected, atol=1e-5)
+    assert np.abs(scores[0].log_probabilities - scores[1].log_probabilities).max() > 1e-4
+    assert recognizer.predict((clips[1], 16_000))["emotion"] in recognizer.emotions
+
+
+def test_classes_without_a_name_are_asked_for(tmp_path):
+    name = "Wav2Vec2ForSequenceClassification"
+    write_classifier(tmp_path / "m", name, ["LABEL_0", "LABEL_1", "sad", "x"])
+    with pytest.raises(SERError, match="does not name its classes .* --labels LABEL_0=anger"):
+        EmotionRecognizer.from_pretrained(tmp_path / "m")
+    named = {"LABEL_0": "anger", "LABEL_1": "neutral"}
+    found = EmotionRecognizer.from_pretrained(tmp_path / "m", labels=named)
+    assert found.emotions == ["anger", "neutral", "sadness", "x"]
+    with pytest.raises(SERError, match="several classes for anger"):
+        EmotionRecognizer.from_pretrained(tmp_path / "m", labels={**named, "x": "anger"})
+    with pytest.raises(SERError, match="Bad class of m in --labels 'LABEL_7'"):
+        EmotionRecognizer.from_pretrained(tmp_path / "m", labels={"LABEL_7": "anger"})
+
+
+class Regression(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.wav2vec2 = transformers.Wav2Vec2Model(transformers.Wav2Vec2Config(**SPEECH))
+        self.classifier = nn.ModuleDict(
+            {"dense": nn.Linear(32, 32), "out_proj": nn.Linear(32, 3)}
+        )
+
+    def forward(self, waveforms_BS):
+        pooled_BD = self.wav2vec2(waveforms_BS).last_hidden_state.mean(1)
+        return self.classifier["out_proj"](self.classifier["dense"](pooled_BD).tanh())
+
+
+def test_arousal_dominance_and_valence(tmp_path, clips):
+    torch.manual_seed(2)
+    model = Regression().eval()
+    save_file(model.state_dict(), tmp_path / "model.safetensors")
+    names = {"0": "arousal", "1": "dominance", "2": "valence"}
+    said = {"architectures": ["Wav2Vec2ForSpeechClassification"], "model_type": "wav2vec2"}
+    content = {**SPEECH, **said, "id2label": names}
+    (tmp_path / "config.json").write_text(json.dumps(content))
+    transformers.Wav2Vec2FeatureExtractor(do_normalize=False).save_pretrained(tmp_path)
+    recognizer = EmotionRecognizer.from_pretrained(tmp_path)
+    assert recognizer.va_range == (0, 1) and recognizer.emotions == []
+    found = recognizer.score(clips)[0].valence_arousal
+    with torch.no_grad():
+        expected = model(torch.from_numpy(clips[0])[None])[0].numpy()
+    np.testing.assert_allclose(found, expected[[2, 0, 1]], atol=1e-6)
+
+
+def test_the_layout_of_speechbrain(tmp_path, clips):
+    torch.manual_seed(3)
+    size = {k: SPEECH[k] for k in ("num_hidden_layers", "intermediate_size")}
+    config = transformers.Wav2Vec2Config(hidden_size=64, num_attention_heads=1, **size)
+    encoder, linear = transformers.Wav2Vec2Model(config).eval(), nn.Linear(64, 2, bias=False)
+    prefixed = {f"model.{key}": tensor for key, tensor in encoder.state_dict().items()}
+    torch.save(prefixed, tmp_path / "wav2vec2.ckpt")
+    torch.save({"0.w.weight": linear.weight.data}, tmp_path / "model.ckpt")
+    (tmp_path / "label_encoder.txt").write_text("'sad' => 0\n'ang' => 1\n====\n'x' => 9\n")
+    (tmp_path / "hyperparams.yaml").write_text(
+        "evil: !apply:os.system [touch pwned]\nwav2vec2: !new:speechbrain.X\n"
+        "    source: hub\n    output_norm: True\n"
+    )
+    recognizer = EmotionRecognizer.from_pretrained(tmp_path)
+    assert recognizer.emotions == ["sadness", "anger"]
+    wave_1S = torch.from_numpy(clips[1])[None]
+    with torch.no_grad():
+        hidden = encoder(layer_norm(wave_1S, wave_1S.shape)).last_hidden_state
+        hidden = layer_norm(hidden, hidden.shape[1:])
+        expected = linear(hidden.mean(1))[0].log_softmax(0).numpy()
+    found = recognizer.score(clips)[1].log_probabilities
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    (tmp_path / "model.ckpt").write_bytes(pickle.dumps(pytest.fail))
+    with pytest.raises(SERError, match=r"Cannot read the weights .*model\.ckpt"):
+        EmotionRecognizer.from_pretrained(tmp_path)
+
+
+def test_a_graph_with_a_signature(tmp_path, clips):
+    onnx = pytest.importorskip("onnx")
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    nodes = [
+        helper.make_node("ReduceMean", ["wave"], ["mean"], axes=[1], keepdims=1),
+        helper.make_node("Mul", ["mean", "scale"], ["logits"]),
+    ]
+    scale = helper.make_tensor("scale", kind, [1, 2], [100.0, -100.0])
+    given = [helper.make_tensor_value_info("wave", kind, [1, "samples"])]
+    made = [helper.make_tensor_value_info("logits", kind, [1, 2])]
+    graph = helper.make_graph(nodes, "g", given, made, [scale])
+    opset = [helper.make_opsetid("", 13)]
+    onnx.save(
+        helper.make_model(graph, opset_imports=opset, ir_version=8), tmp_path / "model.onnx"
+    )
+    with pytest.raises(SERError, match=r"needs signature\.json beside it"):
+        EmotionRecognizer.from_pretrained(tmp_path)
+    said = {"emotions": ["anger", "sad"], "input": "wave", "output": "logits"}
+    (tmp_path / "signature.json").write_text(json.dumps(said))
+    scores = EmotionRecognizer.from_pretrained(tmp_path).score(clips)
+    logits = torch.tensor([100.0, -100.0]) * float(clips[0].mean())
+    expected = logits.log_softmax(0).numpy()
+    np.testing.assert_allclose(scores[0].log_probabilities, expected, atol=1e-5)
+    for key, value in {"input": "x", "output": "y", "emotions": []}.items():
+        (tmp_path / "signature.json").write_text(json.dumps({**said, key: value}))
+        with pytest.raises(SERError, match=key):
+            EmotionRecognizer.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("values", "match"),
+    [
+        ({"hidden_size": 2**20, "intermediate_size": 2**20}, "model of .* numbers; at most"),
+        ({"hidden_size": 33}, "describes no Wav2Vec2For"),
+        ({"hidden_size": 36}, "do not fit the model of its config.json"),
+        ({"architectures": ["Evil"]}, "holds .*Evil.* code in the folder is not run"),
+        ({"architectures": ["Wav2Vec2ForCTC"]}, "no audio classifier"),
+        ({"id2label": {"0": "anger", "2": "sad"}}, "names no classes"),
+        ({"id2label": {"0": "a b", "1": "!"}, "num_labels": 2}, "do not fit|Bad class"),
+    ],
+)
+def test_hostile_configurations_are_refused(values, match, tmp_path):
+    write_classifier(tmp_path / "m", "Wav2Vec2ForSequenceClassification")
+    change(tmp_path / "m", **values)
+    with pytest.raises(SERError, match=match):
+        EmotionRecognizer.from_pretrained(tmp_path / "m")
+
+
+def test_hostile_files_are_refused(tmp_path, monkeypatch):
+    write_classifier(tmp_path / "m", "Wav2Vec2ForSequenceClassification")
+    change(tmp_path / "m", auto_map={"AutoModel": "evil.Evil", "AutoConfig": "evil.Evil"})
+    (tmp_path / "m" / "evil.py").write_text("raise SystemExit('ran')")
+    EmotionRecognizer.from_pretrained(tmp_path / "m")
+    weights = tmp_path / "m" / "model.safetensors"
+    (tmp_path / "outside").write_bytes(weights.read_bytes())
+    weights.unlink()
+    weights.symlink_to(tmp_path / "outside")
+    with pytest.raises(SERError, match="out of the model folder"):
+        EmotionRecognizer.from_pretrained(tmp_path / "m")
+    weights.unlink()
+    (tmp_path / "m" / "pytorch_model.bin").write_bytes(pickle.dumps(pytest.fail))
+    with pytest.raises(SERError, match="Cannot read the weights"):
+        EmotionRecognizer.from_pretrained(tmp_path / "m")

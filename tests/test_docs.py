@@ -1,0 +1,26 @@
+"""The site: every page of docs/ is in its navigation."""
+
+import runpy
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+
+
+def _pages(entry):
+    if isinstance(entry, str):
+        return [entry]
+    inner = entry.values() if isinstance(entry, dict) else entry
+    return [page for part in inner for page in _pages(part)]
+
+
+def test_every_page_is_in_the_navigation():
+    nav = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))["nav"]
+    assert sorted(_pages(nav)) == sorted(path.name for path in (ROOT / "docs").glob("*.md"))
+
+
+def test_the_table_of_corpora_is_as_the_cards_are():
+    written = runpy.run_path(str(ROOT / "docs" / "corpora.py"))["page"]()
+    advice = "run python docs/corpora.py"
+    assert written == (ROOT / "docs" / "corpora.md").read_text(encoding="utf-8"), advice
