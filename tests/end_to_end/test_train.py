@@ -63,8 +63,10 @@ def test_each_experiment_leaves_a_whole_run_folder(recipe, columns, train_in):
     assert resolved["emotions"] == ["anger", "happiness", "sadness", "neutral"]
 
 
-def test_an_easy_corpus_is_learned(train_in):
+def test_an_easy_corpus_is_learned_and_its_report_drawn(train_in, drawn):
     folder, _ = train_in("run", recipe="multiobjective.yaml", number_of_epochs=12)
+    figures = [*(folder / "report").glob("*.svg")]
+    assert len(figures) == 16 and all("<path" in figure.read_text() for figure in figures)
     predictions = read_predictions(folder / "predictions" / "tiny.jsonl")
     assert (predictions.predicted_N == predictions.true_N).mean() > 0.8
 
