@@ -25,6 +25,8 @@ and, if it needs them,
 ``card(**options)``, ``files(data_folder, **options)``
     instead of ``CARD`` and of (``FILES``, ``LABEL_FILES``), if they depend on options;
     ``files`` returns two lists of paths;
+``described(card, data_folder, **options)``
+    the card, completed by what is in the data folder;
 ``speakers(data_folder)``
     speaker -> facts (age ...), for the card;
 ``default_folder()``
@@ -95,6 +97,8 @@ class Corpus:
                 f"No data folder {data_folder} for {self.card.name}; "
                 f"expected there: {self.card.layout}."
             )
+        if hasattr(self.module, "described"):
+            self.card = self.module.described(self.card, data_folder, **self.options)
         return data_folder
 
     def files(self, data_folder: Path) -> tuple[list[Path], list[Path]]:

@@ -21,7 +21,7 @@ MANY = {"nargs": "+", "default": []}  # an option with one value or several
 GROUPS = {
     "prepare": ("corpora", "explore"),
     "train": ("init", "train", "folds"),
-    "judge": ("evaluate", "report", "compare", "crosscorpus", "balance", "audit"),
+    "judge": ("evaluate", "import", "report", "compare", "crosscorpus", "balance", "audit"),
     "explain": ("circumplex", "embed", "mood"),
     "ship": ("export", "verify", "publish", "predict", "app"),
 }

@@ -107,7 +107,7 @@ def batches(lengths: Sequence[float], most: float) -> list[list[int]]:
 
 def require_files(rows: Mapping[str, dict]) -> None:
     """Stop before a model runs if recordings are missing."""
-    files = {row["wav"] for row in rows.values()}
+    files = {str(audio.split_channel(row["wav"])[0]) for row in rows.values()}
     missing = sorted(file for file in files if not os.path.isfile(file))
     if missing:
         raise SERError(

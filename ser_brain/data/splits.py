@@ -172,8 +172,12 @@ def absence(part: str, classes: Sequence[str]) -> str:
     return f"The {part} has no utterance of {named}; {outcome}."
 
 
-def balanced_ids(rows: Mapping[str, dict], emotions: Sequence[str], seed: int) -> list[str]:
+def balanced_ids(
+    rows: Mapping[str, dict], emotions: Sequence[str], seed: int, size: int | None = None
+) -> list[str]:
     """Draw equally many ids of each class, in the order of ``rows``.
+
+    ``size`` of each; by default as many as the smallest class has.
 
     Ids are ranked by the SHA-256 of seed and id: the draw is the same on every machine and with
     every version. Utterances of other classes are never drawn.
@@ -181,7 +185,7 @@ def balanced_ids(rows: Mapping[str, dict], emotions: Sequence[str], seed: int) -
     Raises
     ------
     SERError
-        If a class has no utterance.
+        If a class has no utterance, or fewer than ``size``.
 
     Examples
     --------
@@ -200,7 +204,12 @@ def balanced_ids(rows: Mapping[str, dict], emotions: Sequence[str], seed: int) -
     def rank(utterance_id: str) -> str:
         return hashlib.sha256(f"{seed} {utterance_id}".encode()).hexdigest()
 
-    size = min(counts[emotion] for emotion in emotions)
+    smallest = min(counts[emotion] for emotion in emotions)
+    if size is not None and size > smallest:
+        raise SERError(
+            f"Cannot draw {size} utterances of each class: the smallest has {smallest}."
+        )
+    size = size or smallest
     drawn: set[str] = set()
     for emotion in emotions:
         members = [i for i, row in rows.items() if row["emotion"] == emotion]

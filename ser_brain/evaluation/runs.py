@@ -29,7 +29,7 @@ logger = get_logger(__name__)
 FOLDS = "folds.json"
 
 # Entries of a card that describe what `ser evaluate` tested on: they must agree for all parts.
-SAME_TEST = ("manifest_sha256", "label_source", "where", "balanced")
+SAME_TEST = ("manifest_sha256", "label_source", "where", "balanced", "per_class")
 PREDICT_AGAIN = (
     "Restore the predictions or make them again: with ser evaluate, or for a run's own test "
     "sets with the command of the run."

@@ -71,7 +71,7 @@ class PublishedModel(nn.Module):
         Waveform (S,) -> ``embedding`` (D,) and ``logits`` (C,) or ``values`` (K,).
     limits : Limits
     order : sequence of int
-        Of ``values``: the places of valence and arousal.
+        Of ``values``: the places of the dimensions, in our order.
     """
 
     def __init__(

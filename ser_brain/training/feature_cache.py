@@ -36,7 +36,7 @@ from ser_brain.core.errors import SERError
 from ser_brain.core.files import atomic_path, cache_folder, remove, remove_partial, sha256_of
 from ser_brain.core.lock import NAME, held
 from ser_brain.core.log import Progress, get_logger
-from ser_brain.data.audio import RESAMPLER
+from ser_brain.data.audio import RESAMPLER, split_channel
 from ser_brain.data.dataset import batches, load_batch
 from ser_brain.models.encoders.base import Encoder
 from ser_brain.models.model import EmotionModel
@@ -368,7 +368,8 @@ def audio_names(rows: Mapping[str, dict]) -> dict[str, str]:
         wav = row["wav"]
         if wav not in content:
             try:
-                content[wav] = sha256_of(wav)
+                file, channel = split_channel(wav)
+                content[wav] = sha256_of(file) + (f" {channel}" if channel else "")
             except OSError as error:
                 problem = f"Cannot use {wav}: {error.strerror}. Prepare the corpus again."
                 raise SERError(problem) from None

@@ -106,8 +106,8 @@ def _predict(
     )
     data_folder = manifest.data_folder(target.data_folder)
     data = label_corpus(manifest, data_folder, setting, config.labels)
-    if target.balanced:
-        drawn = balanced_ids(data.rows, config.labels.emotions, config.seed)
+    if target.balanced or target.per_class:
+        drawn = balanced_ids(data.rows, config.labels.emotions, config.seed, target.per_class)
         data = replace(data, rows={i: data.rows[i] for i in drawn})
     name = _name(data, target, taken)
     checkpoint = brain.checkpointer.find_checkpoint(min_key=brain.tested_key)
@@ -117,6 +117,7 @@ def _predict(
         "label_source": target.label_source or corpus_card["default_source"],
         "where": dict(target.where),
         "balanced": target.balanced,
+        **({"per_class": target.per_class} if target.per_class else {}),
     }
     if _is_done(folder, name, facts):
         logger.info(f"{folder}: the predictions on {name} are up to date.")
@@ -147,7 +148,9 @@ def _name(data: CorpusData, target: Target, taken: Collection[str]) -> str:
     """
     source = target.label_source
     own_source = [source] if source not in (None, data.card["default_source"]) else []
-    name = "-".join([data.name, *own_source, *(["balanced"] if target.balanced else [])])
+    drawn = ["balanced"] if target.balanced else []
+    drawn += [f"{target.per_class}-per-class"] if target.per_class else []
+    name = "-".join([data.name, *own_source, *drawn])
     if name not in taken:
         return name
     logger.info(f"{name} is a set of the run itself; this one is called {name}-all.")
@@ -165,7 +168,11 @@ def _origin(folder: Path, data: CorpusData, facts: dict) -> dict:
     splits = read_json(folder / "splits.json", "split")
     seen = data.rows.keys() & {*splits["train"], *splits["valid"]}
     tested = "/".join(
-        [data.name, facts["label_source"], *(["balanced"] if facts["balanced"] else [])]
+        [
+            *(data.name, facts["label_source"]),
+            *(["balanced"] if facts["balanced"] else []),
+            *([f"{facts['per_class']} per class"] if "per_class" in facts else []),
+        ]
     )
     origin = {"role": "test", "protocol": f"{splits['protocol']} on {tested}"}
     if not seen:
