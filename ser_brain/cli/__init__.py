@@ -22,7 +22,7 @@ GROUPS = {
     "prepare": ("corpora", "explore"),
     "train": ("init", "train", "folds"),
     "judge": ("evaluate", "import", "report", "compare", "crosscorpus", "balance", "audit"),
-    "explain": ("circumplex", "embed", "mood"),
+    "explain": ("layers", "circumplex", "embed", "mood"),
     "ship": ("export", "verify", "publish", "predict", "app"),
 }
 

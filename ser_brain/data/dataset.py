@@ -25,7 +25,7 @@ PLACE = ("wav", "start", "stop", "duration")
 FACTS = (*PLACE, "emotion")
 TARGETS = ("emotion_index", "emotion_shares", "emotion_weight", "valence_arousal")
 # What only training needs, and rows of other origin may lack.
-TRAINING_FACTS = ("corpus", "votes", "weight", *DIMENSIONS)
+TRAINING_FACTS = ("corpus", "speaker", "votes", "weight", *DIMENSIONS)
 
 
 def load_signal(

@@ -146,12 +146,13 @@ class CorpusData:
             Ids of all utterances that are trained or validated on: their languages are named,
             of which a corpus may have more. If none is of this corpus, those of all its rows.
         """
-        rows = [row for i, row in self.rows.items() if i in used] or self.rows.values()
+        trained = [row for i, row in self.rows.items() if i in used]
+        rows = trained or self.rows.values()
         languages = sorted({row["language"] for row in rows if row.get("language")})
         return {
             **{key: self.card.get(key) for key in CARD_FACTS},
             "languages": languages or self.card.get("languages"),
-            "use": self.setting.use,
+            "use": "train" if trained else "test",
             "label_source": self.setting.label_source or self.card.get("default_source"),
             "utterances": len(self.rows),
             "left_out": self.left_out,

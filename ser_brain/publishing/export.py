@@ -223,6 +223,7 @@ def read_trained(run: Path, name: str | None = None) -> tuple[EmotionModel, Mode
         va_range=[*map(float, hparams["va_range"])] if "valence_arousal" in tasks else None,
         pooling=brain.model.pool.kind,
         dimensions=list(hparams["dimensions"]),
+        spectrum=getattr(brain.model.pool.spectrum, "name", None),
         card={
             "protocol": splits["protocol"],
             "experiment": hparams["experiment"],

@@ -55,7 +55,8 @@ def dataio_prep(data: ExperimentData, hparams: Mapping) -> dict:
     """
     require_votes(data.train, hparams["loss_weights"])
     weights = (hparams["class_weights"], hparams["agreement_weights"])
-    weight_of = emotion_weights(data.train, *weights)
+    # Balanced sampling draws all corpora alike; to weigh them as well would count them twice.
+    weight_of = emotion_weights(data.train, *weights, hparams["sampling"] != "balanced")
     encoder = hparams["encoder"]
     limits = (encoder.min_samples, encoder.max_samples, encoder.sample_rate_hz)
 

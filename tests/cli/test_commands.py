@@ -63,6 +63,7 @@ MISTYPED = {
     "export none model": "No run folder none",
     "embed none.json --run none --out out": "No manifest at none.json",
     "folds none.yaml": "Bad settings file 'none.yaml'",
+    "layers hparams/base.yaml": "hparams/base.yaml is not an experiment",
     "folds hparams/base.yaml": "hparams/base.yaml is not an experiment",
     "folds hparams/classification.yaml --sed=3": "Unknown setting 'sed'",
 }

@@ -35,7 +35,7 @@ def installed():
     [
         ("compact", {"dilations": [1]}),
         ("wav2vec2-base", {"emotions": []}),
-        ("whisper", {"va_range": None}),
+        ("whisper", {"va_range": None, "pooling": "mean_std", "spectrum": "log_mel"}),
     ],
 )
 def test_a_graph_gives_single_clip_scores_in_any_batch(family, options, tmp_path):
