@@ -25,6 +25,8 @@ and, if it needs them,
 ``card(**options)``, ``files(data_folder, **options)``
     instead of ``CARD`` and of (``FILES``, ``LABEL_FILES``), if they depend on options;
     ``files`` returns two lists of paths;
+``described(card, data_folder, **options)``
+    the card, completed by what is in the data folder;
 ``speakers(data_folder)``
     speaker -> facts (age ...), for the card;
 ``default_folder()``
@@ -95,6 +97,8 @@ class Corpus:
                 f"No data folder {data_folder} for {self.card.name}; "
                 f"expected there: {self.card.layout}."
             )
+        if hasattr(self.module, "described"):
+            self.card = self.module.described(self.card, data_folder, **self.options)
         return data_folder
 
     def files(self, data_folder: Path) -> tuple[list[Path], list[Path]]:
@@ -120,7 +124,11 @@ class Corpus:
         parts = relative.split("/")
         patterns = (pattern.split("/") for pattern in getattr(self.module, "UNUSED", ()))
         if self._by_name:
-            return any(all(map(fnmatch.fnmatchcase, parts[-len(p) :], p)) for p in patterns)
+            return any(
+                len(wanted) <= len(parts)
+                and all(map(fnmatch.fnmatchcase, parts[-len(wanted) :], wanted))
+                for wanted in patterns
+            )
         return any(
             len(wanted) == len(parts) and all(map(fnmatch.fnmatchcase, parts, wanted))
             for wanted in patterns
@@ -153,7 +161,7 @@ class Corpus:
     def _looks_right(self, folder: Path) -> bool:
         patterns = getattr(self.module, "FILES", ())
         if self._by_name:
-            return next(named_files(folder, patterns, depth=3), None) is not None
+            return next(named_files(folder, patterns, depth=4), None) is not None
         try:
             return any(next(folder.glob(p), None) is not None for p in patterns if "/" in p)
         except OSError:

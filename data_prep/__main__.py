@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 
 import data_prep
+from data_prep.common.convert import convert
+from data_prep.common.convert import parser as convert_parser
 from data_prep.common.prepare import prepare
 from ser_brain.core.errors import SERError, bad_value
 from ser_brain.core.log import show_progress
@@ -39,6 +41,7 @@ def overview() -> str:
         "Write the manifest of a corpus, which describes each utterance, and its card.\n\n"
         f"corpora:\n{titles}\n\n"
         "python -m data_prep NAME --help shows the layout and the options of a corpus.\n"
+        "python -m data_prep convert --help shows how to write a manifest in other formats.\n"
         "docs/adding_a_corpus.md describes how to add one."
     )
 
@@ -56,6 +59,9 @@ def run(arguments: list[str]) -> None:
         print(overview())
         return
     name, *rest = arguments
+    if name == "convert":
+        print("\n".join(convert(**vars(convert_parser().parse(rest)))))
+        return
     if name.startswith("-"):
         raise SERError(
             f"No corpus before {name!r}. python -m data_prep --help lists the corpora."

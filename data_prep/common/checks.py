@@ -92,7 +92,7 @@ def same_audio(sound: Mapping[str, tuple[Path, audio.AudioFacts]]) -> list[list[
         files.setdefault(path, utterance_id)
     found = []
     for alike in _grouped({path: sound[name][1].mark for path, name in files.items()}):
-        same = _grouped({path: sha256_of(path) for path in alike})
+        same = _grouped({path: sha256_of(audio.split_channel(path)[0]) for path in alike})
         found += [[files[path] for path in paths] for paths in same]
     if found:
         pairs = "; ".join(" = ".join(group) for group in found[:3])
@@ -120,7 +120,7 @@ def strays(corpus: Corpus, folder: Path, known: Iterable[str], skip: Path) -> It
     beside anything, and a loop of links ends. ``known`` are relative paths; ``skip`` is the
     folder of manifests, which may be inside the data folder.
     """
-    known = set(known)
+    known = {path.partition("#")[0] for path in known} | set(known)  # a channel's file as well
     parents = {str(parent) for path in known for parent in PurePosixPath(path).parents}
     waiting = [folder]
     while waiting:
@@ -181,6 +181,7 @@ def count(entries: Mapping[str, dict]) -> dict:
             sources.setdefault(source, Counter())[label["emotion"] or "none"] += 1
     return {
         "utterances": len(entries),
+        "sample_rates": dict(Counter(e["sample_rate"] for e in entries.values()).most_common()),
         "hours": round(sum(e["duration"] for e in entries.values()) / 3600, 4),
         "speakers": len({e["speaker"] for e in entries.values()} - {None}),
         "emotions": {source: dict(c.most_common()) for source, c in sources.items()},
@@ -217,11 +218,16 @@ def differences(counts: Mapping, expected: Mapping, where: str = "") -> Iterator
 
 
 def log_counts(card: CorpusCard, counts: Mapping) -> bool:
-    """Log what was found, per label source; tell whether it differs from a full copy."""
+    """Log what was found, per label source, and the card's notes.
+
+    Gives whether the counts differ from those of a full copy.
+    """
     logger.info(
         f"{card.name}: {counts['utterances']} utterances, {counts['hours']:.2f} h, "
         f"{counts['speakers']} speakers."
     )
+    rates = ", ".join(f"{rate} Hz {n}" for rate, n in counts["sample_rates"].items())
+    logger.info(f"{card.name}: recorded at {rates}; a model resamples to its own rate.")
     for source, emotions in counts["emotions"].items():
         listed = ", ".join(f"{emotion} {n}" for emotion, n in emotions.items())
         logger.info(f"{card.name}: {source}: {listed}.")
@@ -234,6 +240,8 @@ def log_counts(card: CorpusCard, counts: Mapping) -> bool:
             f"{card.name}: {field}s that may be the same: {', '.join(pairs)}. Splits treat "
             "them as different; correct the names if they are the same."
         )
+    if card.notes:
+        logger.info(f"{card.name}: note: {card.notes}")
     if different := list(differences(counts, card.expected)):
         logger.warning(
             f"{card.name}: the counts of this copy differ from a full copy (in brackets): "

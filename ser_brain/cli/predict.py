@@ -7,6 +7,7 @@ end; the exit code is then 1.
 
     ser predict clips 'more/**/*.flac' --model MODEL --out predictions.csv
     ser predict recording.wav --model MODEL --window 4 --hop 1 --out recording.csv
+    ser predict calls --model MODEL --channel each --window 4 --out calls.csv
     find . -name '*.mp3' | ser predict - --model name/model --vad --out speech.parquet
 
 The memory does not depend on the length of a recording. ser mood reads the table of a
@@ -27,6 +28,8 @@ from ser_brain.core.files import remove_partial, sha256_of
 from ser_brain.core.hub import model_folder
 from ser_brain.core.lock import beside, held
 from ser_brain.core.tables import Table, to_text
+from ser_brain.data.audio import CHANNELS, with_channel
+from ser_brain.data.labels import listed
 
 if TYPE_CHECKING:
     from ser_brain.inference.recognizer import EmotionRecognizer
@@ -56,6 +59,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="step between windows in seconds (default: --window)",
     )
+    add(
+        "--channel",
+        choices=(*CHANNELS, "each"),
+        help="of files with two channels, such as telephone calls (default: their average)",
+    )
     add("--vad", action="store_true", help="score only segments with speech (Silero VAD)")
 
 
@@ -69,6 +77,9 @@ def run(arguments: argparse.Namespace) -> Outcome:
     from ser_brain.training.device import use_fast_products
 
     files = audio_files(arguments.inputs, sys.stdin)
+    if arguments.channel is not None:
+        chosen = CHANNELS if arguments.channel == "each" else (arguments.channel,)
+        files = [Path(with_channel(file, one)) for file in files for one in chosen]
     model = arguments.model, arguments.revision, arguments.device
     recognizer = EmotionRecognizer.from_pretrained(*model, arguments.precision)
     use_fast_products(recognizer.device)
@@ -130,7 +141,7 @@ def _written(
         lines.append(f"skipped: {len(skipped):,}, listed in {output.skipped_path}")
     if recognizer.va_range is not None:
         low, high = recognizer.va_range
-        lines.append(f"scale of valence and arousal: {low:g} to {high:g}")
+        lines.append(f"scale of {listed(recognizer.dimensions)}: {low:g} to {high:g}")
     lines.append(f"predictions: {arguments.out}")
     facts = {
         "out": str(arguments.out),

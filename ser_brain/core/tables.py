@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import csv
 import gzip
+import importlib.util
 import io
 import itertools
 import re
@@ -257,10 +258,7 @@ GZIP = b"\x1f\x8b"
 
 # First bytes of table files that are not text -> what they are, and how to convert them.
 NOT_TEXT = {
-    b"PK\3\4": "a workbook or another zip file; save its sheet as CSV, or unzip it",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook; save its sheet as CSV",
-    b"PAR1": 'a Parquet file; write it as CSV: python -c "import pandas, sys; '
-    'pandas.read_parquet(sys.argv[1]).to_csv(sys.argv[2], index=False)" IN.parquet OUT.csv',
     LFS_MAGIC: "a git-LFS stub, not the table; fetch it with git lfs pull",
 }
 
@@ -279,13 +277,18 @@ class FileTable:
 
 
 def read_table(path: str | Path) -> FileTable:
-    """Read a CSV file with a header, or JSON lines (an object per row).
+    """Read CSV with a header, JSON lines (an object per row), a workbook or a Parquet file.
 
-    The text is UTF-8, or UTF-16 with a byte order mark, and may be compressed by gzip. The
-    delimiter of a CSV file is found among comma, semicolon, tab and bar. Cells are stripped;
-    blank lines are skipped.
+    Of a workbook (.xlsx) the first sheet is read. Text is UTF-8, or UTF-16 with a byte order
+    mark, and may be compressed by gzip. The delimiter of a CSV file is found among comma,
+    semicolon, tab and bar. Cells are stripped; blank lines are skipped.
     """
-    text = _table_text(Path(path))
+    path = Path(path)
+    content = _content(path)
+    for magic, reader in BINARY.items():
+        if content.startswith(magic):
+            return reader(path, content)
+    text = _table_text(path, content)
     if text.lstrip().startswith("{"):
         rows = {
             number: {k.strip(): v for k, v in parse_json_line(line, path, number).items()}
@@ -320,7 +323,55 @@ def read_table(path: str | Path) -> FileTable:
     return FileTable(columns, rows, delimiter)
 
 
-def _table_text(path: Path) -> str:
+def _workbook(path: Path, content: bytes) -> FileTable:
+    """The first sheet; cells are text, numbers or None."""
+    require_package("openpyxl", "xlsx", f"{path} is a workbook (or another zip file)")
+    import openpyxl
+
+    try:
+        book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
+        lines = list(enumerate(book.worksheets[0].iter_rows(values_only=True), start=1))
+    except Exception as error:  # of any kind: it is somebody else's parser
+        why = f"{type(error).__name__}: {error}"
+        raise SERError(f"Cannot read {path} as a workbook ({one_line(why)}).") from error
+    filled = [(n, line) for n, line in lines if any(cell is not None for cell in line)]
+    if not filled:
+        raise SERError(f"{path} is empty; expected a header line with column names.")
+    columns = ["" if cell is None else str(cell).strip() for cell in filled[0][1]]
+    kinds = (str, int, float, bool, type(None))
+    rows = {
+        n: {
+            column: cell if isinstance(cell, kinds) else str(cell)
+            for column, cell in zip(columns, line, strict=False)
+        }
+        for n, line in filled[1:]
+    }
+    return FileTable(columns, rows, None)
+
+
+def _parquet(path: Path, content: bytes) -> FileTable:
+    """All rows, numbered from 1; without columns of structures with bytes in them."""
+    require_package("pyarrow", "parquet", f"{path} is a Parquet file")
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(io.BytesIO(content))
+    except (pa.ArrowException, OSError) as error:
+        raise SERError(f"Cannot read {path} as Parquet ({one_line(str(error))}).") from error
+    return FileTable(table.column_names, dict(enumerate(table.to_pylist(), start=1)), None)
+
+
+BINARY = {b"PK\3\4": _workbook, b"PAR1": _parquet}
+
+
+def require_package(package: str, extra: str, why: str) -> None:
+    """Stop if an optional package is not installed; say which extra brings it."""
+    if importlib.util.find_spec(package) is None:
+        raise SERError(f"{why}, which needs {package}: pip install 'ser-recipes[{extra}]'.")
+
+
+def _content(path: Path) -> bytes:
     try:
         with open_regular(path) as file:
             content = file.read()
@@ -329,6 +380,10 @@ def _table_text(path: Path) -> str:
     except (OSError, EOFError, zlib.error) as error:
         why = getattr(error, "strerror", None) or error
         raise SERError(f"Cannot read {path}: {why}.") from error
+    return content
+
+
+def _table_text(path: Path, content: bytes) -> str:
     for magic, advice in NOT_TEXT.items():
         if content.startswith(magic):
             raise SERError(f"{path} is {advice}.")

@@ -1,14 +1,21 @@
-"""Checking, reading and resampling audio; only what resamples imports torch."""
+"""Checking, reading and resampling audio; only what resamples imports torch.
+
+A path may end with a channel, ``call.wav#left``: then only that channel is read. Without one,
+channels are averaged.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import importlib.util
+import itertools
 import math
 import os
 import struct
+import tempfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -36,7 +43,12 @@ BLOCK_FRAMES = 65536
 # Errors from reading a damaged file; the last two from absurd numbers in its header.
 DAMAGED = (soundfile.SoundFileError, OSError, ValueError, MemoryError)
 CONVERT = "ffmpeg -i X X.wav converts it"
-HEADERLESS = (".raw", ".pcm", ".sln", ".vox", ".ul", ".al")
+CHANNELS = ("left", "right")
+
+# Endings of samples without a header -> what ffmpeg has to be told of them.
+HEADERLESS = dict.fromkeys((".raw", ".pcm", ".sln", ".vox"), "-f s16le -ar 8000 -ac 1")
+HEADERLESS |= {".ul": "-f mulaw -ar 8000 -ac 1", ".al": "-f alaw -ar 8000 -ac 1"}
+HEADERLESS |= {".gsm": "-f gsm -ar 8000"}
 
 # Common files that libsndfile does not decode: offset, bytes there, what the file is.
 UNDECODED = (
@@ -52,6 +64,13 @@ UNDECODED = (
     (0, b"\x1f\x8b", "a gzip archive; unpack it"),
     (0, b"<", "a web page or other text, not audio; download it again"),
 )
+
+# Those that PyAV (the extra ``av``) reads, and as what: by name, so that no file can make
+# FFmpeg follow a playlist.
+DEMUXERS = {b"ftyp": "mov", b"\x1aE\xdf\xa3": "matroska", b"#!AMR": "amr", b"AVI ": "avi"}
+DEMUXERS |= {b"0&\xb2u\x8ef\xcf\x11": "asf", b"Speex   ": "ogg"}
+DEMUXERS |= {b"\xff\xf1": "aac", b"\xff\xf9": "aac"}
+DEMUXED = (".m4a", ".mp4", ".mov", ".3gp", ".webm", ".mkv", ".mka", ".amr", ".aac", ".wma")
 
 
 class AudioProblem(Exception):
@@ -71,6 +90,30 @@ class AudioFacts:
         return self.frames / self.sample_rate_hz
 
 
+def readable_suffixes() -> tuple[str, ...]:
+    """Usual endings of what can be read here: more with PyAV."""
+    return SUFFIXES + (DEMUXED if importlib.util.find_spec("av") else ())
+
+
+def with_channel(path: str | Path, channel: str) -> str:
+    """The path of one channel of a file."""
+    return f"{path}#{channel}"
+
+
+def split_channel(path: str | Path) -> tuple[Path, str | None]:
+    """The file of a path, and the channel that it names, if any.
+
+    Examples
+    --------
+    >>> split_channel("call.wav#left")[1], split_channel("take#2.wav")[1]
+    ('left', None)
+    """
+    file, _, channel = str(path).rpartition("#")
+    if channel not in CHANNELS or os.path.lexists(path):
+        return Path(path), None
+    return Path(file), channel
+
+
 def inspect(path: str | Path, longest_s: float = math.inf) -> AudioFacts:
     """Check a file by its header and as few samples as possible.
 
@@ -84,9 +127,9 @@ def inspect(path: str | Path, longest_s: float = math.inf) -> AudioFacts:
         known, and how to convert it), ``truncated``, ``too short``, ``silent``, ``not a
         number`` or ``not at full scale 1``.
     """
-    path = Path(path)
+    path, whole = Path(path), split_channel(path)[0]
     try:
-        with open_regular(path, largest=None) as file:
+        with open_regular(whole, largest=None) as file:
             head = file.read(HEAD_BYTES)
             size = os.fstat(file.fileno()).st_size
             cut = _wav_is_cut(file, head, size)
@@ -102,7 +145,8 @@ def inspect(path: str | Path, longest_s: float = math.inf) -> AudioFacts:
         raise AudioProblem("truncated")
     try:
         with opened(path) as file:
-            facts = AudioFacts(file.frames, file.samplerate, (size, zlib.crc32(head)))
+            mark = (size, zlib.crc32(head + str(path).removeprefix(str(whole)).encode()))
+            facts = AudioFacts(file.frames, file.samplerate, mark)
             if facts.duration_s > longest_s:
                 return facts
             ends_well = _ends_well(file, facts)
@@ -112,24 +156,81 @@ def inspect(path: str | Path, longest_s: float = math.inf) -> AudioFacts:
         with opened(path) as file:
             _inspect_samples(file)
     except DAMAGED:
-        raise AudioProblem(_undecoded(path, head)) from None
+        raise AudioProblem(_undecoded(whole, head)) from None
     return facts
 
 
-@contextmanager
+@contextlib.contextmanager
 def opened(path: str | Path) -> Iterator[soundfile.SoundFile]:
     """Open an audio file whatever its name; raises the errors of :data:`DAMAGED`.
 
     Given a path, soundfile believes the ending, and asks for a description of ``.raw``. Read
-    with ``frames=file.frames``: codings that cannot seek need it.
+    with ``frames=file.frames``: codings that cannot seek need it. What libsndfile cannot read
+    is decoded by PyAV, if it is installed, into a temporary file; where the path names a
+    channel, its samples are that channel's.
     """
-    with open_regular(path, largest=None) as file:
+    whole, channel = split_channel(path)
+    with open_regular(whole, largest=None) as file, contextlib.ExitStack() as stack:
         try:
             sound = soundfile.SoundFile(file.fileno(), closefd=False)
         except soundfile.LibsndfileError as error:  # its message has a number for a name
-            raise soundfile.LibsndfileError(error.code, f"Error opening {path}: ") from None
-        with sound:
-            yield sound
+            decoded = stack.enter_context(tempfile.TemporaryFile())
+            if not _decode(file, decoded):
+                named = soundfile.LibsndfileError(error.code, f"Error opening {path}: ")
+                raise named from None
+            sound = soundfile.SoundFile(decoded)
+        sound = stack.enter_context(sound)
+        yield sound if channel is None else OneChannel(sound, CHANNELS.index(channel))
+
+
+class OneChannel:
+    """A sound file of which only one channel is read."""
+
+    def __init__(self, file: soundfile.SoundFile, channel: int):
+        if file.channels != len(CHANNELS):
+            had = f"{file.channels} channel{'s' if file.channels > 1 else ''}"
+            raise AudioProblem(f"without a left and a right channel ({had})")
+        self._file, self._channel = file, channel
+        self.channels = 1
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._file, name)
+
+    def read(self, frames: int = -1, dtype: str = "float64", **_: object) -> np.ndarray:
+        """Samples (S, 1), as :meth:`soundfile.SoundFile.read` with ``always_2d``."""
+        samples = self._file.read(frames, dtype=dtype, always_2d=True)
+        return samples[:, self._channel : self._channel + 1]
+
+    def blocks(self, *arguments: object, **options: object) -> Iterator[np.ndarray]:
+        """Blocks of samples (S, 1)."""
+        for block in self._file.blocks(*arguments, **{**options, "always_2d": True}):
+            yield block[:, self._channel : self._channel + 1]
+
+
+def _decode(file: BinaryIO, into: BinaryIO) -> bool:
+    """Write the first audio of a file as 16-bit WAV; False if PyAV is absent or cannot."""
+    file.seek(0)
+    head = file.read(HEAD_BYTES)
+    kinds = [DEMUXERS.get(start) for at, start, _ in UNDECODED if head[at:].startswith(start)]
+    if not (kinds and kinds[0]) or importlib.util.find_spec("av") is None:
+        return False
+    import av
+
+    file.seek(0)
+    try:
+        with av.open(file, format=kinds[0]) as container:
+            (stream, *_) = container.streams.audio
+            channels, rate_hz = stream.channels, stream.rate
+            to_packed = av.AudioResampler("s16", stream.layout, rate_hz)
+            kind = {"format": "WAV", "subtype": "PCM_16"}
+            with soundfile.SoundFile(into, "w", rate_hz, channels, **kind) as out:
+                for frame in itertools.chain(container.decode(stream), [None]):
+                    for part in to_packed.resample(frame):
+                        out.write(part.to_ndarray().reshape(-1, channels))
+    except (av.FFmpegError, ValueError, OSError):  # without audio; damaged
+        return False
+    into.seek(0)
+    return True
 
 
 def _ends_well(file: soundfile.SoundFile, facts: AudioFacts) -> bool:
@@ -174,11 +275,11 @@ def _undecoded(path: Path, head: bytes) -> str:
     for place, start, what in UNDECODED:
         if head[place : place + len(start)] == start:
             return f"unreadable: {what}"
-    if path.suffix.lower() in HEADERLESS:
-        return (
-            "unreadable: samples without a header; if they have 16 bits at 8000 Hz, "
-            "ffmpeg -f s16le -ar 8000 -ac 1 -i X X.wav converts it"
-        )
+    told = HEADERLESS.get(path.suffix.lower())
+    if told is not None:
+        sure = "if they have 16 bits at 8000 Hz, " if "s16le" in told else ""
+        converts = f"{sure}ffmpeg {told} -i X X.wav converts it"
+        return f"unreadable: samples without a header; {converts}"
     return "unreadable"
 
 

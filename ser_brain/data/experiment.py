@@ -19,16 +19,20 @@ from ser_brain.data.labelling import (
     NEEDED,
     CorpusData,
     LabelChoice,
+    advise_source,
     label_corpus,
     require_every_emotion,
     require_known,
 )
-from ser_brain.data.manifest import read_manifest
-from ser_brain.data.splits import SplitSetting, absence, balanced_ids, split
+from ser_brain.data.labels import DIMENSIONS, VALENCE_AROUSAL, listed, stated
+from ser_brain.data.manifest import Manifest, read_manifest
+from ser_brain.data.splits import ACROSS, SplitSetting, absence, balanced_ids, split
+from ser_brain.data.transfer import split_across
 
 logger = get_logger(__name__)
 
-# What an experiment may learn -> the output of its Brain's `predict`.
+# What an experiment may learn -> the output of its Brain. The second task is the dimensions of
+# the setting `dimensions`; its name is that of the two that these are by default.
 TASKS = {"emotion": "log_probabilities", "valence_arousal": "valence_arousal"}
 # What it may learn -> the losses that `loss_weights` may name (ser_brain/models/losses.py).
 LOSSES = {
@@ -63,6 +67,8 @@ class Protocol:
         Tested on as many utterances of each class as the smallest class has.
     seed : int or None
         None only for strings that name no single seed.
+    dimensions : tuple of str
+        Of the task ``valence_arousal``.
     """
 
     corpora: tuple[str, ...]
@@ -73,11 +79,12 @@ class Protocol:
     prototypes: bool
     balanced: bool
     seed: int | None
+    dimensions: tuple[str, ...] = VALENCE_AROUSAL
 
     def __str__(self) -> str:
         names = {
             "emotion": f"{self.classes}-class",
-            "valence_arousal": f"valence-arousal{'(prototypes)' * self.prototypes}",
+            "valence_arousal": "-".join(self.dimensions) + "(prototypes)" * self.prototypes,
         }
         return "/".join(
             [
@@ -92,7 +99,10 @@ class Protocol:
 
     def as_dict(self) -> dict:
         """For a JSON file: ``protocol``, the line, and ``protocol_fields``, these fields."""
-        return {"protocol": str(self), "protocol_fields": dataclasses.asdict(self)}
+        fields = dataclasses.asdict(self)
+        del fields["dimensions"]
+        fields |= stated(self.dimensions)
+        return {"protocol": str(self), "protocol_fields": fields}
 
     @classmethod
     def of(cls, content: Mapping) -> Protocol:
@@ -118,10 +128,13 @@ class Protocol:
         """
         corpora, *parts = line.partition(" on ")[0].split("/")
         split, sources = [*parts, "", ""][:2]
-        task = next((p for p in parts if re.match(r"\d+-class|valence-arousal", p)), "")
+        kinds = rf"\d+-class|{'|'.join(DIMENSIONS)}"
+        task = next((p for p in parts if re.match(kinds, p)), "")
+        values = task.rpartition("+")[2].removesuffix("(prototypes)").split("-")
+        dimensions = tuple(name for name in DIMENSIONS if name in values)
         classes = re.match(r"(\d+)-class", task)
         seed = next(filter(None, (re.fullmatch(r"seed (\d+)", p) for p in parts)), None)
-        learned = {"emotion": classes, "valence_arousal": "valence-arousal" in task}
+        learned = {"emotion": classes, "valence_arousal": dimensions}
         return cls(
             tuple(corpora.split("+")),
             split,
@@ -131,6 +144,7 @@ class Protocol:
             "(prototypes)" in task,
             "balanced" in parts,
             int(seed[1]) if seed else None,
+            dimensions or VALENCE_AROUSAL,
         )
 
 
@@ -191,8 +205,9 @@ class ExperimentData:
 
     def synthetic(self, test_set: str) -> bool:
         """Whether the speech of a test set is synthetic."""
-        cards = {data.name: data.card for data in self.corpora}
-        return bool(cards[test_set].get("synthetic"))
+        rows = self.tests[test_set]
+        cards = [data.card for data in self.corpora if not rows.keys().isdisjoint(data.rows)]
+        return any(bool(card.get("synthetic")) for card in cards)
 
 
 def load_experiment(
@@ -218,18 +233,37 @@ def load_experiment(
     data = assemble(labelled, config.split, classes, balanced)
     data.config = config
     data.protocol = protocol_of(data, config.split, tasks, config.labels, balanced)
-    learned = data.protocol.tasks
-    if not learned:
+    if not data.protocol.tasks:
+        words = {"emotion": "emotion", "valence_arousal": listed(config.labels.dimensions)}
         raise SERError(
             "No training utterance has a label for what the experiment learns: "
-            f"{' and '.join(tasks).replace('_', ' and ')}. Choose another experiment or corpus."
+            f"{' and '.join(words[task] for task in tasks)}. Choose another experiment or "
+            "corpus."
         )
-    if "valence_arousal" in tasks and "valence_arousal" not in learned:
-        logger.warning(
-            "No training utterance has valence and arousal, so only the emotion head learns. "
-            "--vad_source=prototypes gives each emotion its point on the circumplex."
-        )
+    if "valence_arousal" in tasks:
+        _require_ratings(data, [manifest for manifest, *_ in read])
     return data
+
+
+def _require_ratings(data: ExperimentData, manifests: Sequence[Manifest]) -> None:
+    """Warn if no training utterance is rated; stop if some of the dimensions never are."""
+    dimensions = data.config.labels.dimensions
+    unrated = [d for d in dimensions if all(row[d] is None for row in data.train.values())]
+    if not unrated:
+        return
+    nobody = f"No training utterance has {listed(unrated)}"
+    elsewhere = "".join(
+        advise_source(corpus.name, manifest.entries, unrated)
+        for corpus, manifest in zip(data.corpora, manifests, strict=True)
+        if corpus.setting.use == "train"
+    )
+    rated = [name for name in dimensions if name not in unrated]
+    if rated:
+        raise SERError(f"{nobody}. Give --dimensions=[{','.join(rated)}].{elsewhere}")
+    logger.warning(
+        f"{nobody}, so only the emotion head learns.{elsewhere} "
+        "--vad_source=prototypes gives each emotion its point on the circumplex."
+    )
 
 
 def require_tasks(brain: type) -> tuple[str, ...]:
@@ -258,7 +292,8 @@ def assemble(
     ----------
     corpora : sequence of CorpusData
     setting : SplitSetting
-        Applied to each training corpus separately.
+        Applied to each training corpus separately, or across them, see
+        :func:`ser_brain.data.transfer.split_across`.
     emotions : sequence of str, optional
         Classes that must each have an utterance to train on, in any of the corpora; None
         where none is learned.
@@ -279,25 +314,31 @@ def assemble(
         require_every_emotion(dict(ChainMap(*trained)), emotions)
     elif balanced:
         raise SERError("balanced: True needs an experiment that learns classes.")
-    folds = 1
-    for data in corpora:
-        if data.name in tests:
-            raise SERError(f"corpora has two lines named {data.name}; use `where` to differ.")
-        tested = list(data.rows)
-        if data.setting.use == "train":
-            parts = split(data.rows, setting, classes=emotions is not None)
-            for part, into in (("train", train), ("valid", valid)):
-                into.update((i, data.rows[i]) for i in parts[part])
-            tested = parts["test"]
-            apart = len(data.rows) - sum(map(len, parts.values()))
-            data.leave_out("sharing a speaker or text with the test set", apart)
-            folds = max(folds, setting.fold_count(data.rows))
-        rows = {i: data.rows[i] for i in tested}
-        if balanced:
-            kept = balanced_ids(rows, emotions, setting.seed)
-            data.leave_out("beyond the smallest class of the test set", len(rows) - len(kept))
-            rows = {i: rows[i] for i in kept}
-        tests[data.name] = rows
+    folds, names = 1, [data.name for data in corpora]
+    for name in names:
+        if names.count(name) > 1:
+            raise SERError(f"corpora has two lines named {name}; use `where` to differ.")
+    if setting.protocol in ACROSS:
+        train, valid, tests, folds = split_across(corpora, setting, emotions is not None)
+        if emotions is not None:
+            require_every_emotion(train, emotions)
+    else:
+        for data in corpora:
+            tested = list(data.rows)
+            if data.setting.use == "train":
+                parts = split(data.rows, setting, classes=emotions is not None)
+                for part, into in (("train", train), ("valid", valid)):
+                    into.update((i, data.rows[i]) for i in parts[part])
+                tested = parts["test"]
+                apart = len(data.rows) - sum(map(len, parts.values()))
+                data.leave_out("sharing a speaker or text with the test set", apart)
+                folds = max(folds, setting.fold_count(data.rows))
+            tests[data.name] = {i: data.rows[i] for i in tested}
+    if balanced:
+        tests = {
+            name: _balanced(rows, corpora, emotions, setting.seed)
+            for name, rows in tests.items()
+        }
     audits = audit_all(train, valid, tests, setting.protocol)
     absent = {}
     for name, rows in {"valid": valid, **tests}.items():
@@ -305,6 +346,17 @@ def assemble(
         if missing := [emotion for emotion in emotions or () if emotion not in present]:
             absent[name] = missing
     return ExperimentData(train, valid, tests, audits, list(corpora), folds, absent)
+
+
+def _balanced(
+    rows: Mapping[str, dict], corpora: Sequence[CorpusData], emotions: Sequence[str], seed: int
+) -> dict[str, dict]:
+    """Equally many utterances of each class; the others are counted in their corpus."""
+    kept = set(balanced_ids(rows, emotions, seed))
+    for data in corpora:
+        beyond = len((rows.keys() & data.rows.keys()) - kept)
+        data.leave_out("beyond the smallest class of the test set", beyond)
+    return {i: row for i, row in rows.items() if i in kept}
 
 
 def audit_all(
@@ -331,21 +383,24 @@ def protocol_of(
     balanced: bool = False,
 ) -> Protocol:
     """The protocol of split data; of the tasks, those for which training has a label."""
-    trained = [corpus for corpus in data.corpora if corpus.setting.use == "train"]
+    trained = [each for each in data.corpora if not data.train.keys().isdisjoint(each.rows)]
     sources = {row["label_source"] for corpus in trained for row in corpus.rows.values()}
-    label = {"emotion": "emotion", "valence_arousal": "valence"}
+    labels = {"emotion": ["emotion"], "valence_arousal": choice.dimensions}
     learned = tuple(
         task
         for task in TASKS
-        if task in tasks and any(row[label[task]] is not None for row in data.train.values())
+        if task in tasks
+        and any(row[key] is not None for row in data.train.values() for key in labels[task])
     )
+    rated = "valence_arousal" in learned
     return Protocol(
         corpora=tuple(corpus.name for corpus in trained),
         split=setting.describe(),
         label_sources=tuple(sorted(sources)),
         tasks=learned,
         classes=len(choice.emotions) if "emotion" in learned else 0,
-        prototypes="valence_arousal" in learned and choice.vad_source == "prototypes",
+        prototypes=rated and choice.vad_source == "prototypes",
         balanced=balanced,
         seed=setting.seed,
+        dimensions=tuple(choice.dimensions) if rated else VALENCE_AROUSAL,
     )

@@ -69,17 +69,18 @@ def _files_below(path: Path) -> list[Path]:
 
 def _audio_among(files: Sequence[Path], where: str) -> list[Path]:
     """The files with a suffix of audio; the others are counted in the log."""
-    chosen = [file for file in files if file.suffix.lower() in SUFFIXES]
+    known = audio.readable_suffixes()
+    chosen = [file for file in files if file.suffix.lower() in known]
     counts = Counter(file.suffix.lower() for file in files)
     others = ", ".join(
         f"{count} {suffix or 'without a suffix'}"
         for suffix, count in counts.most_common()
-        if suffix not in SUFFIXES
+        if suffix not in known
     )
     if not chosen:
         found = f"found {others}. " if others else ""
         raise SERError(
-            f"No audio in {where}: {found}Expected files with {', '.join(SUFFIXES)}. Convert "
+            f"No audio in {where}: {found}Expected files with {', '.join(known)}. Convert "
             "others (ffmpeg -i X X.wav), or name a single file, which is read by its content."
         )
     if others:
@@ -156,5 +157,6 @@ def problem_of(path: Path, problem: audio.AudioProblem) -> str:
     """Why a file cannot be used; a missing suffix is pointed out."""
     if str(problem) != "missing":
         return str(problem)
+    path = audio.split_channel(path)[0]
     meant = [suffix for suffix in SUFFIXES if os.path.isfile(f"{path}{suffix}")]
     return f"missing; there is {path.name}{meant[0]}" if meant else "missing"

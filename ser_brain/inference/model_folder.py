@@ -96,8 +96,8 @@ def load_model(folder: str | Path) -> tuple[ModelConfig, EmotionModel]:
     config = read_config(folder)
     encoder = build_empty(config.encoder)
     with torch.device("meta"):
-        pooling = config.pooling, config.spectrum
-        model = EmotionModel(encoder, config.emotions, config.va_range, *pooling).eval()
+        outputs = (config.emotions, config.va_range, config.pooling, config.dimensions)
+        model = EmotionModel(encoder, *outputs, config.spectrum).eval()
     if config.spectrum is not None:  # computed, not loaded, so it needs memory now
         model.pool.spectrum = SPECTRA[config.spectrum]()
     stored = {name: stored_name(name, config) for name in model.state_dict()}

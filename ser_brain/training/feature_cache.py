@@ -18,6 +18,7 @@ import math
 import os
 import random
 import shutil
+import tempfile
 import time
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -36,8 +37,8 @@ from ser_brain.core.errors import SERError
 from ser_brain.core.files import atomic_path, cache_folder, remove, remove_partial, sha256_of
 from ser_brain.core.lock import NAME, held
 from ser_brain.core.log import Progress, get_logger
-from ser_brain.data.audio import RESAMPLER
-from ser_brain.data.dataset import load_signal
+from ser_brain.data.audio import RESAMPLER, split_channel
+from ser_brain.data.dataset import batches, load_batch
 from ser_brain.models.encoders.base import Encoder
 from ser_brain.models.model import EmotionModel
 from ser_brain.training.device import gather, rank, world_size
@@ -49,6 +50,7 @@ LIBRARIES = ("torchaudio", "transformers")  # whose versions may change it too
 BEHIND_THE_FRONT = ("name", "freeze", "layer")  # settings that do not affect it
 CHECKSUM = 4  # bytes at the beginning of a file: CRC-32 of the rest
 IN_USE_S = 24 * 3600  # a file read within this time may belong to a running training
+IN_MEMORY = 2**30  # bytes of embeddings that are read at once
 BATCH_S = 40.0  # of padded audio that is embedded together
 LONGEST_WAIT = timedelta(days=30)  # of the other ranks, while the main one waits for a run
 
@@ -213,13 +215,7 @@ class FeatureCache:
 
     def compute(self, rows: Sequence[Mapping]) -> list[np.ndarray]:
         """Features (T, C) of some clips, as one padded batch."""
-        rate_hz = self.encoder.sample_rate_hz
-        signals = [
-            load_signal(row["wav"], row["start"], row["stop"], rate_hz, row["duration"])
-            for row in rows
-        ]
-        lengths_B = torch.tensor([len(signal_S) for signal_S in signals])
-        batch_BS = torch.nn.utils.rnn.pad_sequence(signals, batch_first=True)
+        batch_BS, lengths_B = load_batch(rows, self.encoder.sample_rate_hz)
         features_BTC = self._run(batch_BS, lengths_B).cpu().numpy()
         sizes = self._sizes(lengths_B)
         return [features_BTC[row, :size] for row, size in enumerate(sizes)]
@@ -313,13 +309,36 @@ class EmbeddingCache(FeatureCache):
 
     def batches(self, rows: Mapping[str, dict]) -> list[list[str]]:
         """Clips of similar length, which need little padding."""
-        batches: list[list[str]] = [[]]
-        for utterance_id in sorted(rows, key=lambda i: rows[i]["duration"]):
-            longest_s = rows[utterance_id]["duration"]
-            if batches[-1] and longest_s * (len(batches[-1]) + 1) > BATCH_S:
-                batches.append([])
-            batches[-1].append(utterance_id)
-        return batches
+        ids = list(rows)
+        lengths_s = [row["duration"] for row in rows.values()]
+        return [[ids[n] for n in places] for places in batches(lengths_s, BATCH_S)]
+
+    def matrix(self, rows: Mapping[str, dict], bar: bool) -> np.ndarray:
+        """Statistics (N, P) of clips, from the cache where there is room for them; see `fill`.
+
+        More than a gigabyte is read from a file as it is needed.
+        """
+        shape = len(rows), self.channels
+        if 4 * shape[0] * shape[1] <= IN_MEMORY:
+            matrix_NP = np.empty(shape, np.float32)
+        else:
+            with tempfile.TemporaryFile(dir=self.root) as file:
+                matrix_NP = np.memmap(file, np.float32, "w+", shape=shape)
+        place = {utterance_id: n for n, utterance_id in enumerate(rows)}
+        try:
+            if self.limit_bytes == 0:
+                raise NoRoom("feature_cache_gb is 0")
+            self.fill(rows, bar)
+        except NoRoom as found:
+            logger.info(f"embeddings: {found}. They are computed for this run alone.")
+            for batch in self.batches(rows):
+                computed = self.compute([rows[i] for i in batch])
+                for utterance_id, statistics_1P in zip(batch, computed, strict=True):
+                    matrix_NP[place[utterance_id]] = statistics_1P[0]
+            return matrix_NP
+        for utterance_id, n in place.items():
+            matrix_NP[n] = self.features_of(utterance_id)[0].numpy()
+        return matrix_NP
 
     def _sizes(self, lengths_B: Tensor) -> list[int]:
         return [1] * len(lengths_B)
@@ -380,7 +399,8 @@ def audio_names(rows: Mapping[str, dict]) -> dict[str, str]:
         wav = row["wav"]
         if wav not in content:
             try:
-                content[wav] = sha256_of(wav)
+                file, channel = split_channel(wav)
+                content[wav] = sha256_of(file) + (f" {channel}" if channel else "")
             except OSError as error:
                 problem = f"Cannot use {wav}: {error.strerror}. Prepare the corpus again."
                 raise SERError(problem) from None

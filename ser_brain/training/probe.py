@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import copy
 import functools
-import tempfile
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -31,7 +30,7 @@ from ser_brain.models.model import EmotionModel
 from ser_brain.training.brain import SERBrain
 from ser_brain.training.device import world_size
 from ser_brain.training.discriminant import averaged_discriminant
-from ser_brain.training.feature_cache import EmbeddingCache, NoRoom, weights_digest
+from ser_brain.training.feature_cache import EmbeddingCache, weights_digest
 from ser_brain.training.stage_stats import StageRecord
 
 logger = get_logger(__name__)
@@ -41,7 +40,6 @@ ALL = "all"  # both heads, where they share the weights of layers
 # Settings of training by epochs and steps, with the values that leave them off.
 WITHOUT_EFFECT = {"augment": None, "sampling": "natural", "weight_averaging": None}
 CHUNK = 2048  # clips that are scored at once
-IN_MEMORY = 2**30  # bytes of embeddings; more are read from a file as they are needed
 MOST_STEPS = 500  # of L-BFGS, which usually needs fewer than 100
 TOLERANCE = 1e-6  # largest slope of the loss at the solution
 SPECTRUM_SHARE = 0.2  # of the variance of all coordinates, for a Gaussian classifier
@@ -140,31 +138,11 @@ class Probe(SERBrain):
 
     def _embed(self, dataset: DynamicItemDataset) -> np.ndarray:
         """Statistics (N, P) of a set, in the user's cache unless that is switched off."""
-        rows = {i: dataset.data[i] for i in dataset.data_ids}
-        limit_gb = self.hparams.feature_cache_gb
         if self.cache is None:
+            limit_gb = self.hparams.feature_cache_gb
             self.cache = EmbeddingCache(self.model, limit_gb, self.device)
-        shape = len(rows), self.cache.channels
-        if 4 * shape[0] * shape[1] <= IN_MEMORY:
-            matrix_NP = np.empty(shape, np.float32)
-        else:
-            with tempfile.TemporaryFile(dir=self.cache.root) as file:
-                matrix_NP = np.memmap(file, np.float32, "w+", shape=shape)
-        place = {utterance_id: n for n, utterance_id in enumerate(rows)}
-        try:
-            if limit_gb == 0:
-                raise NoRoom("feature_cache_gb is 0")
-            self.cache.fill(rows, self._shows_bar())
-        except NoRoom as found:
-            logger.info(f"embeddings: {found}. They are computed for this run alone.")
-            for batch in self.cache.batches(rows):
-                computed = self.cache.compute([rows[i] for i in batch])
-                for utterance_id, statistics_1P in zip(batch, computed, strict=True):
-                    matrix_NP[place[utterance_id]] = statistics_1P[0]
-            return matrix_NP
-        for utterance_id, n in place.items():
-            matrix_NP[n] = self.cache.features_of(utterance_id)[0].numpy()
-        return matrix_NP
+        rows = {i: dataset.data[i] for i in dataset.data_ids}
+        return self.cache.matrix(rows, self._shows_bar())
 
     @torch.no_grad()
     def _standardize(self, chunks: Sequence[PaddedBatch]) -> None:
@@ -199,6 +177,7 @@ class Probe(SERBrain):
             parts = {name: self._losses_of(name) for name in HEADS if self._is_minimized(name)}
         strong, weak = self.hparams.weight_decays
         decays = np.geomspace(strong, weak, self.hparams.number_of_decays).tolist()
+        decays = decays if parts else [strong]  # no decay affects a Gaussian classifier
         best: dict[str, tuple[float, dict]] = {}
         for decay in decays:
             self._solve(chunks, dict.fromkeys(HEADS, decay))

@@ -61,10 +61,11 @@ def test_help_loads_no_learning_library():
     ("line", "printed"),
     [
         ("predict none.wav --model none", "No model at 'none'"),
-        ("evaluate none --on none.json", "No run folder none"),
+        ("evaluate none --on none.json", "No model at 'none'"),
         ("export none model", "No run folder none"),
         ("embed none.json --run none --out out", "No manifest at none.json"),
         ("folds none.yaml", "Bad settings file 'none.yaml'"),
+        ("layers hparams/base.yaml", "hparams/base.yaml is not an experiment"),
         ("folds hparams/base.yaml", "hparams/base.yaml is not an experiment"),
         ("folds hparams/classification.yaml --sed=3", "Unknown setting 'sed'"),
     ],

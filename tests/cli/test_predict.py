@@ -50,6 +50,18 @@ def test_without_out_a_table_is_printed(model, capsys):
     assert sorted(path.name for path in model.iterdir()) == ["clips", "model"]
 
 
+def test_each_side_of_a_call_has_rows_of_its_own(model, capsys):
+    write(model / "call.wav", np.stack([noise(1), np.zeros(RATE_HZ)], axis=1))
+    assert ser_predict("call.wav", "--channel", "each", "--json") == 1
+    said = json.loads(capsys.readouterr().out)
+    assert [row["file"] for row in said["predictions"]] == ["call.wav#left"]
+    silent = [(item["file"], item["reason"]) for item in said["left_out"]]
+    assert silent == [("call.wav#right", "silent")]
+    out = ("--out", "call.csv", "--channel", "left", "--window", "0.5")
+    assert ser_predict("call.wav", *out) == 0
+    assert [row["file"] for row in read("call.csv")] == ["call.wav#left"] * 2
+
+
 def test_silence_within_a_recording_is_listed_and_no_mistake(model, capsys, monkeypatch):
     silence = np.zeros(8 * RATE_HZ)
     write(model / "my clip.wav", np.concatenate([noise(4), silence, noise(4)]))

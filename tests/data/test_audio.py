@@ -113,7 +113,7 @@ def test_the_content_says_the_format_and_not_the_name(tmp_path, noise, name):
         ("a.m4a", b"\0\0\0 ftypM4A ", "unreadable: an MP4 file .*; ffmpeg -i X X.wav converts"),
         ("a.wav", b"\0\0\0 ftypisom", "unreadable: an MP4 file"),
         ("a.webm", b"\x1aE\xdf\xa3", "unreadable: a WebM or Matroska file; ffmpeg -i X X.wav"),
-        ("a.amr", b"#!AMR-WB\n", "unreadable: an AMR file; ffmpeg -i X X.wav"),
+        ("a.amr", b"#!AMR-XX\n", "unreadable: an AMR file; ffmpeg -i X X.wav"),
         ("a.aac", b"\xff\xf1P\x80", "unreadable: an AAC file; ffmpeg -i X X.wav"),
         ("a.raw", bytes(range(256)), "unreadable: samples without a header; .* -f s16le -ar"),
         ("a.mp3", b"<!DOCTYPE html>", "unreadable: a web page"),

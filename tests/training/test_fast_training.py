@@ -33,7 +33,7 @@ def material(tmp_path_factory) -> tuple[Path, Path]:
 def run(material, tmp_path, monkeypatch):
     monkeypatch.setenv("SER_CACHE", str(tmp_path / "cache"))
     # A report takes longer than all that is tested here.
-    monkeypatch.setattr("ser_brain.reporting.report.write_report", lambda folder: ("", {}))
+    monkeypatch.setattr("ser_brain.reporting.report.write_report", lambda folder, **_: ("", {}))
     monkeypatch.setattr("ser_brain.reporting.summary.summary_text", lambda results: "")
 
     def run(name: str, epochs: int, code: int = 0, **more) -> Path:
