@@ -65,9 +65,11 @@ def run_experiment(
     """Corpora -> split -> datasets -> Brain -> fit -> evaluate -> report."""
     from speechbrain.utils.distributed import if_main_process, run_on_main
 
+    from ser_brain.reporting.crosscorpus import adapted_text
     from ser_brain.reporting.report import write_report
     from ser_brain.reporting.summary import summary_text
     from ser_brain.training import device
+    from ser_brain.training.adapted import write_adapted
     from ser_brain.training.checkpoints import require_room
     from ser_brain.training.loaders import dataio_prep
     from ser_brain.training.predict_corpus import write_test_set, write_validation
@@ -103,10 +105,13 @@ def run_experiment(
     for name, test_set in datasets["tests"].items():
         brain.evaluate(test_set, min_key=brain.tested_key)
         run_on_main(write_test_set, [folder, name, brain.outputs, data, encoder])
+    if hparams["adaptation"] is not None:
+        write_adapted(folder, brain, datasets, data, hparams)
     run_on_main(record.finish)
     if if_main_process():
         page, results = write_report(folder, figures=figures)
-        print(shown(f"{summary_text(results)}\nreport: {page}"))
+        text = adapted_text(folder) if figures else ""
+        print(shown(f"{summary_text(results)}{text}\nreport: {page}"))
 
 
 def load_data(hparams: dict):

@@ -23,7 +23,7 @@ GROUPS = {
     "train": ("init", "train", "folds"),
     "judge": ("evaluate", "import", "report", "compare", "crosscorpus", "balance", "audit"),
     "explain": ("layers", "circumplex", "embed", "mood"),
-    "ship": ("export", "verify", "publish", "predict", "app"),
+    "ship": ("export", "adapt", "verify", "publish", "predict", "app"),
 }
 
 

@@ -31,6 +31,9 @@ from ser_brain.data.transfer import split_across
 
 logger = get_logger(__name__)
 
+# Where a protocol's line goes on to tell what the model was tested on, or adapted to.
+SUFFIX = " on |, adapted "
+
 # What an experiment may learn -> the output of its Brain. The second task is the dimensions of
 # the setting `dimensions`; its name is that of the two that these are by default.
 TASKS = {"emotion": "log_probabilities", "valence_arousal": "valence_arousal"}
@@ -113,7 +116,7 @@ class Protocol:
             with contextlib.suppress(TypeError):  # damaged
                 lists = {k: tuple(v) for k, v in fields.items() if isinstance(v, list)}
                 found = cls(**{**fields, **lists})
-                if str(found) == line.partition(" on ")[0]:  # else folds that were pooled
+                if str(found) == re.split(SUFFIX, line)[0]:  # else folds that were pooled
                     return found
         return cls.parse(line)
 
@@ -126,7 +129,7 @@ class Protocol:
         >>> Protocol.parse("demo+emodb/speaker/intended/4-class/seed 1 on cremad/rated").corpora
         ('demo', 'emodb')
         """
-        corpora, *parts = line.partition(" on ")[0].split("/")
+        corpora, *parts = re.split(SUFFIX, line)[0].split("/")
         split, sources = [*parts, "", ""][:2]
         kinds = rf"\d+-class|{'|'.join(DIMENSIONS)}"
         task = next((p for p in parts if re.match(kinds, p)), "")

@@ -95,7 +95,12 @@ def source_weights(train: Mapping[str, dict]) -> Callable[[Mapping], float]:
     """
     counts = Counter(row["source"] for row in train.values() if "source" in row)
     equal = sum(counts.values()) / max(len(counts), 1)
-    return lambda row: equal / counts.get(row.get("source"), equal)
+
+    def weight(row: Mapping) -> float:
+        count = counts.get(row.get("source"))
+        return equal / count if count else 1.0
+
+    return weight
 
 
 def _balanced(rows: Sequence[Mapping]) -> dict[str, float]:

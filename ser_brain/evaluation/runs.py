@@ -27,6 +27,7 @@ from ser_brain.evaluation.predictions import (
 
 logger = get_logger(__name__)
 FOLDS = "folds.json"
+ADAPTED = "adapted"  # folder in a run or folds folder: the same test sets, by adapted heads
 
 # Entries of a card that describe what `ser evaluate` tested on: they must agree for all parts.
 SAME_TEST = ("manifest_sha256", "label_source", "where", "balanced", "per_class")
@@ -269,11 +270,15 @@ def merge_protocols(protocols: Sequence[str]) -> str:
     if len(set(protocols)) == 1:
         return protocols[0]
     whole = [re.sub(r"-fold\d+(?=/|$)", "", protocol) for protocol in protocols]
+    counts = [re.search(r"(?<=, adapted to )\d+", protocol) for protocol in protocols]
+    if all(counts):  # of the clips of all folds together
+        total = str(sum(int(found[0]) for found in counts))
+        whole = [re.sub(r"(?<=, adapted to )\d+", total, protocol) for protocol in whole]
     across = [re.fullmatch(r"([^/]*)/((?:one-)?(?:corpus|language)/.*)", w) for w in whole]
     if all(across):
         names = dict.fromkeys(name for found in across for name in found[1].split("+"))
         whole = [f"{'+'.join(names)}/{found[2]}" for found in across]
-    split = [re.split(r"(?<=/seed )(\d+)(?= on |$)", protocol) for protocol in whole]
+    split = [re.split(r"(?<=/seed )(\d+)(?= on |, adapted |$)", protocol) for protocol in whole]
     if len({(parts[0], parts[-1]) for parts in split}) > 1 or len(split[0]) != 3:
         return " + ".join(dict.fromkeys(whole))
     before, _, after = split[0]

@@ -31,6 +31,7 @@ from ser_brain.inference.transformers_layout import (
 )
 from ser_brain.models.model import EmotionModel
 from ser_brain.models.spectrum import SPECTRA
+from ser_brain.training.run import ADAPTER
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 LARGEST_CONFIG = 2**20  # bytes
@@ -79,7 +80,7 @@ def _snapshot(hub_id: str, revision: str | None) -> Path:
             cached = [cached_file(hub_id, name, revision) for name in (CONFIG, WEIGHTS)]
             if None not in cached:
                 return cached[0].parent
-        wanted = {"revision": revision, "allow_patterns": [CONFIG, WEIGHTS, SUMS]}
+        wanted = {"revision": revision, "allow_patterns": [CONFIG, WEIGHTS, SUMS, ADAPTER]}
         return Path(hub.snapshot_download(hub_id, etag_timeout=TIMEOUT_S, **wanted))
 
 

@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ser_brain.core.errors import SERError
-from ser_brain.core.files import SUMS, inside, read_json, remove, write_text
+from ser_brain.core.files import SUMS, inside, read_json, remove, write_json, write_text
 from ser_brain.core.lock import NAME, held
 from ser_brain.data.corpora import parse_corpora
 from ser_brain.data.experiment_config import ExperimentConfig
 from ser_brain.data.splits import ACROSS
-from ser_brain.evaluation.runs import FOLDS
+from ser_brain.evaluation.runs import ADAPTED, FOLDS
 from ser_brain.training.config import (
     HOME,
     checked_settings,
@@ -234,7 +234,16 @@ def run_plan(plan: Plan, slots: Sequence[str | None], tell: Callable[[str], None
         _run_unfinished(plan, parts, slots, tell)
         record.facts["parts"] = {part.name: part.folder for part in parts}
         record.finish()
+        _link_adapted(plan.folder, record.facts["parts"])
     return plan.folder
+
+
+def _link_adapted(folder: Path, parts: Mapping[str, str]) -> None:
+    """List the adapted predictions of all parts, if there are any, as folds of their own."""
+    if all((folder / part / ADAPTED).is_dir() for part in parts.values()):
+        listed = {name: os.path.join("..", part, ADAPTED) for name, part in parts.items()}
+        record = read_json(folder / FOLDS, "list of folds")
+        write_json(inside(folder, ADAPTED) / FOLDS, {**record, "parts": listed})
 
 
 @contextlib.contextmanager

@@ -31,11 +31,12 @@ from ser_brain.evaluation.calibration import fit_temperature
 from ser_brain.evaluation.predictions import card_path, read_predictions, write_predictions
 from ser_brain.evaluation.runs import parts_of
 from ser_brain.models.encoders import load_encoder
+from ser_brain.training.adapted import write_adapted_set
 from ser_brain.training.brain import SERBrain
 from ser_brain.training.checkpoints import AtomicCheckpointer
 from ser_brain.training.config import checked_settings, read_settings
 from ser_brain.training.device import is_cpu, require_device, use_fast_products
-from ser_brain.training.run import RECORD, SETTINGS, recorded_options, require_run
+from ser_brain.training.run import ADAPTER, RECORD, SETTINGS, recorded_options, require_run
 from ser_brain.training.setting_values import BUILD_ERRORS, GETATTR, Tagged
 
 logger = get_logger(__name__)
@@ -138,6 +139,8 @@ def _predict(
     test_set = make_dataset(data.rows, labels.emotions, rate_hz, dimensions=labels.dimensions)
     brain.evaluate(test_set, min_key=brain.tested_key)
     write_outputs(folder, name, brain.outputs, data.rows, card)
+    if (folder / ADAPTER).is_file():
+        write_adapted_set(folder, name)
     return name
 
 

@@ -300,6 +300,10 @@ KINDS: Mapping[str, Kind] = {
     "va_range": Kind("two numbers, the lowest and the highest value", _numbers(2)),
     "split_fractions": Kind("three numbers: train, valid, test", _numbers(3)),
     "fold": COUNT,
+    "train_on": _one_of("others", "one"),
+    "adaptation": Kind(
+        "corpus, speaker or null", lambda value: value in ("corpus", "speaker", None)
+    ),
     "number_of_epochs": COUNT,
     "batch_size": COUNT,
     "batching": _one_of("random", "dynamic"),
