@@ -124,7 +124,11 @@ class Corpus:
         parts = relative.split("/")
         patterns = (pattern.split("/") for pattern in getattr(self.module, "UNUSED", ()))
         if self._by_name:
-            return any(all(map(fnmatch.fnmatchcase, parts[-len(p) :], p)) for p in patterns)
+            return any(
+                len(wanted) <= len(parts)
+                and all(map(fnmatch.fnmatchcase, parts[-len(wanted) :], wanted))
+                for wanted in patterns
+            )
         return any(
             len(wanted) == len(parts) and all(map(fnmatch.fnmatchcase, parts, wanted))
             for wanted in patterns
@@ -157,7 +161,7 @@ class Corpus:
     def _looks_right(self, folder: Path) -> bool:
         patterns = getattr(self.module, "FILES", ())
         if self._by_name:
-            return next(named_files(folder, patterns, depth=3), None) is not None
+            return next(named_files(folder, patterns, depth=4), None) is not None
         try:
             return any(next(folder.glob(p), None) is not None for p in patterns if "/" in p)
         except OSError:

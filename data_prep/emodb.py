@@ -12,8 +12,11 @@ from pathlib import Path
 
 from data_prep import audio_files
 from ser_brain.core.files import read_text
+from ser_brain.core.log import get_logger
 from ser_brain.data.labels import annotation
 from ser_brain.data.manifest import CorpusCard, Problem, Utterance
+
+logger = get_logger(__name__)
 
 COUNTS = dict(anger=127, boredom=81, neutral=79, happiness=71, fear=69, sadness=62, disgust=46)
 CARD = CorpusCard(
@@ -41,6 +44,7 @@ CARD = CorpusCard(
 )
 FILES = ("wav/*",)
 LABEL_FILES = ("erkennung.txt",)
+SECOND_EDITION = "listener_judgements.txt"  # a file that only it has
 UNUSED = ("lablaut", "labsilb", "silb", "erklaerung.txt")
 
 MALE = {"03", "10", "11", "12", "15"}
@@ -51,6 +55,8 @@ RECOGNITION = re.compile(r"(\S+?)(?:\.wav)?\s+([\d.,]+)(?:\s+([\d.,]+))?", re.IG
 
 def utterances(data_folder: Path) -> Iterator[Utterance | Problem]:
     """Every file of ``wav/``, or of a flat copy, labelled by its name."""
+    if (data_folder / SECOND_EDITION).is_file():
+        logger.warning(f"{data_folder} is Emo-DB 2.0; prepare it as emodb2.")
     recognition = {}
     for item in read_recognition(data_folder / "erkennung.txt"):
         if isinstance(item, Problem):
@@ -86,7 +92,7 @@ def read_recognition(path: Path) -> Iterator[tuple[str, dict[str, float]] | Prob
     lines = read_text(path, "latin-1").replace("\xa0", " ").splitlines()
     for number, line in enumerate(lines, start=1):
         first = line.split()[:1]
-        if not first or first[0].lower().startswith("satz"):
+        if not first or first[0].lower().startswith(("satz", "sample")):
             continue
         match = RECOGNITION.match(line.strip())
         try:

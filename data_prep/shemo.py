@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from data_prep import matching
@@ -62,7 +62,13 @@ NAME = re.compile(r"([MF]\d\d)([AFHNSW])\d\d\d?")
 
 def utterances(data_folder: Path) -> Iterator[Utterance | Problem]:
     """Every audio file, labelled by ``shemo.json`` if there is one, else by its name."""
-    labelled = read_labels(data_folder)
+    return labelled_by(data_folder, read_labels(data_folder))
+
+
+def labelled_by(
+    data_folder: Path, labelled: dict[str, dict[str, str]] | None
+) -> Iterator[Utterance | Problem]:
+    """Every audio file with its label; without labels, that of its name."""
     seen = set()
     for path in matching(data_folder, FILES):
         match = NAME.fullmatch(path.stem)
@@ -87,20 +93,22 @@ def utterances(data_folder: Path) -> Iterator[Utterance | Problem]:
         yield Problem("missing", f"{name}.wav")
 
 
-def read_labels(data_folder: Path) -> dict[str, dict[str, str]] | None:
+def read_labels(
+    data_folder: Path, editions: Sequence[str] = LABEL_EDITIONS
+) -> dict[str, dict[str, str]] | None:
     """Utterance name -> emotion and transcript, from ``shemo.json`` or its correction.
 
     Two formats are read: a list of objects with an ``id``, and an object by file name, in which
     the corrected edition gives the audio's original name as ``speech_name``. Without a file the
     result is None; two editions differ in some 300 labels, and are refused.
     """
-    there = [data_folder / name for name in LABEL_EDITIONS if (data_folder / name).is_file()]
+    there = [data_folder / name for name in editions if (data_folder / name).is_file()]
     if not there:
         return None
     if len(there) > 1:
         raise SERError(
             f"Two editions of the labels in {data_folder}: {' and '.join(LABEL_EDITIONS)}. "
-            "They differ: keep only the one to use."
+            "They differ: keep only the one to use; shemo_corrected takes the second."
         )
     try:
         content = json.loads(read_text(there[0], "utf-8-sig"))

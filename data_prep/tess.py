@@ -40,8 +40,8 @@ CARD = CorpusCard(
         "speakers": 2,
         "emotions": {"intended": dict.fromkeys(EMOTIONS.values(), 400)},
     },
-    notes="Two speakers: no speaker split is possible. Surprise is pleasant (ps). 24,414 Hz, "
-    "one file at 96 kHz. A name of every copy begins with OA_ for OAF_.",
+    notes="Two speakers: no split by speaker is possible. Surprise is pleasant (ps). "
+    "24,414 Hz, one file at 96 kHz. A name of every copy begins with OA_ for OAF_.",
     url="https://doi.org/10.5683/SP2/E8H2MF",
 )
 FILES = re.compile(rf"(OAF?|YAF)_([a-z]+)_({'|'.join(EMOTIONS)})", re.IGNORECASE)

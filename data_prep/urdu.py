@@ -19,7 +19,7 @@ CARD = CorpusCard(
     name="urdu",
     title="URDU, emotional speech from talk shows",
     version="1",
-    licence="not stated",
+    licence="research use",
     citation="Latif et al. (2018), Cross lingual speech emotion recognition, FIT",
     languages=("urd",),
     style="natural, cut from talk shows",
@@ -32,7 +32,8 @@ CARD = CorpusCard(
         "emotions": {"consensus": dict.fromkeys(EMOTIONS.values(), 100)},
     },
     notes="44.1 kHz; some copies are at 16 kHz. Most speakers show one emotion only: a model "
-    "may recognise the speaker instead. The label is of four annotators, without their votes.",
+    "may recognise the speaker instead. The label is of four annotators, without their votes. "
+    "Its page counts 38 speakers; the names have 29.",
     url="https://github.com/siddiquelatif/URDU-Dataset",
 )
 FILES = re.compile(r"(S([FM])\d+)_F\d+_([AHNS])\d+", re.IGNORECASE)

@@ -48,9 +48,9 @@ class MultiObjectiveBrain(SERBrain):
     ) -> Tensor:
         """Return the weighted sum of the losses, each a mean over the labelled utterances."""
         log_probs_BE = predictions["log_probabilities"]
-        predicted_B2, target_B2 = predictions["valence_arousal"], batch.valence_arousal
+        predicted_BD, target_BD = predictions["valence_arousal"], batch.valence_arousal
         losses = emotion_losses(log_probs_BE, batch, self.hparams)
-        losses |= dimension_losses(predicted_B2, target_B2, self.hparams, self.record.moments)
+        losses |= dimension_losses(predicted_BD, target_BD, self.hparams, self.record.moments)
         self.record.add(batch, predictions, losses)
         return self.weighted_sum(losses, stage)
 

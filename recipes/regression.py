@@ -41,8 +41,8 @@ class RegressionBrain(SERBrain):
         self, predictions: dict[str, Tensor], batch: PaddedBatch, stage: Stage
     ) -> Tensor:
         """Return the weighted sum of the losses, each a mean over the labels."""
-        predicted_B2, target_B2 = predictions["valence_arousal"], batch.valence_arousal
-        losses = dimension_losses(predicted_B2, target_B2, self.hparams, self.record.moments)
+        predicted_BD, target_BD = predictions["valence_arousal"], batch.valence_arousal
+        losses = dimension_losses(predicted_BD, target_BD, self.hparams, self.record.moments)
         self.record.add(batch, predictions, losses)
         return self.weighted_sum(losses, stage)
 

@@ -218,7 +218,10 @@ def differences(counts: Mapping, expected: Mapping, where: str = "") -> Iterator
 
 
 def log_counts(card: CorpusCard, counts: Mapping) -> bool:
-    """Log what was found, per label source; tell whether it differs from a full copy."""
+    """Log what was found, per label source, and the card's notes.
+
+    Gives whether the counts differ from those of a full copy.
+    """
     logger.info(
         f"{card.name}: {counts['utterances']} utterances, {counts['hours']:.2f} h, "
         f"{counts['speakers']} speakers."
@@ -237,6 +240,8 @@ def log_counts(card: CorpusCard, counts: Mapping) -> bool:
             f"{card.name}: {field}s that may be the same: {', '.join(pairs)}. Splits treat "
             "them as different; correct the names if they are the same."
         )
+    if card.notes:
+        logger.info(f"{card.name}: note: {card.notes}")
     if different := list(differences(counts, card.expected)):
         logger.warning(
             f"{card.name}: the counts of this copy differ from a full copy (in brackets): "

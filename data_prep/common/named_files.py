@@ -7,6 +7,7 @@ corpus whose ``FILES`` is a regular expression is found in all of these.
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -110,7 +111,7 @@ def audio_paths(folder: Path, pattern: re.Pattern) -> list[Path]:
     return sorted(folder / found.path for found in named_files(folder, pattern))
 
 
-def has_more(folder: Path, than: Path, pattern: re.Pattern, depth: int = 3) -> bool:
+def has_more(folder: Path, than: Path, pattern: re.Pattern, depth: int = 4) -> bool:
     """Whether a folder has recordings of a corpus that one of its subfolders lacks."""
 
     def names(where: Path) -> Iterator[str]:
@@ -149,6 +150,16 @@ def rows_of(folder: Path, names: Iterable[str], needed: Iterable[str]) -> list[d
     return list(rows.values())
 
 
+def lines_of(path: Path, delimiter: str = ",") -> Iterator[list[str]]:
+    """The lines of a table one by one, for tables that are too large to keep."""
+    with open(path, newline="", encoding="utf-8-sig", errors="replace") as file:
+        reader = csv.reader(file, delimiter=delimiter)
+        try:
+            yield from reader
+        except csv.Error as error:
+            raise SERError(f"{path}, line {reader.line_num}: {error}.") from error
+
+
 def labelled(
     folder: Path,
     pattern: re.Pattern,
@@ -158,8 +169,11 @@ def labelled(
 ) -> Iterator[tuple[Named, T] | Problem]:
     """Join audio files with the rows of a table; what lacks the other is a problem.
 
+    Without rows or without files there is nothing: this is no copy of the corpus.
     ``known_bad`` are keys of recordings that every copy lacks.
     """
+    if not rows:
+        return
     seen = set()
     for named in named_files(folder, pattern):
         if isinstance(named, Problem):
@@ -169,7 +183,7 @@ def labelled(
             yield named, rows[key(named)]
         else:
             yield Problem("without a label", named.path)
-    if seen:  # in a wrong folder nothing is missing
+    if seen:
         for name in rows:
             if name not in seen:
                 yield Problem("missing", name, harmless=name in known_bad)

@@ -13,13 +13,12 @@ from pathlib import Path
 
 from ser_brain.core import tables
 from ser_brain.core.errors import SERError, nearest
+from ser_brain.data.labels import DIMENSIONS
 
 COLUMNS = {
     "path": "column of audio paths, relative to the data folder",
     "emotion": "column of emotions",
-    "valence": "column of valences",
-    "arousal": "column of arousals",
-    "dominance": "column of dominances",
+    **{name: f"column of {name}s" for name in DIMENSIONS},
     "speaker": "column of speakers",
     "gender": "column of genders: female, male, other, f, m",
     "language": "column of languages: ISO 639 codes of two or three letters",

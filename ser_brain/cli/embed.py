@@ -16,7 +16,7 @@ from pathlib import Path
 from ser_brain.cli import MANY, Outcome
 from ser_brain.core.errors import SERError
 from ser_brain.core.tables import Table, to_text
-from ser_brain.data.corpora import Target, parse_manifest
+from ser_brain.data.corpora import targets_of
 from ser_brain.evaluation.runs import parts_of
 from ser_brain.training.run import require_run
 
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
         raise SERError("Give either --encoder or --run.")
     if arguments.untrained and arguments.encoder is None:
         raise SERError("--untrained needs --encoder: a run is trained.")
-    targets = _targets(arguments)
+    targets = targets_of(arguments.manifest, arguments.data_folder)
     if arguments.run is not None:
         for part in parts_of(arguments.run)[0].values():
             require_run(part)
@@ -72,16 +72,3 @@ def run(arguments: argparse.Namespace) -> Outcome:
     table = Table("embedded", "", ["Part", "Set", "Utterances"])
     table.rows = [[part, name, n] for part, sets in written.items() for name, n in sets.items()]
     return Outcome(f"{to_text(table)}\nembeddings: {arguments.out}", {"parts": written})
-
-
-def _targets(arguments: argparse.Namespace) -> list[Target]:
-    folders = arguments.data_folder or [None] * len(arguments.manifest)
-    if len(folders) != len(arguments.manifest):
-        raise SERError(
-            f"--data_folder names {len(folders)} folders for {len(arguments.manifest)} "
-            "manifests; give one for each, in the same order."
-        )
-    return [
-        Target(*parse_manifest(name), folder)
-        for name, folder in zip(arguments.manifest, folders, strict=True)
-    ]

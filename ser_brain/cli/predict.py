@@ -29,6 +29,7 @@ from ser_brain.core.hub import model_folder
 from ser_brain.core.lock import beside, held
 from ser_brain.core.tables import Table, to_text
 from ser_brain.data.audio import CHANNELS, with_channel
+from ser_brain.data.labels import listed
 
 if TYPE_CHECKING:
     from ser_brain.inference.recognizer import EmotionRecognizer
@@ -140,7 +141,7 @@ def _written(
         lines.append(f"skipped: {len(skipped):,}, listed in {output.skipped_path}")
     if recognizer.va_range is not None:
         low, high = recognizer.va_range
-        lines.append(f"scale of valence and arousal: {low:g} to {high:g}")
+        lines.append(f"scale of {listed(recognizer.dimensions)}: {low:g} to {high:g}")
     lines.append(f"predictions: {arguments.out}")
     facts = {
         "out": str(arguments.out),

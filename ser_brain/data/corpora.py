@@ -124,16 +124,23 @@ def add_on_arguments(parser: argparse.ArgumentParser, required: bool) -> None:
 
 def targets(arguments: argparse.Namespace) -> list[Target]:
     """The corpora that a command line tests on."""
-    folders = arguments.data_folder or [None] * len(arguments.on)
-    if len(folders) != len(arguments.on):
+    where = dict(parse_pair("--where", pair) for pair in arguments.where)
+    return targets_of(arguments.on, arguments.data_folder, where, arguments.balanced)
+
+
+def targets_of(
+    manifests: Sequence[str], folders: Sequence[Path], *how: Mapping | bool
+) -> list[Target]:
+    """One for each manifest; ``how`` are ``where`` and ``balanced`` of :class:`Target`."""
+    folders = folders or [None] * len(manifests)
+    if len(folders) != len(manifests):
         raise SERError(
-            f"--data_folder names {len(folders)} folders for {len(arguments.on)} manifests; "
+            f"--data_folder names {len(folders)} folders for {len(manifests)} manifests; "
             "expected one for each, in the same order."
         )
-    where = dict(parse_pair("--where", pair) for pair in arguments.where)
     return [
-        Target(*parse_manifest(name), folder, where, arguments.balanced)
-        for name, folder in zip(arguments.on, folders, strict=True)
+        Target(*parse_manifest(name), folder, *how)
+        for name, folder in zip(manifests, folders, strict=True)
     ]
 
 

@@ -1,4 +1,4 @@
-"""From labelled rows to batches: signals, target tensors, loaders. Shapes: S samples."""
+"""From labelled rows to batches: signals, targets, loaders. Shapes: B clips, S samples."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from torch import Tensor
 
 from ser_brain.core.errors import SERError
 from ser_brain.data import audio
-from ser_brain.data.labels import NO_EMOTION
+from ser_brain.data.labels import DIMENSIONS, NO_EMOTION, VALENCE_AROUSAL
 
 # Another recording under the same name rarely has the same length. The same recording in
 # another format may differ by the padding of an encoder.
 SAME_LENGTH_S = 0.1
 PLACE = ("wav", "start", "stop", "duration")
-FACTS = (*PLACE, "emotion", "valence", "arousal")
+FACTS = (*PLACE, "emotion")
 TARGETS = ("emotion_index", "emotion_shares", "emotion_weight", "valence_arousal")
 # What only training needs, and rows of other origin may lack.
-TRAINING_FACTS = ("corpus", "votes", "weight")
+TRAINING_FACTS = ("corpus", "votes", "weight", *DIMENSIONS)
 
 
 def load_signal(
@@ -75,6 +75,36 @@ def load_signal(
     return signal_S if found_hz == rate_hz else audio.resampler(found_hz, rate_hz)(signal_S)
 
 
+def load_batch(rows: Sequence[Mapping], rate_hz: int) -> tuple[Tensor, Tensor]:
+    """Read utterances as one padded batch (B, S), and their lengths (B,) in samples."""
+    signals = [
+        load_signal(row["wav"], row["start"], row["stop"], rate_hz, row["duration"])
+        for row in rows
+    ]
+    lengths_B = torch.tensor([len(signal_S) for signal_S in signals])
+    return torch.nn.utils.rnn.pad_sequence(signals, batch_first=True), lengths_B
+
+
+def batches(lengths: Sequence[float], most: float) -> list[list[int]]:
+    """Put clips of these lengths into batches of similar lengths, shortest first.
+
+    A batch has at most this length with its padding; a longer clip is a batch by itself.
+    Returns places in ``lengths``, each once.
+
+    Examples
+    --------
+    >>> batches([3, 9, 4, 2], most=8)
+    [[3, 0], [2], [1]]
+    """
+    found: list[list[int]] = []
+    for place in sorted(range(len(lengths)), key=lambda place: lengths[place]):
+        if found and lengths[place] * (len(found[-1]) + 1) <= most:
+            found[-1].append(place)
+        else:
+            found.append([place])
+    return found
+
+
 def require_files(rows: Mapping[str, dict]) -> None:
     """Stop before a model runs if recordings are missing."""
     files = {str(audio.split_channel(row["wav"])[0]) for row in rows.values()}
@@ -92,12 +122,13 @@ def make_dataset(
     sample_rate_hz: int,
     features_of: Callable[[str], Tensor] | None = None,
     augmented: Callable[[Tensor, str], Tensor] | None = None,
+    dimensions: Sequence[str] = VALENCE_AROUSAL,
 ) -> DynamicItemDataset:
     """A SpeechBrain dataset of ``id``, ``signal`` and the targets.
 
     These are ``emotion_index``, ``emotion_shares`` (E,) (the shares of the raters' votes; of an
     utterance without votes 1 for its emotion; NaN without either), ``emotion_weight`` (how much
-    the utterance counts in a loss of the emotion) and ``valence_arousal`` (2,) (NaN where there
+    the utterance counts in a loss of the emotion) and ``valence_arousal`` (D,) (NaN where there
     is none).
 
     Parameters
@@ -114,6 +145,8 @@ def make_dataset(
         ``features`` instead of ``signal``, and no audio is read.
     augmented : callable, optional
         (signal, id) -> the signal that the items have in its place.
+    dimensions : sequence of str
+        What ``valence_arousal`` holds; it is named after the two that it holds by default.
     """
     index = {emotion: place for place, emotion in enumerate(emotions)}
 
@@ -129,11 +162,11 @@ def make_dataset(
     def features(utterance_id: str) -> Tensor:
         return features_of(utterance_id)
 
-    @sb.utils.data_pipeline.takes("emotion", "valence", "arousal")
+    @sb.utils.data_pipeline.takes("emotion", *dimensions)
     @sb.utils.data_pipeline.provides("emotion_index", "valence_arousal")
-    def targets(emotion: str | None, valence: float | None, arousal: float | None):
+    def targets(emotion: str | None, *ratings: float | None):
         yield index.get(emotion, NO_EMOTION)
-        point = (math.nan if value is None else value for value in (valence, arousal))
+        point = (math.nan if value is None else value for value in ratings)
         yield torch.tensor([*point], dtype=torch.float32)
 
     @sb.utils.data_pipeline.takes("emotion", "votes", "weight")

@@ -19,16 +19,19 @@ from ser_brain.data.labelling import (
     NEEDED,
     CorpusData,
     LabelChoice,
+    advise_source,
     label_corpus,
     require_every_emotion,
     require_known,
 )
-from ser_brain.data.manifest import read_manifest
+from ser_brain.data.labels import DIMENSIONS, VALENCE_AROUSAL, listed, stated
+from ser_brain.data.manifest import Manifest, read_manifest
 from ser_brain.data.splits import SplitSetting, absence, balanced_ids, split
 
 logger = get_logger(__name__)
 
-# What an experiment may learn -> the output of its Brain's `predict`.
+# What an experiment may learn -> the output of its Brain. The second task is the dimensions of
+# the setting `dimensions`; its name is that of the two that these are by default.
 TASKS = {"emotion": "log_probabilities", "valence_arousal": "valence_arousal"}
 # What it may learn -> the losses that `loss_weights` may name (ser_brain/models/losses.py).
 LOSSES = {
@@ -63,6 +66,8 @@ class Protocol:
         Tested on as many utterances of each class as the smallest class has.
     seed : int or None
         None only for strings that name no single seed.
+    dimensions : tuple of str
+        Of the task ``valence_arousal``.
     """
 
     corpora: tuple[str, ...]
@@ -73,11 +78,12 @@ class Protocol:
     prototypes: bool
     balanced: bool
     seed: int | None
+    dimensions: tuple[str, ...] = VALENCE_AROUSAL
 
     def __str__(self) -> str:
         names = {
             "emotion": f"{self.classes}-class",
-            "valence_arousal": f"valence-arousal{'(prototypes)' * self.prototypes}",
+            "valence_arousal": "-".join(self.dimensions) + "(prototypes)" * self.prototypes,
         }
         return "/".join(
             [
@@ -92,7 +98,10 @@ class Protocol:
 
     def as_dict(self) -> dict:
         """For a JSON file: ``protocol``, the line, and ``protocol_fields``, these fields."""
-        return {"protocol": str(self), "protocol_fields": dataclasses.asdict(self)}
+        fields = dataclasses.asdict(self)
+        del fields["dimensions"]
+        fields |= stated(self.dimensions)
+        return {"protocol": str(self), "protocol_fields": fields}
 
     @classmethod
     def of(cls, content: Mapping) -> Protocol:
@@ -118,10 +127,13 @@ class Protocol:
         """
         corpora, *parts = line.partition(" on ")[0].split("/")
         split, sources = [*parts, "", ""][:2]
-        task = next((p for p in parts if re.match(r"\d+-class|valence-arousal", p)), "")
+        kinds = rf"\d+-class|{'|'.join(DIMENSIONS)}"
+        task = next((p for p in parts if re.match(kinds, p)), "")
+        values = task.rpartition("+")[2].removesuffix("(prototypes)").split("-")
+        dimensions = tuple(name for name in DIMENSIONS if name in values)
         classes = re.match(r"(\d+)-class", task)
         seed = next(filter(None, (re.fullmatch(r"seed (\d+)", p) for p in parts)), None)
-        learned = {"emotion": classes, "valence_arousal": "valence-arousal" in task}
+        learned = {"emotion": classes, "valence_arousal": dimensions}
         return cls(
             tuple(corpora.split("+")),
             split,
@@ -131,6 +143,7 @@ class Protocol:
             "(prototypes)" in task,
             "balanced" in parts,
             int(seed[1]) if seed else None,
+            dimensions or VALENCE_AROUSAL,
         )
 
 
@@ -218,18 +231,37 @@ def load_experiment(
     data = assemble(labelled, config.split, classes, balanced)
     data.config = config
     data.protocol = protocol_of(data, config.split, tasks, config.labels, balanced)
-    learned = data.protocol.tasks
-    if not learned:
+    if not data.protocol.tasks:
+        words = {"emotion": "emotion", "valence_arousal": listed(config.labels.dimensions)}
         raise SERError(
             "No training utterance has a label for what the experiment learns: "
-            f"{' and '.join(tasks).replace('_', ' and ')}. Choose another experiment or corpus."
+            f"{' and '.join(words[task] for task in tasks)}. Choose another experiment or "
+            "corpus."
         )
-    if "valence_arousal" in tasks and "valence_arousal" not in learned:
-        logger.warning(
-            "No training utterance has valence and arousal, so only the emotion head learns. "
-            "--vad_source=prototypes gives each emotion its point on the circumplex."
-        )
+    if "valence_arousal" in tasks:
+        _require_ratings(data, [manifest for manifest, *_ in read])
     return data
+
+
+def _require_ratings(data: ExperimentData, manifests: Sequence[Manifest]) -> None:
+    """Warn if no training utterance is rated; stop if some of the dimensions never are."""
+    dimensions = data.config.labels.dimensions
+    unrated = [d for d in dimensions if all(row[d] is None for row in data.train.values())]
+    if not unrated:
+        return
+    nobody = f"No training utterance has {listed(unrated)}"
+    elsewhere = "".join(
+        advise_source(corpus.name, manifest.entries, unrated)
+        for corpus, manifest in zip(data.corpora, manifests, strict=True)
+        if corpus.setting.use == "train"
+    )
+    rated = [name for name in dimensions if name not in unrated]
+    if rated:
+        raise SERError(f"{nobody}. Give --dimensions=[{','.join(rated)}].{elsewhere}")
+    logger.warning(
+        f"{nobody}, so only the emotion head learns.{elsewhere} "
+        "--vad_source=prototypes gives each emotion its point on the circumplex."
+    )
 
 
 def require_tasks(brain: type) -> tuple[str, ...]:
@@ -333,19 +365,22 @@ def protocol_of(
     """The protocol of split data; of the tasks, those for which training has a label."""
     trained = [corpus for corpus in data.corpora if corpus.setting.use == "train"]
     sources = {row["label_source"] for corpus in trained for row in corpus.rows.values()}
-    label = {"emotion": "emotion", "valence_arousal": "valence"}
+    labels = {"emotion": ["emotion"], "valence_arousal": choice.dimensions}
     learned = tuple(
         task
         for task in TASKS
-        if task in tasks and any(row[label[task]] is not None for row in data.train.values())
+        if task in tasks
+        and any(row[key] is not None for row in data.train.values() for key in labels[task])
     )
+    rated = "valence_arousal" in learned
     return Protocol(
         corpora=tuple(corpus.name for corpus in trained),
         split=setting.describe(),
         label_sources=tuple(sorted(sources)),
         tasks=learned,
         classes=len(choice.emotions) if "emotion" in learned else 0,
-        prototypes="valence_arousal" in learned and choice.vad_source == "prototypes",
+        prototypes=rated and choice.vad_source == "prototypes",
         balanced=balanced,
         seed=setting.seed,
+        dimensions=tuple(choice.dimensions) if rated else VALENCE_AROUSAL,
     )

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from ser_brain.core.errors import SERError
 from ser_brain.data.labelling import LabelChoice
+from ser_brain.data.labels import VALENCE_AROUSAL
 from ser_brain.data.splits import SplitSetting
 
 # Settings that the runs of version 0.1.0 lack.
-DEFAULTS = {"balanced": False, "max_clip_s": math.inf}
+DEFAULTS = {"balanced": False, "max_clip_s": math.inf, "dimensions": VALENCE_AROUSAL}
 NEEDED = (
     *("experiment", "seed", "corpus", "corpora", "validation_metric"),
     *("emotions", "emotion_map", "va_range", "vad_source", "required_label"),
@@ -34,7 +35,8 @@ class ExperimentConfig:
     tasks : tuple of str
         Keys of :data:`ser_brain.data.experiment.TASKS`; empty where no Brain is known.
     labels : LabelChoice
-        ``emotions``, ``emotion_map``, ``va_range``, ``vad_source``, ``required_label``.
+        ``emotions``, ``emotion_map``, ``va_range``, ``vad_source``, ``required_label``,
+        ``dimensions``.
     split : SplitSetting
         ``split``, ``split_fractions``, ``folds``, ``fold``.
     balanced : bool
@@ -87,6 +89,7 @@ class ExperimentConfig:
                 va_range=hparams["va_range"],
                 vad_source=hparams["vad_source"],
                 required_label=hparams["required_label"],
+                dimensions=tuple(hparams["dimensions"]),
             ),
             split=SplitSetting(
                 protocol=hparams["split"],

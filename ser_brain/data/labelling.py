@@ -10,7 +10,12 @@ from pathlib import Path
 from ser_brain.core.errors import SERError, bad_value
 from ser_brain.data.corpora import CorpusSetting
 from ser_brain.data.labels import (
+    DIMENSIONS,
     EMOTIONS,
+    SOME_DIMENSIONS,
+    VALENCE_AROUSAL,
+    are_dimensions,
+    listed,
     map_emotion,
     merged_votes,
     prototype,
@@ -23,7 +28,6 @@ from ser_brain.data.manifest import Manifest
 VAD_SOURCES = ("corpus", "prototypes")
 REQUIRED_LABELS = ("emotion", "votes", "vad")
 UNIT_RANGE = (-1.0, 1.0)
-WITHOUT_VAD = "without valence and arousal"
 NEEDED = ("name", "sources", "default_source", "vad_scale")  # keys of a corpus card
 CARD_FACTS = (
     *("title", "version", "licence", "citation", "languages", "style", "notes"),
@@ -47,7 +51,9 @@ class LabelChoice:
         ``corpus`` (its ratings) or ``prototypes`` (each emotion's point on the circumplex).
     required_label : str
         ``emotion``: keep utterances of the classes; ``votes``: keep also those whose raters
-        are divided between classes; ``vad``: keep those with valence and arousal.
+        are divided between classes; ``vad``: keep those with any of the dimensions.
+    dimensions : sequence of str
+        Those that are learned, of :data:`ser_brain.data.labels.DIMENSIONS` and in its order.
     """
 
     emotions: Sequence[str]
@@ -55,6 +61,7 @@ class LabelChoice:
     va_range: tuple[float, float]
     vad_source: str
     required_label: str
+    dimensions: Sequence[str] = VALENCE_AROUSAL
 
     def __post_init__(self) -> None:
         if self.vad_source not in VAD_SOURCES:
@@ -64,6 +71,14 @@ class LabelChoice:
         twice = [e for e, count in Counter(self.emotions).items() if count > 1]
         if twice:
             raise SERError(f"emotions names {', '.join(twice)} more than once.")
+        if not are_dimensions(self.dimensions):
+            raise SERError(f"Bad dimensions {self.dimensions!r}; expected {SOME_DIMENSIONS}.")
+        pointless = [name for name in self.dimensions if name not in VALENCE_AROUSAL]
+        if self.vad_source == "prototypes" and pointless:
+            raise SERError(
+                f"vad_source: prototypes has no {listed(pointless)}, only valence and arousal. "
+                "Give vad_source: corpus, or other dimensions."
+            )
         if len(self.va_range) != 2 or not self.va_range[0] < self.va_range[1]:
             raise SERError(
                 f"Bad va_range {list(self.va_range)}; expected the lowest and highest value."
@@ -104,8 +119,8 @@ class CorpusData:
     rows : dict
         id -> manifest entry with ``emotion`` (one of the experiment's, or None), ``votes``
         (class -> number of raters, or None; without those for other emotions), ``agreement``
-        (share of all raters who chose the emotion, or None), ``valence`` and ``arousal`` (in
-        ``va_range`` units, or None) and ``label_source``.
+        (share of all raters who chose the emotion, or None), ``valence``, ``arousal`` and
+        ``dominance`` (in ``va_range`` units, or None) and ``label_source``.
     left_out : dict
         Reason -> number of excluded utterances.
     """
@@ -185,7 +200,7 @@ def _label(
     if label is None:
         return {}, f"without {source} label"
     emotion = map_emotion(label["emotion"], choice.emotion_map)
-    valence, arousal = _valence_arousal(emotion, label, card, choice)
+    ratings = _ratings(emotion, label, card, choice)
     votes, agreement = _votes(emotion, label, choice)
     row = {
         **entry,
@@ -193,15 +208,19 @@ def _label(
         "emotion": emotion if emotion in choice.emotions else None,
         "votes": votes,
         "agreement": agreement,
-        "valence": valence,
-        "arousal": arousal,
+        **ratings,
     }
     found = {"emotion": row["emotion"], "votes": row["emotion"] or votes, "vad": True}
     if not found[choice.required_label]:
         return row, "without agreement" if emotion is None else f"labelled {emotion}"
-    if choice.required_label == "vad" and None in (valence, arousal):
-        return row, WITHOUT_VAD
+    rated = any(ratings[name] is not None for name in choice.dimensions)
+    if choice.required_label == "vad" and not rated:
+        return row, _without(choice)
     return row, None
+
+
+def _without(choice: LabelChoice) -> str:
+    return f"without {listed(choice.dimensions)}"
 
 
 def _votes(
@@ -223,10 +242,10 @@ def _votes(
     return of_classes or None, votes.get(first[0], 0) / sum(votes.values())
 
 
-def _valence_arousal(
+def _ratings(
     emotion: str | None, label: dict, card: dict, choice: LabelChoice
-) -> tuple[float | None, float | None]:
-    """The utterance's point, in the experiment's units."""
+) -> dict[str, float | None]:
+    """The utterance's place on every dimension, in the experiment's units."""
     if choice.vad_source == "prototypes":
         point = prototype(emotion) if emotion is not None else None
         scale = UNIT_RANGE
@@ -234,15 +253,26 @@ def _valence_arousal(
         point = label.get("vad")
         scale = card["vad_scale"]
     if point is None:
-        return None, None
+        return dict.fromkeys(DIMENSIONS)
     if scale is None:
         raise SERError("valence and arousal have no scale in the corpus card.")
-    return tuple(
-        None
+    return {
+        name: None
         if point.get(name) is None
         else rescale(require_in_scale(point[name], scale, name), scale, choice.va_range)
-        for name in ("valence", "arousal")
-    )
+        for name in DIMENSIONS
+    }
+
+
+def advise_source(corpus: str, entries: Mapping[str, dict], dimensions: Sequence[str]) -> str:
+    """Name the label source of a corpus that has ratings on the dimensions; if any."""
+    for entry in entries.values():
+        for source, label in entry["labels"].items():
+            vad = (label or {}).get("vad") or {}
+            if any(vad.get(name) is not None for name in dimensions):
+                line = f"label_source: {source} in the line of {corpus} in `corpora`"
+                return f" Its raters' labels have them: give {line}."
+    return ""
 
 
 def _nothing_left(
@@ -260,8 +290,8 @@ def _nothing_left(
         )
         why = f"none matches {dict(setting.where)}: {there}"
     advice = ""
-    if set(left_out) == {WITHOUT_VAD} and choice.vad_source == "corpus":
-        advice = (
+    if set(left_out) == {_without(choice)} and choice.vad_source == "corpus":
+        advice = advise_source(name, entries, choice.dimensions) or (
             " Use hparams/classification.yaml instead, or --vad_source=prototypes, which gives "
             "each emotion its point on the circumplex."
         )

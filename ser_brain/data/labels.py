@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from ser_brain.core.errors import SERError, bad_value
 
@@ -56,9 +56,36 @@ LABEL_SOURCES = (
     "self",  # the speaker's own report
 )
 DIMENSIONS = ("valence", "arousal", "dominance")
+# The plane of the circumplex; also what the setting ``dimensions`` is where nobody gives it.
+VALENCE_AROUSAL = DIMENSIONS[:2]
+SOME_DIMENSIONS = f"some of {', '.join(DIMENSIONS)}, in this order"  # of are_dimensions
 
 # A class of a corpus's own (``own_emotions`` of its card). It becomes a column ``p_<class>``.
 OWN_EMOTION = re.compile(r"\w[\w-]*")
+
+
+def are_dimensions(value: object) -> bool:
+    """Whether a value lists at least one of :data:`DIMENSIONS`, in their order."""
+    if not isinstance(value, list | tuple):
+        return False
+    return bool(value) and [*value] == [name for name in DIMENSIONS if name in value]
+
+
+def stated(dimensions: Sequence[str]) -> dict[str, list[str]]:
+    """The entry ``dimensions`` of a JSON file; none for valence and arousal, as ever."""
+    named = list(dimensions)
+    return {} if named == list(VALENCE_AROUSAL) else {"dimensions": named}
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as words of a sentence.
+
+    Examples
+    --------
+    >>> listed(["valence", "arousal", "dominance"])
+    'valence, arousal and dominance'
+    """
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
 def require_own_emotions(names: Iterable[str], where: str) -> tuple[str, ...]:

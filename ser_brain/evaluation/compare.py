@@ -17,6 +17,7 @@ import numpy as np
 
 from ser_brain.core.errors import SERError, bad_value
 from ser_brain.core.files import read_json
+from ser_brain.data.labels import DIMENSIONS, listed
 from ser_brain.evaluation.evaluate import RESAMPLES, clusters_of_rows
 from ser_brain.evaluation.metrics import (
     VALUE_METRICS,
@@ -26,7 +27,7 @@ from ser_brain.evaluation.metrics import (
     number,
     value_statistics,
 )
-from ser_brain.evaluation.predictions import VALENCE_AROUSAL, Predictions
+from ser_brain.evaluation.predictions import Predictions
 from ser_brain.evaluation.runs import Run, label_runs
 from ser_brain.evaluation.significance import (
     LEVEL,
@@ -41,7 +42,7 @@ SEEN = "train"  # role of a test set with utterances that a model was trained on
 SAME_RATING = 1e-6  # ratings are written with a few decimals; closer ones are equal
 
 # The one metric of a task that is tested; the others are exploratory.
-PRIMARY = {"emotion": "uar", "valence": "ccc", "arousal": "ccc"}
+PRIMARY = {"emotion": "uar", **dict.fromkeys(DIMENSIONS, "ccc")}
 
 LOST, WON = "right to wrong", "wrong to right"
 STILL_WRONG, UNLABELLED = "wrong to another wrong", "changed, no label"
@@ -74,7 +75,7 @@ def compare_runs(
     if not any(result["tasks"] for result in found.values()):
         raise SERError(
             f"{one.folder} and {other.folder} have nothing to compare. Both must predict "
-            "classes, or both valence and arousal, and the test set must have the labels."
+            "classes, or both a dimension like valence, and the test set must have the labels."
         )
     correct_primaries(list(found.values()))
     labels = label_runs([one, other])
@@ -168,9 +169,14 @@ class PairedPredictions:
         return self.one.predicted_N is not None and self.other.predicted_N is not None
 
     @property
-    def values(self) -> bool:
-        """Whether both predict valence and arousal."""
-        return self.one.predicted_va_N2 is not None and self.other.predicted_va_N2 is not None
+    def dimensions(self) -> list[str]:
+        """What both predict of valence, arousal and dominance."""
+        sides = self.one, self.other
+        return [
+            name
+            for name in DIMENSIONS
+            if all(side.predicted(name) is not None for side in sides)
+        ]
 
 
 def pair_predictions(
@@ -204,11 +210,11 @@ def pair_predictions(
         emotions = [np.array([row["emotion"] for row in side.rows], object) for side in sides]
         differ_N = emotions[0] != emotions[1]
         _require_same(both, "emotions", "emotion", emotions, differ_N, names)
-    if both.values:
-        ratings = [side.ratings_N2 for side in sides]
-        same_N2 = np.isclose(*ratings, rtol=0, atol=SAME_RATING, equal_nan=True)
-        differ_N = ~same_N2.all(axis=1)
-        _require_same(both, "va_range", "valence and arousal", ratings, differ_N, names)
+    if shared := both.dimensions:
+        ratings = [np.stack([s.rated(name) for name in shared], axis=1) for s in sides]
+        same_NV = np.isclose(*ratings, rtol=0, atol=SAME_RATING, equal_nan=True)
+        differ_N = ~same_NV.all(axis=1)
+        _require_same(both, "va_range", listed(shared), ratings, differ_N, names)
     return both
 
 
@@ -246,7 +252,7 @@ def compare_predictions(pair: PairedPredictions, resamples: int) -> dict:
 
     Keys of the result: ``both`` (utterances), ``predictions`` (of either model on them: more
     where seeds are pooled), ``only_a`` and ``only_b`` (predictions); ``tasks``: emotion,
-    valence and arousal where both models predict it and there are labels, each with ``n``
+    valence ... where both models predict it and there are labels, each with ``n``
     (utterances), ``drawn`` (what is resampled), its ``primary`` metric and ``metrics``: name ->
     ``a``, ``b``, ``difference`` (value, low, high; B - A) and ``p``; ``answers``: see
     :func:`changed_answers`, None without classes.
@@ -263,11 +269,11 @@ def compare_predictions(pair: PairedPredictions, resamples: int) -> dict:
         sides = [class_statistics(true_N, *answer) for answer in answers]
         table = class_metrics(len(one.emotions))
         tasks["emotion"] = _compare_task(one, labelled_N, table, sides, resamples, rng)
-    for axis, name in enumerate(VALENCE_AROUSAL):
-        rated_N = np.isfinite(one.ratings_N2[:, axis])
-        if pair.values and rated_N.any():
-            true_N = one.ratings_N2[rated_N, axis]
-            predicted = [side.predicted_va_N2[rated_N, axis] for side in (one, other)]
+    for name in pair.dimensions:
+        rated_N = np.isfinite(one.rated(name))
+        if rated_N.any():
+            true_N = one.rated(name)[rated_N]
+            predicted = [side.predicted(name)[rated_N] for side in (one, other)]
             # One call for both models: the statistics are centred on the mean of both models'
             # predictions, so that the sums of a speaker can be swapped between the models.
             sides = np.split(value_statistics(np.tile(true_N, 2), np.concatenate(predicted)), 2)

@@ -22,11 +22,12 @@ from ser_brain.evaluation.compare import (
     run_facts,
 )
 from ser_brain.evaluation.evaluate import RESAMPLES, score
+from ser_brain.evaluation.metrics import of_dimensions
 from ser_brain.evaluation.predictions import Predictions
 from ser_brain.evaluation.runs import Run, label_runs
 from ser_brain.evaluation.significance import LEVEL
 
-SHOWN = ("wa", "uar", "macro_f1", "valence ccc", "arousal ccc")
+SHOWN = ("wa", "uar", "macro_f1", *of_dimensions("ccc"))
 TESTED = {full_name(task, metric): (task, metric) for task, metric in PRIMARY.items()}
 DECIMALS = 3  # values that look the same in a table are equally good
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ser_brain.data.labels import stated
 from ser_brain.data.splits import absence
 from ser_brain.evaluation.metrics import (
     SCORE_METRICS,
@@ -26,7 +27,7 @@ from ser_brain.evaluation.metrics import (
     per_class,
     value_statistics,
 )
-from ser_brain.evaluation.predictions import VALENCE_AROUSAL, Predictions
+from ser_brain.evaluation.predictions import Predictions
 from ser_brain.evaluation.runs import Run
 from ser_brain.evaluation.significance import LEVEL, Clusters, clusters_of, interval, resample
 
@@ -97,6 +98,7 @@ def evaluate(predictions: Predictions, seed: int, resamples: int = RESAMPLES) ->
     return {
         **{key: card.get(key) for key in CARD_KEYS},
         "va_range": list(card["va_range"]),
+        **stated(predictions.dimensions),
         "synthetic": bool(card.get("synthetic", False)),
         "kind": kind,
         "counts": _counts(predictions),
@@ -115,7 +117,10 @@ def _counts(predictions: Predictions) -> dict:
     durations = [row["duration"] for row in rows if row.get("duration") is not None]
     emotions = _tally(row["emotion"] for row in rows if row["emotion"] is not None)
     inside = {name: count for name, count in emotions.items() if name in predictions.emotions}
-    rated = {name: sum(row.get(name) is not None for row in rows) for name in VALENCE_AROUSAL}
+    rated = {
+        f"with_{name}": sum(row.get(name) is not None for row in rows)
+        for name in predictions.dimensions
+    }
     return {
         "predictions": len(predictions.rows),
         "utterances": len(rows),
@@ -126,8 +131,7 @@ def _counts(predictions: Predictions) -> dict:
         "with_emotion": sum(inside.values()),
         "without_emotion": len(rows) - sum(emotions.values()),
         "outside_classes": {e: count for e, count in emotions.items() if e not in inside},
-        "with_valence": rated["valence"],
-        "with_arousal": rated["arousal"],
+        **rated,
         "languages": _tally(row.get("language") for row in rows),
         "label_sources": _tally(row.get("label_source") for row in rows),
     }
@@ -181,10 +185,10 @@ def score(predictions: Predictions, resamples: int, rng: np.random.Generator) ->
     scored, predictions = Scored(), predictions.by_id()
     if predictions.log_probs_NC is not None:
         scored.classification = _classification(predictions, resamples, rng, scored)
-    if predictions.predicted_va_N2 is not None:
+    if predictions.predicted_values_NV is not None:
         scored.regression = {
-            name: _dimension(predictions, axis, resamples, rng, scored)
-            for axis, name in enumerate(VALENCE_AROUSAL)
+            name: _dimension(predictions, name, resamples, rng, scored)
+            for name in predictions.dimensions
         }
     return scored
 
@@ -227,19 +231,19 @@ def _classification(
 
 def _dimension(
     predictions: Predictions,
-    axis: int,
+    dimension: str,
     resamples: int,
     rng: np.random.Generator,
     scored: Scored,
 ) -> dict:
-    rated_N = np.isfinite(predictions.ratings_N2[:, axis])
-    true_N, predicted_N = predictions.ratings_N2, predictions.predicted_va_N2
-    true_N, predicted_N = true_N[rated_N, axis], predicted_N[rated_N, axis]
+    true_N, predicted_N = predictions.rated(dimension), predictions.predicted(dimension)
+    rated_N = np.isfinite(true_N)
+    true_N, predicted_N = true_N[rated_N], predicted_N[rated_N]
     clusters = clusters_of_rows(predictions, rated_N)
     statistics_NK = value_statistics(true_N, predicted_N)
     sums = statistics_NK.sum(0), resample(statistics_NK, clusters, resamples, rng)
     metrics, draws = _measure(VALUE_METRICS, *sums, (true_N, predicted_N), clusters)
-    scored.draws |= {f"{VALENCE_AROUSAL[axis]} {name}": each for name, each in draws.items()}
+    scored.draws |= {f"{dimension} {name}": each for name, each in draws.items()}
     low, high = predictions.card["va_range"]
     scaled = {}
     for name, metric in VALUE_METRICS.items():

@@ -16,6 +16,7 @@ from functools import partial
 
 import numpy as np
 
+from ser_brain.data.labels import DIMENSIONS
 from ser_brain.evaluation.calibration import ece
 
 # A variance this small relative to the mean square is rounding: the values are constant.
@@ -234,6 +235,11 @@ VALUE_METRICS: Mapping[str, Metric] = {
     "mean_error": Metric("Mean error", mean_error, "zero", unit_power=1),
     "error_std": Metric("Std. of error", error_std, "lower", unit_power=1),
 }
+
+
+def of_dimensions(*metrics: str) -> tuple[str, ...]:
+    """Names of metrics of every dimension there is: ``valence ccc``, ``arousal ccc`` ..."""
+    return tuple(f"{dimension} {metric}" for metric in metrics for dimension in DIMENSIONS)
 
 
 ALL_METRICS = {**LABEL_METRICS, **SCORE_METRICS, **VALUE_METRICS}

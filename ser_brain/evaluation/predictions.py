@@ -4,7 +4,7 @@
 embeddings in the same order, ``<test set>.card.json`` the facts about model and test set. The
 card is written last: without it, a test set counts as unfinished.
 
-Axes: N utterances, C classes, 2 = valence and arousal, D embedding dimensions.
+Axes: N utterances, C classes, V dimensions (valence, arousal, dominance), D of an embedding.
 """
 
 from __future__ import annotations
@@ -31,19 +31,18 @@ from ser_brain.core.files import (
     sha256_of,
     write_json,
 )
+from ser_brain.data.labels import SOME_DIMENSIONS, VALENCE_AROUSAL, are_dimensions
 
 SHA256 = "sha256"  # key of a card: file -> checksum of its bytes as written
 MOST_BYTES = 2**18  # of one utterance in an archive; more is a decompression bomb
-VALENCE_AROUSAL = ("valence", "arousal")
-PREDICTED_VALUES = ("predicted_valence", "predicted_arousal")
 
 # Arrays with a row per utterance, except the embeddings.
 ROW_FIELDS = (
     "true_N",
     "predicted_N",
     "log_probs_NC",
-    "true_va_N2",
-    "predicted_va_N2",
+    "true_values_NV",
+    "predicted_values_NV",
     "temperature_N",
 )
 
@@ -54,7 +53,7 @@ class Predictions:
 
     Predicted classes are None for a regression model, predicted values for a classification
     model. Where two classes tie, the row's ``predicted_emotion`` decides, or else the class
-    order. Values are in the units of the card's ``va_range``.
+    order. Values are in the order of ``dimensions`` and the units of the card's ``va_range``.
     """
 
     card: dict  # test_set, role, emotions (class order), va_range, protocol, experiment, ...
@@ -63,8 +62,8 @@ class Predictions:
     true_N: np.ndarray  # class index, -1 where there is no emotion or one outside the classes
     predicted_N: np.ndarray | None
     log_probs_NC: np.ndarray | None  # natural logarithms
-    true_va_N2: np.ndarray | None  # NaN where missing; None where all are
-    predicted_va_N2: np.ndarray | None
+    true_values_NV: np.ndarray | None  # NaN where missing; None where all are
+    predicted_values_NV: np.ndarray | None
     embeddings_ND: np.ndarray | None  # float32
     temperature_N: np.ndarray | None = None  # divides the log-probabilities; None: not fitted
 
@@ -84,10 +83,21 @@ class Predictions:
         return {row.get("speaker") for row in self.rows} - {None}
 
     @property
-    def ratings_N2(self) -> np.ndarray:
-        """True valence and arousal, NaN where missing."""
-        unrated = self.true_va_N2 is None
-        return np.full((len(self.ids), 2), np.nan) if unrated else self.true_va_N2
+    def dimensions(self) -> tuple[str, ...]:
+        """What the values are; valence and arousal where the card does not say."""
+        return tuple(self.card.get("dimensions", VALENCE_AROUSAL))
+
+    def rated(self, dimension: str) -> np.ndarray:
+        """True values (N,) of a dimension, NaN where missing."""
+        if self.true_values_NV is None or dimension not in self.dimensions:
+            return np.full(len(self.ids), np.nan)
+        return self.true_values_NV[:, self.dimensions.index(dimension)]
+
+    def predicted(self, dimension: str) -> np.ndarray | None:
+        """Predicted values (N,) of a dimension; None if the model does not predict it."""
+        if self.predicted_values_NV is None or dimension not in self.dimensions:
+            return None
+        return self.predicted_values_NV[:, self.dimensions.index(dimension)]
 
     @property
     def calibrated_NC(self) -> np.ndarray | None:
@@ -136,7 +146,7 @@ def read_predictions(
     _check_card(card, path)
     lines = io.StringIO(require_text(path, "predictions"))
     rows = [parse_json_line(line, path, number) for number, line in enumerate(lines, start=1)]
-    columns = _columns_of(rows, card["emotions"], path, scores)
+    columns = _columns_of(rows, card, path, scores)
     _require_as_written(path, card)  # after the rows, whose errors are more specific
     embeddings_path = path.with_name(f"{path.name.removesuffix('.jsonl')}.npz")
     embeddings_ND = None
@@ -182,7 +192,7 @@ def write_predictions(
     path = Path(folder) / f"{test_set}.jsonl"
     card = {**card, "test_set": test_set}
     _check_card(card, path)
-    ids = _columns_of(rows, card["emotions"], path, scores)["ids"]
+    ids = _columns_of(rows, card, path, scores)["ids"]
     if embeddings_ND is not None:
         embeddings_ND = np.asarray(embeddings_ND, dtype=np.float32)
         _check_embeddings(embeddings_ND, len(rows), path)
@@ -223,6 +233,7 @@ CARD = {
         "a list of names without repeats",
     ),
     "va_range": schema.Bound(_is_scale, "[low, high]"),
+    "dimensions": schema.Bound(are_dimensions, SOME_DIMENSIONS),
     "protocol": schema.TEXT,
     "experiment": schema.TEXT,
     "seed": schema.Bound(lambda value: type(value) is int and value >= 0, "a whole number"),
@@ -235,7 +246,7 @@ CARD = {
 
 def _check_card(card: Mapping, path: Path) -> None:
     where = f"prediction card of {path}"
-    schema.check(card, CARD, where, optional=("temperature", SHA256), others=True)
+    schema.check(card, CARD, where, optional=("dimensions", "temperature", SHA256), others=True)
     if card["test_set"] != path.name.removesuffix(".jsonl"):
         found = card["test_set"]
         raise SERError(f"Bad {where}: it is of test set {found!r}. Rename the file back.")
@@ -301,27 +312,29 @@ TEXTS = (
 
 
 def _columns_of(
-    rows: Sequence[Mapping], emotions: Sequence[str], path: Path, scores: bool
+    rows: Sequence[Mapping], card: Mapping, path: Path, scores: bool
 ) -> dict[str, object]:
     """Check rows and turn them into arrays, named as in :class:`Predictions`."""
     if not rows:
         raise SERError(f"No predictions in {path}: the file has no line.")
     _check_facts(rows, path)
+    emotions, dimensions = card["emotions"], card.get("dimensions", VALENCE_AROUSAL)
     index = {emotion: i for i, emotion in enumerate(emotions)}
     log_probs_NC, predicted_N = _scores(rows, list(emotions), path)
-    predicted_va_N2 = _values(rows, PREDICTED_VALUES, path)
-    if predicted_va_N2 is not None:
-        known_N = ~np.isnan(predicted_va_N2).any(axis=1)
-        _require(known_N, path, lambda _: "lacks predicted_valence or predicted_arousal")
-    if scores and log_probs_NC is None and predicted_va_N2 is None:
-        raise _bad_line(path, 1, "has neither log_probabilities nor predicted_valence")
+    keys = [f"predicted_{name}" for name in dimensions]
+    predicted_values_NV = _values(rows, keys, path)
+    if predicted_values_NV is not None:
+        known_N = ~np.isnan(predicted_values_NV).any(axis=1)
+        _require(known_N, path, lambda _: f"lacks {' or '.join(keys)}")
+    if scores and log_probs_NC is None and predicted_values_NV is None:
+        raise _bad_line(path, 1, f"has neither log_probabilities nor {keys[0]}")
     return {
         "ids": [row["id"] for row in rows],
         "true_N": np.array([index.get(row["emotion"], -1) for row in rows], dtype=np.int64),
         "predicted_N": predicted_N,
         "log_probs_NC": log_probs_NC,
-        "true_va_N2": _values(rows, VALENCE_AROUSAL, path),
-        "predicted_va_N2": predicted_va_N2,
+        "true_values_NV": _values(rows, dimensions, path),
+        "predicted_values_NV": predicted_values_NV,
     }
 
 
@@ -403,16 +416,16 @@ def _scores(
 
 
 def _values(rows: Sequence[Mapping], keys: Sequence[str], path: Path) -> np.ndarray | None:
-    """Two numbers of each row, NaN where one is missing; None where all are missing."""
+    """A number of each row and key, NaN where it is missing; None where all are missing."""
     values = [[row.get(key) for key in keys] for row in rows]
-    missing_N2 = np.array([[value is None for value in pair] for pair in values])
-    if missing_N2.all():
+    missing_NV = np.array([[value is None for value in each] for each in values])
+    if missing_NV.all():
         return None
-    filled = [[np.nan if value is None else value for value in pair] for pair in values]
-    numbers_N2 = _as_floats(filled, " or ".join(keys), path)
-    good_N = (missing_N2 | np.isfinite(numbers_N2)).all(axis=1)
+    filled = [[np.nan if value is None else value for value in each] for each in values]
+    numbers_NV = _as_floats(filled, " or ".join(keys), path)
+    good_N = (missing_NV | np.isfinite(numbers_NV)).all(axis=1)
     _require(good_N, path, lambda _: f"has {' or '.join(keys)} that is NaN or infinite")
-    return numbers_N2
+    return numbers_NV
 
 
 def _as_floats(values: list[list], what: str, path: Path) -> np.ndarray:

@@ -185,11 +185,12 @@ def pool(parts: Mapping[str, Predictions]) -> Predictions:
     if not others:
         return first
     for name, other in parts.items():
-        for key in ("emotions", "va_range", "experiment"):
-            if other.card[key] != first.card[key]:
+        for key in ("emotions", "va_range", "dimensions", "experiment"):
+            ours, theirs = first.card.get(key), other.card.get(key)
+            if ours != theirs:
                 raise SERError(
                     f"The predictions on {first.card['test_set']} cannot be pooled: {key} of "
-                    f"{name} is {other.card[key]!r}, of the first part {first.card[key]!r}."
+                    f"{name} is {theirs!r}, of the first part {ours!r}."
                 )
     repeated = len({i for p in all_parts for i in p.ids}) < sum(len(p.ids) for p in all_parts)
     ids = [f"{i} ({name})" if repeated else i for name, part in parts.items() for i in part.ids]
@@ -224,8 +225,8 @@ def _joined(parts: Sequence[Predictions], name: str) -> np.ndarray | None:
     columns = [getattr(part, name) for part in parts]
     if all(column is None for column in columns):
         return None
-    if name == "true_va_N2":  # Some folds may have no ratings.
-        columns = [part.ratings_N2 for part in parts]
+    if name == "true_values_NV":  # Some folds may have no ratings.
+        columns = [np.stack([p.rated(d) for d in p.dimensions], axis=1) for p in parts]
     if any(column is None for column in columns):
         raise SERError(f"Some parts have {name}, others do not. Run them again.")
     return np.concatenate(columns)

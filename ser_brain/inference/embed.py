@@ -21,14 +21,9 @@ from ser_brain.core.errors import SERError, one_line
 from ser_brain.core.files import read_json, write_json
 from ser_brain.core.log import get_logger, told
 from ser_brain.data.corpora import CorpusSetting, Target
-from ser_brain.data.dataset import (
-    evaluation_loader,
-    make_dataset,
-    require_files,
-    require_lengths,
-)
+from ser_brain.data.dataset import batches, load_batch, require_files, require_lengths
 from ser_brain.data.labelling import NEEDED, UNIT_RANGE, CorpusData, LabelChoice, label_corpus
-from ser_brain.data.labels import EMOTIONS, vocabulary_of
+from ser_brain.data.labels import vocabulary_of
 from ser_brain.data.manifest import read_manifest
 from ser_brain.evaluation.predictions import write_predictions
 from ser_brain.evaluation.runs import FOLDS, parts_of
@@ -36,13 +31,12 @@ from ser_brain.models.encoders import build_encoder, load_encoder
 from ser_brain.models.encoders.base import Encoder
 from ser_brain.models.encoders.lora import merge_lora
 from ser_brain.models.model import EmotionModel, score_exactly
-from ser_brain.training.loaders import inputs_and_lengths
 from ser_brain.training.predict_corpus import load_run, prediction_rows
 from ser_brain.training.run import RunRecord
 
 logger = get_logger(__name__)
 UNTRAINED_SEED = 1
-BATCH_SIZE = 8  # affects speed only: an embedding does not depend on its batch
+BATCH_S = 40.0  # of padded audio; affects speed only
 
 
 @dataclass(frozen=True)
@@ -192,7 +186,7 @@ def _embed_corpus(
             "synthetic": bool(data.card.get("synthetic")),
         }
         outputs = [{"id": i} for i in data.rows if i in ids]
-        rows = prediction_rows(outputs, data.rows, card["emotions"])
+        rows = prediction_rows(outputs, data.rows, card)
         embeddings_ND = np.stack([found[output["id"]] for output in outputs])
         write_predictions(folder / "predictions", name, rows, embeddings_ND, card, scores=False)
         written[name] = len(rows)
@@ -203,15 +197,12 @@ def embeddings_of(
     model: EmotionModel, rows: Mapping[str, dict], device: str, title: str
 ) -> dict[str, np.ndarray]:
     """The embedding (D,) of each utterance, by id; ``title`` is that of the progress bar."""
-    by_length = sorted(rows, key=lambda i: rows[i]["duration"])  # batches with little padding
-    dataset = make_dataset(
-        {i: rows[i] for i in by_length}, EMOTIONS, model.encoder.sample_rate_hz
-    )
-    loader = evaluation_loader(dataset, BATCH_SIZE, rank=0, ranks=1)
-    found: dict[str, np.ndarray] = {}
-    batches = told(loader, title, "batches", len(loader))
-    for batch in tqdm(batches, one_line(title), len(loader), unit="batch", disable=None):
-        waveforms_BS, lengths_B = inputs_and_lengths(batch.to(device))
-        embedding_BD = score_exactly(model, waveforms_BS, lengths_B)["embedding"]
-        found.update(zip(batch.id, embedding_BD.cpu().numpy(), strict=True))
+    ids, found = list(rows), {}
+    places = batches([row["duration"] for row in rows.values()], BATCH_S)
+    told_of = told(places, title, "batches", len(places))
+    for batch in tqdm(told_of, one_line(title), len(places), unit="batch", disable=None):
+        chosen = [ids[n] for n in batch]
+        padded = load_batch([rows[i] for i in chosen], model.encoder.sample_rate_hz)
+        scores = score_exactly(model, *(each.to(device) for each in padded))
+        found.update(zip(chosen, scores["embedding"].cpu().numpy(), strict=True))
     return found

@@ -6,11 +6,13 @@ This package reads only the block ``ser_brain``. The keys beside it are for plai
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
 from ser_brain.core.errors import SERError
 from ser_brain.core.schema import ANY, Bound, check, list_of, nullable, number, one_of, text
 from ser_brain.data.audio import RESAMPLER
+from ser_brain.data.labels import SOME_DIMENSIONS, VALENCE_AROUSAL, are_dimensions, stated
 from ser_brain.inference.architecture import check_encoder
 from ser_brain.models.encoders import Encoder
 from ser_brain.models.pooling import POOLINGS
@@ -24,6 +26,7 @@ BOUNDS = {
     "encoder": ANY,  # check_encoder knows its bounds
     "emotions": list_of(text(64), 0, 64),
     "va_range": nullable(list_of(number(-1e6, 1e6), 2, 2)),
+    "dimensions": Bound(are_dimensions, SOME_DIMENSIONS),
     "pooling": one_of(*POOLINGS),
     "sample_rate_hz": one_of(Encoder.sample_rate_hz),
     "resampler": one_of(RESAMPLER),
@@ -47,12 +50,14 @@ class ModelConfig:
     emotions : list of str
         Classes, in the order of the outputs; empty if there is no emotion head.
     va_range : list of float or None
-        Scale of valence and arousal; None if there is no such head.
+        Scale of the dimensions; None if there is no such head.
     card : dict
         ``protocol``, ``temperature``, ``training_data``, ``versions`` ... Nothing is computed
         from it.
     pooling : str
         See :class:`ser_brain.models.pooling.Pooling`.
+    dimensions : sequence of str
+        What that head predicts, in the order of its outputs.
     """
 
     name: str
@@ -64,13 +69,15 @@ class ModelConfig:
     sample_rate_hz: int = Encoder.sample_rate_hz
     resampler: str = RESAMPLER
     format: int = field(default=FORMAT)
+    dimensions: Sequence[str] = VALENCE_AROUSAL
 
     def as_block(self) -> dict:
         """The block ``ser_brain`` of ``config.json``."""
         block = asdict(self)
         if self.pooling == "mean":  # the only one that earlier versions know
             del block["pooling"]
-        return block
+        del block["dimensions"]
+        return block | stated(self.dimensions)
 
 
 def parse_config(content: dict) -> ModelConfig:
@@ -87,7 +94,7 @@ def parse_config(content: dict) -> ModelConfig:
             "A base encoder has to be trained first."
         )
     block = content[BLOCK]
-    check(block, BOUNDS, "model's configuration", optional=["pooling"])
+    check(block, BOUNDS, "model's configuration", optional=["pooling", "dimensions"])
     check_encoder(block["encoder"])
     _check_card(block["card"])
     emotions, va_range = block["emotions"], block["va_range"]

@@ -95,8 +95,8 @@ def load_model(folder: str | Path) -> tuple[ModelConfig, EmotionModel]:
     config = read_config(folder)
     encoder = build_empty(config.encoder)
     with torch.device("meta"):
-        scale, pooling = config.va_range, config.pooling
-        model = EmotionModel(encoder, config.emotions, scale, pooling).eval()
+        outputs = (config.emotions, config.va_range, config.pooling, config.dimensions)
+        model = EmotionModel(encoder, *outputs).eval()
     stored = {name: stored_name(name, config) for name in model.state_dict()}
     shapes = {stored[name]: tuple(t.shape) for name, t in model.state_dict().items()}
     path = inside(folder, WEIGHTS)

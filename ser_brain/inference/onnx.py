@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from ser_brain.core.errors import SERError
 from ser_brain.core.log import get_logger
+from ser_brain.data.labels import stated
 from ser_brain.inference.model_config import ModelConfig
 from ser_brain.models.model import EmotionModel, score_exactly
 
@@ -79,6 +80,7 @@ def write_onnx(path: Path, model: EmotionModel, config: ModelConfig) -> float:
                 "name": config.name,
                 "emotions": config.emotions,
                 "va_range": config.va_range,
+                **stated(config.dimensions),
                 "sample_rate_hz": config.sample_rate_hz,
                 "min_samples": model.encoder.min_samples,
                 "max_samples": model.encoder.max_samples,

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from ser_brain.core.log import Progress, get_logger
 from ser_brain.data.audio import RESAMPLER, split_channel
+from ser_brain.data.dataset import batches
 from ser_brain.inference.recognizer import EmotionRecognizer, Scores
 from ser_brain.inference.segments import Segment, Segmentation, Skipped, segments
 
@@ -78,12 +79,11 @@ def columns(recognizer: EmotionRecognizer) -> list[str]:
     """The keys of a row, in order."""
     emotions = recognizer.emotions
     of_classes = ["emotion", *(f"p_{emotion}" for emotion in emotions)] if emotions else []
-    of_scale = [] if recognizer.va_range is None else ["valence", "arousal"]
-    return ["file", "start", "stop", *of_classes, *of_scale, "warnings"]
+    return ["file", "start", "stop", *of_classes, *recognizer.dimensions, "warnings"]
 
 
 def _row(segment: Segment, scores: Scores, recognizer: EmotionRecognizer) -> dict:
-    named = scores.named(recognizer.emotions, recognizer.va_range)
+    named = scores.named(recognizer.emotions, recognizer.va_range, recognizer.dimensions)
     probabilities = named["probabilities"] or {}
     values = {
         "file": segment.file,
@@ -187,23 +187,3 @@ def _on_each_core(
         return [scoring[place].result()[0] for place in range(len(waveforms))]
     finally:
         cores.shutdown(cancel_futures=True)  # after Ctrl-C or an error, score no more
-
-
-def batches(lengths: Sequence[int], most: int) -> list[list[int]]:
-    """Put clips of these lengths into batches of similar lengths, longest first.
-
-    A batch has at most so many samples with its padding; a longer clip is a batch by itself.
-    Returns places in ``lengths``, each once.
-
-    Examples
-    --------
-    >>> batches([3, 9, 4, 2], most=8)
-    [[1], [2, 0], [3]]
-    """
-    found: list[list[int]] = []
-    for place in sorted(range(len(lengths)), key=lambda place: -lengths[place]):
-        if found and lengths[found[-1][0]] * (len(found[-1]) + 1) <= most:
-            found[-1].append(place)
-        else:
-            found.append([place])
-    return found

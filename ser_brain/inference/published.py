@@ -142,7 +142,8 @@ def load_published(
     card = {"layout": layout, "training_data": {}, "published": True}
     described = {"family": "published", "layout": layout}
     if model.order:
-        return ModelConfig(folder.name, described, [], [0.0, 1.0], card), model
+        outputs = ([], [0.0, 1.0], card)
+        return ModelConfig(folder.name, described, *outputs, dimensions=DIMENSIONS), model
     emotions = emotions_of(names, labels or {}, folder.name)
     card["labels"] = dict(zip(names, emotions, strict=True))
     return ModelConfig(folder.name, described, emotions, None, card), model
@@ -334,7 +335,7 @@ def _regression(folder: Path, config: Mapping) -> tuple[str, list[str], Publishe
         pooled_D = encoder(waveform_S[None]).last_hidden_state[0].mean(0)
         return {"embedding": pooled_D, "values": head.out_proj(head.dense(pooled_D).tanh())}
 
-    order = (names.index("valence"), names.index("arousal"))
+    order = tuple(map(names.index, DIMENSIONS))
     return REGRESSION, names, PublishedModel(model, score, Limits(SHORTEST, None), order)
 
 

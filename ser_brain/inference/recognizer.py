@@ -16,6 +16,7 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from ser_brain.core.errors import SERError, bad_value
 from ser_brain.core.log import get_logger
+from ser_brain.data.labels import VALENCE_AROUSAL
 from ser_brain.inference import waveform
 from ser_brain.inference.inputs import Input, clips_of
 from ser_brain.inference.model_config import ModelConfig
@@ -29,7 +30,7 @@ logger = get_logger(__name__)
 
 
 class EmotionRecognizer:
-    """A trained model: audio in; emotions, valence and arousal out.
+    """A trained model: audio in; emotions, valence, arousal, dominance out.
 
     Made by :meth:`from_pretrained`, which runs no code of the model's folder.
 
@@ -39,7 +40,9 @@ class EmotionRecognizer:
     emotions : list of str
         Classes, in the order of the outputs; empty if the model predicts none.
     va_range : tuple of float, or None
-        Scale of valence and arousal; None if the model predicts neither.
+        Scale of the dimensions; None if the model predicts none.
+    dimensions : tuple of str
+        Those that it predicts of valence, arousal and dominance, in this order.
     sample_rate_hz : int
     min_samples, max_samples : int
         Shortest and longest clip; None if the model has no limit.
@@ -61,6 +64,7 @@ class EmotionRecognizer:
         self.name = config.name
         self.emotions = list(config.emotions)
         self.va_range = None if config.va_range is None else tuple(config.va_range)
+        self.dimensions = () if config.va_range is None else tuple(config.dimensions)
         self.sample_rate_hz = config.sample_rate_hz
         self.min_samples = model.encoder.min_samples
         self.max_samples = model.encoder.max_samples
@@ -178,9 +182,9 @@ class EmotionRecognizer:
         dict or list of dict
             A dict for one clip; for a list or a folder one dict per clip, in order: ``name``,
             ``emotion``, ``probabilities`` (emotion -> p), ``valence``, ``arousal``,
-            ``va_range`` (None if the model does not predict it), ``warnings`` and, if asked
-            for, ``embedding``. Of several clips, one that cannot be scored has ``error``
-            instead.
+            ``va_range`` (None if the model does not predict it), ``dominance`` if it does,
+            ``warnings`` and, if asked for, ``embedding``. Of several clips, one that cannot be
+            scored has ``error`` instead.
 
         Raises
         ------
@@ -236,7 +240,8 @@ class EmotionRecognizer:
     ) -> dict:
         waveform_S, warnings = self.prepare(samples, rate_hz)
         (scores,) = self.score([waveform_S])
-        row = {**scores.named(self.emotions, self.va_range), "warnings": warnings}
+        row = scores.named(self.emotions, self.va_range, self.dimensions)
+        row["warnings"] = warnings
         return {**row, "embedding": scores.embedding.tolist()} if embedding else row
 
 
@@ -258,8 +263,9 @@ class Scores:
     ----------
     log_probabilities : numpy.ndarray, shape (C,), or None
         Calibrated, in the order of ``EmotionRecognizer.emotions``.
-    valence_arousal : numpy.ndarray, shape (2,), or None
-        In the units of ``EmotionRecognizer.va_range``, not clipped to it.
+    valence_arousal : numpy.ndarray, shape (V,), or None
+        The values of ``EmotionRecognizer.dimensions``, in the units of its ``va_range``, not
+        clipped to it.
     embedding : numpy.ndarray, shape (D,)
     """
 
@@ -267,7 +273,12 @@ class Scores:
     valence_arousal: np.ndarray | None
     embedding: np.ndarray
 
-    def named(self, emotions: Sequence[str], va_range: Sequence[float] | None) -> dict:
+    def named(
+        self,
+        emotions: Sequence[str],
+        va_range: Sequence[float] | None,
+        dimensions: Sequence[str] = VALENCE_AROUSAL,
+    ) -> dict:
         """The scores by name, in JSON types; None for what the model does not predict.
 
         Examples
@@ -276,13 +287,14 @@ class Scores:
         >>> scores.named(["anger", "neutral"], None)["emotion"]
         'neutral'
         """
-        row = dict.fromkeys(("emotion", "probabilities", "valence", "arousal", "va_range"))
+        values = dict.fromkeys((*VALENCE_AROUSAL, *dimensions))
+        row = dict.fromkeys(("emotion", "probabilities", *values, "va_range"))
         if self.log_probabilities is not None:
             probabilities = np.exp(self.log_probabilities.astype(np.float64))
             row["probabilities"] = dict(zip(emotions, probabilities.tolist(), strict=True))
             row["emotion"] = emotions[int(probabilities.argmax())]
         if self.valence_arousal is not None:
-            row["valence"], row["arousal"] = self.valence_arousal.tolist()
+            row |= zip(dimensions, self.valence_arousal.tolist(), strict=True)
             row["va_range"] = list(va_range)
         return row
 

@@ -2,8 +2,8 @@
 
 ``Wav2Vec2ForSequenceClassification`` and its relatives consist of an encoder, a projection of
 every frame, a mean over time and a classifier. With the identity as projection they are our
-model, so the folder stores our weights under their names. Such a class has no valence and
-arousal; it ignores the weights of that head.
+model, so the folder stores our weights under their names. Such a class has no valence,
+arousal and dominance; it ignores the weights of that head.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Output heads on the pooled embedding; the losses are in ser_brain/models/losses.py.
 
-Shapes: B utterances, D embedding size, E emotions.
+Shapes: B utterances, D embedding size, E emotions, V dimensions.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+
+from ser_brain.data.labels import VALENCE_AROUSAL
 
 # Recipes of earlier versions import these from here.
 from ser_brain.models.losses import (  # noqa: F401
@@ -37,20 +39,27 @@ class EmotionHead(nn.Module):
 
 
 class ValenceArousalHead(nn.Module):
-    """Linear layer: embedding -> valence and arousal, on the experiment's scale.
+    """Linear layer: embedding -> valence, arousal or dominance, on the experiment's scale.
 
-    A bias starts at the middle of the scale ``va_range``; otherwise training would spend its
-    first epochs on finding it. Study 1 has none.
+    ``dimensions`` are the outputs, in their order. A bias starts at the middle of the scale
+    ``va_range``; otherwise training would spend its first epochs on finding it. Study 1 has
+    none.
     """
 
-    def __init__(self, dim: int, va_range: Sequence[float], bias: bool = True) -> None:
+    def __init__(
+        self,
+        dim: int,
+        va_range: Sequence[float],
+        bias: bool = True,
+        dimensions: Sequence[str] = VALENCE_AROUSAL,
+    ) -> None:
         super().__init__()
-        self.linear = nn.Linear(dim, 2, bias=bias)
+        self.linear = nn.Linear(dim, len(dimensions), bias=bias)
         if bias:
             nn.init.constant_(self.linear.bias, sum(va_range) / 2)
 
     def forward(self, embedding_BD: Tensor) -> Tensor:
-        """Return valence and arousal (B, 2) in float32, not clipped to the scale."""
+        """Return the values (B, V) in float32, not clipped to the scale."""
         return _in_float32(self.linear, embedding_BD)
 
 

@@ -4,7 +4,7 @@ The setting ``loss_weights`` names those that are trained on; docs/losses.md com
 A loss divides by the number of labelled utterances, not by the sum of their weights: otherwise
 a weight would cancel in a batch of one, and count differently in every batch.
 
-Shapes: B utterances, E emotions, D dimensions (valence, arousal), 6 moments.
+Shapes: B utterances, E emotions, D dimensions (valence, arousal, dominance), 6 moments.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import torch
 from speechbrain.dataio.batch import PaddedBatch
 from torch import Tensor
 
+from ser_brain.core.errors import SERError
 from ser_brain.data.labels import NO_EMOTION
 
 SMALLEST = 1e-8  # keeps divisions and powers, and their gradients, finite
@@ -164,7 +165,7 @@ def dimension_losses(
     hparams: SimpleNamespace,
     seen: Mapping[str, np.ndarray],
 ) -> dict[str, MaskedLoss]:
-    """Compute the losses of valence and arousal that ``hparams.loss_weights`` names.
+    """Compute the losses of the dimensions that ``hparams.loss_weights`` names.
 
     Parameters
     ----------
@@ -174,7 +175,18 @@ def dimension_losses(
     seen : mapping
         Loss -> moments of the epoch so far: ``moments`` of a
         :class:`ser_brain.training.stage_stats.StageRecord`.
+
+    Raises
+    ------
+    SERError
+        If the head has other outputs than the setting ``dimensions``.
     """
+    if predicted_BD.shape != target_BD.shape:
+        raise SERError(
+            f"va_head gives {predicted_BD.shape[1]} values, but dimensions names "
+            f"{target_BD.shape[1]}. Give va_head `dimensions: !ref <dimensions>`, as "
+            "hparams/base.yaml does."
+        )
     compute = {
         "mse": lambda: mse(predicted_BD, target_BD),
         "mae": lambda: mae(predicted_BD, target_BD),

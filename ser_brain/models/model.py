@@ -3,7 +3,7 @@
 Training, embedding, export and inference all run this one module.
 
 Shapes: B clips, S samples, T frames, C front-end channels, L layers, D embedding size,
-E emotions, P numbers of a clip's statistics.
+E emotions, V dimensions, P numbers of a clip's statistics.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ser_brain.core.errors import SERError
+from ser_brain.data.labels import VALENCE_AROUSAL
 from ser_brain.models.encoders.base import Encoder
 from ser_brain.models.encoders.masking import zero_padding
 from ser_brain.models.heads import EmotionHead, ValenceArousalHead
@@ -22,7 +23,7 @@ from ser_brain.models.pooling import SMALLEST_VARIANCE, Pooling, Standardizer
 
 
 class EmotionModel(nn.Module):
-    """Waveforms to emotions, valence and arousal. A clip's scores never depend on its batch.
+    """Waveforms to emotions and dimensions. A clip's scores never depend on its batch.
 
     Parameters
     ----------
@@ -33,6 +34,8 @@ class EmotionModel(nn.Module):
         Scale of valence and arousal. With None there is no head for them.
     pooling : {"mean", "mean_std", "attentive"}
         See :class:`ser_brain.models.pooling.Pooling`.
+    dimensions : sequence of str
+        What ``va_head`` predicts, in the order of its outputs.
     """
 
     def __init__(
@@ -41,6 +44,7 @@ class EmotionModel(nn.Module):
         emotions: Sequence[str] = (),
         va_range: Sequence[float] | None = None,
         pooling: str = "mean",
+        dimensions: Sequence[str] = VALENCE_AROUSAL,
     ):
         super().__init__()
         self.encoder = encoder
@@ -48,7 +52,9 @@ class EmotionModel(nn.Module):
         self.standardizer: Standardizer | None = None
         dim = self.pool.dim
         self.emotion_head = EmotionHead(dim, emotions) if emotions else None
-        self.va_head = None if va_range is None else ValenceArousalHead(dim, va_range)
+        self.va_head = None
+        if va_range is not None:
+            self.va_head = ValenceArousalHead(dim, va_range, dimensions=dimensions)
 
     @classmethod
     def from_modules(
@@ -86,7 +92,7 @@ class EmotionModel(nn.Module):
         -------
         dict
             ``embedding`` (B, D) and, for each head that exists, ``log_probabilities`` (B, E)
-            and ``valence_arousal`` (B, 2).
+            and ``valence_arousal`` (B, V).
         """
         if lengths_B is None:
             embedding_BD = self.embedding_of(inputs)

@@ -30,6 +30,7 @@ from markupsafe import Markup
 
 from ser_brain.core.files import atomic_path, write_text
 from ser_brain.core.tables import cell_text, value_text
+from ser_brain.evaluation.metrics import of_dimensions
 from ser_brain.inference.onnx import ONNX
 from ser_brain.inference.transformers_layout import why_not
 from ser_brain.publishing import card_tables
@@ -143,7 +144,7 @@ def _recipe_line(recipe: Recipe) -> str | None:
 def _result_line(name: str, evaluation: Mapping, overlap: str) -> str | None:
     found = reported(evaluation)
     # A multi-objective model has an empty classification result on a set without class labels.
-    shown = ["uar"] if "uar" in found else ["valence ccc", "arousal ccc"]
+    shown = ["uar"] if "uar" in found else of_dimensions("ccc")
     values = [
         f"{metric_title(metric)} {cell_text(found[metric])}"
         for metric in shown

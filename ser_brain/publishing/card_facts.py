@@ -9,6 +9,7 @@ from pathlib import Path
 from ser_brain.core.errors import SERError
 from ser_brain.core.files import read_json, require_text
 from ser_brain.evaluation.evaluate import evaluate_run
+from ser_brain.evaluation.metrics import of_dimensions
 from ser_brain.evaluation.predictions import Predictions
 from ser_brain.evaluation.runs import Run, parts_of, read_run
 from ser_brain.inference.model_config import ModelConfig
@@ -21,7 +22,7 @@ from ser_brain.reporting.report_tables import noun_of
 from ser_brain.training.run import RECORD, SETTINGS, differing_settings
 
 # The metrics that a card reports, where the model predicts what they measure.
-REPORTED = ("uar", "wa", "macro_f1", "valence ccc", "arousal ccc")
+REPORTED = ("uar", "wa", "macro_f1", *of_dimensions("ccc"))
 
 # Settings in which two runs of one recipe may differ: the split, the tests, where data is.
 # The encoder is compared by its name, not by the folder it was loaded from.

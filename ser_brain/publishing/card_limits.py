@@ -6,7 +6,9 @@ from collections.abc import Mapping
 
 from ser_brain.core.tables import cell_text, value_text
 from ser_brain.data.audit import not_compared, unknown_in
+from ser_brain.data.labels import listed
 from ser_brain.data.splits import absence
+from ser_brain.evaluation.metrics import of_dimensions
 from ser_brain.publishing.card_facts import CardFacts, estimates, language_name, reported
 from ser_brain.publishing.train_test_overlap import CLIPS, NO_OVERLAP
 from ser_brain.reporting.html import SAYS_NOTHING
@@ -145,7 +147,7 @@ def _about_other_corpora(facts: CardFacts, tests: list[str]) -> list[str]:
         name: ", ".join(
             f"{metric_title(metric)} {value_text(found)}"
             for metric, found in reported(facts.test_sets[name]).items()
-            if metric in ("uar", "valence ccc", "arousal ccc")
+            if metric in ("uar", *of_dimensions("ccc"))
         )
         for name in tests
         if facts.overlap[name] == NO_OVERLAP
@@ -164,19 +166,23 @@ def _about_values(facts: CardFacts) -> list[str]:
     if facts.config.va_range is None:
         return []
     low, high = facts.config.va_range
+    names = facts.config.dimensions
+    named, one = listed(names).capitalize(), len(names) == 1
     sentences = [
-        f"Valence and arousal are on a scale from {low:g} to {high:g}; predictions may "
-        "exceed it."
+        f"{named} {'is' if one else 'are'} on a scale from {low:g} to {high:g}; predictions "
+        "may exceed it."
     ]
     if facts.config.card["vad_source"] == "prototypes":
         sentences.append(
-            "Nobody rated valence or arousal here: in training and tests each clip has the "
+            f"Nobody rated {' or '.join(names)} here: in training and tests each clip has the "
             "point of its emotion on Russell's circumplex. The results measure agreement with "
             "that point, not with human ratings."
         )
     regressions = [e["regression"] for e in facts.test_sets.values() if e["regression"]]
     if not any(found["n"] for regression in regressions for found in regression.values()):
-        sentences.append("Valence and arousal were not evaluated: no test set has ratings.")
+        sentences.append(
+            f"{named} {'was' if one else 'were'} not evaluated: no test set has ratings."
+        )
     return sentences
 
 

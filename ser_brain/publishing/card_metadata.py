@@ -18,6 +18,7 @@ from huggingface_hub import (
 from ser_brain.core.errors import SERError
 from ser_brain.core.files import LARGEST_SETTINGS, read_text, write_text
 from ser_brain.core.hub import HUB_ID
+from ser_brain.evaluation.metrics import of_dimensions
 from ser_brain.publishing.card_facts import UNDETERMINED, CardFacts, hub_code, reported
 from ser_brain.publishing.train_test_overlap import NO_OVERLAP
 from ser_brain.reporting.report_tables import metric_title
@@ -33,8 +34,7 @@ HUB_METRICS = {
     "uar": "recall",
     "wa": "accuracy",
     "macro_f1": "f1",
-    "valence ccc": "ccc",
-    "arousal ccc": "ccc",
+    **dict.fromkeys(of_dimensions("ccc"), "ccc"),
 }
 RANGES = {"recall": (0, 1), "accuracy": (0, 1), "f1": (0, 1), "ccc": (-1, 1)}
 
@@ -53,7 +53,7 @@ def metadata(facts: CardFacts, licence: str, onnx: bool) -> ModelCardData:
     results = _model_index(facts)
     base = facts.config.card["base_encoder"]
     tags = [*TAGS]
-    tags += ["valence-arousal"] if facts.config.va_range else []
+    tags += ["-".join(facts.config.dimensions)] if facts.config.va_range else []
     tags += ["onnx"] if onnx else []
     tags += ["synthetic-data"] if facts.synthetic else []
     other = licence == OTHER

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ser_brain.core.tables import Table
+from ser_brain.evaluation.metrics import of_dimensions
 from ser_brain.publishing.card_facts import (
     REPORTED,
     CardFacts,
@@ -77,7 +78,7 @@ def gaps(test_sets: Mapping[str, Mapping]) -> Table:
     for name, evaluation in test_sets.items():
         classes = "uar" in reported(evaluation)
         for grouping, found in evaluation["groups"].items():
-            for metric in ["uar"] if classes else ["valence ccc", "arousal ccc"]:
+            for metric in ["uar"] if classes else of_dimensions("ccc"):
                 gap = found["gaps"].get(metric)
                 if gap:
                     ends = _best_and_worst(grouping, found["levels"], metric, gap)

@@ -224,7 +224,7 @@ class EmotionModel(nn.Module):
             if config["emotions"]:
                 self.emotion_head = head(dim, len(config["emotions"]))
             if config["va_range"]:
-                self.va_head = head(dim, 2)
+                self.va_head = head(dim, len(config.get("dimensions", ("valence", "arousal"))))
         inner = "encoder.model." if isinstance(self.encoder, Wav2Vec2) else "encoder."
         names = {**NAMES, "encoder.": inner}
         weights = {}
@@ -299,7 +299,7 @@ class FolderPretrainer(Pretrainer):
 
 
 class EmotionInterface(Pretrained):
-    """Emotions, valence and arousal of clips."""
+    """Emotions, valence, arousal and dominance of clips."""
 
     HPARAMS_NEEDED = ["emotions", "sample_rate_hz"]
     MODULES_NEEDED = ["model"]
@@ -318,7 +318,8 @@ class EmotionInterface(Pretrained):
         -------
         dict
             ``embedding`` (B, D) and, if the model was trained for it, ``log_probabilities``
-            (B, C), calibrated if the model is, and ``valence_arousal`` (B, 2).
+            (B, C), calibrated if the model is, and ``valence_arousal`` (B, V), the
+            ``dimensions`` of ``config.json``, or else valence and arousal.
         """
         if wav_lens is None:
             wav_lens = torch.ones(len(wavs))

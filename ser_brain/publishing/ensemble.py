@@ -54,7 +54,7 @@ def average_models(
     Returns
     -------
     model : EmotionModel
-        Its log-probabilities are the normalised mean of the parts', its valence and arousal
+        Its log-probabilities are the normalised mean of the parts', its other values
         their mean.
     config : ModelConfig
         ``card["ensemble"]`` describes the parts.
@@ -91,7 +91,7 @@ def _require_same_outputs(
     configs: Mapping[str, ModelConfig], name: str, other: ModelConfig
 ) -> None:
     one, config = next(iter(configs.items()))
-    for key in ("emotions", "va_range", "pooling", "encoder"):
+    for key in ("emotions", "va_range", "dimensions", "pooling", "encoder"):
         ours, theirs = getattr(config, key), getattr(other, key)
         if ours != theirs:
             raise SERError(
@@ -210,9 +210,9 @@ def average_predictions(parts: Mapping[str, Predictions]) -> Predictions | None:
         ]
         log_probs_NC = log_softmax(np.mean(each, axis=0), axis=1)
         found |= {"log_probs_NC": log_probs_NC, "predicted_N": log_probs_NC.argmax(axis=1)}
-    if first.predicted_va_N2 is not None:
-        each = [p.predicted_va_N2 for p in parts.values()]
-        found["predicted_va_N2"] = np.mean(each, axis=0)
+    if first.predicted_values_NV is not None:
+        each = [p.predicted_values_NV for p in parts.values()]
+        found["predicted_values_NV"] = np.mean(each, axis=0)
     protocol = merge_protocols([p.card["protocol"] for p in parts.values()])
     card = {key: value for key, value in first.card.items() if key != "temperature"}
     return replace(first, card={**card, "protocol": protocol}, **found)

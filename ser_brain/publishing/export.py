@@ -222,6 +222,7 @@ def read_trained(run: Path, name: str | None = None) -> tuple[EmotionModel, Mode
         emotions=list(hparams["emotions"]) if "emotion" in tasks else [],
         va_range=[*map(float, hparams["va_range"])] if "valence_arousal" in tasks else None,
         pooling=brain.model.pool.kind,
+        dimensions=list(hparams["dimensions"]),
         card={
             "protocol": splits["protocol"],
             "experiment": hparams["experiment"],
@@ -286,7 +287,8 @@ def training_data(splits: dict) -> dict:
 
 def _used_model(brain: SERBrain, config: ModelConfig, temperature: float) -> EmotionModel:
     trained = brain.model
-    model = EmotionModel(trained.encoder, config.emotions, config.va_range)
+    heads = (config.emotions, config.va_range, config.pooling, config.dimensions)
+    model = EmotionModel(trained.encoder, *heads)
     model.pool = trained.pool
     if model.emotion_head is not None:
         model.emotion_head = _folded(trained.emotion_head, trained.standardizer, temperature)

@@ -6,13 +6,13 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
-import jinja2
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from ser_brain.core.tables import Table, to_markdown, value_text
+from ser_brain.data.labels import listed
 from ser_brain.publishing.card_facts import language_name
-from ser_brain.reporting.html import SAYS_NOTHING, TEMPLATES
+from ser_brain.reporting.html import templates
 
 SPECIAL = re.compile(r"([\\`*_\[\]<>|$&#!~])")
 
@@ -25,18 +25,10 @@ def fill(template: str, **content: object) -> str:
 
     A name that the template uses and ``content`` lacks is an error.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        finalize=_finalised,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = templates(finalize=_finalised, keep_trailing_newline=True)
     environment.filters.update(
-        code=code, block=block, table=_table, language_name=language_name
+        code=code, block=block, table=_table, language_name=language_name, listed=listed
     )
-    environment.globals.update(says_nothing=SAYS_NOTHING)
     return environment.get_template(template).render(**content)
 
 

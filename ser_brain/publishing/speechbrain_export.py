@@ -6,6 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 
+from ser_brain.data.labels import stated
 from ser_brain.inference.architecture import BUILT_IN
 from ser_brain.inference.model_config import ModelConfig
 
@@ -15,7 +16,7 @@ YAML = """# For SpeechBrain's foreign_class, which runs the code of custom_inter
 # {alias} is custom_interface.py, named after the SHA-256 of its content.
 sample_rate_hz: {sample_rate_hz}
 emotions: {emotions}
-va_range: {va_range}
+va_range: {va_range}{dimensions}
 model: !new:{alias}.EmotionModel
 modules:
   model: !ref <model>
@@ -39,11 +40,13 @@ def speechbrain_files(config: ModelConfig) -> dict[str, str]:
         return {}
     source = INTERFACE.read_text(encoding="utf-8")
     alias = f"ser_iface_{hashlib.sha256(source.encode()).hexdigest()[:12]}"
+    others = stated(config.dimensions)
     settings = YAML.format(
         alias=alias,
         # JSON is YAML.
         sample_rate_hz=json.dumps(config.sample_rate_hz),
         emotions=json.dumps(config.emotions),
         va_range=json.dumps(config.va_range),
+        dimensions="".join(f"\n{k}: {json.dumps(v)}" for k, v in others.items()),
     )
     return {"hyperparams.yaml": settings, INTERFACE.name: source}

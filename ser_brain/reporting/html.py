@@ -61,13 +61,7 @@ def render(template: str, scripts: Sequence[str] = ("page.js",), **content: obje
     script = "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in scripts)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     content = {"script": script, "script_sha256": digest, **content}
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates(autoescape=True)
     environment.globals.update(
         value_text=value_text,
         interval_text=interval_text,
@@ -79,10 +73,22 @@ def render(template: str, scripts: Sequence[str] = ("page.js",), **content: obje
         csv_address=lambda table: data_address(to_csv(table).encode(), CSV_TYPE),
         file_address=lambda name: f"./{quote(name)}",  # a name with a colon is no scheme
         nothing=NOTHING,
-        says_nothing=SAYS_NOTHING,
     )
     environment.filters["duration"] = _duration
     return environment.get_template(template).render(**content)
+
+
+def templates(**options: object) -> jinja2.Environment:
+    """The templates of this package; a name that one uses and nobody gives is an error."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        **options,
+    )
+    environment.globals.update(says_nothing=SAYS_NOTHING)
+    return environment
 
 
 CSV_TYPE = "text/csv;charset=utf-8"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ser_brain.core.files import inside, read_json, write_json, write_text
 from ser_brain.core.tables import to_csv, to_markdown
+from ser_brain.data.labels import listed
 from ser_brain.evaluation.evaluate import RESAMPLES, evaluate_run
 from ser_brain.evaluation.runs import Run, parts_of, read_run
 from ser_brain.reporting import report_data, report_tables
@@ -77,6 +78,7 @@ def _content(folder: Path, run: Run, results: Mapping) -> dict:
         "summary": headline,
         "tables": tables,
         "values": report_tables.values(test_sets),
+        "named": listed(report_tables.dimensions_of(test_sets)),
         "further": report_tables.further_metrics(test_sets),
         "groups": {
             name: [

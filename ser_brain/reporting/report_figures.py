@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from ser_brain.core.tables import value_text
+from ser_brain.data.labels import listed
 from ser_brain.evaluation.calibration import reliability_bins
 from ser_brain.evaluation.evaluate import all_metrics
-from ser_brain.evaluation.predictions import VALENCE_AROUSAL, Predictions
+from ser_brain.evaluation.metrics import of_dimensions
+from ser_brain.evaluation.predictions import Predictions
 from ser_brain.reporting.html import ReportFigure, inlined, subtitle
 from ser_brain.reporting.plots.classification import (
     confusion,
@@ -36,7 +38,7 @@ from ser_brain.reporting.report_tables import (
     temperature_text,
 )
 
-OF_SPEAKERS = ("uar", "valence mae", "arousal mae")
+OF_SPEAKERS = ("uar", *of_dimensions("mae"))
 Figures = dict[str, list[ReportFigure]]
 
 
@@ -137,11 +139,11 @@ def _value_figures(
 ) -> dict[str, ReportFigure]:
     """Scatter plot, distributions and errors of each rated dimension; none where none is."""
     pairs = {}
-    for axis, dimension in enumerate(VALENCE_AROUSAL):
-        rated_N = np.isfinite(predictions.ratings_N2[:, axis])
-        if predictions.predicted_va_N2 is not None and rated_N.any():
-            both = predictions.ratings_N2, predictions.predicted_va_N2
-            pairs[dimension] = tuple(each_N2[rated_N, axis] for each_N2 in both)
+    for dimension in evaluation["regression"] or ():
+        true_N, predicted_N = predictions.rated(dimension), predictions.predicted(dimension)
+        rated_N = np.isfinite(true_N)
+        if rated_N.any():
+            pairs[dimension] = true_N[rated_N], predicted_N[rated_N]
     if not pairs:
         return {}
     name, va_range = evaluation["test_set"], evaluation["va_range"]
@@ -158,7 +160,7 @@ def _value_figures(
     )
     alts = {
         "scatter": f"Scatter plot of predicted against true values on {name}. {noted}.",
-        "distribution": f"Histograms of true and predicted valence and arousal on {name}.",
+        "distribution": f"Histograms of true and predicted {listed([*pairs])} on {name}.",
         "errors": f"Histograms of errors on {name}. {bias}.",
     }
     stems = {kind: folder / f"{name}-{kind}" for kind in alts}

@@ -9,9 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from ser_brain.core.tables import Table
-from ser_brain.evaluation.metrics import ALL_METRICS, SCORE_METRICS, VALUE_METRICS
+from ser_brain.data.labels import DIMENSIONS, listed
+from ser_brain.evaluation.metrics import (
+    ALL_METRICS,
+    SCORE_METRICS,
+    VALUE_METRICS,
+    of_dimensions,
+)
 
-COMPARED = ("wa", "uar", "macro_f1", "valence ccc", "arousal ccc", "valence mae", "arousal mae")
+COMPARED = ("wa", "uar", "macro_f1", *of_dimensions("ccc", "mae"))
 SHOWN_VALUES = ("ccc", "pearson", "rmse", "mae", "mean_error")
 
 
@@ -91,7 +97,8 @@ def _of_values(dimensions: Mapping, va_range: Sequence[float]) -> Content:
         values = [found[key][name] for key in keys for found in dimensions.values()]
         rows.append([metric.title, *values])
     head = ["Metric", *names, *(f"{name} on [-1, 1]" for name in names if scaled)]
-    return "regression", "Valence and arousal; errors are predicted − true.", head, rows
+    caption = f"{listed(names).capitalize()}; errors are predicted − true."
+    return "regression", caption, head, rows
 
 
 def _of_groups(groups: Mapping[str, Mapping]) -> Iterator[Content]:
@@ -106,6 +113,12 @@ def _of_groups(groups: Mapping[str, Mapping]) -> Iterator[Content]:
     yield "groups", "Groups.", head, rows
     head = ["Grouping", "Metric", "Highest", "Lowest", "Largest gap"]
     yield "gaps", "Largest gaps between groups.", head, gaps
+
+
+def dimensions_of(test_sets: Mapping[str, Mapping]) -> list[str]:
+    """What the model predicts of valence, arousal and dominance."""
+    found = {name for e in test_sets.values() for name in e["regression"] or ()}
+    return [name for name in DIMENSIONS if name in found]
 
 
 def labelled(test_sets: Mapping[str, Mapping]) -> dict[str, Mapping]:
@@ -165,7 +178,7 @@ def further_metrics(test_sets: Mapping[str, Mapping]) -> Table:
 
 
 def values(test_sets: Mapping[str, Mapping]) -> Table:
-    """The main metrics of valence and arousal, a row per test set and dimension."""
+    """The main metrics of the dimensions, a row per test set and dimension."""
     rows, scales = [], {}
     for name, evaluation in test_sets.items():
         for dimension, found in (evaluation["regression"] or {}).items():
@@ -174,7 +187,8 @@ def values(test_sets: Mapping[str, Mapping]) -> Table:
                 metrics = [found["metrics"][metric] for metric in SHOWN_VALUES]
                 rows.append([name, dimension, found["n"], *metrics])
     caption = (
-        f"Valence and arousal on the scale {', '.join(scales)}; errors are predicted − true."
+        f"{listed(dimensions_of(test_sets)).capitalize()} on the scale {', '.join(scales)}; "
+        "errors are predicted − true."
     )
     titles = [metric_title(metric) for metric in SHOWN_VALUES]
     head = ["Test set", "Dimension", "Utterances", *titles]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ser_brain.core.tables import Table, cell_text, to_text
+from ser_brain.data.labels import listed
 from ser_brain.evaluation.compare import SEEN
 from ser_brain.evaluation.metrics import LABEL_METRICS
 from ser_brain.reporting.html import SAYS_NOTHING
-from ser_brain.reporting.report_tables import labelled
+from ser_brain.reporting.report_tables import dimensions_of, labelled
 
 HEADLINE_LABELS = ("wa", "uar", "macro_f1")
 NUMBERS = {3: "three", 4: "four", 5: "five", 6: "six", 7: "seven", 8: "eight", 9: "nine"}
@@ -17,8 +18,7 @@ NUMBERS = {3: "three", 4: "four", 5: "five", 6: "six", 7: "seven", 8: "eight", 9
 def summary(test_sets: Mapping[str, Mapping]) -> Table:
     """The headline numbers, a row per test set."""
     labels = HEADLINE_LABELS if any(e["classification"] for e in test_sets.values()) else ()
-    values = any(e["regression"] for e in test_sets.values())
-    dimensions = ("valence", "arousal") if values else ()
+    dimensions = dimensions_of(test_sets)
     head = ["Test set", *(LABEL_METRICS[name].title for name in labels)]
     head += [*(["Chance UAR"] if labels else []), *(f"CCC {name}" for name in dimensions)]
     head += ["Utterances", "Speakers", "Role"]
@@ -51,16 +51,15 @@ def verdict(test_sets: Mapping[str, Mapping]) -> list[str]:
     found = {name: e["classification"] for name, e in labelled(unseen).items()}
     classes = {name: (each["metrics"]["uar"], chance(each)) for name, each in found.items()}
     sentences = {"Emotion classes": _judge(classes, "UAR", len(unseen))}
-    for dimension in ("valence", "arousal"):
+    of_values: dict[str, list[str]] = {}  # sentence -> dimensions
+    for dimension in dimensions_of(unseen):
         rated = {
             name: (evaluation["regression"][dimension]["metrics"]["ccc"], 0.0)
             for name, evaluation in unseen.items()
             if evaluation["regression"] and evaluation["regression"][dimension]["n"]
         }
-        sentences[dimension.capitalize()] = _judge(rated, "CCC", len(unseen))
-    if sentences["Valence"] == sentences["Arousal"]:
-        sentences["Valence and arousal"] = sentences.pop("Valence")
-        del sentences["Arousal"]
+        of_values.setdefault(_judge(rated, "CCC", len(unseen)), []).append(dimension)
+    sentences |= {listed(names).capitalize(): said for said, names in of_values.items()}
     return [f"{task}: {sentence}." for task, sentence in sentences.items() if sentence]
 
 
@@ -91,7 +90,7 @@ def _judge(results: Mapping[str, tuple], metric: str, test_sets: int) -> str:
 
 def _name_sets(names: Sequence[str], total: int) -> str:
     if len(names) < total or total == 1:
-        return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+        return listed(names)
     if total == 2:
         return "both test sets"
     return f"all {NUMBERS.get(total, total)} test sets"

@@ -9,27 +9,25 @@ from __future__ import annotations
 
 import itertools
 import math
-import random
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import speechbrain as sb
-import torch
 from speechbrain import Stage
 from speechbrain.dataio.dataset import DynamicItemDataset
 from speechbrain.utils.checkpoints import Checkpoint
 from speechbrain.utils.distributed import if_main_process
 from torch import Tensor
 from torch.nn import Module, ModuleDict
-from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from ser_brain.core.errors import SERError, bad_value
 from ser_brain.core.log import Progress, get_logger
 from ser_brain.data.experiment import TASKS, require_tasks
+from ser_brain.data.experiment_config import DEFAULTS
+from ser_brain.data.labels import stated
 from ser_brain.models.losses import MaskedLoss
 from ser_brain.models.model import EmotionModel
 from ser_brain.training import device
@@ -42,15 +40,9 @@ from ser_brain.training.loaders import (
     with_features,
 )
 from ser_brain.training.nonfinite_guard import NonfiniteGuard
-from ser_brain.training.optimization import (
-    ANNEALING,
-    anneal,
-    make_optimizers,
-    rates_of,
-    schedule_factor,
-    set_rates,
-)
+from ser_brain.training.optimization import ANNEALING, anneal, make_optimizers, rates_of
 from ser_brain.training.run_options import options_of
+from ser_brain.training.sampling import seed_epoch
 from ser_brain.training.stage_stats import (
     StageRecord,
     epoch_line,
@@ -61,19 +53,6 @@ from ser_brain.training.weight_average import WeightAverage, averaged_weights
 
 logger = get_logger(__name__)
 ACTIVITY = {Stage.TRAIN: "training", Stage.VALID: "validation", Stage.TEST: "scoring"}
-
-
-def seed_epoch(seed: int, epoch: int) -> None:
-    """Seed Python, NumPy and PyTorch, so that a resumed run draws what it would have drawn.
-
-    SpeechBrain's ``seed_everything`` would give all processes the same dropout, and its
-    samplers another seed.
-    """
-    sequence = np.random.SeedSequence([seed, epoch, device.rank()])
-    state = int(sequence.generate_state(1)[0])
-    random.seed(state)
-    np.random.seed(state)
-    torch.manual_seed(state)
 
 
 class SERBrain(NonfiniteGuard):
@@ -124,7 +103,7 @@ class SERBrain(NonfiniteGuard):
         others = {name: module for name, module in modules.items() if name not in parts}
         modules = {"model": self.model, **others}
         # Settings that the runs of version 0.1.0 lack.
-        lacking = {"label_smoothing": 0.0, "focal_gamma": 2.0, "augment": None}
+        lacking = {**DEFAULTS, "label_smoothing": 0.0, "focal_gamma": 2.0, "augment": None}
         hparams = {**lacking, **(hparams or {})}
         super().__init__(modules, opt_class, hparams, run_opts, checkpointer)
         weights, metric = self.hparams.loss_weights, self.hparams.validation_metric
@@ -143,9 +122,7 @@ class SERBrain(NonfiniteGuard):
         self.augmented = None  # the training clips, where the settings augment them
         self.sizes: dict[Stage, int] = {}  # utterances of each stage, for the log
         self.loaded: Path | None = None  # checkpoint whose weights the last evaluation loaded
-        self.average: WeightAverage | None = None  # with the setting weight_averaging
-        self.opened: int | str | None = None  # layers, with the setting unfreeze
-        self.experiment_log: ExperimentLog | None = None  # with the setting experiment_logger
+        self.average = WeightAverage([])  # of no weights without the setting weight_averaging
 
     # -- fitting and evaluating
 
@@ -169,9 +146,11 @@ class SERBrain(NonfiniteGuard):
             device.warn_of_change(meta.get("precision", self.precision), self.precision)
             sets, began_cached = (train_set, valid_set), meta.get("cached_features")
             if self.hparams.augment:
-                train_set = self._with_augmentation(train_set)
+                train_set, self.augmented = with_augmentation(train_set, self.hparams)
             else:
                 train_set, valid_set = self._with_cached_features(sets, began_cached)
+        name, folder = self.hparams.experiment_logger, self.hparams.output_folder
+        self.experiment_log = ExperimentLog(name, folder, vars(self.hparams))
         # A killed run may have had no time to remove the checkpoints it superseded.
         self.checkpointer.delete_checkpoints(min_keys=[self.hparams.validation_metric])
         self.loaded = None
@@ -185,9 +164,7 @@ class SERBrain(NonfiniteGuard):
             dict(train_loader_kwargs or {}),
             dict(valid_loader_kwargs or {}),
         )
-        if self.experiment_log is not None:
-            self.experiment_log.close()
-            self.experiment_log = None
+        self.experiment_log.close()
 
     def evaluate(
         self,
@@ -274,6 +251,7 @@ class SERBrain(NonfiniteGuard):
         return {
             "emotions": list(self.hparams.emotions),
             "va_range": list(self.hparams.va_range),
+            **stated(self.hparams.dimensions),
             "cached_features": self.features_cached,
             "precision": self.precision,
             "run_options": self.run_options,
@@ -326,20 +304,6 @@ class SERBrain(NonfiniteGuard):
             for data in sets
         ]
 
-    def _with_augmentation(self, train_set) -> DynamicItemDataset:
-        if not isinstance(train_set, DynamicItemDataset):
-            raise SERError(
-                "The setting augment needs the training set of dataio_prep(), not a loader of "
-                "your own; give fit() that set, or give --augment=null."
-            )
-        if self.hparams.feature_cache_gb and if_main_process():
-            logger.info(
-                "front end: computed in every epoch, for each hears other augmented clips; "
-                "feature_cache_gb has no effect"
-            )
-        train_set, self.augmented = with_augmentation(train_set, self.hparams)
-        return train_set
-
     def _shows_bar(self, progressbar: bool | None = None) -> bool:
         """Bars only on a terminal, unless asked for; a log file gets one line an epoch."""
         if progressbar is not None:
@@ -388,28 +352,12 @@ class SERBrain(NonfiniteGuard):
             self.check_loss_isfinite(loss)
             self.scaler.scale(loss * share).backward()
         if steps_now:
-            self._set_rates(before // factor)
+            self.set_rates(before // factor)
             stepped = self.optimizers_step()
             self.record.settle(stepped)
-            if stepped and self.average is not None:
+            if stepped:
                 self.average.add_step()
         return loss.detach().cpu()
-
-    def _set_rates(self, before: int) -> None:
-        """Set the learning rates of a step to those at its middle.
-
-        So the first is above 0 in a warm-up, and the last is above 0 on a cosine. ``before``
-        are the steps of this epoch so far.
-        """
-        factor = self.grad_accumulation_factor
-        steps = self.batches // factor + bool(self.batches % factor)
-        of_schedule = schedule_factor(
-            self.hparams.lr_schedule,
-            self.hparams.warmup_epochs,
-            self.epoch - 1 + (before + 0.5) / steps,
-            self.hparams.number_of_epochs,
-        )
-        set_rates(self.optimizers_dict, of_schedule)
 
     def evaluate_batch(self, batch, stage: Stage) -> Tensor:
         """Compute the loss of a batch, and record its predictions."""
@@ -434,7 +382,7 @@ class SERBrain(NonfiniteGuard):
     # -- for an epoch
 
     def init_optimizers(self) -> None:
-        """Make one optimiser for the encoder and one for the heads."""
+        """Make the optimisers, and the average of the weights that they change."""
         self.optimizers_dict = make_optimizers(self.modules, self.model.encoder, self.hparams)
         if self.hparams.unfreeze and "encoder" not in self.optimizers_dict:
             raise SERError(
@@ -447,20 +395,6 @@ class SERBrain(NonfiniteGuard):
             self.average = WeightAverage(weights, **self.hparams.weight_averaging)
             self.checkpointer.add_recoverable("weight_average", self.average)
 
-    def _open_layers(self, epoch: int) -> None:
-        """Train the encoder's layers that ``hparams.unfreeze`` opens from this epoch on."""
-        begun = [first for first in self.hparams.unfreeze if first <= epoch]
-        count = self.hparams.unfreeze[max(begun)] if begun else 0
-        if count == self.opened:
-            return
-        self.opened = count
-        self.model.encoder.open_top(None if count == "all" else count)
-        # DistributedDataParallel shares the gradients of what was trained when it was made.
-        for name, module in list(self.modules.items()):
-            if isinstance(module, DistributedDataParallel):
-                self.modules[name] = module.module
-        self._wrap_distributed()
-
     def on_stage_start(self, stage: Stage, epoch: int | None = None) -> None:
         """Start an empty record; seed the random numbers of a training epoch."""
         super().on_stage_start(stage, epoch)
@@ -470,16 +404,13 @@ class SERBrain(NonfiniteGuard):
         self.progress = Progress(which + ACTIVITY[stage], "utterances", share)
         if stage == Stage.TRAIN:
             self.epoch, self.epoch_began = epoch, time.monotonic()
-            if self.hparams.unfreeze:
-                self._open_layers(epoch)
-            if self.average is not None:
-                self.average.start_training()
-        elif self.average is not None:
-            self.average.end_training(epoch)
-        if stage == Stage.TRAIN:
+            self.open_layers(epoch)
+            self.average.start_training()
             seed_epoch(self.hparams.seed, epoch)
             if self.augmented is not None:
                 self.augmented.epoch = epoch
+        else:
+            self.average.end_training(epoch)
 
     def end_epoch(
         self, epoch: int, train: Mapping[str, float], valid: Mapping[str, float]
@@ -508,17 +439,10 @@ class SERBrain(NonfiniteGuard):
             )
         meta = {metric: value, "epoch": epoch, **self.checkpoint_meta()}
         self.checkpointer.save_and_keep_only(meta=meta, min_keys=[metric], verbosity=10)
-        if self.hparams.experiment_logger is not None and if_main_process():
-            self._log_elsewhere()
+        if if_main_process():
+            self.experiment_log.write(self.hparams.train_log.read)
         if self.stopped_early() and if_main_process():
             patience = self.hparams.patience
             logger.info(
                 f"stopped early: in {patience} epochs, the validation {metric} has not fallen"
             )
-
-    def _log_elsewhere(self) -> None:
-        """Copy the epochs to where the setting ``experiment_logger`` says."""
-        if self.experiment_log is None:
-            name, folder = self.hparams.experiment_logger, self.hparams.output_folder
-            self.experiment_log = ExperimentLog(name, folder, vars(self.hparams))
-        self.experiment_log.write(self.hparams.train_log.read())

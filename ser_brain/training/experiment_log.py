@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib.util
 import shutil
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ser_brain.core.errors import SERError
@@ -36,15 +36,15 @@ def require_logger(name: str | None) -> None:
 class ExperimentLog:
     """A logger of a run's epochs, which has each of them once, also of a continued run.
 
-    Only the main process may make one.
+    It starts with its first epoch. Only the main process may write.
 
     Parameters
     ----------
-    name : {"tensorboard", "wandb"}
+    name : {"tensorboard", "wandb"} or None
         TensorBoard's files are written to ``tensorboard/`` in the run folder, anew when a run
         is continued. Weights & Biases takes project, account and mode from its own environment
         variables (``WANDB_PROJECT``, ``WANDB_MODE=offline`` ...), and continues the run whose
-        id is in the run folder.
+        id is in the run folder. None logs nothing.
     folder : str or Path
         The run folder.
     settings : mapping
@@ -56,16 +56,20 @@ class ExperimentLog:
         If the package is missing, or Weights & Biases cannot start.
     """
 
-    def __init__(self, name: str, folder: str | Path, settings: Mapping) -> None:
+    def __init__(self, name: str | None, folder: str | Path, settings: Mapping) -> None:
         require_logger(name)
-        self.name = name
+        self.name, self.folder, self.settings = name, Path(folder), settings
         self.last = 0  # the last epoch it has
-        start = self._start_tensorboard if name == TENSORBOARD else self._start_wandb
-        start(Path(folder), settings)
+        self.logger = None
 
-    def write(self, epochs: Sequence[Mapping]) -> None:
+    def write(self, read_epochs: Callable[[], Sequence[Mapping]]) -> None:
         """Add those of a run's epochs that it lacks; they are lines of ``train_log.jsonl``."""
-        for epoch in epochs:
+        if self.name is None:
+            return
+        if self.logger is None:
+            start = self._start_tensorboard if self.name == TENSORBOARD else self._start_wandb
+            start(self.folder, self.settings)
+        for epoch in read_epochs():
             if epoch["epoch"] > self.last:
                 self._write(epoch)
                 self.last = epoch["epoch"]
@@ -84,11 +88,13 @@ class ExperimentLog:
             self.logger.writer.flush()
 
     def close(self) -> None:
-        """Write what is not written yet, and end."""
-        if self.name == TENSORBOARD:
-            self.logger.writer.close()
-        else:
-            self.logger.run.finish()
+        """Write what is not written yet, and end; a further epoch starts it again."""
+        if self.logger is not None:
+            end = (
+                self.logger.writer.close if self.name == TENSORBOARD else self.logger.run.finish
+            )
+            end()
+        self.logger, self.last = None, 0
 
     def _start_tensorboard(self, folder: Path, settings: Mapping) -> None:
         from speechbrain.utils.train_logger import TensorboardLogger

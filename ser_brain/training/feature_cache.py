@@ -37,7 +37,7 @@ from ser_brain.core.files import atomic_path, cache_folder, remove, remove_parti
 from ser_brain.core.lock import NAME, held
 from ser_brain.core.log import Progress, get_logger
 from ser_brain.data.audio import RESAMPLER, split_channel
-from ser_brain.data.dataset import load_signal
+from ser_brain.data.dataset import batches, load_batch
 from ser_brain.models.encoders.base import Encoder
 from ser_brain.models.model import EmotionModel
 from ser_brain.training.device import gather, rank, world_size
@@ -213,13 +213,7 @@ class FeatureCache:
 
     def compute(self, rows: Sequence[Mapping]) -> list[np.ndarray]:
         """Features (T, C) of some clips, as one padded batch."""
-        rate_hz = self.encoder.sample_rate_hz
-        signals = [
-            load_signal(row["wav"], row["start"], row["stop"], rate_hz, row["duration"])
-            for row in rows
-        ]
-        lengths_B = torch.tensor([len(signal_S) for signal_S in signals])
-        batch_BS = torch.nn.utils.rnn.pad_sequence(signals, batch_first=True)
+        batch_BS, lengths_B = load_batch(rows, self.encoder.sample_rate_hz)
         features_BTC = self._run(batch_BS, lengths_B).cpu().numpy()
         sizes = self._sizes(lengths_B)
         return [features_BTC[row, :size] for row, size in enumerate(sizes)]
@@ -311,13 +305,9 @@ class EmbeddingCache(FeatureCache):
 
     def batches(self, rows: Mapping[str, dict]) -> list[list[str]]:
         """Clips of similar length, which need little padding."""
-        batches: list[list[str]] = [[]]
-        for utterance_id in sorted(rows, key=lambda i: rows[i]["duration"]):
-            longest_s = rows[utterance_id]["duration"]
-            if batches[-1] and longest_s * (len(batches[-1]) + 1) > BATCH_S:
-                batches.append([])
-            batches[-1].append(utterance_id)
-        return batches
+        ids = list(rows)
+        lengths_s = [row["duration"] for row in rows.values()]
+        return [[ids[n] for n in places] for places in batches(lengths_s, BATCH_S)]
 
     def _sizes(self, lengths_B: Tensor) -> list[int]:
         return [1] * len(lengths_B)

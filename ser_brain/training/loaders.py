@@ -62,7 +62,12 @@ def dataio_prep(data: ExperimentData, hparams: Mapping) -> dict:
     def dataset(rows: Mapping[str, dict]) -> DynamicItemDataset:
         require_lengths(rows, *limits, hparams["max_clip_s"])
         rows = {i: {**row, "weight": weight_of(row)} for i, row in rows.items()}
-        return make_dataset(rows, hparams["emotions"], encoder.sample_rate_hz)
+        return make_dataset(
+            rows,
+            hparams["emotions"],
+            encoder.sample_rate_hz,
+            dimensions=data.config.labels.dimensions,
+        )
 
     return {
         "train": dataset(data.train),
@@ -203,8 +208,13 @@ def with_features(
 ) -> DynamicItemDataset:
     """Return the dataset with cached ``features`` in place of ``signal``."""
     rows = {i: dataset.data[i] for i in dataset.data_ids}
-    rate_hz = hparams.encoder.sample_rate_hz
-    return make_dataset(rows, hparams.emotions, rate_hz, cache.features_of)
+    return make_dataset(
+        rows,
+        hparams.emotions,
+        hparams.encoder.sample_rate_hz,
+        cache.features_of,
+        dimensions=hparams.dimensions,
+    )
 
 
 # -- augmentation
@@ -248,8 +258,18 @@ def with_augmentation(
     Raises
     ------
     SERError
-        If the setting is bad, or asks for babble of too few clips.
+        If the setting is bad, asks for babble of too few clips, or the set is a loader.
     """
+    if not isinstance(dataset, DynamicItemDataset):
+        raise SERError(
+            "The setting augment needs the training set of dataio_prep(), not a loader of your "
+            "own; give fit() that set, or give --augment=null."
+        )
+    if hparams.feature_cache_gb and if_main_process():
+        logger.info(
+            "front end: computed in every epoch, for each hears other augmented clips; "
+            "feature_cache_gb has no effect"
+        )
     rows = {i: dataset.data[i] for i in dataset.data_ids}
     encoder = hparams.encoder
     rate_hz = encoder.sample_rate_hz
@@ -266,4 +286,11 @@ def with_augmentation(
         {i: functools.partial(load, row) for i, row in rows.items()},
     )
     augmented = AugmentedClips(augmentation)
-    return make_dataset(rows, hparams.emotions, rate_hz, augmented=augmented), augmented
+    changed = make_dataset(
+        rows,
+        hparams.emotions,
+        rate_hz,
+        augmented=augmented,
+        dimensions=hparams.dimensions,
+    )
+    return changed, augmented

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 import speechbrain as sb
 import torch
 from torch.nn import Module
+from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
 from ser_brain.models.encoders.base import Encoder
@@ -27,7 +28,49 @@ BASE, SCALE = "base_lr", "lr_scale"
 
 
 class OptimizerSteps(sb.Brain):
-    """A Brain whose steps clip what every parameter group of an optimiser trains."""
+    """A Brain whose steps, rates and trained layers follow the settings.
+
+    Attributes
+    ----------
+    opened : int, "all" or None
+        How many of the encoder's topmost layers are trained, with the setting ``unfreeze``.
+    """
+
+    opened: int | str | None = None
+
+    def open_layers(self, epoch: int) -> None:
+        """Train the encoder's layers that ``hparams.unfreeze`` opens from this epoch on."""
+        if not self.hparams.unfreeze:
+            return
+        begun = [first for first in self.hparams.unfreeze if first <= epoch]
+        count = self.hparams.unfreeze[max(begun)] if begun else 0
+        if count == self.opened:
+            return
+        self.opened = count
+        self.model.encoder.open_top(None if count == "all" else count)
+        # DistributedDataParallel shares the gradients of what was trained when it was made.
+        for name, module in list(self.modules.items()):
+            if isinstance(module, DistributedDataParallel):
+                self.modules[name] = module.module
+        self._wrap_distributed()
+
+    def set_rates(self, before: int) -> None:
+        """Set the learning rates of a step to those at its middle.
+
+        So the first is above 0 in a warm-up, and the last is above 0 on a cosine. ``before``
+        are the steps of this epoch so far.
+        """
+        factor = self.grad_accumulation_factor
+        steps = self.batches // factor + bool(self.batches % factor)
+        of_schedule = schedule_factor(
+            self.hparams.lr_schedule,
+            self.hparams.warmup_epochs,
+            self.epoch - 1 + (before + 0.5) / steps,
+            self.hparams.number_of_epochs,
+        )
+        for optimizer in self.optimizers_dict.values():
+            for group in optimizer.param_groups:
+                group["lr"] = group.setdefault(BASE, group["lr"]) * of_schedule
 
     def optimizers_step(self) -> None:
         """Step as SpeechBrain does, which would clip the first group only.
@@ -90,13 +133,6 @@ def anneal(optimizers: Mapping[str, Optimizer], hparams, value: float) -> None:
         _, rate = getattr(hparams, f"{part}_annealing")(value)
         for group in optimizer.param_groups:
             group[BASE] = group["lr"] = rate * group.get(SCALE, 1.0)
-
-
-def set_rates(optimizers: Mapping[str, Optimizer], factor: float) -> None:
-    """Set every rate to ``factor`` times what it is without a schedule."""
-    for optimizer in optimizers.values():
-        for group in optimizer.param_groups:
-            group["lr"] = group.setdefault(BASE, group["lr"]) * factor
 
 
 def schedule_factor(

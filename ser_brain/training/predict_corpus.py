@@ -20,10 +20,11 @@ from ser_brain.core.log import get_logger
 from ser_brain.data.corpora import CorpusSetting, Target
 from ser_brain.data.dataset import make_dataset, require_files, require_lengths
 from ser_brain.data.experiment import ExperimentData
+from ser_brain.data.experiment_config import DEFAULTS, ExperimentConfig
 from ser_brain.data.experiment_config import NEEDED as NEEDED_SETTINGS
-from ser_brain.data.experiment_config import ExperimentConfig
 from ser_brain.data.labelling import NEEDED as NEEDED_OF_CARD
 from ser_brain.data.labelling import CorpusData, label_corpus
+from ser_brain.data.labels import VALENCE_AROUSAL, stated
 from ser_brain.data.manifest import SHA256, read_manifest
 from ser_brain.data.splits import balanced_ids
 from ser_brain.evaluation.calibration import fit_temperature
@@ -41,7 +42,7 @@ logger = get_logger(__name__)
 VALIDATION = "valid"
 # Columns of a corpus row that a predictions file repeats, in its order.
 COPIED = ("corpus", "speaker", "gender", "language", "text", "duration", "label_source")
-COPIED += ("emotion", "valence", "arousal")
+COPIED += ("emotion",)
 
 NEEDED = (*NEEDED_SETTINGS, "brain", "modules", "batch_size", "loss_weights")
 LOAD_ENCODER = "!apply:ser_brain.models.encoders.load_encoder"
@@ -132,7 +133,8 @@ def _predict(
         "synthetic": bool(corpus_card.get("synthetic")),
     }
     logger.info(f"{folder}: scoring {len(data.rows):,} utterances of {name}")
-    test_set = make_dataset(data.rows, config.labels.emotions, encoder.sample_rate_hz)
+    labels, rate_hz = config.labels, encoder.sample_rate_hz
+    test_set = make_dataset(data.rows, labels.emotions, rate_hz, dimensions=labels.dimensions)
     brain.evaluate(test_set, min_key=brain.tested_key)
     write_outputs(folder, name, brain.outputs, data.rows, card)
     return name
@@ -234,6 +236,7 @@ def model_facts(config: ExperimentConfig, encoder: str) -> dict:
         "seed": config.seed,
         "emotions": config.labels.emotions,
         "va_range": config.labels.va_range,
+        **stated(config.labels.dimensions),
     }
 
 
@@ -245,31 +248,34 @@ def write_outputs(
     card: Mapping,
 ) -> Path:
     """Write predictions and embeddings of the set ``name``; ``rows`` are its id -> row."""
-    joined = prediction_rows(outputs, rows, card["emotions"])
+    joined = prediction_rows(outputs, rows, card)
     embeddings_ND = np.stack([output["embedding"] for output in outputs])
     return write_predictions(inside(folder, "predictions"), name, joined, embeddings_ND, card)
 
 
 def prediction_rows(
-    outputs: Sequence[Mapping], rows: Mapping[str, dict], emotions: Sequence[str]
+    outputs: Sequence[Mapping], rows: Mapping[str, dict], card: Mapping
 ) -> list[dict]:
     """Join each utterance's row of the corpus with the model's output for it.
 
-    ``emotions`` are the classes in the order of the model's outputs. The result is what
-    :func:`ser_brain.evaluation.predictions.write_predictions` writes.
+    The card has ``emotions`` and ``dimensions``, in the order of the model's outputs. The
+    result is what :func:`ser_brain.evaluation.predictions.write_predictions` writes.
     """
-    return [_prediction_row(output, rows[output["id"]], emotions) for output in outputs]
+    named = card["emotions"], card.get("dimensions", VALENCE_AROUSAL)
+    return [_prediction_row(output, rows[output["id"]], *named) for output in outputs]
 
 
-def _prediction_row(output: Mapping, row: Mapping, emotions: Sequence[str]) -> dict:
-    joined = {"id": output["id"], **{key: row[key] for key in COPIED}}
+def _prediction_row(
+    output: Mapping, row: Mapping, emotions: Sequence[str], dimensions: Sequence[str]
+) -> dict:
+    joined = {"id": output["id"], **{key: row[key] for key in (*COPIED, *dimensions)}}
     if "log_probabilities" in output:
         log_probs = [float(value) for value in output["log_probabilities"]]
         joined["log_probabilities"] = dict(zip(emotions, log_probs, strict=True))
         joined["predicted_emotion"] = emotions[log_probs.index(max(log_probs))]
     if "valence_arousal" in output:
-        valence, arousal = (float(value) for value in output["valence_arousal"])
-        joined["predicted_valence"], joined["predicted_arousal"] = valence, arousal
+        for name, value in zip(dimensions, output["valence_arousal"], strict=True):
+            joined[f"predicted_{name}"] = float(value)
     return joined
 
 
@@ -312,7 +318,8 @@ def load_run(folder: str | Path, device: str | None = None) -> tuple[SERBrain, d
         )
     builder = _Builder(settings)
     modules = {name: builder.module(value) for name, value in found["modules"].items()}
-    hparams = {key: value for key, value in found.items() if not isinstance(value, Tagged)}
+    plain = {key: value for key, value in found.items() if not isinstance(value, Tagged)}
+    hparams = {**DEFAULTS, **plain}
     hparams |= {"encoder": modules["encoder"], "modules": modules}
     hparams |= {key: builder.module(found[key]) for key in modules if key in found}
     device = device or infer_device()

@@ -1,16 +1,33 @@
-"""Which clips a training step sees: batches of similar length, and balanced drawing."""
+"""What training draws: batches of similar length, balanced clips, an epoch's random numbers."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import torch
 from speechbrain.dataio.sampler import DynamicBatchSampler, ReproducibleWeightedRandomSampler
 from torch.utils.data import Sampler
+
+from ser_brain.training import device
 
 BUCKETS = 60  # of lengths; more of them pad less, but leave more batches short at their ends
 SHORTEST_BUCKET = 5  # batches
 ROUNDS = 12  # of the bisection for the cap on a batch's length
+
+
+def seed_epoch(seed: int, epoch: int) -> None:
+    """Seed Python, NumPy and PyTorch, so that a resumed run draws what it would have drawn.
+
+    SpeechBrain's ``seed_everything`` would give all processes the same dropout, and its
+    samplers another seed.
+    """
+    sequence = np.random.SeedSequence([seed, epoch, device.rank()])
+    state = int(sequence.generate_state(1)[0])
+    random.seed(state)
+    np.random.seed(state)
+    torch.manual_seed(state)
 
 
 def length_batches(

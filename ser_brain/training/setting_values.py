@@ -13,6 +13,7 @@ from ruamel.yaml import YAMLError as RuamelError  # raised by HyperPyYAML's firs
 
 from ser_brain.core.errors import SERError, bad_value
 from ser_brain.data.augmentation import parse_augment
+from ser_brain.data.labels import SOME_DIMENSIONS, are_dimensions
 
 MOST_CHARACTERS = 100_000  # of a settings text; the project's own files have 5,000
 LARGEST_SEED = 2**32 - 1  # NumPy's limit
@@ -295,6 +296,7 @@ KINDS: Mapping[str, Kind] = {
         lambda value: isinstance(value, list) and len(value) > 1 and all(map(_is_name, value)),
     ),
     "emotion_map": Kind("a mapping like {excitement: happiness}, or {}", _mapping(_is_name)),
+    "dimensions": Kind(f"a list of {SOME_DIMENSIONS}", are_dimensions),
     "va_range": Kind("two numbers, the lowest and the highest value", _numbers(2)),
     "split_fractions": Kind("three numbers: train, valid, test", _numbers(3)),
     "fold": COUNT,

@@ -159,6 +159,13 @@ def test_runs_that_cannot_be_analysed(tmp_path):
     write_run(tmp_path, ALL, FOUR)
     with pytest.raises(SERError, match="does not predict valence and arousal on planted"):
         read(tmp_path, "va")
+    write_run(tmp_path, points(circle(FOUR), 5, 2, size=2), FOUR, scores=True)
+    path = tmp_path / "predictions" / "planted.card.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "dimensions": ["valence"]}))
+    with pytest.raises(SERError, match="does not predict arousal on planted"):
+        read(tmp_path, "va")
+    assert np.isnan(read(tmp_path)["planted"].clouds["run"].true_va_N2).all()
+    write_run(tmp_path, ALL, FOUR)
     with pytest.raises(SERError, match="Bad space 'vad'; expected one of: va, embedding"):
         read(tmp_path, "vad")
     (tmp_path / "predictions" / "planted.npz").unlink()

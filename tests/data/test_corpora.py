@@ -17,6 +17,7 @@ from ser_brain.data.corpora import (
 from ser_brain.data.labelling import (
     NEEDED,
     LabelChoice,
+    advise_source,
     label_corpus,
     require_every_emotion,
     require_known,
@@ -202,8 +203,11 @@ def test_vad_required_keeps_every_rated_utterance(corpus, tmp_path):
         ]
     )
     data = label(required_label="vad")
-    assert emotions_of(data) == {"u0": "anger", "u1": None, "u2": None}
-    assert data.left_out == {"without valence and arousal": 2}
+    # u4 has one of the two ratings, and counts there.
+    assert emotions_of(data) == {"u0": "anger", "u1": None, "u2": None, "u4": "anger"}
+    assert data.left_out == {"without valence and arousal": 1}
+    data = label(required_label="vad", dimensions=("arousal",))
+    assert "made_u4" not in data.rows and data.left_out == {"without arousal": 2}
     rows = label().rows
     assert rows["made_u0"]["wav"] == str(tmp_path / "data" / "u0.wav")
     assert (rows["made_u3"]["valence"], rows["made_u3"]["arousal"]) == (None, None)
@@ -213,6 +217,14 @@ def test_vad_required_keeps_every_rated_utterance(corpus, tmp_path):
     data = label(vad_source="prototypes", required_label="vad")
     assert list(data.rows) == ["made_u1"]
     assert data.left_out == {"without valence and arousal": 2}
+
+
+def test_another_source_that_has_the_ratings_is_named():
+    labels = {"intended": {"vad": None}, "consensus": {"vad": {"valence": 2.0}}}
+    entries = {"u0": {"labels": {"intended": {}}}, "u1": {"labels": labels}}
+    said = advise_source("made", entries, ("valence", "arousal"))
+    assert "give label_source: consensus in the line of made in `corpora`" in said
+    assert advise_source("made", entries, ("arousal",)) == ""
 
 
 @pytest.mark.parametrize(

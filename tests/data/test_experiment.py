@@ -10,6 +10,7 @@ from ser_brain.core.errors import SERError
 from ser_brain.data.corpora import CorpusSetting
 from ser_brain.data.experiment import TASKS, Protocol, assemble, protocol_of, require_tasks
 from ser_brain.data.labelling import CorpusData, LabelChoice
+from ser_brain.data.labels import DIMENSIONS, VALENCE_AROUSAL
 from ser_brain.data.splits import SplitSetting
 from ser_brain.training.predict_corpus import prediction_rows
 
@@ -166,6 +167,7 @@ def test_what_shares_a_speaker_or_a_text_with_the_test_set_is_left_out_and_count
     [
         (["emotion"], "corpus", "2-class"),
         (["valence_arousal"], "corpus", "valence-arousal"),
+        (["valence_arousal"], "corpus", "valence-dominance"),
         (["valence_arousal", "emotion"], "prototypes", "2-class+valence-arousal(prototypes)"),
     ],
 )
@@ -173,7 +175,8 @@ def test_a_protocol_as_a_line_and_back(tasks, vad_source, said):
     setting = SplitSetting("speaker", 7, folds=5, fold=2)
     corpora = [corpus("one"), corpus("two", label_source="rated_voice")]
     data = assemble([*corpora, corpus("three", use="test")], setting, EMOTIONS)
-    choice = LabelChoice(EMOTIONS[:2], {}, (1.0, 5.0), vad_source, "emotion")
+    dimensions = [name for name in DIMENSIONS if name in said] or VALENCE_AROUSAL
+    choice = LabelChoice(EMOTIONS[:2], {}, (1.0, 5.0), vad_source, "emotion", dimensions)
     protocol = protocol_of(data, setting, tasks, choice)
     line = f"one+two/speaker-5fold-fold2/intended+rated_voice/{said}/seed 7"
     assert str(protocol) == line and set(protocol.tasks) == set(tasks)
@@ -220,7 +223,7 @@ def test_prediction_rows_join_facts_with_answers():
         {"id": second, "embedding": [0.0], "log_probabilities": [-2.0, -0.1]},
         {"id": first, "valence_arousal": [1.5, 4.5]},
     ]
-    one, two = prediction_rows(outputs, rows, EMOTIONS)
+    one, two = prediction_rows(outputs, rows, {"emotions": EMOTIONS})
     assert one["id"] == second
     assert one["predicted_emotion"] == "sadness"
     assert one["log_probabilities"] == {"anger": -2.0, "sadness": -0.1}

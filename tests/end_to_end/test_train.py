@@ -80,7 +80,7 @@ def test_a_corpus_without_points_trains_the_class_head_alone(tmp_path, train_in)
     log = json.loads((run_folder / "train_log.jsonl").read_text().splitlines()[-1])
     assert log["train"]["loss"] == log["train"]["nll"] > 0 and "mse" not in log["train"]
     predictions = read_predictions(run_folder / "predictions" / "plain.jsonl")
-    assert predictions.true_va_N2 is None
+    assert predictions.true_values_NV is None
     assert predictions.card["protocol"] == "plain/speaker/intended/4-class/seed 1"
 
 
@@ -112,7 +112,7 @@ def test_prototypes_stand_in_and_say_so(train_in):
     folder, _ = train_in("run", recipe="multiobjective.yaml", vad_source="prototypes")
     predictions = read_predictions(folder / "predictions" / "tiny.jsonl")
     assert "valence-arousal(prototypes)" in predictions.card["protocol"]
-    assert np.allclose(predictions.true_va_N2[predictions.true_N == 3], 3.0)  # neutral
+    assert np.allclose(predictions.true_values_NV[predictions.true_N == 3], 3.0)  # neutral
 
 
 def test_several_corpora_train_and_test_together_in_mixed_precision(corpus, tmp_path, train_in):

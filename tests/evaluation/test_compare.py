@@ -99,8 +99,8 @@ def test_the_metrics_are_those_of_the_evaluation(tmp_path):
 def test_values_are_swapped_about_one_centre(tmp_path):
     """p by hand: swap the raw predictions of each set of speakers and take CCC anew."""
     both = two(tmp_path, 40, "regression")
-    true_N = both.one.true_va_N2[:, 0]
-    one_N, other_N = (side.predicted_va_N2[:, 0] for side in (both.one, both.other))
+    true_N = both.one.true_values_NV[:, 0]
+    one_N, other_N = (side.predicted_values_NV[:, 0] for side in (both.one, both.other))
     assert abs(one_N.mean() - other_N.mean()) > 0.5
     speakers = np.array([row["speaker"] for row in both.one.rows])
 
@@ -145,8 +145,8 @@ def test_utterances_are_matched_by_id(tmp_path):
     both = pair_of(tmp_path, rows[:20], rows[:4:-1])
     assert both.one.ids == both.other.ids == [row["id"] for row in rows[5:20]]
     assert (both.only_one, both.only_other) == (5, 10)
-    assert both.classes and both.values
-    for name in ("true_N", "predicted_N", "log_probs_NC", "predicted_va_N2"):
+    assert both.classes and both.dimensions == ["valence", "arousal"]
+    for name in ("true_N", "predicted_N", "log_probs_NC", "predicted_values_NV"):
         assert np.array_equal(getattr(both.one, name), getattr(both.other, name))
     assert both.other.rows == rows[5:20]
     with pytest.raises(SERError, match="X and Y share no .* of fake .*fake_0000 and fake_0005"):
@@ -188,7 +188,7 @@ def test_other_labels_classes_or_scales(tmp_path, kind, row_3, card, said):
     rows[3]["valence"] = 2.5
     changed = [{**row, **row_3} if card or n == 3 else row for n, row in enumerate(rows)]
     if said is None:
-        assert pair_of(tmp_path, rows, changed, **card).values
+        assert pair_of(tmp_path, rows, changed, **card).dimensions
         return
     with pytest.raises(SERError, match=said):
         pair_of(tmp_path, rows, changed, **card)

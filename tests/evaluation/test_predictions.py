@@ -21,8 +21,8 @@ def test_what_is_written_is_read(tmp_path):
     assert found.rows == rows
     assert found.true_N[0] == fake_run.EMOTIONS.index(rows[0]["emotion"])
     assert found.true_N[1:3].tolist() == [-1, -1]
-    assert np.isnan(found.true_va_N2[3, 0]) and np.isfinite(found.true_va_N2[3, 1])
-    assert found.predicted_va_N2[4].tolist() == [
+    assert np.isnan(found.true_values_NV[3, 0]) and np.isfinite(found.true_values_NV[3, 1])
+    assert found.predicted_values_NV[4].tolist() == [
         rows[4]["predicted_valence"],
         rows[4]["predicted_arousal"],
     ]
@@ -37,8 +37,8 @@ def test_what_is_written_is_read(tmp_path):
     rows[0]["predicted_valence"] = np.float32(2.5)
     write_predictions(tmp_path, "a b", rows, None, fake_run.card())
     found = read_predictions(path)
-    assert found.embeddings_ND is None and found.true_va_N2 is None
-    assert (found.true_N == -1).all() and found.predicted_va_N2[0, 0] == 2.5
+    assert found.embeddings_ND is None and found.true_values_NV is None
+    assert (found.true_N == -1).all() and found.predicted_values_NV[0, 0] == 2.5
 
 
 @pytest.mark.parametrize("said, place", [("sadness", 2), (None, 0)])

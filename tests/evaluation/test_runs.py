@@ -71,7 +71,7 @@ def test_folds_are_judged_together(tmp_path):
     assert pooled.ids == [row["id"] for row in rows]
     protocol = "fake/speaker-2fold/intended/4-class/seed 1"
     assert run.protocol == pooled.card["protocol"] == protocol
-    assert pooled.log_probs_NC.shape == (60, 4) and pooled.true_va_N2.shape == (60, 2)
+    assert pooled.log_probs_NC.shape == (60, 4) and pooled.true_values_NV.shape == (60, 2)
     results = evaluate_run(run, resamples=20)["test_sets"]["fake"]
     assert np.sum(results["classification"]["confusion"]) == 60
     uars = [found["uar"] for found in results["parts"].values()]
@@ -106,7 +106,7 @@ def test_each_fold_has_its_temperature(tmp_path):
 @pytest.mark.parametrize("change", [{"va_range": [0, 5]}, {"experiment": "classification"}])
 def test_what_differs_is_not_pooled_but_ratings_may_be_absent(tmp_path, change):
     folds(tmp_path, second=fake_run.rows(30, seed=1, rated=False))
-    true_N2 = read_run(tmp_path).pooled("fake").true_va_N2
+    true_N2 = read_run(tmp_path).pooled("fake").true_values_NV
     assert np.isfinite(true_N2[:25]).all() and np.isnan(true_N2[25:]).all()
     folds(tmp_path, **change)
     with pytest.raises(SERError, match=f"cannot be pooled: {next(iter(change))} of fold 2"):

@@ -16,6 +16,7 @@ class StandIn:
     device = "cpu"
     emotions = ["anger", "neutral", "sadness"]
     va_range = (1.0, 5.0)
+    dimensions = ("valence", "arousal")
     sample_rate_hz = RATE_HZ
     min_samples = 1600
     max_samples = 30 * RATE_HZ

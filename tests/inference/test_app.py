@@ -119,7 +119,7 @@ def test_windows_have_the_rows_of_ser_predict(there):
     assert shown.skipped == [Skipped("long.flac", 14, 22, "silent")]
     assert shown.probs_NC.sum(axis=1) == pytest.approx(1, abs=1e-5)
     assert shown.probs_NC[2, 1] == shown.rows[2]["p_neutral"]
-    assert shown.values_N2[1].tolist() == [shown.rows[1]["valence"], shown.rows[1]["arousal"]]
+    assert shown.values["arousal"][1] == shown.rows[1]["arousal"]
 
 
 def test_too_long_for_one_clip_is_cut_and_said(there):
@@ -141,10 +141,10 @@ def test_too_long_for_one_clip_is_cut_and_said(there):
 
 def test_what_a_model_lacks_is_none(there):
     model = StandIn()
-    model.emotions, model.va_range = [], None
+    model.emotions, model.va_range, model.dimensions = [], None, ()
     model.score = lambda waveforms: [Scores(None, None, np.zeros(2)) for _ in waveforms]
     shown = score_recording(model, write(there / "a.wav", noise(2)), None)
-    assert shown.probs_NC is None and shown.values_N2 is None
+    assert shown.probs_NC is None and not shown.values
     assert shown.columns == ["file", "start", "stop", "warnings"]
 
 
@@ -262,6 +262,7 @@ def test_what_the_model_is():
         name="the model",
         emotions=EMOTIONS,
         va_range=(-1.0, 1.0),
+        dimensions=("valence", "arousal"),
         card={"training_data": {"corpora": corpora}},
     )
     said = Seen(about_html(model)).words
@@ -270,7 +271,7 @@ def test_what_the_model_is():
     assert "from -1 to 1" in said
     assert "Made <corpus>; a corpus without title (languages: fas, kor)." in said
     assert "synthetic speech: its output says nothing about people" in said
-    bare = SimpleNamespace(name="the model", emotions=[], va_range=None, card={})
+    bare = SimpleNamespace(name="the model", emotions=[], va_range=None, dimensions=(), card={})
     said = Seen(about_html(bare)).words
     assert "Trained on" not in said and "chooses" not in said and "rates" not in said
     assert "not a diagnosis" in said

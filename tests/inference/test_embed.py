@@ -75,7 +75,7 @@ def test_an_embedding_is_the_mean_over_the_frames_of_its_clip(home, tmp_path, ca
     row, card = found.rows[0], found.card
     assert row["emotion"] == "anger" and row["speaker"] == "other_s0"
     assert (row["valence"], row["arousal"]) == (-0.75, 0.75)
-    assert found.log_probs_NC is None and found.predicted_va_N2 is None
+    assert found.log_probs_NC is None and found.predicted_values_NV is None
     assert card["role"] == "test" and card["experiment"] == "untuned"
     assert card["layer"] == "layer 2" and card["protocol"] == "untuned/layer 2 on other"
     assert read_json(tmp_path / "out" / "run.json", "run")["finished"] is True

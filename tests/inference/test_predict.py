@@ -147,9 +147,10 @@ def test_columns_are_what_the_model_predicts():
     recognizer = StandIn()
     of_classes = ["emotion", "p_anger", "p_neutral", "p_sadness"]
     assert columns(recognizer)[3:] == [*of_classes, "valence", "arousal", "warnings"]
-    recognizer.va_range = None
+    recognizer.va_range, recognizer.dimensions = None, ()
     assert columns(recognizer)[3:] == [*of_classes, "warnings"]
-    recognizer.va_range, recognizer.emotions = (0, 1), []
+    recognizer.va_range, recognizer.dimensions = (0, 1), ("valence", "arousal")
+    recognizer.emotions = []
     assert columns(recognizer) == ["file", "start", "stop", "valence", "arousal", "warnings"]
 
 

@@ -157,8 +157,8 @@ def test_a_set_that_no_part_has_seen_has_results_of_the_average(tmp_path):
     expected = log_softmax((each[0] + each[1]) / 2, axis=1)
     np.testing.assert_allclose(found.log_probs_NC, expected, atol=1e-12)
     assert (found.predicted_N == expected.argmax(axis=1)).all()
-    mean_N2 = (one.predicted_va_N2 + two.predicted_va_N2) / 2
-    np.testing.assert_allclose(found.predicted_va_N2, mean_N2)
+    mean_N2 = (one.predicted_values_NV + two.predicted_values_NV) / 2
+    np.testing.assert_allclose(found.predicted_values_NV, mean_N2)
     assert found.temperature_N is None
 
 

@@ -86,7 +86,7 @@ def test_the_folder_gives_the_runs_predictions(run, exported, monkeypatch):
         found = [list(r[key].values()) if key == "probabilities" else r[key] for r in rows]
         np.testing.assert_allclose(found, expected, atol=1e-5, rtol=0)
     found_N2 = [[row["valence"], row["arousal"]] for row in rows]
-    np.testing.assert_allclose(found_N2, predictions.predicted_va_N2, atol=1e-5, rtol=0)
+    np.testing.assert_allclose(found_N2, predictions.predicted_values_NV, atol=1e-5, rtol=0)
 
 
 def test_what_is_inside(run, exported):

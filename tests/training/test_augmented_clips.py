@@ -53,7 +53,12 @@ def dataset(tmp_path_factory):
 def heard(dataset, epoch, order=None, encoder="wav2vec2-base", **options) -> dict:
     """id -> samples of each clip, as a loader with these options gives them in an epoch."""
     hparams = SimpleNamespace(
-        augment=AUGMENT, seed=1, emotions=["anger"], encoder=tiny(encoder)
+        augment=AUGMENT,
+        seed=1,
+        emotions=["anger"],
+        dimensions=("valence", "arousal"),
+        encoder=tiny(encoder),
+        feature_cache_gb=0,
     )
     augmented, views = with_augmentation(dataset, hparams)
     views.epoch = epoch

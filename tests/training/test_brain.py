@@ -10,8 +10,9 @@ import torch
 
 from ser_brain.core.errors import SERError
 from ser_brain.training import device
-from ser_brain.training.brain import SERBrain, seed_epoch
+from ser_brain.training.brain import SERBrain
 from ser_brain.training.nonfinite_guard import NonfiniteGuard
+from ser_brain.training.sampling import seed_epoch
 
 NAN, INF = float("nan"), float("inf")
 

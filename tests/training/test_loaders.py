@@ -117,7 +117,9 @@ def test_dynamic_batches_have_each_clip(dataset):
 
 def test_cached_features_give_what_waveforms_give(cache, dataset):
     encoder = tiny("wav2vec2-base").eval()
-    settings = SimpleNamespace(encoder=encoder, emotions=["anger"])
+    settings = SimpleNamespace(
+        encoder=encoder, emotions=["anger"], dimensions=("valence", "arousal")
+    )
     featured = with_features(dataset, cache(encoder), settings)
     batches = [next(iter(evaluation_loader_of(d, 2, "cpu"))) for d in (featured, dataset)]
     assert batches[0].id == batches[1].id

@@ -80,7 +80,7 @@ def test_it_says_what_the_run_itself_said(run):
     assert again.card["role"] == "test"
     place = [own.ids.index(i) for i in again.ids]
     assert again.log_probs_NC == pytest.approx(own.log_probs_NC[place], abs=1e-5)
-    assert again.predicted_va_N2 == pytest.approx(own.predicted_va_N2[place], abs=1e-5)
+    assert again.predicted_values_NV == pytest.approx(own.predicted_values_NV[place], abs=1e-5)
 
 
 def test_what_was_trained_on_is_marked(run):

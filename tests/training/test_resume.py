@@ -76,7 +76,7 @@ def test_killed_runs_end_as_an_undisturbed_one(corpus, tmp_path):
     )
     assert ours.ids == theirs.ids
     assert np.array_equal(ours.log_probs_NC, theirs.log_probs_NC)
-    assert np.array_equal(ours.predicted_va_N2, theirs.predicted_va_N2)
+    assert np.array_equal(ours.predicted_values_NV, theirs.predicted_values_NV)
     assert losses(log) == losses(tmp_path / "straight" / "train_log.jsonl")
     record = json.loads((tmp_path / "killed" / "run.json").read_text())
     assert len(record["invocations"]) > kills

@@ -96,4 +96,4 @@ def test_study_1_runs_as_described(
     if recipe != "regression":
         assert set(predictions.true_N) <= {0, 1, 2, 3}
     if recipe != "classification":
-        assert np.isfinite(predictions.true_va_N2).all()
+        assert np.isfinite(predictions.true_values_NV).all()

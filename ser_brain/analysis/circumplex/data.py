@@ -19,7 +19,7 @@ import numpy as np
 from ser_brain.core.errors import SERError, bad_value
 from ser_brain.data.experiment import Protocol
 from ser_brain.data.labelling import UNIT_RANGE
-from ser_brain.data.labels import EMOTIONS, rescale
+from ser_brain.data.labels import EMOTIONS, VALENCE_AROUSAL, listed, rescale
 from ser_brain.evaluation.predictions import Predictions
 from ser_brain.evaluation.runs import Run, merge_protocols
 from ser_brain.evaluation.significance import Clusters, clusters_of, interval, resample
@@ -206,22 +206,26 @@ def _points(predictions: Predictions, space: str) -> np.ndarray:
     """Embeddings, or predicted valence and arousal on [-1, 1], shape (N, D)."""
     name = predictions.card["test_set"]
     if space == "va":
-        if predictions.predicted_va_N2 is None:
-            raise SERError(f"The model does not predict valence and arousal on {name}.")
-        return rescale(predictions.predicted_va_N2, predictions.card["va_range"], UNIT_RANGE)
+        missing = [axis for axis in VALENCE_AROUSAL if predictions.predicted(axis) is None]
+        if missing:
+            raise SERError(f"The model does not predict {listed(missing)} on {name}.")
+        points_N2 = np.stack([predictions.predicted(axis) for axis in VALENCE_AROUSAL], axis=1)
+        return rescale(points_N2, predictions.card["va_range"], UNIT_RANGE)
     if predictions.embeddings_ND is None:
         raise SERError(f"The predictions on {name} have no embeddings (.npz); predict again.")
     return predictions.embeddings_ND.astype(np.float64)
 
 
 def _cloud(predictions: Predictions, emotions: Sequence[str], space: str) -> Cloud:
-    rows, true_N2 = predictions.rows, predictions.true_va_N2
+    rows = predictions.rows
+    true_N2 = np.stack([predictions.rated(axis) for axis in VALENCE_AROUSAL], axis=1)
     index = {emotion: n for n, emotion in enumerate(emotions)}
     # Prototypes are the emotion's own place on the circle, so they are no independent rating.
-    if true_N2 is None or Protocol.of(predictions.card).prototypes:
+    # Without the ratings of one axis there is no place on the plane.
+    prototypes = Protocol.of(predictions.card).prototypes
+    if prototypes or not set(VALENCE_AROUSAL) <= set(predictions.dimensions):
         true_N2 = np.full((len(rows), 2), np.nan)
-    else:
-        true_N2 = rescale(true_N2, predictions.card["va_range"], UNIT_RANGE)
+    true_N2 = rescale(true_N2, predictions.card["va_range"], UNIT_RANGE)
     cloud = Cloud(
         points_ND=_points(predictions, space),
         emotion_N=np.array([index.get(row["emotion"], -1) for row in rows]),

@@ -13,7 +13,7 @@ from time import monotonic
 import gradio as gr
 
 from ser_brain.core.errors import SERError
-from ser_brain.data.labels import rescale
+from ser_brain.data.labels import listed
 from ser_brain.inference.app.plots import course_figure, plane_figure
 from ser_brain.inference.app.result import (
     ScoredRecording,
@@ -27,6 +27,8 @@ WINDOWS_S = {"As one clip": None, "In windows of 2 s": 2.0, "4 s": 4.0, "8 s": 8
 KEPT_S = 1800  # after which a recording is deleted
 MOST_WAITING = 20  # visitors, who are served one after the other
 MOST_S = 1800  # for one recording, while others wait
+ENDS = {"valence": "unpleasant to pleasant", "arousal": "calm to excited"}
+ENDS["dominance"] = "submissive to dominant"
 PROGRESS = gr.Progress()  # gradio looks for it among the default arguments
 
 
@@ -131,6 +133,7 @@ def about_html(recognizer: EmotionRecognizer) -> str:
         "app_about.html",
         scripts=(),
         recognizer=recognizer,
+        rates=listed([f"{name} ({ENDS[name]})" for name in recognizer.dimensions]),
         corpora=[corpus.get("title", "a corpus without title") for corpus in corpora],
         languages=sorted({one for corpus in corpora for one in corpus.get("languages") or ()}),
         synthetic=any(corpus.get("synthetic") for corpus in corpora),
@@ -150,6 +153,7 @@ def result_html(scored: ScoredRecording) -> str:
         scored=scored,
         how_scored=scored.how,
         bars=_bars(scored),
+        means={name: float(value_N.mean()) for name, value_N in scored.values.items()},
         point=_point(scored),
         plane=plane_figure(scored),
         course=course_figure(scored),
@@ -173,14 +177,8 @@ def _bars(scored: ScoredRecording) -> dict[str, float]:
 
 
 def _point(scored: ScoredRecording) -> Mapping | None:
-    """Mean valence and arousal, and where that is on Russell's plane."""
-    if scored.va_range is None:
+    """Where the mean is on Russell's plane; None without valence or without arousal."""
+    if scored.points_N2 is None:
         return None
-    valence, arousal = scored.values_N2.mean(axis=0).tolist()
-    x, y = rescale(scored.values_N2, scored.va_range, (-1, 1)).mean(axis=0).tolist()
-    return {
-        "valence": valence,
-        "arousal": arousal,
-        "words": nearest_words(x, y),
-        "off_scale": max(abs(x), abs(y)) > 1,
-    }
+    x, y = scored.points_N2.mean(axis=0).tolist()
+    return {"words": nearest_words(x, y), "off_scale": max(abs(x), abs(y)) > 1}

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from ser_brain.analysis.plots import draw_plane
-from ser_brain.data.labels import rescale
+from ser_brain.data.labels import VALENCE_AROUSAL
 from ser_brain.inference.app.result import ScoredRecording, nearest_words
 from ser_brain.reporting.html import ReportFigure, inlined
 from ser_brain.reporting.plots.frame import GAP, GREY, INK, VERMILLION, panels
@@ -31,12 +31,12 @@ RUSSELL = (
 
 
 def plane_figure(scored: ScoredRecording) -> ReportFigure | None:
-    """Valence and arousal among Russell's words; None if the model predicts neither."""
-    if scored.va_range is None:
+    """Valence and arousal among Russell's words; None if the model lacks one of them."""
+    points_N2 = scored.points_N2
+    if points_N2 is None:
         return None
-    points_N2 = rescale(scored.values_N2, scored.va_range, (-1, 1))  # the circle has radius 1
     mean_2 = points_N2.mean(axis=0)
-    valence, arousal = scored.values_N2.mean(axis=0)
+    valence, arousal = (scored.values[name].mean() for name in VALENCE_AROUSAL)
     words = nearest_words(*mean_2)
     where = f"nearest words: {', '.join(words)}" if words else "in the middle of the circle"
     marks = "Cross: the clip."
@@ -72,12 +72,10 @@ def plane_figure(scored: ScoredRecording) -> ReportFigure | None:
 
 
 def course_figure(scored: ScoredRecording) -> ReportFigure | None:
-    """Probabilities as shades, valence and arousal as lines, over time; None for one window."""
+    """Probabilities as shades, dimensions as lines, over time; None for one window."""
     if len(scored.rows) < 2:
         return None
-    values = {}
-    if scored.values_N2 is not None:
-        values = dict(zip(("Valence", "Arousal"), scored.values_N2.T, strict=True))
+    values = scored.values
     heights = [] if scored.probs_NC is None else [max(1.2, ROW_IN * len(scored.emotions))]
     heights += [LINE_IN] * len(values)
     size_in = (7.0, sum(heights) / len(heights) + 0.1)
@@ -93,7 +91,7 @@ def course_figure(scored: ScoredRecording) -> ReportFigure | None:
                 _draw_shades(lines.pop(0), spans_N2, scored.probs_NC, scored.emotions)
             for axes, (name, value_N) in zip(lines, values.items(), strict=True):
                 _draw_line(axes, spans_N2, value_N, scored.va_range)
-                axes.set_ylabel(name)
+                axes.set_ylabel(name.capitalize())
             for axes in grid:
                 axes.set_facecolor(GAP)
                 axes.set_xlim(0, scored.duration_s)
@@ -102,7 +100,7 @@ def course_figure(scored: ScoredRecording) -> ReportFigure | None:
                 axes.tick_params(labelbottom=axes is grid[-1], labelsize=8)
             grid[-1].set_xlabel("Time in the recording (min:s)")
             grid[0].figure.align_ylabels(grid)
-        shown = [*(["probabilities"] if scored.emotions else []), *map(str.lower, values)]
+        shown = [*(["probabilities"] if scored.emotions else []), *values]
         return inlined(
             stem,
             "Each window is drawn around its middle."

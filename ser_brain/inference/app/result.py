@@ -17,7 +17,7 @@ import numpy as np
 from ser_brain.core.errors import SERError
 from ser_brain.core.tables import csv_text
 from ser_brain.data import audio
-from ser_brain.data.labels import WORD_ANGLE_DEG
+from ser_brain.data.labels import DIMENSIONS, VALENCE_AROUSAL, WORD_ANGLE_DEG, rescale
 from ser_brain.inference.output import LINES
 from ser_brain.inference.predict import columns, predict
 from ser_brain.inference.recognizer import EmotionRecognizer, Scores
@@ -82,11 +82,19 @@ class ScoredRecording:
         return np.array([[row[f"p_{name}"] for name in self.emotions] for row in self.rows])
 
     @property
-    def values_N2(self) -> np.ndarray | None:
-        """Valence and arousal in the model's units; None if it predicts neither."""
-        if self.va_range is None:
+    def values(self) -> dict[str, np.ndarray]:
+        """Dimension -> values (N,) in the model's units, of those that it predicts."""
+        predicted = [name for name in DIMENSIONS if name in self.columns]
+        return {name: np.array([row[name] for row in self.rows]) for name in predicted}
+
+    @property
+    def points_N2(self) -> np.ndarray | None:
+        """Points on Russell's circle, of radius 1; None without valence or without arousal."""
+        values = self.values
+        if not all(name in values for name in VALENCE_AROUSAL):
             return None
-        return np.array([[row["valence"], row["arousal"]] for row in self.rows])
+        plane_N2 = np.stack([values[name] for name in VALENCE_AROUSAL], axis=1)
+        return rescale(plane_N2, self.va_range, (-1, 1))
 
     @property
     def warnings(self) -> dict[str, int]:
