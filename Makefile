@@ -38,10 +38,11 @@ fuzz: setup  ## damaged and malicious input, 10,000 cases for each target (hours
 licences: setup  ## update the table of dependencies in docs/supply_chain.md
 	$(BIN)/python docs/licences.py
 
-bench: setup  ## time and memory: training and scoring beside SpeechBrain's recipe, and reports
+bench: setup  ## time and memory: training and scoring beside SpeechBrain's recipe, embedding, reports
 	mkdir -p results
 	$(BIN)/python benchmarks/training.py --variants --json results/training.json
 	$(BIN)/python benchmarks/scoring.py --json results/scoring.json
+	$(BIN)/python benchmarks/embedding.py --json results/embedding.json
 	$(BIN)/python benchmarks/report.py
 
 kill: setup  ## stop every command at random moments, 50 times with each signal (hours)

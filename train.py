@@ -30,7 +30,7 @@ from ser_brain.training.command_line import NEXT_STEP, explain
 from ser_brain.training.experiment_log import require_logger
 
 
-def start(arguments: list[str]) -> None:
+def start(arguments: list[str], figures: bool = True) -> None:
     """Check the command, lock the output folder, and run the experiment in it."""
     if not arguments or {"-h", "--help"} & set(arguments):
         print(command_line.help_text(__doc__, arguments), flush=True)
@@ -56,17 +56,20 @@ def start(arguments: list[str]) -> None:
         if if_main_process():
             stack.enter_context(held(folder / NAME, folder))
             stack.enter_context(run.undone_unless_begun(folder))
-        run_experiment(folder, settings, config.load_settings(settings), run_opts)
+        run_experiment(folder, settings, config.load_settings(settings), run_opts, figures)
 
 
-def run_experiment(folder: Path, settings: str, hparams: dict, run_opts) -> None:
+def run_experiment(
+    folder: Path, settings: str, hparams: dict, run_opts, figures: bool = True
+) -> None:
     """Corpora -> split -> datasets -> Brain -> fit -> evaluate -> report."""
     from speechbrain.utils.distributed import if_main_process, run_on_main
 
-    from ser_brain.data.experiment import load_experiment, require_tasks
+    from ser_brain.reporting.crosscorpus import adapted_text
     from ser_brain.reporting.report import write_report
     from ser_brain.reporting.summary import summary_text
     from ser_brain.training import device
+    from ser_brain.training.adapted import write_adapted
     from ser_brain.training.checkpoints import require_room
     from ser_brain.training.loaders import dataio_prep
     from ser_brain.training.predict_corpus import write_test_set, write_validation
@@ -74,10 +77,7 @@ def run_experiment(folder: Path, settings: str, hparams: dict, run_opts) -> None
     run_on_main(run.claim, [folder, settings])
     if if_main_process():
         show_progress(folder / run.LOG)
-    where = (hparams["manifest_folder"], hparams["allow_partial"])
-    prepared = run_on_main(prepare_all, [corpora_of(hparams), *where])
-    experiment = ExperimentConfig.from_settings(hparams, require_tasks(hparams["brain"]))
-    data = load_experiment(experiment, prepared)
+    data = load_data(hparams)
     datasets = dataio_prep(data, hparams)
 
     brain = hparams["brain"](
@@ -89,7 +89,7 @@ def run_experiment(folder: Path, settings: str, hparams: dict, run_opts) -> None
     epochs = 0 if brain.test_only else hparams["number_of_epochs"]
     require_room(folder, brain.modules, epochs, hparams["weight_averaging"] is not None)
     # Nothing of the folder has changed so far; from here on the run has begun.
-    facts = {"protocol": str(data.protocol), "seed": experiment.seed}
+    facts = {"protocol": str(data.protocol), "seed": hparams["seed"]}
     facts |= {"run_options": brain.run_options}
     record = run_on_main(run.begin, [folder, settings], facts)
     run_on_main(write_json, [folder / "splits.json", data.as_dict()])
@@ -105,10 +105,25 @@ def run_experiment(folder: Path, settings: str, hparams: dict, run_opts) -> None
     for name, test_set in datasets["tests"].items():
         brain.evaluate(test_set, min_key=brain.tested_key)
         run_on_main(write_test_set, [folder, name, brain.outputs, data, encoder])
+    if hparams["adaptation"] is not None:
+        write_adapted(folder, brain, datasets, data, hparams)
     run_on_main(record.finish)
     if if_main_process():
-        page, results = write_report(folder)
-        print(shown(f"{summary_text(results)}\nreport: {page}"))
+        page, results = write_report(folder, figures=figures)
+        text = adapted_text(folder) if figures else ""
+        print(shown(f"{summary_text(results)}{text}\nreport: {page}"))
+
+
+def load_data(hparams: dict):
+    """Corpora -> manifests -> labelled and split: an ExperimentData."""
+    from speechbrain.utils.distributed import run_on_main
+
+    from ser_brain.data.experiment import load_experiment, require_tasks
+
+    where = (hparams["manifest_folder"], hparams["allow_partial"])
+    prepared = run_on_main(prepare_all, [corpora_of(hparams), *where])
+    experiment = ExperimentConfig.from_settings(hparams, require_tasks(hparams["brain"]))
+    return load_experiment(experiment, prepared)
 
 
 def corpora_of(hparams: dict) -> list[CorpusSetting]:
@@ -117,10 +132,10 @@ def corpora_of(hparams: dict) -> list[CorpusSetting]:
     return parse_corpora(lines_of(corpora, corpus, hparams["data_folder"]))
 
 
-def main() -> int:
-    """Run the command; return its exit code."""
+def main(figures: bool = True) -> int:
+    """Run the command, with the figures of its report or without; return its exit code."""
     show_progress()
-    return exit_code_of(lambda: start(sys.argv[1:]), NEXT_STEP, explain)
+    return exit_code_of(lambda: start(sys.argv[1:], figures), NEXT_STEP, explain)
 
 
 if __name__ == "__main__":

@@ -50,7 +50,9 @@ class MultiObjectiveBrain(SERBrain):
         log_probs_BE = predictions["log_probabilities"]
         predicted_BD, target_BD = predictions["valence_arousal"], batch.valence_arousal
         losses = emotion_losses(log_probs_BE, batch, self.hparams)
-        losses |= dimension_losses(predicted_BD, target_BD, self.hparams, self.record.moments)
+        losses |= dimension_losses(
+            predicted_BD, target_BD, self.hparams, self.record.moments, batch.value_weight
+        )
         self.record.add(batch, predictions, losses)
         return self.weighted_sum(losses, stage)
 

@@ -42,7 +42,9 @@ class RegressionBrain(SERBrain):
     ) -> Tensor:
         """Return the weighted sum of the losses, each a mean over the labels."""
         predicted_BD, target_BD = predictions["valence_arousal"], batch.valence_arousal
-        losses = dimension_losses(predicted_BD, target_BD, self.hparams, self.record.moments)
+        losses = dimension_losses(
+            predicted_BD, target_BD, self.hparams, self.record.moments, batch.value_weight
+        )
         self.record.add(batch, predictions, losses)
         return self.weighted_sum(losses, stage)
 

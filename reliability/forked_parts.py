@@ -1,44 +1,30 @@
-"""Runs the parts of ``ser folds`` as forks that have imported everything: no start-up.
+"""Lets ``ser folds`` fork its parts from this process, which has imported everything.
 
-A part has what ``python -m ser_brain.training.fold_child`` has at its start: standard input (a
-pipe from its parent), its output, default signal handlers, and no other file of its parent. See
-:func:`ser_brain.training.cross_validation._start`.
+Its own fork server would be started, and import everything, in every try.
 """
 
 from __future__ import annotations
 
+import contextlib
+import multiprocessing.context
 import os
-import signal
-import subprocess
-import sys
-import traceback
-
-from ser_brain.training import fold_child
-
-FIRST_FD, FDS = 3, 1024
+import stat
+from pathlib import Path
 
 
-class ForkedPart(subprocess.Popen):
-    """Replaces ``subprocess.Popen``; the fork never starts another program."""
+class ForkedPart(multiprocessing.context.ForkProcess):
+    """A part without its parent's files: an inherited lock would stay after the parent."""
 
-    def __init__(self, command: list[str], **rest: object) -> None:
-        super().__init__(command, preexec_fn=lambda: _be(command[2:]), **rest)
+    def run(self) -> None:
+        """Close the files, and run the part."""
+        for number in [int(path.name) for path in Path("/proc/self/fd").iterdir()]:
+            with contextlib.suppress(OSError):
+                if number > 2 and stat.S_ISREG(os.fstat(number).st_mode):
+                    os.close(number)
+        super().run()
 
 
-def _be(arguments: list[str]) -> None:
-    """Act as the process of ``python -m``; does not return."""
-    code = 1
-    try:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        os.closerange(FIRST_FD, FDS)
-        sys.argv = arguments
-        fold_child.main()
-        code = 0
-    except SystemExit as end:
-        code = end.code
-    except KeyboardInterrupt:  # before signals were as by default
-        code = 128 + signal.SIGTERM
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        os._exit(code)
+class ForkedParts(multiprocessing.context.ForkContext):
+    """Replaces :data:`ser_brain.training.cross_validation.CONTEXT`."""
+
+    Process = ForkedPart

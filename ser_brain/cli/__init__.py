@@ -21,9 +21,9 @@ MANY = {"nargs": "+", "default": []}  # an option with one value or several
 GROUPS = {
     "prepare": ("corpora", "explore"),
     "train": ("init", "train", "folds"),
-    "judge": ("evaluate", "report", "compare", "crosscorpus", "balance", "audit"),
-    "explain": ("circumplex", "embed", "mood"),
-    "ship": ("export", "verify", "publish", "predict", "app"),
+    "judge": ("evaluate", "import", "report", "compare", "crosscorpus", "balance", "audit"),
+    "explain": ("layers", "circumplex", "embed", "mood"),
+    "ship": ("export", "adapt", "verify", "publish", "predict", "app"),
 }
 
 

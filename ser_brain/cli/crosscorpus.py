@@ -7,6 +7,11 @@ matrix is written as CSV, Markdown, LaTeX, SVG, PNG and PDF.
 
     ser crosscorpus results/classification/emodb/1 results/multiobjective/emodb/1 \
         --on manifests/cremad.json:rated_voice manifests/shemo.json --balanced --out matrix
+
+A folds folder is one model, except that of ser folds --protocol corpus --train_on=one: each
+of its parts was trained on one corpus, so the matrix is of sources and targets.
+
+    ser crosscorpus results/classification/demo/one-corpus --out matrix
 """
 
 from __future__ import annotations
@@ -17,7 +22,7 @@ from pathlib import Path
 from ser_brain.cli import Outcome
 from ser_brain.data.corpora import add_on_arguments, targets
 from ser_brain.evaluation.crosscorpus import cross
-from ser_brain.evaluation.runs import read_run
+from ser_brain.evaluation.runs import models_in, read_run
 from ser_brain.reporting.crosscorpus import to_lines, write_matrix
 from ser_brain.reporting.html import rewritten
 from ser_brain.reporting.report import renew_reports
@@ -40,7 +45,8 @@ def run(arguments: argparse.Namespace) -> Outcome:
         for folder in arguments.runs:
             predict_on(folder, asked, arguments.device)
             renew_reports(folder)
-    matrix = cross([read_run(folder) for folder in arguments.runs])
+    folders = [model for folder in arguments.runs for model in models_in(folder)]
+    matrix = cross([read_run(folder) for folder in folders])
     text = to_lines(matrix)
     if arguments.out:
         with rewritten(arguments.out) as folder:

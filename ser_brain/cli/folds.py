@@ -14,6 +14,13 @@ protocols:
   group         each session or dyad is the test set once
   random        speakers shared between the parts: seeds, or folds with --folds
   official      the corpus's own split, with several seeds
+  corpus        each line of corpora is the test set once, and the others are trained on, all
+                alike; with --train_on=one each is trained on alone and tested on the others
+  language      the same with the languages of the corpora
+
+    ser folds hparams/probe/classification.yaml --protocol corpus --corpora='[
+        {corpus: emodb, data_folder: DIR}, {corpus: table, data_folder: DIR, options: ...}]'
+    ser crosscorpus results/classification/demo/one-corpus
 """
 
 from __future__ import annotations
@@ -26,10 +33,22 @@ from ser_brain.cli import Outcome
 from ser_brain.core.log import get_logger
 from ser_brain.data.splits import PROTOCOLS
 from ser_brain.training import command_line
-from ser_brain.training.cross_validation import make_plan, run_plan
+from ser_brain.training.cross_validation import make_plan, run_plan, start_server
 from ser_brain.training.run_options import options_of
 
 logger = get_logger(__name__)
+PROBES_AT_ONCE = 2  # on the CPU; each loads the encoder
+# What takes seconds to import, and every part needs.
+PRELOADED = (
+    "speechbrain",
+    "transformers.models.wav2vec2.modeling_wav2vec2",
+    "transformers.models.whisper.modeling_whisper",
+    "ser_brain.data.experiment",
+    "ser_brain.reporting.report",
+    "ser_brain.training.loaders",
+    "ser_brain.training.predict_corpus",
+    "ser_brain.training.probe",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +69,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--devices",
         nargs="+",
         metavar="DEVICE",
-        help="one process per device (default: every GPU, or one process on the CPU)",
+        help="one process per device (default: every GPU, or the CPU: one process, for probes "
+        "two)",
     )
     parser.add_argument(
         "--out",
@@ -64,15 +84,20 @@ def run(arguments: argparse.Namespace) -> Outcome:
     overrides, options = command_line.parse_overrides(arguments.rest, command_line.RUN_OPTIONS)
     how = arguments.protocol, arguments.folds, arguments.seeds
     plan = make_plan(arguments.config, overrides, options, *how, arguments.out)
+    start_server(PRELOADED)
     # Only now: SpeechBrain's options import SpeechBrain, which takes seconds.
     _, _, run_options = command_line.parse([arguments.config, *options])
     plan = replace(plan, run_options=options_of(run_options))
+    from ser_brain.reporting.crosscorpus import adapted_text
     from ser_brain.reporting.report import write_report
     from ser_brain.reporting.summary import summary_text
-    from ser_brain.training.device import gpus, require_device
+    from ser_brain.training.device import available_cpus, gpus, require_device
 
     for device in arguments.devices or ():
         require_device(device)
-    slots = arguments.devices or gpus() or [None]
-    page, results = write_report(run_plan(plan, slots, logger.info))
-    return Outcome(f"{summary_text(results)}\nreport: {page}", results)
+    at_once = min(PROBES_AT_ONCE, available_cpus()) if plan.is_probe else 1
+    slots = arguments.devices or gpus() or [None] * at_once
+    folder = run_plan(plan, slots, logger.info)
+    page, results = write_report(folder)
+    text = f"{summary_text(results)}{adapted_text(folder)}\nreport: {page}"
+    return Outcome(text, results)

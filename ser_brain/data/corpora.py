@@ -87,6 +87,7 @@ class Target:
     data_folder: Path | None = None
     where: Mapping[str, str] = field(default_factory=dict)  # as in :class:`CorpusSetting`
     balanced: bool = False  # as many utterances of each class as the smallest class has
+    per_class: int | None = None  # so many of each class
 
 
 def add_on_arguments(parser: argparse.ArgumentParser, required: bool) -> None:
@@ -119,19 +120,28 @@ def add_on_arguments(parser: argparse.ArgumentParser, required: bool) -> None:
         action="store_true",
         help="test on as many utterances of each class as the smallest class has",
     )
+    parser.add_argument(
+        "--per_class",
+        type=int,
+        metavar="N",
+        help="test on N utterances of each class, drawn by a hash of their ids",
+    )
     parser.add_argument("--device", help="where the model runs (default: a GPU, if any)")
 
 
 def targets(arguments: argparse.Namespace) -> list[Target]:
     """The corpora that a command line tests on."""
     where = dict(parse_pair("--where", pair) for pair in arguments.where)
-    return targets_of(arguments.on, arguments.data_folder, where, arguments.balanced)
+    drawn = arguments.balanced, arguments.per_class
+    if all(drawn) or (drawn[1] is not None and drawn[1] < 1):
+        raise SERError("Give --balanced, or --per_class with a number from 1 on.")
+    return targets_of(arguments.on, arguments.data_folder, where, *drawn)
 
 
 def targets_of(
-    manifests: Sequence[str], folders: Sequence[Path], *how: Mapping | bool
+    manifests: Sequence[str], folders: Sequence[Path], *how: Mapping | bool | int | None
 ) -> list[Target]:
-    """One for each manifest; ``how`` are ``where`` and ``balanced`` of :class:`Target`."""
+    """One for each manifest; ``how``: the last fields of :class:`Target`."""
     folders = folders or [None] * len(manifests)
     if len(folders) != len(manifests):
         raise SERError(

@@ -24,8 +24,9 @@ SAME_LENGTH_S = 0.1
 PLACE = ("wav", "start", "stop", "duration")
 FACTS = (*PLACE, "emotion")
 TARGETS = ("emotion_index", "emotion_shares", "emotion_weight", "valence_arousal")
+TARGETS += ("value_weight",)
 # What only training needs, and rows of other origin may lack.
-TRAINING_FACTS = ("corpus", "votes", "weight", *DIMENSIONS)
+TRAINING_FACTS = ("corpus", "speaker", "votes", "weight", "value_weight", *DIMENSIONS)
 
 
 def load_signal(
@@ -128,14 +129,14 @@ def make_dataset(
 
     These are ``emotion_index``, ``emotion_shares`` (E,) (the shares of the raters' votes; of an
     utterance without votes 1 for its emotion; NaN without either), ``emotion_weight`` (how much
-    the utterance counts in a loss of the emotion) and ``valence_arousal`` (D,) (NaN where there
-    is none).
+    the utterance counts in a loss of the emotion), ``valence_arousal`` (D,) (NaN where there is
+    none) and ``value_weight`` (how much it counts in a loss of these).
 
     Parameters
     ----------
     rows : mapping
-        id -> row of :class:`ser_brain.data.labelling.CorpusData`, and ``weight`` where the
-        ``emotion_weight`` is not 1.
+        id -> row of :class:`ser_brain.data.labelling.CorpusData`, and ``weight`` and
+        ``value_weight`` where ``emotion_weight`` and ``value_weight`` are not 1.
     emotions : sequence of str
         The classes, in the order of the model's outputs.
     sample_rate_hz : int
@@ -169,13 +170,14 @@ def make_dataset(
         point = (math.nan if value is None else value for value in ratings)
         yield torch.tensor([*point], dtype=torch.float32)
 
-    @sb.utils.data_pipeline.takes("emotion", "votes", "weight")
-    @sb.utils.data_pipeline.provides("emotion_shares", "emotion_weight")
-    def shares(emotion: str | None, votes: Mapping[str, float] | None, weight: float | None):
+    @sb.utils.data_pipeline.takes("emotion", "votes", "weight", "value_weight")
+    @sb.utils.data_pipeline.provides("emotion_shares", "emotion_weight", "value_weight")
+    def shares(emotion: str | None, votes: Mapping[str, float] | None, *weights: float | None):
         counts = votes or ({emotion: 1.0} if emotion in index else {})
         total = sum(counts.values()) or math.nan
         yield torch.tensor([counts.get(e, 0.0) / total for e in emotions], dtype=torch.float32)
-        yield torch.tensor(1.0 if weight is None else weight, dtype=torch.float32)
+        for weight in weights:
+            yield torch.tensor(1.0 if weight is None else weight, dtype=torch.float32)
 
     return DynamicItemDataset(
         {

@@ -26,9 +26,13 @@ from ser_brain.data.labelling import (
 )
 from ser_brain.data.labels import DIMENSIONS, VALENCE_AROUSAL, listed, stated
 from ser_brain.data.manifest import Manifest, read_manifest
-from ser_brain.data.splits import SplitSetting, absence, balanced_ids, split
+from ser_brain.data.splits import ACROSS, SplitSetting, absence, balanced_ids, split
+from ser_brain.data.transfer import split_across
 
 logger = get_logger(__name__)
+
+# Where a protocol's line goes on to tell what the model was tested on, or adapted to.
+SUFFIX = " on |, adapted "
 
 # What an experiment may learn -> the output of its Brain. The second task is the dimensions of
 # the setting `dimensions`; its name is that of the two that these are by default.
@@ -112,7 +116,7 @@ class Protocol:
             with contextlib.suppress(TypeError):  # damaged
                 lists = {k: tuple(v) for k, v in fields.items() if isinstance(v, list)}
                 found = cls(**{**fields, **lists})
-                if str(found) == line.partition(" on ")[0]:  # else folds that were pooled
+                if str(found) == re.split(SUFFIX, line)[0]:  # else folds that were pooled
                     return found
         return cls.parse(line)
 
@@ -125,7 +129,7 @@ class Protocol:
         >>> Protocol.parse("demo+emodb/speaker/intended/4-class/seed 1 on cremad/rated").corpora
         ('demo', 'emodb')
         """
-        corpora, *parts = line.partition(" on ")[0].split("/")
+        corpora, *parts = re.split(SUFFIX, line)[0].split("/")
         split, sources = [*parts, "", ""][:2]
         kinds = rf"\d+-class|{'|'.join(DIMENSIONS)}"
         task = next((p for p in parts if re.match(kinds, p)), "")
@@ -204,8 +208,9 @@ class ExperimentData:
 
     def synthetic(self, test_set: str) -> bool:
         """Whether the speech of a test set is synthetic."""
-        cards = {data.name: data.card for data in self.corpora}
-        return bool(cards[test_set].get("synthetic"))
+        rows = self.tests[test_set]
+        cards = [data.card for data in self.corpora if not rows.keys().isdisjoint(data.rows)]
+        return any(bool(card.get("synthetic")) for card in cards)
 
 
 def load_experiment(
@@ -290,7 +295,8 @@ def assemble(
     ----------
     corpora : sequence of CorpusData
     setting : SplitSetting
-        Applied to each training corpus separately.
+        Applied to each training corpus separately, or across them, see
+        :func:`ser_brain.data.transfer.split_across`.
     emotions : sequence of str, optional
         Classes that must each have an utterance to train on, in any of the corpora; None
         where none is learned.
@@ -311,25 +317,31 @@ def assemble(
         require_every_emotion(dict(ChainMap(*trained)), emotions)
     elif balanced:
         raise SERError("balanced: True needs an experiment that learns classes.")
-    folds = 1
-    for data in corpora:
-        if data.name in tests:
-            raise SERError(f"corpora has two lines named {data.name}; use `where` to differ.")
-        tested = list(data.rows)
-        if data.setting.use == "train":
-            parts = split(data.rows, setting, classes=emotions is not None)
-            for part, into in (("train", train), ("valid", valid)):
-                into.update((i, data.rows[i]) for i in parts[part])
-            tested = parts["test"]
-            apart = len(data.rows) - sum(map(len, parts.values()))
-            data.leave_out("sharing a speaker or text with the test set", apart)
-            folds = max(folds, setting.fold_count(data.rows))
-        rows = {i: data.rows[i] for i in tested}
-        if balanced:
-            kept = balanced_ids(rows, emotions, setting.seed)
-            data.leave_out("beyond the smallest class of the test set", len(rows) - len(kept))
-            rows = {i: rows[i] for i in kept}
-        tests[data.name] = rows
+    folds, names = 1, [data.name for data in corpora]
+    for name in names:
+        if names.count(name) > 1:
+            raise SERError(f"corpora has two lines named {name}; use `where` to differ.")
+    if setting.protocol in ACROSS:
+        train, valid, tests, folds = split_across(corpora, setting, emotions is not None)
+        if emotions is not None:
+            require_every_emotion(train, emotions)
+    else:
+        for data in corpora:
+            tested = list(data.rows)
+            if data.setting.use == "train":
+                parts = split(data.rows, setting, classes=emotions is not None)
+                for part, into in (("train", train), ("valid", valid)):
+                    into.update((i, data.rows[i]) for i in parts[part])
+                tested = parts["test"]
+                apart = len(data.rows) - sum(map(len, parts.values()))
+                data.leave_out("sharing a speaker or text with the test set", apart)
+                folds = max(folds, setting.fold_count(data.rows))
+            tests[data.name] = {i: data.rows[i] for i in tested}
+    if balanced:
+        tests = {
+            name: _balanced(rows, corpora, emotions, setting.seed)
+            for name, rows in tests.items()
+        }
     audits = audit_all(train, valid, tests, setting.protocol)
     absent = {}
     for name, rows in {"valid": valid, **tests}.items():
@@ -337,6 +349,17 @@ def assemble(
         if missing := [emotion for emotion in emotions or () if emotion not in present]:
             absent[name] = missing
     return ExperimentData(train, valid, tests, audits, list(corpora), folds, absent)
+
+
+def _balanced(
+    rows: Mapping[str, dict], corpora: Sequence[CorpusData], emotions: Sequence[str], seed: int
+) -> dict[str, dict]:
+    """Equally many utterances of each class; the others are counted in their corpus."""
+    kept = set(balanced_ids(rows, emotions, seed))
+    for data in corpora:
+        beyond = len((rows.keys() & data.rows.keys()) - kept)
+        data.leave_out("beyond the smallest class of the test set", beyond)
+    return {i: row for i, row in rows.items() if i in kept}
 
 
 def audit_all(
@@ -363,7 +386,7 @@ def protocol_of(
     balanced: bool = False,
 ) -> Protocol:
     """The protocol of split data; of the tasks, those for which training has a label."""
-    trained = [corpus for corpus in data.corpora if corpus.setting.use == "train"]
+    trained = [each for each in data.corpora if not data.train.keys().isdisjoint(each.rows)]
     sources = {row["label_source"] for corpus in trained for row in corpus.rows.values()}
     labels = {"emotion": ["emotion"], "valence_arousal": choice.dimensions}
     learned = tuple(

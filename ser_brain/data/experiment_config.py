@@ -12,7 +12,10 @@ from ser_brain.data.labels import VALENCE_AROUSAL
 from ser_brain.data.splits import SplitSetting
 
 # Settings that the runs of version 0.1.0 lack.
-DEFAULTS = {"balanced": False, "max_clip_s": math.inf, "dimensions": VALENCE_AROUSAL}
+DEFAULTS = {
+    **{"balanced": False, "max_clip_s": math.inf, "dimensions": VALENCE_AROUSAL},
+    "train_on": "others",
+}
 NEEDED = (
     *("experiment", "seed", "corpus", "corpora", "validation_metric"),
     *("emotions", "emotion_map", "va_range", "vad_source", "required_label"),
@@ -38,7 +41,7 @@ class ExperimentConfig:
         ``emotions``, ``emotion_map``, ``va_range``, ``vad_source``, ``required_label``,
         ``dimensions``.
     split : SplitSetting
-        ``split``, ``split_fractions``, ``folds``, ``fold``.
+        ``split``, ``split_fractions``, ``folds``, ``fold``, ``train_on``.
     balanced : bool
         Test on as many utterances of each class as the smallest class has.
     corpus : str
@@ -97,6 +100,7 @@ class ExperimentConfig:
                 fractions=hparams["split_fractions"],
                 folds=hparams["folds"],
                 fold=hparams["fold"],
+                train_on=hparams["train_on"],
             ),
             balanced=hparams["balanced"],
             corpus=hparams["corpus"],

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ser_brain.core.errors import SERError, bad_value
-from ser_brain.data.corpora import CorpusSetting
+from ser_brain.data.corpora import CorpusSetting, Target
 from ser_brain.data.labels import (
     DIMENSIONS,
     EMOTIONS,
@@ -23,7 +23,8 @@ from ser_brain.data.labels import (
     rescale,
     vocabulary_of,
 )
-from ser_brain.data.manifest import Manifest
+from ser_brain.data.manifest import Manifest, read_manifest
+from ser_brain.data.splits import balanced_ids
 
 VAD_SOURCES = ("corpus", "prototypes")
 REQUIRED_LABELS = ("emotion", "votes", "vad")
@@ -145,12 +146,13 @@ class CorpusData:
             Ids of all utterances that are trained or validated on: their languages are named,
             of which a corpus may have more. If none is of this corpus, those of all its rows.
         """
-        rows = [row for i, row in self.rows.items() if i in used] or self.rows.values()
+        trained = [row for i, row in self.rows.items() if i in used]
+        rows = trained or self.rows.values()
         languages = sorted({row["language"] for row in rows if row.get("language")})
         return {
             **{key: self.card.get(key) for key in CARD_FACTS},
             "languages": languages or self.card.get("languages"),
-            "use": self.setting.use,
+            "use": "train" if trained else "test",
             "label_source": self.setting.label_source or self.card.get("default_source"),
             "utterances": len(self.rows),
             "left_out": self.left_out,
@@ -190,6 +192,18 @@ def label_corpus(
     if not rows:
         raise _nothing_left(name, manifest.entries, setting, choice, left_out)
     return CorpusData(name, setting, card, rows, dict(left_out))
+
+
+def label_target(target: Target, choice: LabelChoice, seed: int) -> CorpusData:
+    """Label the corpus of ``--on``, and draw from it if so many of each class are asked for."""
+    manifest = read_manifest(target.manifest, NEEDED)
+    named = manifest.card["name"], "test", None
+    setting = CorpusSetting(*named, target.label_source, target.where)
+    data = label_corpus(manifest, manifest.data_folder(target.data_folder), setting, choice)
+    if target.balanced or target.per_class:
+        drawn = balanced_ids(data.rows, choice.emotions, seed, target.per_class)
+        data = replace(data, rows={i: data.rows[i] for i in drawn})
+    return data
 
 
 def _label(

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from ser_brain.core.errors import SERError, bad_value
 
 NO_EMOTION = -1  # index of an utterance without a class
+NO_ANSWER = "no_answer"  # class of answers that name none of the classes; no utterance has it
 EMOTIONS = (
     "anger",
     "happiness",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from ser_brain.core.errors import SERError, bad_value
@@ -20,10 +20,13 @@ from ser_brain.data.folding import (
 )
 
 logger = get_logger(__name__)
-PROTOCOLS = ("random", "speaker", "speaker+text", "group", "official")
+ACROSS = ("corpus", "language")  # protocols whose test sets are whole corpora or languages
+PROTOCOLS = ("random", "speaker", "speaker+text", "group", "official", *ACROSS)
+TRAIN_ON = ("others", "one")
 
 # Protocol -> fields that the test set shares with no other part.
 DISJOINT = {"speaker": ("speaker",), "speaker+text": ("speaker", "text"), "group": ("group",)}
+DISJOINT |= dict.fromkeys(ACROSS, ("speaker",))
 PARTS = ("train", "valid", "test")
 
 
@@ -36,8 +39,9 @@ class SplitSetting:
     protocol : str
         ``random`` (speakers shared), ``speaker`` (disjoint speakers), ``speaker+text``
         (neither speakers nor texts of the test set occur in training or validation), ``group``
-        (one session or dyad is the test set) or ``official`` (the corpus's own; if it has no
-        valid part, speakers of its train part validate).
+        (one session or dyad is the test set), ``official`` (the corpus's own; if it has no
+        valid part, speakers of its train part validate), or ``corpus`` or ``language`` (one of
+        those trained on is the test set, see :func:`ser_brain.data.transfer.split_across`).
     seed : int
         Without ``folds``, each seed draws another test set. Two seeds may test on the same
         speakers; only folds test on each of them once. With folds, the seed only decides among
@@ -45,10 +49,14 @@ class SplitSetting:
     fractions : (float, float, float)
         Shares of train, valid and test, where no folds are asked for.
     folds : int, optional
-        Number of folds; for ``group`` always the number of groups; for ``speaker+text`` the
+        Number of folds; for ``group``, ``corpus`` and ``language`` always the number of
+        groups, corpora or languages; for ``speaker+text`` the
         number of speaker folds and of text folds, which are crossed: 3 makes 9 test sets.
     fold : int
         Which fold is the test set, from 1.
+    train_on : str
+        Of ``corpus`` and ``language``: ``others`` tests on fold ``fold`` and trains on the
+        others, ``one`` trains on it alone and tests on the others.
     """
 
     protocol: str
@@ -56,10 +64,17 @@ class SplitSetting:
     fractions: Sequence[float] = (0.8, 0.1, 0.1)
     folds: int | None = None
     fold: int = 1
+    train_on: str = "others"
 
     def __post_init__(self) -> None:
         if self.protocol not in PROTOCOLS:
             raise bad_value("split", self.protocol, PROTOCOLS)
+        if self.train_on not in TRAIN_ON:
+            raise bad_value("train_on", self.train_on, TRAIN_ON)
+        if self.train_on == "one" and self.protocol not in ACROSS:
+            raise SERError(
+                f"train_on: one needs split: {' or '.join(ACROSS)}; found {self.protocol}."
+            )
         shares = list(self.fractions)
         if len(shares) != 3 or min(shares) <= 0 or abs(sum(shares) - 1) > 1e-6:
             raise SERError(
@@ -70,13 +85,14 @@ class SplitSetting:
             raise SERError(f"Bad folds {self.folds!r}; expected 2 or more, or null.")
         if not isinstance(self.fold, int):
             raise SERError(f"Bad fold {self.fold!r}; expected a number from 1.")
-        if self.fold != 1 and self.folds is None and self.protocol != "group":
+        if self.fold != 1 and self.folds is None and self.protocol not in ("group", *ACROSS):
             raise SERError(f"fold: {self.fold} needs folds; give --folds too.")
 
     def describe(self) -> str:
         """The split's name in a protocol, e.g. ``speaker-5fold-fold1``."""
-        if self.protocol == "group":
-            return f"group-fold{self.fold}"
+        if self.protocol in ("group", *ACROSS):
+            one = "one-" if self.train_on == "one" else ""
+            return f"{one}{self.protocol}-fold{self.fold}"
         if self.folds is None or self.protocol == "official":
             return self.protocol
         crossed = f"{self.folds}x" if self.protocol == "speaker+text" else ""
@@ -154,6 +170,38 @@ def split(
     return parts
 
 
+def train_and_valid(
+    rows: Mapping[str, dict], setting: SplitSetting, name: str, classes: bool = True
+) -> Sequence[list[str]]:
+    """Split a corpus that is not tested on: ids to train and to validate on.
+
+    Speakers are kept apart, unless the corpus does not tell two of them. ``name`` is the
+    corpus's, for messages.
+
+    Raises
+    ------
+    SERError
+        If the corpus is too small to be split.
+    """
+    if not classes:
+        rows = {i: {**row, "emotion": None} for i, row in rows.items()}
+    by = _by_speaker({row["speaker"] for row in rows.values()})
+    if by is None:
+        logger.warning(
+            f"{name} does not tell two speakers: of its utterances, not of its speakers, some "
+            "validate."
+        )
+    try:
+        return _validation(rows, sorted(rows), by, setting, setting.seed - 1)
+    except SERError as error:
+        raise SERError(f"{name} cannot be split into train and valid: {error}") from None
+
+
+def _by_speaker(speakers: Collection[str | None]) -> str | None:
+    """What to cut by: speakers if two are known and none is unknown, else utterances."""
+    return "speaker" if None not in speakers and len(speakers) > 1 else None
+
+
 def absence(part: str, classes: Sequence[str]) -> str:
     """What it means that a part has no utterance of some classes.
 
@@ -172,8 +220,12 @@ def absence(part: str, classes: Sequence[str]) -> str:
     return f"The {part} has no utterance of {named}; {outcome}."
 
 
-def balanced_ids(rows: Mapping[str, dict], emotions: Sequence[str], seed: int) -> list[str]:
+def balanced_ids(
+    rows: Mapping[str, dict], emotions: Sequence[str], seed: int, size: int | None = None
+) -> list[str]:
     """Draw equally many ids of each class, in the order of ``rows``.
+
+    ``size`` of each; by default as many as the smallest class has.
 
     Ids are ranked by the SHA-256 of seed and id: the draw is the same on every machine and with
     every version. Utterances of other classes are never drawn.
@@ -181,7 +233,7 @@ def balanced_ids(rows: Mapping[str, dict], emotions: Sequence[str], seed: int) -
     Raises
     ------
     SERError
-        If a class has no utterance.
+        If a class has no utterance, or fewer than ``size``.
 
     Examples
     --------
@@ -200,7 +252,12 @@ def balanced_ids(rows: Mapping[str, dict], emotions: Sequence[str], seed: int) -
     def rank(utterance_id: str) -> str:
         return hashlib.sha256(f"{seed} {utterance_id}".encode()).hexdigest()
 
-    size = min(counts[emotion] for emotion in emotions)
+    smallest = min(counts[emotion] for emotion in emotions)
+    if size is not None and size > smallest:
+        raise SERError(
+            f"Cannot draw {size} utterances of each class: the smallest has {smallest}."
+        )
+    size = size or smallest
     drawn: set[str] = set()
     for emotion in emotions:
         members = [i for i, row in rows.items() if row["emotion"] == emotion]
@@ -221,7 +278,7 @@ def _official(
         )
     if parts["train"] and parts["test"] and not parts["valid"]:
         speakers = {rows[i]["speaker"] for i in parts["train"]}
-        by = "speaker" if None not in speakers and len(speakers) > 1 else None
+        by = _by_speaker(speakers)
         train, valid = _validation(rows, parts["train"], by, setting, setting.seed - 1)
         parts.update(train=train, valid=valid)
         drawn = f"{len({rows[i]['speaker'] for i in valid})} of its {len(speakers)} speakers"

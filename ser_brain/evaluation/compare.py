@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from ser_brain.core.errors import SERError, bad_value
 from ser_brain.core.files import read_json
-from ser_brain.data.labels import DIMENSIONS, listed
+from ser_brain.data.labels import DIMENSIONS, NO_ANSWER, listed
 from ser_brain.evaluation.evaluate import RESAMPLES, clusters_of_rows
 from ser_brain.evaluation.metrics import (
     VALUE_METRICS,
@@ -205,6 +205,12 @@ def pair_predictions(
         len(one.ids) - len(of_one),
         len(other.ids) - len(of_one),
     )
+    if both.classes:
+        together = {**dict.fromkeys(one.emotions), **dict.fromkeys(other.emotions)}
+        together = sorted(together, key=NO_ANSWER.__eq__)  # last
+        both = replace(
+            both, one=both.one.with_classes(together), other=both.other.with_classes(together)
+        )
     sides = both.one, both.other
     if both.classes:
         emotions = [np.array([row["emotion"] for row in side.rows], object) for side in sides]
@@ -263,11 +269,16 @@ def compare_predictions(pair: PairedPredictions, resamples: int) -> dict:
     labelled_N = one.true_N >= 0
     if pair.classes and labelled_N.any():
         true_N = one.true_N[labelled_N]
-        answers = [
-            (s.predicted_N[labelled_N], s.log_probs_NC[labelled_N]) for s in (one, other)
+        classes, scored = len(one.emotions), one.is_scored and other.is_scored
+        named = classes - (NO_ANSWER in one.emotions)
+        sides = [
+            class_statistics(
+                *(true_N, side.predicted_N[labelled_N], classes),
+                *([side.log_probs_NC[labelled_N]] if scored else ()),
+            )
+            for side in (one, other)
         ]
-        sides = [class_statistics(true_N, *answer) for answer in answers]
-        table = class_metrics(len(one.emotions))
+        table = class_metrics(classes, scored, named)
         tasks["emotion"] = _compare_task(one, labelled_N, table, sides, resamples, rng)
     for name in pair.dimensions:
         rated_N = np.isfinite(one.rated(name))

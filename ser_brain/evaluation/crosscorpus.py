@@ -21,11 +21,11 @@ from ser_brain.evaluation.compare import (
     pair_predictions,
     run_facts,
 )
-from ser_brain.evaluation.evaluate import RESAMPLES, score
+from ser_brain.evaluation.evaluate import RESAMPLES, Scored, score
 from ser_brain.evaluation.metrics import of_dimensions
 from ser_brain.evaluation.predictions import Predictions
 from ser_brain.evaluation.runs import Run, label_runs
-from ser_brain.evaluation.significance import LEVEL
+from ser_brain.evaluation.significance import LEVEL, interval
 
 SHOWN = ("wa", "uar", "macro_f1", *of_dimensions("ccc"))
 TESTED = {full_name(task, metric): (task, metric) for task, metric in PRIMARY.items()}
@@ -40,17 +40,19 @@ def cross(runs: Sequence[Run], resamples: int = RESAMPLES) -> dict:
     ``chance`` and ``cells``: label -> role, utterances, speakers, metrics, ``best`` (metrics in
     which no other model is better; never of a model that was trained on the set) and
     ``against_first``: tested metric -> ``n``, ``drawn``, ``difference`` to the first model,
-    ``p`` and ``p_holm``, corrected for all tests of the matrix.
+    ``p`` and ``p_holm``, corrected for all tests of the matrix. ``mean``: label -> metric ->
+    value, low and high of the mean over the test sets that every model predicted unseen, if
+    they are several; the sets are resampled independently.
     """
     labels = label_runs(runs)
     by_label = dict(zip(labels, runs, strict=True))
     names = list(dict.fromkeys(name for run in runs for name in run.test_sets))
-    test_sets, comparisons = {}, {}
+    test_sets, comparisons, draws = {}, {}, {}
     for name in names:
         judged = {
             label: run.pooled(name) for label, run in by_label.items() if name in run.test_sets
         }
-        test_sets[name], compared = _row(judged, labels[0], resamples)
+        test_sets[name], compared, draws[name] = _row(judged, labels[0], resamples)
         comparisons |= {(name, label): found for label, found in compared.items()}
     correct_primaries(list(comparisons.values()))
     for (name, label), comparison in comparisons.items():
@@ -63,15 +65,49 @@ def cross(runs: Sequence[Run], resamples: int = RESAMPLES) -> dict:
         "bootstrap": {"resamples": resamples, "level": LEVEL},
         "tests": sum(len(comparison["tasks"]) for comparison in comparisons.values()),
         "test_sets": test_sets,
+        "mean": _means(test_sets, draws, labels),
     }
+
+
+def _means(
+    test_sets: Mapping[str, dict], draws: Mapping[str, dict], labels: Sequence[str]
+) -> dict[str, dict]:
+    """Model -> metric -> the mean over test sets that no model lacks or has seen."""
+    common = [
+        name
+        for name, row in test_sets.items()
+        if len(row["cells"]) == len(labels)
+        and all(cell["role"] != SEEN for cell in row["cells"].values())
+    ]
+    means: dict[str, dict] = {label: {} for label in labels}
+    for label in labels if len(common) > 1 else ():
+        cells = [test_sets[name]["cells"][label]["metrics"] for name in common]
+        for metric in set.intersection(*map(set, cells)):
+            value = float(np.mean([cell[metric]["value"] for cell in cells]))
+            of_sets = [draws[name][label].get(metric, (np.empty(0), 0)) for name in common]
+            low = high = None
+            if all(len(drawn_B) for drawn_B, _ in of_sets):
+                # The sets were drawn from the same seed; their draws are paired at random.
+                rng = np.random.default_rng(0)
+                mean_B = np.mean([rng.permutation(drawn_B) for drawn_B, _ in of_sets], axis=0)
+                low, high = interval(mean_B, min(count for _, count in of_sets))
+            means[label][metric] = {
+                **{"value": value, "low": low, "high": high},
+                "test_sets": common,
+            }
+    return means
 
 
 def _row(
     judged: Mapping[str, Predictions], first: str, resamples: int
-) -> tuple[dict, dict[str, dict]]:
-    """All models on one test set, and the comparisons of them with the first."""
+) -> tuple[dict, dict[str, dict], dict[str, dict]]:
+    """All models on one test set, the comparisons of them with the first, and the draws."""
     ids = {label: set(predictions.ids) for label, predictions in judged.items()}
-    cells = {label: _cell(predictions, resamples) for label, predictions in judged.items()}
+    scored = {
+        label: score(each, resamples, np.random.default_rng(each.card["seed"]))
+        for label, each in judged.items()
+    }
+    cells = {label: _cell(each, scored[label]) for label, each in judged.items()}
     comparisons = {}
     # All pairs, so that models judged by different labels are an error even if not tested.
     for one, other in combinations(judged, 2):
@@ -89,11 +125,10 @@ def _row(
         "chance": [1 / count for count in sorted(classes, reverse=True)],
         "cells": cells,
     }
-    return row, comparisons
+    return row, comparisons, {label: each.draws for label, each in scored.items()}
 
 
-def _cell(predictions: Predictions, resamples: int) -> dict:
-    scored = score(predictions, resamples, np.random.default_rng(predictions.card["seed"]))
+def _cell(predictions: Predictions, scored: Scored) -> dict:
     values = scored.metrics()
     classification = scored.classification or {"classes_present": 0, "confusion": None}
     return {

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ser_brain.data.labels import stated
+from ser_brain.data.labels import NO_ANSWER, stated
 from ser_brain.data.splits import absence
 from ser_brain.evaluation.metrics import (
     SCORE_METRICS,
@@ -146,6 +146,7 @@ def _tally(values: Iterable[str | None]) -> dict[str, int]:
 def _absent(test_set: str, classification: Mapping | None) -> list[str]:
     lines = classification["per_class"] if classification and classification["n"] else []
     absent = [line["emotion"] for line in lines if not line["support"]]
+    absent = [emotion for emotion in absent if emotion != NO_ANSWER]
     return [absence(test_set, absent)] if absent else []
 
 
@@ -183,7 +184,7 @@ def all_metrics(classification: Mapping | None, regression: Mapping | None) -> d
 def score(predictions: Predictions, resamples: int, rng: np.random.Generator) -> Scored:
     """Compute all metrics, each task on the utterances that have its label."""
     scored, predictions = Scored(), predictions.by_id()
-    if predictions.log_probs_NC is not None:
+    if predictions.predicted_N is not None:
         scored.classification = _classification(predictions, resamples, rng, scored)
     if predictions.predicted_values_NV is not None:
         scored.regression = {
@@ -198,15 +199,19 @@ def _classification(
 ) -> dict:
     labelled_N = predictions.true_N >= 0
     true_N, predicted_N = predictions.true_N[labelled_N], predictions.predicted_N[labelled_N]
-    log_probs = [predictions.log_probs_NC[labelled_N]]
+    scores = predictions.log_probs_NC  # None where only classes were answered
+    log_probs = [] if scores is None else [scores[labelled_N]]
     if predictions.temperature_N is not None:
         log_probs.append(predictions.calibrated_NC[labelled_N])
     clusters = clusters_of_rows(predictions, labelled_N)
-    statistics_NK = class_statistics(true_N, predicted_N, *log_probs)
-    sums = statistics_NK.sum(0), resample(statistics_NK, clusters, resamples, rng)
     classes = len(predictions.emotions)
-    utterances = true_N, log_probs[0]
-    metrics, draws = _measure(class_metrics(classes), *sums, utterances, clusters)
+    statistics_NK = class_statistics(true_N, predicted_N, classes, *log_probs)
+    sums = statistics_NK.sum(0), resample(statistics_NK, clusters, resamples, rng)
+    named = classes - (NO_ANSWER in predictions.emotions)
+    table = class_metrics(classes, bool(log_probs), named)
+    metrics, draws = _measure(table, *sums, (true_N, *log_probs[:1]), clusters)
+    unknown = {"value": None, **NO_INTERVAL}
+    metrics |= {name: unknown for name in SCORE_METRICS if name not in metrics}
     scored.draws |= draws
     confusion_CC = confusion_matrix(true_N, predicted_N, classes)
     result = {

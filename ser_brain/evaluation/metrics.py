@@ -51,9 +51,13 @@ def uar(confusion_XCC: np.ndarray) -> np.ndarray:
     return _mean_over(recall_XC, true_XC > 0)
 
 
-def macro_f1(confusion_XCC: np.ndarray) -> np.ndarray:
-    """Mean F1 of the classes that occur or are predicted; 0 for one that is never predicted."""
+def macro_f1(confusion_XCC: np.ndarray, named: int | None = None) -> np.ndarray:
+    """Mean F1 of the classes that occur or are predicted; 0 for one that is never predicted.
+
+    Of the first ``named`` classes: "no answer" is none.
+    """
     counted_XC = (confusion_XCC.sum(-1) + confusion_XCC.sum(-2)) > 0
+    counted_XC[..., named:] &= named is None
     return _mean_over(_f1(confusion_XCC), counted_XC)
 
 
@@ -246,15 +250,23 @@ ALL_METRICS = {**LABEL_METRICS, **SCORE_METRICS, **VALUE_METRICS}
 
 
 def class_statistics(
-    true_N: np.ndarray, predicted_N: np.ndarray, *log_probs_NC: np.ndarray
+    true_N: np.ndarray, predicted_N: np.ndarray, classes: int, *log_probs_NC: np.ndarray
 ) -> np.ndarray:
     """Confusion cells, then the score statistics of each array: (N, K), to be summed over N."""
-    cells_NK = confusion_cells(true_N, predicted_N, log_probs_NC[0].shape[1])
+    cells_NK = confusion_cells(true_N, predicted_N, classes)
     return np.hstack([cells_NK, *(score_statistics(true_N, each) for each in log_probs_NC)])
 
 
-def class_metrics(classes: int) -> dict[str, Metric]:
-    """The metrics of classes and scores, as functions of sums of :func:`class_statistics`."""
+def class_metrics(
+    classes: int, scored: bool = True, named: int | None = None
+) -> dict[str, Metric]:
+    """The metrics of classes and scores, as functions of sums of :func:`class_statistics`.
+
+    Without the metrics of scores where answers have none (not ``scored``). ``named``: see
+    :func:`macro_f1`.
+    """
+    labels = dict(LABEL_METRICS)
+    labels["macro_f1"] = replace(labels["macro_f1"], function=partial(macro_f1, named=named))
     cells = classes * classes
 
     def of_cells(function: Callable, sums_XK: np.ndarray) -> np.ndarray:
@@ -263,12 +275,21 @@ def class_metrics(classes: int) -> dict[str, Metric]:
     def of_scores(function: Callable, sums_XK: np.ndarray) -> np.ndarray:
         return function(sums_XK[..., cells:])
 
-    return {
-        name: replace(metric, function=partial(of, metric.function))
-        for table, of in ((LABEL_METRICS, of_cells), (SCORE_METRICS, of_scores))
-        for name, metric in table.items()
-        if metric.resampled
-    } | {name: metric for name, metric in SCORE_METRICS.items() if not metric.resampled}
+    of_labels = {
+        name: replace(metric, function=partial(of_cells, metric.function))
+        for name, metric in labels.items()
+    }
+    return (
+        of_labels
+        if not scored
+        else of_labels
+        | {
+            name: replace(metric, function=partial(of_scores, metric.function))
+            if metric.resampled
+            else metric
+            for name, metric in SCORE_METRICS.items()
+        }
+    )
 
 
 def number(value: float) -> float | None:

@@ -36,6 +36,8 @@ from ser_brain.data.labels import SOME_DIMENSIONS, VALENCE_AROUSAL, are_dimensio
 SHA256 = "sha256"  # key of a card: file -> checksum of its bytes as written
 MOST_BYTES = 2**18  # of one utterance in an archive; more is a decompression bomb
 
+SMALLEST = 1e-7  # a probability; of 0, the log-loss would be infinite
+LOG_SMALLEST = float(np.log(SMALLEST))
 # Arrays with a row per utterance, except the embeddings.
 ROW_FIELDS = (
     "true_N",
@@ -52,8 +54,9 @@ class Predictions:
     """The predictions of one model on one test set, as arrays in the order of the file.
 
     Predicted classes are None for a regression model, predicted values for a classification
-    model. Where two classes tie, the row's ``predicted_emotion`` decides, or else the class
-    order. Values are in the order of ``dimensions`` and the units of the card's ``va_range``.
+    model, scores also where only classes were answered. Where two classes tie, the row's
+    ``predicted_emotion`` decides, or else the class order. Values are in the order of
+    ``dimensions`` and the units of the card's ``va_range``.
     """
 
     card: dict  # test_set, role, emotions (class order), va_range, protocol, experiment, ...
@@ -71,6 +74,11 @@ class Predictions:
     def emotions(self) -> list[str]:
         """Class order."""
         return self.card["emotions"]
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether there are probabilities, not only classes."""
+        return self.log_probs_NC is not None
 
     @property
     def utterances(self) -> list[str]:
@@ -110,6 +118,26 @@ class Predictions:
         """Sort by id, so that no result depends on the order of rows; see :meth:`chosen`."""
         places = sorted(range(len(self.ids)), key=self.ids.__getitem__)
         return self if places == list(range(len(places))) else self.chosen(places)
+
+    def with_classes(self, emotions: Sequence[str]) -> Predictions:
+        """The same predictions among other classes, in their order; all of its own included.
+
+        A class that the model lacks has the smallest probability.
+        """
+        if list(emotions) == self.emotions or self.predicted_N is None:
+            return self
+        place = np.array([list(emotions).index(name) for name in self.emotions])
+        log_probs_NC = None
+        if self.log_probs_NC is not None:
+            log_probs_NC = np.full((len(self.ids), len(emotions)), LOG_SMALLEST)
+            log_probs_NC[:, place] = self.log_probs_NC
+        return replace(
+            self,
+            card={**self.card, "emotions": list(emotions)},
+            true_N=np.where(self.true_N < 0, -1, place[self.true_N]),
+            predicted_N=place[self.predicted_N],
+            log_probs_NC=log_probs_NC,
+        )
 
     def chosen(self, places: Sequence[int]) -> Predictions:
         """Select utterances by their places; without embeddings."""
@@ -321,12 +349,14 @@ def _columns_of(
     emotions, dimensions = card["emotions"], card.get("dimensions", VALENCE_AROUSAL)
     index = {emotion: i for i, emotion in enumerate(emotions)}
     log_probs_NC, predicted_N = _scores(rows, list(emotions), path)
+    if log_probs_NC is None:
+        predicted_N = _answers(rows, index, path)
     keys = [f"predicted_{name}" for name in dimensions]
     predicted_values_NV = _values(rows, keys, path)
     if predicted_values_NV is not None:
         known_N = ~np.isnan(predicted_values_NV).any(axis=1)
         _require(known_N, path, lambda _: f"lacks {' or '.join(keys)}")
-    if scores and log_probs_NC is None and predicted_values_NV is None:
+    if scores and predicted_N is None and predicted_values_NV is None:
         raise _bad_line(path, 1, f"has neither log_probabilities nor {keys[0]}")
     return {
         "ids": [row["id"] for row in rows],
@@ -413,6 +443,18 @@ def _scores(
         ),
     )
     return log_probs_NC, predicted_N
+
+
+def _answers(
+    rows: Sequence[Mapping], index: Mapping[str, int], path: Path
+) -> np.ndarray | None:
+    """Predicted classes without scores, as a person or a language model answers them."""
+    if not any("predicted_emotion" in row for row in rows):
+        return None
+    names = [row.get("predicted_emotion") for row in rows]
+    known_N = np.array([name in index for name in names])
+    _require(known_N, path, lambda n: f"has predicted_emotion {names[n]!r}, which is no class")
+    return np.array([index[name] for name in names])
 
 
 def _values(rows: Sequence[Mapping], keys: Sequence[str], path: Path) -> np.ndarray | None:

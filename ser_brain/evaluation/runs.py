@@ -27,9 +27,10 @@ from ser_brain.evaluation.predictions import (
 
 logger = get_logger(__name__)
 FOLDS = "folds.json"
+ADAPTED = "adapted"  # folder in a run or folds folder: the same test sets, by adapted heads
 
 # Entries of a card that describe what `ser evaluate` tested on: they must agree for all parts.
-SAME_TEST = ("manifest_sha256", "label_source", "where", "balanced")
+SAME_TEST = ("manifest_sha256", "label_source", "where", "balanced", "per_class")
 PREDICT_AGAIN = (
     "Restore the predictions or make them again: with ser evaluate, or for a run's own test "
     "sets with the command of the run."
@@ -66,7 +67,9 @@ class Run:
     @property
     def protocol(self) -> str:
         """The protocol of all parts as one string."""
-        return self.pooled(self.first.card["test_set"]).card["protocol"]
+        own = [name for name in self.test_sets if not self.is_further(name)]
+        names = own or [self.first.card["test_set"]]
+        return merge_protocols([self.pooled(name).card["protocol"] for name in names])
 
     def is_further(self, test_set: str) -> bool:
         """Whether ``ser evaluate`` tested on it, later than the run on its own test sets."""
@@ -87,15 +90,18 @@ def read_run(folder: str | Path, embeddings: bool = False, scores: bool = True) 
     folder = Path(folder)
     parts, record = parts_of(folder)
     found: dict[str, dict[str, Predictions]] = {}
+    own: dict[str, list[str]] = {}  # test set -> the parts whose split has it
     for name, part in parts.items():
         for test_set, predictions in _read_part(part, embeddings, scores).items():
             found.setdefault(test_set, {})
             if predictions is not None:
                 found[test_set][name] = predictions
+        for test_set in _tests_of(part):
+            own.setdefault(test_set, []).append(name)
     incomplete = {
         test_set: why
         for test_set, of_parts in found.items()
-        if (why := _why_incomplete(of_parts, parts if scores else of_parts))
+        if (why := _why_incomplete(of_parts, own.get(test_set, parts) if scores else of_parts))
     }
     listed = "; ".join(f"{test_set} ({why})" for test_set, why in incomplete.items())
     if incomplete and len(incomplete) == len(found):
@@ -141,6 +147,19 @@ def parts_of(folder: Path) -> tuple[dict[str, Path], dict]:
     return {"run": folder}, read_json(path, "run description") if path.exists() else {}
 
 
+def models_in(folder: Path) -> list[Path]:
+    """The folders of what is one model each in a matrix.
+
+    That is the folder itself, or the parts of a folds folder whose parts were each trained on
+    one corpus (``train_on: one``), which are no folds of one model.
+    """
+    parts, _ = parts_of(folder)
+    first = next(iter(parts.values())) / "splits.json"
+    line = read_json(first, "split").get("protocol") if first.is_file() else None
+    alone = isinstance(line, str) and "/one-" in line
+    return list(parts.values()) if alone else [folder]
+
+
 def _read_part(folder: Path, embeddings: bool, scores: bool) -> dict[str, Predictions | None]:
     """Test set -> its predictions; None where they are missing or unfinished."""
     # os.path, since pathlib raises for a name that no file can have.
@@ -152,10 +171,7 @@ def _read_part(folder: Path, embeddings: bool, scores: bool) -> dict[str, Predic
     finished = [path for path in paths if card_path(path).is_file()]
     found = [read_predictions(path, embeddings, scores) for path in finished]
     found = [predictions for predictions in found if predictions.card["role"] != "valid"]
-    splits = folder / "splits.json"
-    tests = read_json(splits, "split").get("tests", {}) if splits.is_file() else {}
-    if not isinstance(tests, dict):
-        raise SERError(f"Bad split {splits}: tests must be a mapping of test sets.")
+    tests = _tests_of(folder)
 
     def order(predictions: Predictions) -> tuple:
         role, name = predictions.card["role"], predictions.card["test_set"]
@@ -167,6 +183,15 @@ def _read_part(folder: Path, embeddings: bool, scores: bool) -> dict[str, Predic
     missing = dict.fromkeys(name for name in [*tests, *begun] if name not in in_order)
     missing.pop("valid", None)
     return in_order | missing
+
+
+def _tests_of(folder: Path) -> dict:
+    """Test sets of a run's own split: name -> ids; {} where there is no split."""
+    splits = folder / "splits.json"
+    tests = read_json(splits, "split").get("tests", {}) if splits.is_file() else {}
+    if not isinstance(tests, dict):
+        raise SERError(f"Bad split {splits}: tests must be a mapping of test sets.")
+    return tests
 
 
 def pool(parts: Mapping[str, Predictions]) -> Predictions:
@@ -233,9 +258,27 @@ def _joined(parts: Sequence[Predictions], name: str) -> np.ndarray | None:
 
 
 def merge_protocols(protocols: Sequence[str]) -> str:
-    """Make one protocol string for several folds or seeds: ``emodb/group/seed 1-3``."""
+    """Make one protocol string for several folds or seeds: ``emodb/group/seed 1-3``.
+
+    Folds that each leave out another corpus are named by all of them.
+
+    Examples
+    --------
+    >>> merge_protocols(["b+c/corpus-fold1/self/seed 1", "a+b/corpus-fold3/self/seed 1"])
+    'b+c+a/corpus/self/seed 1'
+    """
+    if len(set(protocols)) == 1:
+        return protocols[0]
     whole = [re.sub(r"-fold\d+(?=/|$)", "", protocol) for protocol in protocols]
-    split = [re.split(r"(?<=/seed )(\d+)(?= on |$)", protocol) for protocol in whole]
+    counts = [re.search(r"(?<=, adapted to )\d+", protocol) for protocol in protocols]
+    if all(counts):  # of the clips of all folds together
+        total = str(sum(int(found[0]) for found in counts))
+        whole = [re.sub(r"(?<=, adapted to )\d+", total, protocol) for protocol in whole]
+    across = [re.fullmatch(r"([^/]*)/((?:one-)?(?:corpus|language)/.*)", w) for w in whole]
+    if all(across):
+        names = dict.fromkeys(name for found in across for name in found[1].split("+"))
+        whole = [f"{'+'.join(names)}/{found[2]}" for found in across]
+    split = [re.split(r"(?<=/seed )(\d+)(?= on |, adapted |$)", protocol) for protocol in whole]
     if len({(parts[0], parts[-1]) for parts in split}) > 1 or len(split[0]) != 3:
         return " + ".join(dict.fromkeys(whole))
     before, _, after = split[0]
@@ -258,7 +301,9 @@ def label_runs(runs: Sequence[Run]) -> list[str]:
     labels = [run.first.card["experiment"] for run in runs]
     for name in [name for name, count in Counter(labels).items() if count > 1]:
         same = [n for n, label in enumerate(labels) if label == name]
-        bits = _differing([runs[n].protocol.split("/") for n in same])
+        # Runs that were each trained on one corpus are told apart by it alone.
+        lines = [re.sub(r"(?<=/one-)(\w+)-fold\d+", r"\1", runs[n].protocol) for n in same]
+        bits = _differing([line.split("/") for line in lines])
         if len(set(bits)) < len(same):
             bits = _differing([list(folders[n].parts) for n in same])
         for n, bit in zip(same, bits, strict=True):

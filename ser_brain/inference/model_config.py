@@ -16,6 +16,7 @@ from ser_brain.data.labels import SOME_DIMENSIONS, VALENCE_AROUSAL, are_dimensio
 from ser_brain.inference.architecture import check_encoder
 from ser_brain.models.encoders import Encoder
 from ser_brain.models.pooling import POOLINGS
+from ser_brain.models.spectrum import SPECTRA
 
 BLOCK = "ser_brain"
 FORMAT = 1
@@ -28,6 +29,7 @@ BOUNDS = {
     "va_range": nullable(list_of(number(-1e6, 1e6), 2, 2)),
     "dimensions": Bound(are_dimensions, SOME_DIMENSIONS),
     "pooling": one_of(*POOLINGS),
+    "spectrum": one_of(*SPECTRA),
     "sample_rate_hz": one_of(Encoder.sample_rate_hz),
     "resampler": one_of(RESAMPLER),
     "card": AN_OBJECT,
@@ -54,7 +56,7 @@ class ModelConfig:
     card : dict
         ``protocol``, ``temperature``, ``training_data``, ``versions`` ... Nothing is computed
         from it.
-    pooling : str
+    pooling, spectrum
         See :class:`ser_brain.models.pooling.Pooling`.
     dimensions : sequence of str
         What that head predicts, in the order of its outputs.
@@ -66,6 +68,7 @@ class ModelConfig:
     va_range: list[float] | None
     card: dict
     pooling: str = "mean"
+    spectrum: str | None = None
     sample_rate_hz: int = Encoder.sample_rate_hz
     resampler: str = RESAMPLER
     format: int = field(default=FORMAT)
@@ -76,6 +79,8 @@ class ModelConfig:
         block = asdict(self)
         if self.pooling == "mean":  # the only one that earlier versions know
             del block["pooling"]
+        if self.spectrum is None:
+            del block["spectrum"]
         del block["dimensions"]
         return block | stated(self.dimensions)
 
@@ -94,7 +99,8 @@ def parse_config(content: dict) -> ModelConfig:
             "A base encoder has to be trained first."
         )
     block = content[BLOCK]
-    check(block, BOUNDS, "model's configuration", optional=["pooling", "dimensions"])
+    optional = ["pooling", "spectrum", "dimensions"]
+    check(block, BOUNDS, "model's configuration", optional=optional)
     check_encoder(block["encoder"])
     _check_card(block["card"])
     emotions, va_range = block["emotions"], block["va_range"]

@@ -30,6 +30,8 @@ from ser_brain.inference.transformers_layout import (
     stored_name,
 )
 from ser_brain.models.model import EmotionModel
+from ser_brain.models.spectrum import SPECTRA
+from ser_brain.training.run import ADAPTER
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 LARGEST_CONFIG = 2**20  # bytes
@@ -78,7 +80,7 @@ def _snapshot(hub_id: str, revision: str | None) -> Path:
             cached = [cached_file(hub_id, name, revision) for name in (CONFIG, WEIGHTS)]
             if None not in cached:
                 return cached[0].parent
-        wanted = {"revision": revision, "allow_patterns": [CONFIG, WEIGHTS, SUMS]}
+        wanted = {"revision": revision, "allow_patterns": [CONFIG, WEIGHTS, SUMS, ADAPTER]}
         return Path(hub.snapshot_download(hub_id, etag_timeout=TIMEOUT_S, **wanted))
 
 
@@ -96,7 +98,9 @@ def load_model(folder: str | Path) -> tuple[ModelConfig, EmotionModel]:
     encoder = build_empty(config.encoder)
     with torch.device("meta"):
         outputs = (config.emotions, config.va_range, config.pooling, config.dimensions)
-        model = EmotionModel(encoder, *outputs).eval()
+        model = EmotionModel(encoder, *outputs, config.spectrum).eval()
+    if config.spectrum is not None:  # computed, not loaded, so it needs memory now
+        model.pool.spectrum = SPECTRA[config.spectrum]()
     stored = {name: stored_name(name, config) for name in model.state_dict()}
     shapes = {stored[name]: tuple(t.shape) for name, t in model.state_dict().items()}
     path = inside(folder, WEIGHTS)

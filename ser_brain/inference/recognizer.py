@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -25,8 +26,13 @@ from ser_brain.inference.published import PublishedModel, is_published, load_pub
 from ser_brain.inference.windows import Stream, Windows, check_windows
 from ser_brain.models.model import EmotionModel, require_finite, score_exactly
 from ser_brain.training.device import PRECISIONS, has_bf16, require_device
+from ser_brain.training.run import ADAPTER
+
+if TYPE_CHECKING:
+    from ser_brain.training.adapted import Adapter
 
 logger = get_logger(__name__)
+ENROLLED = "enrolled"  # stands for the person of enrol()
 
 
 class EmotionRecognizer:
@@ -60,6 +66,7 @@ class EmotionRecognizer:
         device: str,
         source: str,
         precision: str = "fp32",
+        adapter: Path | None = None,
     ):
         self.name = config.name
         self.emotions = list(config.emotions)
@@ -71,6 +78,7 @@ class EmotionRecognizer:
         self.card = {**config.card, "source": source}
         self.device = device
         self.precision = precision
+        self._config, self._adapter = config, adapter
         self._model = model.to(device)
         if precision == "bf16":
             narrow_weights(self._model.encoder)
@@ -114,7 +122,8 @@ class EmotionRecognizer:
         if not is_published(folder):
             if labels:
                 raise SERError(f"{found} names its classes as we do; leave out labels.")
-            return cls(*load_model(folder), device, found, precision)
+            adapter = folder / ADAPTER if (folder / ADAPTER).is_file() else None
+            return cls(*load_model(folder), device, found, precision, adapter)
         if precision != "fp32":
             raise SERError(f"{found} is not ours; it is scored in fp32, as published.")
         return cls(*load_published(folder, labels), device, found)
@@ -204,6 +213,63 @@ class EmotionRecognizer:
         if failed:
             logger.warning(f"{failed} of {len(rows)} clips could not be scored.")
         return rows
+
+    def enrol(
+        self, x: str | Path | np.ndarray | Sequence, rate_hz: int | None = None
+    ) -> EmotionRecognizer:
+        """Adapt to one person by a few of her clips, without labels.
+
+        Ten clips in her usual voice, or in all her voices, are a good start. A single clip
+        changes nothing. Nothing is stored but the new head.
+
+        Parameters
+        ----------
+        x, rate_hz
+            As in :meth:`predict`.
+
+        Returns
+        -------
+        EmotionRecognizer
+            For this person; the recogniser itself stays as it is.
+
+        Raises
+        ------
+        SERError
+            If the model cannot be adapted, or no clip can be read.
+        """
+        from ser_brain.inference.adapting import embed, unlabelled_head, with_emotion_head
+
+        embeddings_ND, _ = embed(self, clips_of(x, rate_hz)[0])
+        speakers = [ENROLLED] * len(embeddings_ND)
+        head = unlabelled_head(self.adapter(), embeddings_ND, speakers, ENROLLED)
+        model = with_emotion_head(self._model, self.emotions, head)
+        return EmotionRecognizer(
+            self._config, model, self.device, self.card["source"], self.precision
+        )
+
+    @property
+    def has_adapter(self) -> bool:
+        """Whether clips without labels can adapt it."""
+        return self._adapter is not None and bool(self.emotions)
+
+    def adapter(self) -> Adapter:
+        """What adapts the emotion head to clips without labels.
+
+        Raises
+        ------
+        SERError
+            If the model has none, or it is damaged.
+        """
+        from ser_brain.inference.adapting import WITHOUT_ADAPTER
+        from ser_brain.training.adapted import Adapter
+
+        if not self.has_adapter:
+            raise SERError(f"{self.name} {WITHOUT_ADAPTER}")
+        return Adapter.load(self._adapter)
+
+    def embedding(self, clip: Input) -> list[float]:
+        """The embedding (D,) of one clip."""
+        return self._predict(clip, embedding=True)["embedding"]
 
     def stream(self, rate_hz: int, window_s: float = 4.0, hop_s: float = 1.0) -> Stream:
         """Score a recording that comes in chunks, window by window.

@@ -41,6 +41,8 @@ def why_not(config: ModelConfig) -> str | None:
         return "its classes classify, and this model has no emotion head"
     if config.pooling != "mean":
         return f"its classes average frames, and this model's pooling is {config.pooling}"
+    if config.spectrum is not None:
+        return "its classes read an encoder alone, and this model a spectrum beside it"
     if layer == "all" or isinstance(layer, list):
         return "its classes read one layer or mix them, and this model reads several"
     if config.encoder["config"].get("do_stable_layer_norm", False) and layer != "last":

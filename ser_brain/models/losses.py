@@ -164,6 +164,7 @@ def dimension_losses(
     target_BD: Tensor,
     hparams: SimpleNamespace,
     seen: Mapping[str, np.ndarray],
+    weight_B: Tensor | None = None,
 ) -> dict[str, MaskedLoss]:
     """Compute the losses of the dimensions that ``hparams.loss_weights`` names.
 
@@ -175,6 +176,8 @@ def dimension_losses(
     seen : mapping
         Loss -> moments of the epoch so far: ``moments`` of a
         :class:`ser_brain.training.stage_stats.StageRecord`.
+    weight_B : Tensor, optional
+        How much each utterance counts; 1 by default.
 
     Raises
     ------
@@ -188,23 +191,23 @@ def dimension_losses(
             "hparams/base.yaml does."
         )
     compute = {
-        "mse": lambda: mse(predicted_BD, target_BD),
-        "mae": lambda: mae(predicted_BD, target_BD),
-        "ccc": lambda: ccc(predicted_BD, target_BD, seen.get("ccc")),
+        "mse": lambda: mse(predicted_BD, target_BD, weight_B),
+        "mae": lambda: mae(predicted_BD, target_BD, weight_B),
+        "ccc": lambda: ccc(predicted_BD, target_BD, seen.get("ccc"), weight_B),
     }
     return {name: compute[name]() for name in hparams.loss_weights if name in compute}
 
 
-def mse(predicted_BD: Tensor, target_BD: Tensor) -> MaskedLoss:
+def mse(predicted_BD: Tensor, target_BD: Tensor, weight_B: Tensor | None = None) -> MaskedLoss:
     """Mean squared error over the labels; ``target_BD`` is NaN where there is none."""
     difference_BD, labelled_BD = _differences(predicted_BD, target_BD)
-    return _mean_over_labels(difference_BD.square(), labelled_BD)
+    return _mean_over_labels(difference_BD.square(), labelled_BD, weight_B)
 
 
-def mae(predicted_BD: Tensor, target_BD: Tensor) -> MaskedLoss:
+def mae(predicted_BD: Tensor, target_BD: Tensor, weight_B: Tensor | None = None) -> MaskedLoss:
     """Mean absolute error over the labels; ``target_BD`` is NaN where there is none."""
     difference_BD, labelled_BD = _differences(predicted_BD, target_BD)
-    return _mean_over_labels(difference_BD.abs(), labelled_BD)
+    return _mean_over_labels(difference_BD.abs(), labelled_BD, weight_B)
 
 
 def _differences(predicted_BD: Tensor, target_BD: Tensor) -> tuple[Tensor, Tensor]:
@@ -215,13 +218,20 @@ def _differences(predicted_BD: Tensor, target_BD: Tensor) -> tuple[Tensor, Tenso
     ), labelled_BD
 
 
-def _mean_over_labels(values_BD: Tensor, labelled_BD: Tensor) -> MaskedLoss:
+def _mean_over_labels(
+    values_BD: Tensor, labelled_BD: Tensor, weight_B: Tensor | None
+) -> MaskedLoss:
     labels = int(labelled_BD.sum())
+    if weight_B is not None:
+        values_BD = values_BD * weight_B[:, None]
     return MaskedLoss(values_BD.sum() / max(labels, 1), labels / labelled_BD.shape[1])
 
 
 def ccc(
-    predicted_BD: Tensor, target_BD: Tensor, seen_6D: np.ndarray | None = None
+    predicted_BD: Tensor,
+    target_BD: Tensor,
+    seen_6D: np.ndarray | None = None,
+    weight_B: Tensor | None = None,
 ) -> MaskedLoss:
     """One minus the concordance correlation (Lin, 1989), a mean over the dimensions.
 
@@ -238,6 +248,8 @@ def ccc(
         NaN where there is no label.
     seen_6D : ndarray, optional
         Moments of the epoch's earlier batches, the sum of their ``MaskedLoss.moments``.
+    weight_B : Tensor, optional
+        How much each utterance counts in the moments; 1 by default.
     """
     labelled_BD = torch.isfinite(target_BD)
     x_BD = torch.where(labelled_BD, predicted_BD, 0.0)
@@ -246,6 +258,8 @@ def ccc(
     # has it.
     x_BD, y_BD, n_BD = (each_BD.cpu().double() for each_BD in (x_BD, y_BD, labelled_BD))
     terms = (n_BD, x_BD, y_BD, x_BD * x_BD, y_BD * y_BD, x_BD * y_BD)
+    if weight_B is not None:
+        terms = [term_BD * weight_B.cpu().double()[:, None] for term_BD in terms]
     moments_6D = torch.stack([term_BD.sum(dim=0) for term_BD in terms])
     own_6D = moments_6D.detach().numpy()
     epoch_6D = moments_6D if seen_6D is None else moments_6D + torch.from_numpy(seen_6D)

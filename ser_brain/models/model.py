@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from ser_brain.core.errors import SERError
 from ser_brain.data.labels import VALENCE_AROUSAL
 from ser_brain.models.encoders.base import Encoder
-from ser_brain.models.encoders.masking import zero_padding
+from ser_brain.models.encoders.masking import deviation, zero_padding
 from ser_brain.models.heads import EmotionHead, ValenceArousalHead
-from ser_brain.models.pooling import SMALLEST_VARIANCE, Pooling, Standardizer
+from ser_brain.models.pooling import Pooling, Standardizer
 
 
 class EmotionModel(nn.Module):
@@ -33,6 +33,7 @@ class EmotionModel(nn.Module):
     va_range : (float, float) or None
         Scale of valence and arousal. With None there is no head for them.
     pooling : {"mean", "mean_std", "attentive"}
+    spectrum : {"log_mel"}, optional
         See :class:`ser_brain.models.pooling.Pooling`.
     dimensions : sequence of str
         What ``va_head`` predicts, in the order of its outputs.
@@ -45,10 +46,11 @@ class EmotionModel(nn.Module):
         va_range: Sequence[float] | None = None,
         pooling: str = "mean",
         dimensions: Sequence[str] = VALENCE_AROUSAL,
+        spectrum: str | None = None,
     ):
         super().__init__()
         self.encoder = encoder
-        self.pool = Pooling(encoder.dim, pooling)
+        self.pool = Pooling(encoder.dim, pooling, spectrum)
         self.standardizer: Standardizer | None = None
         dim = self.pool.dim
         self.emotion_head = EmotionHead(dim, emotions) if emotions else None
@@ -97,7 +99,7 @@ class EmotionModel(nn.Module):
         if lengths_B is None:
             embedding_BD = self.embedding_of(inputs)
         else:
-            embedding_BD = self.pool(*self.encoder(inputs, lengths_B))
+            embedding_BD = self._embedded(inputs, lengths_B)
         scores = {"embedding": embedding_BD}
         if self.standardizer is not None:
             embedding_BD = self.standardizer(embedding_BD)
@@ -107,6 +109,10 @@ class EmotionModel(nn.Module):
             scores["valence_arousal"] = self.va_head(embedding_BD)
         return scores
 
+    def _embedded(self, inputs: Tensor, lengths_B: Tensor) -> Tensor:
+        pooled_BD = self.pool(*self.encoder(inputs, lengths_B))
+        return self.pool.beside(pooled_BD, inputs, lengths_B)
+
     def statistics(self, inputs: Tensor, lengths_B: Tensor) -> Tensor:
         """What a frozen encoder makes of clips, once and for all: (B, P).
 
@@ -115,18 +121,19 @@ class EmotionModel(nn.Module):
         layers' covariances in each coordinate, from which those of any mix follow.
         """
         if self.encoder.layer != "mix":
-            return self.pool(*self.encoder(inputs, lengths_B))
-        states, lengths_B = self.encoder.states(inputs, lengths_B)
-        frames_BTLD = zero_padding(torch.stack(states, dim=2).flatten(2), lengths_B)
+            return self._embedded(inputs, lengths_B)
+        states, frames_B = self.encoder.states(inputs, lengths_B)
+        frames_BTLD = zero_padding(torch.stack(states, dim=2).flatten(2), frames_B)
         frames_BTLD = frames_BTLD.unflatten(-1, (len(states), -1))
-        count_B111 = lengths_B[:, None, None, None]
+        count_B111 = frames_B[:, None, None, None]
         mean_BLD = frames_BTLD.sum(dim=1) / count_B111[..., 0]
         if self.pool.kind == "mean":
-            return mean_BLD.flatten(1)
+            return self.pool.beside(mean_BLD.flatten(1), inputs, lengths_B)
         centred_BTLD = frames_BTLD - mean_BLD.unsqueeze(1)
-        centred_BTLD = zero_padding(centred_BTLD.flatten(2), lengths_B).view_as(frames_BTLD)
+        centred_BTLD = zero_padding(centred_BTLD.flatten(2), frames_B).view_as(frames_BTLD)
         covariance = torch.einsum("btld,btmd->blmd", centred_BTLD, centred_BTLD) / count_B111
-        return torch.cat([mean_BLD.flatten(1), covariance.flatten(1)], dim=1)
+        found_BP = torch.cat([mean_BLD.flatten(1), covariance.flatten(1)], dim=1)
+        return self.pool.beside(found_BP, inputs, lengths_B)
 
     def embedding_of(self, statistics_BP: Tensor) -> Tensor:
         """Embedding (B, D) of :meth:`statistics`."""
@@ -134,14 +141,16 @@ class EmotionModel(nn.Module):
             return statistics_BP
         weights_L = torch.softmax(self.encoder.layer_logits, dim=0)
         layers, size = len(weights_L), self.encoder.dim
+        beside = self.pool.dim - self.pool.frames_dim
+        sizes = (statistics_BP.shape[1] - beside, beside)
+        statistics_BP, spectrum_BM = statistics_BP.split(sizes, dim=1)
         mean_BLD = statistics_BP[:, : layers * size].unflatten(1, (layers, size))
-        mean_BD = torch.einsum("l,bld->bd", weights_L, mean_BLD)
-        if self.pool.kind == "mean":
-            return mean_BD
-        covariance = statistics_BP[:, layers * size :].unflatten(1, (layers, layers, size))
-        variance_BD = torch.einsum("l,blmd,m->bd", weights_L, covariance, weights_L)
-        deviation_BD = torch.sqrt(variance_BD.clamp_min(0) + SMALLEST_VARIANCE)
-        return torch.cat([mean_BD, deviation_BD], dim=1)
+        parts = [torch.einsum("l,bld->bd", weights_L, mean_BLD)]
+        if self.pool.kind != "mean":
+            covariance = statistics_BP[:, layers * size :].unflatten(1, (layers, layers, size))
+            variance_BD = torch.einsum("l,blmd,m->bd", weights_L, covariance, weights_L)
+            parts.append(deviation(variance_BD.clamp_min(0)))
+        return torch.cat([*parts, spectrum_BM], dim=1)
 
 
 def score_exactly(

@@ -8,17 +8,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ser_brain.core.errors import bad_value
+from ser_brain.core.errors import SERError, bad_value
 from ser_brain.models.encoders.masking import (
     at_least_float32,
+    deviation,
     mask_from_lengths,
     masked_mean,
     zero_padding,
 )
+from ser_brain.models.spectrum import SPECTRA
 
 POOLINGS = ("mean", "mean_std", "attentive")
-# Added to variances: the gradient of a square root at zero, as for a single frame, is infinite.
-SMALLEST_VARIANCE = 1e-8
 ATTENTION = 128  # hidden units that weigh a frame
 
 
@@ -35,14 +35,26 @@ class Pooling(nn.Module):
     kind : {"mean", "mean_std", "attentive"}
         ``"mean"``, (B, D). ``"mean_std"``, mean and population standard deviation, (B, 2 D).
         ``"attentive"``, the same with a learned weight for each frame (Okabe et al. 2018).
+    spectrum : {"log_mel"}, optional
+        What :meth:`beside` adds to an embedding.
+
+    Attributes
+    ----------
+    frames_dim, dim : int
+        Size of the pooled frames, and of the embedding, which ends in the spectrum if any.
     """
 
-    def __init__(self, frame_dim: int, kind: str = "mean") -> None:
+    def __init__(self, frame_dim: int, kind: str = "mean", spectrum: str | None = None) -> None:
         super().__init__()
         if kind not in POOLINGS:
             raise bad_value("pooling", kind, POOLINGS)
+        if spectrum not in (None, *SPECTRA):
+            raise bad_value("spectrum", spectrum, ["null", *SPECTRA])
         self.kind = kind
-        self.dim = frame_dim if kind == "mean" else 2 * frame_dim
+        self.spectrum = None if spectrum is None else SPECTRA[spectrum]()
+        self.frames_dim = self.dim = frame_dim if kind == "mean" else 2 * frame_dim
+        if self.spectrum is not None:
+            self.dim += self.spectrum.dim
         if kind == "attentive":
             self.attention = nn.Sequential(
                 nn.Linear(frame_dim, ATTENTION), nn.Tanh(), nn.Linear(ATTENTION, 1)
@@ -59,7 +71,18 @@ class Pooling(nn.Module):
         # Two passes, because the mean of squares minus the squared mean cancels in float32.
         squares_BTD = (frames_BTD - mean_BD.unsqueeze(1)).square()
         variance_BD = (weights_BT1 * squares_BTD).sum(dim=1)
-        return torch.cat([mean_BD, torch.sqrt(variance_BD + SMALLEST_VARIANCE)], dim=-1)
+        return torch.cat([mean_BD, deviation(variance_BD)], dim=-1)
+
+    def beside(self, embedding_BD: Tensor, waveforms_BS: Tensor, lengths_B: Tensor) -> Tensor:
+        """Put the statistics of the spectrum, if any, behind those of the frames."""
+        if self.spectrum is None:
+            return embedding_BD
+        if waveforms_BS.dim() != 2:
+            raise SERError(
+                "A spectrum is computed from waveforms, and these are cached features of a "
+                "front end; give --feature_cache_gb=0, or --spectrum=null."
+            )
+        return torch.cat([embedding_BD, self.spectrum(waveforms_BS, lengths_B)], dim=-1)
 
     def _weights(self, frames_BTD: Tensor, lengths_B: Tensor) -> Tensor:
         """Weight (B, T, 1) of every frame; those of a clip sum to one."""

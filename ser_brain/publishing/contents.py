@@ -27,6 +27,7 @@ from ser_brain.publishing.markdown import parts_of_markdown
 NAMES = (
     CARD,
     SUMS,
+    "adaptation.safetensors",
     "config.json",
     "custom_interface.py",
     "hyperparams.yaml",

@@ -112,11 +112,7 @@ class Whisper(nn.Module):
 
     def forward(self, wave_S: Tensor) -> list[Tensor]:
         """Hidden states (T, D): the input of the first layer, and the output of every layer."""
-        window = torch.hann_window(400, device=wave_S.device)
-        spectrum = torch.stft(wave_S, 400, 160, window=window, return_complex=True)
-        power = spectrum[:, :-1].abs().square()
-        mels_MF = (whisper_filters(self.bands).to(power) @ power).clamp(min=1e-10).log10()
-        mels_MF = (torch.maximum(mels_MF, mels_MF.max() - 8.0) + 4.0) / 4.0
+        mels_MF = whisper_log_mel(wave_S, self.bands)
         hidden_1DT = gelu(self.encoder.conv2(gelu(self.encoder.conv1(mels_MF[None]))))
         positions_TD = self.encoder.embed_positions.weight[: hidden_1DT.shape[-1]]
         states = [hidden_1DT.transpose(1, 2) + positions_TD]
@@ -124,6 +120,26 @@ class Whisper(nn.Module):
             states.append(block(states[-1], None))
         states[-1] = self.encoder.layer_norm(states[-1])
         return [state[0] for state in states]
+
+
+def whisper_log_mel(wave_S: Tensor, bands: int) -> Tensor:
+    """Whisper's log-mel (M, F) of a clip of its own length."""
+    window = torch.hann_window(400, device=wave_S.device)
+    spectrum = torch.stft(wave_S, 400, 160, window=window, return_complex=True)
+    power = spectrum[:, :-1].abs().square()
+    mels_MF = (whisper_filters(bands).to(power) @ power).clamp(min=1e-10).log10()
+    return (torch.maximum(mels_MF, mels_MF.max() - 8.0) + 4.0) / 4.0
+
+
+def spectrum_statistics(wave_S: Tensor) -> Tensor:
+    """Mean and deviation of 80 mel bands over time, and the deviation of their changes."""
+    mels_MF = whisper_log_mel(wave_S, 80)
+    found = [mels_MF.mean(dim=1)]
+    for values in (mels_MF, mels_MF.diff(dim=1)):
+        count = max(values.shape[1], 1)
+        centred = values - values.sum(dim=1, keepdim=True) / count
+        found.append(torch.sqrt(centred.square().sum(dim=1) / count + 1e-8))
+    return torch.cat(found)
 
 
 @lru_cache
@@ -221,6 +237,9 @@ class EmotionModel(nn.Module):
                 layers = nn.Linear(dim, 128), nn.Tanh(), nn.Linear(128, 1)
                 self.pool = nn.ModuleDict({"attention": nn.Sequential(*layers)})
             dim *= 1 if self.pooling == "mean" else 2
+            self.spectrum = config.get("spectrum")
+            if self.spectrum is not None:
+                dim += 3 * 80
             if config["emotions"]:
                 self.emotion_head = head(dim, len(config["emotions"]))
             if config["va_range"]:
@@ -250,6 +269,8 @@ class EmotionModel(nn.Module):
         if isinstance(self.beside, list):
             frames_TD = torch.cat([states[number] for number in self.beside], dim=-1)
         embedding_D = self.pooled(frames_TD)
+        if self.spectrum is not None:
+            embedding_D = torch.cat([embedding_D, spectrum_statistics(wave_S)])
         scores = {"embedding": embedding_D}
         if hasattr(self, "emotion_head"):
             logits_C = self.emotion_head["linear"](embedding_D)

@@ -91,7 +91,7 @@ def _require_same_outputs(
     configs: Mapping[str, ModelConfig], name: str, other: ModelConfig
 ) -> None:
     one, config = next(iter(configs.items()))
-    for key in ("emotions", "va_range", "dimensions", "pooling", "encoder"):
+    for key in ("emotions", "va_range", "dimensions", "pooling", "spectrum", "encoder"):
         ours, theirs = getattr(config, key), getattr(other, key)
         if ours != theirs:
             raise SERError(

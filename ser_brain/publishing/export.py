@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import hashlib
 import importlib.metadata
 import os
+import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -49,7 +51,7 @@ from ser_brain.publishing.ensemble import average_models, gather_ensemble, merge
 from ser_brain.publishing.speechbrain_export import speechbrain_files
 from ser_brain.training.brain import SERBrain
 from ser_brain.training.predict_corpus import load_run, temperature_of
-from ser_brain.training.run import RECORD
+from ser_brain.training.run import ADAPTER, RECORD
 
 PACKAGES = ("torch", "torchaudio", "speechbrain", "transformers", "safetensors", "numpy")
 HEADS = {"emotion": "emotion_head", "valence_arousal": "va_head"}
@@ -112,7 +114,7 @@ def export(
     if onnx:
         require_onnx(NEEDED)
     folder = Path(folder)
-    _require_new(folder)
+    require_new(folder)
     run = Path(run)
     if (run / FOLDS).is_file():
         model, config = read_ensemble(run, name)
@@ -122,16 +124,28 @@ def export(
         facts = gather(run, config, results)
     trained = _scores_of_noise(model)
     merge_lora(model.encoder)
+    with written_whole(folder) as made:
+        write_folder(made, model, config)
+        if (run / ADAPTER).is_file():
+            shutil.copyfile(run / ADAPTER, made / ADAPTER)
+        difference = _largest_difference(trained, made)
+        onnx_difference = write_onnx(made / ONNX, model, config) if onnx else None
+        write_card(made, facts, licence)
+    return Export(config, sizes_of(folder), difference, onnx_difference)
+
+
+@contextlib.contextmanager
+def written_whole(folder: Path) -> Iterator[Path]:
+    """Give a folder to write a model into, which becomes ``folder`` once all is written.
+
+    It lies beside it and is renamed at the end: half a model is never there.
+    """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        # All is written beside the folder and renamed at the end: half a model is never there.
         prefix = f"{PARTIAL}{folder.name}-"
         with tempfile.TemporaryDirectory(prefix=prefix, dir=folder.parent) as temporary:
             made = Path(temporary) / "model"
-            write_folder(made, model, config)
-            difference = _largest_difference(trained, made)
-            onnx_difference = write_onnx(made / ONNX, model, config) if onnx else None
-            write_card(made, facts, licence)
+            yield made
             write_checksums(made)
             if folder.exists():
                 folder.rmdir()
@@ -140,12 +154,15 @@ def export(
     except (OSError, SafetensorError) as error:  # either may mean a full disk
         reason = getattr(error, "strerror", None) or error
         raise SERError(f"Cannot write {folder}: {reason}.") from error
-    files = {
+
+
+def sizes_of(folder: Path) -> dict[str, int]:
+    """Path of every file in a folder -> bytes."""
+    return {
         path.relative_to(folder).as_posix(): path.stat().st_size
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
-    return Export(config, files, difference, onnx_difference)
 
 
 def export_adapter(run: str | Path, folder: str | Path) -> dict[str, int]:
@@ -162,13 +179,14 @@ def export_adapter(run: str | Path, folder: str | Path) -> dict[str, int]:
         If there is no trained run, it did not use LoRA, or the folder is not empty.
     """
     folder = Path(folder)
-    _require_new(folder)
+    require_new(folder)
     model, _ = read_trained(Path(run))
     save_lora(model.encoder, folder)
     return {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
 
 
-def _require_new(folder: Path) -> None:
+def require_new(folder: Path) -> None:
+    """Stop unless a model may be written into a folder: it is missing, or empty."""
     if folder.exists() and not folder.is_dir():
         raise SERError(f"{folder} is a file; name a folder to write the model into.")
     if folder.exists() and any(folder.iterdir()):
@@ -223,6 +241,7 @@ def read_trained(run: Path, name: str | None = None) -> tuple[EmotionModel, Mode
         va_range=[*map(float, hparams["va_range"])] if "valence_arousal" in tasks else None,
         pooling=brain.model.pool.kind,
         dimensions=list(hparams["dimensions"]),
+        spectrum=getattr(brain.model.pool.spectrum, "name", None),
         card={
             "protocol": splits["protocol"],
             "experiment": hparams["experiment"],
@@ -288,7 +307,7 @@ def training_data(splits: dict) -> dict:
 def _used_model(brain: SERBrain, config: ModelConfig, temperature: float) -> EmotionModel:
     trained = brain.model
     heads = (config.emotions, config.va_range, config.pooling, config.dimensions)
-    model = EmotionModel(trained.encoder, *heads)
+    model = EmotionModel(trained.encoder, *heads, config.spectrum)
     model.pool = trained.pool
     if model.emotion_head is not None:
         model.emotion_head = _folded(trained.emotion_head, trained.standardizer, temperature)

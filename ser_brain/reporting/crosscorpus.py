@@ -7,10 +7,19 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ser_brain.core.files import write_json, write_text
-from ser_brain.core.tables import Table, to_csv, to_latex, to_markdown, to_text, value_text
+from ser_brain.core.tables import (
+    Table,
+    cell_text,
+    to_csv,
+    to_latex,
+    to_markdown,
+    to_text,
+    value_text,
+)
 from ser_brain.evaluation.compare import SEEN
-from ser_brain.evaluation.crosscorpus import TESTED
+from ser_brain.evaluation.crosscorpus import TESTED, cross
 from ser_brain.evaluation.metrics import LABEL_METRICS
+from ser_brain.evaluation.runs import ADAPTED, read_run
 from ser_brain.evaluation.significance import ALPHA
 from ser_brain.reporting.html import SAYS_NOTHING
 from ser_brain.reporting.plots.classification import heat_map
@@ -115,8 +124,28 @@ def to_lines(matrix: Mapping) -> str:
     parts = []
     for metric in matrix["metrics"]:
         table = by_metric(matrix, metric)
-        parts.append(f"{table.caption}\n\n{to_text(table)}")
+        mean = "".join(f"\n{line}" for line in mean_lines(matrix, metric))
+        parts.append(f"{table.caption}\n\n{to_text(table)}{mean}")
     return "\n\n".join([*parts, "\n".join([*legend(matrix), *warnings(matrix)])])
+
+
+def mean_lines(matrix: Mapping, metric: str) -> list[str]:
+    """Each model's mean over the test sets of all models, where there are several."""
+    found = {label: of.get(metric) for label, of in matrix.get("mean", {}).items()}
+    return [
+        f"mean of the {len(mean['test_sets'])} test sets, {label}: {cell_text(mean)}"
+        for label, mean in found.items()
+        if mean
+    ]
+
+
+def adapted_text(folder: Path) -> str:
+    """A run's adapted predictions beside its own, for a terminal; empty if it has none."""
+    if not (folder / ADAPTED).is_dir():
+        return ""
+    matrix = cross([read_run(folder), read_run(folder / ADAPTED)])
+    matrix["metrics"] = [metric for metric in matrix["metrics"] if metric == "uar"]
+    return f"\n\nAs trained, and adapted by clips without labels.\n{to_lines(matrix)}\n"
 
 
 def legend(matrix: Mapping) -> list[str]:

@@ -15,10 +15,12 @@ from ser_brain.reporting import report_data, report_tables
 from ser_brain.reporting.html import downloads, render, rewritten, subtitle
 from ser_brain.reporting.plots.training import read_train_log
 from ser_brain.reporting.report_figures import draw_all, training_figure
-from ser_brain.reporting.summary import summary, verdict
+from ser_brain.reporting.summary import protocol_of_all, summary, verdict
 
 
-def write_report(run_folder: str | Path, resamples: int = RESAMPLES) -> tuple[Path, dict]:
+def write_report(
+    run_folder: str | Path, resamples: int = RESAMPLES, figures: bool = True
+) -> tuple[Path, dict]:
     """Evaluate a run, or the folds of one, and write ``report/`` into its folder.
 
     The page, ``report/index.html``, is self-contained and works offline. Beside it are the
@@ -26,12 +28,14 @@ def write_report(run_folder: str | Path, resamples: int = RESAMPLES) -> tuple[Pa
     ``-untitled.svg`` and ``-untitled.pdf``) and ``results.json``, whose content is the second
     result; see :func:`ser_brain.evaluation.evaluate.evaluate_run`. Files of an earlier report
     that were not replaced are removed. A ``report`` that links to another place is an error.
+
+    Drawing takes most of the time; without ``figures`` the page says how to get them.
     """
     folder = inside(run_folder, "report")
     run = read_run(run_folder)
     results = evaluate_run(run, resamples)
     with rewritten(folder, own=True) as new:
-        content = _content(new, run, results)
+        content = _content(new, run, results, figures)
         write_json(new / "results.json", results)
         write_text(new / "index.html", render("report.html", files=downloads(new), **content))
     return folder / "index.html", results
@@ -46,10 +50,10 @@ def renew_reports(run_folder: str | Path) -> None:
         cards = [card for part in predicted for card in part.glob("predictions/*.card.json")]
         times = [card.stat().st_mtime_ns for card in cards]
         if results.is_file() and any(time > results.stat().st_mtime_ns for time in times):
-            write_report(folder)
+            write_report(folder, figures=any(results.parent.glob("*.svg")))
 
 
-def _content(folder: Path, run: Run, results: Mapping) -> dict:
+def _content(folder: Path, run: Run, results: Mapping, figures: bool) -> dict:
     """The variables of the page; its tables and figures are written to the folder."""
     test_sets = results["test_sets"]
     first = next(iter(test_sets.values()))
@@ -60,7 +64,7 @@ def _content(folder: Path, run: Run, results: Mapping) -> dict:
         if (part / "splits.json").exists()
     }
     logs = [read_train_log(part / "train_log.jsonl") for part in run.parts.values()]
-    protocol = " + ".join(dict.fromkeys(found["protocol"] for found in test_sets.values()))
+    protocol = protocol_of_all(test_sets)
     headline = summary(test_sets)
     tables = report_tables.file_tables(test_sets, list(run.parts))
     for table in [headline, *tables.values()]:
@@ -88,8 +92,9 @@ def _content(folder: Path, run: Run, results: Mapping) -> dict:
             ]
             for name, evaluation in test_sets.items()
         },
-        "figures": draw_all(folder, predictions, test_sets),
-        "training": training_figure(folder, logs, subtitle([first])),
+        "drawn": figures,
+        "figures": draw_all(folder, predictions, test_sets) if figures else {},
+        "training": training_figure(folder, logs, subtitle([first])) if figures else None,
         "corpora": report_data.corpora(splits),
         "data_tables": [report_data.used(splits), report_data.split_sizes(splits)],
         "audit": report_data.audit(splits),

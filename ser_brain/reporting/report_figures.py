@@ -56,7 +56,8 @@ def draw_all(
         drawn = _value_figures(folder, predictions[name], evaluation)
         if name in with_labels:
             drawn["confusion"] = _confusion(folder, evaluation)
-            drawn["reliability"] = _reliability(folder, predictions[name], evaluation)
+            if predictions[name].is_scored:
+                drawn["reliability"] = _reliability(folder, predictions[name], evaluation)
         if "speaker" in evaluation["groups"] and (shown := _speakers(folder, evaluation)):
             drawn["speakers"] = shown
         for kind, figure in drawn.items():

@@ -8,6 +8,7 @@ from ser_brain.core.tables import Table, cell_text, to_text
 from ser_brain.data.labels import listed
 from ser_brain.evaluation.compare import SEEN
 from ser_brain.evaluation.metrics import LABEL_METRICS
+from ser_brain.evaluation.runs import merge_protocols
 from ser_brain.reporting.html import SAYS_NOTHING
 from ser_brain.reporting.report_tables import dimensions_of, labelled
 
@@ -96,13 +97,18 @@ def _name_sets(names: Sequence[str], total: int) -> str:
     return f"all {NUMBERS.get(total, total)} test sets"
 
 
+def protocol_of_all(test_sets: Mapping[str, Mapping]) -> str:
+    """The protocols of all test sets as one line."""
+    return merge_protocols([evaluation["protocol"] for evaluation in test_sets.values()])
+
+
 def summary_text(results: Mapping) -> str:
     """What ``evaluate_run`` returns as text for a terminal, a column per test set."""
     test_sets = results["test_sets"]
     table = summary(test_sets)
     columns = [table.head, *([cell_text(cell) for cell in row] for row in table.rows)]
     head, *rows = (list(line) for line in zip(*columns, strict=True))
-    lines = [next(iter(test_sets.values()))["protocol"], ""]
+    lines = [protocol_of_all(test_sets), ""]
     lines += [to_text(Table("summary", "", head, rows)), "", *verdict(test_sets)]
     lines += [f"{name} is excluded: {why}." for name, why in results["incomplete"].items()]
     synthetic = [name for name, evaluation in test_sets.items() if evaluation["synthetic"]]

@@ -1,4 +1,4 @@
-"""``ser folds``: train and test every part of a protocol, one train.py process for each.
+"""``ser folds``: train and test every part of a protocol, each in a process of its own.
 
 A finished part is not run again; an interrupted one continues where it stopped.
 """
@@ -7,35 +7,41 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import multiprocessing
 import os
 import re
 import shutil
-import subprocess
-import sys
-import threading
+import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
+from multiprocessing import connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import BinaryIO
 
 from ser_brain.core.errors import SERError
-from ser_brain.core.files import SUMS, inside, read_json, remove, write_text
+from ser_brain.core.files import SUMS, inside, read_json, remove, write_json, write_text
 from ser_brain.core.lock import NAME, held
 from ser_brain.data.corpora import parse_corpora
 from ser_brain.data.experiment_config import ExperimentConfig
-from ser_brain.evaluation.runs import FOLDS
+from ser_brain.data.splits import ACROSS
+from ser_brain.evaluation.runs import ADAPTED, FOLDS
 from ser_brain.training.config import (
     HOME,
     checked_settings,
     find_settings,
     read_settings,
     require_experiment,
+    split_keys,
 )
+from ser_brain.training.fold_child import run_part
 from ser_brain.training.run import RECORD, RunRecord, is_finished
 
 TRAIN = HOME / "train.py"
+FORKS = "forkserver" in multiprocessing.get_all_start_methods()  # all systems but Windows
+CONTEXT = multiprocessing.get_context("forkserver" if FORKS else "spawn")
 OUTPUT = "output.txt"  # what train.py prints, in the run folder
 # Lines of it that are passed on.
 PROGRESS = re.compile(r"epoch \d+/|warning: |[^:]+: [\d,]+ of [\d,]+ ")
@@ -118,6 +124,11 @@ class Plan:
     folder: Path
     run_options: Mapping = field(default_factory=dict)
 
+    @property
+    def is_probe(self) -> bool:
+        """Whether the parts take seconds, because they train on embeddings."""
+        return "emotion_classifier" in split_keys(read_settings(self.config), str(self.config))
+
     def overrides_of(self, part: Part) -> list[tuple[str, str]]:
         """Settings of one part."""
         return [
@@ -163,7 +174,7 @@ def make_plan(
     for key, _ in overrides:
         if key in DECIDED:
             raise SERError(f"ser folds sets --{key} itself; give {DECIDED[key]} instead.")
-    if folds is not None and protocol in ("group", "official"):
+    if folds is not None and protocol in ("group", "official", *ACROSS):
         raise SERError(
             f"Bad --folds {folds} for {protocol}; the corpus decides how many there are."
         )
@@ -184,6 +195,7 @@ def make_plan(
         parse_corpora(found.corpora)
     if out is None:
         name = protocol if folds is None else f"{protocol}-{folds}fold"
+        name = f"one-{name}" if found.split.train_on == "one" else name
         plan = replace(plan, folder=Path("results", found.experiment, found.corpus, name))
     return plan
 
@@ -214,7 +226,7 @@ def run_plan(plan: Plan, slots: Sequence[str | None], tell: Callable[[str], None
         count = plan.folds or 1
         if plan.protocol == "speaker+text":
             count **= 2
-        elif plan.protocol == "group":  # the first run finds how many groups there are
+        elif plan.protocol in ("group", *ACROSS):  # the first run finds how many there are
             first = parts_of_protocol(plan.seeds[:1], 2)[0]
             _run_unfinished(plan, [first], slots, tell)
             count = read_json(plan.folder / first.folder / "splits.json", "split")["folds"]
@@ -222,7 +234,16 @@ def run_plan(plan: Plan, slots: Sequence[str | None], tell: Callable[[str], None
         _run_unfinished(plan, parts, slots, tell)
         record.facts["parts"] = {part.name: part.folder for part in parts}
         record.finish()
+        _link_adapted(plan.folder, record.facts["parts"])
     return plan.folder
+
+
+def _link_adapted(folder: Path, parts: Mapping[str, str]) -> None:
+    """List the adapted predictions of all parts, if there are any, as folds of their own."""
+    if all((folder / part / ADAPTED).is_dir() for part in parts.values()):
+        listed = {name: os.path.join("..", part, ADAPTED) for name, part in parts.items()}
+        record = read_json(folder / FOLDS, "list of folds")
+        write_json(inside(folder, ADAPTED) / FOLDS, {**record, "parts": listed})
 
 
 @contextlib.contextmanager
@@ -261,11 +282,38 @@ def _run_unfinished(
         left -= 1
         tell(f"{folder.name} is finished; {left} to go")
 
-    if commands:
-        run_parts(commands, slots, finished, tell)
+    # The first part of a probe embeds the clips, with all processors; the others find them. To
+    # draw their figures would take several times as long as all the rest.
+    alone = list(commands)[:1] if plan.is_probe else []
+    for chosen, at_once in ((alone, slots[:1]), ([*commands][len(alone) :], slots)):
+        run_parts(
+            {folder: commands[folder] for folder in chosen},
+            *(at_once, finished, tell),
+            figures=not plan.is_probe,
+        )
 
 
 # -- processes
+
+
+def start_server(preloaded: Sequence[str]) -> None:
+    """Start the process that the parts will be copies of, while this one does other things.
+
+    Parameters
+    ----------
+    preloaded : sequence of str
+        Modules that it imports.
+    """
+    if CONTEXT.get_start_method() != "forkserver":
+        return
+    from multiprocessing import forkserver
+
+    CONTEXT.set_forkserver_preload(list(preloaded))
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # which it inherits
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def run_parts(
@@ -273,6 +321,7 @@ def run_parts(
     slots: Sequence[str | None],
     finished: Callable[[Path], None],
     tell: Callable[[str], None],
+    figures: bool = True,
 ) -> None:
     """Run train.py once for each part.
 
@@ -284,6 +333,8 @@ def run_parts(
         See :func:`run_plan`.
     finished : callable
         Called with the run folder of each process that has finished.
+    figures : bool
+        Draw the figures of their reports.
 
     Raises
     ------
@@ -291,86 +342,77 @@ def run_parts(
         If a part fails. The other processes are stopped, as they are when this process ends,
         however it ends; the same command continues them.
     """
-    free, running, stopping = deque(slots), [], threading.Event()
-    failed: list[SERError] = []
+    waiting, free = deque(commands), deque(slots)
+    running: dict[Path, _RunningPart] = {}
+    try:
+        while waiting or running:
+            while waiting and free:
+                folder = waiting.popleft()
+                running[folder] = _start(
+                    commands[folder], folder, free.popleft(), len(slots), figures
+                )
+                tell(f"{folder.name} begins; its output is in {folder / OUTPUT}")
+            connection.wait([part.process.sentinel for part in running.values()], POLL_S)
+            for folder, part in list(running.items()):
+                code = part.process.exitcode
+                part.pass_on(folder.name, tell)
+                if code is None:
+                    continue
+                if code:
+                    raise _failure(folder / OUTPUT, code)
+                del running[folder]
+                free.append(part.device)
+                finished(folder)
+    except BaseException:
+        _stop([part.process for part in running.values()])
+        raise
 
-    def run(folder: Path) -> Path:
-        if failed:  # this thread began before the waiting parts were cancelled
-            raise failed[0]
-        device, output = free.popleft(), folder / OUTPUT
-        offset = output.stat().st_size if output.is_file() else 0
-        process = _start(commands[folder], folder, device, len(slots))
-        running.append(process)
-        if stopping.is_set():
-            process.terminate()
-        tell(f"{folder.name} begins; its output is in {folder / OUTPUT}")
-        code = _follow(process, folder, offset, tell)
-        running.remove(process)
-        free.append(device)
-        if code:
-            failed.append(_failure(folder / OUTPUT, code))
-            raise failed[0]
-        return folder
 
-    with ThreadPoolExecutor(len(slots)) as pool:
-        waiting = [pool.submit(run, folder) for folder in commands]
-        try:
-            for future in as_completed(waiting):
-                finished(future.result())
-        except BaseException:
-            stopping.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-            _stop(list(running))
-            raise
+@dataclass
+class _RunningPart:
+    process: BaseProcess
+    device: str | None
+    output: BinaryIO  # read as it grows
+
+    def pass_on(self, name: str, tell: Callable[[str], None]) -> None:
+        """Tell the progress that was printed since the last call."""
+        while (line := self.output.readline()).endswith(b"\n"):
+            text = line.decode(errors="replace").rstrip()
+            if PROGRESS.match(text):
+                tell(f"{name}: {text}")
+        self.output.seek(-len(line), os.SEEK_CUR)  # it is not complete
 
 
 def _start(
-    arguments: list[str], folder: Path, device: str | None, count: int
-) -> subprocess.Popen:
+    arguments: list[str], folder: Path, device: str | None, count: int, figures: bool
+) -> _RunningPart:
     from ser_brain.training.device import available_cpus  # torch: help does without
 
-    command = [sys.executable, "-m", "ser_brain.training.fold_child", str(TRAIN), *arguments]
-    command += [f"--device={device}"] if device is not None else []
-    threads = str(max(1, available_cpus() // count))
+    arguments = [*arguments, *([f"--device={device}"] if device is not None else [])]
+    environment = dict(os.environ)
+    if count > 1:
+        environment.setdefault("OMP_NUM_THREADS", str(max(1, available_cpus() // count)))
     inside(folder.parent, folder.name).mkdir(parents=True, exist_ok=True)
-    with open(inside(folder, OUTPUT), "a", encoding="utf-8") as output:
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,  # when it closes, the child knows that we have ended
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env={"OMP_NUM_THREADS": threads, **os.environ} if count > 1 else None,
-        )
+    path = inside(folder, OUTPUT)
+    path.touch()
+    output = open(path, "rb")
+    output.seek(0, os.SEEK_END)
+    args = (str(TRAIN), arguments, str(path), environment, figures)
+    process = CONTEXT.Process(target=run_part, args=args)
+    process.start()
+    return _RunningPart(process, device, output)
 
 
-def _follow(
-    process: subprocess.Popen, folder: Path, offset: int, tell: Callable[[str], None]
-) -> int:
-    """Wait for a process, and pass on the progress it prints after an offset in bytes."""
-    with open(folder / OUTPUT, "rb") as output:
-        output.seek(offset)
-        code, incomplete = None, b""
-        while code is None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                code = process.wait(POLL_S)
-            *lines, incomplete = (incomplete + output.read()).split(b"\n")
-            for line in lines:
-                text = line.decode(errors="replace").rstrip()
-                if PROGRESS.match(text):
-                    tell(f"{folder.name}: {text}")
-    return code
-
-
-def _stop(processes: Sequence[subprocess.Popen]) -> None:
+def _stop(processes: Sequence[BaseProcess]) -> None:
     """Terminate processes, and kill those that do not end in time."""
     for process in processes:
         process.terminate()
     until = time.monotonic() + GRACE_S
     for process in processes:
-        try:
-            process.wait(max(0.0, until - time.monotonic()))
-        except subprocess.TimeoutExpired:
+        process.join(max(0.0, until - time.monotonic()))
+        if process.exitcode is None:
             process.kill()
+            process.join()
 
 
 def _failure(output: Path, code: int) -> SERError:

@@ -18,6 +18,7 @@ import math
 import os
 import random
 import shutil
+import tempfile
 import time
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -49,6 +50,7 @@ LIBRARIES = ("torchaudio", "transformers")  # whose versions may change it too
 BEHIND_THE_FRONT = ("name", "freeze", "layer")  # settings that do not affect it
 CHECKSUM = 4  # bytes at the beginning of a file: CRC-32 of the rest
 IN_USE_S = 24 * 3600  # a file read within this time may belong to a running training
+IN_MEMORY = 2**30  # bytes of embeddings that are read at once
 BATCH_S = 40.0  # of padded audio that is embedded together
 LONGEST_WAIT = timedelta(days=30)  # of the other ranks, while the main one waits for a run
 
@@ -301,13 +303,42 @@ class EmbeddingCache(FeatureCache):
         super().__init__(model.encoder, limit_gb, device)
 
     def _digest(self) -> str:
-        return digest_of(self.encoder, [self.encoder], ("name", "freeze"), self.model.pool.kind)
+        pool = self.model.pool
+        facts = [pool.kind, *([] if pool.spectrum is None else [pool.spectrum.name])]
+        return digest_of(self.encoder, [self.encoder], ("name", "freeze"), *facts)
 
     def batches(self, rows: Mapping[str, dict]) -> list[list[str]]:
         """Clips of similar length, which need little padding."""
         ids = list(rows)
         lengths_s = [row["duration"] for row in rows.values()]
         return [[ids[n] for n in places] for places in batches(lengths_s, BATCH_S)]
+
+    def matrix(self, rows: Mapping[str, dict], bar: bool) -> np.ndarray:
+        """Statistics (N, P) of clips, from the cache where there is room for them; see `fill`.
+
+        More than a gigabyte is read from a file as it is needed.
+        """
+        shape = len(rows), self.channels
+        if 4 * shape[0] * shape[1] <= IN_MEMORY:
+            matrix_NP = np.empty(shape, np.float32)
+        else:
+            with tempfile.TemporaryFile(dir=self.root) as file:
+                matrix_NP = np.memmap(file, np.float32, "w+", shape=shape)
+        place = {utterance_id: n for n, utterance_id in enumerate(rows)}
+        try:
+            if self.limit_bytes == 0:
+                raise NoRoom("feature_cache_gb is 0")
+            self.fill(rows, bar)
+        except NoRoom as found:
+            logger.info(f"embeddings: {found}. They are computed for this run alone.")
+            for batch in self.batches(rows):
+                computed = self.compute([rows[i] for i in batch])
+                for utterance_id, statistics_1P in zip(batch, computed, strict=True):
+                    matrix_NP[place[utterance_id]] = statistics_1P[0]
+            return matrix_NP
+        for utterance_id, n in place.items():
+            matrix_NP[n] = self.features_of(utterance_id)[0].numpy()
+        return matrix_NP
 
     def _sizes(self, lengths_B: Tensor) -> list[int]:
         return [1] * len(lengths_B)

@@ -28,7 +28,12 @@ from ser_brain.data.dataset import (
     require_lengths,
 )
 from ser_brain.data.experiment import ExperimentData
-from ser_brain.data.weighting import balanced_shares, emotion_weights, require_votes
+from ser_brain.data.weighting import (
+    balanced_shares,
+    emotion_weights,
+    require_votes,
+    source_weights,
+)
 from ser_brain.models.encoders import Encoder
 from ser_brain.training.device import available_cpus, rank, world_size
 from ser_brain.training.feature_cache import FeatureCache, NoRoom, can_cache
@@ -55,13 +60,19 @@ def dataio_prep(data: ExperimentData, hparams: Mapping) -> dict:
     """
     require_votes(data.train, hparams["loss_weights"])
     weights = (hparams["class_weights"], hparams["agreement_weights"])
-    weight_of = emotion_weights(data.train, *weights)
+    # Balanced sampling draws all corpora alike; to weigh them as well would count them twice.
+    alike = hparams["sampling"] != "balanced"
+    weight_of = emotion_weights(data.train, *weights, alike)
+    value_weight_of = source_weights(data.train if alike else {})
     encoder = hparams["encoder"]
     limits = (encoder.min_samples, encoder.max_samples, encoder.sample_rate_hz)
 
     def dataset(rows: Mapping[str, dict]) -> DynamicItemDataset:
         require_lengths(rows, *limits, hparams["max_clip_s"])
-        rows = {i: {**row, "weight": weight_of(row)} for i, row in rows.items()}
+        rows = {
+            i: {**row, "weight": weight_of(row), "value_weight": value_weight_of(row)}
+            for i, row in rows.items()
+        }
         return make_dataset(
             rows,
             hparams["emotions"],

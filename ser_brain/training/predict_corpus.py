@@ -31,11 +31,12 @@ from ser_brain.evaluation.calibration import fit_temperature
 from ser_brain.evaluation.predictions import card_path, read_predictions, write_predictions
 from ser_brain.evaluation.runs import parts_of
 from ser_brain.models.encoders import load_encoder
+from ser_brain.training.adapted import write_adapted_set
 from ser_brain.training.brain import SERBrain
 from ser_brain.training.checkpoints import AtomicCheckpointer
 from ser_brain.training.config import checked_settings, read_settings
 from ser_brain.training.device import is_cpu, require_device, use_fast_products
-from ser_brain.training.run import RECORD, SETTINGS, recorded_options, require_run
+from ser_brain.training.run import ADAPTER, RECORD, SETTINGS, recorded_options, require_run
 from ser_brain.training.setting_values import BUILD_ERRORS, GETATTR, Tagged
 
 logger = get_logger(__name__)
@@ -106,8 +107,8 @@ def _predict(
     )
     data_folder = manifest.data_folder(target.data_folder)
     data = label_corpus(manifest, data_folder, setting, config.labels)
-    if target.balanced:
-        drawn = balanced_ids(data.rows, config.labels.emotions, config.seed)
+    if target.balanced or target.per_class:
+        drawn = balanced_ids(data.rows, config.labels.emotions, config.seed, target.per_class)
         data = replace(data, rows={i: data.rows[i] for i in drawn})
     name = _name(data, target, taken)
     checkpoint = brain.checkpointer.find_checkpoint(min_key=brain.tested_key)
@@ -117,6 +118,7 @@ def _predict(
         "label_source": target.label_source or corpus_card["default_source"],
         "where": dict(target.where),
         "balanced": target.balanced,
+        **({"per_class": target.per_class} if target.per_class else {}),
     }
     if _is_done(folder, name, facts):
         logger.info(f"{folder}: the predictions on {name} are up to date.")
@@ -137,6 +139,8 @@ def _predict(
     test_set = make_dataset(data.rows, labels.emotions, rate_hz, dimensions=labels.dimensions)
     brain.evaluate(test_set, min_key=brain.tested_key)
     write_outputs(folder, name, brain.outputs, data.rows, card)
+    if (folder / ADAPTER).is_file():
+        write_adapted_set(folder, name)
     return name
 
 
@@ -147,7 +151,9 @@ def _name(data: CorpusData, target: Target, taken: Collection[str]) -> str:
     """
     source = target.label_source
     own_source = [source] if source not in (None, data.card["default_source"]) else []
-    name = "-".join([data.name, *own_source, *(["balanced"] if target.balanced else [])])
+    drawn = ["balanced"] if target.balanced else []
+    drawn += [f"{target.per_class}-per-class"] if target.per_class else []
+    name = "-".join([data.name, *own_source, *drawn])
     if name not in taken:
         return name
     logger.info(f"{name} is a set of the run itself; this one is called {name}-all.")
@@ -165,7 +171,11 @@ def _origin(folder: Path, data: CorpusData, facts: dict) -> dict:
     splits = read_json(folder / "splits.json", "split")
     seen = data.rows.keys() & {*splits["train"], *splits["valid"]}
     tested = "/".join(
-        [data.name, facts["label_source"], *(["balanced"] if facts["balanced"] else [])]
+        [
+            *(data.name, facts["label_source"]),
+            *(["balanced"] if facts["balanced"] else []),
+            *([f"{facts['per_class']} per class"] if "per_class" in facts else []),
+        ]
     )
     origin = {"role": "test", "protocol": f"{splits['protocol']} on {tested}"}
     if not seen:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import copy
 import functools
-import tempfile
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -27,10 +26,11 @@ from ser_brain.core.log import get_logger
 from ser_brain.data.dataset import collate
 from ser_brain.data.experiment import LOSSES
 from ser_brain.models.losses import MaskedLoss
+from ser_brain.models.model import EmotionModel
 from ser_brain.training.brain import SERBrain
 from ser_brain.training.device import world_size
-from ser_brain.training.discriminant import discriminant
-from ser_brain.training.feature_cache import EmbeddingCache, NoRoom, weights_digest
+from ser_brain.training.discriminant import averaged_discriminant
+from ser_brain.training.feature_cache import EmbeddingCache, weights_digest
 from ser_brain.training.stage_stats import StageRecord
 
 logger = get_logger(__name__)
@@ -40,17 +40,18 @@ ALL = "all"  # both heads, where they share the weights of layers
 # Settings of training by epochs and steps, with the values that leave them off.
 WITHOUT_EFFECT = {"augment": None, "sampling": "natural", "weight_averaging": None}
 CHUNK = 2048  # clips that are scored at once
-IN_MEMORY = 2**30  # bytes of embeddings; more are read from a file as they are needed
 MOST_STEPS = 500  # of L-BFGS, which usually needs fewer than 100
 TOLERANCE = 1e-6  # largest slope of the loss at the solution
+SPECTRUM_SHARE = 0.2  # of the variance of all coordinates, for a Gaussian classifier
 
 
 class Probe(SERBrain):
     """Base of the experiments on a frozen encoder; put it before the experiment's Brain.
 
     The setting ``emotion_classifier`` decides how the emotion head is fitted: ``gaussian``, see
-    :func:`ser_brain.training.discriminant.discriminant`, or ``losses``, by the minimum of the
-    losses in ``loss_weights``, as the head of valence and arousal always is. One epoch finds
+    :func:`ser_brain.training.discriminant.averaged_discriminant` and :func:`views_of`, or
+    ``losses``, by the minimum of the losses in ``loss_weights``, as the head of valence and
+    arousal always is. One epoch finds
     the minimum for every weight decay from strong to weak, in ``number_of_decays`` steps
     between the two of ``weight_decays``, and keeps the one whose validation loss is lowest.
     :meth:`refit` then solves once more, on training and validation utterances together.
@@ -131,36 +132,17 @@ class Probe(SERBrain):
                 rows = range(begin, min(begin + CHUNK, len(dataset)))
                 chunk = collate([dataset[row] for row in rows])
                 chunk.statistics = statistics_NP[begin : rows.stop]
+                chunk.speakers = [dataset.data[i]["speaker"] for i in chunk.id]
                 chunks.append(chunk)
         return chunks
 
     def _embed(self, dataset: DynamicItemDataset) -> np.ndarray:
         """Statistics (N, P) of a set, in the user's cache unless that is switched off."""
-        rows = {i: dataset.data[i] for i in dataset.data_ids}
-        limit_gb = self.hparams.feature_cache_gb
         if self.cache is None:
+            limit_gb = self.hparams.feature_cache_gb
             self.cache = EmbeddingCache(self.model, limit_gb, self.device)
-        shape = len(rows), self.cache.channels
-        if 4 * shape[0] * shape[1] <= IN_MEMORY:
-            matrix_NP = np.empty(shape, np.float32)
-        else:
-            with tempfile.TemporaryFile(dir=self.cache.root) as file:
-                matrix_NP = np.memmap(file, np.float32, "w+", shape=shape)
-        place = {utterance_id: n for n, utterance_id in enumerate(rows)}
-        try:
-            if limit_gb == 0:
-                raise NoRoom("feature_cache_gb is 0")
-            self.cache.fill(rows, self._shows_bar())
-        except NoRoom as found:
-            logger.info(f"embeddings: {found}. They are computed for this run alone.")
-            for batch in self.cache.batches(rows):
-                computed = self.cache.compute([rows[i] for i in batch])
-                for utterance_id, statistics_1P in zip(batch, computed, strict=True):
-                    matrix_NP[place[utterance_id]] = statistics_1P[0]
-            return matrix_NP
-        for utterance_id, n in place.items():
-            matrix_NP[n] = self.cache.features_of(utterance_id)[0].numpy()
-        return matrix_NP
+        rows = {i: dataset.data[i] for i in dataset.data_ids}
+        return self.cache.matrix(rows, self._shows_bar())
 
     @torch.no_grad()
     def _standardize(self, chunks: Sequence[PaddedBatch]) -> None:
@@ -195,6 +177,7 @@ class Probe(SERBrain):
             parts = {name: self._losses_of(name) for name in HEADS if self._is_minimized(name)}
         strong, weak = self.hparams.weight_decays
         decays = np.geomspace(strong, weak, self.hparams.number_of_decays).tolist()
+        decays = decays if parts else [strong]  # no decay affects a Gaussian classifier
         best: dict[str, tuple[float, dict]] = {}
         for decay in decays:
             self._solve(chunks, dict.fromkeys(HEADS, decay))
@@ -233,16 +216,27 @@ class Probe(SERBrain):
         if linear is None or self._is_minimized("emotion_head"):
             self._minimize(chunks, self._trained(), decays)
             return
-        found = discriminant(
-            lambda: map(self._labelled, chunks),
-            len(self.hparams.emotions),
-            self.hparams.shrinkage,
-        )
-        with torch.no_grad():
-            for parameter, values in zip((linear.weight, linear.bias), found, strict=True):
-                parameter.copy_(values)
+        self._fit_gaussians(chunks, linear)
         if self.model.va_head is not None:
             self._minimize(chunks, self.model.va_head, decays)
+
+    @torch.no_grad()
+    def _fit_gaussians(self, chunks: Sequence[PaddedBatch], linear: nn.Linear) -> None:
+        views = views_of(self.model)
+        found = averaged_discriminant(
+            lambda: map(self._labelled, chunks),
+            len(self.hparams.emotions),
+            [speaker for chunk in chunks for speaker in chunk.speakers],
+            torch.stack([*views.values()]).to(self.device),
+            self.hparams.ridges,
+        )
+        linear.weight.copy_(found.weight_ED)
+        linear.bias.copy_(found.bias_E)
+        shares = zip(views, found.share_VR.sum(1).tolist(), strict=True)
+        by = found.kept_together
+        how = f"weighed by inner folds of {by}s" if by else "nothing to compare them by"
+        told = ", ".join(f"{name} {share:.2f}" for name, share in shares)
+        logger.info(f"Gaussian classifiers, {how}: {told}")
 
     @torch.no_grad()
     def _labelled(self, chunk: PaddedBatch) -> tuple[Tensor, Tensor, Tensor]:
@@ -373,6 +367,28 @@ class Probe(SERBrain):
                 "run was trained on. Give the same encoder_source, or train again."
             )
         return checkpoint
+
+
+def views_of(model: EmotionModel) -> dict[str, Tensor]:
+    """Of which coordinates a Gaussian classifier is made: name -> factor on each (D,).
+
+    The middle one of several layers that stand side by side, and everything. All coordinates of
+    frames have the same variance, and those of the spectrum together a fixed share of the sum.
+    """
+    encoder, pool = model.encoder, model.pool
+    everything_D = torch.ones(pool.dim)
+    beside = pool.dim - pool.frames_dim
+    if beside:
+        variance = SPECTRUM_SHARE / (1 - SPECTRUM_SHARE) * pool.frames_dim / beside
+        everything_D[-beside:] = variance**0.5
+    layers = getattr(encoder, "used", [None])
+    if len(layers) == 1 or encoder.layer == "mix":
+        return {"everything": everything_D}
+    middle_D, width = torch.zeros(pool.dim), encoder.dim // len(layers)
+    place = len(layers) // 2
+    for begin in range(place * width, pool.frames_dim, encoder.dim):
+        middle_D[begin : begin + width] = 1.0
+    return {f"layer {layers[place]}": middle_D, "everything": everything_D}
 
 
 def _balance(chunks: Sequence[PaddedBatch], classes: int) -> None:

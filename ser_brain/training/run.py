@@ -42,7 +42,8 @@ RECORD = "run.json"
 LOG = "train_log.txt"  # what train.py prints
 
 # Files without a checksum elsewhere, which nothing changes once the run has finished.
-ENDED = (SETTINGS, RECORD, "folds.json", "splits.json", "train_log.jsonl")
+ADAPTER = "adaptation.safetensors"  # see ser_brain/training/adapted.py
+ENDED = (SETTINGS, RECORD, "folds.json", "splits.json", "train_log.jsonl", ADAPTER)
 VERSIONS = ("torch", "torchaudio", "speechbrain", "transformers", "numpy", "scikit-learn")
 
 # Settings that may change when a run is continued.

@@ -300,6 +300,10 @@ KINDS: Mapping[str, Kind] = {
     "va_range": Kind("two numbers, the lowest and the highest value", _numbers(2)),
     "split_fractions": Kind("three numbers: train, valid, test", _numbers(3)),
     "fold": COUNT,
+    "train_on": _one_of("others", "one"),
+    "adaptation": Kind(
+        "corpus, speaker or null", lambda value: value in ("corpus", "speaker", None)
+    ),
     "number_of_epochs": COUNT,
     "batch_size": COUNT,
     "batching": _one_of("random", "dynamic"),
@@ -330,8 +334,14 @@ KINDS: Mapping[str, Kind] = {
         lambda value: _numbers(2)(value) and value[0] >= value[1] > 0,
     ),
     "number_of_decays": COUNT,
-    "shrinkage": Kind(
-        "a number above 0, at most 1", lambda value: _is_number(value) and 0 < value <= 1
+    "spectrum": Kind("log_mel or null", lambda value: value in ("log_mel", None)),
+    "ridges": Kind(
+        "a list of numbers above 0",
+        lambda value: (
+            isinstance(value, list)
+            and bool(value)
+            and all(_is_number(each) and each > 0 for each in value)
+        ),
     ),
     "dropouts": Kind("a mapping like {attention_dropout: 0.0}, or {}", _mapping(_is_number)),
     "lora": Kind(

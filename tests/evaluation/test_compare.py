@@ -175,12 +175,6 @@ EVEN = dict.fromkeys(["anger", "calm"], float(np.log(0.5)))
             {"va_range": [0, 5]},
             r"va_range is \[1, 5\] .* and \[0, 5\] for the",
         ),
-        (
-            "classification",
-            {"log_probabilities": EVEN, "predicted_emotion": "calm"},
-            {"emotions": ["anger", "calm"]},
-            r"compared on fake: emotions is \['anger', .* \['anger', 'c",
-        ),
     ],
 )
 def test_other_labels_classes_or_scales(tmp_path, kind, row_3, card, said):

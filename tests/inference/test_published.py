@@ -11,8 +11,12 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.nn.functional import layer_norm
 
+from data_prep.__main__ import main as prepare
+from ser_brain.__main__ import main
 from ser_brain.core.errors import SERError
+from ser_brain.evaluation.predictions import read_predictions
 from ser_brain.inference.recognizer import EmotionRecognizer
+from tests.tiny_corpus import write_corpus
 
 SPEECH = {
     "hidden_size": 32,
@@ -139,6 +143,7 @@ def test_arousal_dominance_and_valence(tmp_path, clips):
     found = recognizer.score(clips)[0].valence_arousal
     with torch.no_grad():
         expected = model(torch.from_numpy(clips[0])[None])[0].numpy()
+    assert recognizer.dimensions == ("valence", "arousal", "dominance")
     np.testing.assert_allclose(found, expected[[2, 0, 1]], atol=1e-6)
 
 
@@ -232,3 +237,32 @@ def test_hostile_files_are_refused(tmp_path, monkeypatch):
     (tmp_path / "m" / "pytorch_model.bin").write_bytes(pickle.dumps(pytest.fail))
     with pytest.raises(SERError, match="Cannot read the weights"):
         EmotionRecognizer.from_pretrained(tmp_path / "m")
+
+
+def test_evaluate_and_compare_take_them(tmp_path, capsys):
+    corpus = write_corpus(tmp_path / "corpus", speakers=5, clips=1)
+    table = ["table", "--name", "tiny", "--csv", "labels.csv", "--vad_scale", "1", "5"]
+    where = ["--data_folder", str(corpus), "--manifest_folder", str(tmp_path)]
+    assert prepare([*table, *where]) == 0
+    labels = ["neu", "ang", "hap", "disgust", "sad"]
+    write_classifier(tmp_path / "m", "HubertForSequenceClassification", labels)
+    on = ["--on", str(tmp_path / "tiny.json")]
+    assert main(["evaluate", str(tmp_path / "m"), *on]) == 2
+    assert "name one with --out" in capsys.readouterr().err
+    all_classes, four = tmp_path / "all", tmp_path / "four"
+    assert main(["evaluate", str(tmp_path / "m"), *on, "--out", str(all_classes)]) == 0
+    chosen = ["--classes", "anger", "happiness", "sadness", "neutral", "--per_class", "3"]
+    assert main(["evaluate", str(tmp_path / "m"), *on, "--out", str(four), *chosen]) == 0
+    whole = read_predictions(all_classes / "predictions" / "tiny.jsonl")
+    part = read_predictions(four / "predictions" / "tiny.jsonl")
+    assert whole.emotions == ["neutral", "anger", "happiness", "disgust", "sadness"]
+    assert part.card["notes"] == "4 of the model's 5 classes" and len(part.ids) == 12
+    assert part.card["protocol"] == "m on tiny/intended/3 per class"
+    place = whole.ids.index(part.ids[0])
+    kept_C = whole.log_probs_NC[place][[1, 2, 4, 0]]
+    expected_C = kept_C - np.log(np.exp(kept_C).sum())
+    np.testing.assert_allclose(part.log_probs_NC[0], expected_C, atol=1e-6)
+    capsys.readouterr()
+    assert main(["compare", str(all_classes), str(four), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["test_sets"]["tiny"]
+    assert found["both"] == 12 and found["tasks"]["emotion"]["metrics"]["uar"]["p"] is not None

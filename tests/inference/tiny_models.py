@@ -21,15 +21,17 @@ def model_and_config(
     va_range: list[float] | None = (1.0, 5.0),
     seed: int = 0,
     pooling: str = "mean",
+    spectrum: str | None = None,
     **options,
 ) -> tuple[EmotionModel, ModelConfig]:
     """A model whose scores differ much from clip to clip, and its configuration."""
     encoder = tiny(family, seed=seed, **options).eval()
     va_range = None if va_range is None else list(va_range)
     described = describe_encoder(encoder)
-    config = ModelConfig(f"tiny {family}", described, emotions, va_range, {}, pooling)
+    pools = {"pooling": pooling, "spectrum": spectrum}
+    config = ModelConfig(f"tiny {family}", described, emotions, va_range, {}, **pools)
     torch.manual_seed(seed)
-    model = EmotionModel(encoder, emotions, va_range, pooling)
+    model = EmotionModel(encoder, emotions, va_range, **pools)
     return model.eval().requires_grad_(False), config
 
 

@@ -3,9 +3,11 @@
 import pytest
 import torch
 
+from ser_brain.core.errors import SERError
 from ser_brain.models.heads import EmotionHead
 from ser_brain.models.model import EmotionModel, score_exactly
 from ser_brain.models.pooling import POOLINGS, Pooling
+from ser_brain.models.spectrum import LogMelStatistics
 from tests.inference.tiny_models import model_and_config
 from tests.models.test_encoders import FAMILIES, clips, padded, tiny
 
@@ -82,9 +84,31 @@ def test_a_single_frame_has_a_gradient():
 @pytest.mark.parametrize("pooling", ["mean", "mean_std"])
 @pytest.mark.parametrize("layer", [1, "all", "mix"])
 def test_statistics_give_the_scores_of_the_waveform(layer, pooling):
-    model, _ = model_and_config("whisper", layer=layer, pooling=pooling)
+    spectrum = "log_mel" if pooling == "mean_std" else None
+    model, _ = model_and_config("whisper", layer=layer, pooling=pooling, spectrum=spectrum)
     if layer == "mix":
         model.encoder.layer_logits.copy_(torch.tensor([0.5, -1.0, 2.0, 0.0]))
     waves = padded(clips([8000, 16_161]), fill=5.0)
     scores = model(model.statistics(*waves), None)
     torch.testing.assert_close(scores, model(*waves), atol=1e-5, rtol=1e-5)
+
+
+def test_the_spectrum_of_a_clip_is_its_own():
+    """In a batch with loud padding as alone, and as its definition says."""
+    statistics = LogMelStatistics()
+    waves = clips([201, 8000, 16_161])
+    together_BD = statistics(*padded(waves, fill=7.0))
+    assert together_BD.shape == (3, statistics.dim)
+    for wave_S, found_D in zip(waves, together_BD, strict=True):
+        batch = wave_S[None], torch.tensor([len(wave_S)])
+        torch.testing.assert_close(statistics(*batch)[0], found_D, atol=1e-6, rtol=1e-6)
+    mels_MF = statistics.log_mel(*batch)[0]
+    parts = mels_MF.mean(1), mels_MF.std(1, correction=0), mels_MF.diff().std(1, correction=0)
+    torch.testing.assert_close(found_D, torch.cat(parts), atol=1e-5, rtol=1e-5)
+
+
+def test_cached_features_have_no_spectrum():
+    model, _ = model_and_config("whisper", spectrum="log_mel")
+    features = model.encoder.front(*padded(clips([8000])))
+    with pytest.raises(SERError, match="give --feature_cache_gb=0, or --spectrum=null"):
+        model(*features)

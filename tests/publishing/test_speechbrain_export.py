@@ -23,6 +23,7 @@ from tests.inference.tiny_models import write_model
 from tests.models.test_encoders import FAMILIES, clips, padded
 from tests.publishing.made_run import config_of, facts_of, write_run
 
+SPECTRA = ("log_mel", None)
 LAYERS = [("compact", "last")]
 SOME = ("last", 0, 2, 3, "mix", "all", [2, 0])
 LAYERS += [(f, layer) for f in FAMILIES if f != "compact" for layer in SOME]
@@ -30,9 +31,10 @@ LAYERS += [(f, layer) for f in FAMILIES if f != "compact" for layer in SOME]
 
 @pytest.mark.parametrize("family, layer", LAYERS)
 def test_every_encoder_scores_as_ours_does(family, layer, tmp_path):
-    """Ours in one padded batch, theirs clip by clip; pooling by turns, for as few models."""
-    pooling = POOLINGS[LAYERS.index((family, layer)) % len(POOLINGS)]
-    ours = write_model(tmp_path, family, layer=layer, pooling=pooling)
+    """Ours in one padded batch, theirs clip by clip; pooling and spectrum by turns."""
+    turn = LAYERS.index((family, layer))
+    pools = {"pooling": POOLINGS[turn % len(POOLINGS)], "spectrum": SPECTRA[turn % 2]}
+    ours = write_model(tmp_path, family, layer=layer, **pools)
     theirs = custom_interface.EmotionModel()
     theirs.read(tmp_path / "config.json", tmp_path / "model.safetensors")
     waves = clips([ours.encoder.min_samples, 16_001, 24_480])

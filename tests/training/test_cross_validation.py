@@ -29,6 +29,8 @@ STAND_IN = """
 import json, os, sys, time
 from pathlib import Path
 from ser_brain.training.config import read_settings
+
+main = lambda figures: 0
 pairs = [a[2:].split("=", 1) for a in sys.argv[2:]]
 given = dict(pairs)
 device = given.pop("device", None)

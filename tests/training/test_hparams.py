@@ -25,7 +25,14 @@ EXPERIMENTS = sorted(
     if p.name not in ("base.yaml", "shared.yaml")
 )
 # What only probes have: how their heads are solved, and what stands before them.
-PROBE = {"standardizer", "emotion_classifier", "weight_decays", "number_of_decays", "shrinkage"}
+PROBE = {
+    "standardizer",
+    "emotion_classifier",
+    "weight_decays",
+    "number_of_decays",
+    "ridges",
+    "spectrum",
+}
 HEADS = {
     "classification": {"emotion_head"},
     "regression": {"va_head"},

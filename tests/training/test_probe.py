@@ -1,5 +1,6 @@
 """Probes: their solutions are those of scikit-learn, and every clip is embedded once."""
 
+import filecmp
 import json
 import re
 
@@ -7,8 +8,6 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from scipy.special import log_softmax
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -21,11 +20,16 @@ from ser_brain.__main__ import main
 from ser_brain.data.experiment import load_experiment
 from ser_brain.data.experiment_config import ExperimentConfig
 from ser_brain.evaluation.predictions import read_predictions
+from ser_brain.models.spectrum import LogMelStatistics
 from ser_brain.training.config import find_settings, load_settings, read_settings
+from ser_brain.training.cross_validation import run_parts
 from ser_brain.training.feature_cache import EmbeddingCache
 from ser_brain.training.loaders import dataio_prep
+from ser_brain.training.probe import SPECTRUM_SHARE, views_of
 from tests.publishing.test_export import write_base_encoder
 from tests.tiny_corpus import run_train, settings, write_corpus
+
+EMOTIONS = ["anger", "happiness", "sadness", "neutral"]
 
 
 @pytest.fixture(scope="module")
@@ -92,19 +96,17 @@ def test_losses_give_logistic_regression(home, tmp_path):
     np.testing.assert_allclose(found_NE, sklearn.predict_log_proba(tested_ND), 1e-3, 2e-3)
 
 
-@pytest.mark.parametrize("layer", ["1", "all"])  # fewer coordinates than clips, and more
-def test_gaussian_is_linear_discriminant_analysis(home, tmp_path, layer):
-    pooling = "mean" if layer == "1" else "mean_std"
-    chosen = {"layer": layer, "pooling": pooling, "shrinkage": 0.4}
-    brain, x_ND, emotion_N, _ = fitted(home, tmp_path / "run", **chosen)
-    assert (x_ND.shape[1] > len(x_ND)) == (layer == "all")
-    lda = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.4, priors=np.full(4, 0.25))
-    scaler = StandardScaler().fit(x_ND)
-    lda.fit(scaler.transform(x_ND), emotion_N)
-    tested_ND = np.stack([row["embedding"] for row in brain.outputs])
-    logits_NE = lda.decision_function(scaler.transform(tested_ND))
-    found_NE = np.stack([row["log_probabilities"] for row in brain.outputs])
-    np.testing.assert_allclose(found_NE, log_softmax(logits_NE, axis=1), atol=5e-3)
+def test_layers_and_spectrum_are_views_of_the_embedding(home, tmp_path):
+    """The middle layer and everything, weighed by speakers."""
+    brain, x_ND, *_ = fitted(home, tmp_path / "run")
+    middle_D, everything_D = views_of(brain.model).values()
+    frames, layers = brain.model.pool.frames_dim, len(brain.model.encoder.used)
+    middle = middle_D[:frames].view(2, layers, -1)  # means and deviations, of each layer
+    assert middle[:, layers // 2].all() and middle_D.sum() == 2 * middle.shape[-1]
+    variance_D = everything_D.square()
+    share = variance_D[frames:].sum() / variance_D.sum()
+    assert share == pytest.approx(SPECTRUM_SHARE)
+    assert x_ND.shape[1] == frames + LogMelStatistics.dim
 
 
 def test_valence_and_arousal_are_ridge_regression(home, tmp_path):
@@ -169,8 +171,15 @@ def test_from_training_to_an_exported_model(home, tmp_path, capsys):
 def test_another_encoder_under_the_same_name_is_refused(home, tmp_path, capsys):
     base = write_base_encoder(tmp_path / "base")
     run = tmp_path / "run"
-    chosen = options(home, run, encoder_source=base)
+    chosen = options(home, run, encoder_source=base, spectrum="null")
     assert run_train("probe/classification.yaml", *chosen) == 0
+    # As a run of the version before spectrum and ridges has it.
+    kept = (run / "hyperparams.yaml").read_text(encoding="utf-8")
+    older = re.sub(r"(?m)^ *spectrum:.*\n", "", kept)
+    older = re.sub(r"(?m)^ridges:.*$", "shrinkage: 0.9", older)
+    assert older.count("shrinkage") == 1 and "spectrum" not in older
+    (run / "hyperparams.yaml").write_text(older, encoding="utf-8")
+    assert main(["export", str(run), str(tmp_path / "older")]) == 0
     weights = load_file(base / "model.safetensors")
     changed = {name: 1.1 * tensor for name, tensor in weights.items()}
     save_file(changed, base / "model.safetensors")
@@ -190,7 +199,8 @@ def test_another_encoder_under_the_same_name_is_refused(home, tmp_path, capsys):
         ({"emotion_classifier": "svm"}, "Bad emotion_classifier 'svm'; expected gaussian or"),
         ({"weight_decays": "[0.1]"}, r"Bad weight_decays \[0.1\]; expected"),
         ({"number_of_decays": 0}, "Bad number_of_decays 0; expected"),
-        ({"shrinkage": 0}, "Bad shrinkage 0; expected a number above 0"),
+        ({"ridges": "[0.1, 0]"}, "Bad ridges .*; expected a list of numbers above 0"),
+        ({"spectrum": "mfcc"}, "Bad spectrum 'mfcc'; expected log_mel or null"),
     ],
 )
 def test_what_a_probe_cannot_be(home, tmp_path, capsys, changes, message):
@@ -213,3 +223,54 @@ def test_a_corpus_without_valence_and_arousal(home, tmp_path):
     assert run_train("probe/multiobjective.yaml", *chosen) == 0
     assert read_predictions(run / "predictions" / "x.jsonl").predicted_N is not None
     assert main(["export", str(run), str(tmp_path / "model")]) == 0
+
+
+def test_parts_of_folds_are_like_runs_of_their_own(home, tmp_path):
+    """Processes that ser folds starts one after another, beside train.py."""
+    recipe = "probe/classification.yaml"
+    seeds = {tmp_path / "parts" / f"seed-{seed}": seed for seed in (2, 1)}
+    commands = {
+        folder: [f"hparams/{recipe}", "--device=cpu", *options(home, folder, seed=seed)]
+        for folder, seed in seeds.items()
+    }
+    run_parts(commands, [None], lambda folder: None, lambda line: None, figures=False)
+    alone = tmp_path / "alone"
+    assert run_train(recipe, *options(home, alone, seed=1)) == 0
+    part = tmp_path / "parts" / "seed-1"
+    patterns = ("save/*/*.ckpt", "predictions/*", "report/*.csv", "report/*.md")
+    for pattern in patterns:
+        found, expected = (sorted(folder.glob(pattern)) for folder in (part, alone))
+        names = [path.name for path in expected]
+        assert [path.name for path in found] == names and names
+        assert all(map(filecmp.cmp, found, expected))
+    assert not [*part.glob("report/*.svg")] and [*alone.glob("report/*.svg")]
+    assert "<code>ser report RUN</code>" in (part / "report/index.html").read_text()
+
+
+def test_the_layer_that_tells_emotions_apart_is_found(home, tmp_path, monkeypatch, capsys):
+    heard = set()
+
+    def planted(cache, rows, bar):
+        """Emotions are told apart by the means of layer 1, and by nothing else."""
+        heard.update(row["speaker"] for row in rows.values())
+        x_N2LD = np.random.default_rng(1).normal(
+            size=(len(rows), 2, cache.encoder.depth + 1, 6)
+        )
+        for n, row in enumerate(rows.values()):
+            x_N2LD[n, 0, 1, EMOTIONS.index(row["emotion"])] += 20
+        return x_N2LD.reshape(len(rows), -1).astype(np.float32)
+
+    monkeypatch.setattr(EmbeddingCache, "matrix", planted)
+    out = tmp_path / "layers"
+    chosen = options(home, tmp_path / "run", layer=0)
+    command = ["layers", "hparams/probe/classification.yaml", *chosen, "--out", str(out)]
+    assert main([*command, "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["advice"].endswith(": try --layer=1 --pooling=mean.")
+    uars = {(row["Layer"], row["Pooling"]): row["UAR"] for row in facts["layers"]}
+    assert uars["1", "mean"] == uars["1", "mean_std"] == uars["mix", "mean"] == 1
+    assert max(uars["0", "mean"], uars["last", "mean_std"]) < 0.6
+    assert 5 <= len(heard) < 8  # not those of the test set
+    suffixes = {path.name.removeprefix("layers") for path in out.glob("layers*")}
+    figures = {".svg", ".png", ".pdf", "-untitled.svg", "-untitled.pdf"}
+    assert suffixes == figures | {".csv"} and not (tmp_path / "run").exists()

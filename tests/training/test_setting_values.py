@@ -70,7 +70,7 @@ CHECKED_WHERE_USED = {
 
 def test_no_setting_is_forgotten():
     base = split_keys((HPARAMS / "base.yaml").read_text(encoding="utf-8"), "base.yaml")
-    probe = {"emotion_classifier", "weight_decays", "number_of_decays", "shrinkage"}
+    probe = {"emotion_classifier", "weight_decays", "number_of_decays", "ridges", "spectrum"}
     assert set(base) | probe == set(KINDS) | CHECKED_WHERE_USED
     assert not set(KINDS) & CHECKED_WHERE_USED
 

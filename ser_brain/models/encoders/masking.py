@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+SMALLEST_VARIANCE = 1e-8  # added to variances over time
+
 
 def mask_from_lengths(lengths_B: Tensor, size: int) -> Tensor:
     """Boolean mask (B, size), True where a step belongs to its clip.
@@ -60,6 +62,13 @@ def masked_mean(frames_BTD: Tensor, lengths_B: Tensor) -> Tensor:
     """
     sums_BD = zero_padding(at_least_float32(frames_BTD), lengths_B).sum(dim=1)
     return sums_BD / lengths_B.unsqueeze(1)
+
+
+def deviation(variance: Tensor) -> Tensor:
+    """Root of a variance, which may be 0: the gradient there would otherwise be infinite."""
+    if torch.compiler.is_exporting():  # ONNX's optimiser takes x + 1e-8 for x
+        return SMALLEST_VARIANCE**0.5 * torch.sqrt(variance / SMALLEST_VARIANCE + 1)
+    return torch.sqrt(variance + SMALLEST_VARIANCE)
 
 
 def normalize_clips(waveforms_BS: Tensor, lengths_B: Tensor, eps: float = 1e-7) -> Tensor:

@@ -1,0 +1,246 @@
+"""``ser adapt``: a new exported model, adapted to a language or a person, and judged.
+
+Clips without labels move the emotion head as far as they give reason to
+(:class:`ser_brain.models.adaptation.LinearAdapter`); labelled ones then fit it, shrunk to
+where it was (:func:`ser_brain.models.few_shot.fit_few_shot`). The new model has the same
+encoder, and no audio and no names in it but the one that was given.
+
+Shapes: N clips, D embedding size, E emotions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.special import log_softmax
+from torch import Tensor
+
+from ser_brain.core.errors import SERError
+from ser_brain.core.files import require_text, write_text
+from ser_brain.evaluation.evaluate import RESAMPLES
+from ser_brain.evaluation.metrics import class_metrics, class_statistics, number
+from ser_brain.evaluation.significance import clusters_of, interval, resample
+from ser_brain.inference.adapting import embed, head_of, unlabelled_head, with_emotion_head
+from ser_brain.inference.labelled_clips import Clip
+from ser_brain.inference.model_config import ModelConfig
+from ser_brain.inference.model_folder import load_model
+from ser_brain.inference.recognizer import EmotionRecognizer
+from ser_brain.models.few_shot import Head, fit_few_shot, held_out_scores
+from ser_brain.publishing.card import CARD
+from ser_brain.publishing.export import require_new, sizes_of, write_folder, written_whole
+
+FEWEST_LABELLED = 2
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """A model that was adapted.
+
+    Attributes
+    ----------
+    config : ModelConfig
+        Its ``card["adapted"]`` has what follows as JSON.
+    files : dict
+        Path in the folder -> bytes.
+    judged : dict or None
+        See :func:`judge`, and ``on``: what the clips are; None where no clip has a label.
+    """
+
+    config: ModelConfig
+    files: dict[str, int]
+    judged: dict | None
+
+
+def adapt(
+    source: Path,
+    folder: Path,
+    unlabelled: Sequence[Clip] = (),
+    labelled: Sequence[Clip] = (),
+    test: Sequence[Clip] = (),
+    speaker: str | None = None,
+    name: str | None = None,
+) -> Adaptation:
+    """Adapt an exported model to clips, judge it, and write it as a new one.
+
+    Parameters
+    ----------
+    source : Path
+        Folder that ``ser export`` wrote. It is only read.
+    folder : Path
+        Must be missing or empty. It is written either completely or not at all.
+    unlabelled, labelled : sequence of Clip
+        At least one of them. The labelled ones are used without their labels, too.
+    test : sequence of Clip
+        Labelled clips to judge by. Without them, each labelled clip is judged by a head fitted
+        without it, or the unlabelled clips by the labels that their manifest has, which
+        adapt nothing.
+    speaker : str, optional
+        Adapt to this person, of whom all clips are.
+    name : str, optional
+        Of the new model.
+
+    Raises
+    ------
+    SERError
+        If the model cannot be adapted so, or is no better on the clips that judge it.
+    """
+    require_new(folder)
+    if folder.resolve().is_relative_to(source.resolve()):
+        raise SERError(f"{folder} is inside the model {source}; choose another folder.")
+    config, model = load_model(source)
+    recognizer = EmotionRecognizer.from_pretrained(source)
+    if not config.emotions:
+        raise SERError(f"{config.name} predicts no emotions, and its emotion head is adapted.")
+    moved = [*unlabelled, *labelled]
+    (moved_ND, clips), (test_ND, test) = (
+        _embedded(recognizer, moved),
+        _embedded(recognizer, test),
+    )
+    before = after = head_of(model)
+    if unlabelled or recognizer.has_adapter:
+        adapter = recognizer.adapter()
+        after = unlabelled_head(adapter, moved_ND, [c.speaker for c in clips], speaker)
+    with_labels = {id(clip) for clip in labelled}
+    places = [n for n, clip in enumerate(clips) if id(clip) in with_labels]
+    facts = {"unlabelled_clips": len(clips) - len(places), "labelled_clips": len(places)}
+    facts |= {"speakers": len({c.speaker for c in clips} - {None}), "speaker": speaker}
+    judged = None
+    if places:
+        if len(places) < FEWEST_LABELLED:
+            raise SERError(f"{len(places)} labelled clip is too few; give two or more.")
+        chosen, x_ND = [clips[n] for n in places], moved_ND[places]
+        scale_D = adapter.linear.scale_D if recognizer.has_adapter else _deviation(x_ND)
+        given = (after, scale_D, x_ND, _classes(chosen, config.emotions))
+        few = fit_few_shot(*given)
+        after, facts["cost_of_change"] = few.head, few.cost
+        held_out_NE = held_out_scores(*given)
+        judged = judge(chosen, config.emotions, _scores(before, x_ND), held_out_NE)
+        judged["on"] = "the labelled clips, each by a head fitted without it"
+    named = [n for n, clip in enumerate(clips) if clip.emotion is not None]
+    if test or (named and not places):
+        x_ND = test_ND if test else moved_ND[named]
+        chosen = test or [clips[n] for n in named]
+        judged = judge(chosen, config.emotions, _scores(before, x_ND), _scores(after, x_ND))
+        judged["on"] = "test clips" if test else "the unlabelled clips, by labels held back"
+    if judged is not None:
+        facts["judged"] = judged
+        _require_better(judged)
+    config = replace(
+        config,
+        name=name or f"{config.name}-adapted",
+        card={**config.card, "adapted": {"from": config.name, **facts}},
+    )
+    adapted = with_emotion_head(model, config.emotions, after)
+    with written_whole(folder) as made:
+        write_folder(made, adapted, config)
+        write_text(made / CARD, _card(source, config, facts))
+    return Adaptation(config, sizes_of(folder), judged)
+
+
+def _embedded(
+    recognizer: EmotionRecognizer, clips: Sequence[Clip]
+) -> tuple[Tensor, list[Clip]]:
+    if not clips:
+        return torch.empty(0, 0), []
+    embeddings_ND, read = embed(recognizer, [clip.sound for clip in clips])
+    return embeddings_ND, [clips[n] for n in read]
+
+
+def _classes(clips: Sequence[Clip], emotions: Sequence[str]) -> np.ndarray:
+    return np.array([emotions.index(clip.emotion) for clip in clips])
+
+
+def _deviation(x_ND: Tensor) -> Tensor:
+    deviation_D = x_ND.double().std(0, correction=0)
+    return deviation_D.clamp_min(float(deviation_D.mean()) / 10 + 1e-8)
+
+
+def _scores(head: Head, x_ND: Tensor) -> np.ndarray:
+    weight_ED, bias_E = head
+    return log_softmax((x_ND.double() @ weight_ED.T + bias_E).numpy(), axis=1)
+
+
+def judge(
+    clips: Sequence[Clip], emotions: Sequence[str], before_NE: np.ndarray, after_NE: np.ndarray
+) -> dict:
+    """UAR before and after on labelled clips, with 95 % intervals.
+
+    Returns
+    -------
+    dict
+        ``clips``, ``unit`` (what is resampled: speakers or utterances) and its ``count``;
+        ``before``, ``after`` and ``difference``, each with ``value``, ``low`` and ``high``.
+    """
+    true_N, rng = _classes(clips, emotions), np.random.default_rng(0)
+    ids = [f"{n} {clip.sound.name}" for n, clip in enumerate(clips)]
+    speakers = [clip.speaker for clip in clips]
+    one_person = len(set(speakers)) == 1  # her clips are what is drawn
+    clusters = clusters_of([None] * len(clips) if one_person else speakers, ids)
+    sides = [class_statistics(true_N, s.argmax(1), s) for s in (before_NE, after_NE)]
+    width = sides[0].shape[1]
+    sums_BK = resample(np.hstack(sides), clusters, RESAMPLES, rng)
+    uar = class_metrics(len(emotions))["uar"].function
+    drawn = {"before": uar(sums_BK[:, :width]), "after": uar(sums_BK[:, width:])}
+    drawn["difference"] = drawn["after"] - drawn["before"]
+    values = [number(uar(side_NK.sum(0))) for side_NK in sides]
+    values.append(values[1] - values[0])
+    found: dict = {"clips": len(clips), "unit": clusters.unit, "count": clusters.count}
+    for value, (name, estimates_B) in zip(values, drawn.items(), strict=True):
+        low, high = interval(estimates_B, clusters.count)
+        found[name] = {"value": value, "low": low, "high": high}
+    return found
+
+
+def judged_text(judged: dict) -> str:
+    """The result of :func:`judge` in a line."""
+
+    def shown(name: str) -> str:
+        value, low, high = (judged[name][key] for key in ("value", "low", "high"))
+        ends = "" if low is None else f" [{low:.3f}, {high:.3f}]"
+        return f"{value:+.3f}{ends}" if name == "difference" else f"{value:.3f}{ends}"
+
+    return (
+        f"UAR on {judged['clips']:,} clips ({judged['on']}): {shown('before')} before, "
+        f"{shown('after')} after, difference {shown('difference')}; resampled: "
+        f"{judged['count']} {judged['unit']}s"
+    )
+
+
+def _require_better(judged: dict) -> None:
+    if judged["difference"]["value"] <= 0:
+        raise SERError(
+            f"Adapting does not help, so nothing was written. {judged_text(judged)}. Use the "
+            "model as it is, or give more clips, in which all emotions occur."
+        )
+
+
+def _card(source: Path, config: ModelConfig, facts: dict) -> str:
+    """The card of the source, with what the model was adapted to above everything else."""
+    text = require_text(source / CARD, "model card") if (source / CARD).is_file() else "\n"
+    text = re.sub(r"^model-index:\n(?:[ -].*\n)+", "", text, count=1, flags=re.MULTILINE)
+    to = [
+        f"{facts[f'{kind}_clips']} {kind} clips"
+        for kind in ("unlabelled", "labelled")
+        if facts[f"{kind}_clips"]
+    ]
+    whom = f" of {facts['speaker']}" if facts["speaker"] else ""
+    about = [
+        f"This model is {config.card['adapted']['from']}, whose emotion head was adapted "
+        f"to {' and '.join(to)}{whom} with `ser adapt`."
+    ]
+    if facts.get("judged"):
+        about.append(f"{judged_text(facts['judged'])}.")
+    else:
+        about.append("No clip had a label, so nobody knows whether it is better than before.")
+    about.append("All results below are those of the model **before** it was adapted.")
+    section = f"## Adapted\n\n{' '.join(about)}\n\n"
+    front = re.match(r"---\n.*?\n---\n+", text, re.DOTALL)
+    place = front.end() if front else 0
+    title = re.compile(r"# .*\n+").match(text, place)
+    place = title.end() if title else place
+    return text[:place] + section + text[place:]

@@ -1,0 +1,140 @@
+"""ser adapt and EmotionRecognizer.enrol: a model of one linear head, moved to new clips."""
+
+import csv
+import json
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from ser_brain import EmotionRecognizer
+from ser_brain.__main__ import main
+from ser_brain.core.errors import SERError
+from ser_brain.inference.adapting import embed, head_of
+from ser_brain.inference.labelled_clips import read_clips, read_table
+from ser_brain.inference.model_folder import load_model
+from ser_brain.models.adaptation import LinearAdapter
+from ser_brain.publishing.adapt import adapt
+from ser_brain.training.adapted import Adapter, head_fitter
+from ser_brain.training.run import ADAPTER
+from tests.inference.tiny_models import write_model
+from tests.tiny_corpus import EMOTIONS, write_corpus
+
+NAMES = list(EMOTIONS)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return write_corpus(tmp_path_factory.mktemp("adapting") / "corpus", speakers=6)
+
+
+@pytest.fixture(scope="module")
+def model(corpus):
+    """A random model, and an adapter that was learned from the corpus itself."""
+    folder = corpus.parent / "model"
+    write_model(folder, "compact", emotions=NAMES, va_range=None, pooling="mean_std")
+    clips = read_table(corpus / "labels.csv", NAMES)
+    recognizer = EmotionRecognizer.from_pretrained(folder, device="cpu")
+    embeddings_ND, _ = embed(recognizer, [clip.sound for clip in clips])
+    classes = torch.tensor([NAMES.index(clip.emotion) for clip in clips])
+    speakers = [clip.speaker for clip in clips]
+    corpora = [speaker < "s3" for speaker in speakers]
+    linear = LinearAdapter.fit(head_fitter(4), embeddings_ND, classes, corpora, speakers)
+    Adapter(linear, True, 1.5).save(folder / ADAPTER)
+    return folder
+
+
+@pytest.fixture
+def bare(model, tmp_path):
+    """The same model without an adapter."""
+    folder = tmp_path / "bare"
+    write_model(folder, "compact", emotions=NAMES, va_range=None, pooling="mean_std")
+    return folder
+
+
+def test_labelled_clips_make_a_better_model(bare, corpus, tmp_path, capsys):
+    before = load_model(bare)[1].state_dict()
+    command = ["adapt", str(bare), "--labelled", str(corpus / "labels.csv"), "--json"]
+    assert main([*command, "--out", str(tmp_path / "new")]) == 0
+    found = json.loads(capsys.readouterr().out)["adapted"]
+    assert (found["labelled_clips"], found["speakers"], found["speaker"]) == (48, 6, None)
+    assert found["judged"]["clips"] == 48 and found["judged"]["count"] == 6
+    assert found["judged"]["after"]["value"] > found["judged"]["before"]["value"] + 0.3
+    assert found["judged"]["difference"]["low"] > 0
+    config, new = load_model(tmp_path / "new")
+    assert config.card["adapted"] == found
+    after = new.state_dict()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {"emotion_head.linear.weight", "emotion_head.linear.bias"}
+    right = [
+        EmotionRecognizer.from_pretrained(tmp_path / "new").predict(clip.sound.path)["emotion"]
+        == clip.emotion
+        for clip in read_table(corpus / "labels.csv", NAMES)[::6]
+    ]
+    assert sum(right) >= 6
+    text = (tmp_path / "new" / "README.md").read_text()
+    assert "adapted to 48 labelled clips" in text and "**before** it was adapted" in text
+
+
+def test_what_does_not_help_is_refused(bare, corpus, tmp_path):
+    rows = list(csv.reader((corpus / "labels.csv").open()))
+    emotions = [row[1] for row in rows[1:]]
+    random.Random(1).shuffle(emotions)
+    lines = [f"{row[0]},{e}" for row, e in zip(rows[1:], emotions, strict=True)]
+    table = corpus / "random.csv"
+    table.write_text("\n".join(["file,label", *lines]))
+    clips = read_table(table, NAMES)
+    with pytest.raises(SERError, match=r"does not help, .*UAR on 48 clips .* after, diff"):
+        adapt(bare, tmp_path / "new", labelled=clips, test=clips[:0])
+    assert not (tmp_path / "new").exists()
+
+
+def test_unlabelled_clips_move_the_head_and_one_clip_does_not(model, corpus, tmp_path):
+    plain = EmotionRecognizer.from_pretrained(model, device="cpu")
+    clips = read_clips([str(corpus)], NAMES, "anna")
+    done = adapt(model, tmp_path / "anna", clips, speaker="anna")
+    facts = done.config.card["adapted"]
+    assert facts["unlabelled_clips"] == 48 and facts["speaker"] == "anna"
+    assert done.judged is None and ADAPTER not in done.files
+    enrolled = plain.enrol(corpus)
+    written = EmotionRecognizer.from_pretrained(tmp_path / "anna", device="cpu")
+    one = str(clips[0].sound.path)
+    np.testing.assert_allclose(
+        list(enrolled.predict(one)["probabilities"].values()),
+        list(written.predict(one)["probabilities"].values()),
+        atol=1e-5,
+    )
+    adapter = plain.adapter()
+    head = adapter.linear.adapt(torch.zeros(1, len(adapter.linear.center_D)), ["x"]).plain
+    alone = head_of(plain.enrol([one])._model)
+    torch.testing.assert_close(alone[0], (head[0] / 1.5).float().double())
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (["--out", "OUT"], "Nothing to adapt to; give --unlabelled"),
+        (["--out", "OUT", "--unlabelled", "CORPUS"], "carries no adaptation.safetensors"),
+        (["--out", "MODEL/new", "--unlabelled", "CORPUS"], "is inside the model"),
+        (["--out", "CORPUS", "--unlabelled", "CORPUS"], "exists and is not empty"),
+        (["--out", "OUT", "--labelled", "TABLE"], "line 2: the model has no class 'bliss'"),
+    ],
+    ids=["nothing", "no adapter", "inside", "not empty", "unknown class"],
+)
+def test_what_cannot_be_adapted(bare, corpus, tmp_path, capsys, command, message):
+    (tmp_path / "table.csv").write_text("path,emotion\na.wav,bliss\n")
+    places = {"OUT": "new", "MODEL": "bare", "TABLE": "table.csv"}
+    places = {name: str(tmp_path / place) for name, place in places.items()}
+    places["CORPUS"] = str(corpus)
+    for name, place in places.items():
+        command = [text.replace(name, place) for text in command]
+    assert main(["adapt", str(bare), *command]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_damaged_adapter_is_named(model, tmp_path):
+    (tmp_path / ADAPTER).write_bytes(b"no tensors")
+    with pytest.raises(SERError, match="is damaged .* train or export again"):
+        Adapter.load(tmp_path / ADAPTER)
