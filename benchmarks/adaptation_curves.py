@@ -132,8 +132,8 @@ def curves_of(experiment: Experiment, repeats: int, seed: int) -> dict:
                     alone = experiment.unlabelled(drawn, speaker)
                     # The clips of other speakers are scored by the head of new speakers.
                     start = whole if curve == "own" else experiment.whole.head("new")
-                    for base, start in (("corpus", start), ("nothing", alone)):
-                        head = experiment.labelled(start, drawn)
+                    for base, first in (("corpus", start), ("nothing", alone)):
+                        head = experiment.labelled(first, drawn)
                         note(f"labelled {curve}, on {base}", count, speaker, head, tested)
     return found
 
