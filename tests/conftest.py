@@ -2,10 +2,38 @@
 
 import shutil
 import socket
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+
+from ser_brain.reporting.html import UNTITLED
+from ser_brain.reporting.plots import frame
+
+DRAW = frame.save
+SKETCHES = {"svg": b"<svg></svg>", "png": b"\x89PNG", "pdf": b"%PDF"}
+
+
+def sketch(figure, stem, formats=frame.FORMATS):
+    """Write the files of a figure without what they show."""
+    untitled = [f"{UNTITLED}.svg", f"{UNTITLED}.pdf"] if "pdf" in formats else []
+    for end in [*(f".{suffix}" for suffix in formats), *untitled]:
+        Path(f"{stem}{end}").write_bytes(SKETCHES[end[-3:]])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def sketched():
+    """No figure is drawn, which would take nine tenths of the time of a short run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(frame, "save", sketch)
+        yield
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Figures are drawn, for a test that looks at them."""
+    monkeypatch.setattr(frame, "save", DRAW)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import sys
 from pathlib import Path
 
@@ -19,6 +20,7 @@ EMOTIONS = {  # pitch in Hz, level, valence, arousal
     "neutral": (200, 0.3, 3.0, 3.0),
 }
 RATE_HZ = 16000
+TINY = {"csv": "labels.csv", "vad_scale": [1, 5]}  # the options with which it is prepared
 
 
 def write_corpus(folder: Path, speakers: int = 6, clips: int = 2, seed: int = 0) -> Path:
@@ -62,3 +64,13 @@ def run_train(recipe: str, *arguments: str) -> int:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["train.py", str(file), "--device=cpu", *arguments])
         return train.main()
+
+
+def loaded(path: Path):
+    """The content of a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def epochs(folder: Path) -> list[dict]:
+    """The lines of a run's log."""
+    return [json.loads(line) for line in (folder / "train_log.jsonl").open(encoding="utf-8")]

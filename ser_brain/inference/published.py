@@ -142,8 +142,9 @@ def load_published(
     card = {"layout": layout, "training_data": {}, "published": True}
     described = {"family": "published", "layout": layout}
     if model.order:
-        outputs = ([], [0.0, 1.0], card)
-        return ModelConfig(folder.name, described, *outputs, dimensions=DIMENSIONS), model
+        dimensions = tuple(names[place] for place in model.order)
+        scored = ([], [0.0, 1.0], card)
+        return ModelConfig(folder.name, described, *scored, dimensions=dimensions), model
     emotions = emotions_of(names, labels or {}, folder.name)
     card["labels"] = dict(zip(names, emotions, strict=True))
     return ModelConfig(folder.name, described, emotions, None, card), model
@@ -316,9 +317,9 @@ def _regression(folder: Path, config: Mapping) -> tuple[str, list[str], Publishe
     from transformers import Wav2Vec2Model
 
     names = [name.lower() for name in _names(config, folder)]
-    if set(names) != set(DIMENSIONS):
+    if not set(names) <= set(DIMENSIONS):
         raise SERError(
-            f"{folder} predicts {', '.join(names)}; expected {', '.join(DIMENSIONS)}."
+            f"{folder} predicts {', '.join(names)}; expected some of {', '.join(DIMENSIONS)}."
         )
     encoder = _built(Wav2Vec2Model, config, folder)
     size = encoder.config.hidden_size
@@ -335,7 +336,7 @@ def _regression(folder: Path, config: Mapping) -> tuple[str, list[str], Publishe
         pooled_D = encoder(waveform_S[None]).last_hidden_state[0].mean(0)
         return {"embedding": pooled_D, "values": head.out_proj(head.dense(pooled_D).tanh())}
 
-    order = tuple(map(names.index, DIMENSIONS))
+    order = tuple(names.index(name) for name in DIMENSIONS if name in names)
     return REGRESSION, names, PublishedModel(model, score, Limits(SHORTEST, None), order)
 
 

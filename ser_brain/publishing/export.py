@@ -307,7 +307,7 @@ def training_data(splits: dict) -> dict:
 def _used_model(brain: SERBrain, config: ModelConfig, temperature: float) -> EmotionModel:
     trained = brain.model
     heads = (config.emotions, config.va_range, config.pooling, config.dimensions)
-    model = EmotionModel(trained.encoder, *heads)
+    model = EmotionModel(trained.encoder, *heads, config.spectrum)
     model.pool = trained.pool
     if model.emotion_head is not None:
         model.emotion_head = _folded(trained.emotion_head, trained.standardizer, temperature)

@@ -19,11 +19,11 @@ from ser_brain.core.errors import SERError
 from ser_brain.data.folding import cut
 from ser_brain.models.encoders.base import TransformerEncoder
 from ser_brain.models.model import EmotionModel
-from ser_brain.training.discriminant import discriminant
+from ser_brain.training.discriminant import averaged_discriminant
 from ser_brain.training.feature_cache import EmbeddingCache
 
 # The embeddings that every variant is a part of.
-SETTINGS = {"layer": "all", "pooling": "mean_std"}
+SETTINGS = {"layer": "all", "pooling": "mean_std", "spectrum": "null"}
 MOST_FOLDS = 5
 MOST_STEPS = 200  # of L-BFGS
 
@@ -60,7 +60,7 @@ class LayerStudy:
     speakers: int
     classes: int
     folds: int
-    shrinkage: float
+    ridge: float
     variants: list[Variant]
 
 
@@ -69,7 +69,7 @@ def compare_layers(
 ) -> LayerStudy:
     """Test a probe of each layer, of all and of a learned mix on inner folds of speakers.
 
-    The classifier is the Gaussian one of the probes, with the ``shrinkage`` of the settings.
+    The classifier is the Gaussian one of the probes, with the middle of their ``ridges``.
     The weights of a mix are learned with logistic regression; it is then classified like the
     others. Of a mix only the mean over time is tried, which the means of the layers give
     exactly. Utterances are kept apart instead of speakers where a speaker is unknown.
@@ -91,7 +91,7 @@ def compare_layers(
         layers, or there are too few speakers.
     """
     encoder, emotions = hparams["encoder"], list(hparams["emotions"] or ())
-    if "shrinkage" not in hparams or "emotion_head" not in hparams["modules"]:
+    if "ridges" not in hparams or "emotion_head" not in hparams["modules"]:
         raise SERError(
             "ser layers needs the settings of a probe that classifies, such as "
             "hparams/probe/classification.yaml."
@@ -116,7 +116,8 @@ def compare_layers(
     x_N2LD = torch.from_numpy(cache.matrix(rows, bar)).unflatten(1, (2, states, -1))
     class_N = torch.tensor([emotions.index(row["emotion"]) for row in rows.values()])
     tested = [torch.tensor([i in set(piece) for i in ids]) for piece in pieces]
-    score = functools.partial(_uars, class_N, len(emotions), hparams["shrinkage"], tested)
+    ridge = float(np.exp(np.mean(np.log(hparams["ridges"]))))
+    score = functools.partial(_uars, class_N, len(emotions), ridge, tested)
     embed: dict[tuple, Callable] = {}
     for pooling, stop in (("mean", 1), ("mean_std", 2)):
         for layer in range(states):
@@ -130,14 +131,14 @@ def compare_layers(
     variants = [Variant(*key, score(function)) for key, function in embed.items()]
     return LayerStudy(
         *(encoder.name, states - 1, len(rows), len(groups) if known else 0, len(emotions)),
-        *(folds, hparams["shrinkage"], variants),
+        *(folds, ridge, variants),
     )
 
 
 def _uars(
     class_N: Tensor,
     classes: int,
-    shrinkage: float,
+    ridge: float,
     tested: Sequence[Tensor],
     embed: Callable[[Tensor], Tensor],
 ) -> tuple[float, ...]:
@@ -147,8 +148,11 @@ def _uars(
         x_NF, train_N = embed(~test_N), ~test_N
         x_NF = _scaled(x_NF, train_N)
         chunk = (x_NF[train_N], class_N[train_N], torch.ones(int(train_N.sum())))
-        weight_EF, bias_E = discriminant(lambda chunk=chunk: [chunk], classes, shrinkage)
-        said_N = (x_NF[test_N].double() @ weight_EF.T + bias_E).argmax(1)
+        speakers, scale_1F = [None] * len(chunk[0]), torch.ones(1, x_NF.shape[1])
+        fitted = averaged_discriminant(
+            lambda chunk=chunk: [chunk], classes, speakers, scale_1F, [ridge]
+        )
+        said_N = (x_NF[test_N].double() @ fitted.weight_ED.T + fitted.bias_E).argmax(1)
         right_N, true_N = (said_N == class_N[test_N]).double(), class_N[test_N]
         recalls = [right_N[true_N == each].mean() for each in true_N.unique()]
         found.append(float(torch.stack(recalls).mean()))

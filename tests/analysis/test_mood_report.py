@@ -61,8 +61,6 @@ def test_the_numbers_are_next_to_it(demo):
     names = {"map", "periods", "course", "track", "change_maps", "change_splits"}
     for suffix in (".svg", ".png", ".pdf", "-untitled.svg", "-untitled.pdf"):
         assert {f"{name}{suffix}" for name in names} <= {path.name for path in folder.iterdir()}
-    svg = (folder / "map.svg").read_text(encoding="utf-8")
-    assert all(f"<!-- {word} -->" in svg for word in ("happy", "at ease", "droopy", "tense"))
 
 
 def test_the_planted_change_is_found(demo):
@@ -73,7 +71,7 @@ def test_the_planted_change_is_found(demo):
     assert WHAT_IT_IS in text and "Planted" in text and "Week of 2026-03-09" in text
 
 
-def test_a_short_table_with_odd_names(timeline, tmp_path):
+def test_a_short_table_with_odd_names(timeline, tmp_path, drawn):
     """Two pieces at one place, with a silent hour between; no range, no classes, no test."""
     starts = ["2026-03-02T08:00", "2026-03-02T10:00"]
     one = timeline([[0.5, 0.5]] * 2, local_N=starts)
@@ -85,6 +83,8 @@ def test_a_short_table_with_odd_names(timeline, tmp_path):
     facts = json.loads((tmp_path / "mood.json").read_text(encoding="utf-8"))
     assert facts["whole"]["range"] is None and facts["change"] is None
     assert "Neutral" not in (tmp_path / "hours.csv").read_text(encoding="utf-8")
+    svg = (tmp_path / "map.svg").read_text(encoding="utf-8")
+    assert all(f"<!-- {word} -->" in svg for word in ("happy", "at ease", "droopy", "tense"))
     svg = (tmp_path / "periods.svg").read_text(encoding="utf-8")
     assert svg.count("<!-- no speech -->") == 1 and svg.count("<!-- sleepiness -->") == 3
 

@@ -22,7 +22,7 @@ def test_every_emotion_has_a_mark_of_its_own_that_the_page_can_draw():
     assert set(markers) <= set(re.findall(r'"?([^\s"{]+)"?: \[\d', script))
 
 
-def test_two_emotions_of_six_models(tmp_path, monkeypatch):
+def test_two_emotions_of_six_models(tmp_path, monkeypatch, drawn):
     """No angle, no place, an axis without sides, no interval, more models than panels."""
     for name in ("RESAMPLES", "PERMUTATIONS"):
         monkeypatch.setattr(report, name, 20)

@@ -57,29 +57,30 @@ def test_help_loads_no_learning_library():
     assert done.stderr.strip() == "set()"
 
 
-@pytest.mark.parametrize(
-    ("line", "printed"),
-    [
-        ("predict none.wav --model none", "No model at 'none'"),
-        ("evaluate none --on none.json", "No model at 'none'"),
-        ("export none model", "No run folder none"),
-        ("embed none.json --run none --out out", "No manifest at none.json"),
-        ("folds none.yaml", "Bad settings file 'none.yaml'"),
-        ("layers hparams/base.yaml", "hparams/base.yaml is not an experiment"),
-        ("folds hparams/base.yaml", "hparams/base.yaml is not an experiment"),
-        ("folds hparams/classification.yaml --sed=3", "Unknown setting 'sed'"),
-    ],
-)
-def test_what_is_mistyped_needs_no_torch(line, printed):
-    code = (
-        "import contextlib, sys; from ser_brain.__main__ import main\n"
-        "with contextlib.suppress(SystemExit): main(sys.argv[1:])\n"
-        "print('torch' in sys.modules)"
-    )
-    command = [sys.executable, "-c", code, *line.split()]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert printed in done.stdout + done.stderr and "Traceback" not in done.stderr
-    assert done.stdout.splitlines()[-1] == "False"
+MISTYPED = {
+    "predict none.wav --model none": "No model at 'none'",
+    "evaluate none --on none.json": "No model at 'none'",
+    "export none model": "No run folder none",
+    "embed none.json --run none --out out": "No manifest at none.json",
+    "folds none.yaml": "Bad settings file 'none.yaml'",
+    "layers hparams/base.yaml": "hparams/base.yaml is not an experiment",
+    "folds hparams/base.yaml": "hparams/base.yaml is not an experiment",
+    "folds hparams/classification.yaml --sed=3": "Unknown setting 'sed'",
+}
+ONE_BY_ONE = """
+import contextlib, sys; from ser_brain.__main__ import main
+for line in sys.argv[1:]:
+    with contextlib.suppress(SystemExit): main(line.split())
+    print('torch' in sys.modules, '=====')
+"""
+
+
+def test_what_is_mistyped_needs_no_torch():
+    command = [sys.executable, "-u", "-c", ONE_BY_ONE, *MISTYPED]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    answers = done.stdout.split(" =====\n")[:-1]
+    for (line, said), answer in zip(MISTYPED.items(), answers, strict=True):
+        assert said in answer and "Traceback" not in answer and answer.endswith("False"), line
 
 
 def test_machines_get_json(monkeypatch, capsys):

@@ -133,6 +133,7 @@ def test_only_clips_of_equal_length_are_read(entry):
         ("speaker", "group", None),
         ("group", "group", r"The group split shares 1 groups between train and my-set \(x\)"),
         ("text", "speaker", None),
+        ("text", "speaker+text", r"The speaker\+text split shares 1 texts between train and"),
     ],
 )
 def test_a_protocol_keeps_its_promise(entry, shared, protocol, stops):

@@ -5,17 +5,14 @@ from __future__ import annotations
 import csv
 import json
 import re
-import sys
 from pathlib import Path
 
 import pytest
 
-import train
 from ser_brain.__main__ import main
 from ser_brain.evaluation.predictions import read_predictions
-from tests.tiny_corpus import settings, write_corpus
+from tests.tiny_corpus import run_train, settings, write_corpus
 
-ROOT = Path(__file__).parents[2]
 OWN = {"anger": "confusion", "happiness": "Mitgefühl"}
 CLASSES = ["confusion", "Mitgefühl", "sadness", "neutral"]
 
@@ -30,23 +27,20 @@ def corpus(tmp_path_factory) -> Path:
     return folder
 
 
-def run(monkeypatch, recipe, corpus, folder, own="[confusion, Mitgefühl]", **chosen) -> int:
+def run(recipe, corpus, folder, own="[confusion, Mitgefühl]", **chosen) -> int:
     options = f"{{name: tiny, csv: labels.csv, vad_scale: [1, 5], own_emotions: {own}}}"
     line = f"[{{corpus: table, data_folder: '{corpus}', options: {options}}}]"
     chosen = {"corpora": line, "emotions": f"[{', '.join(CLASSES)}]", **chosen}
-    arguments = settings(corpus, folder, **chosen)
-    path = str(ROOT / "hparams" / f"{recipe}.yaml")
-    monkeypatch.setattr(sys, "argv", ["train.py", path, *arguments, "--device=cpu"])
-    return train.main()
+    return run_train(f"{recipe}.yaml", *settings(corpus, folder, **chosen))
 
 
 def ser(*arguments) -> None:
     assert main([str(argument) for argument in arguments]) == 0, arguments
 
 
-def test_from_the_table_to_a_scored_file(corpus, tmp_path, monkeypatch):
+def test_from_the_table_to_a_scored_file(corpus, tmp_path):
     folder = tmp_path / "run"
-    assert run(monkeypatch, "multiobjective", corpus, folder) == 0
+    assert run("multiobjective", corpus, folder) == 0
     manifest = tmp_path / "manifests" / "tiny.json"
     card = json.loads(manifest.with_suffix(".card.json").read_text(encoding="utf-8"))
     assert card["own_emotions"] == ["confusion", "Mitgefühl"]
@@ -90,18 +84,16 @@ def test_from_the_table_to_a_scored_file(corpus, tmp_path, monkeypatch):
         ),
     ],
 )
-def test_what_is_not_declared_or_has_no_place(
-    chosen, said, corpus, tmp_path, monkeypatch, capsys
-):
-    assert run(monkeypatch, "multiobjective", corpus, tmp_path / "run", **chosen) == 2
+def test_what_is_not_declared_or_has_no_place(chosen, said, corpus, tmp_path, capsys):
+    assert run("multiobjective", corpus, tmp_path / "run", **chosen) == 2
     error = capsys.readouterr().err
     assert re.search(said, error) and "Traceback" not in error
 
 
-def test_own_classes_are_merged_like_others(corpus, tmp_path, monkeypatch):
+def test_own_classes_are_merged_like_others(corpus, tmp_path):
     chosen = {"emotions": "[confusion, neutral]", "vad_source": "prototypes"}
     chosen |= {"emotion_map": "{confusion: anger, Mitgefühl: anger, sadness: neutral}"}
     chosen |= {"emotions": "[anger, neutral]"}
-    assert run(monkeypatch, "multiobjective", corpus, tmp_path / "run", **chosen) == 0
+    assert run("multiobjective", corpus, tmp_path / "run", **chosen) == 0
     predictions = read_predictions(tmp_path / "run" / "predictions" / "tiny.jsonl")
     assert {row["emotion"] for row in predictions.rows} == {"anger", "neutral"}

@@ -121,7 +121,7 @@ def test_calibration_by_hand():
 def test_values_agree_with_scikit_learn(seed):
     rng = np.random.default_rng(seed)
     true_N = rng.uniform(1, 5, 200)
-    predicted_N = 0.5 * true_N + 1 + rng.normal(0, 0.6, 200)
+    predicted_N = (-0.5) ** seed * true_N + 1 + rng.normal(0, 0.6, 200)  # also against it
     found, error_N = regression(true_N, predicted_N), predicted_N - true_N
     covariance = np.cov(true_N, predicted_N, bias=True)
     apart = (true_N.mean() - predicted_N.mean()) ** 2

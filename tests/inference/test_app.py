@@ -288,7 +288,7 @@ def has(figure, *words):
     return [f"<!-- {word} -->" in svg for word in words]
 
 
-def test_the_plane_has_russells_words_and_the_models_scale():
+def test_the_plane_has_russells_words_and_the_models_scale(drawn):
     figure = plane_figure(made_result(4))
     words = "excited", "sleepy", "Valence", "Arousal", "Predicted valence and arousal"
     assert all(has(figure, *words, "1", "3", "5"))
@@ -304,7 +304,7 @@ def test_the_plane_has_russells_words_and_the_models_scale():
     "options, classes, values",
     [({}, True, True), ({"va_range": None}, True, False), ({"emotions": []}, False, True)],
 )
-def test_the_course_has_a_panel_for_each_prediction(options, classes, values):
+def test_the_course_has_a_panel_for_each_prediction(drawn, options, classes, values):
     figure = course_figure(made_result(4, **options))
     assert has(figure, "happiness", "Valence", "Arousal") == [classes, values, values]
     assert all(has(figure, "0:10", "Time in the recording (min:s)"))

@@ -5,14 +5,8 @@ tells of every request of the page.
 """
 
 import base64
-import contextlib
 import importlib.util
-import os
-import re
-import select
 import signal
-import subprocess
-import sys
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -22,6 +16,7 @@ from ser_brain.__main__ import main
 from ser_brain.inference.recognizer import EmotionRecognizer
 from tests.inference import chromium
 from tests.inference.stand_in import noise, write
+from tests.inference.test_app_server import STOP_S, ser_app
 from tests.inference.tiny_models import write_model
 
 pytestmark = [
@@ -31,7 +26,7 @@ pytestmark = [
     pytest.mark.skipif(chromium.find() is None, reason="no Chromium on this machine"),
 ]
 SER_APP = """
-import signal, sys
+import sys
 
 def tell(event, arguments):
     if event in ("socket.connect", "socket.getaddrinfo"):
@@ -40,11 +35,9 @@ def tell(event, arguments):
             print("turned to", asked, file=sys.stderr, flush=True)
 
 sys.addaudithook(tell)
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell ignores it
 from ser_brain.__main__ import main
 sys.exit(main(["app", sys.argv[1], "--port", "0"]))
 """
-START_S, STOP_S = 120, 60
 INSIDE = ("data:", "blob:", "about:")  # addresses that ask nobody
 FILE = "input[type=file]"
 ROWS = (
@@ -58,27 +51,6 @@ def model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("app") / "model"
     write_model(folder)
     return folder
-
-
-@contextlib.contextmanager
-def ser_app(model, temporary):
-    """``ser app`` with temporary files of its own; its process and its address."""
-    temporary.mkdir()
-    process = subprocess.Popen(
-        [sys.executable, "-c", SER_APP, str(model)],
-        env={**os.environ, "TMPDIR": str(temporary)},
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    try:
-        ready, *_ = select.select([process.stderr], [], [], START_S)
-        said = process.stderr.readline().decode() if ready else ""
-        address = re.search(r"Page: (http://127\.0\.0\.1:\d+) ", said)
-        assert address, said
-        yield process, address[1]
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def hand_in(tab, path, shown):
@@ -99,8 +71,9 @@ def test_a_recording_goes_in_and_its_scores_come_out(model, tmp_path, monkeypatc
     clip = write(tmp_path / "clip.wav", noise(3))
     silent = write(tmp_path / "silent.wav", np.zeros(16_000))
     temporary = tmp_path / "temporary"
-    with ser_app(model, temporary) as (server, address), chromium.tab(tmp_path / "c") as tab:
-        tab.open(address)
+    command = ["-c", SER_APP, str(model)]
+    with ser_app(command, temporary) as (server, visitor), chromium.tab(tmp_path / "c") as tab:
+        tab.open(f"http://{visitor.host}")
         hand_in(tab, clip, ".ser-download")
         alone = EmotionRecognizer.from_pretrained(model).predict(clip)
         shown = {emotion: float(p) for emotion, p in tab.say(ROWS)}
@@ -125,7 +98,7 @@ def test_a_recording_goes_in_and_its_scores_come_out(model, tmp_path, monkeypatc
 
         assert tab.console == []
         asked = {urlsplit(url).netloc for url in tab.requests if not url.startswith(INSIDE)}
-        assert asked == {urlsplit(address).netloc}
+        assert asked == {visitor.host}
         assert tab.say("fetch('http://192.0.2.1/').catch(error => 'refused')") == "refused"
         assert "Content Security Policy" in tab.console[0]
 

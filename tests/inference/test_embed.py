@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,6 @@ import soundfile
 import torch
 from safetensors.torch import load_file, save_file
 
-import train
 from data_prep.common.prepare import prepare
 from ser_brain.__main__ import main
 from ser_brain.core.errors import SERError
@@ -23,9 +21,7 @@ from ser_brain.inference.embed import at_layer, of_run
 from ser_brain.models.encoders import load_encoder, masked_mean
 from tests.models.test_encoders import clips
 from tests.models.test_encoders_loading import saved
-from tests.tiny_corpus import settings, write_corpus
-
-ROOT = Path(__file__).parents[2]
+from tests.tiny_corpus import run_train, settings, write_corpus
 
 
 @pytest.fixture(scope="module")
@@ -34,10 +30,7 @@ def home(tmp_path_factory) -> Path:
     home = tmp_path_factory.mktemp("embedding")
     corpus = write_corpus(home / "tiny")
     other = write_corpus(home / "other", speakers=2, seed=1)
-    recipe = str(ROOT / "hparams" / "classification.yaml")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["train.py", recipe, *settings(corpus, home / "run")])
-        assert train.main() == 0
+    assert run_train("classification.yaml", *settings(corpus, home / "run")) == 0
     options = {"csv": "labels.csv", "vad_scale": [1, 5]}
     prepare("table", other, home / "manifests", name="other", **options)
     saved(home / "whisper", "whisper")

@@ -79,23 +79,6 @@ def test_a_model_that_cannot_be_downloaded(cache, offline, name):
         find_model(*name)
 
 
-def test_only_what_is_read_is_fetched(tmp_path, monkeypatch):
-    asked = {}
-
-    def download(repository, **wanted):
-        asked.update(wanted, repository=repository)
-        return tmp_path / COMMIT
-
-    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
-    assert find_model("lab/voice", "v1") == (tmp_path / COMMIT, f"lab/voice@{COMMIT}")
-    assert asked == {
-        "repository": "lab/voice",
-        "revision": "v1",
-        "allow_patterns": ["config.json", "model.safetensors", "SHA256SUMS"],
-        "etag_timeout": model_folder.TIMEOUT_S,
-    }
-
-
 def test_errors_of_the_hub_are_shown_without_the_token(monkeypatch):
     def download(repository, **wanted):
         cause = OSError("hf_secret was refused\nmore")

@@ -151,6 +151,8 @@ def test_only_neighbours_that_touch_are_joined():
     assert merged(kept) == kept
     joined = merged([kept[1], Skipped("a.wav", 9.0, 10.0, "silent")])
     assert joined == [Skipped("a.wav", 5.0, 10.0, "silent")]
+    within = [Skipped("a.wav", 0.0, 4.0, "silent"), Skipped("a.wav", 1.0, 3.0, "silent")]
+    assert merged(within) == within[:1]
 
 
 def test_a_table_of_another_origin_is_not_touched(clips):

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-import train
 from reliability.results import weights_hash
 from ser_brain.evaluation.predictions import read_predictions
-from tests.tiny_corpus import settings, write_corpus
+from tests.tiny_corpus import run_train, settings, write_corpus
 
-ROOT = Path(__file__).parents[2]
 TOLERANCE = 1e-3  # of a log-probability after two epochs, between one thread and two
 
 
 def trained(corpus: Path, folder: Path, threads: int = 1) -> Path:
-    chosen = settings(corpus, folder, number_of_epochs=2)
-    recipe = str(ROOT / "hparams" / "multiobjective.yaml")
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(sys, "argv", ["train.py", recipe, *chosen, "--device=cpu"])
-            assert train.main() == 0
+        assert run_train("multiobjective.yaml", *settings(corpus, folder)) == 0
     finally:
         torch.set_num_threads(before)
     return folder

@@ -6,7 +6,6 @@ from transformers import AutoFeatureExtractor, AutoModelForAudioClassification, 
 
 from ser_brain.core.errors import SERError
 from ser_brain.inference.transformers_layout import (
-    prefixes,
     projector,
     published_config,
     require_identity,
@@ -76,15 +75,6 @@ def test_what_it_cannot_express_it_cannot_load(family, options, reason, tmp_path
     write_model(tmp_path, family, **options)
     with pytest.raises((ValueError, KeyError), match="ser_brain"):
         AutoModelForAudioClassification.from_pretrained(tmp_path)
-
-
-def test_names_in_the_file():
-    _, config = model_and_config("hubert-base", layer="mix")
-    assert stored_name("encoder.layer_logits", config) == "layer_weights"
-    assert stored_name("encoder.encoder.layers.0.w", config) == "hubert.encoder.layers.0.w"
-    assert stored_name("emotion_head.linear.bias", config) == "classifier.bias"
-    assert stored_name("va_head.linear.bias", config) == "va_head.linear.bias"
-    assert list(prefixes(config))[0] == "encoder.layer_logits"  # before what it begins with
 
 
 def test_another_projection_is_refused():

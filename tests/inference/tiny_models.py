@@ -28,10 +28,10 @@ def model_and_config(
     encoder = tiny(family, seed=seed, **options).eval()
     va_range = None if va_range is None else list(va_range)
     described = describe_encoder(encoder)
-    pools = pooling, spectrum
-    config = ModelConfig(f"tiny {family}", described, emotions, va_range, {}, *pools)
+    pools = {"pooling": pooling, "spectrum": spectrum}
+    config = ModelConfig(f"tiny {family}", described, emotions, va_range, {}, **pools)
     torch.manual_seed(seed)
-    model = EmotionModel(encoder, emotions, va_range, *pools)
+    model = EmotionModel(encoder, emotions, va_range, **pools)
     return model.eval().requires_grad_(False), config
 
 

@@ -1,7 +1,5 @@
 """The facts of a card: estimates, recipes, languages; and the table of a recipe."""
 
-import re
-
 import numpy as np
 import pytest
 
@@ -11,25 +9,9 @@ from ser_brain.evaluation.evaluate import evaluate, evaluate_run
 from ser_brain.evaluation.predictions import read_predictions
 from ser_brain.evaluation.runs import read_run
 from ser_brain.publishing import card_tables
-from ser_brain.publishing.card_facts import LANGUAGES, estimates, reported
+from ser_brain.publishing.card_facts import reported
 from tests.fake_run import rows, write
 from tests.publishing.made_run import corpus_rows, facts_of, write_run
-
-
-def test_languages():
-    for three, (hub, name) in LANGUAGES.items():
-        assert re.fullmatch("[a-z]{3}", three) and re.fullmatch("[a-z]{2,3}", hub) and name
-    assert (len(LANGUAGES), LANGUAGES["cmn"]) == (50, ("zh", "Mandarin Chinese"))
-
-
-@pytest.mark.parametrize("speakers, has_interval", [(2, False), (4, False), (5, True)])
-def test_few_speakers_have_no_interval(tmp_path, speakers, has_interval):
-    some_rows = rows(80, speakers=speakers)
-    evaluation = evaluate(read_predictions(write(tmp_path, some_rows=some_rows)), 1, 200)
-    found = estimates(evaluation)
-    for metric in ("uar", "valence ccc"):
-        assert (found[metric]["low"] is not None) == has_interval
-    assert found["uar"]["value"] == evaluation["classification"]["metrics"]["uar"]["value"]
 
 
 def test_what_is_not_defined_is_not_reported(tmp_path):

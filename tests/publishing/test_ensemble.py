@@ -3,15 +3,12 @@
 import itertools
 import json
 import shutil
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from scipy.special import log_softmax
 
-import train
 from ser_brain.__main__ import main
 from ser_brain.core.files import read_json, write_json
 from ser_brain.evaluation.predictions import read_predictions
@@ -23,21 +20,16 @@ from ser_brain.publishing.export import read_trained
 from tests.fake_run import rows, write
 from tests.publishing.made_run import corpus_rows
 from tests.publishing.test_export import write_base_encoder
-from tests.tiny_corpus import settings, write_corpus
-
-ROOT = Path(__file__).parents[2]
+from tests.tiny_corpus import run_train, settings, write_corpus
 
 
 def write_parts(folder, count, corpus, encoder, **more):
     """A folds folder whose parts are trained."""
-    recipe = str(ROOT / "hparams" / "multiobjective.yaml")
     for fold in range(1, count + 1):
         chosen = {"folds": 3, "fold": fold, "freeze": "all", **more}
         chosen |= {"number_of_epochs": 2, "encoder_source": encoder, "lr_heads": 0.05}
         arguments = settings(corpus, folder / f"fold-{fold}", **chosen)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(sys, "argv", ["train.py", recipe, *arguments])
-            assert train.main() == 0
+        assert run_train("multiobjective.yaml", *arguments) == 0
     parts = {f"fold {n}": f"fold-{n}" for n in range(1, count + 1)}
     write_json(folder / "folds.json", {"parts": parts, "started": "2026-11-28T10:00:00+0000"})
     return folder
@@ -99,27 +91,23 @@ def test_the_card_says_what_it_is_and_that_nothing_was_held_out(folds, exported)
     assert (exported.parent / "one" / "model.safetensors").stat().st_size == weights
 
 
-def test_a_set_that_none_has_seen_has_results_of_the_ensemble(folds, tmp_path):
+def test_a_set_that_none_has_seen_has_results_of_the_ensemble(folds, tmp_path, capsys):
     folder = shutil.copytree(folds, tmp_path / "folds")
     for fold in (1, 2):
         some_rows = corpus_rows("other", seed=5)
         card = {"encoder": "base", "protocol": f"tiny/speaker-3fold-fold{fold}/seed 1 on other"}
         write(folder / f"fold-{fold}", "other", some_rows, **card)
+    capsys.readouterr()
     assert main(["export", str(folder), str(tmp_path / "m")]) == 0
+    said = capsys.readouterr().out
+    assert "tiny-base-2-folds:" in said
+    assert "average of 2 folds, which share one encoder: as fast as one of them" in said
     validate(tmp_path / "m")
     text = (tmp_path / "m" / "README.md").read_text()
     assert "| other | German | 60 | 6 | no |" in text and "Not measured" not in text
     (results,) = (tmp_path / "m" / ".eval_results").iterdir()
     assert results.name == "other.yaml"
     assert "protocol tiny/speaker-3fold/seed 1 on other" in results.read_text()
-
-
-def test_the_command_says_what_it_costs(folds, tmp_path, capsys):
-    capsys.readouterr()
-    assert main(["export", str(folds), str(tmp_path / "m")]) == 0
-    said = capsys.readouterr().out
-    assert "tiny-base-2-folds:" in said
-    assert "average of 2 folds, which share one encoder: as fast as one of them" in said
 
 
 def test_encoders_of_their_own_are_refused_with_the_price(tmp_path, capsys):

@@ -3,20 +3,17 @@
 import json
 import re
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 
-import train
 from ser_brain.__main__ import main
 from ser_brain.core.files import write_checksums, write_text
 from ser_brain.publishing.verify import verify
 from ser_brain.reporting.html import rewritten
 from tests.inference.tiny_models import write_model
-from tests.tiny_corpus import settings, write_corpus
+from tests.tiny_corpus import run_train, settings, write_corpus
 
-RECIPE = str(Path(__file__).parents[2] / "hparams" / "classification.yaml")
 FILES = "settings, split and log"
 TINY, VALID = "predictions/tiny.jsonl", "predictions/valid.jsonl"
 REPORT, NUMBERS = "report, files", "report, numbers"
@@ -28,9 +25,7 @@ def made(tmp_path_factory):
     """A corpus, its manifest, and a run in a folder as of folds."""
     home = tmp_path_factory.mktemp("made")
     chosen = settings(write_corpus(home / "tiny"), home / "folds" / "one", number_of_epochs=1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["train.py", RECIPE, *chosen])
-        assert train.main() == 0
+    assert run_train("classification.yaml", *chosen) == 0
     return home
 
 
@@ -102,6 +97,10 @@ def move_to_test(path):
     edit(path, lambda splits: splits["tests"]["tiny"].append(splits["train"].pop()))
 
 
+def other_audit(path):
+    edit(path, lambda splits: splits["audit"]["train-valid"]["texts"].update(count=9))
+
+
 def other_count(path):
     edit(path, lambda r: r["test_sets"]["tiny"]["counts"].update(speakers=99))
 
@@ -143,6 +142,7 @@ HARM = [
         {NUMBERS: "/tiny/protocol is 't"},
     ),
     ("splits.json", move_to_test, MOVED),
+    ("splits.json", other_audit, {FILES: "changed", "audits": "train-valid: found {'utter"}),
     ("splits.json", empty, on_splits("it lacks train, valid, tests, audit")),
     ("splits.json", {"valid": [["b"]]}, on_splits("Bad valid in split")),
     ("splits.json", {"tests": {"tiny": "c"}}, on_splits("Bad tests in split")),

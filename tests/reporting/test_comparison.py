@@ -27,17 +27,6 @@ from tests.reporting.test_report import HOSTILE, Page, sober
 PROTOCOL = fake_run.card()["protocol"]
 
 
-@pytest.fixture
-def quick(monkeypatch):
-    """Figures that take no time."""
-
-    def drawn(stem, *_):
-        write_text(f"{stem}.svg", "<svg/>")
-
-    monkeypatch.setattr("ser_brain.reporting.comparison.confusion", drawn)
-    monkeypatch.setattr("ser_brain.reporting.crosscorpus.heat_map", drawn)
-
-
 def three_kinds(tmp_path):
     folders = []
     for kind in ("classification", "regression", "multiobjective"):
@@ -85,7 +74,7 @@ def test_the_page_is_whole_and_sober(tmp_path):
     assert float(rows[0]["B − A"]) == value
 
 
-def test_pairs_leave_out_what_a_model_was_trained_on(tmp_path, quick):
+def test_pairs_leave_out_what_a_model_was_trained_on(tmp_path):
     for name, role in (("a", "test"), ("b", "train"), ("c", "test")):
         run_of(tmp_path / name, {"x": (0.5, {}), "y": (0.5, {"role": role})})
     _, results = write_comparison([tmp_path / name for name in "abc"], tmp_path / "out", 5)
@@ -93,7 +82,7 @@ def test_pairs_leave_out_what_a_model_was_trained_on(tmp_path, quick):
     assert pairs == [("x", "a", "b"), ("x", "a", "c"), ("x", "b", "c"), ("y", "a", "c")]
 
 
-def test_hostile_names_are_escaped(tmp_path, quick):
+def test_hostile_names_are_escaped(tmp_path):
     hostile = {"experiment": HOSTILE, "protocol": f"{HOSTILE}/seed 1", "synthetic": True}
     for name in "ab":
         fake_run.write(tmp_path / name, "x", **hostile)
@@ -106,7 +95,7 @@ def test_hostile_names_are_escaped(tmp_path, quick):
     assert "Synthetic speech (x): it says nothing" in page.text
 
 
-def test_one_run_or_several_from_the_command_line(tmp_path, capsys, quick):
+def test_one_run_or_several_from_the_command_line(tmp_path, capsys):
     folders = [str(folder) for folder in three_kinds(tmp_path)]
     out = tmp_path / "out"
     assert main(["report", *folders[:2], "--out", str(out), "--json"]) == 0

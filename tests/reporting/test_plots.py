@@ -18,6 +18,7 @@ from ser_brain.reporting.plots.regression import distribution, errors, scatter
 from ser_brain.reporting.plots.speakers import SpeakerResults, Speakers, speaker_strip
 from ser_brain.reporting.plots.training import curves_of, read_train_log, training
 
+pytestmark = pytest.mark.usefixtures("drawn")
 RNG = np.random.default_rng(0)
 TRUE_N = RNG.uniform(1, 5, 50)
 PAIRS = {"valence": (TRUE_N, TRUE_N + 0.3), "arousal": (TRUE_N, np.full(50, 3.0))}

@@ -83,17 +83,6 @@ def sober(page):
     assert "nan" not in re.findall(r"\w+", page.text.lower())
 
 
-@pytest.fixture
-def sketched(monkeypatch):
-    """Figures are set up and written, but not drawn, where a test does not look at them."""
-
-    def save(figure, stem, formats):
-        for suffix in formats:
-            write_text(f"{stem}.{suffix}", "<svg></svg>")
-
-    monkeypatch.setattr(frame, "save", save)
-
-
 def csv_of(link):
     return base64.b64decode(link.removeprefix(CSV)).decode()
 
@@ -119,7 +108,7 @@ def full_run(folder):
 
 
 @pytest.mark.parametrize("kind", ["multiobjective", "classification", "regression"])
-def test_every_kind_of_model(tmp_path, kind, sketched):
+def test_every_kind_of_model(tmp_path, kind):
     full_run(tmp_path)
     fake_run.write(tmp_path, "fake", fake_run.rows(40, kind), experiment=kind)
     path, results = write_report(tmp_path, resamples=50)
@@ -145,7 +134,7 @@ def test_every_kind_of_model(tmp_path, kind, sketched):
     assert ("UAR: unweighted average recall" in page.text) == (kind != "regression")
 
 
-def test_what_a_reader_must_know_comes_first(tmp_path, sketched):
+def test_what_a_reader_must_know_comes_first(tmp_path):
     rows = fake_run.rows(20, rated=False, labelled=False)
     fake_run.write(tmp_path, "none", rows, synthetic=True)
     fake_run.write(tmp_path, "unrated", fake_run.rows(20, rated=False), role="train")
@@ -160,7 +149,7 @@ def test_what_a_reader_must_know_comes_first(tmp_path, sketched):
     assert {path.name for path in tmp_path.iterdir()} == {"predictions", "report", "run.json"}
 
 
-def test_hostile_words_stay_words(tmp_path):
+def test_hostile_words_stay_words(tmp_path, drawn):
     rows = fake_run.rows(30, "classification")
     for row in rows:
         row["id"] += HOSTILE
@@ -193,7 +182,7 @@ def test_hostile_words_stay_words(tmp_path):
     assert HOSTILE not in (path.parent / f"{name}-confusion-untitled.svg").read_text()
 
 
-def test_folds_have_one_page(tmp_path, sketched):
+def test_folds_have_one_page(tmp_path):
     rows = fake_run.rows(60)
     for number, part in ((1, rows[:30]), (2, rows[30:])):
         fold = tmp_path / f"fold-{number}"
@@ -218,7 +207,7 @@ def test_folds_have_one_page(tmp_path, sketched):
     assert float(row["SD"]) == pytest.approx(spread["std"])
 
 
-def test_order_downloads_and_protocol_of_two_test_sets(tmp_path, monkeypatch, sketched):
+def test_order_downloads_and_protocol_of_two_test_sets(tmp_path, monkeypatch):
     subtitles = []
     new_figure = frame.new_figure
 
@@ -257,7 +246,7 @@ def test_order_downloads_and_protocol_of_two_test_sets(tmp_path, monkeypatch, sk
         assert protocol in text.partition("<table")[0].partition("<img")[0]
 
 
-def test_figures_of_an_earlier_report_are_removed(tmp_path, sketched):
+def test_figures_of_an_earlier_report_are_removed(tmp_path):
     for name in ("one", "two"):
         fake_run.write(tmp_path, name)
     write_report(tmp_path, resamples=20)
@@ -272,7 +261,7 @@ def test_figures_of_an_earlier_report_are_removed(tmp_path, sketched):
     assert {"one-confusion.svg", "mine.txt", "confusion.csv"} <= names
 
 
-def test_where_there_is_no_label_there_is_no_number(tmp_path, sketched):
+def test_where_there_is_no_label_there_is_no_number(tmp_path):
     rows = fake_run.rows(20, labelled=False)
     for row in rows:
         row["arousal"] = None
@@ -288,7 +277,7 @@ def test_where_there_is_no_label_there_is_no_number(tmp_path, sketched):
 
 
 @pytest.mark.skipif(chromium.find() is None, reason="needs Chromium")
-def test_in_a_browser(tmp_path):
+def test_in_a_browser(tmp_path, drawn):
     full_run(tmp_path / "run")
     for name in ("fake", "two", "three"):
         fake_run.write(tmp_path / "run", name, temperature=2.0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,7 +13,6 @@ import soundfile
 import torch
 from speechbrain import Stage
 
-import train
 from recipes.classification import ClassificationBrain
 from recipes.multiobjective import MultiObjectiveBrain
 from recipes.regression import RegressionBrain
@@ -22,9 +20,8 @@ from ser_brain.data.dataset import collate, make_dataset
 from ser_brain.training.loaders import dataio_prep, inputs_and_lengths, with_augmentation
 from tests.models.test_encoders import clips, tiny
 from tests.models.test_encoders_loading import saved
-from tests.tiny_corpus import settings, write_corpus
+from tests.tiny_corpus import run_train, settings, write_corpus
 
-ROOT = Path(__file__).parents[2]
 BRAINS = {
     "classification": ClassificationBrain,
     "regression": RegressionBrain,
@@ -134,15 +131,11 @@ def corpus(tmp_path_factory) -> Path:
 @pytest.fixture
 def run(corpus, tmp_path, monkeypatch):
     monkeypatch.setenv("SER_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("ser_brain.reporting.report.write_report", lambda folder, **_: ("", {}))
-    monkeypatch.setattr("ser_brain.reporting.summary.summary_text", lambda results: "")
 
     def run(name: str, recipe: str, epochs: int, code: int = 0, **more) -> Path:
         more = {"augment": json.dumps(AUGMENT), "number_of_epochs": epochs, **more}
-        arguments = settings(corpus, tmp_path / name, batch_size=4, **more)
-        path = str(ROOT / "hparams" / recipe)
-        monkeypatch.setattr(sys, "argv", ["train.py", path, *arguments, "--device=cpu"])
-        assert train.main() == code
+        chosen = settings(corpus, tmp_path / name, batch_size=4, **more)
+        assert run_train(recipe, *chosen) == code
         return tmp_path / name
 
     return run

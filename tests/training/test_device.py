@@ -138,7 +138,7 @@ def start(port: int, restarts: int) -> list[subprocess.Popen]:
 
 def test_restarted_processes_do_not_wait_for_those_before():
     agents = torch.distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
-    for restarts in (0, 1, 2):
+    for restarts in (0, 1):
         processes = start(agents.port, restarts)
         try:
             said = [process.communicate(timeout=120)[0].strip() for process in processes]

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-import train
 from ser_brain.core.files import write_checksums
 from ser_brain.evaluation.predictions import read_predictions
 from ser_brain.training.brain import SERBrain
 from tests.models.test_encoders_loading import saved
-from tests.tiny_corpus import settings, write_corpus
+from tests.tiny_corpus import run_train, settings, write_corpus
 
-ROOT = Path(__file__).parents[2]
-RECIPE = str(ROOT / "hparams" / "finetune" / "multiobjective.yaml")
+RECIPE = "finetune/multiobjective.yaml"
 
 
 @pytest.fixture(scope="module")
@@ -32,16 +29,11 @@ def material(tmp_path_factory) -> tuple[Path, Path]:
 @pytest.fixture
 def run(material, tmp_path, monkeypatch):
     monkeypatch.setenv("SER_CACHE", str(tmp_path / "cache"))
-    # A report takes longer than all that is tested here.
-    monkeypatch.setattr("ser_brain.reporting.report.write_report", lambda folder, **_: ("", {}))
-    monkeypatch.setattr("ser_brain.reporting.summary.summary_text", lambda results: "")
 
     def run(name: str, epochs: int, code: int = 0, **more) -> Path:
         corpus, encoder = material
         more = {"encoder_source": encoder, "number_of_epochs": epochs, "batch_size": 4, **more}
-        arguments = settings(corpus, tmp_path / name, **more)
-        monkeypatch.setattr(sys, "argv", ["train.py", RECIPE, *arguments, "--device=cpu"])
-        assert train.main() == code
+        assert run_train(RECIPE, *settings(corpus, tmp_path / name, **more)) == code
         return tmp_path / name
 
     return run

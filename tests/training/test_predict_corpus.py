@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-import train
 from data_prep.common.prepare import prepare
 from ser_brain.__main__ import main
 from ser_brain.core.errors import SERError
@@ -20,9 +18,7 @@ from ser_brain.core.files import read_json
 from ser_brain.data.corpora import Target
 from ser_brain.evaluation.predictions import read_predictions
 from ser_brain.training.predict_corpus import load_run, predict_on
-from tests.tiny_corpus import settings, write_corpus
-
-ROOT = Path(__file__).parents[2]
+from tests.tiny_corpus import run_train, settings, write_corpus
 
 
 @pytest.fixture(scope="module")
@@ -36,10 +32,7 @@ def trained(tmp_path_factory) -> tuple[Path, Path]:
     text = text.replace("s0_anger_0.wav,anger,s0,1.5,4.5", "extra.wav,anger,s0,1.5,4.5")
     text = text.replace("s1_anger_1.wav,anger", "s1_anger_1.wav,fear")
     (other / "labels.csv").write_text(text)
-    recipe = str(ROOT / "hparams" / "multiobjective.yaml")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["train.py", recipe, *settings(corpus, home / "run")])
-        assert train.main() == 0
+    assert run_train("multiobjective.yaml", *settings(corpus, home / "run")) == 0
     options = {"name": "other", "csv": "labels.csv", "vad_scale": [1, 5]}
     manifest, _ = prepare("table", other, home / "manifests", **options)
     return home / "run", manifest

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-import torch
-from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
 
-import train
 from ser_brain.evaluation.predictions import read_predictions
-from tests.models.test_encoders import HUB
+from tests.models.test_encoders_loading import saved
+from tests.tiny_corpus import run_train
 
-ROOT = Path(__file__).parents[2]
 CODES = ("ang", "hap", "exc", "sad", "neu", "fru", "xxx")
 TURNS = 3  # of each code, by each speaker
 
@@ -54,10 +50,7 @@ def iemocap(tmp_path_factory) -> Path:
 def wav2vec2(tmp_path_factory) -> Path:
     """A wav2vec 2.0 of the base architecture, tiny and random, saved as the hub has it."""
     folder = tmp_path_factory.mktemp("wav2vec2")
-    torch.manual_seed(0)
-    config, normalize = HUB["wav2vec2-base"]
-    Wav2Vec2Model(Wav2Vec2Config(**config)).save_pretrained(folder)
-    Wav2Vec2FeatureExtractor(do_normalize=normalize).save_pretrained(folder)
+    saved(folder, "wav2vec2-base")
     return folder
 
 
@@ -69,19 +62,15 @@ def wav2vec2(tmp_path_factory) -> Path:
         ("multiobjective", 5, "4-class+valence-arousal"),
     ],
 )
-def test_study_1_runs_as_described(
-    recipe, codes, protocol, iemocap, wav2vec2, tmp_path, monkeypatch
-):
+def test_study_1_runs_as_described(recipe, codes, protocol, iemocap, wav2vec2, tmp_path):
     arguments = [
-        str(ROOT / "hparams" / "iemocap" / f"{recipe}.yaml"),
         f"--data_folder={iemocap}",
         f"--encoder_source={wav2vec2}",
         f"--output_folder={tmp_path / 'run'}",
         f"--manifest_folder={tmp_path / 'manifests'}",
         "--number_of_epochs=1",
     ]
-    monkeypatch.setattr(sys, "argv", ["train.py", *arguments])
-    assert train.main() == 0
+    assert run_train(f"iemocap/{recipe}.yaml", *arguments) == 0
 
     splits = json.loads((tmp_path / "run" / "splits.json").read_text())
     utterances = 5 * 2 * TURNS * codes  # excitement is happiness; the rest is for regression
