@@ -54,8 +54,10 @@ def emotion_losses(
     """
     emotion_B, shares_BE = batch.emotion_index, batch.emotion_shares
     weight_B = batch.emotion_weight
+    # Validation is measured against the labels themselves, whatever training aims at.
+    smoothing = hparams.label_smoothing if log_probs_BE.requires_grad else 0.0
     compute = {
-        "nll": lambda: nll(log_probs_BE, emotion_B, weight_B, hparams.label_smoothing),
+        "nll": lambda: nll(log_probs_BE, emotion_B, weight_B, smoothing),
         "focal": lambda: focal(log_probs_BE, emotion_B, weight_B, hparams.focal_gamma),
         "soft_ce": lambda: soft_cross_entropy(log_probs_BE, shares_BE, weight_B),
         "kl": lambda: kl_divergence(log_probs_BE, shares_BE, weight_B),

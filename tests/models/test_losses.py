@@ -227,6 +227,19 @@ def test_a_nan_target_never_reaches_the_gradient():
     torch.testing.assert_close(predicted_BD.grad, torch.tensor([[2.0, 4.0], [0.0, 4.0]]) / 3)
 
 
+def test_labels_are_smoothed_for_training_alone():
+    out_BE = torch.tensor([[2.0, 0.0, 1.0]], requires_grad=True).log_softmax(1)
+    one = {"emotion_index": torch.tensor([0]), "emotion_weight": torch.ones(1)}
+    batch = SimpleNamespace(**one, emotion_shares=torch.eye(3)[:1])
+    hparams = SimpleNamespace(loss_weights={"nll": 1.0}, label_smoothing=0.3, focal_gamma=2.0)
+    trained = emotion_losses(out_BE, batch, hparams)["nll"].mean
+    validated = emotion_losses(out_BE.detach(), batch, hparams)["nll"].mean
+    assert validated.item() == pytest.approx(-out_BE[0, 0].item())
+    assert trained.item() == pytest.approx(
+        0.7 * validated.item() - 0.3 * out_BE.mean().item(), rel=1e-6
+    )
+
+
 @pytest.mark.parametrize("kind", ["nll", "focal", "soft_ce", "kl", "mse", "mae", "ccc"])
 def test_a_batch_without_labels_steps_with_zeros(kind):
     layer = torch.nn.Linear(3, 2)
