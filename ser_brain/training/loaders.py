@@ -63,14 +63,14 @@ def dataio_prep(data: ExperimentData, hparams: Mapping) -> dict:
     # Balanced sampling draws all corpora alike; to weigh them as well would count them twice.
     alike = hparams["sampling"] != "balanced"
     weight_of = emotion_weights(data.train, *weights, alike)
-    source_weight_of = source_weights(data.train if alike else {})
+    value_weight_of = source_weights(data.train if alike else {})
     encoder = hparams["encoder"]
     limits = (encoder.min_samples, encoder.max_samples, encoder.sample_rate_hz)
 
     def dataset(rows: Mapping[str, dict]) -> DynamicItemDataset:
         require_lengths(rows, *limits, hparams["max_clip_s"])
         rows = {
-            i: {**row, "weight": weight_of(row), "source_weight": source_weight_of(row)}
+            i: {**row, "weight": weight_of(row), "weight_of_values": value_weight_of(row)}
             for i, row in rows.items()
         }
         return make_dataset(
