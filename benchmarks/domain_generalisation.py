@@ -83,7 +83,7 @@ class Training:
 
 
 def inner_scores(corpora: dict[str, Corpus]) -> dict[tuple, float]:
-    """UAR by method, number of the setting, the two training corpora left, and the scored one."""
+    """UAR by method, number of the setting, corpora that trained, and the scored one."""
     found = {}
     for pair in itertools.combinations(corpora, len(corpora) - 2):
         training = Training([corpora[name] for name in pair])
@@ -188,8 +188,8 @@ def main() -> None:
 
 def line(method: str, cells: dict, base: dict, p_values: list | None, corrected) -> str:
     def uars(found):
-        shape = [round(k.shape[1] ** 0.5) for k in found.values()]
-        return [metrics.uar(k.sum(0).reshape(c, c)) for k, c in zip(found.values(), shape)]
+        classes = round(next(iter(found.values())).shape[1] ** 0.5)
+        return [metrics.uar(k.sum(0).reshape(classes, classes)) for k in found.values()]
 
     values, plain = uars(cells), uars(base)
     stars = ["*" if p_values and p < 0.05 else "" for p in (p_values or values)[: len(values)]]

@@ -5,7 +5,6 @@ Shapes: N clips, R principal components, K width of a net, E classes, G groups.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -20,6 +19,7 @@ WIDTH = 32  # of a learned projection
 INPUTS = 200  # principal components that a net sees
 STEPS, RATE, DECAY = 150, 3e-3, 0.1
 BATCH = 256  # clips of a contrastive step
+COPIES = 4  # of each clip, with mixed statistics
 SPEAKER_CLIPS = 4  # pseudo-clips in the offset of a speaker
 
 
@@ -84,7 +84,7 @@ def nuisance_covariance(clips: Clips, seed: int, of: str, factor: float) -> Head
     return plain(clips, seed, factor * offset_GR.T @ offset_GR / len(offset_GR))
 
 
-def mixed_statistics(clips: Clips, seed: int, of: str, alpha: float, copies: int = 4) -> Head:
+def mixed_statistics(clips: Clips, seed: int, of: str, alpha: float) -> Head:
     """Add copies with mixed means and deviations of groups (MixStyle: Zhou et al. 2021)."""
     random = np.random.default_rng(seed)
     group_N = torch.unique(clips.groups(of), return_inverse=True)[1]
@@ -98,7 +98,7 @@ def mixed_statistics(clips: Clips, seed: int, of: str, alpha: float, copies: int
     pooled_R = residual_NR.square().mean(0)
     spread_GR = ((count_G1 * spread_GR + 20 * pooled_R) / (count_G1 + 20)).sqrt()
     found = [clips.z_NR]
-    for _ in range(copies):
+    for _ in range(COPIES):
         other_N = torch.from_numpy(random.integers(len(mean_GR), size=len(group_N)))
         share_N1 = torch.from_numpy(random.beta(alpha, alpha, (len(group_N), 1)))
         ratio_NR = spread_GR[other_N] / spread_GR[group_N] - 1
@@ -221,38 +221,29 @@ def statistics_gap(u_NK: Tensor, weight_N: Tensor, corpus_N: Tensor) -> Tensor:
     return gap
 
 
-def settings(**values) -> list[dict]:
-    return [
-        dict(zip(values, chosen, strict=True)) for chosen in itertools.product(*values.values())
-    ]
+def settings(name: str, *values, **fixed) -> list[dict]:
+    return [{name: value, **fixed} for value in values]
 
 
-def pairs(first, second) -> list[tuple]:
-    return list(itertools.product(first, second))
-
-
+GROUPS = ("corpus", "cell", "speaker")
 # Name -> (function, settings, whether it draws at random).
 METHODS: dict[str, tuple[Callable, list[dict], bool]] = {
     "plain": (plain, [{}], False),
     "attribute projection": (
         attribute_projection,
-        settings(of=["corpus", "cell", "speaker"], directions=[2]),
+        settings("of", *GROUPS, directions=2),
         False,
     ),
-    "nuisance covariance": (
-        nuisance_covariance,
-        settings(of=["corpus", "cell", "speaker"], factor=[10]),
-        False,
-    ),
+    "nuisance covariance": (nuisance_covariance, settings("of", *GROUPS, factor=10), False),
     "mixed statistics": (
         mixed_statistics,
-        settings(of=["corpus", "speaker"], alpha=[1.0]),
+        settings("of", "corpus", "speaker", alpha=1.0),
         True,
     ),
-    "aligned covariances": (aligned, settings(share=[0.5], centred=[False, True]), False),
-    "softmax": (net, settings(decay=[0.03, DECAY]), True),
-    "adversarial": (net, settings(adversary=pairs(["corpus", "speaker"], [0.3])), True),
-    "contrastive": (net, settings(contrast=pairs(["corpus", "speaker"], [0.1])), True),
-    "CORAL penalty": (net, settings(coral=[0.03, 0.3]), True),
-    "group DRO": (net, settings(robust=pairs(["corpus", "cell"], [0.1])), True),
+    "aligned covariances": (aligned, settings("centred", False, True, share=0.5), False),
+    "softmax": (net, settings("decay", 0.03, DECAY), True),
+    "adversarial": (net, settings("adversary", ("corpus", 0.3), ("speaker", 0.3)), True),
+    "contrastive": (net, settings("contrast", ("corpus", 0.1), ("speaker", 0.1)), True),
+    "CORAL penalty": (net, settings("coral", 0.03, 0.3), True),
+    "group DRO": (net, settings("robust", ("corpus", 0.1), ("cell", 0.1)), True),
 }
