@@ -100,7 +100,7 @@ def run_experiment(
     # The best checkpoint scores every set. The validation set fits the temperature.
     encoder = hparams["encoder"].name
     brain.evaluate(datasets["valid"], min_key=hparams["validation_metric"])
-    run_on_main(write_validation, [folder, brain.outputs, data, encoder])
+    run_on_main(write_validation, [folder, brain.outputs, data, encoder, brain.temperature])
     brain.refit(datasets["train"], datasets["valid"])
     for name, test_set in datasets["tests"].items():
         brain.evaluate(test_set, min_key=brain.tested_key)

@@ -131,9 +131,9 @@ def curves_of(experiment: Experiment, repeats: int, seed: int) -> dict:
                     tested = np.setdiff1d(own, drawn)
                     alone = experiment.unlabelled(drawn, speaker)
                     # The clips of other speakers are scored by the head of new speakers.
-                    known = whole if curve == "own" else experiment.whole.head("new")
-                    for base, start in (("corpus", known), ("nothing", alone)):
-                        head = experiment.labelled(start, drawn)
+                    start = whole if curve == "own" else experiment.whole.head("new")
+                    for base, first in (("corpus", start), ("nothing", alone)):
+                        head = experiment.labelled(first, drawn)
                         note(f"labelled {curve}, on {base}", count, speaker, head, tested)
     return found
 

@@ -98,7 +98,7 @@ def _row(
     row |= {"start": one.get("start_time"), "stop": one.get("end_time"), **person}
     own = {key: value for key, value in one.items() if key not in NATIVE}
     if not any(column.endswith(".emotion") for column in own):
-        own["emotion"] = words.get(one["emo"], one["emo"])
+        own["emotion"] = words.get(str(one["emo"]), one["emo"])
     return {key: value for key, value in (row | own).items() if value is not None}
 
 

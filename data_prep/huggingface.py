@@ -79,8 +79,9 @@ def _rows(
                     place = _place(sound, data_folder, shard.stem, number)
                     yield {k: v for k, v in row.items() if v is not None} | {"path": place}
                     number += 1
-    except (pa.ArrowException, OSError) as error:
-        raise SERError(f"Cannot read {shard}: {one_line(str(error))}.") from error
+    except (pa.ArrowException, OSError, ValueError, TypeError, LookupError) as error:
+        why = one_line(f"{type(error).__name__}: {error}")
+        raise SERError(f"Cannot read {shard} ({why}).") from error
 
 
 def _features(
@@ -117,7 +118,7 @@ def _place(sound: object, data_folder: Path, shard: str, number: int) -> str | N
         except soundfile.SoundFileError:
             suffix = ".wav"  # the preparation names what is wrong with it
     # Numbered: rows of one dataset often have the same name inside.
-    stem = PurePosixPath(named).stem or "row"
+    stem = re.sub(r"[^\w.-]", "_", PurePosixPath(named).stem)[:80] or "row"
     place = f"{AUDIO}/{shard}-{number:06d}-{stem}{suffix}"
     there = data_folder / place
     if not (there.is_file() and there.stat().st_size == len(content)):

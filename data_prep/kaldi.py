@@ -72,8 +72,8 @@ def read(data_folder: Path, source: str | None = None, **_: object) -> Rows:
 def _pairs(path: Path) -> dict[str, str]:
     """First word of each line -> the rest."""
     lines = require_text(path, f"Kaldi file {path.name}").splitlines()
-    pairs = (line.strip().partition(" ") for line in lines if line.strip())
-    return {name: rest.strip() for name, _, rest in pairs}
+    pairs = (line.split(maxsplit=1) for line in lines if line.strip())
+    return {name: rest[0].strip() if rest else "" for name, *rest in pairs}
 
 
 FORMAT = Described(read, "wav.scp, utt2spk, utt2emo ... and the audio files")

@@ -37,7 +37,7 @@ def read(data_folder: Path, source: str | None = None, **_: object) -> Rows:
         if not files:
             raise SERError(f"No {what} in {folder}; name their folder with --source.")
     lines = {w: [r for f in files for r in _records(f)] for w, files in found.items()}
-    recordings = {one["id"]: one for one in lines[RECORDINGS]}
+    recordings = {one.get("id"): one for one in lines[RECORDINGS]}
     rows = [_row(one, recordings, folder, data_folder) for one in lines[SUPERVISIONS]]
     columns = columns_of(rows)
     facts = read_facts(folder / FACTS)
@@ -58,16 +58,18 @@ def _row(
         start, length = float(supervision["start"]), float(supervision["duration"])
         whole = start == 0 and abs(length - recording["duration"]) < 1e-3
         kind, place = source["type"], source["source"]
-    except (KeyError, ValueError, TypeError) as error:
+        stereo = len(recording.get("channel_ids") or ()) == len(CHANNELS)
+        side = CHANNELS[supervision.get("channel", 0)] if stereo else None
+    except (LookupError, ValueError, TypeError) as error:
         raise SERError(
             f"Bad supervision {supervision.get('id')!r} in {folder} ({error!r}); expected a "
-            "recording with one file as its source, a start and a duration."
+            "recording with one file as its source, a start, a duration, a channel."
         ) from error
     if kind != "file":
         raise SERError(f"Recording {recording['id']!r} is of type {kind}; only files are read.")
     row = {"id": supervision["id"], "path": inside(place, folder, data_folder)}
-    if len(recording.get("channel_ids") or ()) == len(CHANNELS):
-        row["path"] = with_channel(row["path"], CHANNELS[supervision.get("channel", 0)])
+    if side is not None:
+        row["path"] = with_channel(row["path"], side)
     row |= {} if whole else {"start": start, "stop": round(start + length, 6)}
     row |= {key: supervision[key] for key in OWN if supervision.get(key)}
     return row | (supervision.get("custom") or {})

@@ -10,6 +10,7 @@ from ser_brain.core.errors import bad_value
 from ser_brain.core.tables import Table, to_text
 from ser_brain.data.manifest import CorpusCard
 
+LONGEST = 44  # characters of a cell in a terminal
 NOT_STATED = "not stated"
 HEAD = ["Corpus", "Languages", "Style", "Utterances", "Speakers", "Labels", "Licence"]
 
@@ -63,7 +64,8 @@ def text(name: str | None = None) -> str:
     """The table for a terminal, or the card of one corpus."""
     if name is None:
         more = "ser corpora NAME shows the card, the layout and where to get a corpus."
-        return f"{to_text(table())}\n\n{more}"
+        short = [[_cut(cell) for cell in row] for row in table().rows]
+        return f"{to_text(Table('corpora', '', HEAD, short))}\n\n{more}"
     (card,) = facts(name).values()
     lines = {
         "title": f"{card['title']}, version {card['version']}",
@@ -82,6 +84,10 @@ def text(name: str | None = None) -> str:
     }
     width = max(map(len, lines))
     return "\n".join(f"{what:<{width}}  {said}" for what, said in lines.items() if said)
+
+
+def _cut(cell: object) -> object:
+    return f"{cell[: LONGEST - 1]}…" if isinstance(cell, str) and len(cell) > LONGEST else cell
 
 
 def _size(expected: Mapping) -> str:

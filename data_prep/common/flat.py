@@ -104,4 +104,6 @@ def text_of(value: object) -> str:
     """A cell as text; a number with every digit, a NaN as nothing."""
     if isinstance(value, str):
         return value.strip()
-    return "" if value is None or value != value else json.dumps(value, ensure_ascii=False)
+    if value is None or value != value:
+        return ""
+    return json.dumps(value, ensure_ascii=False, default=str)

@@ -86,7 +86,7 @@ def require_columns(path: Path, columns: Iterable[str], needed: Iterable[str]) -
 def _as_text(value: object) -> str:
     if isinstance(value, str):
         return value.strip()
-    return "" if value is None else json.dumps(value, ensure_ascii=False)
+    return "" if value is None else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def used_columns(

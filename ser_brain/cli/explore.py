@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ser_brain.cli import MANY, Outcome
 from ser_brain.core.errors import SERError
-from ser_brain.data.corpora import parse_manifest
+from ser_brain.data.corpora import targets_of
 from ser_brain.data.manifest import Manifest, read_manifest
 
 
@@ -34,18 +34,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> Outcome:
     from ser_brain.reporting.exploration import exploration_text, write_exploration
 
-    given = arguments.data_folder or [None] * len(arguments.manifests)
-    if len(given) != len(arguments.manifests):
-        raise SERError(
-            f"--data_folder names {len(given)} folders for {len(arguments.manifests)} "
-            "manifests; expected one for each, in the same order."
-        )
-    manifests = [read_manifest(parse_manifest(path)[0]) for path in arguments.manifests]
+    targets = targets_of(arguments.manifests, arguments.data_folder)
+    manifests = [read_manifest(target.manifest) for target in targets]
     for manifest in manifests:
         if not manifest.entries:
             raise SERError(f"{manifest.path} has no utterance; prepare the corpus again.")
-    pairs = zip(manifests, given, strict=True)
-    folders = [_folder(manifest, folder) for manifest, folder in pairs]
+    pairs = zip(manifests, targets, strict=True)
+    folders = [_folder(manifest, target.data_folder) for manifest, target in pairs]
     page, found = write_exploration(manifests, folders, arguments.out)
     return Outcome(f"{exploration_text(found)}\n\npage: {page}", found)
 

@@ -26,7 +26,7 @@ FACTS = (*PLACE, "emotion")
 TARGETS = ("emotion_index", "emotion_shares", "emotion_weight", "valence_arousal")
 TARGETS += ("value_weight",)
 # What only training needs, and rows of other origin may lack.
-TRAINING_FACTS = ("corpus", "speaker", "votes", "weight", "value_weight", *DIMENSIONS)
+TRAINING_FACTS = ("corpus", "speaker", "votes", "weight", "weight_of_values", *DIMENSIONS)
 
 
 def load_signal(
@@ -136,7 +136,7 @@ def make_dataset(
     ----------
     rows : mapping
         id -> row of :class:`ser_brain.data.labelling.CorpusData`, and ``weight`` and
-        ``value_weight`` where ``emotion_weight`` and ``value_weight`` are not 1.
+        ``weight_of_values`` where ``emotion_weight`` and ``value_weight`` are not 1.
     emotions : sequence of str
         The classes, in the order of the model's outputs.
     sample_rate_hz : int
@@ -170,7 +170,7 @@ def make_dataset(
         point = (math.nan if value is None else value for value in ratings)
         yield torch.tensor([*point], dtype=torch.float32)
 
-    @sb.utils.data_pipeline.takes("emotion", "votes", "weight", "value_weight")
+    @sb.utils.data_pipeline.takes("emotion", "votes", "weight", "weight_of_values")
     @sb.utils.data_pipeline.provides("emotion_shares", "emotion_weight", "value_weight")
     def shares(emotion: str | None, votes: Mapping[str, float] | None, *weights: float | None):
         counts = votes or ({emotion: 1.0} if emotion in index else {})

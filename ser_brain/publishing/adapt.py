@@ -181,7 +181,9 @@ def judge(
     speakers = [clip.speaker for clip in clips]
     one_person = len(set(speakers)) == 1  # her clips are what is drawn
     clusters = clusters_of([None] * len(clips) if one_person else speakers, ids)
-    sides = [class_statistics(true_N, s.argmax(1), s) for s in (before_NE, after_NE)]
+    sides = [
+        class_statistics(true_N, s.argmax(1), len(emotions), s) for s in (before_NE, after_NE)
+    ]
     width = sides[0].shape[1]
     sums_BK = resample(np.hstack(sides), clusters, RESAMPLES, rng)
     uar = class_metrics(len(emotions))["uar"].function

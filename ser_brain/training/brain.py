@@ -82,6 +82,7 @@ class SERBrain(NonfiniteGuard):
     """
 
     tasks: tuple[str, ...] = ()
+    temperature: float | None = None  # of the emotion; None: fitted on the validation set
     loss_names: tuple[str, ...] = ()
 
     def __init__(

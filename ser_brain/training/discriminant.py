@@ -65,9 +65,12 @@ def averaged_discriminant(
     Every candidate is fitted to the clips of all but one of five folds of speakers and scores
     those of the last. Its logits get the factor that is best for these scores. Its share in the
     average follows from the negative log-likelihood that is left. Then all are fitted once more
-    to all clips. With a single candidate this is linear discriminant analysis: scikit-learn's
-    with ``solver="lsqr"`` and a ``shrinkage`` s, whose logits are ``1 / (1 - s)`` times those
-    with the ridge ``s / (1 - s) / D``.
+    to all clips. The average, too, gets the factor that is best for the scores of the inner
+    folds, so its probabilities need no temperature from other speakers.
+
+    A single candidate is linear discriminant analysis: scikit-learn's with ``solver="lsqr"``
+    and a ``shrinkage`` s, whose logits are ``1 / (1 - s)`` times those with the ridge
+    ``s / (1 - s) / D``.
 
     Classes count as their weights do in all, in the covariance and in the prior.
 
@@ -162,6 +165,7 @@ def _compared(
         return alone, torch.ones_like(alone), None
     fold_N = torch.from_numpy(fold_N).to(data.class_N.device)
     nll_VR, factor_VR = torch.ones_like(alone), torch.ones_like(alone)
+    logits_VRNE = []
     for v, gram_NN in enumerate(_grams(data.x_ND, scale_VD)):
         logits_RNE = gram_NN.new_zeros(len(ridges), len(gram_NN), len(data.prior_E))
         for fold in range(int(fold_N.max()) + 1):
@@ -173,8 +177,14 @@ def _compared(
                 logits_RNE[r, b] = gram_NN[b][:, a] @ coefficient_EA.T + bias_E
         for r, logits_NE in enumerate(logits_RNE):
             nll_VR[v, r], factor_VR[v, r] = _best_factor(logits_NE, data)
+        logits_VRNE.append(logits_RNE)
     share_VR = torch.softmax(-SHARPNESS * nll_VR.flatten(), 0).view(shape)
-    return share_VR, factor_VR, together
+    logits_NE, each_VR = 0.0, share_VR * factor_VR
+    for logits_RNE, each_R in zip(logits_VRNE, each_VR, strict=True):
+        # Not 0 * -inf, which is NaN: a share may be 0, and a class missing.
+        logits_NE = logits_NE + (each_R.clamp_min(1e-9)[:, None, None] * logits_RNE).sum(0)
+    _, factor = _best_factor(logits_NE, data)
+    return share_VR, factor * factor_VR, together
 
 
 def inner_folds(

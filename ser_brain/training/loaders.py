@@ -70,7 +70,7 @@ def dataio_prep(data: ExperimentData, hparams: Mapping) -> dict:
     def dataset(rows: Mapping[str, dict]) -> DynamicItemDataset:
         require_lengths(rows, *limits, hparams["max_clip_s"])
         rows = {
-            i: {**row, "weight": weight_of(row), "value_weight": value_weight_of(row)}
+            i: {**row, "weight": weight_of(row), "weight_of_values": value_weight_of(row)}
             for i, row in rows.items()
         }
         return make_dataset(

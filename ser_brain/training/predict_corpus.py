@@ -189,7 +189,11 @@ def _origin(folder: Path, data: CorpusData, facts: dict) -> dict:
 
 
 def write_validation(
-    folder: Path, outputs: Sequence[Mapping], data: ExperimentData, encoder: str
+    folder: Path,
+    outputs: Sequence[Mapping],
+    data: ExperimentData,
+    encoder: str,
+    temperature: float | None = None,
 ) -> None:
     """Write the predictions on the validation set, and the temperature that fits them best.
 
@@ -204,15 +208,19 @@ def write_validation(
     data : ExperimentData
     encoder : str
         The encoder's name.
+    temperature : float, optional
+        Known already; it is not fitted then.
     """
     card = {**model_facts(data.config, encoder), "role": VALIDATION, **data.protocol.as_dict()}
     path = write_outputs(folder, VALIDATION, outputs, data.valid, card)
     predictions = read_predictions(path, embeddings=False)
     if predictions.log_probs_NC is None:
         return
-    temperature = fit_temperature(predictions.log_probs_NC, predictions.true_N)
+    if temperature is None:
+        temperature = fit_temperature(predictions.log_probs_NC, predictions.true_N)
+        if temperature is not None:
+            logger.info(f"temperature {temperature:.2f}, fitted on the validation set")
     if temperature is not None:
-        logger.info(f"temperature {temperature:.2f}, fitted on the validation set")
         card["temperature"] = temperature
         write_outputs(folder, VALIDATION, outputs, data.valid, card)
 

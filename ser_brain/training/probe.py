@@ -69,6 +69,7 @@ class Probe(SERBrain):
         self.checkpointer.recoverables["modules"] = nn.ModuleDict(saved)
         # Head -> the weight decay that was chosen; the strongest where validation has no label.
         self.decays = dict.fromkeys(HEADS, self.hparams.weight_decays[0])
+        self.calibrated = False  # whether the emotion's probabilities need no temperature
         self.counted: Mapping[str, MaskedLoss] = {}  # losses of the last chunk
         self.cache: EmbeddingCache | None = None
         self.valid_chunks: list[PaddedBatch] = []
@@ -234,6 +235,7 @@ class Probe(SERBrain):
         linear.bias.copy_(found.bias_E)
         shares = zip(views, found.share_VR.sum(1).tolist(), strict=True)
         by = found.kept_together
+        self.calibrated = by is not None
         how = f"weighed by inner folds of {by}s" if by else "nothing to compare them by"
         told = ", ".join(f"{name} {share:.2f}" for name, share in shares)
         logger.info(f"Gaussian classifiers, {how}: {told}")
@@ -319,6 +321,12 @@ class Probe(SERBrain):
     # -- refitting and checkpoints
 
     @property
+    def temperature(self) -> float | None:
+        """1 if inner folds have calibrated the emotion head: they hear more speakers."""
+        best = self.checkpointer.find_checkpoint(min_key=self.hparams.validation_metric)
+        return 1.0 if best is not None and best.meta.get("calibrated") else None
+
+    @property
     def tested_key(self) -> str:
         """Meta key of the checkpoint that is tested and used: the refitted one."""
         return REFIT
@@ -355,6 +363,7 @@ class Probe(SERBrain):
         return {
             **super().checkpoint_meta(),
             "weight_decays": self.decays,
+            "calibrated": self.calibrated,
             "encoder_sha256": self.encoder_sha256,
         }
 

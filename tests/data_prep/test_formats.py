@@ -243,3 +243,52 @@ def test_a_row_per_rater_a_template_and_several_label_columns(tmp_path, wav, run
     assert "Bad column in --path_template 'nr'" in error(
         *two[:6], "--path_template", "{nr}.wav"
     )
+
+
+MISTAKES = [
+    ("kaldi", {}, r"wav\.scp"),
+    (
+        "kaldi",
+        {"wav.scp": "u x.wav\n", "segments": "u other 0 1\n"},
+        "expected RECORDING START",
+    ),
+    ("lhotse", {"recordings.jsonl": "{}\n"}, r"No \*supervisions\*.jsonl\*"),
+    (
+        "lhotse",
+        {"recordings.jsonl": "{}\n", "supervisions.jsonl": '{"id": "s"}\n'},
+        "Bad supervision 's'",
+    ),
+    ("emobox", {"fold_2/x_train_fold_2.jsonl": "{}\n"}, "found: fold_2"),
+    ("emobox", {"fold_1/x_train_fold_1.jsonl": '{"key": 1}\n'}, "expected key, wav, emo"),
+    ("huggingface", {}, r"No \*\.parquet"),
+    ("huggingface", {"train.parquet": "PAR1"}, "Cannot read .*train.parquet"),
+    pytest.param("audformat", {}, r"No db\.yaml", marks=needs["audformat"]),
+    pytest.param("audformat", {"db.yaml": "- 1"}, "Cannot read", marks=needs["audformat"]),
+]
+
+
+@pytest.mark.parametrize(("name", "files", "message"), MISTAKES)
+def test_what_is_no_such_folder_is_one_line(tmp_path, error, name, files, message):
+    for file, content in {"other.txt": "", **files}.items():
+        (tmp_path / "d" / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "d" / file).write_text(content)
+    said = error(name, tmp_path / "d", "--name", "x")
+    assert re.search(message, said) and said.count("\n") == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--to", "csv", "--out", "x"], "Bad format 'csv'; expected one of"),
+        (["--to", "table", "--out", "x.doc"], "Bad --out of a table 'x.doc'"),
+        (["--to", "kaldi", "--out", "."], "is not an empty folder"),
+        (["--to", "kaldi", "--out", "x", "--data_folder", "m"], "No .*1.wav of"),
+    ],
+)
+def test_conversions_that_cannot_be(
+    manifest, tmp_path, monkeypatch, capsys, arguments, message
+):
+    path = manifest()
+    monkeypatch.chdir(tmp_path)
+    assert main(["convert", str(path), *arguments]) == 2
+    assert re.search(message, capsys.readouterr().err)

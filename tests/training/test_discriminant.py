@@ -6,6 +6,7 @@ import torch
 from scipy.special import log_softmax
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
+from ser_brain.evaluation.calibration import fit_temperature
 from ser_brain.training.discriminant import averaged_discriminant
 
 CLASSES = 4
@@ -96,3 +97,20 @@ def test_corpora_too_small_to_compare_anything():
     found = averaged_discriminant(given, CLASSES, ["a"] * 3, torch.ones(1, 3), [0.01, 0.1])
     assert found.kept_together is None
     assert scores(found, x_ND).argmax(1).tolist() == [0, 1, 2]
+
+
+def test_probabilities_are_honest_about_new_speakers():
+    """No factor on the logits makes those of unheard speakers much more likely."""
+    random = np.random.default_rng(1)
+    means_ED, offsets_SD = random.normal(size=(CLASSES, 60)), random.normal(size=(80, 60))
+    speaker_N, class_N = np.repeat(np.arange(80), 8), np.tile(np.arange(CLASSES), 160)
+    x_ND = 0.5 * means_ED[class_N] + offsets_SD[speaker_N] + random.normal(size=(640, 60))
+    x_ND, class_N = torch.from_numpy(x_ND).float(), torch.from_numpy(class_N)
+    heard = torch.from_numpy(speaker_N < 10)
+    chunk = x_ND[heard], class_N[heard], balanced(class_N[heard])
+    speakers = [f"s{n}" for n in speaker_N[speaker_N < 10].tolist()]
+    found = averaged_discriminant(
+        lambda: [chunk], CLASSES, speakers, torch.ones(1, 60), [0.0001, 0.01]
+    )
+    temperature = fit_temperature(scores(found, x_ND[~heard]), class_N[~heard].numpy())
+    assert 0.7 < temperature < 1.4
