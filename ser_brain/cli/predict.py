@@ -27,14 +27,16 @@ from ser_brain.core.errors import one_line
 from ser_brain.core.files import remove_partial, sha256_of
 from ser_brain.core.hub import model_folder
 from ser_brain.core.lock import beside, held
+from ser_brain.core.log import get_logger
 from ser_brain.core.tables import Table, to_text
-from ser_brain.data.audio import CHANNELS, with_channel
+from ser_brain.data.audio import CHANNELS, RESAMPLER, with_channel
 from ser_brain.data.labels import listed
 
 if TYPE_CHECKING:
     from ser_brain.inference.recognizer import EmotionRecognizer
     from ser_brain.inference.segments import Segmentation, Skipped
 
+logger = get_logger(__name__)
 UNUSABLE = "could not be used"
 SHOWN = 20  # of those; with --out, a file lists all
 
@@ -134,6 +136,7 @@ def _written(
         output.add(chunk, rows)
         count += len(rows)
     output.finish()
+    logger.info(f"Audio at other rates than {recognizer.sample_rate_hz} Hz: {RESAMPLER}.")
     skipped = output.skipped
     lines = [f"new rows: {count:,}; files done before: {len(files) - len(remaining):,}"]
     lines += _listed([item for item in skipped if item.is_problem], UNUSABLE, SHOWN)

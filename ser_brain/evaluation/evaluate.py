@@ -9,7 +9,7 @@ Axes: N utterances, C classes, B resamples, K summed statistics.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -304,7 +304,10 @@ def _drawn(clusters: Clusters) -> dict:
 
 
 def subgroup_metrics(
-    predictions: Predictions, resamples: int, rng: np.random.Generator
+    predictions: Predictions,
+    resamples: int,
+    rng: np.random.Generator,
+    grouped_by: Sequence[str] = GROUPED_BY,
 ) -> dict[str, dict]:
     """Evaluate each gender, language, corpus and speaker of a test set, and compare them.
 
@@ -316,7 +319,7 @@ def subgroup_metrics(
     other speakers, so a group of one speaker has none.
     """
     found = {}
-    for key in GROUPED_BY:
+    for key in grouped_by:
         members = defaultdict(list)
         for place, row in enumerate(predictions.rows):
             fact = row.get(key)

@@ -15,13 +15,11 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from ser_brain.core.log import Progress, get_logger
-from ser_brain.data.audio import RESAMPLER, split_channel
+from ser_brain.core.log import Progress
+from ser_brain.data.audio import split_channel
 from ser_brain.data.dataset import batches
 from ser_brain.inference.recognizer import EmotionRecognizer, Scores
 from ser_brain.inference.segments import Segment, Segmentation, Skipped, segments
-
-logger = get_logger(__name__)
 
 # A chunk: enough to find clips of similar length; at 16 kHz at most about 40 MB.
 CHUNK_S = 600.0
@@ -42,8 +40,6 @@ def predict(
     Yields each chunk and its rows: one for each of ``chunk.segments``, with the keys of
     :func:`columns`.
     """
-
-    logger.info(f"Audio at other rates than {recognizer.sample_rate_hz} Hz: {RESAMPLER}.")
 
     def read(path: Path) -> Iterator[Segment | Skipped]:
         return segments(path, recognizer, segmentation)

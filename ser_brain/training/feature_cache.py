@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import json
 import math
 import os
@@ -359,7 +360,8 @@ def digest_of(
 ) -> str:
     """SHA-256 of what decides the output of modules: weights, settings, versions, device."""
     # A GPU rounds differently, so features of one kind of device are not given to another.
-    device = next(encoder.parameters()).device.type
+    tensors = itertools.chain(encoder.parameters(), encoder.buffers())
+    device = next(tensors).device.type
     versions = " ".join(map(version, LIBRARIES))
     known = [FORMAT_VERSION, RESAMPLER, encoder.sample_rate_hz, device, versions]
     digest = hashlib.sha256(" ".join(map(str, [*known, *facts])).encode())

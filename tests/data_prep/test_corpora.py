@@ -15,7 +15,9 @@ from ser_brain.data.manifest import read_manifest
 from tests.data_prep.corpus_cases import CASES
 
 REAL = Path(__file__).parents[2].parent / "shared" / "corpora"
-OTHERS = {"cremad", "demo", "emodb", "iemocap", "shemo", "table"}  # have tests of their own
+# What has tests of its own.
+OTHERS = {"cremad", "demo", "emodb", "iemocap", "shemo", "table"}
+OTHERS |= {"audformat", "emobox", "huggingface", "kaldi", "lhotse"}
 LAYOUTS = [(name, layout) for name, case in CASES.items() for layout in case.layouts]
 TAKE = iter(range(1, 10**6))
 

@@ -21,12 +21,12 @@ def test_a_gpu_gets_batches_of_similar_lengths_and_scores_come_in_order():
     seconds = [*np.random.default_rng(0).integers(1, 25, 20).tolist(), 61, 0.5]
     clips = [noise(each, seed) for seed, each in enumerate(seconds)]
     found = score_all(recognizer, clips)
-    first, *others = recognizer.batches
-    assert first == [61 * RATE_HZ]  # too long for any batch but its own
+    *others, last = recognizer.batches
+    assert last == [61 * RATE_HZ]  # too long for any batch but its own
     assert 1 < len(others) < 10
     assert all(max(lengths) * len(lengths) <= BATCH_S * RATE_HZ for lengths in others)
-    longest_first = sorted((round(each * RATE_HZ) for each in seconds), reverse=True)
-    assert sum(recognizer.batches, []) == longest_first
+    shortest_first = sorted(round(each * RATE_HZ) for each in seconds)
+    assert sum(recognizer.batches, []) == shortest_first
     for clip, scores in zip(clips, found, strict=True):
         alone = StandIn().score([clip])[0]
         assert scores.log_probabilities == pytest.approx(alone.log_probabilities)
@@ -129,7 +129,7 @@ def test_rows_are_in_order_and_equal_those_of_single_clips(tmp_path):
     ((chunk, rows),) = predict(recognizer, dict.fromkeys(paths, 0), Segmentation())
     assert chunk.finished == paths
     assert [row["file"] for row in rows] == list(map(str, paths))
-    assert recognizer.batches == [[144000, 80000, 32000, 16000, 6400]]
+    assert recognizer.batches == [[6400, 16000, 32000, 80000, 144000]]
     for path, row in zip(paths, rows, strict=True):
         ((_, (alone,)),) = predict(StandIn(), {path: 0}, Segmentation())
         assert alone == row

@@ -263,7 +263,9 @@ def test_unknown_normalisation_is_an_error_unless_given(damaged):
 
 @pytest.mark.parametrize("source", ["compct", "/no/such/folder", "./a/b"])
 def test_a_source_that_is_nothing(source):
-    with pytest.raises(SERError, match="expected 'compact', a hub id such as .* or an exist"):
+    with pytest.raises(
+        SERError, match="expected 'compact', .* a hub id such as .* or an exist"
+    ):
         load_encoder(source)
 
 

@@ -33,6 +33,7 @@ PROBE = {
     "ridges",
     "spectrum",
 }
+PROBES = ("probe/", "baseline/")
 HEADS = {
     "classification": {"emotion_head"},
     "regression": {"va_head"},
@@ -53,7 +54,7 @@ def test_all_three_experiments_in_every_folder():
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_key_is_one_of_the_base(name):
     merged = split_keys(read_settings(HPARAMS / name), name)  # Raises for an unknown key.
-    assert set(merged) == set(BASE) | (PROBE if name.startswith("probe/") else set())
+    assert set(merged) == set(BASE) | (PROBE if name.startswith(PROBES) else set())
     for key in ("experiment", "brain"):
         assert "null" not in merged[key]
 
@@ -66,7 +67,7 @@ def test_every_shared_file_is_extended():
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_experiment_builds_with_a_compact_encoder(name, tmp_path):
-    probe = name.startswith("probe/")
+    probe = name.startswith(PROBES)
     layer = {"layer": "last"} if probe else {}
     settings = load(name, tmp_path, encoder_source="compact", **layer)
     experiment = Path(name).stem
@@ -125,7 +126,7 @@ def test_iemocap_is_study_1(tmp_path, experiment, required, losses, metric, bias
     name = f"iemocap/{experiment}.yaml"
     asked = split_keys(read_settings(HPARAMS / name), name)["encoder_source"]
     assert yaml.safe_load(asked)["encoder_source"] == "facebook/wav2vec2-base"
-    probe = name.startswith("probe/")
+    probe = name.startswith(PROBES)
     layer = {"layer": "last"} if probe else {}
     settings = load(name, tmp_path, encoder_source="compact", **layer)
     expected = {

@@ -12,6 +12,7 @@ from pathlib import Path
 from ser_brain.core.errors import SERError, bad_value
 from ser_brain.models.encoders.base import Encoder
 from ser_brain.models.encoders.compact import CompactEncoder
+from ser_brain.models.encoders.functionals import Functionals
 from ser_brain.models.encoders.lora import add_lora
 from ser_brain.models.encoders.pretrained import Checkpoint, read_weights
 from ser_brain.models.encoders.wav2vec2 import (
@@ -24,12 +25,14 @@ from ser_brain.models.encoders.whisper import WhisperEncoder
 # Family: "model_type" in a checkpoint's config.json, or a name of our own.
 FAMILIES = {
     "compact": CompactEncoder,
+    "functionals": Functionals,
     "wav2vec2": Wav2Vec2Encoder,  # and XLS-R
     "hubert": Wav2Vec2Encoder,
     "wavlm": WavLMEncoder,
     "data2vec-audio": Data2VecAudioEncoder,
     "whisper": WhisperEncoder,
 }
+OWN = ("compact", "functionals")  # built from no checkpoint
 ATTENTION = "attention_dropout"
 
 
@@ -48,8 +51,8 @@ def load_encoder(
     Parameters
     ----------
     source : str or pathlib.Path
-        ``"compact"`` (trained from scratch), a local folder, or a hub id. Files in the hub's
-        cache are used without asking the hub.
+        ``"compact"`` (trained from scratch), ``"functionals"`` (nothing to train), a local
+        folder, or a hub id. Files in the hub's cache are used without asking the hub.
     freeze : {"cnn", "all", "none"}
         What is not trained; see ``Encoder``.
     layer : "last", "mix", "all", int or list of int
@@ -80,18 +83,18 @@ def load_encoder(
     >>> load_encoder("compact", channels=64).dim
     64
     """
-    if str(source) == "compact":
-        # It has neither revision nor dropouts. They are an error, so that no setting is ignored
-        # silently; but no attention dropout is what an encoder without attention has.
+    if str(source) in OWN:
+        # They have neither revision nor dropouts. These are an error, so that no setting is
+        # ignored silently; but no attention dropout is what an encoder without attention has.
         asked = {k: p for k, p in (dropouts or {}).items() if (k, p) != (ATTENTION, 0)}
         extra = {"revision": revision, "dropouts": asked}
         options.update({key: value for key, value in extra.items() if value})
-        encoder = _make(CompactEncoder, {"freeze": freeze, "layer": layer, **options})
+        encoder = _make(FAMILIES[str(source)], {"freeze": freeze, "layer": layer, **options})
         return _adapted(encoder, lora)
     checkpoint = Checkpoint(str(source), revision)
     config = checkpoint.config()
     family = config.get("model_type")
-    known = [name for name in FAMILIES if name != "compact"]
+    known = [name for name in FAMILIES if name not in OWN]
     if family not in known:
         raise bad_value(f"model_type of the encoder {source}", family, known)
     made = FAMILIES[family]

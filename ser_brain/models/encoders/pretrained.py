@@ -109,7 +109,10 @@ def _few(keys: list[str]) -> str:
 
 
 HUB_TIMEOUT_S = 5
-AN_ENCODER = "'compact', a hub id such as facebook/wav2vec2-base, or an existing local folder"
+AN_ENCODER = (
+    "'compact', 'functionals', a hub id such as facebook/wav2vec2-base, or an existing local "
+    "folder"
+)
 
 # Safetensors first: they hold nothing but tensors.
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
