@@ -164,7 +164,7 @@ def net(
     optimizer = torch.optim.Adam(parts, RATE, weight_decay=decay)
     for _ in range(STEPS):
         if contrast:
-            rows = torch.multinomial(weight_N, BATCH)
+            rows = torch.multinomial(weight_N, min(BATCH, len(weight_N)))
             loss = contrastive(project(x_NR[rows]), clips, rows, *contrast)
         else:
             u_NK = project(x_NR)
