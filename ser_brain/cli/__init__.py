@@ -21,7 +21,10 @@ MANY = {"nargs": "+", "default": []}  # an option with one value or several
 GROUPS = {
     "prepare": ("corpora", "explore"),
     "train": ("init", "train", "folds"),
-    "judge": ("evaluate", "import", "report", "compare", "crosscorpus", "balance", "audit"),
+    "judge": (
+        *("evaluate", "import", "report", "compare", "crosscorpus"),
+        *("robustness", "balance", "audit"),
+    ),
     "explain": ("layers", "circumplex", "embed", "mood"),
     "ship": ("export", "adapt", "verify", "publish", "predict", "app"),
 }
