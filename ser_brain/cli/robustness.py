@@ -34,9 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> Outcome:
     from ser_brain.core.hub import model_folder
+    from ser_brain.reporting.html import require_for_reports
 
     model_folder(arguments.model, arguments.revision)  # a wrong name needs no import of torch
     chosen = targets(arguments)
+    require_for_reports(arguments.out)  # before hours of scoring
     labels = dict(parse_pair("--labels", pair) for pair in arguments.labels)
     from ser_brain.evaluation.robustness import robustness
     from ser_brain.inference.recognizer import EmotionRecognizer

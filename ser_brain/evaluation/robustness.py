@@ -43,7 +43,8 @@ def robustness(folders: Sequence[Path], resamples: int = RESAMPLES) -> dict:
     """
     clean, *others = (read_run(folder) for folder in folders)
     found = {}
-    for name in clean.test_sets:
+    # Of an earlier run that was stopped, not every folder has every test set.
+    for name in (n for n in clean.test_sets if all(n in o.test_sets for o in others)):
         reference = clean.pooled(name).by_id()
         seed = reference.card["seed"]
         scored = score(reference, resamples, np.random.default_rng(seed))
@@ -56,7 +57,7 @@ def robustness(folders: Sequence[Path], resamples: int = RESAMPLES) -> dict:
             "notes": scored.notes,
             "emotions": reference.emotions,
             **stated(reference.dimensions),
-            "clean": _primary(scored.metrics()),
+            "clean": _known(_primary(scored.metrics())),
             "conditions": [
                 _condition(reference, other.pooled(name), resamples) for other in others
             ],
@@ -73,6 +74,10 @@ def robustness(folders: Sequence[Path], resamples: int = RESAMPLES) -> dict:
 
 def _primary(metrics: dict) -> dict:
     return {name: m for name, m in metrics.items() if name.split()[-1] in PRIMARY.values()}
+
+
+def _known(metrics: dict) -> dict:
+    return {name: m for name, m in metrics.items() if m["value"] is not None}
 
 
 def _condition(clean: Predictions, changed: Predictions, resamples: int) -> dict:

@@ -91,8 +91,6 @@ def to_lines(results: Mapping) -> str:
 def _figures(folder: Path, test_set: str, found: Mapping, model: str) -> Sequence[ReportFigure]:
     drawn = []
     for metric, clean in found["clean"].items():
-        if clean["value"] is None:
-            continue
         panels: dict[str, list] = {}
         for each in found["conditions"]:
             point = (f"{each['strength']:g}", each["metrics"][metric])

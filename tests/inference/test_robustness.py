@@ -74,8 +74,13 @@ def test_conditions_change_the_clips_and_repeat(judged):
             assert np.abs(first - clean).max() > 1e-4, condition.name
 
 
-def test_too_few_clips_for_babble_is_an_error_of_the_user(judged, capsys):
+def test_mistakes_are_told(judged, capsys):
     on = ["--on", str(judged / "tiny.json"), "--out", str(judged / "few")]
     arguments = ["robustness", str(judged / "model"), *on, "--per_class", "1"]
     assert main(arguments) == 2
     assert "babble needs more than 7" in capsys.readouterr().err
+    (judged / "run").mkdir()
+    (judged / "run" / "hyperparams.yaml").touch()
+    on[-1] = str(judged / "run")
+    assert main(["robustness", str(judged / "model"), *on]) == 2
+    assert "it is a run, folds or a model" in capsys.readouterr().err
