@@ -54,7 +54,7 @@ def robustness(folders: Sequence[Path], resamples: int = RESAMPLES) -> dict:
             "speakers": len(reference.speakers),
             "synthetic": bool(reference.card.get("synthetic")),
             "protocol": reference.card["protocol"],
-            "notes": scored.notes,
+            "notes": [note for note in scored.notes if note],
             "emotions": reference.emotions,
             **stated(reference.dimensions),
             "clean": _known(_primary(scored.metrics())),

@@ -60,13 +60,13 @@ def _room(rt60_s: float, direct_db: float) -> dict:
 
 TELEPHONE = {"telephone": {"probability": 1, "band_hz": [300, 3400], "codecs": ["mulaw"]}}
 OPUS = {"codec": {"probability": 1, "codecs": ["opus"]}}
-SNR = "dB signal to noise"
+SNR = "dB SNR"
 CONDITIONS = (
     Condition("white_20db", "white noise", 20, SNR, _noise("white", 20)),
     Condition("white_10db", "white noise", 10, SNR, _noise("white", 10)),
     Condition("white_0db", "white noise", 0, SNR, _noise("white", 0)),
     Condition("babble_10db", "babble", 10, SNR, _noise("babble", 10)),
-    Condition("telephone", "telephone, mu-law", 3400, "Hz at most", TELEPHONE),
+    Condition("telephone", "telephone", 3400, "Hz, mu-law", TELEPHONE),
     Condition("opus", "Opus", 24, "kbit/s at most", OPUS),
     Condition("gain_minus_20db", "gain", -20, "dB", _gain(-20)),
     Condition("gain_plus_6db", "gain", 6, "dB", _gain(6)),
