@@ -7,7 +7,7 @@ Axes: C classes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +32,7 @@ MERGED = {"excitement": "happiness"}  # as hparams/base.yaml; unless a model tel
 UNRATED = (1.0, 5.0)  # a scale for predictions without dimensions
 CHUNK = 200  # clips in memory
 SEED = 1  # of drawing balanced sets and of intervals
+Change = Callable[[CorpusData], Callable[[str, np.ndarray], np.ndarray]]
 
 
 def judge_model(
@@ -39,6 +40,8 @@ def judge_model(
     targets: Sequence[Target],
     out: str | Path,
     classes: Sequence[str] = (),
+    change: Change | None = None,
+    facts: Mapping | None = None,
 ) -> Path:
     """Score corpora with a model, and write its predictions.
 
@@ -51,6 +54,10 @@ def judge_model(
     classes : sequence of str, optional
         The classes to choose among; the probabilities of others are left out, and the rest
         sums to one. All of the model's by default.
+    change : callable, optional
+        What befalls a clip before it is scored. (corpus) -> ((id, waveform) -> waveform).
+    facts : mapping, optional
+        More of the prediction card.
 
     Returns
     -------
@@ -73,13 +80,14 @@ def judge_model(
     learned = set(recognizer.card.get("training_data", {}).get("corpora", {}))
     card = {"encoder": recognizer.name, "experiment": recognizer.name, "model": recognizer.card}
     card = {**card, "emotions": emotions, "va_range": [*choice.va_range], **stated(dimensions)}
+    card |= facts or {}
     with held(Path(out) / NAME, Path(out)):
         for target in targets:
             data = label_target(target, choice, SEED)
             require_files(data.rows)
             require_lengths(data.rows, *limits)
             outputs = []
-            for output in _scored(recognizer, data):
+            for output in _scored(recognizer, data, change):
                 if places:
                     output["log_probabilities"] = log_softmax(
                         output["log_probabilities"][places]
@@ -150,13 +158,18 @@ def _choice(
     return LabelChoice(list(emotions), merged, scale, "corpus", required, dimensions)
 
 
-def _scored(recognizer: EmotionRecognizer, data: CorpusData) -> Iterator[dict]:
+def _scored(
+    recognizer: EmotionRecognizer, data: CorpusData, change: Change | None
+) -> Iterator[dict]:
     """The scores of every utterance, as a Brain gives them."""
     ids = list(data.rows)
+    changed = change(data) if change else lambda _, samples_S: samples_S
     chunks = [ids[begin : begin + CHUNK] for begin in range(0, len(ids), CHUNK)]
     logger.info(f"{recognizer.name}: scoring {len(ids):,} utterances of {data.name}")
     for chunk in told(chunks, data.name, f"chunks of {CHUNK}", len(chunks)):
-        waveforms = [_waveform(data.rows[i], recognizer.sample_rate_hz) for i in chunk]
+        waveforms = [
+            changed(i, waveform(data.rows[i], recognizer.sample_rate_hz)) for i in chunk
+        ]
         for i, scores in zip(chunk, score_all(recognizer, waveforms), strict=True):
             output = {"id": i, "embedding": scores.embedding}
             if scores.log_probabilities is not None:
@@ -166,7 +179,8 @@ def _scored(recognizer: EmotionRecognizer, data: CorpusData) -> Iterator[dict]:
             yield output
 
 
-def _waveform(row: Mapping, rate_hz: int) -> np.ndarray:
+def waveform(row: Mapping, rate_hz: int) -> np.ndarray:
+    """Load the clip of a labelled row: mono, shape (S,), float32."""
     place = row["wav"], row.get("start"), row.get("stop")
     return load_signal(*place, rate_hz, row.get("duration")).numpy().astype(np.float32)
 

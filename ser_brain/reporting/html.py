@@ -175,7 +175,7 @@ def rewritten(folder: Path, own: bool = False) -> Iterator[Path]:
         with held(folder / NAME, folder):
             remove_partial(folder, NEW, WRITTEN)
             if not own:
-                _require_for_reports(folder)
+                require_for_reports(folder)
             with tempfile.TemporaryDirectory(prefix=f"{PARTIAL}{NEW}-", dir=folder) as name:
                 new = Path(name)
                 yield new
@@ -202,7 +202,8 @@ def written_files(folder: Path) -> set[str]:
     return {WRITTEN, *(name for name in names if Path(name).name == name)}
 
 
-def _require_for_reports(folder: Path) -> None:
+def require_for_reports(folder: Path) -> None:
+    """Stop if a folder is that of a run, of folds or of a model, or has files of others."""
     home = folder.resolve()
     for mark in MARKS:
         if (home / mark).exists():

@@ -1,0 +1,56 @@
+"""Test how noise, lines, rooms and levels change the answers of a model.
+
+Every clip is scored as it is and under 13 fixed conditions, so it costs 14 times what ser
+evaluate does. The page has UAR or CCC with intervals over speakers, the paired change, the
+share of answers that stay, and the gaps between groups of speakers.
+
+    ser robustness MODEL --on manifests/emodb.json --per_class 20 --out results/robustness
+
+MODEL is a folder that ser export wrote, or a published model (docs/published_models.md).
+DIR/CONDITION has the predictions; ser compare and ser report read them.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ser_brain.cli import MANY, Outcome
+from ser_brain.data.corpora import add_on_arguments, parse_pair, targets
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="a model's folder or hub id")
+    add_on_arguments(parser, required=True)
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="where the results go"
+    )
+    meant = "what a published model's classes mean, such as LABEL_0=anger"
+    parser.add_argument("--labels", **MANY, metavar="RAW=CLASS", help=meant)
+    chosen = "the classes to choose among, of all that the model knows"
+    parser.add_argument("--classes", **MANY, metavar="CLASS", help=chosen)
+    parser.add_argument("--revision", metavar="REV", help="branch, tag or commit of a hub id")
+
+
+def run(arguments: argparse.Namespace) -> Outcome:
+    from ser_brain.core.hub import model_folder
+    from ser_brain.reporting.html import require_for_reports
+
+    model_folder(arguments.model, arguments.revision)  # a wrong name needs no import of torch
+    chosen = targets(arguments)
+    require_for_reports(arguments.out)  # before hours of scoring
+    labels = dict(parse_pair("--labels", pair) for pair in arguments.labels)
+    from ser_brain.evaluation.robustness import robustness
+    from ser_brain.inference.recognizer import EmotionRecognizer
+    from ser_brain.inference.robustness import judge_conditions
+    from ser_brain.reporting.robustness import to_lines, write_robustness
+    from ser_brain.training.device import use_fast_products
+
+    recognizer = EmotionRecognizer.from_pretrained(
+        arguments.model, arguments.revision, arguments.device, labels=labels
+    )
+    use_fast_products(recognizer.device)
+    folders = judge_conditions(recognizer, chosen, arguments.out, arguments.classes)
+    results = robustness(folders)
+    page = write_robustness(arguments.out, results)
+    return Outcome(f"{to_lines(results)}\n\nreport: {page}", results)
