@@ -100,8 +100,9 @@ def audio_of(data_folder: Path, manifest: Manifest) -> dict[str, Path]:
     paths = {entry["wav"]: data_folder / entry["wav"] for entry in manifest.entries.values()}
     if any(audio.split_channel(path)[1] for path in paths.values()):
         raise SERError(
-            f"{manifest.path} has channels of files, which other formats do not hold; write a "
-            "table: --to table."
+            f"{manifest.path} has channels of files, which other formats do not hold. Write "
+            "each channel to a file of its own (ffmpeg -i X -map_channel 0.0.0 left.wav), and "
+            "prepare those."
         )
     for relative, path in paths.items():
         if not path.is_file():

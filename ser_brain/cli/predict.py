@@ -22,7 +22,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ser_brain.cli import Outcome
+from ser_brain.cli import MANY, Outcome
 from ser_brain.core.errors import one_line
 from ser_brain.core.files import remove_partial, sha256_of
 from ser_brain.core.hub import model_folder
@@ -30,6 +30,7 @@ from ser_brain.core.lock import beside, held
 from ser_brain.core.log import get_logger
 from ser_brain.core.tables import Table, to_text
 from ser_brain.data.audio import CHANNELS, RESAMPLER, with_channel
+from ser_brain.data.corpora import parse_pair
 from ser_brain.data.labels import listed
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("inputs", nargs="+", metavar="INPUT", help="files, folders, patterns, or -")
     add("--model", required=True, metavar="MODEL", help="model folder or hub id")
     add("--revision", help="branch, tag or commit of a hub id")
+    meant = "what a published model's classes mean, such as LABEL_0=anger"
+    add("--labels", **MANY, metavar="RAW=CLASS", help=meant)
     add("--device", help="such as cpu or cuda:0 (default: a GPU, if any)")
     add(
         "--precision",
@@ -83,7 +86,8 @@ def run(arguments: argparse.Namespace) -> Outcome:
         chosen = CHANNELS if arguments.channel == "each" else (arguments.channel,)
         files = [Path(with_channel(file, one)) for file in files for one in chosen]
     model = arguments.model, arguments.revision, arguments.device
-    recognizer = EmotionRecognizer.from_pretrained(*model, arguments.precision)
+    labels = dict(parse_pair("--labels", pair) for pair in arguments.labels)
+    recognizer = EmotionRecognizer.from_pretrained(*model, arguments.precision, labels)
     use_fast_products(recognizer.device)
     check_windows(arguments.window, arguments.hop, recognizer)
     speech = load_speech_detector() if arguments.vad else None
@@ -122,12 +126,15 @@ def _written(
     from ser_brain.inference.model_folder import CONFIG, WEIGHTS, find_model
     from ser_brain.inference.output import PredictionOutput
     from ser_brain.inference.predict import columns, predict
+    from ser_brain.inference.published import files_of, is_published
 
     # The checksums distinguish the model from any other.
     folder, _ = find_model(arguments.model, arguments.revision)
-    settings = {name: sha256_of(folder / name) for name in (CONFIG, WEIGHTS)}
+    names = files_of(folder) if is_published(folder) else (CONFIG, WEIGHTS)
+    settings = {name: sha256_of(folder / name) for name in names}
     settings |= {"window": segmentation.window_s, "hop": segmentation.hop_s}
     settings |= {"vad": arguments.vad, "precision": arguments.precision}
+    settings |= {"channel": arguments.channel} if arguments.channel else {}
     output = PredictionOutput(arguments.out, columns(recognizer), settings)
     remove_partial(arguments.out.parent, *output.names)
     remaining = output.remaining(files)

@@ -34,6 +34,10 @@ from ser_brain.models.spectrum import SPECTRA
 from ser_brain.training.run import ADAPTER
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
+PREPROCESSOR = "preprocessor_config.json"  # of models that others published
+# What these have in place of safetensors (ser_brain/inference/published.py).
+OTHERS = ("pytorch_model.bin", "model.onnx", "signature.json", "hyperparams.yaml")
+OTHERS += ("wav2vec2.ckpt", "model.ckpt", "label_encoder.txt")
 LARGEST_CONFIG = 2**20  # bytes
 LARGEST_HEADER = 8 * 2**20  # bytes; a model of 2000 tensors has a header of 250 thousand
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -80,8 +84,12 @@ def _snapshot(hub_id: str, revision: str | None) -> Path:
             cached = [cached_file(hub_id, name, revision) for name in (CONFIG, WEIGHTS)]
             if None not in cached:
                 return cached[0].parent
-        wanted = {"revision": revision, "allow_patterns": [CONFIG, WEIGHTS, SUMS, ADAPTER]}
-        return Path(hub.snapshot_download(hub_id, etag_timeout=TIMEOUT_S, **wanted))
+        how = {"revision": revision, "etag_timeout": TIMEOUT_S}
+        wanted = [CONFIG, WEIGHTS, SUMS, ADAPTER, PREPROCESSOR]
+        folder = Path(hub.snapshot_download(hub_id, allow_patterns=wanted, **how))
+        if not (folder / WEIGHTS).exists():  # published without safetensors
+            folder = Path(hub.snapshot_download(hub_id, allow_patterns=[*OTHERS], **how))
+        return folder
 
 
 def load_model(folder: str | Path) -> tuple[ModelConfig, EmotionModel]:

@@ -30,7 +30,13 @@ from ser_brain.core.log import get_logger
 from ser_brain.data.labels import DIMENSIONS, EMOTION_WORDS, require_own_emotions
 from ser_brain.inference.architecture import require_size
 from ser_brain.inference.model_config import BLOCK, ModelConfig
-from ser_brain.inference.model_folder import LARGEST_CONFIG, inside
+from ser_brain.inference.model_folder import (
+    LARGEST_CONFIG,
+    OTHERS,
+    PREPROCESSOR,
+    WEIGHTS,
+    inside,
+)
 from ser_brain.inference.onnx import require_onnx
 from ser_brain.models.encoders.base import Encoder
 from ser_brain.models.encoders.pretrained import Checkpoint, load_strictly, read_weights
@@ -41,9 +47,6 @@ logger = get_logger(__name__)
 CONFIG, YAML = "config.json", "hyperparams.yaml"
 GRAPH, SIGNATURE = "model.onnx", "signature.json"
 SPEECHBRAIN = ("wav2vec2.ckpt", "model.ckpt", "label_encoder.txt")
-# What a layout needs of a hub's repository; the second only where there are no safetensors.
-FILES = (CONFIG, "preprocessor_config.json", SIGNATURE, GRAPH, YAML, "label_encoder.txt")
-PICKLES = ("pytorch_model.bin", *SPEECHBRAIN[:2])
 SHORTEST = 400  # samples: the receptive field of the wav2vec 2.0 family
 UNNAMED = re.compile(r"LABEL_\d+")
 REGRESSION = "Wav2Vec2ForSpeechClassification"  # a class of no library: a head of two layers
@@ -109,6 +112,12 @@ def is_published(folder: Path) -> bool:
     return (folder / GRAPH).is_file() or all((folder / name).is_file() for name in SPEECHBRAIN)
 
 
+def files_of(folder: Path) -> list[str]:
+    """The files of a published model that are read, sorted."""
+    known = {CONFIG, WEIGHTS, PREPROCESSOR, *OTHERS}
+    return sorted(name for name in known if (folder / name).is_file())
+
+
 def load_published(
     folder: Path, labels: Mapping[str, str] | None = None
 ) -> tuple[ModelConfig, PublishedModel]:
@@ -125,9 +134,8 @@ def load_published(
     SERError
         If the layout is none of those above, a file is damaged, or a class has no name.
     """
-    for path in folder.iterdir():
-        if path.name in (*FILES, *PICKLES, "model.safetensors"):
-            inside(folder, path.name)
+    for name in files_of(folder):
+        inside(folder, name)
     if (folder / CONFIG).is_file():
         config = read_json(folder / CONFIG, "model's configuration")
         if config.get("architectures") == [REGRESSION]:

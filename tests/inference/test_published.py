@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 import transformers
 from safetensors.torch import save_file
@@ -266,3 +267,15 @@ def test_evaluate_and_compare_take_them(tmp_path, capsys):
     assert main(["compare", str(all_classes), str(four), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)["test_sets"]["tiny"]
     assert found["both"] == 12 and found["tasks"]["emotion"]["metrics"]["uar"]["p"] is not None
+
+
+def test_predict_takes_them(tmp_path, clips, capsys):
+    write_classifier(tmp_path / "m", "HubertForSequenceClassification", ["LABEL_0", "sad"])
+    soundfile.write(tmp_path / "a.wav", clips[1], 16_000)
+    out = tmp_path / "out.csv"
+    command = ["predict", str(tmp_path / "a.wav"), "--model", str(tmp_path / "m")]
+    assert main([*command, "--out", str(out)]) == 2
+    assert "Say what they mean: --labels LABEL_0=anger" in capsys.readouterr().err
+    assert main([*command, "--out", str(out), "--labels", "LABEL_0=anger"]) == 0
+    header, row = out.read_text().splitlines()
+    assert "p_anger,p_sadness" in header and row.startswith(str(tmp_path / "a.wav"))
