@@ -34,10 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--labelled",
         type=Path,
-        metavar="CSV",
-        help="a table with the columns path, emotion and, if there are several, speaker",
+        metavar="TABLE",
+        help="a table with the columns path, emotion and, if there are several, speaker; or a "
+        "manifest",
     )
-    add("--test", type=Path, metavar="CSV", help="such a table to judge by, of other clips")
+    add("--test", type=Path, metavar="TABLE", help="such a table to judge by, of other clips")
     add(
         "--speaker",
         metavar="NAME",

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from ser_brain.core import tables
 from ser_brain.core.errors import SERError, bad_value
-from ser_brain.core.files import require_text
 from ser_brain.data import audio
 from ser_brain.data.labels import EMOTION_WORDS
 from ser_brain.data.manifest import read_manifest
@@ -98,7 +96,7 @@ def _of_manifest(path: Path, emotions: Sequence[str], speaker: str | None) -> li
 
 
 def read_table(path: Path, emotions: Sequence[str], speaker: str | None = None) -> list[Clip]:
-    """Read a table of labelled clips.
+    """Read a manifest, or a table of labelled clips (CSV or JSON lines).
 
     Its columns are ``path`` (relative to the table), ``emotion`` (the model's, or an everyday
     word such as ``happy``) and, if there is more than one, ``speaker``.
@@ -108,8 +106,13 @@ def read_table(path: Path, emotions: Sequence[str], speaker: str | None = None) 
     SERError
         Naming the column that is missing, or the line that cannot be used.
     """
-    rows = csv.DictReader(io.StringIO(require_text(path, "table of labelled clips")))
-    columns = {(name or "").strip().lower(): name for name in rows.fieldnames or ()}
+    if path.suffix == ".json" and path.is_file():
+        clips = [clip for clip in _of_manifest(path, emotions, speaker) if clip.emotion]
+        if not clips:
+            raise SERError(f"{path} has no clip labelled {', '.join(emotions)}.")
+        return clips
+    table = tables.read_table(path)
+    columns = {name.lower(): name for name in table.columns}
     found = {}
     for what, names in (("path", PATHS), ("emotion", LABELS)):
         there = [columns[name] for name in names if name in columns]
@@ -120,15 +123,15 @@ def read_table(path: Path, emotions: Sequence[str], speaker: str | None = None) 
             )
         found[what] = there[0]
     clips = []
-    for line, row in enumerate(rows, start=2):
-        word = (row[found["emotion"]] or "").strip().lower()
+    for line, row in table.rows.items():
+        word = str(row.get(found["emotion"]) or "").lower()
         emotion = EMOTION_WORDS.get(word, word)
         if emotion not in emotions:
             raise SERError(
                 f"{path}, line {line}: the model has no class {word!r}; expected one of: "
                 f"{', '.join(emotions)}. Remove the line, or give it one of these."
             )
-        named = path.parent / (row[found["path"]] or "").strip()
+        named = path.parent / str(row.get(found["path"]) or "")
         clips.append(
             Clip(
                 Input(str(named), path=named),

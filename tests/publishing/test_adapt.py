@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from data_prep.__main__ import main as prepare
 from ser_brain import EmotionRecognizer
 from ser_brain.__main__ import main
 from ser_brain.core.errors import SERError
@@ -138,3 +139,15 @@ def test_a_damaged_adapter_is_named(model, tmp_path):
     (tmp_path / ADAPTER).write_bytes(b"no tensors")
     with pytest.raises(SERError, match="is damaged .* train or export again"):
         Adapter.load(tmp_path / ADAPTER)
+
+
+def test_a_manifest_serves_as_a_table(corpus, tmp_path):
+    table = ["table", "--name", "tiny", "--csv", "labels.csv", "--vad_scale", "1", "5"]
+    where = ["--data_folder", str(corpus), "--manifest_folder", str(tmp_path)]
+    assert prepare([*table, *where]) == 0
+    listed = read_table(corpus / "labels.csv", NAMES)
+    prepared = read_table(tmp_path / "tiny.json", NAMES)
+    known = [(clip.sound.path, clip.emotion) for clip in listed]
+    assert [(clip.sound.path, clip.emotion) for clip in prepared] == known
+    with pytest.raises(SERError, match="has no clip labelled calm"):
+        read_table(tmp_path / "tiny.json", ["calm"])
