@@ -23,7 +23,7 @@ from ser_brain.core.errors import SERError
 from ser_brain.core.files import SUMS, changed_files, read_text
 from ser_brain.core.hub import cached_file, hub_errors, model_folder
 from ser_brain.inference.architecture import build_empty, require_size
-from ser_brain.inference.model_config import ModelConfig, parse_config
+from ser_brain.inference.model_config import BLOCK, ModelConfig, parse_config
 from ser_brain.inference.transformers_layout import (
     projector_shapes,
     require_identity,
@@ -85,11 +85,13 @@ def _snapshot(hub_id: str, revision: str | None) -> Path:
             if None not in cached:
                 return cached[0].parent
         how = {"revision": revision, "etag_timeout": TIMEOUT_S}
-        wanted = [CONFIG, WEIGHTS, SUMS, ADAPTER, PREPROCESSOR]
+        wanted = [CONFIG, WEIGHTS, SUMS, ADAPTER]
         folder = Path(hub.snapshot_download(hub_id, allow_patterns=wanted, **how))
-        if not (folder / WEIGHTS).exists():  # published without safetensors
-            folder = Path(hub.snapshot_download(hub_id, allow_patterns=[*OTHERS], **how))
-        return folder
+        config = folder / CONFIG
+        if config.is_file() and BLOCK in read_text(config, errors="replace"):
+            return folder  # one of ours
+        wanted = [PREPROCESSOR] if (folder / WEIGHTS).exists() else [PREPROCESSOR, *OTHERS]
+        return Path(hub.snapshot_download(hub_id, allow_patterns=wanted, **how))
 
 
 def load_model(folder: str | Path) -> tuple[ModelConfig, EmotionModel]:
