@@ -89,6 +89,12 @@ class Target:
     balanced: bool = False  # as many utterances of each class as the smallest class has
     per_class: int | None = None  # so many of each class
 
+    @property
+    def drawn(self) -> list[str]:
+        """How a part of the corpus is drawn, for protocols; [] where it is not."""
+        drawn = ["balanced"] if self.balanced else []
+        return drawn + ([f"{self.per_class} per class"] if self.per_class else [])
+
 
 def add_on_arguments(parser: argparse.ArgumentParser, required: bool) -> None:
     """Add ``--on`` and the options that belong to it."""

@@ -194,7 +194,7 @@ def label_corpus(
     return CorpusData(name, setting, card, rows, dict(left_out))
 
 
-def label_target(target: Target, choice: LabelChoice, seed: int) -> CorpusData:
+def label_target(target: Target, choice: LabelChoice, seed: int) -> tuple[CorpusData, Manifest]:
     """Label the corpus of ``--on``, and draw from it if so many of each class are asked for."""
     manifest = read_manifest(target.manifest, NEEDED)
     named = manifest.card["name"], "test", None
@@ -203,7 +203,7 @@ def label_target(target: Target, choice: LabelChoice, seed: int) -> CorpusData:
     if target.balanced or target.per_class:
         drawn = balanced_ids(data.rows, choice.emotions, seed, target.per_class)
         data = replace(data, rows={i: data.rows[i] for i in drawn})
-    return data
+    return data, manifest
 
 
 def _label(

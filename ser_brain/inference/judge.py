@@ -21,6 +21,7 @@ from ser_brain.data.corpora import Target
 from ser_brain.data.dataset import load_signal, require_files, require_lengths
 from ser_brain.data.labelling import CorpusData, LabelChoice, label_target
 from ser_brain.data.labels import VALENCE_AROUSAL, stated
+from ser_brain.data.manifest import SHA256
 from ser_brain.evaluation.answers import outputs_of
 from ser_brain.evaluation.predictions import write_predictions
 from ser_brain.inference.predict import score_all
@@ -83,7 +84,7 @@ def judge_model(
     card |= facts or {}
     with held(Path(out) / NAME, Path(out)):
         for target in targets:
-            data = label_target(target, choice, SEED)
+            data, manifest = label_target(target, choice, SEED)
             require_files(data.rows)
             require_lengths(data.rows, *limits)
             outputs = []
@@ -102,7 +103,8 @@ def judge_model(
                 )
             if data.card["name"] in learned:
                 notes.append(f"the model was trained on {data.card['name']}")
-            _write(out, rows, embeddings_ND, data, target, card, notes)
+            known = {**card, SHA256: manifest.sha256}
+            _write(out, rows, embeddings_ND, data, target, known, notes)
     return Path(out)
 
 
@@ -136,7 +138,7 @@ def judge_answers(
         How many answers there are, are missing, are no class, and are of other utterances.
     """
     choice = _choice(classes, va_range, VALENCE_AROUSAL)
-    data = label_target(target, choice, SEED)
+    data, manifest = label_target(target, choice, SEED)
     answers, emotions, counts = outputs_of(path, data, classes, labels)
     facts = {"emotions": emotions, "va_range": [*va_range]}
     joined = prediction_rows([{"id": row["id"]} for row in answers], data.rows, facts)
@@ -144,6 +146,7 @@ def judge_answers(
     wrong = counts["missing"] + counts["refused"]
     notes = [f"{wrong} of {len(rows)} without an answer, counted as wrong"] if wrong else []
     card = {"encoder": name, "experiment": name, "answers": counts, **facts}
+    card[SHA256] = manifest.sha256
     with held(Path(out) / NAME, Path(out)):
         _write(out, rows, None, data, target, card, notes)
     return counts
@@ -195,16 +198,13 @@ def _write(
     notes: Sequence[str],
 ) -> None:
     source = target.label_source or data.card["default_source"]
-    drawn = ["balanced"] if target.balanced else []
-    drawn += [f"{target.per_class} per class"] if target.per_class else []
-    tested = "/".join([data.name, source, *drawn])
+    tested = "/".join([data.name, source, *target.drawn])
     card = {
         **card,
         "role": "test",
         "seed": SEED,
         "protocol": f"{card['experiment']} on {tested}",
         "synthetic": bool(data.card.get("synthetic")),
-        "manifest_sha256": data.card.get("manifest_sha256"),
         "label_source": source,
         **({"notes": "; ".join(notes)} if notes else {}),
     }

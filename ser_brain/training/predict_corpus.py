@@ -6,7 +6,6 @@ import importlib
 import os
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,16 +16,14 @@ from ser_brain.core.errors import SERError
 from ser_brain.core.files import inside, read_json, remove_partial
 from ser_brain.core.lock import NAME, held
 from ser_brain.core.log import get_logger
-from ser_brain.data.corpora import CorpusSetting, Target
+from ser_brain.data.corpora import Target
 from ser_brain.data.dataset import make_dataset, require_files, require_lengths
 from ser_brain.data.experiment import ExperimentData
 from ser_brain.data.experiment_config import DEFAULTS, ExperimentConfig
 from ser_brain.data.experiment_config import NEEDED as NEEDED_SETTINGS
-from ser_brain.data.labelling import NEEDED as NEEDED_OF_CARD
-from ser_brain.data.labelling import CorpusData, label_corpus
+from ser_brain.data.labelling import CorpusData, label_target
 from ser_brain.data.labels import VALENCE_AROUSAL, stated
-from ser_brain.data.manifest import SHA256, read_manifest
-from ser_brain.data.splits import balanced_ids
+from ser_brain.data.manifest import SHA256
 from ser_brain.evaluation.calibration import fit_temperature
 from ser_brain.evaluation.predictions import card_path, read_predictions, write_predictions
 from ser_brain.evaluation.runs import parts_of
@@ -100,16 +97,8 @@ def _predict(
     folder: Path, brain: SERBrain, hparams: dict, target: Target, taken: Collection[str]
 ) -> str:
     config = ExperimentConfig.from_settings(hparams, brain.tasks)
-    manifest = read_manifest(target.manifest, NEEDED_OF_CARD)
+    data, manifest = label_target(target, config.labels, config.seed)
     corpus_card = manifest.card
-    setting = CorpusSetting(
-        corpus_card["name"], "test", None, target.label_source, target.where
-    )
-    data_folder = manifest.data_folder(target.data_folder)
-    data = label_corpus(manifest, data_folder, setting, config.labels)
-    if target.balanced or target.per_class:
-        drawn = balanced_ids(data.rows, config.labels.emotions, config.seed, target.per_class)
-        data = replace(data, rows={i: data.rows[i] for i in drawn})
     name = _name(data, target, taken)
     checkpoint = brain.checkpointer.find_checkpoint(min_key=brain.tested_key)
     facts = {
@@ -130,7 +119,7 @@ def _predict(
     card = {
         **model_facts(config, encoder.name),
         **temperature_of(folder),
-        **_origin(folder, data, facts),
+        **_origin(folder, data, target, facts["label_source"]),
         **facts,
         "synthetic": bool(corpus_card.get("synthetic")),
     }
@@ -151,8 +140,7 @@ def _name(data: CorpusData, target: Target, taken: Collection[str]) -> str:
     """
     source = target.label_source
     own_source = [source] if source not in (None, data.card["default_source"]) else []
-    drawn = ["balanced"] if target.balanced else []
-    drawn += [f"{target.per_class}-per-class"] if target.per_class else []
+    drawn = [how.replace(" ", "-") for how in target.drawn]
     name = "-".join([data.name, *own_source, *drawn])
     if name not in taken:
         return name
@@ -166,17 +154,11 @@ def _is_done(folder: Path, name: str, facts: dict) -> bool:
     return all(key in card and card[key] == value for key, value in facts.items())
 
 
-def _origin(folder: Path, data: CorpusData, facts: dict) -> dict:
+def _origin(folder: Path, data: CorpusData, target: Target, source: str) -> dict:
     """Role and protocol of a test set, by what the run was trained and validated on."""
     splits = read_json(folder / "splits.json", "split")
     seen = data.rows.keys() & {*splits["train"], *splits["valid"]}
-    tested = "/".join(
-        [
-            *(data.name, facts["label_source"]),
-            *(["balanced"] if facts["balanced"] else []),
-            *([f"{facts['per_class']} per class"] if "per_class" in facts else []),
-        ]
-    )
+    tested = "/".join([data.name, source, *target.drawn])
     origin = {"role": "test", "protocol": f"{splits['protocol']} on {tested}"}
     if not seen:
         return origin
