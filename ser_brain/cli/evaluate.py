@@ -17,9 +17,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ser_brain.cli import MANY, Outcome
+from ser_brain.cli import Outcome
+from ser_brain.cli._models import add_model_arguments, recognizer_of
 from ser_brain.core.errors import SERError
-from ser_brain.data.corpora import add_on_arguments, parse_pair, targets
+from ser_brain.data.corpora import add_on_arguments, targets
 from ser_brain.evaluation.runs import FOLDS, parts_of
 from ser_brain.training.run import RECORD, require_run
 
@@ -31,13 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_on_arguments(parser, required=True)
     of_models = parser.add_argument_group("options of a MODEL")
     of_models.add_argument("--out", type=Path, metavar="DIR", help="where the results go")
-    meant = "what a published model's classes mean, such as LABEL_0=anger"
-    of_models.add_argument("--labels", **MANY, metavar="RAW=CLASS", help=meant)
-    chosen = "the classes to choose among, of all that the model knows"
-    of_models.add_argument("--classes", **MANY, metavar="CLASS", help=chosen)
-    of_models.add_argument(
-        "--revision", metavar="REV", help="branch, tag or commit of a hub id"
-    )
+    add_model_arguments(of_models)
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
@@ -71,17 +66,11 @@ def _of_model(arguments: argparse.Namespace) -> Outcome:
     if arguments.out is None:
         raise SERError("A model has no place for results; name one with --out DIR.")
     chosen = targets(arguments)
-    labels = dict(parse_pair("--labels", pair) for pair in arguments.labels)
     from ser_brain.inference.judge import judge_model
-    from ser_brain.inference.recognizer import EmotionRecognizer
     from ser_brain.reporting.report import write_report
     from ser_brain.reporting.summary import summary_text
-    from ser_brain.training.device import use_fast_products
 
-    recognizer = EmotionRecognizer.from_pretrained(
-        arguments.run, arguments.revision, arguments.device, labels=labels
-    )
-    use_fast_products(recognizer.device)
+    recognizer = recognizer_of(arguments.run, arguments)
     judge_model(recognizer, chosen, arguments.out, arguments.classes)
     page, results = write_report(arguments.out)
     return Outcome(f"{summary_text(results)}\nreport: {page}", results)

@@ -15,8 +15,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ser_brain.cli import MANY, Outcome
-from ser_brain.data.corpora import add_on_arguments, parse_pair, targets
+from ser_brain.cli import Outcome
+from ser_brain.cli._models import add_model_arguments, recognizer_of
+from ser_brain.data.corpora import add_on_arguments, targets
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,11 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="where the results go"
     )
-    meant = "what a published model's classes mean, such as LABEL_0=anger"
-    parser.add_argument("--labels", **MANY, metavar="RAW=CLASS", help=meant)
-    chosen = "the classes to choose among, of all that the model knows"
-    parser.add_argument("--classes", **MANY, metavar="CLASS", help=chosen)
-    parser.add_argument("--revision", metavar="REV", help="branch, tag or commit of a hub id")
+    add_model_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
@@ -39,17 +36,11 @@ def run(arguments: argparse.Namespace) -> Outcome:
     model_folder(arguments.model, arguments.revision)  # a wrong name needs no import of torch
     chosen = targets(arguments)
     require_for_reports(arguments.out)  # before hours of scoring
-    labels = dict(parse_pair("--labels", pair) for pair in arguments.labels)
     from ser_brain.evaluation.robustness import robustness
-    from ser_brain.inference.recognizer import EmotionRecognizer
     from ser_brain.inference.robustness import judge_conditions
     from ser_brain.reporting.robustness import to_lines, write_robustness
-    from ser_brain.training.device import use_fast_products
 
-    recognizer = EmotionRecognizer.from_pretrained(
-        arguments.model, arguments.revision, arguments.device, labels=labels
-    )
-    use_fast_products(recognizer.device)
+    recognizer = recognizer_of(arguments.model, arguments)
     folders = judge_conditions(recognizer, chosen, arguments.out, arguments.classes)
     results = robustness(folders)
     page = write_robustness(arguments.out, results)
