@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,6 +96,11 @@ class Input:
     path: Path | None = None
     samples: np.ndarray | None = None
     rate_hz: int | None = None
+
+    @property
+    def place(self) -> Hashable:
+        """The same for two clips that are the same audio."""
+        return (self.path.resolve(), None, None) if self.path else id(self.samples)
 
     def read(self, longest_s: float) -> tuple[np.ndarray, int]:
         """Samples, (S,) or (S, channels), and their rate."""

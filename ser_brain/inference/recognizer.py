@@ -57,6 +57,9 @@ class EmotionRecognizer:
         ``source`` ...
     device : str
     precision : {"fp32", "bf16"}
+    config : ModelConfig
+    model : EmotionModel or PublishedModel
+        What computes; on ``device``.
     """
 
     def __init__(
@@ -78,10 +81,10 @@ class EmotionRecognizer:
         self.card = {**config.card, "source": source}
         self.device = device
         self.precision = precision
-        self._config, self._adapter = config, adapter
-        self._model = model.to(device)
+        self.config, self._adapter = config, adapter
+        self.model = model.to(device)
         if precision == "bf16":
-            narrow_weights(self._model.encoder)
+            narrow_weights(self.model.encoder)
 
     @classmethod
     def from_pretrained(
@@ -159,7 +162,7 @@ class EmotionRecognizer:
         padded_BS = torch.nn.utils.rnn.pad_sequence(clips, batch_first=True).to(self.device)
         narrow = self.precision == "bf16"
         with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=narrow):
-            found = score_exactly(self._model, padded_BS, lengths_B)
+            found = score_exactly(self.model, padded_BS, lengths_B)
         require_finite(found, self.name)
         arrays = {name: tensor.cpu().numpy() for name, tensor in found.items()}
         names = ("log_probabilities", "valence_arousal", "embedding")
@@ -220,7 +223,7 @@ class EmotionRecognizer:
         """Adapt to one person by a few of her clips, without labels.
 
         Ten clips in her usual voice, or in all her voices, are a good start. A single clip
-        changes nothing. Nothing is stored but the new head.
+        teaches nothing of her. Nothing is stored but the new head.
 
         Parameters
         ----------
@@ -242,9 +245,9 @@ class EmotionRecognizer:
         embeddings_ND, _ = embed(self, clips_of(x, rate_hz)[0])
         speakers = [ENROLLED] * len(embeddings_ND)
         head = unlabelled_head(self.adapter(), embeddings_ND, speakers, ENROLLED)
-        model = with_emotion_head(self._model, self.emotions, head)
+        model = with_emotion_head(self.model, self.emotions, head)
         return EmotionRecognizer(
-            self._config, model, self.device, self.card["source"], self.precision
+            self.config, model, self.device, self.card["source"], self.precision
         )
 
     @property
