@@ -299,15 +299,19 @@ class EmotionRecognizer:
         check_windows(window_s, hop_s, self)
         return Stream(self._predict_samples, Windows(window_s, hop_s, rate_hz), rate_hz)
 
+    def read_clip(self, clip: Input) -> tuple[np.ndarray, list[str]]:
+        """Read a clip as :meth:`score` takes it, (S,), with warnings: see :meth:`prepare`."""
+        return self.prepare(*clip.read(waveform.longest(self.sample_rate_hz, self.max_samples)))
+
     def _predict(self, clip: Input, embedding: bool) -> dict:
-        longest_s = waveform.longest(self.sample_rate_hz, self.max_samples)
-        samples, rate_hz = clip.read(longest_s)
-        return {"name": clip.name, **self._predict_samples(samples, rate_hz, embedding)}
+        return {"name": clip.name, **self._scored(*self.read_clip(clip), embedding)}
 
     def _predict_samples(
         self, samples: np.ndarray, rate_hz: int, embedding: bool = False
     ) -> dict:
-        waveform_S, warnings = self.prepare(samples, rate_hz)
+        return self._scored(*self.prepare(samples, rate_hz), embedding)
+
+    def _scored(self, waveform_S: np.ndarray, warnings: list[str], embedding: bool) -> dict:
         (scores,) = self.score([waveform_S])
         row = scores.named(self.emotions, self.va_range, self.dimensions)
         row["warnings"] = warnings

@@ -54,11 +54,11 @@ class Adapter:
     def mean(cls, parts: Sequence[Adapter]) -> Adapter:
         """One adapter for the mean of models that share an encoder, such as folds.
 
-        Its plain head is exactly the mean of the parts' calibrated ones, so its log-probabilities
-        are theirs, averaged and made to sum to one. For normalised embeddings the heads are
-        averaged, too. Parts differ there only in the deviation that few clips are shrunk to; the
-        mean of their variances serves all. How far a normalisation is believed is decided once,
-        by the averaged scores.
+        Its plain head is exactly the mean of the parts' calibrated ones, so its
+        log-probabilities are theirs, averaged and made to sum to one. For normalised embeddings
+        the heads are averaged, too. Parts differ there only in the deviation that few clips are
+        shrunk to; the mean of their variances serves all. How far a normalisation is believed
+        is decided once, by the averaged scores.
         """
         linears = [part.linear for part in parts]
         center_D = torch.stack([linear.center_D for linear in linears]).mean(0)
