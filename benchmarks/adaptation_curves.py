@@ -29,11 +29,11 @@ import numpy as np
 import torch
 
 from ser_brain.evaluation.metrics import confusion_matrix, uar
-from ser_brain.evaluation.runs import read_run
+from ser_brain.evaluation.runs import parts_of, read_run
 from ser_brain.evaluation.significance import tail_probability
-from ser_brain.models.adaptation import LinearAdapter
 from ser_brain.models.few_shot import fit_few_shot
-from ser_brain.training.adapted import head_fitter
+from ser_brain.training.adapted import Adapter
+from ser_brain.training.run import ADAPTER
 
 matplotlib.use("Agg")
 from matplotlib import pyplot  # noqa: E402
@@ -60,33 +60,24 @@ class Corpus:
 class Experiment:
     """Adapts to draws of clips of one corpus, with an adapter learned from the others."""
 
-    def __init__(self, target: Corpus, sources: dict[str, Corpus]) -> None:
-        self.target = target
-        self.adapter = LinearAdapter.fit(
-            head_fitter(len(target.emotions)),
-            torch.cat([each.x_ND for each in sources.values()]),
-            torch.from_numpy(np.concatenate([each.class_N for each in sources.values()])),
-            [name for name, each in sources.items() for _ in each.class_N],
-            [speaker for each in sources.values() for speaker in each.speaker_N],
-        )
-        everyone = ["new"] * len(target.class_N)
-        self.whole = self.adapter.adapt(target.x_ND, everyone, list(target.speaker_N))
-        self.plain = self.whole.plain
+    def __init__(self, target: Corpus, adapter: Adapter) -> None:
+        self.target, self.adapter = target, adapter
+        self.whole = adapter.adapt(target.x_ND, list(target.speaker_N))
 
     def unlabelled(self, rows: np.ndarray, speaker: str) -> tuple:
         """The head for a speaker, adapted to clips of hers and of others without labels."""
         if len(rows) == 0:
-            return self.plain
+            return tuple(each / self.adapter.temperature for each in self.whole.plain)
         speakers = list(self.target.speaker_N[rows])
-        adapted = self.adapter.adapt(self.target.x_ND[rows], ["new"] * len(rows), speakers)
-        return adapted.head("new", speaker)
+        return self.adapter.head(self.adapter.adapt(self.target.x_ND[rows], speakers), speaker)
 
-    def labelled(self, head: tuple, rows: np.ndarray) -> tuple:
-        """A head fitted to labelled clips."""
+    def labelled(self, head: tuple, rows: np.ndarray, beside: np.ndarray) -> tuple:
+        """A head fitted to labelled clips, with others that have no label."""
         if len(rows) == 0:
             return head
         x_ND, class_N = self.target.x_ND[rows], self.target.class_N[rows]
-        return fit_few_shot(head, self.adapter.scale_D, x_ND, class_N).head
+        others_ND = self.target.x_ND[beside]
+        return fit_few_shot(head, self.adapter.linear.scale_D, x_ND, class_N, others_ND).head
 
     def confusion(self, head: tuple, rows: np.ndarray) -> np.ndarray:
         scores_NE = self.target.x_ND[rows] @ head[0].T + head[1]
@@ -114,14 +105,14 @@ def curves_of(experiment: Experiment, repeats: int, seed: int) -> dict:
             own = rng.permutation(target.rows_of(speaker))
             others = rng.permutation(np.setdiff1d(everyone, own))
             half = own[: len(own) // 2]  # tested; the other half may be used
-            rest = own[len(own) // 2 :]
+            spare = own[len(own) // 2 :]
             for count in UNLABELLED:
-                for curve, pool in (("own", rest), ("others", others)):
+                for curve, pool in (("own", spare), ("others", others)):
                     if count is not None and count > len(pool):
                         continue
                     head = experiment.unlabelled(pool[:count], speaker)
                     note(f"unlabelled {curve}", count, speaker, head, half)
-            whole = experiment.whole.head("new", speaker)
+            whole = experiment.adapter.head(experiment.whole, speaker)
             note("unlabelled all", None, speaker, whole, half)
             for count in LABELLED:
                 for curve, pool in (("own", own), ("others", others)):
@@ -131,9 +122,14 @@ def curves_of(experiment: Experiment, repeats: int, seed: int) -> dict:
                     tested = np.setdiff1d(own, drawn)
                     alone = experiment.unlabelled(drawn, speaker)
                     # The clips of other speakers are scored by the head of new speakers.
-                    start = whole if curve == "own" else experiment.whole.head("new")
-                    for base, first in (("corpus", start), ("nothing", alone)):
-                        head = experiment.labelled(first, drawn)
+                    new = experiment.adapter.head(experiment.whole)
+                    start = whole if curve == "own" else new
+                    rest = np.setdiff1d(everyone, drawn)
+                    for base, first, beside in (
+                        ("corpus", start, rest),
+                        ("nothing", alone, drawn[:0]),
+                    ):
+                        head = experiment.labelled(first, drawn, beside)
                         note(f"labelled {curve}, on {base}", count, speaker, head, tested)
     return found
 
@@ -171,9 +167,10 @@ def main() -> None:
         name: Corpus(next(iter(parts.values()))) for name, parts in run.test_sets.items()
     }
     lines, rng = [], np.random.default_rng(arguments.seed)
+    folders, _ = parts_of(arguments.folds)
     for name, target in corpora.items():
-        others = {other: each for other, each in corpora.items() if other != name}
-        experiment = Experiment(target, others)
+        (part,) = run.test_sets[name]
+        experiment = Experiment(target, Adapter.load(folders[part] / ADAPTER))
         found = curves_of(experiment, arguments.repeats, arguments.seed)
         if arguments.same:
             found = with_same_speakers(found)
