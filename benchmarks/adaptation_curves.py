@@ -14,7 +14,7 @@ point counts the speakers who have clips enough, and at least one clip to test o
 along a curve only where their number is the same: ``--same`` keeps to speakers who reach the
 most labelled clips asked for.
 
-Writes curves.csv, curves.png and curves.svg.
+Writes curves.csv, curves.md, curves.png and curves.svg.
 """
 
 from __future__ import annotations
@@ -185,7 +185,32 @@ def main() -> None:
         table = csv.writer(file)
         table.writerow(["corpus", "curve", "clips", "uar", "low", "high", "speakers"])
         table.writerows(lines)
+    (arguments.out / "curves.md").write_text(table_of(lines), encoding="utf-8")
     draw(arguments.out, lines)
+
+
+def table_of(lines: list[list]) -> str:
+    """Two tables in Markdown, a row for each curve of each corpus."""
+    found = {(name, curve, clips): values for name, curve, clips, *values in lines}
+    text = []
+    for kind, counts in (("unlabelled", UNLABELLED), ("labelled", LABELLED)):
+        shown = ["all" if count is None else count for count in counts]
+        head = f"| {kind} clips | {' | '.join(map(str, shown))} |"
+        text += [head, "|---" * (len(shown) + 1) + "|"]
+        for name, curve in dict.fromkeys((line[0], line[1]) for line in lines):
+            if curve.startswith(f"{kind} ") and curve != "unlabelled all":
+                cells = [cell(found.get((name, curve, clips))) for clips in shown]
+                label = f"{name}, {curve.removeprefix(f'{kind} ')}"
+                text.append(f"| {label} | {' | '.join(cells)} |")
+        text.append("")
+    return "\n".join(text)
+
+
+def cell(values: list | None) -> str:
+    if values is None:
+        return ""
+    value, low, high, _ = (f"{number:.3f}".removeprefix("0") for number in values)
+    return value if low == "nan" else f"{value} [{low}, {high}]"
 
 
 def with_same_speakers(found: dict) -> dict:
@@ -198,33 +223,48 @@ def with_same_speakers(found: dict) -> dict:
     return kept
 
 
+CURVES = {  # curve -> what the figure calls it
+    "unlabelled own": "of the speaker",
+    "unlabelled others": "of others",
+    "labelled own, on corpus": "of the speaker, and the corpus unlabelled",
+    "labelled own, on nothing": "of the speaker alone",
+    "labelled others, on corpus": "of others, and the corpus unlabelled",
+    "labelled others, on nothing": "of others alone",
+}
+
+
 def draw(folder: Path, lines: list[list]) -> None:
     """A panel for each corpus and kind of clips."""
     names = list(dict.fromkeys(line[0] for line in lines))
     figure, axes = pyplot.subplots(
-        2, len(names), figsize=(3.2 * len(names), 6), sharey=True, squeeze=False
+        2, len(names), figsize=(2.6 * len(names), 5.4), sharey=True, squeeze=False
     )
     for column, name in enumerate(names):
         for row, kind in enumerate(("unlabelled", "labelled")):
             axis = axes[row][column]
-            for curve in dict.fromkeys(line[1] for line in lines if line[0] == name):
+            for number, (curve, label) in enumerate(CURVES.items()):
                 points = [x for x in lines if x[:2] == [name, curve] and x[2] != "all"]
-                if not curve.startswith(kind) or not points:
+                if not curve.startswith(f"{kind} ") or not points:
                     continue
+                points.sort(key=lambda point: point[2])
                 x, y, low, high = (np.array([p[n] for p in points]) for n in (2, 3, 4, 5))
-                axis.plot(x, y, marker="o", label=curve.removeprefix(f"{kind} "))
-                axis.fill_between(x, low, high, alpha=0.15)
+                color = f"C{number % 2 if kind == 'unlabelled' else number - 2}"
+                axis.plot(x, y, marker="o", markersize=3, label=label, color=color)
+                axis.fill_between(x, low, high, alpha=0.12, color=color, linewidth=0)
+            ticks = [c for c in (UNLABELLED if row == 0 else LABELLED) if c is not None]
             axis.set_xscale("symlog", linthresh=1)
+            axis.set_xticks(ticks, [str(tick) for tick in ticks], fontsize=7)
+            axis.minorticks_off()
             axis.axhline(0.25, color="grey", linewidth=0.8, linestyle=":")
-            axis.set_xlabel(f"{kind} clips" + (" per class" if kind == "labelled" else ""))
+            axis.set_xlabel(f"{kind} clips" + (" per class" if row else ""))
             axis.set_title(name if row == 0 else "")
-            axis.legend(fontsize=7, loc="lower right")
         axes[0][column].set_ylim(0.2, 1)
-    axes[0][0].set_ylabel("UAR")
-    axes[1][0].set_ylabel("UAR")
+    for row in (0, 1):
+        axes[row][0].set_ylabel("UAR")
+        axes[row][0].legend(fontsize=6, loc="lower right")
     figure.tight_layout()
     for suffix in ("png", "svg"):
-        figure.savefig(folder / f"curves.{suffix}", dpi=120)
+        figure.savefig(folder / f"curves.{suffix}", dpi=100)
 
 
 if __name__ == "__main__":
