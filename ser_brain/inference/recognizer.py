@@ -164,10 +164,13 @@ class EmotionRecognizer:
             found = score_exactly(self._model, padded_BS, lengths_B)
         require_finite(found, self.name)
         arrays = {name: tensor.cpu().numpy() for name, tensor in found.items()}
-        names = ("log_probabilities", "valence_arousal", "embedding")
+        rows = [
+            {name: of_all[place].copy() for name, of_all in arrays.items()}
+            for place in range(len(clips))
+        ]
         return [
-            Scores(*(arrays[name][row].copy() if name in arrays else None for name in names))
-            for row in range(len(clips))
+            Scores(row.get("log_probabilities"), row.get("valence_arousal"), row["embedding"])
+            for row in rows
         ]
 
     def predict(
@@ -277,7 +280,7 @@ class EmotionRecognizer:
         from ser_brain.inference.adapting import WITHOUT_ADAPTER
         from ser_brain.training.adapted import Adapter
 
-        if not self.has_adapter:
+        if self._adapter is None or not self.has_adapter:
             raise SERError(f"{self.name} {WITHOUT_ADAPTER}")
         return Adapter.load(self._adapter)
 
