@@ -1,4 +1,4 @@
-"""Predict the emotion of audio files, clip by clip or in windows.
+"""Predict the emotion of audio files, clip by clip, in windows or in given segments.
 
 INPUT is a file, a folder, a quoted pattern, or - for paths on standard input: WAV, FLAC,
 OGG, Opus or MP3. Without --out a table is printed. With --out the rows go to a file, and
@@ -9,6 +9,8 @@ end; the exit code is then 1.
     ser predict recording.wav --model MODEL --window 4 --hop 1 --out recording.csv
     ser predict calls --model MODEL --channel each --window 4 --out calls.csv
     find . -name '*.mp3' | ser predict - --model name/model --vad --out speech.parquet
+    ser predict --segments turns.csv --model MODEL --out turns_scored.csv
+    ser predict calls --segments diarised.rttm --model MODEL --out calls.csv
 
 The memory does not depend on the length of a recording. ser mood reads the table of a
 recording.
@@ -23,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ser_brain.cli import MANY, Outcome
-from ser_brain.core.errors import one_line
+from ser_brain.core.errors import SERError, one_line
 from ser_brain.core.files import remove_partial, sha256_of
 from ser_brain.core.hub import model_folder
 from ser_brain.core.lock import beside, held
@@ -32,6 +34,7 @@ from ser_brain.core.tables import Table, to_text
 from ser_brain.data.audio import CHANNELS, RESAMPLER, with_channel
 from ser_brain.data.corpora import parse_pair
 from ser_brain.data.labels import listed
+from ser_brain.data.segment_tables import read_segments
 
 if TYPE_CHECKING:
     from ser_brain.inference.recognizer import EmotionRecognizer
@@ -44,7 +47,7 @@ SHOWN = 20  # of those; with --out, a file lists all
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("inputs", nargs="+", metavar="INPUT", help="files, folders, patterns, or -")
+    add("inputs", nargs="*", metavar="INPUT", help="files, folders, patterns, or -")
     add("--model", required=True, metavar="MODEL", help="model folder or hub id")
     add("--revision", help="branch, tag or commit of a hub id")
     meant = "what a published model's classes mean, such as LABEL_0=anger"
@@ -69,7 +72,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=(*CHANNELS, "each"),
         help="of files with two channels, such as telephone calls (default: their average)",
     )
-    add("--vad", action="store_true", help="score only segments with speech (Silero VAD)")
+    parts = parser.add_mutually_exclusive_group()
+    parts.add_argument(
+        "--vad", action="store_true", help="score only segments with speech (Silero VAD)"
+    )
+    parts.add_argument(
+        "--segments",
+        type=Path,
+        metavar="TABLE",
+        help="score these: columns file, start, stop (or duration) and, optionally, speaker, "
+        "id and time; or RTTM. Without INPUT, the table names the files",
+    )
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
@@ -81,31 +94,43 @@ def run(arguments: argparse.Namespace) -> Outcome:
     from ser_brain.inference.windows import check_windows
     from ser_brain.training.device import use_fast_products
 
-    files = audio_files(arguments.inputs, sys.stdin)
+    files = audio_files(arguments.inputs, sys.stdin) if arguments.inputs else []
+    if not (files or arguments.segments):
+        raise SERError("Expected INPUT, or --segments TABLE. See ser predict --help.")
+    if arguments.channel and not files:
+        raise SERError("--channel is for INPUT; name a channel in the table: call.wav#left.")
     if arguments.channel is not None:
         chosen = CHANNELS if arguments.channel == "each" else (arguments.channel,)
         files = [Path(with_channel(file, one)) for file in files for one in chosen]
+    table = read_segments(arguments.segments, files) if arguments.segments else None
+    if table is not None:
+        files = list(table.parts)
     model = arguments.model, arguments.revision, arguments.device
     labels = dict(parse_pair("--labels", pair) for pair in arguments.labels)
     recognizer = EmotionRecognizer.from_pretrained(*model, arguments.precision, labels)
     use_fast_products(recognizer.device)
     check_windows(arguments.window, arguments.hop, recognizer)
     speech = load_speech_detector() if arguments.vad else None
-    segmentation = Segmentation(arguments.window, arguments.hop, speech)
+    parts, copied = (table.parts, table.columns) if table is not None else (None, [])
+    segmentation = Segmentation(arguments.window, arguments.hop, speech, parts)
     if arguments.out is None:
-        return _shown(files, recognizer, segmentation)
+        return _shown(files, recognizer, segmentation, copied)
     with held(beside(arguments.out), arguments.out):
-        return _written(files, recognizer, segmentation, arguments)
+        return _written(files, recognizer, segmentation, copied, arguments)
 
 
 def _shown(
-    files: list[Path], recognizer: EmotionRecognizer, segmentation: Segmentation
+    files: list[Path],
+    recognizer: EmotionRecognizer,
+    segmentation: Segmentation,
+    copied: list[str],
 ) -> Outcome:
     from ser_brain.inference.predict import predict
     from ser_brain.inference.segments import merged
 
     rows, skipped = [], []
-    for chunk, found in predict(recognizer, dict.fromkeys(files, 0), segmentation):
+    todo = dict.fromkeys(files, 0)
+    for chunk, found in predict(recognizer, todo, segmentation, copied):
         rows += found
         skipped += chunk.skipped
     skipped = merged(skipped)
@@ -120,6 +145,7 @@ def _written(
     files: list[Path],
     recognizer: EmotionRecognizer,
     segmentation: Segmentation,
+    copied: list[str],
     arguments: argparse.Namespace,
 ) -> Outcome:
     """Score and write; continue where an earlier run stopped."""
@@ -135,11 +161,13 @@ def _written(
     settings |= {"window": segmentation.window_s, "hop": segmentation.hop_s}
     settings |= {"vad": arguments.vad, "precision": arguments.precision}
     settings |= {"channel": arguments.channel} if arguments.channel else {}
-    output = PredictionOutput(arguments.out, columns(recognizer), settings)
+    settings |= {"segments": sha256_of(arguments.segments)} if arguments.segments else {}
+    output = PredictionOutput(arguments.out, columns(recognizer, copied), settings)
     remove_partial(arguments.out.parent, *output.names)
     remaining = output.remaining(files)
     count = 0
-    for chunk, rows in predict(recognizer, remaining, segmentation) if remaining else ():
+    scored = predict(recognizer, remaining, segmentation, copied) if remaining else ()
+    for chunk, rows in scored:
         output.add(chunk, rows)
         count += len(rows)
     output.finish()

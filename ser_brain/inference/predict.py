@@ -32,13 +32,16 @@ DECIMALS = 6
 
 
 def predict(
-    recognizer: EmotionRecognizer, files: Mapping[Path, int], segmentation: Segmentation
+    recognizer: EmotionRecognizer,
+    files: Mapping[Path, int],
+    segmentation: Segmentation,
+    copied: Sequence[str] = (),
 ) -> Iterator[tuple[Chunk, list[dict]]]:
     """Score files, chunk by chunk, with a progress bar.
 
-    ``files`` are those to score, and how many segments of each to skip because they are done.
-    Yields each chunk and its rows: one for each of ``chunk.segments``, with the keys of
-    :func:`columns`.
+    ``files`` are those to score, and how many segments of each to skip because they are done;
+    ``copied`` are the facts of given parts that go to the rows. Yields each chunk and its rows:
+    one for each of ``chunk.segments``, with the keys of :func:`columns`.
     """
 
     def read(path: Path) -> Iterator[Segment | Skipped]:
@@ -55,7 +58,7 @@ def predict(
         for chunk in _ahead(chunks(files, read)):
             scores = score_all(recognizer, [each.waveform_S for each in chunk.segments])
             pairs = zip(chunk.segments, scores, strict=True)
-            yield chunk, [_row(segment, found, recognizer) for segment, found in pairs]
+            yield chunk, [_row(segment, found, recognizer, copied) for segment, found in pairs]
             bar.update(chunk.bytes_read - bar.n)
             if bar.disable:
                 progress.add(chunk.bytes_read / 1e6 - progress.done)
@@ -71,27 +74,30 @@ def _ahead(found: Iterator[Chunk]) -> Iterator[Chunk]:
             yield chunk
 
 
-def columns(recognizer: EmotionRecognizer) -> list[str]:
+def columns(recognizer: EmotionRecognizer, copied: Sequence[str] = ()) -> list[str]:
     """The keys of a row, in order."""
     emotions = recognizer.emotions
     of_classes = ["emotion", *(f"p_{emotion}" for emotion in emotions)] if emotions else []
-    return ["file", "start", "stop", *of_classes, *recognizer.dimensions, "warnings"]
+    return ["file", "start", "stop", *copied, *of_classes, *recognizer.dimensions, "warnings"]
 
 
-def _row(segment: Segment, scores: Scores, recognizer: EmotionRecognizer) -> dict:
+def _row(
+    segment: Segment, scores: Scores, recognizer: EmotionRecognizer, copied: Sequence[str]
+) -> dict:
     named = scores.named(recognizer.emotions, recognizer.va_range, recognizer.dimensions)
     probabilities = named["probabilities"] or {}
     values = {
         "file": segment.file,
         "start": segment.start_s,
         "stop": segment.stop_s,
+        **segment.facts,
         **named,
         **{f"p_{emotion}": p for emotion, p in probabilities.items()},
         "warnings": "; ".join(segment.warnings),
     }
     return {
         name: round(values[name], DECIMALS) if isinstance(values[name], float) else values[name]
-        for name in columns(recognizer)
+        for name in columns(recognizer, copied)
     }
 
 

@@ -62,6 +62,34 @@ def test_each_side_of_a_call_has_rows_of_its_own(model, capsys):
     assert [row["file"] for row in read("call.csv")] == ["call.wav#left"] * 2
 
 
+def test_given_segments_keep_who_spoke(model, capsys):
+    write(model / "calls/a.wav", noise(9))
+    write(model / "calls/b.wav", noise(5, 1))
+    rows = "a.wav,0,2,A,u1\na.wav,4,8.5,B,u2\nb.wav,1,3,A,u3\n"
+    (model / "calls/turns.csv").write_text(f"file,start,stop,speaker,id\n{rows}")
+    arguments = ("--segments", "calls/turns.csv", "--out", "out.csv")
+    assert ser_predict(*arguments) == 0
+    found = read("out.csv")
+    assert [(row["file"], row["stop"], row["id"], row["speaker"]) for row in found] == [
+        ("calls/a.wav", "2.0", "u1", "A"),
+        ("calls/a.wav", "8.5", "u2", "B"),
+        ("calls/b.wav", "3.0", "u3", "A"),
+    ]
+    assert ser_predict(*arguments) == 0
+    assert capsys.readouterr().out.count("new rows: 0; files done before: 2") == 1
+    (model / "a.rttm").write_text("SPEAKER a 1 4.0 4.5 <NA> <NA> B <NA> <NA>\n")
+    assert ser_predict("calls", "--segments", "a.rttm", "--out", "b.csv") == 0
+    (row,) = read("b.csv")
+    assert row["p_anger"] == found[1]["p_anger"] and row["speaker"] == "B"
+    assert ser_predict("--segments", "a.rttm", "--out", "out.csv") == 2
+    assert "made with other settings" in capsys.readouterr().err
+
+
+def test_without_input_or_segments_there_is_nothing_to_score(model, capsys):
+    assert ser_predict() == 2
+    assert "Expected INPUT, or --segments TABLE" in capsys.readouterr().err
+
+
 def test_silence_within_a_recording_is_listed_and_no_mistake(model, capsys, monkeypatch):
     silence = np.zeros(8 * RATE_HZ)
     write(model / "my clip.wav", np.concatenate([noise(4), silence, noise(4)]))
