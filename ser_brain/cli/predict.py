@@ -11,6 +11,7 @@ end; the exit code is then 1.
     find . -name '*.mp3' | ser predict - --model name/model --vad --out speech.parquet
     ser predict --segments turns.csv --model MODEL --out turns_scored.csv
     ser predict calls --segments diarised.rttm --model MODEL --out calls.csv
+    ser predict calls --model MODEL --window 4 --hop 1 --reference emotions.csv
 
 The memory does not depend on the length of a recording. ser mood reads the table of a
 recording.
@@ -19,6 +20,7 @@ recording.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -30,11 +32,12 @@ from ser_brain.core.files import remove_partial, sha256_of
 from ser_brain.core.hub import model_folder
 from ser_brain.core.lock import beside, held
 from ser_brain.core.log import get_logger
-from ser_brain.core.tables import Table, to_text
-from ser_brain.data.audio import CHANNELS, RESAMPLER, with_channel
+from ser_brain.core.tables import Table, read_table, to_text
+from ser_brain.data.audio import CHANNELS, RESAMPLER, AudioProblem, inspect, with_channel
 from ser_brain.data.corpora import parse_pair
 from ser_brain.data.labels import listed
-from ser_brain.data.segment_tables import read_segments
+from ser_brain.data.segment_tables import SegmentTable, read_segments
+from ser_brain.evaluation.emotion_timeline import judge_timelines, timeline_table
 
 if TYPE_CHECKING:
     from ser_brain.inference.recognizer import EmotionRecognizer
@@ -83,6 +86,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="score these: columns file, start, stop (or duration) and, optionally, speaker, "
         "id and time; or RTTM. Without INPUT, the table names the files",
     )
+    add(
+        "--reference",
+        type=Path,
+        metavar="TABLE",
+        help="segments with a column emotion: print the emotion diarisation error rate",
+    )
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
@@ -113,10 +122,29 @@ def run(arguments: argparse.Namespace) -> Outcome:
     speech = load_speech_detector() if arguments.vad else None
     parts, copied = (table.parts, table.columns) if table is not None else (None, [])
     segmentation = Segmentation(arguments.window, arguments.hop, speech, parts)
+    reference = None
+    if arguments.reference is not None:
+        if not recognizer.emotions:
+            raise SERError("--reference is about emotions, and this model predicts none.")
+        reference = read_segments(arguments.reference, files, ["emotion"])
     if arguments.out is None:
-        return _shown(files, recognizer, segmentation, copied)
-    with held(beside(arguments.out), arguments.out):
-        return _written(files, recognizer, segmentation, copied, arguments)
+        outcome, rows = _shown(files, recognizer, segmentation, copied)
+    else:
+        with held(beside(arguments.out), arguments.out):
+            outcome = _written(files, recognizer, segmentation, copied, arguments)
+        rows = read_table(arguments.out).rows.values() if reference else []
+    return outcome if reference is None else _judged(outcome, list(rows), reference)
+
+
+def _judged(outcome: Outcome, rows: list[dict], reference: SegmentTable) -> Outcome:
+    """The same, and how well the emotions agree with the reference."""
+    durations_s = {}
+    for file in reference.parts:
+        with contextlib.suppress(AudioProblem):  # the outcome names it already
+            durations_s[str(file)] = inspect(file).duration_s
+    facts = judge_timelines(rows, reference, durations_s)
+    text = f"{outcome.text}\n\n{to_text(timeline_table(facts))}"
+    return Outcome(text, {**outcome.facts, "eder": facts}, outcome.exit_code)
 
 
 def _shown(
@@ -124,7 +152,7 @@ def _shown(
     recognizer: EmotionRecognizer,
     segmentation: Segmentation,
     copied: list[str],
-) -> Outcome:
+) -> tuple[Outcome, list[dict]]:
     from ser_brain.inference.predict import predict
     from ser_brain.inference.segments import merged
 
@@ -138,7 +166,7 @@ def _shown(
     lines += _listed([item for item in skipped if item.is_problem], UNUSABLE)
     lines += _listed([item for item in skipped if not item.is_problem], "without a score")
     facts = {"predictions": rows, "left_out": [asdict(item) for item in skipped]}
-    return Outcome("\n".join(lines), facts, _exit_code(skipped))
+    return Outcome("\n".join(lines), facts, _exit_code(skipped)), rows
 
 
 def _written(

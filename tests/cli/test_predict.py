@@ -85,6 +85,20 @@ def test_given_segments_keep_who_spoke(model, capsys):
     assert "made with other settings" in capsys.readouterr().err
 
 
+def test_a_reference_gives_the_error_rate_over_time(model, capsys):
+    write(model / "a.wav", noise(8))
+    (model / "said.csv").write_text("file,start,stop,emotion\na,0,8,anger\n")
+    shown = ("a.wav", "--window", "4", "--hop", "1", "--reference", "said.csv")
+    assert ser_predict(*shown, "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    wrong = sum(row["emotion"] != "anger" for row in facts["predictions"])
+    assert facts["eder"]["emotional"] == 1 and 0 <= facts["eder"]["eder"]["value"] <= 1
+    assert (facts["eder"]["eder"]["value"] == 1) == (wrong == len(facts["predictions"]))
+    assert ser_predict(*shown, "--out", "out.csv") == 0
+    said = capsys.readouterr().out.splitlines()[-1].split()
+    assert float(said[0]) == pytest.approx(facts["eder"]["eder"]["value"], abs=5e-4)
+
+
 def test_without_input_or_segments_there_is_nothing_to_score(model, capsys):
     assert ser_predict() == 2
     assert "Expected INPUT, or --segments TABLE" in capsys.readouterr().err
