@@ -11,6 +11,7 @@ end; the exit code is then 1.
     find . -name '*.mp3' | ser predict - --model name/model --vad --out speech.parquet
     ser predict --segments turns.csv --model MODEL --out turns_scored.csv
     ser predict calls --segments diarised.rttm --model MODEL --out calls.csv
+    ser predict calls --diarise 2 --model MODEL --out calls.csv
     ser predict calls --model MODEL --window 4 --hop 1 --reference emotions.csv
 
 The memory does not depend on the length of a recording. ser mood reads the table of a
@@ -26,6 +27,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tqdm import tqdm
+
 from ser_brain.cli import MANY, Outcome
 from ser_brain.core.errors import SERError, one_line
 from ser_brain.core.files import remove_partial, sha256_of
@@ -33,10 +36,17 @@ from ser_brain.core.hub import model_folder
 from ser_brain.core.lock import beside, held
 from ser_brain.core.log import get_logger
 from ser_brain.core.tables import Table, read_table, to_text
-from ser_brain.data.audio import CHANNELS, RESAMPLER, AudioProblem, inspect, with_channel
+from ser_brain.data.audio import (
+    CHANNELS,
+    DAMAGED,
+    RESAMPLER,
+    AudioProblem,
+    inspect,
+    with_channel,
+)
 from ser_brain.data.corpora import parse_pair
 from ser_brain.data.labels import listed
-from ser_brain.data.segment_tables import SegmentTable, read_segments
+from ser_brain.data.segment_tables import RTTM, SegmentTable, read_segments, write_rttm
 from ser_brain.evaluation.emotion_timeline import judge_timelines, timeline_table
 
 if TYPE_CHECKING:
@@ -86,6 +96,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="score these: columns file, start, stop (or duration) and, optionally, speaker, "
         "id and time; or RTTM. Without INPUT, the table names the files",
     )
+    parts.add_argument(
+        "--diarise",
+        type=int,
+        metavar="SPEAKERS",
+        help="find out which of so many people speaks when, and score their turns; with --out "
+        "the turns are written as RTTM, too",
+    )
     add(
         "--reference",
         type=Path,
@@ -104,6 +121,8 @@ def run(arguments: argparse.Namespace) -> Outcome:
     from ser_brain.training.device import use_fast_products
 
     files = audio_files(arguments.inputs, sys.stdin) if arguments.inputs else []
+    if arguments.diarise is not None and arguments.diarise < 1:
+        raise SERError(f"Bad --diarise {arguments.diarise}; expected the number of speakers.")
     if not (files or arguments.segments):
         raise SERError("Expected INPUT, or --segments TABLE. See ser predict --help.")
     if arguments.channel and not files:
@@ -120,6 +139,8 @@ def run(arguments: argparse.Namespace) -> Outcome:
     use_fast_products(recognizer.device)
     check_windows(arguments.window, arguments.hop, recognizer)
     speech = load_speech_detector() if arguments.vad else None
+    if arguments.diarise is not None:
+        table = _diarised(files, recognizer, arguments)
     parts, copied = (table.parts, table.columns) if table is not None else (None, [])
     segmentation = Segmentation(arguments.window, arguments.hop, speech, parts)
     reference = None
@@ -134,6 +155,28 @@ def run(arguments: argparse.Namespace) -> Outcome:
             outcome = _written(files, recognizer, segmentation, copied, arguments)
         rows = read_table(arguments.out).rows.values() if reference else []
     return outcome if reference is None else _judged(outcome, list(rows), reference)
+
+
+def _diarised(
+    files: list[Path], recognizer: EmotionRecognizer, arguments: argparse.Namespace
+) -> SegmentTable:
+    """The turns of the speakers, as long as the model accepts where there are no windows."""
+    from ser_brain.inference.diarise import Diariser, cut_to, load_voice_encoder
+    from ser_brain.inference.segments import load_speech_detector
+    from ser_brain.inference.waveform import longest
+
+    voices, speech = load_voice_encoder(), load_speech_detector()
+    diariser = Diariser(speech, voices.windows, arguments.diarise)
+    turns = dict.fromkeys(files, [])
+    for file in tqdm(files, desc="diarising", disable=None):
+        with contextlib.suppress(AudioProblem, *DAMAGED):  # scoring says what is wrong with it
+            turns[file] = diariser.turns(file)
+    if arguments.out is not None:
+        write_rttm(arguments.out.with_suffix(RTTM), turns)
+    if arguments.window is None:
+        longest_s = longest(recognizer.sample_rate_hz, recognizer.max_samples)
+        turns = {file: cut_to(parts, longest_s) for file, parts in turns.items()}
+    return SegmentTable(turns, ["speaker"])
 
 
 def _judged(outcome: Outcome, rows: list[dict], reference: SegmentTable) -> Outcome:
@@ -190,6 +233,7 @@ def _written(
     settings |= {"vad": arguments.vad, "precision": arguments.precision}
     settings |= {"channel": arguments.channel} if arguments.channel else {}
     settings |= {"segments": sha256_of(arguments.segments)} if arguments.segments else {}
+    settings |= {"diarise": arguments.diarise} if arguments.diarise else {}
     output = PredictionOutput(arguments.out, columns(recognizer, copied), settings)
     remove_partial(arguments.out.parent, *output.names)
     remaining = output.remaining(files)

@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import sys
+import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +13,11 @@ import pytest
 from ser_brain.__main__ import main
 from ser_brain.analysis.mood.timeline import read_timeline
 from ser_brain.core.lock import held
+from ser_brain.data.segment_tables import read_segments
 from ser_brain.inference import predict as predicting
 from ser_brain.inference.recognizer import EmotionRecognizer
+from ser_brain.inference.segments import SpeechDetector
+from tests.inference.diarised import HIGH_HZ, LOW_HZ, loud, pitch, tones
 from tests.inference.stand_in import RATE_HZ, StandIn, noise, stand_in_model, write
 from tests.inference.tiny_models import write_model
 
@@ -83,6 +88,28 @@ def test_given_segments_keep_who_spoke(model, capsys):
     assert row["p_anger"] == found[1]["p_anger"] and row["speaker"] == "B"
     assert ser_predict("--segments", "a.rttm", "--out", "out.csv") == 2
     assert "made with other settings" in capsys.readouterr().err
+
+
+def test_turns_of_speakers_are_found_scored_and_written(model, capsys, monkeypatch):
+    voices = types.SimpleNamespace(windows=pitch)
+    monkeypatch.setattr("ser_brain.inference.diarise.load_voice_encoder", lambda: voices)
+    detector = SpeechDetector(loud)
+    monkeypatch.setattr("ser_brain.inference.segments.load_speech_detector", lambda: detector)
+    write(model / "a.wav", tones((LOW_HZ, 4), (0, 1), (HIGH_HZ, 35)))
+    (model / "b.wav").write_text("no sound")
+    assert ser_predict("a.wav", "b.wav", "--diarise", "2", "--out", "out.csv") == 1
+    assert "b.wav: unreadable" in capsys.readouterr().out
+    rows = read("out.csv")
+    assert [row["speaker"] for row in rows] == ["S1", "S2", "S2"]  # 30 s is the model's limit
+    stops = [float(row["stop"]) for row in rows]
+    assert stops == pytest.approx([4, 22.5, 40], abs=0.1)
+    table = read_segments(model / "out.rttm", [Path("a.wav")])
+    turns = [part.stop_s for part in table.parts[Path("a.wav")]]
+    assert turns == pytest.approx([4, 40], abs=0.1)
+    assert ser_predict("a.wav", "--diarise", "2", "--out", "out.csv") == 0
+    assert "new rows: 0; files done before: 1" in capsys.readouterr().out
+    assert ser_predict("a.wav", "--diarise", "0") == 2
+    assert "expected the number of speakers" in capsys.readouterr().err
 
 
 def test_a_reference_gives_the_error_rate_over_time(model, capsys):
