@@ -50,6 +50,7 @@ from ser_brain.data.segment_tables import RTTM, SegmentTable, read_segments, wri
 from ser_brain.evaluation.emotion_timeline import judge_timelines, timeline_table
 
 if TYPE_CHECKING:
+    from ser_brain.inference.adapting import RunningAdapter
     from ser_brain.inference.recognizer import EmotionRecognizer
     from ser_brain.inference.segments import Segmentation, Skipped
 
@@ -104,6 +105,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "the turns are written as RTTM, too",
     )
     add(
+        "--adapt",
+        action="store_true",
+        help="adapt the emotions to the speaker without labels: each piece by itself and those "
+        "before it, in the order of INPUT (docs/adapting.md)",
+    )
+    add(
         "--reference",
         type=Path,
         metavar="TABLE",
@@ -148,11 +155,16 @@ def run(arguments: argparse.Namespace) -> Outcome:
         if not recognizer.emotions:
             raise SERError("--reference is about emotions, and this model predicts none.")
         reference = read_segments(arguments.reference, files, ["emotion"])
+    running = None
+    if arguments.adapt:
+        from ser_brain.inference.adapting import RunningAdapter
+
+        running = RunningAdapter(recognizer.adapter())
     if arguments.out is None:
-        outcome, rows = _shown(files, recognizer, segmentation, copied)
+        outcome, rows = _shown(files, recognizer, segmentation, copied, running)
     else:
         with held(beside(arguments.out), arguments.out):
-            outcome = _written(files, recognizer, segmentation, copied, arguments)
+            outcome = _written(files, recognizer, segmentation, copied, running, arguments)
         rows = read_table(arguments.out).rows.values() if reference else []
     return outcome if reference is None else _judged(outcome, list(rows), reference)
 
@@ -195,13 +207,14 @@ def _shown(
     recognizer: EmotionRecognizer,
     segmentation: Segmentation,
     copied: list[str],
+    running: RunningAdapter | None,
 ) -> tuple[Outcome, list[dict]]:
     from ser_brain.inference.predict import predict
     from ser_brain.inference.segments import merged
 
     rows, skipped = [], []
     todo = dict.fromkeys(files, 0)
-    for chunk, found in predict(recognizer, todo, segmentation, copied):
+    for chunk, found in predict(recognizer, todo, segmentation, copied, running):
         rows += found
         skipped += chunk.skipped
     skipped = merged(skipped)
@@ -217,6 +230,7 @@ def _written(
     recognizer: EmotionRecognizer,
     segmentation: Segmentation,
     copied: list[str],
+    running: RunningAdapter | None,
     arguments: argparse.Namespace,
 ) -> Outcome:
     """Score and write; continue where an earlier run stopped."""
@@ -234,11 +248,19 @@ def _written(
     settings |= {"channel": arguments.channel} if arguments.channel else {}
     settings |= {"segments": sha256_of(arguments.segments)} if arguments.segments else {}
     settings |= {"diarise": arguments.diarise} if arguments.diarise else {}
-    output = PredictionOutput(arguments.out, columns(recognizer, copied), settings)
+    names = columns(recognizer, copied, running is not None)
+    output = PredictionOutput(arguments.out, names, settings)
     remove_partial(arguments.out.parent, *output.names)
     remaining = output.remaining(files)
+    if running is not None and remaining != dict.fromkeys(files, 0) and remaining:
+        raise SERError(
+            f"{arguments.out} has rows of some of the files, and --adapt needs all pieces in "
+            "their order. Remove it and its journal, or give another --out."
+        )
     count = 0
-    scored = predict(recognizer, remaining, segmentation, copied) if remaining else ()
+    scored = ()
+    if remaining:
+        scored = predict(recognizer, remaining, segmentation, copied, running)
     for chunk, rows in scored:
         output.add(chunk, rows)
         count += len(rows)

@@ -244,7 +244,13 @@ def _mark(path: Path) -> list[int] | None:
     return [found.st_size, found.st_mtime_ns]
 
 
-TEXT = ("file", "emotion", "warnings", *COPIED)  # every other column is a number
+TEXT = (
+    "file",
+    "emotion",
+    "unadapted_emotion",
+    "warnings",
+    *COPIED,
+)  # every other column is a number
 ROWS_AT_ONCE = 10_000
 
 
