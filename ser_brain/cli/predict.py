@@ -12,6 +12,7 @@ end; the exit code is then 1.
     ser predict --segments turns.csv --model MODEL --out turns_scored.csv
     ser predict calls --segments diarised.rttm --model MODEL --out calls.csv
     ser predict calls --diarise 2 --model MODEL --out calls.csv
+    ser predict anna/*.wav --adapt --model MODEL --out anna.csv
     ser predict calls --model MODEL --window 4 --hop 1 --reference emotions.csv
 
 The memory does not depend on the length of a recording. ser mood reads the table of a

@@ -208,7 +208,8 @@ class _Places:
         self._named: dict[str, set[Path]] = {}
         for file in files:
             bare = split_channel(file)[0]
-            for name in {str(file), str(bare), bare.name, bare.stem, _token(bare.stem)}:
+            names = {str(file), str(bare), bare.name, bare.stem}
+            for name in names | {_token(str(bare)), _token(bare.stem)}:
                 self._named.setdefault(name, set()).add(file)
 
     def of(self, name: str, where: str) -> Path:
@@ -256,21 +257,18 @@ def _rttm(path: Path) -> FileTable:
 
 
 def write_rttm(path: Path, parts: Mapping[Path, Sequence[Part]]) -> None:
-    """Write who spoke when. A recording is named by its file name without suffix.
+    """Write who spoke when.
 
-    Raises
-    ------
-    SERError
-        If two recordings have the same name.
+    A recording is named by its file name without suffix, or by its path where several files
+    have that name.
     """
-    names = {file: _token(split_channel(file)[0].stem) for file in parts}
+    bare = {file: split_channel(file)[0] for file in parts}
+    files_named = Counter(_token(path.stem) for path in set(bare.values()))
+    names = {
+        file: stem if files_named[stem := _token(path.stem)] == 1 else _token(str(path))
+        for file, path in bare.items()
+    }
     channels = {file: {"right": 2}.get(split_channel(file)[1], 1) for file in parts}
-    for (name, _), count in Counter((names[f], channels[f]) for f in parts).items():
-        if count > 1:
-            raise SERError(
-                f"{count} of the recordings are called {name}, and RTTM names a recording by "
-                "its file name without suffix. Rename them, or diarise one folder at a time."
-            )
     lines = [
         f"SPEAKER {names[file]} {channels[file]} {part.start_s:.3f} "
         f"{part.stop_s - part.start_s:.3f} <NA> <NA> {_token(part.facts['speaker'])} <NA> <NA>"
