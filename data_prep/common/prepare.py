@@ -121,7 +121,7 @@ def _write(corpus: Corpus, folder: Path, manifest: Path, made_of: dict) -> None:
         **made_of,
     }
     if hasattr(corpus.module, "speakers"):
-        facts = corpus.module.speakers(folder).items()
+        facts = corpus.module.speakers(folder, **corpus.options).items()
         content["speakers"] = {f"{card.name}_{speaker}": fact for speaker, fact in facts}
     write_manifest(manifest.parent, card.name, entries, content)
     logger.info(f"{card.name}: wrote {manifest}.")

@@ -336,6 +336,7 @@ TEXTS = (
     "label_source",
     "utterance",
     "predicted_emotion",
+    "accent",
 )
 
 

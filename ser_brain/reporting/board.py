@@ -143,9 +143,6 @@ def groups(found: Mapping) -> Table:
                 what = [name, metric_title(metric), ranking["best"], label]
                 inside = "yes" if label in ranking["top"] else "no"
                 rows.append([*what, ranking["ranks"][label], p_value(p), inside])
-            for label in ranking["untested"]:
-                what = [name, metric_title(metric), ranking["best"], label]
-                rows.append([*what, ranking["ranks"][label], None, "not tested"])
     caption = "Every model against the best of its test set."
     return Table("top_groups", caption, head, rows)
 
@@ -169,16 +166,16 @@ def calibration(found: Mapping) -> Table:
 
 
 def gaps(found: Mapping) -> Table:
-    """How much better a model is for one gender or language than for another."""
-    head = ["Model", "Test set", "Between", "Metric", "Gap", "Highest", "Lowest"]
+    """How much better a model is for one group of speakers than for another."""
+    head = ["Model", "Test set", "Between", "Metric", "Gap", "Highest", "Lowest", "Note"]
     rows = []
     for name, column in found["test_sets"].items():
         for label, cell in column["cells"].items():
             for key, of_metrics in cell["gaps"].items():
                 for metric in RANKED:
                     if gap := of_metrics.get(metric):
-                        ends = [gap["highest"], gap["lowest"]]
-                        what = [label, name, f"{key}s", metric_title(metric)]
+                        ends = [gap["highest"], gap["lowest"], gap.get("note")]
+                        what = [label, name, key, metric_title(metric)]
                         rows.append(
                             [*what, {k: gap[k] for k in ("value", "low", "high")}, *ends]
                         )

@@ -65,14 +65,14 @@ def tables_of(test_set: str, found: Mapping) -> list[Table]:
         shares = [each["answers"][name] for name in answers]
         table.rows.append([each["distortion"], strength_text(each), *pairs, *shares])
     gaps = [
-        [grouping, metric_title(metric), gap["highest"], gap["lowest"], gap]
+        [grouping, metric_title(metric), gap["highest"], gap["lowest"], gap, gap.get("note")]
         for grouping, of_metrics in found["gaps"].items()
         for metric, gap in of_metrics.items()
     ]
     if not gaps:
         return [table]
     caption = f"{test_set}, clean: largest gaps between groups of speakers."
-    head = ["Grouping", "Metric", "Highest", "Lowest", "Gap"]
+    head = ["Grouping", "Metric", "Highest", "Lowest", "Gap", "Note"]
     return [table, Table(f"{test_set}-fairness", caption, head, gaps)]
 
 

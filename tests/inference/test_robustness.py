@@ -80,8 +80,6 @@ def test_mistakes_are_told(judged, capsys):
     arguments = ["robustness", str(judged / "model"), *on, "--per_class", "1"]
     assert main(arguments) == 2
     assert "babble needs more than 7" in capsys.readouterr().err
-    (judged / "run").mkdir()
-    (judged / "run" / "hyperparams.yaml").touch()
-    on[-1] = str(judged / "run")
+    on[-1] = str(judged / "out")
     assert main(["robustness", str(judged / "model"), *on]) == 2
-    assert "it is a run, folds or a model" in capsys.readouterr().err
+    assert "out exists and is not empty" in capsys.readouterr().err
