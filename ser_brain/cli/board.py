@@ -90,9 +90,10 @@ def _judged(arguments: argparse.Namespace) -> tuple[list[Path], dict[Path, dict]
         if _is_judged(model):
             costs[model] = _run_cost(model, chosen, clips, arguments.device)
             continue
-        folder, recognizer = out / model.name, recognizer_of(str(model), arguments)
+        name = model.resolve().name
+        folder, recognizer = out / name, recognizer_of(str(model), arguments)
         if folder in costs:
-            raise SERError(f"Two models are named {model.name}. Rename one of the folders.")
+            raise SERError(f"Two models are named {name}. Rename one of the folders.")
         judge_model(recognizer, chosen, folder, arguments.classes)
         weights = find_model(str(model), arguments.revision)[0]
         costs[folder] = cost_of(recognizer, clips, weights)

@@ -44,15 +44,15 @@ CHANCE, MAJORITY = "Chance", "Majority class"
 class Column:
     """One test set, and every model that was judged on the same utterances and classes."""
 
-    test_set: str
-    utterances: frozenset
+    test_set: str  # its name, of which models may have others for the same utterances
+    utterances: frozenset  # (id, label source)
     truth: frozenset | None  # (utterance, class or None); None while no model tells classes
     judged: dict[str, Predictions] = field(default_factory=dict)
     roles: dict[str, str] = field(default_factory=dict)
 
-    def takes(self, test_set: str, utterances: frozenset, truth: frozenset | None) -> bool:
-        same = (self.test_set, self.utterances) == (test_set, utterances)
-        return same and (None in (self.truth, truth) or self.truth == truth)
+    def takes(self, label: str, utterances: frozenset, truth: frozenset | None) -> bool:
+        alike = None in (self.truth, truth) or self.truth == truth
+        return label not in self.judged and alike and self.utterances == utterances
 
 
 def board(runs: Sequence[Run], resamples: int = RESAMPLES) -> dict:
@@ -99,9 +99,10 @@ def _columns(runs: Mapping[str, Run]) -> dict[str, Column]:
             if predictions is not pooled:
                 notes = " ".join(filter(None, [pooled.card.get("notes"), AVERAGED]))
                 predictions = replace(predictions, card={**pooled.card, "notes": notes})
-            utterances = frozenset(predictions.utterances)
+            sources = (row.get("label_source") for row in predictions.rows)
+            utterances = frozenset(zip(predictions.utterances, sources, strict=True))
             truth = _truth(predictions)
-            fit = (c for c in found if c.takes(test_set, utterances, truth))
+            fit = (c for c in found if c.takes(label, utterances, truth))
             column = next(fit, None)
             if column is None:
                 column = Column(test_set, utterances, truth)

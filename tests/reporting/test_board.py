@@ -61,7 +61,7 @@ def test_baselines_are_those_of_the_labels(runs):
 
 
 def test_other_utterances_classes_and_scales(tmp_path):
-    """A subset has its own column; another scale and a model without classes do not."""
+    """A subset has its own column; another scale, name, or lack of classes does not matter."""
     rows = fake_run.rows(60)
     fake_run.write(tmp_path / "all", "x", rows, experiment="all")
     fake_run.write(tmp_path / "some", "x", rows[:40], experiment="some")
@@ -70,7 +70,7 @@ def test_other_utterances_classes_and_scales(tmp_path):
         for key in ("valence", "arousal", "predicted_valence", "predicted_arousal"):
             row[key] = (row[key] - 1) / 4
     changes = {"experiment": "unit", "va_range": [0, 1]}
-    fake_run.write(tmp_path / "unit", "x", regression, **changes)
+    fake_run.write(tmp_path / "unit", "x-drawn", regression, **changes)
     found = board([read_run(tmp_path / name) for name in ("all", "some", "unit")], 5)
     cells = [list(column["cells"]) for column in found["test_sets"].values()]
     assert cells == [["all", "unit"], ["some"]]
