@@ -42,7 +42,7 @@ def train_baselines(
     Raises
     ------
     SERError
-        If a run stops; its own message is above.
+        If a run stops.
     """
     named = [parse_manifest(text) for text in manifests]
     lines = [{"manifest": str(path), "label_source": source} for path, source in named]
@@ -56,9 +56,13 @@ def train_baselines(
         if name == "probe" and encoder is not None:
             own["encoder_source"] = encoder
         options = [f"--{key}={json.dumps(value)}" for key, value in own.items()]
-        logger.info(f"{name}: training on {', '.join(manifests)}")
+        logger.info(
+            f"{name}: training on {', '.join(manifests)}; see {found[name] / 'train_log.txt'}"
+        )
         command = [sys.executable, str(HOME / "train.py"), str(HOME / settings), *options]
-        done = subprocess.run(command, stdout=sys.stderr, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            raise SERError(f"The baseline {name} was not trained; the reason is above.")
+            said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+            reason = said[-1].removeprefix("error: ")
+            raise SERError(f"The baseline {name} was not trained: {reason}")
     return found

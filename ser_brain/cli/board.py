@@ -25,7 +25,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ser_brain.cli import MANY, Outcome
-from ser_brain.cli._baselines import train_baselines
+from ser_brain.cli._baselines import SETTINGS, train_baselines
 from ser_brain.cli._models import add_model_arguments, recognizer_of
 from ser_brain.core.errors import SERError
 from ser_brain.data.corpora import Target, add_on_arguments, parse_manifest, targets
@@ -85,14 +85,16 @@ def _judged(arguments: argparse.Namespace) -> tuple[list[Path], dict[Path, dict]
     from ser_brain.publishing.cost import clips_of, cost_of
     from ser_brain.publishing.export import read_trained
 
-    clips, costs, runs = clips_of(chosen[0]), {}, out.with_name("baselines")
+    clips, runs = clips_of(chosen[0]), arguments.out / "baselines"
+    costs: dict[Path, dict] = {}
     for model in arguments.models:
         if _is_judged(model):
-            costs[model] = _run_cost(model, chosen, clips, arguments.device)
+            for run in models_in(model):
+                costs[run] = _judge_run(run, chosen, clips, arguments.device)
             continue
         name = model.resolve().name
         folder, recognizer = out / name, recognizer_of(str(model), arguments)
-        if folder in costs:
+        if folder in costs or (arguments.baselines and name in SETTINGS):
             raise SERError(f"Two models are named {name}. Rename one of the folders.")
         judge_model(recognizer, chosen, folder, arguments.classes)
         weights = find_model(str(model), arguments.revision)[0]
@@ -111,7 +113,7 @@ def _is_judged(model: Path) -> bool:
     return (model / FOLDS).is_file() or (model / "predictions").is_dir()
 
 
-def _run_cost(
+def _judge_run(
     folder: Path, chosen: list[Target], clips: list, device: str | None
 ) -> dict[str, object]:
     """Judge and measure a run or folds; of predictions alone, say why they are not."""

@@ -369,6 +369,47 @@ def test_evaluate_and_compare_take_them(tmp_path, capsys):
     assert found["both"] == 12 and found["tasks"]["emotion"]["metrics"]["uar"]["p"] is not None
 
 
+def test_a_board_judges_measures_and_adds_baselines(tmp_path, capsys):
+    for name, seed in {"tiny": 0, "other": 1}.items():
+        corpus = write_corpus(tmp_path / name, speakers=5, clips=1, seed=seed)
+        table = ["table", "--name", name, "--csv", "labels.csv", "--vad_scale", "1", "5"]
+        where = ["--data_folder", str(corpus), "--manifest_folder", str(tmp_path)]
+        assert prepare([*table, *where]) == 0
+    labels = ["neu", "ang", "hap", "sad"]
+    model = write_classifier(tmp_path / "m", "HubertForSequenceClassification", labels)
+    out, tiny, other = tmp_path / "board", tmp_path / "tiny.json", tmp_path / "other.json"
+    command = ["board", str(tmp_path / "m"), "--out", str(out)]
+    assert main([*command, "--baselines", str(other)]) == 2
+    assert "--baselines is for models to judge" in capsys.readouterr().err
+    on = ["--on", str(tiny), "--per_class", "4"]
+    assert main([*command, *on, "--baselines", str(tiny)]) == 2
+    assert "named by --on and by --baselines" in capsys.readouterr().err
+    size = {k: SPEECH[k] for k in ("num_hidden_layers", "intermediate_size", "hidden_size")}
+    config = transformers.Wav2Vec2Config(**size, num_attention_heads=4, conv_dim=[16] * 7)
+    transformers.Wav2Vec2Model(config).save_pretrained(tmp_path / "encoder")
+    transformers.Wav2Vec2FeatureExtractor().save_pretrained(tmp_path / "encoder")
+    baselines = ["--baselines", str(other), "--encoder_source", str(tmp_path / "encoder")]
+    assert main([*command, *on, *baselines]) == 0
+    found = json.loads((out / "board.json").read_text())
+    assert list(found["models"]) == ["m", "functionals", "probe"]
+    (column,) = found["test_sets"].values()
+    assert column["utterances"] == 16 and set(column["cells"]) == set(found["models"])
+    assert found["models"]["probe"]["trained_on"] == ["other"]
+    cost = found["models"]["m"]["cost"]
+    used = (p for n, p in model.named_parameters() if not n.endswith("masked_spec_embed"))
+    assert cost["parameters"] == sum(p.numel() for p in used)
+    assert cost["bytes"] == (tmp_path / "m" / "model.safetensors").stat().st_size
+    assert cost["clips"] == 20 and cost["times_functionals"] > 0
+    # Answers have no model to measure, and what was measured stays.
+    (tmp_path / "answers.csv").write_text("file,answer\ns0_anger_0.wav,anger\n")
+    judged = ["import", str(tmp_path / "answers.csv"), "--on", str(tiny)]
+    assert main([*judged, "--out", str(tmp_path / "answers")]) == 0
+    assert main(["board", str(tmp_path / "answers"), "--on", str(tiny), "--out", str(out)]) == 0
+    models = json.loads((out / "board.json").read_text())["models"]
+    assert models["m"]["cost"] == cost
+    assert models["answers"]["cost"] == {"not_measured": "its answers were named, and no model"}
+
+
 def test_predict_takes_them(tmp_path, clips, capsys):
     write_classifier(tmp_path / "m", "HubertForSequenceClassification", ["LABEL_0", "sad"])
     soundfile.write(tmp_path / "a.wav", clips[1], 16_000)

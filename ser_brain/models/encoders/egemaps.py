@@ -35,10 +35,6 @@ class EGeMAPS(Encoder):
         if layer != "last":
             raise bad_value("layer of egemaps", layer, ["last"])
         require_package("opensmile", "egemaps", "encoder_source: egemaps")
-        logger.warning(
-            "openSMILE is under audEERING's research licence: no commercial use. "
-            "encoder_source: functionals has no such condition."
-        )
 
     def settings(self) -> dict:
         return {"family": "egemaps", "freeze": self.freeze}
@@ -63,5 +59,9 @@ class EGeMAPS(Encoder):
 def _smile():
     import opensmile
 
+    logger.warning(
+        "openSMILE is under audEERING's research licence: no commercial use. "
+        "encoder_source: functionals has no such condition."
+    )
     named = opensmile.FeatureSet.eGeMAPSv02, opensmile.FeatureLevel.Functionals
     return opensmile.Smile(*named)
