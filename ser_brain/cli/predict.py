@@ -31,7 +31,7 @@ from ser_brain.core.log import get_logger
 from ser_brain.core.tables import Table, to_text
 from ser_brain.data.audio import CHANNELS, RESAMPLER, with_channel
 from ser_brain.data.corpora import parse_pair
-from ser_brain.data.labels import listed
+from ser_brain.data.labels import NO_ANSWER, listed
 
 if TYPE_CHECKING:
     from ser_brain.inference.recognizer import EmotionRecognizer
@@ -69,6 +69,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=(*CHANNELS, "each"),
         help="of files with two channels, such as telephone calls (default: their average)",
     )
+    sure = "answer no_answer where no class is as probable as P (default: 0)"
+    add("--min_confidence", type=float, default=0.0, metavar="P", help=sure)
     add("--vad", action="store_true", help="score only segments with speech (Silero VAD)")
 
 
@@ -77,6 +79,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
     # These import torch, which the help and the error of a mistake do without.
     from ser_brain.inference.inputs import audio_files
     from ser_brain.inference.recognizer import EmotionRecognizer
+    from ser_brain.inference.results import require_answerable
     from ser_brain.inference.segments import Segmentation, load_speech_detector
     from ser_brain.inference.windows import check_windows
     from ser_brain.training.device import use_fast_products
@@ -88,28 +91,33 @@ def run(arguments: argparse.Namespace) -> Outcome:
     model = arguments.model, arguments.revision, arguments.device
     labels = dict(parse_pair("--labels", pair) for pair in arguments.labels)
     recognizer = EmotionRecognizer.from_pretrained(*model, arguments.precision, labels)
+    require_answerable(recognizer.emotions, None, arguments.min_confidence)
     use_fast_products(recognizer.device)
     check_windows(arguments.window, arguments.hop, recognizer)
     speech = load_speech_detector() if arguments.vad else None
     segmentation = Segmentation(arguments.window, arguments.hop, speech)
     if arguments.out is None:
-        return _shown(files, recognizer, segmentation)
+        return _shown(files, recognizer, segmentation, arguments.min_confidence)
     with held(beside(arguments.out), arguments.out):
         return _written(files, recognizer, segmentation, arguments)
 
 
 def _shown(
-    files: list[Path], recognizer: EmotionRecognizer, segmentation: Segmentation
+    files: list[Path],
+    recognizer: EmotionRecognizer,
+    segmentation: Segmentation,
+    min_confidence: float,
 ) -> Outcome:
     from ser_brain.inference.predict import predict
     from ser_brain.inference.segments import merged
 
     rows, skipped = [], []
-    for chunk, found in predict(recognizer, dict.fromkeys(files, 0), segmentation):
+    remaining = dict.fromkeys(files, 0)
+    for chunk, found in predict(recognizer, remaining, segmentation, min_confidence):
         rows += found
         skipped += chunk.skipped
     skipped = merged(skipped)
-    lines = [to_text(_table(rows))] if rows else []
+    lines = [to_text(_table(rows)), *_without_answer(_refused(rows), len(rows))] if rows else []
     lines += _listed([item for item in skipped if item.is_problem], UNUSABLE)
     lines += _listed([item for item in skipped if not item.is_problem], "without a score")
     facts = {"predictions": rows, "left_out": [asdict(item) for item in skipped]}
@@ -135,17 +143,22 @@ def _written(
     settings |= {"window": segmentation.window_s, "hop": segmentation.hop_s}
     settings |= {"vad": arguments.vad, "precision": arguments.precision}
     settings |= {"channel": arguments.channel} if arguments.channel else {}
+    sure = arguments.min_confidence
+    settings |= {"min_confidence": sure} if sure else {}
     output = PredictionOutput(arguments.out, columns(recognizer), settings)
     remove_partial(arguments.out.parent, *output.names)
     remaining = output.remaining(files)
-    count = 0
-    for chunk, rows in predict(recognizer, remaining, segmentation) if remaining else ():
+    count = refused = 0
+    found = predict(recognizer, remaining, segmentation, sure) if remaining else ()
+    for chunk, rows in found:
         output.add(chunk, rows)
         count += len(rows)
+        refused += _refused(rows)
     output.finish()
     logger.info(f"Audio at other rates than {recognizer.sample_rate_hz} Hz: {RESAMPLER}.")
     skipped = output.skipped
     lines = [f"new rows: {count:,}; files done before: {len(files) - len(remaining):,}"]
+    lines += _without_answer(refused, count)
     lines += _listed([item for item in skipped if item.is_problem], UNUSABLE, SHOWN)
     if skipped:
         lines.append(f"skipped: {len(skipped):,}, listed in {output.skipped_path}")
@@ -169,8 +182,17 @@ def _table(rows: list[dict]) -> Table:
         head.remove("warnings")
     if "emotion" in head:
         head.insert(head.index("emotion") + 1, "probability")
-        rows = [{**row, "probability": row[f"p_{row['emotion']}"]} for row in rows]
+        classes = [name for name in rows[0] if name.startswith("p_")]
+        rows = [{**row, "probability": max(row[name] for name in classes)} for row in rows]
     return Table("predictions", "", head, [[row[name] for name in head] for row in rows])
+
+
+def _refused(rows: list[dict]) -> int:
+    return sum(row.get("emotion") == NO_ANSWER for row in rows)
+
+
+def _without_answer(refused: int, rows: int) -> list[str]:
+    return [f"below --min_confidence, {NO_ANSWER}: {refused:,} of {rows:,}"] if refused else []
 
 
 def _listed(skipped: list[Skipped], title: str, most: int | None = None) -> list[str]:

@@ -32,13 +32,17 @@ DECIMALS = 6
 
 
 def predict(
-    recognizer: EmotionRecognizer, files: Mapping[Path, int], segmentation: Segmentation
+    recognizer: EmotionRecognizer,
+    files: Mapping[Path, int],
+    segmentation: Segmentation,
+    min_confidence: float = 0.0,
 ) -> Iterator[tuple[Chunk, list[dict]]]:
     """Score files, chunk by chunk, with a progress bar.
 
     ``files`` are those to score, and how many segments of each to skip because they are done.
     Yields each chunk and its rows: one for each of ``chunk.segments``, with the keys of
-    :func:`columns`.
+    :func:`columns`. Where no class is as probable as ``min_confidence``, the emotion is
+    ``no_answer``.
     """
 
     def read(path: Path) -> Iterator[Segment | Skipped]:
@@ -55,7 +59,7 @@ def predict(
         for chunk in _ahead(chunks(files, read)):
             scores = score_all(recognizer, [each.waveform_S for each in chunk.segments])
             pairs = zip(chunk.segments, scores, strict=True)
-            yield chunk, [_row(segment, found, recognizer) for segment, found in pairs]
+            yield chunk, [_row(*pair, recognizer, min_confidence) for pair in pairs]
             bar.update(chunk.bytes_read - bar.n)
             if bar.disable:
                 progress.add(chunk.bytes_read / 1e6 - progress.done)
@@ -78,8 +82,11 @@ def columns(recognizer: EmotionRecognizer) -> list[str]:
     return ["file", "start", "stop", *of_classes, *recognizer.dimensions, "warnings"]
 
 
-def _row(segment: Segment, scores: Scores, recognizer: EmotionRecognizer) -> dict:
-    named = scores.named(recognizer.emotions, recognizer.va_range, recognizer.dimensions)
+def _row(
+    segment: Segment, scores: Scores, recognizer: EmotionRecognizer, min_confidence: float
+) -> dict:
+    heads = recognizer.emotions, recognizer.va_range, recognizer.dimensions
+    named = scores.named(*heads, min_confidence=min_confidence)
     probabilities = named["probabilities"] or {}
     values = {
         "file": segment.file,
