@@ -339,6 +339,7 @@ TEXTS = (
     "label_source",
     "utterance",
     "predicted_emotion",
+    "accent",
 )
 
 

@@ -265,6 +265,11 @@ class EmotionRecognizer:
         )
 
     @property
+    def parameters(self) -> int:
+        """How many numbers were learned; 0 of a graph, which does not tell."""
+        return sum(tensor.numel() for tensor in self._model.parameters())
+
+    @property
     def has_adapter(self) -> bool:
         """Whether clips without labels can adapt it."""
         return self._adapter is not None and bool(self.emotions)

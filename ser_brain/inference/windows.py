@@ -65,6 +65,18 @@ def cut_windows(
     yield from windows.finish()
 
 
+def window_starts(count: int, size: int, hop: int) -> list[int]:
+    """Where :class:`Windows` cuts a stretch of ``count`` samples, which is known beforehand.
+
+    Examples
+    --------
+    >>> window_starts(9, 4, 2), window_starts(3, 4, 2), window_starts(0, 4, 2)
+    ([0, 2, 4, 5], [0], [])
+    """
+    starts = list(range(0, max(count - size, 0) + 1, hop)) if count > 0 else []
+    return starts if not starts or starts[-1] + size >= count else [*starts, count - size]
+
+
 class Windows:
     """Windows of one length, one every hop, that cover every sample.
 
