@@ -117,7 +117,10 @@ class SegmentTable:
 
 
 def read_segments(
-    path: Path, files: Sequence[Path] = (), also: Sequence[str] = ()
+    path: Path,
+    files: Sequence[Path] = (),
+    also: Sequence[str] = (),
+    skip_others: bool = False,
 ) -> SegmentTable:
     """Read a table of segments: CSV, JSON lines, workbook, Parquet, or RTTM by its suffix.
 
@@ -131,6 +134,8 @@ def read_segments(
         Without any, rows name paths, as they are or from the folder of the table.
     also : sequence of str
         Further columns that every row must have, such as ``emotion``.
+    skip_others : bool
+        Skip rows of other recordings than ``files``, which otherwise are an error.
 
     Raises
     ------
@@ -146,6 +151,11 @@ def read_segments(
     for line, row in table.rows.items():
         where = f"{path.name}, line {line}"
         cells = {what: _text(row.get(column)) for what, column in used.items()}
+        file = places.of(cells["path"], where)
+        if file is None:
+            if skip_others:
+                continue
+            raise bad_value(f"file in {where}", cells["path"], map(str, files))
         start_s = _seconds(where, used["start"], cells["start"])
         if "stop" in used:
             stop_s = _seconds(where, used["stop"], cells["stop"])
@@ -157,9 +167,9 @@ def read_segments(
                 "or more and a later stop, both in seconds unless the column says ms."
             )
         part = Part(start_s, stop_s, {what: cells[what] for what in copied})
-        parts.setdefault(places.of(cells["path"], where), []).append(part)
+        parts.setdefault(file, []).append(part)
     if not parts:
-        raise SERError(f"{path} has no segment.")
+        raise SERError(f"{path} has no segment{' of these recordings' if table.rows else ''}.")
     return SegmentTable(
         {file: sorted(parts[file]) for file in sorted(parts, key=places.order)}, copied
     )
@@ -212,7 +222,8 @@ class _Places:
             for name in names | {_token(str(bare)), _token(bare.stem)}:
                 self._named.setdefault(name, set()).add(file)
 
-    def of(self, name: str, where: str) -> Path:
+    def of(self, name: str, where: str) -> Path | None:
+        """The recording; None for one that is not among the given files."""
         if not name:
             raise SERError(f"{where}: the name of the file is missing.")
         if not self._files:
@@ -226,9 +237,7 @@ class _Places:
             raise SERError(
                 f"{where}: {name!r} is the name of {len(found)} of the files; give its path."
             )
-        if not found:
-            raise bad_value(f"file in {where}", name, map(str, self._files))
-        return next(iter(found))
+        return next(iter(found), None)
 
     def order(self, file: Path) -> int:
         """The place of a recording among the given ones; as in the table, if none are given."""

@@ -47,6 +47,15 @@ def test_rttm_is_read_as_it_was_written(tmp_path):
     assert read_segments(tmp_path / "t.rttm", list(same)).parts == same
 
 
+def test_a_reference_may_have_further_recordings(tmp_path):
+    (tmp_path / "t.csv").write_text("file,start,stop,label\nc,0,1,sad\na,2,3,angry\n")
+    table = read_segments(tmp_path / "t.csv", FILES, ["emotion"], skip_others=True)
+    assert table.parts == {FILES[1]: [Part(2, 3)]}
+    assert table.parts[FILES[1]][0].facts == {"emotion": "angry"}
+    with pytest.raises(SERError, match="has no segment of these recordings"):
+        read_segments(tmp_path / "t.csv", FILES[:1], skip_others=True)
+
+
 def test_without_files_a_table_names_them(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("here.wav", "sub/beside.wav", "sub/bare.flac"):
