@@ -151,7 +151,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
     if arguments.reference is not None:
         if not recognizer.emotions:
             raise SERError("--reference is about emotions, and this model predicts none.")
-        reference = read_segments(arguments.reference, files, ["emotion"], skip_others=True)
+        reference = read_segments(arguments.reference, files, ["emotion"])
     if arguments.diarise is not None:
         table = _diarised(files, recognizer, arguments)
     parts, copied = (table.parts, table.columns) if table is not None else (None, [])
