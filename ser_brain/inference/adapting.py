@@ -5,6 +5,7 @@ Shapes: N clips, D embedding size, E emotions.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from ser_brain.inference.recognizer import EmotionRecognizer
 
 logger = get_logger(__name__)
+MOST_HEARD = 500  # clips that a running adaptation keeps, so that its memory does not grow
+GROWTH = 1.1  # of the clips heard, before it adapts anew
 WITHOUT_ADAPTER = (
     "carries no adaptation.safetensors, so clips without labels cannot adapt it. Train it with "
     "--adaptation=speaker (the default of hparams/probe) and export it again, or give labelled "
@@ -105,3 +108,38 @@ def with_emotion_head(model: EmotionModel, emotions: Sequence[str], head: Head) 
         setattr(made.linear, name, nn.Parameter(values.float(), requires_grad=False))
     adapted = EmotionModel.from_modules(model.encoder, model.pool, None, made, model.va_head)
     return adapted.eval()
+
+
+def emotion_by(head: Head, embedding: Sequence[float], emotions: Sequence[str]) -> dict:
+    """``emotion`` and ``probabilities`` of a clip by another head than the model's own."""
+    weight_ED, bias_E = head
+    scores_E = weight_ED @ torch.as_tensor(embedding, dtype=weight_ED.dtype) + bias_E
+    probabilities = dict(zip(emotions, scores_E.softmax(0).tolist(), strict=True))
+    return {
+        "emotion": max(probabilities, key=probabilities.get),
+        "probabilities": probabilities,
+    }
+
+
+class RunningAdaptation:
+    """Adapts the emotion head while clips come in: to those heard so far, to none to come.
+
+    As ``LinearAdapter.running_scores`` does for embeddings that are all there, but in memory
+    that does not grow: the last ``MOST_HEARD`` clips count.
+    """
+
+    def __init__(self, adapter: Adapter) -> None:
+        self._adapter = adapter
+        self._heard: deque[Tensor] = deque(maxlen=MOST_HEARD)
+        self._count, self._due = 0, 1.0
+        self.head: Head | None = None
+
+    def hear(self, embedding: Sequence[float]) -> None:
+        """Take one more clip (D,); clips must not overlap, or few would count as many."""
+        self._heard.append(torch.tensor(embedding))
+        self._count += 1
+        if self._count >= self._due:
+            embeddings_ND = torch.stack(list(self._heard))
+            speakers = [None] * len(embeddings_ND)
+            self.head = unlabelled_head(self._adapter, embeddings_ND, speakers)
+            self._due = min(self._count * GROWTH, self._count + MOST_HEARD * (GROWTH - 1))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -271,8 +272,14 @@ class EmotionRecognizer:
         """The embedding (D,) of one clip."""
         return self._predict(clip, embedding=True)["embedding"]
 
-    def stream(self, rate_hz: int, window_s: float = 4.0, hop_s: float = 1.0) -> Stream:
-        """Score a recording that comes in chunks, window by window.
+    def stream(
+        self,
+        rate_hz: int,
+        window_s: float = 4.0,
+        hop_s: float = 1.0,
+        embedding: bool = False,
+    ) -> Stream:
+        """Score a recording that comes in chunks, window by window; ``ser listen`` does.
 
         Parameters
         ----------
@@ -280,6 +287,8 @@ class EmotionRecognizer:
             Of the chunks.
         window_s, hop_s : float
             Length of a window, and from the start of one to that of the next.
+        embedding : bool
+            Return the embeddings, too.
 
         Returns
         -------
@@ -294,7 +303,8 @@ class EmotionRecognizer:
         """
         waveform.require_rate(rate_hz)
         check_windows(window_s, hop_s, self)
-        return Stream(self._predict_samples, Windows(window_s, hop_s, rate_hz), rate_hz)
+        predict = partial(self._predict_samples, embedding=embedding)
+        return Stream(predict, Windows(window_s, hop_s, rate_hz), rate_hz)
 
     def _predict(self, clip: Input, embedding: bool) -> dict:
         longest_s = waveform.longest(self.sample_rate_hz, self.max_samples)
