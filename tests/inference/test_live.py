@@ -81,11 +81,11 @@ def test_however_slow_the_machine_the_delay_is_bounded(slow_s):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A tiny wav2vec 2.0 with an adapter of two made-up corpora."""
+    """A small model with an adapter of two made-up corpora."""
     folder = tmp_path_factory.mktemp("live") / "model"
-    write_model(folder)
+    write_model(folder, "compact", pooling="mean_std")
     model = EmotionRecognizer.from_pretrained(folder, device="cpu")
-    clips = [noise(1, seed, level=0.02 * (1 + seed % 5)) for seed in range(24)]
+    clips = [noise(0.3, seed, level=0.02 * (1 + seed % 5)) for seed in range(24)]
     embeddings_ND = torch.tensor([model.predict(c, RATE_HZ, True)["embedding"] for c in clips])
     class_N = torch.arange(24) % 3
     corpora = [place // 12 for place in range(24)]
@@ -115,7 +115,7 @@ def heard(model, content, adapt=False, **how):
 
 def test_of_a_recording_nothing_is_lost(folder):
     model = EmotionRecognizer.from_pretrained(folder, device="cpu")
-    samples = (np.round(noise(9.3) * 32767) / 32767).astype("float32")
+    samples = (np.round(noise(4.3) * 32767) / 32767).astype("float32")
     stream = model.stream(RATE_HZ, WINDOW_S, HOP_S)
     whole = stream.feed((samples * 32767).astype("<i2")) + stream.finish()
     for content, how in ((wav(samples), {}), (wav(samples)[44:], {"rate_hz": RATE_HZ})):
@@ -127,20 +127,18 @@ def test_of_a_recording_nothing_is_lost(folder):
 
 def test_nothing_that_comes_later_changes_an_answer(folder):
     model = EmotionRecognizer.from_pretrained(folder, device="cpu")
-    samples = np.concatenate(
-        [noise(1, seed, level=0.02 * (1 + seed % 4)) for seed in range(30)]
-    )
+    samples = np.concatenate([noise(1, seed, level=0.02 * (1 + seed % 4)) for seed in range(9)])
     long = heard(model, wav(samples), adapt=True)
-    short = heard(model, wav(samples[: 20 * RATE_HZ]), adapt=True)
-    plain = heard(model, wav(samples))
+    short = heard(model, wav(samples[: 5 * RATE_HZ]), adapt=True)
     pairs = [
         (one["probabilities"], other["probabilities"])
-        for one, other in zip(short, long[:37], strict=True)
+        for one, other in zip(short, long[:7], strict=True)
     ]
     assert all(one == other for one, other in pairs)
-    moved = [a["probabilities"] != b["probabilities"] for a, b in zip(plain, long, strict=True)]
-    assert all(moved)
-    assert [row["valence"] for row in plain] == [row["valence"] for row in long]
+    plain = model.stream(RATE_HZ, WINDOW_S, HOP_S).feed(samples)
+    for row, adapted in zip(plain, long, strict=True):
+        assert row["probabilities"] != adapted["probabilities"]
+        assert row["valence"] == pytest.approx(adapted["valence"], abs=1e-3)  # 16 bits
 
 
 def test_running_adaptation_is_that_of_the_whole_in_order():
