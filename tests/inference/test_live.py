@@ -21,9 +21,8 @@ from ser_brain.inference.recognizer import EmotionRecognizer
 from ser_brain.inference.windows import Stream, Windows
 from ser_brain.models.adaptation import LinearAdapter
 from ser_brain.training.adapted import Adapter, head_fitter
-from ser_brain.training.run import ADAPTER
 from tests.inference.stand_in import RATE_HZ, noise, write
-from tests.inference.tiny_models import write_model
+from tests.inference.tiny_models import write_adapter, write_model
 
 WINDOW_S, HOP_S, BLOCK_S = 2.0, 0.5, 0.1
 BLOCK = round(BLOCK_S * RATE_HZ)
@@ -81,16 +80,10 @@ def test_however_slow_the_machine_the_delay_is_bounded(slow_s):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A small model with an adapter of two made-up corpora."""
+    """A small model with an adapter."""
     folder = tmp_path_factory.mktemp("live") / "model"
     write_model(folder, "compact", pooling="mean_std")
-    model = EmotionRecognizer.from_pretrained(folder, device="cpu")
-    clips = [noise(0.3, seed, level=0.02 * (1 + seed % 5)) for seed in range(24)]
-    embeddings_ND = torch.tensor([model.predict(c, RATE_HZ, True)["embedding"] for c in clips])
-    class_N = torch.arange(24) % 3
-    corpora = [place // 12 for place in range(24)]
-    linear = LinearAdapter.fit(head_fitter(3), embeddings_ND, class_N, corpora, corpora)
-    Adapter(linear, True, 1.5).save(folder / ADAPTER)
+    write_adapter(folder)
     return folder
 
 

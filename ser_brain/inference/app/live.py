@@ -44,6 +44,8 @@ AWAY_S = 20  # a visitor from whom nothing came for so long makes room for anoth
 LONGEST_S = 1800  # of a visit
 HIGHEST_HZ = 192_000
 LARGEST = round(2 * HIGHEST_HZ * (VOICE_S + 1))  # bytes of 16-bit samples in one request
+# Of Russell's words, those that have room.
+WORDS = ("happy", "excited", "angry", "distressed", "sad", "bored", "sleepy", "relaxed")
 ENDED = "The live view was ended. Start it again."
 ALIKE = (
     "To this model all of it sounds alike, so its answers stay as they are: levelling out a "
@@ -135,7 +137,8 @@ class LiveView:
         if not body:
             visit.head = None
             return {"adapted": False, "said": "Forgotten."}
-        windows = cut_windows([_pcm(body)], visit.rate_hz, CLIP_S, CLIP_S)
+        most = VOICE_S * visit.rate_hz
+        windows = cut_windows([_pcm(body)[:most]], visit.rate_hz, CLIP_S, CLIP_S)
         clips = [
             (clip_S, visit.rate_hz)
             for _, clip_S in windows
@@ -203,10 +206,7 @@ def window(recognizer: EmotionRecognizer) -> float:
 def live_html(recognizer: EmotionRecognizer) -> str:
     """The empty view, which ``app_live.js`` fills."""
     angles = {word: np.radians(angle) for word, angle in WORD_ANGLE_DEG.items()}
-    words = ("excited", "tense", "angry", "distressed", "sad", "bored", "sleepy", "relaxed")
-    places = {
-        w: (float(np.cos(angles[w])), float(np.sin(angles[w]))) for w in (*words, "happy")
-    }
+    places = {w: (float(np.cos(angles[w])), float(np.sin(angles[w]))) for w in WORDS}
     settings = {
         "window_s": window(recognizer),
         "hop_s": HOP_S,

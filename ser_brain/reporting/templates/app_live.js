@@ -40,6 +40,7 @@ export function live(root) {
   }
 
   async function listen() {
+    if (!navigator.mediaDevices) throw new Error("browsers allow the microphone only over HTTPS, or from the machine itself.");
     const stream = await navigator.mediaDevices.getUserMedia({
       audio: {echoCancellation: false, noiseSuppression: false, autoGainControl: false},
     });
@@ -118,7 +119,7 @@ export function live(root) {
     if (forget) forget.hidden = !both;
     const legend = one(".ser-legend");
     if (legend) legend.hidden = !both;
-    view.querySelectorAll(".ser-adapted").forEach(part => { part.hidden = !both; part.style.width = 0; });
+    view.querySelectorAll(".ser-adapted").forEach(part => { part.hidden = !both; });
   }
 
   function show(row) {
@@ -140,6 +141,12 @@ export function live(root) {
         line.querySelector(`.ser-number .ser-${kind}`).textContent = `${(100 * share).toFixed(0)} %`;
       }
     }
+    if (row.probabilities) {
+      const best = of => Object.keys(of).reduce((a, b) => of[a] >= of[b] ? a : b);
+      const trained = best(row.probabilities), adapted = row.adapted && best(row.adapted);
+      const both = adapted && adapted !== trained;
+      one(".ser-top").textContent = both ? `${trained}; adapted to you: ${adapted}` : trained;
+    }
     for (const [name, value] of Object.entries(row.values)) one(`[data-${name}]`).textContent = value.toFixed(2);
     if (row.x !== undefined) drawPoint(row);
   }
@@ -154,11 +161,10 @@ export function live(root) {
   }
 
   function drawCourse(until) {
-    const canvas = one(".ser-course");
+    const canvas = one(".ser-course canvas");
     if (!canvas) return;
-    const high = 14 * settings.emotions.length, scale = window.devicePixelRatio || 1;
-    canvas.style.height = `${high}px`;
-    canvas.width = canvas.clientWidth * scale; canvas.height = high * scale;
+    const scale = window.devicePixelRatio || 1, high = canvas.clientHeight / settings.emotions.length;
+    canvas.width = canvas.clientWidth * scale; canvas.height = canvas.clientHeight * scale;
     const pen = canvas.getContext("2d"), wide = canvas.width / COURSE_S;
     pen.fillStyle = getComputedStyle(view).getPropertyValue("--ser-bar");
     for (const past of course.filter(row => row.probabilities)) {
@@ -166,7 +172,7 @@ export function live(root) {
       settings.emotions.forEach((emotion, place) => {
         pen.globalAlpha = shown[emotion];
         const left = canvas.width - wide * (until - past.at + settings.hop_s);
-        pen.fillRect(left, 14 * scale * place, Math.ceil(wide * settings.hop_s), 13 * scale);
+        pen.fillRect(left, high * scale * place, Math.ceil(wide * settings.hop_s), (high - 1) * scale);
       });
     }
   }
