@@ -163,12 +163,15 @@ class LiveView:
         return {}
 
     def _visit(self, request: Request) -> Visit:
-        visit = self._visits.get(request.query_params.get("visit", ""))
         now = monotonic()
-        if visit is None or now - visit.began > LONGEST_S:
+        for name, visit in list(self._visits.items()):
+            if now - visit.began > LONGEST_S:
+                self._visits.pop(name, None)
+        found = self._visits.get(request.query_params.get("visit", ""))
+        if found is None:
             raise SERError(ENDED)
-        visit.seen = now
-        return visit
+        found.seen = now
+        return found
 
     def _make_room(self) -> None:
         if len(self._visits) < MOST_VISITS:

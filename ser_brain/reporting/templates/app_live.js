@@ -69,6 +69,7 @@ export function live(root) {
     voice = null;
     if (enrol) enrol.disabled = false;
     if (!microphone) return;
+    post("samples", null, "&lost=1").catch(() => {});  // the server forgets what it has heard
     microphone.stream.getTracks().forEach(track => track.stop());
     microphone.context.close();
     microphone = null;
