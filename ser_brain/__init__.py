@@ -1,7 +1,14 @@
 """SER Recipes: train, judge, explain and ship models of speech emotion recognition."""
 
-import importlib
+from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # so that editors and type checkers know what __getattr__ gives
+    from ser_brain.inference.recognizer import EmotionRecognizer as EmotionRecognizer
+
+__all__ = ["EmotionRecognizer", "__version__"]
 __version__ = "0.1.0"
 
 

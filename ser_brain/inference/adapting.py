@@ -9,11 +9,13 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ser_brain.core.errors import SERError
 from ser_brain.core.log import get_logger
+from ser_brain.evaluation.runs import ADAPTED
 from ser_brain.models.adaptation import Head
 from ser_brain.models.heads import EmotionHead
 from ser_brain.models.model import EmotionModel
@@ -24,8 +26,7 @@ if TYPE_CHECKING:
     from ser_brain.inference.recognizer import EmotionRecognizer
 
 logger = get_logger(__name__)
-MOST_HEARD = 500  # clips that a running adaptation keeps, so that its memory does not grow
-GROWTH = 1.1  # of the clips heard, before it adapts anew
+GROWTH = 1.1  # adapted anew whenever so many times the clips have come
 WITHOUT_ADAPTER = (
     "carries no adaptation.safetensors, so clips without labels cannot adapt it. Train it with "
     "--adaptation=speaker (the default of hparams/probe) and export it again, or give labelled "
@@ -121,25 +122,45 @@ def emotion_by(head: Head, embedding: Sequence[float], emotions: Sequence[str]) 
     }
 
 
-class RunningAdaptation:
-    """Adapts the emotion head while clips come in: to those heard so far, to none to come.
+class RunningAdapter:
+    """Adapts to clips in the order of time: to those heard so far, to none to come.
 
-    As ``LinearAdapter.running_scores`` does for embeddings that are all there, but in memory
-    that does not grow: the last ``MOST_HEARD`` clips count.
+    So what comes later never changes a score. The head is that of ``EmotionRecognizer.enrol``
+    or, where speakers are known and there are several, that of the speaker among them.
+
+    Parameters
+    ----------
+    adapter : Adapter
+    most : int, optional
+        Clips that it keeps, the latest; by default all.
     """
 
-    def __init__(self, adapter: Adapter) -> None:
-        self._adapter = adapter
-        self._heard: deque[Tensor] = deque(maxlen=MOST_HEARD)
-        self._count, self._due = 0, 1.0
-        self.head: Head | None = None
+    def __init__(self, adapter: Adapter, most: int | None = None):
+        self._adapter, self._most = adapter, most
+        self._embeddings: deque[Tensor] = deque(maxlen=most)
+        self._speakers: deque[str | None] = deque(maxlen=most)
+        self._adapted, self._due = None, 1.0
+        self.count = 0  # clips so far
 
-    def hear(self, embedding: Sequence[float]) -> None:
-        """Take one more clip (D,); clips must not overlap, or few would count as many."""
-        self._heard.append(torch.tensor(embedding))
-        self._count += 1
-        if self._count >= self._due:
-            embeddings_ND = torch.stack(list(self._heard))
-            speakers = [None] * len(embeddings_ND)
-            self.head = unlabelled_head(self._adapter, embeddings_ND, speakers)
-            self._due = min(self._count * GROWTH, self._count + MOST_HEARD * (GROWTH - 1))
+    def hear(self, embedding_D: np.ndarray, speaker: str | None = None) -> None:
+        """Take the next clip, which shares no sample with those before it."""
+        self._embeddings.append(torch.from_numpy(embedding_D))
+        self._speakers.append(speaker)
+        self.count += 1
+        if self.count >= self._due:
+            embeddings_ND = torch.stack(list(self._embeddings))
+            speakers = list(self._speakers) if self._adapter.by_speaker else None
+            self._adapted = self._adapter.linear.adapt(
+                embeddings_ND, [ADAPTED] * len(embeddings_ND), speakers
+            )
+            self._due = self.count + (GROWTH - 1) * len(embeddings_ND)
+
+    def head(self, speaker: str | None = None) -> Head:
+        """The head (calibrated) for what was heard; at least one clip was."""
+        return self._adapter.head(self._adapted, speaker)
+
+    def log_probabilities(self, embedding_D: np.ndarray, speaker: str | None) -> np.ndarray:
+        """Calibrated scores (E,) of the next clip, which counts from now on."""
+        self.hear(embedding_D, speaker)
+        weight_ED, bias_E = self.head(speaker)
+        return (weight_ED @ self._embeddings[-1].double() + bias_E).log_softmax(0).numpy()

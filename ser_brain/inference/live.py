@@ -16,11 +16,12 @@ from threading import Condition
 
 import numpy as np
 
-from ser_brain.inference.adapting import RunningAdaptation, emotion_by
-from ser_brain.inference.predict import DECIMALS, columns
+from ser_brain.inference.adapting import RunningAdapter, emotion_by
+from ser_brain.inference.predict import DECIMALS, RUNNING, columns
 from ser_brain.inference.recognizer import EmotionRecognizer
 from ser_brain.inference.waveform import SILENT
 
+MOST_HEARD = 500  # clips that are adapted to, so that memory does not grow
 POLL_S = 0.1  # between two looks at the clock, and the length of a block of samples
 
 
@@ -155,23 +156,23 @@ def listen(
     Yields
     ------
     dict
-        What ``EmotionRecognizer.stream`` gives, and ``skipped`` (windows without a score since
-        the one before, because there was no time) and ``delay_s`` (from the end of the window
-        to its score; 0 if the source is ahead of real time).
+        What ``EmotionRecognizer.stream`` gives, ``skipped`` (windows without a score since the
+        one before, because there was no time), ``delay_s`` (from the end of the window to its
+        score; 0 if the source is ahead of real time) and, where the emotions are adapted, the
+        columns ``RUNNING`` of ``ser predict --adapt``.
     """
-    running = RunningAdaptation(recognizer.adapter()) if adapt else None
+    running = RunningAdapter(recognizer.adapter(), MOST_HEARD) if adapt else None
     stream = recognizer.stream(rate_hz, window_s, hop_s, embedding=adapt)
     free_s, expected_s = 0.0, 0.0
 
     def told(found: dict) -> dict:
         nonlocal free_s, expected_s
-        if running is not None and "error" not in found:
-            embedding = found.pop("embedding")
-            if found["start_s"] >= free_s and SILENT not in found["warnings"]:
-                running.hear(embedding)
+        if running is not None and "error" not in found and SILENT not in found["warnings"]:
+            if found["start_s"] >= free_s:
+                running.hear(np.array(found["embedding"], np.float32))
                 free_s = found["stop_s"]
-            if running.head is not None:
-                found |= emotion_by(running.head, embedding, recognizer.emotions)
+            found |= dict(zip(RUNNING, (running.count, found["emotion"]), strict=True))
+            found |= emotion_by(running.head(), found["embedding"], recognizer.emotions)
         skipped = max(0, round((found["start_s"] - expected_s) / hop_s))
         expected_s = found["start_s"] + hop_s
         delay_s = backlog.delay_s(round(found["stop_s"] * rate_hz))
@@ -195,7 +196,8 @@ def table_row(found: dict, recognizer: EmotionRecognizer) -> dict:
         "warnings": "; ".join(found["warnings"]),
         "delay": found["delay_s"],
     }
-    names = [*columns(recognizer)[1:], "skipped", "delay"]
+    adapted = RUNNING[0] in found
+    names = [*columns(recognizer, adapted=adapted)[1:], "skipped", "delay"]
     return {
         name: round(values[name], DECIMALS) if isinstance(values[name], float) else values[name]
         for name in names

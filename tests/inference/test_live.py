@@ -14,7 +14,7 @@ import torch
 from ser_brain.__main__ import main
 from ser_brain.analysis.mood.timeline import read_timeline
 from ser_brain.core.errors import SERError
-from ser_brain.inference.adapting import RunningAdaptation, emotion_by
+from ser_brain.inference.adapting import RunningAdapter
 from ser_brain.inference.live import Backlog, listen
 from ser_brain.inference.live_sources import Microphone, Pipe
 from ser_brain.inference.recognizer import EmotionRecognizer
@@ -128,26 +128,33 @@ def test_nothing_that_comes_later_changes_an_answer(folder):
         for one, other in zip(short, long[:7], strict=True)
     ]
     assert all(one == other for one, other in pairs)
+    assert [row["adapted_to"] for row in long] == [1] * 4 + [2] * 4 + [3] * 4 + [4] * 3
     plain = model.stream(RATE_HZ, WINDOW_S, HOP_S).feed(samples)
     for row, adapted in zip(plain, long, strict=True):
         assert row["probabilities"] != adapted["probabilities"]
+        assert row["emotion"] == adapted["unadapted_emotion"]
         assert row["valence"] == pytest.approx(adapted["valence"], abs=1e-3)  # 16 bits
 
 
-def test_running_adaptation_is_that_of_the_whole_in_order():
+def test_running_adaptation_forgets_what_was_long_ago():
     generator = torch.Generator().manual_seed(1)
     embeddings_ND = torch.randn(60, 5, generator=generator)
     class_N = torch.arange(60) % 3
     embeddings_ND[torch.arange(60), class_N] += 3
     corpora = [place // 20 for place in range(60)]
     linear = LinearAdapter.fit(head_fitter(3), embeddings_ND, class_N, corpora, corpora)
-    new_ND = embeddings_ND + 1
-    running, found = RunningAdaptation(Adapter(linear, True, 2.0)), []
-    for embedding in new_ND.tolist():
-        running.hear(embedding)
-        found.append(list(emotion_by(running.head, embedding, "abc")["probabilities"].values()))
-    expected_NE = (linear.running_scores(new_ND, ["x"] * 60) / 2).softmax(1)
-    torch.testing.assert_close(torch.tensor(found).double(), expected_NE, atol=1e-5, rtol=0)
+    later = [*(embeddings_ND + 1).numpy()]
+    other = [*(embeddings_ND - 5).numpy()]
+    heads = {}
+    for most in (20, None):
+        for name, before in (("one", later), ("other", other)):
+            running = RunningAdapter(Adapter(linear, True, 2.0), most)
+            for embedding_D in [*before, *later]:
+                running.hear(embedding_D)
+            assert running.count == 120
+            heads[most, name] = running.head()[0]
+    assert torch.equal(heads[20, "one"], heads[20, "other"])
+    assert not torch.equal(heads[None, "one"], heads[None, "other"])
 
 
 def test_ser_mood_reads_what_is_heard(folder, tmp_path, monkeypatch, capsys):

@@ -106,10 +106,8 @@ class LiveView:
         rate_hz = int(_number(request, "rate"))
         if rate_hz > HIGHEST_HZ:
             raise SERError(f"A rate of {rate_hz} Hz; at most {HIGHEST_HZ} are taken.")
-        with_embedding = self._recognizer.has_adapter
-        stream = self._recognizer.stream(
-            rate_hz, window(self._recognizer), HOP_S, with_embedding
-        )
+        model = self._recognizer
+        stream = model.stream(rate_hz, window(model), HOP_S, embedding=model.has_adapter)
         name = request.query_params.get("visit", "")
         if name in self._visits:
             visit = self._visit(request)
