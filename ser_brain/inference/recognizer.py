@@ -303,6 +303,7 @@ class EmotionRecognizer:
         window_s: float = 4.0,
         hop_s: float = 1.0,
         *,
+        embedding: bool = False,
         classes: Sequence[str] | None = None,
         min_confidence: float = 0.0,
     ) -> Stream:
@@ -314,6 +315,8 @@ class EmotionRecognizer:
             Of the chunks.
         window_s, hop_s : float
             Length of a window, and from the start of one to that of the next.
+        embedding : bool
+            Return the embeddings, too.
         classes, min_confidence
             As in :meth:`predict`.
 
@@ -331,7 +334,12 @@ class EmotionRecognizer:
         waveform.require_rate(rate_hz)
         check_windows(window_s, hop_s, self)
         require_answerable(self.emotions, classes, min_confidence)
-        predict = partial(self._predict_samples, classes=classes, min_confidence=min_confidence)
+        predict = partial(
+            self._predict_samples,
+            embedding=embedding,
+            classes=classes,
+            min_confidence=min_confidence,
+        )
         return Stream(predict, Windows(window_s, hop_s, rate_hz), rate_hz)
 
     def _predict(self, clip: Input, embedding: bool, **chosen: Any) -> Prediction:
