@@ -1,15 +1,17 @@
 """How small and fast a probe can be: cut encoders, small encoders, 8 bits, students.
 
-    python benchmarks/small_models.py results/emodb results/urdu --manifests results/manifests \\
-        --encoder WHISPER_BASE --small WHISPER_TINY --work results/small [--int8 | --speed]
+    python benchmarks/small_models.py results/emodb results/urdu \\
+        --manifests results/manifests --work results/small \\
+        --encoder WHISPER_BASE --small WHISPER_TINY [--int8 | --speed]
 
-Each folder is one of `ser folds hparams/probe/classification.yaml --protocol speaker`; its splits
-are used, and its heads are fitted again on parts of the embedding. All models are tested on the
-same clips: UAR with an interval over speakers, and the difference from the whole model, paired.
+Each folder is one of `ser folds hparams/probe/classification.yaml --protocol speaker`; its
+splits are used, and its heads are fitted again on parts of the embedding. All models are tested
+on the same clips: UAR with an interval over speakers, and the difference from the whole model,
+paired.
 
-With --int8, 8 bits are calibrated on 64 clips of the other corpora and measured on the test clips, by the
-heads of the float32 model. A student learns from the whole model's answers on the training
-clips, without their labels, and on all clips of the other corpora.
+With --int8, 8 bits are calibrated on 64 clips of the other corpora and measured on the test
+clips, by the heads of the float32 model. A student learns from the whole model's answers on the
+training clips, without their labels, and on all clips of the other corpora.
 
 With --speed nothing of this, but time and size: all models score the same clips one by one, one
 thread, in turn, beside SpeechBrain's recipe with random batches of 4. Ratios of CPU time are
@@ -73,6 +75,7 @@ VARIANTS = {
 WHOLE = "base, all layers"
 IN_8_BITS = [WHOLE, "base, layers 0 to 3", "tiny.en, all layers", "tiny.en, layers 0 to 2"]
 STUDENTS = ["base, layers 0 to 2", "tiny.en, layers 0 to 2"]
+STUDENT_FOLDS = 2  # of each corpus, as a student learns from four times as many clips
 
 
 def model_of(source: str, layer: str | list[int], emotions: list[str]) -> EmotionModel:
@@ -149,7 +152,7 @@ def gaussian(x_ND: np.ndarray, class_N: np.ndarray, speakers: list, used: list[i
 
 
 def soft(x_ND: np.ndarray, shares_NE: np.ndarray):
-    """Logistic regression on a teacher's probabilities; a fifth of the clips chooses the decay."""
+    """Logistic regression on a teacher's probabilities; a fifth chooses the decay."""
     x_ND, shares_NE = torch.from_numpy(x_ND).double(), torch.from_numpy(shares_NE)
     held_N = torch.from_numpy(np.random.default_rng(0).random(len(x_ND)) < 0.2)
 
@@ -202,13 +205,12 @@ def embed(
         shapes[name] = states, model.encoder.dim // states
         for corpus in corpora:
             corpus.embeddings[name] = cache.matrix(corpus.rows, False).astype(np.float64)
-        if not in_8_bits:
-            continue
         files = {c.name: work / f"{name}-{c.name}-int8.npy" for c in corpora}
-        if not all(file.is_file() for file in files.values()):
+        missing = [c for c in corpora if not files[c.name].is_file()] if in_8_bits else []
+        if missing:
             write_graph(work / "float.onnx", model, [])
         for corpus in corpora:
-            if not files[corpus.name].is_file():
+            if corpus in missing:
                 others = [r for c in corpora if c is not corpus for r in c.rows.values()]
                 drawn = random.Random(0).sample(others, CALIBRATION)
                 waves = [waveform(row, RATE_HZ) for row in drawn]
@@ -218,7 +220,9 @@ def embed(
                 found = [score(graph, waveform(r, RATE_HZ))["embedding"][0] for r in rows]
                 np.save(files[corpus.name], np.stack(found))
                 print(f"{name} {corpus.name}: embedded in 8 bits", flush=True)
-            corpus.embeddings[f"{name}, int8"] = np.load(files[corpus.name]).astype(np.float64)
+            if files[corpus.name].is_file():
+                found_ND = np.load(files[corpus.name])
+                corpus.embeddings[f"{name}, int8"] = found_ND.astype(np.float64)
     return shapes
 
 
@@ -228,7 +232,7 @@ def answers(corpora: list[Corpus], shapes: dict[str, tuple]) -> dict[str, dict]:
     for corpus in corpora:
         others = [c for c in corpora if c is not corpus]
         given = {}
-        for train_N, test_N in corpus.folds:
+        for number, (train_N, test_N) in enumerate(corpus.folds):
             speakers = [corpus.speakers[n] for n in train_N]
             for name, (encoder, used) in VARIANTS.items():
                 states, width = shapes[encoder]
@@ -245,19 +249,22 @@ def answers(corpora: list[Corpus], shapes: dict[str, tuple]) -> dict[str, dict]:
                     x_MD = corpus.embeddings[f"{encoder}, int8"][test_N][:, cut_D]
                     x_MD = (x_MD - mean_D) / deviation_D
                     answered[f"{name}, int8"] = probabilities(head, x_MD)
-                if name in STUDENTS:
+                if name in STUDENTS and number < STUDENT_FOLDS:
+                    own_ND = corpus.embeddings[encoder][:, cut_D]
                     x_ND = [c.embeddings[encoder][:, cut_D] for c in others]
-                    x_ND = np.concatenate([corpus.embeddings[encoder][train_N][:, cut_D], *x_ND])
-                    taught_NE = np.concatenate(
-                        [teacher(corpus)[train_N], *(teacher(c) for c in others)]
-                    )
+                    x_ND = np.concatenate([own_ND[train_N], *x_ND])
+                    taught = [teacher(corpus)[train_N], *map(teacher, others)]
+                    taught_NE = np.concatenate(taught)
                     mean_D, deviation_D = x_ND.mean(0), x_ND.std(0)
                     x_ND = (x_ND - mean_D) / deviation_D
-                    x_MD = (corpus.embeddings[encoder][test_N][:, cut_D] - mean_D) / deviation_D
+                    x_MD = (own_ND[test_N] - mean_D) / deviation_D
                     spoken = [*speakers, *(s for c in others for s in c.speakers)]
-                    hard = gaussian(x_ND, taught_NE.argmax(1), spoken, used)
-                    answered[f"{name}, student, classes"] = probabilities(hard, x_MD)
-                    answered[f"{name}, student, kl"] = probabilities(soft(x_ND, taught_NE), x_MD)
+                    heads = {
+                        "classes": gaussian(x_ND, taught_NE.argmax(1), spoken, used),
+                        "kl": soft(x_ND, taught_NE),
+                    }
+                    for how, fitted in heads.items():
+                        answered[f"{name}, student, {how}"] = probabilities(fitted, x_MD)
                 for key, shares_ME in answered.items():
                     whole_N = given.setdefault(key, np.full(len(corpus.class_N), -1))
                     whole_N[test_N] = shares_ME.argmax(1)
@@ -277,7 +284,8 @@ def show_accuracy(corpora: list[Corpus], found: dict[str, dict]) -> dict:
     report: dict[str, dict] = {}
     for name, given in found.items():
         line, values = report.setdefault(name, {}), []
-        for corpus in corpora:
+        tested = [corpus for corpus in corpora if corpus.name in given]
+        for corpus in tested:
             tested_N = given[corpus.name] >= 0
             clusters = clusters_of(
                 [s for s, t in zip(corpus.speakers, tested_N, strict=True) if t]
@@ -288,20 +296,21 @@ def show_accuracy(corpora: list[Corpus], found: dict[str, dict]) -> dict:
             )
             drawn_BK = resample(one_NK, clusters, RESAMPLES, np.random.default_rng(0))
             low_high = interval(_uar(drawn_BK), clusters.count)
-            tested = paired_permutation_test(
+            paired = paired_permutation_test(
                 one_NK, other_NK, clusters, {"uar": _uar}, np.random.default_rng(0)
             )
             values.append(float(_uar(one_NK.sum(0)[None])[0]))
-            line[corpus.name] = {"uar": values[-1], "interval": low_high, "p": tested["uar"]}
+            line[corpus.name] = {"uar": values[-1], "interval": low_high, "p": paired["uar"]}
+            line[corpus.name]["difference"] = values[-1] - float(_uar(other_NK.sum(0)[None])[0])
             line[corpus.name]["same"] = float(
                 (given[corpus.name] == found[WHOLE][corpus.name])[tested_N].mean()
             )
         line["mean"] = float(np.mean(values))
         told = "  ".join(
             f"{c.name} {line[c.name]['uar']:.3f} ({line[c.name]['interval'][0]:.3f} to "
-            f"{line[c.name]['interval'][1]:.3f}; p {line[c.name]['p']:.3f}, same "
-            f"{line[c.name]['same']:.3f})"
-            for c in corpora
+            f"{line[c.name]['interval'][1]:.3f}; {line[c.name]['difference']:+.3f}, p "
+            f"{line[c.name]['p']:.3f}, same {line[c.name]['same']:.3f})"
+            for c in tested
         )
         print(f"{name:42s} mean {line['mean']:.3f}  {told}", flush=True)
     return report
@@ -314,7 +323,7 @@ def _cells(true_N: np.ndarray, answered_N: np.ndarray) -> np.ndarray:
 
 
 def _uar(sums_XK: np.ndarray) -> np.ndarray:
-    return uar(sums_XK.reshape(-1, len(EMOTIONS), len(EMOTIONS)))
+    return uar(sums_XK.reshape(*sums_XK.shape[:-1], len(EMOTIONS), len(EMOTIONS)))
 
 
 # -- time and size
@@ -360,8 +369,8 @@ def measure_speed(corpora: list[Corpus], sources: dict[str, str], clips: int, ro
     whole = np.median(taken[WHOLE])
     for name, values in taken.items():
         print(
-            f"{name:36s} {sizes[name]:6.1f} MB  {np.median(values):.4f} CPU s/s ({min(values):.4f}"
-            f" to {max(values):.4f})  {whole / np.median(values):5.2f} x",
+            f"{name:36s} {sizes[name]:6.1f} MB  {np.median(values):.4f} CPU s/s "
+            f"({min(values):.4f} to {max(values):.4f})  {whole / np.median(values):5.2f} x",
             flush=True,
         )
     return {"sizes_mb": sizes, "cpu_s_per_s": taken, "clips": clips, "seconds": seconds}

@@ -68,8 +68,8 @@ def teacher_columns(columns: Sequence[str]) -> dict[str, str]:
 
     Examples
     --------
-    >>> teacher_columns(["file", "start", "stop", "emotion", "p_anger", "p_fear", "warnings"])
-    {'emotion': 'teacher.emotion', 'p_anger': 'teacher.votes.anger', 'p_fear': 'teacher.votes.fear'}
+    >>> teacher_columns(["file", "start", "stop", "emotion", "p_anger", "warnings"])
+    {'emotion': 'teacher.emotion', 'p_anger': 'teacher.votes.anger'}
     """
     classes = [c.removeprefix(PROBABILITY) for c in columns if c.startswith(PROBABILITY)]
     if [*columns[: 4 + len(classes)]] != [*PREDICTED, *(f"{PROBABILITY}{c}" for c in classes)]:
