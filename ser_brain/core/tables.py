@@ -50,6 +50,9 @@ class Table:
             return self.head
         return [f"{o} {h}".strip() for o, h in zip(self.over, self.head, strict=True)]
 
+    def __repr__(self) -> str:
+        return to_text(self)
+
     def _repr_html_(self) -> str:
         return to_html(self)
 

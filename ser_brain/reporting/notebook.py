@@ -30,8 +30,10 @@ class Figure:
     def __repr__(self) -> str:
         return f"Figure({str(self.png)!r})"
 
-    def _repr_png_(self) -> bytes:
-        return self.png.read_bytes()
+    def _repr_png_(self) -> tuple[bytes, dict]:
+        picture = self.png.read_bytes()
+        width = int.from_bytes(picture[16:20], "big")  # of the file's header, in pixels
+        return picture, {"width": width // 2}
 
 
 class Report:
