@@ -1,9 +1,16 @@
 """SER Recipes: train, judge, explain and ship models of speech emotion recognition."""
 
+from __future__ import annotations
+
 import importlib
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:  # so that editors and type checkers know what __getattr__ gives
+    from ser_brain.inference.recognizer import EmotionRecognizer as EmotionRecognizer
+    from ser_brain.reporting.notebook import Report as Report
+
+__all__ = ["EmotionRecognizer", "Report", "__version__"]
 __version__ = "0.1.0"
-
 
 HOMES = {"EmotionRecognizer": "inference.recognizer", "Report": "reporting.notebook"}
 

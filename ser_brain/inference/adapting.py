@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ser_brain.core.errors import SERError
 from ser_brain.core.log import get_logger
+from ser_brain.evaluation.runs import ADAPTED
 from ser_brain.models.adaptation import Head
 from ser_brain.models.heads import EmotionHead
 from ser_brain.models.model import EmotionModel
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from ser_brain.inference.recognizer import EmotionRecognizer
 
 logger = get_logger(__name__)
+GROWTH = 1.1  # adapted anew whenever so many times the clips have come
 WITHOUT_ADAPTER = (
     "carries no adaptation.safetensors, so clips without labels cannot adapt it. Train it with "
     "--adaptation=speaker (the default of hparams/probe) and export it again, or give labelled "
@@ -105,3 +108,36 @@ def with_emotion_head(model: EmotionModel, emotions: Sequence[str], head: Head) 
         setattr(made.linear, name, nn.Parameter(values.float(), requires_grad=False))
     adapted = EmotionModel.from_modules(model.encoder, model.pool, None, made, model.va_head)
     return adapted.eval()
+
+
+class RunningAdapter:
+    """Scores clips in the order of time, each by the head that it and those before it give.
+
+    What comes later never changes a score. The head is that of ``EmotionRecognizer.enrol`` or,
+    where speakers are known and there are several, that of the speaker among them.
+    """
+
+    def __init__(self, adapter: Adapter):
+        self._adapter = adapter
+        self._embeddings: list[Tensor] = []
+        self._speakers: list[str | None] = []
+        self._adapted, self._due = None, 1.0
+
+    @property
+    def count(self) -> int:
+        """How many clips there were so far."""
+        return len(self._embeddings)
+
+    def log_probabilities(self, embedding_D: np.ndarray, speaker: str | None) -> np.ndarray:
+        """Calibrated scores (E,) of the next clip."""
+        self._embeddings.append(torch.from_numpy(embedding_D))
+        self._speakers.append(speaker)
+        if self.count >= self._due:
+            speakers = self._speakers if self._adapter.by_speaker else None
+            embeddings_ND = torch.stack(self._embeddings)
+            self._adapted = self._adapter.linear.adapt(
+                embeddings_ND, [ADAPTED] * self.count, speakers
+            )
+            self._due = self.count * GROWTH
+        weight_ED, bias_E = self._adapter.head(self._adapted, speaker)
+        return (weight_ED @ self._embeddings[-1].double() + bias_E).log_softmax(0).numpy()

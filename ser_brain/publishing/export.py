@@ -24,6 +24,7 @@ from ser_brain.core.files import (
     PARTIAL,
     atomic_path,
     read_json,
+    require_new,
     sync_folder,
     write_checksums,
     write_json,
@@ -183,16 +184,6 @@ def export_adapter(run: str | Path, folder: str | Path) -> dict[str, int]:
     model, _ = read_trained(Path(run))
     save_lora(model.encoder, folder)
     return {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
-
-
-def require_new(folder: Path) -> None:
-    """Stop unless a model may be written into a folder: it is missing, or empty."""
-    if folder.exists() and not folder.is_dir():
-        raise SERError(f"{folder} is a file; name a folder to write the model into.")
-    if folder.exists() and any(folder.iterdir()):
-        raise SERError(
-            f"{folder} exists and is not empty; choose another folder, or remove it."
-        )
 
 
 def read_trained(run: Path, name: str | None = None) -> tuple[EmotionModel, ModelConfig]:
