@@ -221,35 +221,6 @@ class LinearAdapter:
             shares[speaker] = believed * n / (n + SPEAKER_CLIPS), diversity, agreement
         return shares
 
-    @torch.no_grad()
-    def running_scores(
-        self,
-        embeddings_ND: Tensor,
-        corpus_N: Sequence[Hashable],
-        speaker_N: Sequence[Hashable] | None = None,
-        growth: float = 1.1,
-    ) -> Tensor:
-        """Scores of clips in the order of time, each adapted to itself and the clips before it.
-
-        Adapts anew whenever the number of clips has grown by the factor ``growth``.
-
-        Returns
-        -------
-        Tensor
-            Log-probabilities (N, E).
-        """
-        scores, adapted, due = [], None, 1
-        for n in range(1, len(embeddings_ND) + 1):
-            seen = slice(0, n)
-            if n >= due:
-                speakers = None if speaker_N is None else speaker_N[seen]
-                adapted = self.adapt(embeddings_ND[seen], corpus_N[seen], speakers)
-                due = n * growth
-            last = slice(n - 1, n)
-            speakers = None if speaker_N is None else speaker_N[last]
-            scores.append(adapted.scores(embeddings_ND[last], corpus_N[last], speakers))
-        return torch.cat(scores)
-
     def state_dict(self) -> dict[str, Tensor]:
         """Tensors from which :meth:`from_state_dict` makes the same adapter."""
         tensors = {"center": self.center_D, "scale": self.scale_D}

@@ -22,7 +22,7 @@ from scipy.special import log_softmax
 from torch import Tensor
 
 from ser_brain.core.errors import SERError
-from ser_brain.core.files import require_text, write_text
+from ser_brain.core.files import require_new, require_text, write_text
 from ser_brain.evaluation.evaluate import RESAMPLES
 from ser_brain.evaluation.metrics import class_metrics, class_statistics, number
 from ser_brain.evaluation.significance import clusters_of, interval, resample
@@ -32,7 +32,7 @@ from ser_brain.inference.model_config import ModelConfig
 from ser_brain.inference.recognizer import EmotionRecognizer
 from ser_brain.models.few_shot import FewShot, Head, fit_few_shot, held_out_scores
 from ser_brain.publishing.card import CARD
-from ser_brain.publishing.export import require_new, sizes_of, write_folder, written_whole
+from ser_brain.publishing.export import sizes_of, write_folder, written_whole
 from ser_brain.publishing.fine_tune import fine_tune
 
 FEWEST_LABELLED = 2

@@ -57,6 +57,30 @@ def bare(model, tmp_path):
     return folder
 
 
+def test_predictions_adapt_in_the_order_of_time(model, corpus, tmp_path, capsys):
+    """The tenth clip is scored as by enrol() with ten; later clips change no earlier row."""
+    paths = [str(clip.sound.path) for clip in read_table(corpus / "labels.csv", NAMES)]
+    texts = []
+    for count in (1, 10, 24):
+        out = tmp_path / f"{count}.csv"
+        command = ["predict", *paths[:count], "--model", str(model), "--adapt"]
+        assert main([*command, "--out", str(out)]) == 0
+        texts.append(out.read_bytes())
+    assert texts[1].startswith(texts[0]) and texts[2].startswith(texts[1])
+    tenth = list(csv.DictReader(texts[1].decode().splitlines()))[-1]
+    plain = EmotionRecognizer.from_pretrained(model, device="cpu")
+    enrolled = plain.enrol(paths[:10]).predict(paths[9])["probabilities"]
+    found = [float(tenth[f"p_{name}"]) for name in NAMES]
+    assert found == pytest.approx([enrolled[name] for name in NAMES], abs=2e-6)
+    assert tenth["adapted_to"] == "10"
+    assert tenth["unadapted_emotion"] == plain.predict(paths[9])["emotion"]
+    out = tmp_path / "10.csv"  # more files, of which some are done
+    command = ["predict", *paths[:12], "--model", str(model), "--adapt", "--out", str(out)]
+    capsys.readouterr()
+    assert main(command) == 2
+    assert "--adapt needs all pieces in their order" in capsys.readouterr().err
+
+
 def test_labelled_clips_make_a_better_model(bare, corpus, tmp_path, capsys):
     before = load_model(bare)[1].state_dict()
     command = ["adapt", str(bare), "--labelled", str(corpus / "labels.csv"), "--json"]

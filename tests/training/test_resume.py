@@ -38,7 +38,8 @@ def command(recipe: str, corpus: Path, folder: Path, epochs: int) -> list[str]:
 
 
 def environment(**more: str) -> dict[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), **more}
+    own = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "PYTHONFAULTHANDLER": "1"}
+    return {**os.environ, **own, **more}
 
 
 def test_killed_runs_end_as_an_undisturbed_one(corpus, tmp_path):
@@ -69,7 +70,7 @@ def test_killed_runs_end_as_an_undisturbed_one(corpus, tmp_path):
         process.send_signal(number)
         said = process.communicate()[1].decode()
         if number == signal.SIGTERM:
-            assert process.returncode == 143
+            assert process.returncode == 143, said
             assert said.endswith("continues after the last finished epoch.\n")
             assert "Traceback" not in said
         kills += 1
