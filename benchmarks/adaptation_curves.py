@@ -124,7 +124,7 @@ def curves_of(experiment: Experiment, repeats: int, seed: int) -> dict:
                     # The clips of other speakers are scored by the head of new speakers.
                     new = experiment.adapter.head(experiment.whole)
                     start = whole if curve == "own" else new
-                    rest = np.setdiff1d(everyone, drawn)
+                    rest = np.setdiff1d(everyone, drawn) if curve == "own" else drawn[:0]
                     for base, first, beside in (
                         ("corpus", start, rest),
                         ("nothing", alone, drawn[:0]),

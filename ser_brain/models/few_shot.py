@@ -75,8 +75,8 @@ def fit_few_shot(
     class_N : sequence of int
         Class indices from 0 to E - 1.
     unlabelled_ND : Tensor, optional
-        Embeddings of other clips of the same corpus or person. Fewer than
-        ``LEAST_UNLABELLED`` are not used.
+        Embeddings of other clips of the same corpus or person, where the labelled ones are of
+        one person. Fewer than ``LEAST_UNLABELLED`` are not used.
     """
     class_N = np.asarray(class_N)
     others_ND = _beside(class_N, unlabelled_ND)

@@ -128,14 +128,17 @@ def adapt(
             raise SERError(f"{len(chosen)} labelled clip is too few; give two or more.")
         class_N = _classes(chosen, config.emotions)
         scale_D = adapter.linear.scale_D if recognizer.has_adapter else _deviation(x_ND)
-        start = after
+        # Beside unlabelled clips, few ones of one person are known to help; of strangers, not.
+        whom = {speaker or clip.speaker for clip in chosen}
+        one_person = len(whom) == 1 and None not in whom
+        start, beside_ND = after, others_ND if one_person else None
 
         def fit(rows: np.ndarray | slice) -> FewShot:
-            return fit_few_shot(start, scale_D, x_ND[rows], class_N[rows], others_ND)
+            return fit_few_shot(start, scale_D, x_ND[rows], class_N[rows], beside_ND)
 
         few = fit(slice(None))
         after, facts["cost_of_change"] = few.head, few.cost
-        held_out_NE = held_out_scores(start, scale_D, x_ND, class_N, others_ND)
+        held_out_NE = held_out_scores(start, scale_D, x_ND, class_N, beside_ND)
         if lora:
             tuned = fine_tune(recognizer, chosen, class_N, x_ND, lambda rows: fit(rows).head)
             held_out_NE = tuned.tuned_NE
