@@ -23,6 +23,8 @@ COLUMNS = {
     "speaker": "column of speakers",
     "gender": "column of genders: female, male, other, f, m",
     "language": "column of languages: ISO 639 codes of two or three letters",
+    "age": "column of the speakers' ages, in years or words",
+    "accent": "column of the speakers' accents or mother tongues",
     "group": "column of recording sessions or dyads",
     "split": "column of the corpus's official train, valid, test",
     "text": "column of texts or text codes",

@@ -46,7 +46,7 @@ from ser_brain.data.audio import (
     with_channel,
 )
 from ser_brain.data.corpora import parse_pair
-from ser_brain.data.labels import listed
+from ser_brain.data.labels import NO_ANSWER, listed
 from ser_brain.data.segment_tables import RTTM, SegmentTable, read_segments, write_rttm
 from ser_brain.evaluation.emotion_timeline import judge_timelines, timeline_table
 
@@ -87,6 +87,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=(*CHANNELS, "each"),
         help="of files with two channels, such as telephone calls (default: their average)",
     )
+    sure = "answer no_answer where no class is as probable as P (default: 0)"
+    add("--min_confidence", type=float, default=0.0, metavar="P", help=sure)
     parts = parser.add_mutually_exclusive_group()
     parts.add_argument(
         "--vad", action="store_true", help="score only segments with speech (Silero VAD)"
@@ -124,6 +126,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
     # These import torch, which the help and the error of a mistake do without.
     from ser_brain.inference.inputs import audio_files
     from ser_brain.inference.recognizer import EmotionRecognizer
+    from ser_brain.inference.results import require_answerable
     from ser_brain.inference.segments import Segmentation, load_speech_detector
     from ser_brain.inference.windows import check_windows
     from ser_brain.training.device import use_fast_products
@@ -144,6 +147,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
     model = arguments.model, arguments.revision, arguments.device
     labels = dict(parse_pair("--labels", pair) for pair in arguments.labels)
     recognizer = EmotionRecognizer.from_pretrained(*model, arguments.precision, labels)
+    require_answerable(recognizer.emotions, None, arguments.min_confidence)
     use_fast_products(recognizer.device)
     check_windows(arguments.window, arguments.hop, recognizer)
     speech = load_speech_detector() if arguments.vad else None
@@ -162,7 +166,9 @@ def run(arguments: argparse.Namespace) -> Outcome:
 
         running = RunningAdapter(recognizer.adapter())
     if arguments.out is None:
-        outcome, rows = _shown(files, recognizer, segmentation, copied, running)
+        outcome, rows = _shown(
+            files, recognizer, segmentation, copied, running, arguments.min_confidence
+        )
     else:
         with held(beside(arguments.out), arguments.out):
             outcome = _written(files, recognizer, segmentation, copied, running, arguments)
@@ -209,17 +215,19 @@ def _shown(
     segmentation: Segmentation,
     copied: list[str],
     running: RunningAdapter | None,
+    min_confidence: float,
 ) -> tuple[Outcome, list[dict]]:
     from ser_brain.inference.predict import predict
     from ser_brain.inference.segments import merged
 
     rows, skipped = [], []
     todo = dict.fromkeys(files, 0)
-    for chunk, found in predict(recognizer, todo, segmentation, copied, running):
+    scored = predict(recognizer, todo, segmentation, copied, running, min_confidence)
+    for chunk, found in scored:
         rows += found
         skipped += chunk.skipped
     skipped = merged(skipped)
-    lines = [to_text(_table(rows))] if rows else []
+    lines = [to_text(_table(rows)), *_without_answer(_refused(rows), len(rows))] if rows else []
     lines += _listed([item for item in skipped if item.is_problem], UNUSABLE)
     lines += _listed([item for item in skipped if not item.is_problem], "without a score")
     facts = {"predictions": rows, "left_out": [asdict(item) for item in skipped]}
@@ -249,6 +257,8 @@ def _written(
     settings |= {"channel": arguments.channel} if arguments.channel else {}
     settings |= {"segments": sha256_of(arguments.segments)} if arguments.segments else {}
     settings |= {"diarise": arguments.diarise} if arguments.diarise else {}
+    sure = arguments.min_confidence
+    settings |= {"min_confidence": sure} if sure else {}
     names = columns(recognizer, copied, running is not None)
     output = PredictionOutput(arguments.out, names, settings)
     remove_partial(arguments.out.parent, *output.names)
@@ -258,17 +268,19 @@ def _written(
             f"{arguments.out} has rows of some of the files, and --adapt needs all pieces in "
             "their order. Remove it and its journal, or give another --out."
         )
-    count = 0
+    count = refused = 0
     scored = ()
     if remaining:
-        scored = predict(recognizer, remaining, segmentation, copied, running)
+        scored = predict(recognizer, remaining, segmentation, copied, running, sure)
     for chunk, rows in scored:
         output.add(chunk, rows)
         count += len(rows)
+        refused += _refused(rows)
     output.finish()
     logger.info(f"Audio at other rates than {recognizer.sample_rate_hz} Hz: {RESAMPLER}.")
     skipped = output.skipped
     lines = [f"new rows: {count:,}; files done before: {len(files) - len(remaining):,}"]
+    lines += _without_answer(refused, count)
     lines += _listed([item for item in skipped if item.is_problem], UNUSABLE, SHOWN)
     if skipped:
         lines.append(f"skipped: {len(skipped):,}, listed in {output.skipped_path}")
@@ -292,8 +304,17 @@ def _table(rows: list[dict]) -> Table:
         head.remove("warnings")
     if "emotion" in head:
         head.insert(head.index("emotion") + 1, "probability")
-        rows = [{**row, "probability": row[f"p_{row['emotion']}"]} for row in rows]
+        classes = [name for name in rows[0] if name.startswith("p_")]
+        rows = [{**row, "probability": max(row[name] for name in classes)} for row in rows]
     return Table("predictions", "", head, [[row[name] for name in head] for row in rows])
+
+
+def _refused(rows: list[dict]) -> int:
+    return sum(row.get("emotion") == NO_ANSWER for row in rows)
+
+
+def _without_answer(refused: int, rows: int) -> list[str]:
+    return [f"below --min_confidence, {NO_ANSWER}: {refused:,} of {rows:,}"] if refused else []
 
 
 def _listed(skipped: list[Skipped], title: str, most: int | None = None) -> list[str]:

@@ -125,9 +125,9 @@ class PredictionOutput:
                 f"so no rows can be added to it. {advice}"
             )
         other = [
-            f"{key} {kept.get(key)!r}, now {value!r}"
-            for key, value in self._settings.items()
-            if kept.get(key) != value
+            f"{key} {kept.get(key)!r}, now {self._settings.get(key)!r}"
+            for key in {**self._settings, **kept}
+            if kept.get(key) != self._settings.get(key)
         ]
         if other:
             raise SERError(

@@ -41,12 +41,14 @@ def predict(
     segmentation: Segmentation,
     copied: Sequence[str] = (),
     running: RunningAdapter | None = None,
+    min_confidence: float = 0.0,
 ) -> Iterator[tuple[Chunk, list[dict]]]:
     """Score files, chunk by chunk, with a progress bar.
 
     ``files`` are those to score, and how many segments of each to skip because they are done;
     ``copied`` are the facts of given parts that go to the rows, and ``running`` adapts the
-    emotions in the order of the rows. Yields each chunk and its rows: one for each of
+    emotions in the order of the rows. Where no class is as probable as ``min_confidence``,
+    the emotion is ``no_answer``. Yields each chunk and its rows: one for each of
     ``chunk.segments``, with the keys of :func:`columns`.
     """
 
@@ -64,7 +66,8 @@ def predict(
         for chunk in _ahead(chunks(files, read)):
             scores = score_all(recognizer, [each.waveform_S for each in chunk.segments])
             pairs = zip(chunk.segments, scores, strict=True)
-            yield chunk, [_row(*pair, recognizer, copied, running) for pair in pairs]
+            chosen = recognizer, copied, running, min_confidence
+            yield chunk, [_row(*pair, *chosen) for pair in pairs]
             bar.update(chunk.bytes_read - bar.n)
             if bar.disable:
                 progress.add(chunk.bytes_read / 1e6 - progress.done)
@@ -96,6 +99,7 @@ def _row(
     recognizer: EmotionRecognizer,
     copied: Sequence[str],
     running: RunningAdapter | None,
+    min_confidence: float,
 ) -> dict:
     adapted = {}
     if running is not None:
@@ -104,7 +108,8 @@ def _row(
         found = running.log_probabilities(scores.embedding, speaker)
         scores = replace(scores, log_probabilities=found)
         adapted = dict(zip(RUNNING, (running.count, unadapted), strict=True))
-    named = scores.named(recognizer.emotions, recognizer.va_range, recognizer.dimensions)
+    heads = recognizer.emotions, recognizer.va_range, recognizer.dimensions
+    named = scores.named(*heads, min_confidence=min_confidence)
     probabilities = named["probabilities"] or {}
     values = {
         "file": segment.file,

@@ -13,7 +13,9 @@ import pytest
 from ser_brain.__main__ import main
 from ser_brain.analysis.mood.timeline import read_timeline
 from ser_brain.core.lock import held
+from ser_brain.data.labelling import CorpusData
 from ser_brain.data.segment_tables import read_segments
+from ser_brain.evaluation.answers import outputs_of
 from ser_brain.inference import predict as predicting
 from ser_brain.inference.recognizer import EmotionRecognizer
 from ser_brain.inference.segments import SpeechDetector
@@ -53,6 +55,26 @@ def test_without_out_a_table_is_printed(model, capsys):
     total = sum(row[f"p_{emotion}"] for emotion in StandIn.emotions)
     assert total == pytest.approx(1, abs=3e-6)
     assert sorted(path.name for path in model.iterdir()) == ["clips", "model"]
+
+
+def test_below_a_confidence_there_is_no_answer(model, capsys):
+    for n, level in enumerate([0.1, 0.9]):
+        write(model / f"{n}.wav", noise(1, level=level))
+    assert ser_predict("0.wav", "1.wav", "--min_confidence", "0.6", "--out", "out.csv") == 0
+    assert "below --min_confidence, no_answer: 1 of 2\n" in capsys.readouterr().out
+    rows = read("out.csv")
+    assert [row["emotion"] for row in rows] == ["no_answer", "anger"]
+    assert [max(float(row[f"p_{e}"]) for e in StandIn.emotions) >= 0.6 for row in rows] == [
+        False,
+        True,
+    ]
+    utterances = {f"mine_{n}": {"wav": f"/data/{n}.wav"} for n in range(2)}
+    data = CorpusData("mine", None, {"name": "mine"}, utterances, {})
+    answers, classes, counts = outputs_of(Path("out.csv"), data, StandIn.emotions, {})
+    assert [row["predicted_emotion"] for row in answers] == ["no_answer", "anger"]
+    assert classes == [*StandIn.emotions, "no_answer"] and counts["refused"] == 1
+    assert ser_predict("0.wav", "--out", "out.csv") == 2
+    assert "made with other settings" in capsys.readouterr().err
 
 
 def test_each_side_of_a_call_has_rows_of_its_own(model, capsys):
