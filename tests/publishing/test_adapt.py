@@ -126,6 +126,21 @@ def test_a_clip_is_read_once_however_often_it_is_named(model, corpus, tmp_path):
         adapt(model, tmp_path / "no", **{**given, "test": counted()[23:]})
 
 
+def test_an_encoder_is_not_fine_tuned_where_the_head_alone_does_as_well(tmp_path):
+    corpus = write_corpus(tmp_path / "corpus", speakers=9, clips=3)
+    write_model(tmp_path / "model", "whisper", emotions=NAMES, va_range=None)
+    clips = read_table(corpus / "labels.csv", NAMES)
+    with pytest.raises(SERError) as found:
+        adapt(tmp_path / "model", tmp_path / "new", labelled=clips, lora=True)
+    for part in (
+        "Fine-tuning the encoder does not help, so nothing was written. UAR on 108 clips",
+        "before: the head alone): 1.000 [1.000, 1.000] before, ",
+        "resampled: 9 speakers. Leave out --lora.",
+    ):
+        assert part in str(found.value)
+    assert not (tmp_path / "new").exists()
+
+
 def test_what_does_not_help_is_refused(bare, corpus, tmp_path):
     rows = list(csv.reader((corpus / "labels.csv").open()))
     emotions = [row[1] for row in rows[1:]]
@@ -167,9 +182,14 @@ def test_unlabelled_clips_move_the_head_and_one_clip_does_not(model, corpus, tmp
         (["--out", "OUT", "--unlabelled", "CORPUS"], "carries no adaptation.safetensors"),
         (["--out", "MODEL/new", "--unlabelled", "CORPUS"], "is inside the model"),
         (["--out", "CORPUS", "--unlabelled", "CORPUS"], "exists and is not empty"),
+        (["--out", "OUT", "--lora", "--unlabelled", "CORPUS"], "needs labelled clips"),
+        (
+            ["--out", "OUT", "--lora", "--labelled", "CORPUS/labels.csv"],
+            "48 labelled clips are too few to fine-tune an encoder; give 100 or more",
+        ),
         (["--out", "OUT", "--labelled", "TABLE"], "line 2: the model has no class 'bliss'"),
     ],
-    ids=["nothing", "no adapter", "inside", "not empty", "unknown class"],
+    ids=["nothing", "no adapter", "inside", "not empty", "no labels", "few", "unknown class"],
 )
 def test_what_cannot_be_adapted(bare, corpus, tmp_path, capsys, command, message):
     (tmp_path / "table.csv").write_text("path,emotion\na.wav,bliss\n")
