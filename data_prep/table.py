@@ -3,7 +3,8 @@
 The table needs a column of audio paths, and columns of emotions or of valence, arousal and
 dominance. Columns with a common name (path or file, emotion or label, start and end ...) need
 no option. The log lists the columns that are read and those that are not. With --rater_column
-there is one row per rater, and the votes are counted.
+there is one row per rater, and the votes are counted. Of a table that ser predict wrote, the
+answers are labels of the source teacher, and the probabilities its votes.
 
     python -m data_prep table --name mine --csv labels.csv --data_folder corpora/mine \\
         --manifest_folder manifests --emotion_map W=anger F=happiness
@@ -20,7 +21,7 @@ from pathlib import Path
 
 from data_prep.common.convert import FACTS_SUFFIX, read_facts
 from data_prep.common.described import Described, Rows
-from data_prep.common.flat import columns_of, text_of
+from data_prep.common.flat import columns_of, teacher_columns, text_of
 from data_prep.common.table_columns import read_table
 from ser_brain.core.errors import SERError, bad_value, nearest
 from ser_brain.core.files import atomic_path, write_text
@@ -38,6 +39,9 @@ def read(data_folder: Path, csv: str, **_: object) -> Rows:
         found = f"; found: {', '.join(nearest(path.name, there))}" if there else ""
         raise SERError(f"No table {path}{found}. Name it with --csv.")
     columns, rows = read_table(path)
+    ours = teacher_columns(columns)
+    columns = [ours.get(column, column) for column in columns]
+    rows = {n: {ours.get(c, c): cell for c, cell in row.items()} for n, row in rows.items()}
     facts = Path(f"{path}{FACTS_SUFFIX}")
     known = {"id": "id"} if facts.is_file() and "id" in columns else {}  # one of ours
     return Rows(path, columns, rows, [path, facts], known, read_facts(facts))

@@ -17,6 +17,8 @@ FACTS = ("speaker", "gender", "language", "group", "split", "text")
 FIRST = ("id", "path", "start", "stop", *FACTS)
 TEXTS = ("emotion", "raw", "intensity")  # never read as numbers
 VOTES = "votes."
+PREDICTED = ("file", "start", "stop", "emotion")  # columns that `ser predict` begins with
+TEACHER, PROBABILITY = "teacher", "p_"  # a model that answered, and its columns
 
 
 def flat_rows(manifest: Manifest) -> list[dict]:
@@ -57,6 +59,24 @@ def label_columns(columns: Iterable[str]) -> dict[str, dict[str, str]]:
         if dot and what and source in LABEL_SOURCES:
             found.setdefault(source, {})[what] = column
     return found
+
+
+def teacher_columns(columns: Sequence[str]) -> dict[str, str]:
+    """Of a table that ``ser predict`` wrote, each column that it answers in -> ours for it.
+
+    Probabilities become votes of the source ``teacher``; {} for any other table.
+
+    Examples
+    --------
+    >>> teacher_columns(["file", "start", "stop", "emotion", "p_anger", "warnings"])
+    {'emotion': 'teacher.emotion', 'p_anger': 'teacher.votes.anger'}
+    """
+    classes = [c.removeprefix(PROBABILITY) for c in columns if c.startswith(PROBABILITY)]
+    if [*columns[: 4 + len(classes)]] != [*PREDICTED, *(f"{PROBABILITY}{c}" for c in classes)]:
+        return {}
+    of_classes = {f"{PROBABILITY}{c}": f"{TEACHER}.{VOTES}{c}" for c in classes}
+    values = {d: f"{TEACHER}.{d}" for d in DIMENSIONS if d in columns}
+    return {"emotion": f"{TEACHER}.emotion", **of_classes, **values} if classes else {}
 
 
 def label_of(row: Mapping[str, str], parts: Mapping[str, str]) -> dict:

@@ -6,16 +6,19 @@ it then costs no more than one of them.
 The folder contains the weights of the best checkpoint and all that is needed to use them;
 no base encoder is downloaded. It loads with EmotionRecognizer, with SpeechBrain's
 foreign_class, with plain transformers if the encoder allows it, and with ONNX Runtime
-(--onnx). Its README.md is a model card made from the run's results; --results adds those of
-other folds or seeds of the same recipe. See docs/model_format.md.
+(--onnx; --int8 for a graph a third as large, see docs/small_models.md). Its README.md is a
+model card made from the run's results; --results adds those of other folds or seeds of the
+same recipe. See docs/model_format.md.
 
     ser export results/emodb/fold-1 model --results results/emodb --license cc-by-4.0
     ser export results/emodb model
+    ser export results/emodb/fold-1 model --int8 results/manifests/emodb.json
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 
 from ser_brain.cli import MANY, Outcome
@@ -45,6 +48,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--onnx", action="store_true", help="write model.onnx, too")
     add(
+        "--int8",
+        **MANY,
+        metavar="AUDIO",
+        help="write model.int8.onnx, too, calibrated on these clips: folders, files, patterns "
+        "or manifests",
+    )
+    add(
         "--adapter",
         action="store_true",
         help="write the adapter alone, a few MB, of a run with the setting lora",
@@ -55,6 +65,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
     if not (arguments.run / FOLDS).is_file():
         require_run(arguments.run)
     # These import torch, which the help and the error of a mistake do without.
+    from ser_brain.inference.int8 import told
     from ser_brain.inference.transformers_layout import why_not
     from ser_brain.publishing.export import export, export_adapter
 
@@ -66,7 +77,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
     with held(beside(arguments.folder), arguments.folder):
         remove_partial(arguments.folder.parent, arguments.folder.name)
         options = arguments.name, arguments.results, arguments.license, arguments.onnx
-        done = export(arguments.run, arguments.folder, *options)
+        done = export(arguments.run, arguments.folder, *options, arguments.int8)
     reason = why_not(done.config)
     size = sum(done.files.values())
     lines = [
@@ -81,11 +92,14 @@ def run(arguments: argparse.Namespace) -> Outcome:
         lines.insert(1, f"average of {parts}, which share one encoder: as fast as one of them")
     if done.onnx_difference is not None:
         lines.insert(-2, f"largest difference of model.onnx: {done.onnx_difference:.1e}")
+    if done.int8_change is not None:
+        lines.insert(-2, f"model.int8.onnx: {told(done.int8_change)}")
     facts = {
         "folder": str(arguments.folder),
         "files": done.files,
         "largest_difference": done.difference,
         "onnx_difference": done.onnx_difference,
+        "int8_change": asdict(done.int8_change) if done.int8_change else None,
         "plain_transformers": reason is None,
         **done.config.as_block(),
     }

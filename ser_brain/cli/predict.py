@@ -151,15 +151,15 @@ def run(arguments: argparse.Namespace) -> Outcome:
     use_fast_products(recognizer.device)
     check_windows(arguments.window, arguments.hop, recognizer)
     speech = load_speech_detector() if arguments.vad else None
-    if arguments.diarise is not None:
-        table = _diarised(files, recognizer, arguments)
-    parts, copied = (table.parts, table.columns) if table is not None else (None, [])
-    segmentation = Segmentation(arguments.window, arguments.hop, speech, parts)
     reference = None
     if arguments.reference is not None:
         if not recognizer.emotions:
             raise SERError("--reference is about emotions, and this model predicts none.")
         reference = read_segments(arguments.reference, files, ["emotion"])
+    if arguments.diarise is not None:
+        table = _diarised(files, recognizer, arguments)
+    parts, copied = (table.parts, table.columns) if table is not None else (None, [])
+    segmentation = Segmentation(arguments.window, arguments.hop, speech, parts)
     running = None
     if arguments.adapt:
         from ser_brain.inference.adapting import RunningAdapter

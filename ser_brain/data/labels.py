@@ -55,6 +55,7 @@ LABEL_SOURCES = (
     "rated_face",  # CREMA-D: raters saw the face alone
     "rated_av",  # CREMA-D: raters heard and saw
     "self",  # the speaker's own report
+    "teacher",  # what a model answers
 )
 DIMENSIONS = ("valence", "arousal", "dominance")
 # The plane of the circumplex; also what the setting ``dimensions`` is where nobody gives it.

@@ -14,8 +14,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ser_brain.core.errors import SERError, bad_value, nearest
+from ser_brain.core.errors import SERError, nearest
 from ser_brain.core.files import require_text, write_text
+from ser_brain.core.log import get_logger
 from ser_brain.core.tables import FileTable, read_table
 from ser_brain.data.audio import SUFFIXES, split_channel
 
@@ -42,6 +43,8 @@ CLOCK = re.compile(r"(?:(\d+) days?,?)?\s*(?:(?:(\d+):)?(\d+):(\d+(?:[.,]\d+)?))
 
 COPIED = ("id", "speaker", "time")  # columns whose cells go to the rows of the predictions
 RTTM = ".rttm"
+SHOWN = 5
+logger = get_logger(__name__)
 
 
 def columns_called(what: str, columns: Sequence[str], taken: Iterable[str] = ()) -> list[str]:
@@ -117,7 +120,9 @@ class SegmentTable:
 
 
 def read_segments(
-    path: Path, files: Sequence[Path] = (), also: Sequence[str] = ()
+    path: Path,
+    files: Sequence[Path] = (),
+    also: Sequence[str] = (),
 ) -> SegmentTable:
     """Read a table of segments: CSV, JSON lines, workbook, Parquet, or RTTM by its suffix.
 
@@ -127,7 +132,8 @@ def read_segments(
         Columns for the file, the start and the stop or duration of each segment, under any of
         the names in :data:`OTHER_NAMES`; ``speaker``, ``id`` and ``time`` are optional.
     files : sequence of Path
-        The recordings. A row names one by its path, its file name or that without suffix.
+        The recordings. A row names one by its path, its file name or that without suffix;
+        rows of others are skipped, which the log says.
         Without any, rows name paths, as they are or from the folder of the table.
     also : sequence of str
         Further columns that every row must have, such as ``emotion``.
@@ -136,16 +142,21 @@ def read_segments(
     ------
     SERError
         If a column is missing or twice there, a time is none or a stop is not after its start,
-        or a row names no recording or several.
+        a row names several of the recordings, or none names one.
     """
     table = _rttm(path) if path.suffix.lower() == RTTM else read_table(path)
     used = _used(path, table, also)
     copied = [what for what in (*COPIED, *also) if what in used]
     places = _Places(path, files)
     parts: dict[Path, list[Part]] = {}
+    others = 0
     for line, row in table.rows.items():
         where = f"{path.name}, line {line}"
         cells = {what: _text(row.get(column)) for what, column in used.items()}
+        file = places.of(cells["path"], where)
+        if file is None:
+            others += 1
+            continue
         start_s = _seconds(where, used["start"], cells["start"])
         if "stop" in used:
             stop_s = _seconds(where, used["stop"], cells["stop"])
@@ -157,9 +168,15 @@ def read_segments(
                 "or more and a later stop, both in seconds unless the column says ms."
             )
         part = Part(start_s, stop_s, {what: cells[what] for what in copied})
-        parts.setdefault(places.of(cells["path"], where), []).append(part)
+        parts.setdefault(file, []).append(part)
     if not parts:
-        raise SERError(f"{path} has no segment.")
+        raise SERError(f"{path} has no segment{' of these recordings' if table.rows else ''}.")
+    if others:
+        logger.warning(f"{path}: {others:,} segments of other recordings are skipped.")
+    bare = [str(file) for file in files if file not in parts]
+    if bare:
+        some = ", ".join(bare[:SHOWN]) + (" ..." if len(bare) > SHOWN else "")
+        logger.warning(f"{path} has no segment of {len(bare)} of the recordings: {some}.")
     return SegmentTable(
         {file: sorted(parts[file]) for file in sorted(parts, key=places.order)}, copied
     )
@@ -212,7 +229,8 @@ class _Places:
             for name in names | {_token(str(bare)), _token(bare.stem)}:
                 self._named.setdefault(name, set()).add(file)
 
-    def of(self, name: str, where: str) -> Path:
+    def of(self, name: str, where: str) -> Path | None:
+        """The recording; None for one that is not among the given files."""
         if not name:
             raise SERError(f"{where}: the name of the file is missing.")
         if not self._files:
@@ -226,9 +244,7 @@ class _Places:
             raise SERError(
                 f"{where}: {name!r} is the name of {len(found)} of the files; give its path."
             )
-        if not found:
-            raise bad_value(f"file in {where}", name, map(str, self._files))
-        return next(iter(found))
+        return next(iter(found), None)
 
     def order(self, file: Path) -> int:
         """The place of a recording among the given ones; as in the table, if none are given."""

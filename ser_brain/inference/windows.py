@@ -117,12 +117,17 @@ class Windows:
         start = max(0, end - self._size)
         return [(start, self._recent.between(start, end))]
 
+    def jump(self, count: int) -> None:
+        """Samples were lost: the recording goes on so many later, where windows begin anew."""
+        self._next = self._covered = self._recent.end + count
+        self._recent = RecentSamples(self._next)
+
 
 class RecentSamples:
     """The last samples of a recording, addressed by their place in the whole recording."""
 
-    def __init__(self) -> None:
-        self.first = 0  # place of the first sample that is kept
+    def __init__(self, first: int = 0) -> None:
+        self.first = first  # place of the first sample that is kept
         self._blocks: list[np.ndarray] = []
         self._count = 0
 
@@ -167,16 +172,21 @@ class Stream:
         self._rate_hz = rate_hz
         self.finished = False
 
-    def feed(self, chunk: np.ndarray) -> Predictions:
+    def feed(self, chunk: np.ndarray, latest: bool = False) -> Predictions:
         """Take the next samples, (S,) or (S, H).
 
-        Returns for every window that is now complete a dict of ``start_s``, ``stop_s`` and the
-        keys of ``EmotionRecognizer.predict``, or ``error`` if it cannot be scored.
+        Returns for every window that is now complete, or with ``latest`` only for the last of
+        them, a dict of ``start_s``, ``stop_s`` and the keys of ``EmotionRecognizer.predict``,
+        or ``error`` if it cannot be scored.
         """
         if self.finished:
             raise SERError("The stream is finished; start another for the next recording.")
         windows = self._windows.feed(np.asarray(chunk))
-        return Predictions(self._scored(*window) for window in windows)
+        return Predictions(self._scored(*window) for window in windows[-1 if latest else 0 :])
+
+    def jump(self, count: int) -> None:
+        """Leave out samples that were lost: windows begin anew after them, at their time."""
+        self._windows.jump(count)
 
     def finish(self) -> Predictions:
         """End the recording: the prediction for its last window, or nothing if it has one."""

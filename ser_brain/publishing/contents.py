@@ -31,6 +31,7 @@ NAMES = (
     "config.json",
     "custom_interface.py",
     "hyperparams.yaml",
+    "model.int8.onnx",
     "model.onnx",
     "model.safetensors",
     "preprocessor_config.json",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import time
 from collections.abc import Sequence
@@ -44,8 +45,12 @@ def cost_of(
     dict
         ``parameters``, ``bytes``, ``real_time_factor`` (seconds for a second of audio),
         ``times_functionals`` (its time over that of our functionals, which take turns with
-        it), ``clips``, ``audio_s``, ``processor``, ``threads``.
+        it), ``clips``, ``audio_s``, ``processor``, ``threads``; or ``not_measured``, why.
     """
+    shortest, longest = recognizer.min_samples or 0, recognizer.max_samples or math.inf
+    clips = [clip_S for clip_S in clips if shortest <= len(clip_S) <= longest]
+    if not clips:
+        return {"not_measured": "no clip has a length that the model takes"}
     logger.info(f"{recognizer.name}: measuring size and speed on {len(clips)} clips")
     return {**_size(recognizer, folder), **_speed(recognizer, clips)}
 
@@ -65,8 +70,8 @@ def _size(recognizer: EmotionRecognizer, folder: Path | None) -> dict[str, int |
 
 
 def _speed(recognizer: EmotionRecognizer, clips: Sequence[np.ndarray]) -> dict:
-    reference = Functionals()
-    lengths = [torch.tensor([len(clip_S)]) for clip_S in clips]
+    device = recognizer.device
+    reference = Functionals().to(device)
     times = []
     for _ in range(ROUNDS):
         begin = time.perf_counter()
@@ -74,8 +79,9 @@ def _speed(recognizer: EmotionRecognizer, clips: Sequence[np.ndarray]) -> dict:
             recognizer.score([clip_S])
         between = time.perf_counter()
         with torch.inference_mode():
-            for clip_S, length in zip(clips, lengths, strict=True):
-                reference(torch.from_numpy(clip_S)[None], length)
+            for clip_S in clips:
+                clip_1S = torch.from_numpy(clip_S)[None].to(device)
+                reference(clip_1S, torch.tensor([len(clip_S)], device=device))[0].cpu()
         times.append((between - begin, time.perf_counter() - between))
     audio_s = sum(map(len, clips)) / recognizer.sample_rate_hz
     return {
@@ -83,7 +89,7 @@ def _speed(recognizer: EmotionRecognizer, clips: Sequence[np.ndarray]) -> dict:
         "times_functionals": median(own / other for own, other in times[1:]),
         "clips": len(clips),
         "audio_s": round(audio_s, 1),
-        "processor": _processor(),
+        "processor": _processor(device),
         "threads": torch.get_num_threads(),
     }
 
@@ -101,7 +107,9 @@ def clips_of(target: Target) -> list[np.ndarray]:
     return [waveform(row, Functionals.sample_rate_hz) for row in chosen]
 
 
-def _processor() -> str:
+def _processor(device: str) -> str:
+    if "cuda" in device:
+        return torch.cuda.get_device_name(device)
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

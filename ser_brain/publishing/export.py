@@ -33,6 +33,8 @@ from ser_brain.core.files import (
 from ser_brain.data.experiment import Protocol
 from ser_brain.evaluation.runs import FOLDS, parts_of
 from ser_brain.inference.architecture import describe_encoder
+from ser_brain.inference.int8 import INT8, Change, write_int8
+from ser_brain.inference.labelled_clips import read_clips
 from ser_brain.inference.model_config import ModelConfig
 from ser_brain.inference.model_folder import CONFIG, WEIGHTS, load_model
 from ser_brain.inference.onnx import NEEDED, ONNX, require_onnx, write_onnx
@@ -50,6 +52,7 @@ from ser_brain.publishing.card_facts import gather
 from ser_brain.publishing.card_metadata import OTHER, require_licence
 from ser_brain.publishing.ensemble import average_models, gather_ensemble, merged_splits
 from ser_brain.publishing.speechbrain_export import speechbrain_files
+from ser_brain.training.adapted import Adapter
 from ser_brain.training.brain import SERBrain
 from ser_brain.training.predict_corpus import load_run, temperature_of
 from ser_brain.training.run import ADAPTER, RECORD
@@ -72,12 +75,15 @@ class Export:
         The largest between any score of the run's model and of the folder's.
     onnx_difference : float or None
         The same of ``model.onnx``, if it was asked for.
+    int8_change : Change or None
+        How the answers of ``model.int8.onnx`` differ, if it was asked for.
     """
 
     config: ModelConfig
     files: dict[str, int]
     difference: float
     onnx_difference: float | None = None
+    int8_change: Change | None = None
 
 
 def export(
@@ -87,6 +93,7 @@ def export(
     results: Sequence[Path] = (),
     licence: str = OTHER,
     onnx: bool = False,
+    int8: Sequence[str] = (),
 ) -> Export:
     """Write the model folder of a run's best checkpoint, load it again and compare scores.
 
@@ -104,14 +111,19 @@ def export(
         The hub's name of the model's licence.
     onnx : bool
         Write ``model.onnx``, too.
+    int8 : sequence of str
+        Folders, files, patterns or manifests of clips that calibrate ``model.int8.onnx``. With
+        any, it is written beside ``model.onnx``.
 
     Raises
     ------
     SERError
         If there is no trained run, the folder is not empty, results are of another recipe, the
-        exported model does not score as the run does, or the packages for ONNX are missing.
+        exported model does not score as the run does, 8 bits change its answers too much, or
+        the packages for ONNX are missing.
     """
     require_licence(licence)
+    onnx = onnx or bool(int8)
     if onnx:
         require_onnx(NEEDED)
     folder = Path(folder)
@@ -123,16 +135,26 @@ def export(
     else:
         model, config = read_trained(run, name)
         facts = gather(run, config, results)
+    clips = read_clips(int8, config.emotions)
     trained = _scores_of_noise(model)
     merge_lora(model.encoder)
     with written_whole(folder) as made:
         write_folder(made, model, config)
-        if (run / ADAPTER).is_file():
-            shutil.copyfile(run / ADAPTER, made / ADAPTER)
+        _write_adapter(run, made / ADAPTER)
         difference = _largest_difference(trained, made)
         onnx_difference = write_onnx(made / ONNX, model, config) if onnx else None
+        change = write_int8(made / INT8, made / ONNX, clips) if int8 else None
         write_card(made, facts, licence)
-    return Export(config, sizes_of(folder), difference, onnx_difference)
+    return Export(config, sizes_of(folder), difference, onnx_difference, change)
+
+
+def _write_adapter(run: Path, path: Path) -> None:
+    """Write what adapts the model to clips without labels, if the run learned it."""
+    parts = [part / ADAPTER for part in parts_of(run)[0].values()]
+    if len(parts) == 1 and parts[0].is_file():
+        shutil.copyfile(parts[0], path)
+    elif all(part.is_file() for part in parts):
+        Adapter.mean([Adapter.load(part) for part in parts]).save(path)
 
 
 @contextlib.contextmanager

@@ -47,6 +47,17 @@ def test_rttm_is_read_as_it_was_written(tmp_path):
     assert read_segments(tmp_path / "t.rttm", list(same)).parts == same
 
 
+def test_rows_of_other_recordings_are_skipped_and_counted(tmp_path, caplog):
+    (tmp_path / "t.csv").write_text("file,start,stop,label\nc,0,1,sad\na,2,3,angry\n")
+    table = read_segments(tmp_path / "t.csv", FILES, ["emotion"])
+    assert table.parts == {FILES[1]: [Part(2, 3)]}
+    assert "1 segments of other recordings are skipped" in caplog.text
+    assert "no segment of 2 of the recordings: calls/b.wav, calls/two words.wav" in caplog.text
+    assert table.parts[FILES[1]][0].facts == {"emotion": "angry"}
+    with pytest.raises(SERError, match="has no segment of these recordings"):
+        read_segments(tmp_path / "t.csv", FILES[:1])
+
+
 def test_without_files_a_table_names_them(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("here.wav", "sub/beside.wav", "sub/bare.flac"):
@@ -66,7 +77,7 @@ def test_without_files_a_table_names_them(tmp_path, monkeypatch):
         ("file,begin,onset,stop\na,0,0,1\n", "several columns that could be the start: begin"),
         ("file,start,stop\na,1,1\n", "line 2: a segment from 1 s to 1 s"),
         ("file,start,stop\na,x,1\n", "line 2: start is 'x'; expected seconds"),
-        ("file,start,stop\nc,0,1\n", "Bad file in t.csv, line 2 'c'; expected one of"),
+        ("file,start,stop\nc,0,1\n", "has no segment of these recordings"),
         ("file,start,stop\n", "has no segment"),
     ],
 )

@@ -278,3 +278,21 @@ def test_real_korean_clips(run):
     entry = result.manifest["korean_ets_nea00001"]
     assert (entry["speaker"], entry["language"]) == ("korean_ets_nea", "kor")
     assert entry["duration"] == pytest.approx(5.8, abs=0.01)
+
+
+def test_what_a_model_answered_becomes_votes_of_the_source_teacher(corpus, run):
+    folder = corpus(
+        "file,start,stop,emotion,p_anger,p_sadness,valence,warnings\n"
+        "a/1.wav,0.0,0.3,sadness,0.25,0.75,2.5,\n"
+        "b/1.wav,0.5,1.0,anger,0.9,0.1,4.0,short\n"
+    )
+    result = run("table", folder, *NAME, "--vad_scale", "1", "5")
+    first, second = (entry["labels"] for entry in result.entries)
+    shares = {"anger": 0.25, "sadness": 0.75}
+    assert first.keys() == {"teacher"} and first["teacher"]["votes"] == shares
+    assert (first["teacher"]["emotion"], first["teacher"]["vad"]["valence"]) == ("sadness", 2.5)
+    assert second["teacher"]["emotion"] == "anger"
+    assert result.card["default_source"] == "teacher"
+
+    other = corpus("path,emotion,p_anger\na/1.wav,sad,0.5\nb/1.wav,sad,0.5\n")
+    assert {*run("table", other, *NAME).entries[0]["labels"]} == {"intended"}

@@ -62,6 +62,21 @@ def test_several_layers_are_single_ones_side_by_side(family):
     assert (all_BTD[..., -32:] - singles[0]).abs().max() > 0.1
 
 
+@pytest.mark.parametrize("family", ["whisper", "xls-r"])
+def test_an_encoder_ends_with_the_highest_layer_that_is_read(family):
+    """Bit for bit the states of the whole one, without the weights of the layers above."""
+    waves = padded(clips([8000, 16_161]))
+    whole, cut = tiny(family, layer="all").eval(), tiny(family, layer=[0, 1]).eval()
+    cut.load_state_dict({name: whole.state_dict()[name] for name in cut.state_dict()})
+    frames_BTD = cut(*waves)[0]
+    assert torch.equal(frames_BTD, whole(*waves)[0][..., : frames_BTD.shape[-1]])
+    layers = [len(encoder.layers()) for encoder in (whole, cut)]
+    assert layers == [3, 1]
+    sizes = [sum(t.numel() for t in e.state_dict().values()) for e in (whole, cut)]
+    of_a_layer = sum(t.numel() for t in whole.layers()[2].state_dict().values())
+    assert sizes[0] - sizes[1] >= 2 * of_a_layer
+
+
 def test_pooled_statistics_are_those_of_the_true_frames():
     frames_BTD = torch.randn(2, 9, 5, generator=torch.Generator().manual_seed(0))
     frames_BTD[0, 4:] = torch.nan

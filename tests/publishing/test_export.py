@@ -144,6 +144,18 @@ def test_onnx_is_written_where_asked(run, tmp_path, monkeypatch, capsys):
     assert (tmp_path / "m" / "model.onnx").read_bytes() == b"graph"
 
 
+def test_int8_is_calibrated_on_the_clips_of_a_manifest(run, tmp_path, capsys):
+    pytest.importorskip("onnxscript")
+    pytest.importorskip("onnxruntime")
+    clips = str(run[0].parent / "manifests" / "tiny.json")
+    assert main(["export", str(run[0]), str(tmp_path / "m"), "--int8", clips, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert set(found["files"]) == FILES | {"model.onnx", "model.int8.onnx"}
+    change = found["int8_change"]
+    assert change["clips"] == 12 and change["mean"] < 0.05 and len(change["uar"]) == 2
+    assert main(["verify", str(tmp_path / "m")]) == 0
+
+
 def test_a_folder_that_holds_something_is_kept(run, tmp_path):
     (tmp_path / "note").touch()
     with pytest.raises(SERError, match="not empty"):

@@ -33,7 +33,7 @@ PROBE = {
     "ridges",
     "spectrum",
 }
-PROBES = ("probe/", "baseline/")
+PROBES = ("probe/", "baseline/", "student/")
 HEADS = {
     "classification": {"emotion_head"},
     "regression": {"va_head"},

@@ -286,3 +286,37 @@ def test_the_layer_that_tells_emotions_apart_is_found(home, tmp_path, monkeypatc
     suffixes = {path.name.removeprefix("layers") for path in out.glob("layers*")}
     figures = {".svg", ".png", ".pdf", "-untitled.svg", "-untitled.pdf"}
     assert suffixes == figures | {".csv"} and not (tmp_path / "run").exists()
+
+
+def test_a_student_learns_from_what_a_model_answered(home, tmp_path):
+    """hparams/student: a table of ser predict takes the place of labels."""
+    folder = tmp_path / "recordings"
+    write_corpus(folder, speakers=4)
+    wavs = sorted(folder.glob("*.wav"))
+    (folder / "labels.csv").unlink()
+    shares = {"anger": [0.7, 0.1, 0.1, 0.1], "sadness": [0.1, 0.2, 0.6, 0.1]}
+    lines = [["file", "start", "stop", "emotion", *(f"p_{e}" for e in EMOTIONS), "warnings"]]
+    for wav in wavs:
+        answer = "anger" if wav.stem.split("_")[1] in ("anger", "happiness") else "sadness"
+        lines.append([wav.name, 0.0, 0.3, answer, *shares[answer], ""])
+    table = "\n".join(",".join(map(str, line)) for line in lines)
+    (folder / "taught.csv").write_text(table, encoding="utf-8")
+    chosen = {
+        "data_folder": folder,
+        "encoder_source": home / "base",
+        "layer": "[0, 1]",
+        "output_folder": tmp_path / "run",
+        "manifest_folder": tmp_path / "manifests",
+        "emotions": "[anger, sadness]",
+        "emotion_classifier": "losses",
+        "loss_weights": "{kl: 1.0}",
+    }
+    given = [f"--{key}={value}" for key, value in chosen.items()]
+    assert run_train("student/classification.yaml", *given) == 0
+    found = read_predictions(tmp_path / "run" / "predictions" / "taught.jsonl")
+    assert {row["label_source"] for row in found.rows} == {"teacher"}
+    assert found.rows and all(
+        row["predicted_emotion"] == row["emotion"]
+        and (row["emotion"] == "anger") == ("anger" in row["id"] or "happiness" in row["id"])
+        for row in found.rows
+    )
