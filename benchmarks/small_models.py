@@ -221,7 +221,7 @@ def embed(
                 np.save(files[corpus.name], np.stack(found))
                 print(f"{name} {corpus.name}: embedded in 8 bits", flush=True)
             if files[corpus.name].is_file():
-                found_ND = np.load(files[corpus.name])
+                found_ND = np.load(files[corpus.name], allow_pickle=False)
                 corpus.embeddings[f"{name}, int8"] = found_ND.astype(np.float64)
     return shapes
 
