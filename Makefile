@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help setup demo test lint format golden bench fuzz licences kill full clean
+.PHONY: help setup demo test lint types lock release format golden notebooks screenshots docs bench fuzz licences kill full clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -17,12 +17,22 @@ setup: .venv/.installed  ## virtual environment in .venv with the pinned package
 demo: setup  ## train, test and report the multi-objective model on the demo corpus
 	$(BIN)/python train.py hparams/multiobjective.yaml
 
-test: setup lint  ## style and all tests
+test: setup lint types  ## style, types and all tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: setup  ## types of the public interface
+	$(BIN)/mypy
+
+lock: setup  ## resolve the newest versions into constraints.txt (docs/supply_chain.md)
+	$(BIN)/python -m release.lock $(PYTHONS)
+
+release: setup  ## check, build and try VERSION=0.2.0; uploads nothing
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[release]'
+	$(BIN)/python -m release $(VERSION)
 
 format: setup  ## format the code in the project's style
 	$(BIN)/ruff check --fix .
@@ -30,6 +40,17 @@ format: setup  ## format the code in the project's style
 
 golden: setup  ## rewrite the golden losses, after a change that is meant to change them
 	$(BIN)/python -m tests.golden
+
+notebooks: setup  ## run the notebooks, and store what they show
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[notebooks]'
+	$(BIN)/python notebooks/run.py
+
+screenshots: setup  ## pictures of the pages in docs/images, with Chromium
+	$(BIN)/python -m docs.screenshots
+
+docs: setup  ## the site, in build/site
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	$(BIN)/mkdocs build --strict
 
 fuzz: setup  ## damaged and malicious input, 10,000 cases for each target (hours)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[fuzz]'

@@ -42,7 +42,8 @@ def start(arguments: list[str], figures: bool = True) -> None:
     plain = config.checked_settings(settings)
     require_logger(plain["experiment_logger"])
     for corpus in corpora_of(plain):
-        require_folder(corpus.corpus, corpus.data_folder, **corpus.options)
+        if not corpus.manifest:
+            require_folder(corpus.corpus, corpus.data_folder, **corpus.options)
 
     # Importing torch takes seconds, so every mistake that can be found without it comes first.
     from speechbrain.utils.distributed import if_main_process

@@ -360,7 +360,7 @@ def measure_speed(corpora: list[Corpus], sources: dict[str, str], clips: int, ro
         reference = Reference(folder / "wav2vec2", recognizer, "cpu")
         ways["SpeechBrain's recipe"] = partial(_fours, reference, waves)
         sizes["SpeechBrain's recipe"] = 4e-6 * sum(
-            tensor.numel() for tensor in recognizer._model.state_dict().values()
+            tensor.numel() for tensor in recognizer.model.state_dict().values()
         )
         taken: dict[str, list[float]] = {name: [] for name in ways}
         for way in ways.values():

@@ -27,8 +27,8 @@ and, if it needs them,
     ``files`` returns two lists of paths;
 ``described(card, data_folder, **options)``
     the card, completed by what is in the data folder;
-``speakers(data_folder)``
-    speaker -> facts (age ...), for the card;
+``speakers(data_folder, **options)``
+    speaker -> facts (``age`` in years, ``accent`` ...), for the card;
 ``default_folder()``
     the data folder, if the corpus brings its own;
 ``LINES``

@@ -1,8 +1,8 @@
 """audformat: any database of the audformat specification (db.yaml and its tables), or of audb.
 
 All tables with labels are joined by file and segment. The splits of tables, and what the scheme
-of speakers says of gender and language, are read. Needs the package audformat; --database
-downloads with the package audb.
+of speakers says of gender, language, age and accent, are read. Needs the package audformat;
+--database downloads with the package audb.
 
     python -m data_prep audformat --name mine --data_folder database --manifest_folder manifests
 """
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import audformat
 
 SPLITS = {"train": "train", "dev": "valid", "test": "test"}
-PERSON = ("gender", "language")  # what a scheme of speakers may say of each
+PERSON = ("gender", "language", "age", "accent")  # what a scheme of speakers may say of each
 
 
 def read(
@@ -140,9 +140,9 @@ def _header(db: audformat.Database) -> dict:
 
 
 FORMAT = Described(read, "db.yaml, the tables db.*.csv or db.*.parquet, and the audio files")
-utterances, card, described, files = (
+utterances, card, described, files, speakers = (
     *(FORMAT.utterances, FORMAT.card),
-    *(FORMAT.described, FORMAT.files),
+    *(FORMAT.described, FORMAT.files, FORMAT.speakers),
 )
 
 

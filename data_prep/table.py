@@ -70,6 +70,13 @@ def files(
     return FORMAT.files(data_folder, name, csv=csv, **options)
 
 
+def speakers(
+    data_folder: Path, name: str, csv: str, **options: object
+) -> dict[str, dict[str, object]]:
+    """Age and accent of the speakers, where the table says them."""
+    return FORMAT.speakers(data_folder, csv=csv, **options)
+
+
 def add_options(group: argparse._ArgumentGroup) -> None:
     """What :func:`utterances` takes."""
     csv = "the table, relative to the data folder or absolute; CSV and JSON lines also as .gz"

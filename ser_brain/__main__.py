@@ -68,8 +68,9 @@ def run(arguments: list[str]) -> int:
     parsed = parser_for(name).parse(rest)
     outcome = parsed.command(parsed)
     if parsed.json:
-        facts = json.dumps(outcome.facts, ensure_ascii=False, indent=2, allow_nan=False)
-        print(shown_json(facts))
+        if outcome.facts is not None:
+            facts = json.dumps(outcome.facts, ensure_ascii=False, indent=2, allow_nan=False)
+            print(shown_json(facts))
     elif outcome.text:
         print(shown(outcome.text))
     sys.stdout.flush()

@@ -181,6 +181,17 @@ class Described:
         order = sorted(sources, key=lambda source: source != default)
         return dataclasses.replace(card, **{**found, "sources": tuple(order)})
 
+    def speakers(self, data_folder: Path, **options: object) -> dict[str, dict[str, object]]:
+        """Age and accent of the speakers, where columns say them."""
+        rows, found = self._rows(data_folder, **options), {}
+        for number, row in _items(rows):
+            one = Cells(row, rows.used, rows.source, number)
+            for what in filter(one.text, ("age", "accent") if one.text("speaker") else ()):
+                said = one.text(what)
+                fact = int(said) if said.isdecimal() else said
+                found.setdefault(one.text("speaker"), {}).setdefault(what, fact)
+        return found
+
     def files(
         self, data_folder: Path, name: str, **options: object
     ) -> tuple[list[Path], list[Path]]:

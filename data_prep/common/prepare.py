@@ -31,7 +31,7 @@ from ser_brain.core.errors import SERError, one_line
 from ser_brain.core.files import remove_partial, sha256_of
 from ser_brain.core.lock import beside, held
 from ser_brain.core.log import get_logger, told
-from ser_brain.data.corpora import CorpusSetting
+from ser_brain.data.corpora import CorpusSetting, parse_manifest
 from ser_brain.data.manifest import (
     SHA256,
     Problem,
@@ -39,6 +39,7 @@ from ser_brain.data.manifest import (
     is_noted,
     note_data_folder,
     read_card,
+    read_manifest,
     require_as_written,
     write_manifest,
 )
@@ -89,7 +90,11 @@ def prepare_all(
     """Prepare the corpora of an experiment; give each with its manifest and data folder."""
     prepared: dict[str, tuple[Path, Path]] = {}
     for line in corpora:
-        if line.source not in prepared:  # two lines may take parts of one corpus
+        if line.manifest:
+            manifest = parse_manifest(line.manifest)[0]
+            data_folder = read_manifest(manifest).data_folder(line.data_folder)
+            prepared[line.source] = manifest, data_folder
+        elif line.source not in prepared:  # two lines may take parts of one corpus
             where = (line.data_folder, manifest_folder, allow_partial)
             prepared[line.source] = prepare(line.corpus, *where, wait=True, **line.options)
     return [(line, *prepared[line.source]) for line in corpora]
@@ -121,7 +126,7 @@ def _write(corpus: Corpus, folder: Path, manifest: Path, made_of: dict) -> None:
         **made_of,
     }
     if hasattr(corpus.module, "speakers"):
-        facts = corpus.module.speakers(folder).items()
+        facts = corpus.module.speakers(folder, **corpus.options).items()
         content["speakers"] = {f"{card.name}_{speaker}": fact for speaker, fact in facts}
     write_manifest(manifest.parent, card.name, entries, content)
     logger.info(f"{card.name}: wrote {manifest}.")

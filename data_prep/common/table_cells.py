@@ -15,16 +15,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from data_prep.common.table_columns import name_and_unit
 from ser_brain.core.errors import SERError, bad_value
 from ser_brain.data import audio
 from ser_brain.data.labels import DIMENSIONS, EMOTION_WORDS, EMOTIONS
 from ser_brain.data.manifest import Problem
+from ser_brain.data.segment_tables import name_and_unit, seconds_in
 
 EMPTY = {"", "na", "n/a", "nan", "none", "null", "unknown", "-"}
 NONE = "none"  # in a map: a code without a meaning; its rows are kept
 SHOWN = 20  # codes without a meaning that an error lists
-CLOCK = re.compile(r"(?:(\d+) days?,?)?\s*(?:(?:(\d+):)?(\d+):(\d+(?:[.,]\d+)?))?")
 FOLD = re.compile(r"(fold|cv|f)?[\W_]*\d+", re.IGNORECASE)
 VALUES = {
     "emotion": EMOTIONS,
@@ -202,15 +201,9 @@ class Cells:
         cell = self.text(what)
         if cell is None or cell.lower() == "nat":
             return None
-        if (match := CLOCK.fullmatch(cell)) and any(match.groups()):
-            days, hours, minutes, seconds = (
-                float((part or "0").replace(",", ".")) for part in match.groups()
-            )
-            return round(((days * 24 + hours) * 60 + minutes) * 60 + seconds, 6)
         try:
-            unit = name_and_unit(self.used[what])[1]
-            return self.number(what) if unit == 1 else round(self.number(what) * unit, 6)
-        except SERError:
+            return seconds_in(cell, name_and_unit(self.used[what])[1])
+        except ValueError:
             raise self._bad(what, cell, "seconds or HH:MM:SS") from None
 
     def part(self) -> tuple[float | None, float | None]:

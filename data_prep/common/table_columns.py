@@ -14,6 +14,7 @@ from pathlib import Path
 from ser_brain.core import tables
 from ser_brain.core.errors import SERError, nearest
 from ser_brain.data.labels import DIMENSIONS
+from ser_brain.data.segment_tables import TIMES, columns_called, name_and_unit
 
 COLUMNS = {
     "path": "column of audio paths, relative to the data folder",
@@ -22,6 +23,8 @@ COLUMNS = {
     "speaker": "column of speakers",
     "gender": "column of genders: female, male, other, f, m",
     "language": "column of languages: ISO 639 codes of two or three letters",
+    "age": "column of the speakers' ages, in years or words",
+    "accent": "column of the speakers' accents or mother tongues",
     "group": "column of recording sessions or dyads",
     "split": "column of the corpus's official train, valid, test",
     "text": "column of texts or text codes",
@@ -29,26 +32,6 @@ COLUMNS = {
     "stop": "column of ends inside the file, written like starts",
     "duration": "column of durations, read where starts have no ends",
 }
-
-# Other common names of a column; only names that can mean nothing else.
-OTHER_NAMES = {
-    "path": "file filename file_name filepath file_path wav wav_file wav_path wavfile audio "
-    "audio_file audio_path audio_filepath audiofile",
-    "emotion": "label emotion_label emo emo_class",
-    "speaker": "speaker_id speakerid spk spk_id spkid spkr_id actor actor_id",
-    "gender": "sex",
-    "language": "lang",
-    "group": "session session_id dyad",
-    "split": "split_set partition",
-    "text": "transcript transcription sentence",
-    "start": "begin onset start_time starttime begin_time time_start",
-    "stop": "end end_time endtime stop_time time_end",
-    "duration": "dur length",
-}
-TIMES = ("start", "stop", "duration")
-SECONDS_PER = dict.fromkeys(("s", "sec", "second"), 1.0)
-SECONDS_PER |= dict.fromkeys(("ms", "msec", "millisecond"), 1e-3)
-UNIT = re.compile(rf"(.+?)(?:_in)?_({'|'.join(SECONDS_PER)})s?")
 
 # Names that may mean the other end of a segment: unread, they would change the audio.
 LIKE_START = re.compile(
@@ -108,7 +91,7 @@ def used_columns(
     free = [c for c in columns if c and c not in ignored]
     used = dict(asked)
     for what in (each for each in COLUMNS if each not in asked):
-        found = _called(what, free, asked.values())
+        found = columns_called(what, free, asked.values())
         if len(found) > 1:
             raise SERError(
                 f"{table} has several columns that could be the {what}: {', '.join(found)}. "
@@ -128,16 +111,6 @@ def used_columns(
         used.pop("duration", None)
     _require_both_ends(table, [c for c in free if c not in used.values()], used)
     return used
-
-
-def _called(what: str, columns: list[str], asked: Iterable[str]) -> list[str]:
-    """The columns with the most explicit name for something."""
-    if what in columns:
-        return [what]
-    plain = {c: name_and_unit(c)[0] if what in TIMES else _words(c) for c in columns}
-    alike = [c for c in columns if plain[c] == what]
-    others = OTHER_NAMES.get(what, "").split()
-    return alike or [c for c in columns if plain[c] in others and c not in asked]
 
 
 def _require_both_ends(table: Path, unused: list[str], used: Mapping[str, str]) -> None:
@@ -163,15 +136,3 @@ def _require_both_ends(table: Path, unused: list[str], used: Mapping[str, str]) 
                 "and stop. If they are seconds, name them with --start_column and "
                 f"--stop_column; if not, convert them, or ignore them: --ignore_columns {pair}."
             )
-
-
-def _words(column: str) -> str:
-    """A column's name in lower case with _ between its words: file_name for ``FileName``."""
-    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column)
-    return re.sub(r"[\W_]+", "_", parted.lower()).strip("_")
-
-
-def name_and_unit(column: str) -> tuple[str, float]:
-    """The name of a column of times without its unit; and the unit in seconds."""
-    match = UNIT.fullmatch(_words(column))
-    return (match[1], SECONDS_PER[match[2]]) if match else (_words(column), 1.0)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from data_prep.demo import render
+from data_prep.demo import render, script
 from data_prep.demo.acting import SCALE
 from data_prep.demo.render import LABELS, SAMPLE_RATE_HZ
 from data_prep.demo.script import EMOTIONS
@@ -50,6 +50,13 @@ LABEL_FILES = (LABELS,)
 def default_folder() -> Path:
     """The corpus in the user's cache, rendered there the first time (under a minute)."""
     return render.rendered()
+
+
+def speakers(data_folder: Path) -> dict[str, dict[str, object]]:
+    """Accents of the voices, of which English has several."""
+    return {
+        voice.name: {"accent": voice.voice.partition("+")[0]} for voice in script.speakers()
+    }
 
 
 def utterances(data_folder: Path) -> Iterator[Utterance]:

@@ -26,7 +26,7 @@ GROUPS = {
         *("robustness", "balance", "audit"),
     ),
     "explain": ("layers", "circumplex", "embed", "mood"),
-    "ship": ("export", "adapt", "verify", "publish", "predict", "app"),
+    "ship": ("export", "adapt", "verify", "publish", "predict", "listen", "app"),
 }
 
 
@@ -35,7 +35,8 @@ class Outcome:
     """The findings of a command."""
 
     text: str  # for a reader
-    facts: dict = field(default_factory=dict)  # the same as JSON types, which --json prints
+    # The same as JSON types, which --json prints; None if the command has printed them itself.
+    facts: dict | None = field(default_factory=dict)
     exit_code: int = 0  # 1 where a check found something bad (overlap, unreadable files)
 
 

@@ -8,10 +8,12 @@ full.
 
     ser mood anna.csv --out anna_mood --va_range 1 5 \\
         --compare 2026-03-02..2026-03-08 2026-03-09..2026-03-15
+    ser mood anna.csv --out anna_mood --baseline 7
     ser mood --demo --out demo_mood
 
 The page shows a heat map, the course of the days and, with --compare, a test of change
-between two periods; all numbers and figures are beside it. It describes what a model
+between two periods; with --baseline, which days are unusual for the person, judged by earlier
+days alone; all numbers and figures are beside it. It describes what a model
 predicted; it is not a diagnosis.
 """
 
@@ -23,6 +25,7 @@ import tempfile
 from pathlib import Path
 
 from ser_brain.analysis.mood.analysis import analyse
+from ser_brain.analysis.mood.baseline import Baseline
 from ser_brain.analysis.mood.description import BY, span
 from ser_brain.analysis.mood.report import summary, write_report
 from ser_brain.analysis.mood.simulation import SPANS, planted, simulate
@@ -62,6 +65,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DAYS",
         help="consecutive days that the test keeps together (default: 1)",
     )
+    add(
+        "--baseline",
+        metavar="DAYS",
+        help="compare days with the first so many (5 or more), or with FIRST_DAY..LAST_DAY",
+    )
     add("--speaker", metavar="NAME", help="use only the rows of this speaker")
     add("--zone", help="convert times to this time zone, such as Europe/Berlin")
     add("--recorded_at", metavar="TIME", help="when the recording began, for tables with start")
@@ -74,6 +82,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
         raise SERError("Expected either PREDICTIONS or --demo. See ser mood --help.")
     if arguments.demo and compared:
         raise SERError("--demo compares its own two weeks; remove --compare.")
+    baseline = Baseline.parse(arguments.baseline) if arguments.baseline else None
     read = arguments.va_range, arguments.speaker, arguments.zone, arguments.recorded_at
     with tempfile.TemporaryDirectory() as folder:
         if arguments.demo:  # The table is a file of the report, which write_report copies.
@@ -82,7 +91,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
             compared, truth = SPANS, planted()
         timeline = read_timeline(table, *read)
         spans = tuple(span(text) for text in compared or ())
-        mood = analyse(timeline, arguments.by, spans, arguments.block_days)
+        mood = analyse(timeline, arguments.by, spans, arguments.block_days, baseline)
         # A new report removes the files of the old one, of which the table may be one.
         own = table.parent == arguments.out and table.name in written_files(arguments.out)
         copied = [table] if arguments.demo or own else []
@@ -95,7 +104,8 @@ def _command(arguments: argparse.Namespace) -> str:
     """The command line that repeats the analysis."""
     what = ["--demo"] if arguments.demo else [str(arguments.predictions)]
     words = ["ser", "mood", *what, "--out", str(arguments.out)]
-    for name in ("va_range", "by", "compare", "block_days", "speaker", "zone", "recorded_at"):
+    others = ("baseline", "speaker", "zone", "recorded_at")
+    for name in ("va_range", "by", "compare", "block_days", *others):
         value = getattr(arguments, name)
         if value is not None:
             words += [f"--{name}", *map(str, value if isinstance(value, list) else [value])]

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ser_brain.cli import Outcome
 from ser_brain.cli._models import add_model_arguments, recognizer_of
+from ser_brain.core.files import require_new
 from ser_brain.data.corpora import add_on_arguments, targets
 
 
@@ -31,11 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> Outcome:
     from ser_brain.core.hub import model_folder
-    from ser_brain.reporting.html import require_for_reports
 
     model_folder(arguments.model, arguments.revision)  # a wrong name needs no import of torch
     chosen = targets(arguments)
-    require_for_reports(arguments.out)  # before hours of scoring
+    require_new(arguments.out)  # before hours of scoring
     from ser_brain.evaluation.robustness import robustness
     from ser_brain.inference.robustness import judge_conditions
     from ser_brain.reporting.robustness import to_lines, write_robustness

@@ -108,6 +108,17 @@ def made_for(folder: str | Path) -> Iterator[None]:
                 each.rmdir()
 
 
+def require_new(folder: str | Path) -> None:
+    """Stop unless something may be written into a folder: it is missing, or empty."""
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise SERError(f"{folder} is a file; name a folder to write into.")
+    if folder.exists() and any(folder.iterdir()):
+        raise SERError(
+            f"{folder} exists and is not empty; choose another folder, or remove it."
+        )
+
+
 def inside(folder: str | Path, name: str) -> Path:
     """The path of a file to write in a folder that somebody else may have made.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ser_brain.core.errors import SERError
 
@@ -65,7 +66,7 @@ def shown(value: object) -> str:
 class Bound:
     """A condition on a value, and its description in an error: ``a number from 0 to 1``."""
 
-    holds: Callable[[object], bool]
+    holds: Callable[[Any], bool]
     says: str
 
 

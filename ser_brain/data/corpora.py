@@ -28,11 +28,12 @@ class CorpusSetting:
     label_source: str | None = None  # None takes the default of the corpus's card
     where: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, object] = field(default_factory=dict)  # of the prep script
+    manifest: str | None = None  # one that is prepared already, in place of a prep script
 
     def __post_init__(self) -> None:
         if self.use not in USES:
             raise bad_value("use of a corpus", self.use, USES)
-        for name in ("corpus", "data_folder", "label_source"):
+        for name in ("corpus", "data_folder", "label_source", "manifest"):
             value = getattr(self, name)
             if not isinstance(value, str | None) or (value is None and name == "corpus"):
                 raise SERError(f"Bad {name} {value!r} in corpora; expected a name.")
@@ -47,7 +48,8 @@ class CorpusSetting:
     @property
     def source(self) -> str:
         """Identifies what is prepared; two lines that select from it share it."""
-        return repr((self.corpus, self.data_folder, sorted(self.options.items())))
+        made_of = self.corpus, self.data_folder, sorted(self.options.items()), self.manifest
+        return repr(made_of)
 
 
 def is_of(corpus: str, names: Collection[str]) -> bool:
@@ -70,9 +72,10 @@ def parse_corpora(settings: Sequence[Mapping]) -> list[CorpusSetting]:
         for key in setting:
             if key not in known:
                 raise bad_value("key in corpora", key, known)
-        if "corpus" not in setting:
+        if "corpus" not in setting and "manifest" not in setting:
             raise SERError(f"A line of corpora has no key corpus: {dict(setting)}.")
-        parsed.append(CorpusSetting(**setting))
+        named = {"corpus": Path(str(setting.get("manifest"))).stem}
+        parsed.append(CorpusSetting(**{**named, **setting}))
     if not any(setting.use == "train" for setting in parsed):
         raise SERError("No line of corpora has use: train.")
     return parsed

@@ -121,7 +121,8 @@ class CorpusData:
         id -> manifest entry with ``emotion`` (one of the experiment's, or None), ``votes``
         (class -> number of raters, or None; without those for other emotions), ``agreement``
         (share of all raters who chose the emotion, or None), ``valence``, ``arousal`` and
-        ``dominance`` (in ``va_range`` units, or None) and ``label_source``.
+        ``dominance`` (in ``va_range`` units, or None) and ``label_source``. Of speakers whose
+        ``age`` and ``accent`` the card knows, also these.
     left_out : dict
         Reason -> number of excluded utterances.
     """
@@ -177,6 +178,7 @@ def label_corpus(
     if source not in card["sources"]:
         raise bad_value(f"label source of {card['name']}", source, card["sources"])
     rows, left_out, folder = {}, Counter(), Path(data_folder)
+    people = card.get("speakers", {})
     for utterance_id, entry in manifest.entries.items():
         if any(entry.get(key) != value for key, value in setting.where.items()):
             continue
@@ -185,13 +187,20 @@ def label_corpus(
         except SERError as error:
             raise SERError(f"{utterance_id}: {error}") from None
         if reason is None:
-            rows[utterance_id] = {**row, "wav": str(folder / row["wav"])}
+            known = _person(people.get(entry["speaker"], {}))
+            rows[utterance_id] = {**row, **known, "wav": str(folder / row["wav"])}
         else:
             left_out[reason] += 1
     name = "_".join([card["name"], *map(str, setting.where.values())])
     if not rows:
         raise _nothing_left(name, manifest.entries, setting, choice, left_out)
     return CorpusData(name, setting, card, rows, dict(left_out))
+
+
+def _person(facts: Mapping) -> dict:
+    """What predictions repeat of the corpus card's facts of a speaker, where it has them."""
+    found = {"age": facts.get("age"), "accent": facts.get("accent", facts.get("mother_tongue"))}
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def label_target(target: Target, choice: LabelChoice, seed: int) -> tuple[CorpusData, Manifest]:

@@ -90,7 +90,9 @@ def outputs_of(
         if len(values) == len(PREDICTED):
             row |= _values(cells, values, path, line)
         if probable:
-            row["p"] = _probabilities(cells, scores, packed, emotions, path, line)
+            silent = cells is not None and answer is not None and cells[answer] == NO_ANSWER
+            given = None if silent else cells  # as of ser predict --min_confidence
+            row["p"] = _probabilities(given, scores, packed, emotions, path, line)
         elif answer is not None:
             row["predicted_emotion"], word = _class_of(cells, answer, emotions, labels)
             refused[word] += row["predicted_emotion"] == NO_ANSWER and cells is not None

@@ -29,13 +29,14 @@ from ser_brain.evaluation.metrics import (
     uar,
 )
 from ser_brain.evaluation.predictions import Predictions
-from ser_brain.evaluation.runs import Run, label_runs
+from ser_brain.evaluation.runs import Run, averaged, label_runs
 from ser_brain.evaluation.significance import ALPHA, LEVEL, holm
 
 SHOWN = ("uar", "macro_f1", *of_dimensions("ccc"))
 RANKED = {full_name(task, metric): (task, metric) for task, metric in PRIMARY.items()}
-GAPS_BETWEEN = ("gender", "language")
+GAPS_BETWEEN = ("gender", "language", "age", "accent")
 SAME_CORPUS = "same corpus"  # tested on other utterances of a corpus that it was trained on
+AVERAGED = "Several models predicted each utterance; the scores are those of their ensemble."
 CHANCE, MAJORITY = "Chance", "Majority class"
 
 
@@ -43,15 +44,15 @@ CHANCE, MAJORITY = "Chance", "Majority class"
 class Column:
     """One test set, and every model that was judged on the same utterances and classes."""
 
-    test_set: str
-    utterances: frozenset
+    test_set: str  # its name, of which models may have others for the same utterances
+    utterances: frozenset  # (id, label source)
     truth: frozenset | None  # (utterance, class or None); None while no model tells classes
     judged: dict[str, Predictions] = field(default_factory=dict)
     roles: dict[str, str] = field(default_factory=dict)
 
-    def takes(self, test_set: str, utterances: frozenset, truth: frozenset | None) -> bool:
-        same = (self.test_set, self.utterances) == (test_set, utterances)
-        return same and (None in (self.truth, truth) or self.truth == truth)
+    def takes(self, label: str, utterances: frozenset, truth: frozenset | None) -> bool:
+        alike = None in (self.truth, truth) or self.truth == truth
+        return label not in self.judged and alike and self.utterances == utterances
 
 
 def board(runs: Sequence[Run], resamples: int = RESAMPLES) -> dict:
@@ -63,13 +64,12 @@ def board(runs: Sequence[Run], resamples: int = RESAMPLES) -> dict:
     ``ranking``.
 
     A cell has ``role`` (test, train, or "same corpus"), ``metrics``, ``calibration`` (NLL and
-    ECE, as answered and with the temperature of the validation set), ``gaps``: gender or
-    language -> metric -> gap, and ``notes``.
+    ECE, as answered and with the temperature of the validation set), ``gaps``: gender,
+    language, age or accent -> metric -> gap, and ``notes``.
 
     ``ranking``: tested metric -> ``best``; ``ranks``; ``top``, the models that do not differ
-    from the best; ``p_holm`` of the others against the best, corrected for these tests; and
-    ``untested``, which share no prediction with it. A model that has seen the test set has no
-    rank.
+    from the best; and ``p_holm`` of the others against the best, corrected for these tests. A
+    model that has seen the test set has no rank.
     """
     labels = label_runs(runs)
     columns = _columns(dict(zip(labels, runs, strict=True)))
@@ -94,10 +94,15 @@ def _columns(runs: Mapping[str, Run]) -> dict[str, Column]:
     found: list[Column] = []
     for label, run in runs.items():
         for test_set in run.test_sets:
-            predictions = run.pooled(test_set)
-            utterances = frozenset(predictions.utterances)
+            pooled = run.pooled(test_set)
+            predictions = averaged(pooled)
+            if predictions is not pooled:
+                notes = " ".join(filter(None, [pooled.card.get("notes"), AVERAGED]))
+                predictions = replace(predictions, card={**pooled.card, "notes": notes})
+            sources = (row.get("label_source") for row in predictions.rows)
+            utterances = frozenset(zip(predictions.utterances, sources, strict=True))
             truth = _truth(predictions)
-            fit = (c for c in found if c.takes(test_set, utterances, truth))
+            fit = (c for c in found if c.takes(label, utterances, truth))
             column = next(fit, None)
             if column is None:
                 column = Column(test_set, utterances, truth)
@@ -269,15 +274,8 @@ def _ranking(
         return None
     best = max(values, key=lambda label: cells[label]["metrics"][metric]["value"])
     task, name = RANKED[metric]
-    p_values, untested = {}, []
-    for label in values:
-        if label == best:
-            continue
-        if set(judged[label].ids).isdisjoint(
-            judged[best].ids
-        ):  # one prediction against several
-            untested.append(label)
-            continue
+    p_values = {}
+    for label in (each for each in values if each != best):
         pair = pair_predictions(judged[best], judged[label], (best, label))
         compared = compare_predictions(pair, resamples=0)["tasks"][task]
         p_values[label] = compared["metrics"][name]["p"]
@@ -291,5 +289,4 @@ def _ranking(
         },
         "top": [best, *top],
         "p_holm": corrected,
-        "untested": untested,
     }

@@ -29,10 +29,18 @@ from ser_brain.evaluation.metrics import (
 )
 from ser_brain.evaluation.predictions import Predictions
 from ser_brain.evaluation.runs import Run
-from ser_brain.evaluation.significance import LEVEL, Clusters, clusters_of, interval, resample
+from ser_brain.evaluation.significance import (
+    FEWEST_FOR_INTERVAL,
+    LEVEL,
+    Clusters,
+    clusters_of,
+    interval,
+    resample,
+)
 
 RESAMPLES = 1000
-GROUPED_BY = ("gender", "language", "corpus", "speaker")
+GROUPED_BY = ("gender", "language", "corpus", "speaker", "age", "accent")
+AGES = ((30, "under 30"), (50, "30 to 49"), (np.inf, "50 and older"))  # years below, group
 NO_INTERVAL = {"low": None, "high": None}
 CARD_KEYS = (
     "test_set",
@@ -309,11 +317,12 @@ def subgroup_metrics(
     rng: np.random.Generator,
     grouped_by: Sequence[str] = GROUPED_BY,
 ) -> dict[str, dict]:
-    """Evaluate each gender, language, corpus and speaker of a test set, and compare them.
+    """Evaluate each gender, language, corpus, speaker, age group and accent, and compare them.
 
     Grouping (of two groups or more) -> ``levels`` (name -> utterances, speakers, classes and
     metrics), ``unknown`` (utterances without this fact) and ``gaps`` (metric -> highest and
-    lowest group, their difference and its interval, the groups resampled independently).
+    lowest group, their difference and its interval, the groups resampled independently; and
+    ``note``, why there is no interval).
     Picking the two extremes of several groups makes their gap larger than that of two groups
     chosen in advance. The interval of a single speaker would resample utterances and not cover
     other speakers, so a group of one speaker has none.
@@ -322,7 +331,7 @@ def subgroup_metrics(
     for key in grouped_by:
         members = defaultdict(list)
         for place, row in enumerate(predictions.rows):
-            fact = row.get(key)
+            fact = _age_group(row.get(key)) if key == "age" else row.get(key)
             members[None if fact is None else str(fact)].append(place)
         unknown = len(members.pop(None, ()))
         if len(members) < 2:
@@ -333,9 +342,16 @@ def subgroup_metrics(
         found[key] = {
             "levels": {name: _level(part, scores[name], key) for name, part in parts.items()},
             "unknown": unknown,
-            "gaps": _gaps(scores, single),
+            "gaps": _gaps(scores, single, {name: len(p.speakers) for name, p in parts.items()}),
         }
     return found
+
+
+def _age_group(age: object) -> str | None:
+    """Of years; another word, such as a corpus's own group, stays what it is."""
+    if isinstance(age, int | float):
+        return next(name for below, name in AGES if age < below)
+    return age
 
 
 def _level(part: Predictions, scored: Scored, key: str) -> dict:
@@ -360,7 +376,9 @@ def _is_one_speaker(part: Predictions) -> bool:
     return len(part.speakers) == 1 and all(row.get("speaker") is not None for row in part.rows)
 
 
-def _gaps(scores: Mapping[str, Scored], single: set[str]) -> dict[str, dict]:
+def _gaps(
+    scores: Mapping[str, Scored], single: set[str], speakers: Mapping[str, int]
+) -> dict[str, dict]:
     gaps = {}
     metrics = {name: scored.metrics() for name, scored in scores.items()}
     for metric in next(iter(metrics.values())):
@@ -376,4 +394,10 @@ def _gaps(scores: Mapping[str, Scored], single: set[str]) -> dict[str, dict]:
             low_B, of_low = scores[lowest].draws[metric]
             ends = interval(high_B - low_B, min(of_high, of_low))
             gaps[metric]["low"], gaps[metric]["high"] = ends
+        fewest = min(highest, lowest, key=speakers.__getitem__)
+        if gaps[metric]["low"] is None and 0 < speakers[fewest] < FEWEST_FOR_INTERVAL:
+            gaps[metric]["note"] = (
+                f"no interval: {fewest} has {speakers[fewest]} "
+                f"speaker{'s' if speakers[fewest] > 1 else ''}, of {FEWEST_FOR_INTERVAL} needed"
+            )
     return gaps

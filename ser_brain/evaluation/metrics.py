@@ -200,7 +200,9 @@ def _variance(mean: np.ndarray, mean_square: np.ndarray) -> np.ndarray:
     return np.where(variance <= CONSTANT * mean_square, 0.0, variance)
 
 
-def _covariance(t, p, tt, pp, tp) -> np.ndarray:
+def _covariance(
+    t: np.ndarray, p: np.ndarray, tt: np.ndarray, pp: np.ndarray, tp: np.ndarray
+) -> np.ndarray:
     constant = (_variance(t, tt) == 0) | (_variance(p, pp) == 0)
     return np.where(constant, 0.0, tp - t * p)
 

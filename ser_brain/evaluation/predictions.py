@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.special import log_softmax, logsumexp
@@ -88,7 +89,8 @@ class Predictions:
     @property
     def speakers(self) -> set[str]:
         """The known speakers."""
-        return {row.get("speaker") for row in self.rows} - {None}
+        found = (row.get("speaker") for row in self.rows)
+        return {speaker for speaker in found if speaker is not None}
 
     @property
     def dimensions(self) -> tuple[str, ...]:
@@ -142,12 +144,13 @@ class Predictions:
     def chosen(self, places: Sequence[int]) -> Predictions:
         """Select utterances by their places; without embeddings."""
         columns = {name: getattr(self, name) for name in ROW_FIELDS}
+        part: dict[str, Any] = {n: c if c is None else c[places] for n, c in columns.items()}
         return replace(
             self,
             ids=[self.ids[n] for n in places],
             rows=[self.rows[n] for n in places],
             embeddings_ND=None,
-            **{name: None if c is None else c[places] for name, c in columns.items()},
+            **part,
         )
 
 
@@ -248,7 +251,7 @@ def card_path(path: Path) -> Path:
     return path.with_name(f"{name}.card.json")
 
 
-def _is_scale(value: object) -> bool:
+def _is_scale(value: Any) -> bool:
     is_pair = isinstance(value, list | tuple) and len(value) == 2
     return is_pair and all(map(schema.FINITE.holds, value)) and value[0] < value[1]
 
@@ -336,12 +339,13 @@ TEXTS = (
     "label_source",
     "utterance",
     "predicted_emotion",
+    "accent",
 )
 
 
 def _columns_of(
     rows: Sequence[Mapping], card: Mapping, path: Path, scores: bool
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Check rows and turn them into arrays, named as in :class:`Predictions`."""
     if not rows:
         raise SERError(f"No predictions in {path}: the file has no line.")
@@ -454,7 +458,7 @@ def _answers(
     names = [row.get("predicted_emotion") for row in rows]
     known_N = np.array([name in index for name in names])
     _require(known_N, path, lambda n: f"has predicted_emotion {names[n]!r}, which is no class")
-    return np.array([index[name] for name in names])
+    return np.array([index[str(name)] for name in names])
 
 
 def _values(rows: Sequence[Mapping], keys: Sequence[str], path: Path) -> np.ndarray | None:

@@ -20,6 +20,11 @@ from ser_brain.evaluation.runs import read_run
 from ser_brain.evaluation.significance import LEVEL, interval, resample
 
 CLEAN = "clean"
+# Lowest values that audEERING's ser-tests let pass, under the one condition that is theirs and
+# ours (Derington et al. 2023, arXiv:2312.06270; test/*/robustness_background_noise.yaml at
+# github.com/audeering/ser-tests, commit 641e204).
+THEIRS = "white noise", 20
+LEAST_CHANGE, LEAST_SAME = -0.05, 0.9
 NOT_OF_GROUPS = "speaker"  # the extremes of many people are far apart by chance
 
 
@@ -39,7 +44,8 @@ def robustness(folders: Sequence[Path], resamples: int = RESAMPLES) -> dict:
         ``notes`` on intervals, ``clean`` (metric -> value, low, high), ``conditions`` (each its
         name, distortion, strength, unit, ``metrics``, ``change`` of each metric, and as
         ``answers`` the share that stays, the drop of the true class's probability, and the
-        mean change of each dimension) and ``gaps`` between groups of speakers.
+        mean change of each dimension), ``gaps`` between groups of speakers, and ``published``,
+        tests with thresholds that others published (``test``, ``least``, value, ``passed``).
     """
     clean, *others = (read_run(folder) for folder in folders)
     found = {}
@@ -49,6 +55,7 @@ def robustness(folders: Sequence[Path], resamples: int = RESAMPLES) -> dict:
         seed = reference.card["seed"]
         scored = score(reference, resamples, np.random.default_rng(seed))
         groups = subgroup_metrics(reference, resamples, np.random.default_rng(seed))
+        conditions = [_condition(reference, other.pooled(name), resamples) for other in others]
         found[name] = {
             "utterances": len(reference.ids),
             "speakers": len(reference.speakers),
@@ -58,9 +65,8 @@ def robustness(folders: Sequence[Path], resamples: int = RESAMPLES) -> dict:
             "emotions": reference.emotions,
             **stated(reference.dimensions),
             "clean": _known(_primary(scored.metrics())),
-            "conditions": [
-                _condition(reference, other.pooled(name), resamples) for other in others
-            ],
+            "conditions": conditions,
+            "published": _published(conditions),
             "gaps": {
                 grouping: _primary(result["gaps"])
                 for grouping, result in groups.items()
@@ -99,6 +105,23 @@ def _condition(clean: Predictions, changed: Predictions, resamples: int) -> dict
     card = changed.card["condition"]
     answers = _answers(pair, resamples)
     return {**card, "metrics": metrics[1], "change": change, "answers": answers}
+
+
+def _published(conditions: Sequence[dict]) -> list[dict]:
+    """Each published test of a change or of the share of same answers: does it pass?"""
+    found = []
+    for each in conditions:
+        if (each["distortion"], each["strength"]) != THEIRS:
+            continue
+        tested = [(f"{m}, change", LEAST_CHANGE, c) for m, c in each["change"].items()]
+        if "same" in each["answers"]:
+            tested.append(("same answers", LEAST_SAME, each["answers"]["same"]))
+        for test, least, measured in tested:
+            if (value := measured["value"]) is not None:
+                found.append(
+                    {"test": test, "least": least, **measured, "passed": value >= least}
+                )
+    return found
 
 
 def _answers(pair: PairedPredictions, resamples: int) -> dict[str, dict]:

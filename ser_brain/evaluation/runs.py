@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+from scipy.special import log_softmax
 
 from ser_brain.core.errors import SERError
 from ser_brain.core.files import read_json
@@ -233,6 +234,34 @@ def pool(parts: Mapping[str, Predictions]) -> Predictions:
         embeddings_ND=None,
         **{name: _joined(all_parts, name) for name in ROW_FIELDS},
     )
+
+
+def averaged(pooled: Predictions) -> Predictions:
+    """One prediction for each utterance, where :func:`pool` has those of several models.
+
+    The mean of log-probabilities, made to sum to one, which is the geometric mean of the
+    probabilities; and the mean of values. Scores are calibrated before. So an exported ensemble
+    answers (:mod:`ser_brain.publishing.ensemble`).
+    """
+    places: dict[str, list[int]] = {}
+    for place, utterance in enumerate(pooled.utterances):
+        places.setdefault(utterance, []).append(place)
+    if len(places) == len(pooled.ids):
+        return pooled
+
+    def mean(columns: np.ndarray) -> np.ndarray:
+        return np.stack([columns[each].mean(axis=0) for each in places.values()])
+
+    found: dict = {"ids": list(places), "temperature_N": None}
+    if pooled.log_probs_NC is not None:
+        scores_NC = pooled.calibrated_NC
+        log_probs_NC = mean(pooled.log_probs_NC if scores_NC is None else scores_NC)
+        log_probs_NC = log_softmax(log_probs_NC, axis=1)
+        found |= {"log_probs_NC": log_probs_NC, "predicted_N": log_probs_NC.argmax(axis=1)}
+    if pooled.predicted_values_NV is not None:
+        found["predicted_values_NV"] = mean(pooled.predicted_values_NV)
+    first = pooled.chosen([each[0] for each in places.values()])
+    return replace(first, **found)
 
 
 def _role_of_all(parts: Mapping[str, Predictions]) -> dict[str, str]:

@@ -73,8 +73,8 @@ def clusters_of(
         f"Intervals resample single utterances because {reason}. They are narrower than with "
         "new speakers."
     )
-    utterances = range(len(speakers)) if utterances is None else utterances
-    return Clusters(_numbered(utterances), len(set(utterances)), "utterance", note)
+    units: Sequence = range(len(speakers)) if utterances is None else utterances
+    return Clusters(_numbered(units), len(set(units)), "utterance", note)
 
 
 def _numbered(names: Sequence) -> np.ndarray:

@@ -17,6 +17,7 @@ from pathlib import Path
 from ser_brain.core.errors import SERError, bad_value
 from ser_brain.core.files import atomic_path, open_regular, remove, write_text
 from ser_brain.core.tables import csv_text
+from ser_brain.data.segment_tables import COPIED
 from ser_brain.inference.predict import Chunk
 from ser_brain.inference.segments import Skipped, merged
 
@@ -124,9 +125,9 @@ class PredictionOutput:
                 f"so no rows can be added to it. {advice}"
             )
         other = [
-            f"{key} {kept.get(key)!r}, now {value!r}"
-            for key, value in self._settings.items()
-            if kept.get(key) != value
+            f"{key} {kept.get(key)!r}, now {self._settings.get(key)!r}"
+            for key in {**self._settings, **kept}
+            if kept.get(key) != self._settings.get(key)
         ]
         if other:
             raise SERError(
@@ -243,7 +244,13 @@ def _mark(path: Path) -> list[int] | None:
     return [found.st_size, found.st_mtime_ns]
 
 
-TEXT = ("file", "emotion", "warnings")  # every other column is a number
+TEXT = (
+    "file",
+    "emotion",
+    "unadapted_emotion",
+    "warnings",
+    *COPIED,
+)  # every other column is a number
 ROWS_AT_ONCE = 10_000
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from tqdm import tqdm
 from ser_brain.core.log import Progress
 from ser_brain.data.audio import split_channel
 from ser_brain.data.dataset import batches
+from ser_brain.inference.adapting import RunningAdapter
 from ser_brain.inference.recognizer import EmotionRecognizer, Scores
 from ser_brain.inference.segments import Segment, Segmentation, Skipped, segments
 
@@ -30,15 +31,25 @@ CHUNK_ITEMS = 500
 BATCH_S = 60.0
 DECIMALS = 6
 
+# Columns of adapted emotions: the pieces so far, and the class without adaptation.
+RUNNING = ("adapted_to", "unadapted_emotion")
+
 
 def predict(
-    recognizer: EmotionRecognizer, files: Mapping[Path, int], segmentation: Segmentation
+    recognizer: EmotionRecognizer,
+    files: Mapping[Path, int],
+    segmentation: Segmentation,
+    copied: Sequence[str] = (),
+    running: RunningAdapter | None = None,
+    min_confidence: float = 0.0,
 ) -> Iterator[tuple[Chunk, list[dict]]]:
     """Score files, chunk by chunk, with a progress bar.
 
-    ``files`` are those to score, and how many segments of each to skip because they are done.
-    Yields each chunk and its rows: one for each of ``chunk.segments``, with the keys of
-    :func:`columns`.
+    ``files`` are those to score, and how many segments of each to skip because they are done;
+    ``copied`` are the facts of given parts that go to the rows, and ``running`` adapts the
+    emotions in the order of the rows. Where no class is as probable as ``min_confidence``,
+    the emotion is ``no_answer``. Yields each chunk and its rows: one for each of
+    ``chunk.segments``, with the keys of :func:`columns`.
     """
 
     def read(path: Path) -> Iterator[Segment | Skipped]:
@@ -55,7 +66,8 @@ def predict(
         for chunk in _ahead(chunks(files, read)):
             scores = score_all(recognizer, [each.waveform_S for each in chunk.segments])
             pairs = zip(chunk.segments, scores, strict=True)
-            yield chunk, [_row(segment, found, recognizer) for segment, found in pairs]
+            chosen = recognizer, copied, running, min_confidence
+            yield chunk, [_row(*pair, *chosen) for pair in pairs]
             bar.update(chunk.bytes_read - bar.n)
             if bar.disable:
                 progress.add(chunk.bytes_read / 1e6 - progress.done)
@@ -71,27 +83,47 @@ def _ahead(found: Iterator[Chunk]) -> Iterator[Chunk]:
             yield chunk
 
 
-def columns(recognizer: EmotionRecognizer) -> list[str]:
+def columns(
+    recognizer: EmotionRecognizer, copied: Sequence[str] = (), adapted: bool = False
+) -> list[str]:
     """The keys of a row, in order."""
     emotions = recognizer.emotions
     of_classes = ["emotion", *(f"p_{emotion}" for emotion in emotions)] if emotions else []
-    return ["file", "start", "stop", *of_classes, *recognizer.dimensions, "warnings"]
+    of_classes += RUNNING if adapted else ()
+    return ["file", "start", "stop", *copied, *of_classes, *recognizer.dimensions, "warnings"]
 
 
-def _row(segment: Segment, scores: Scores, recognizer: EmotionRecognizer) -> dict:
-    named = scores.named(recognizer.emotions, recognizer.va_range, recognizer.dimensions)
+def _row(
+    segment: Segment,
+    scores: Scores,
+    recognizer: EmotionRecognizer,
+    copied: Sequence[str],
+    running: RunningAdapter | None,
+    min_confidence: float,
+) -> dict:
+    adapted = {}
+    if running is not None:
+        unadapted = recognizer.emotions[int(scores.log_probabilities.argmax())]
+        speaker = segment.facts.get("speaker") or None
+        found = running.log_probabilities(scores.embedding, speaker)
+        scores = replace(scores, log_probabilities=found)
+        adapted = dict(zip(RUNNING, (running.count, unadapted), strict=True))
+    heads = recognizer.emotions, recognizer.va_range, recognizer.dimensions
+    named = scores.named(*heads, min_confidence=min_confidence)
     probabilities = named["probabilities"] or {}
     values = {
         "file": segment.file,
         "start": segment.start_s,
         "stop": segment.stop_s,
+        **segment.facts,
         **named,
         **{f"p_{emotion}": p for emotion, p in probabilities.items()},
+        **adapted,
         "warnings": "; ".join(segment.warnings),
     }
     return {
         name: round(values[name], DECIMALS) if isinstance(values[name], float) else values[name]
-        for name in columns(recognizer)
+        for name in columns(recognizer, copied, bool(adapted))
     }
 
 

@@ -146,6 +146,9 @@ def load_published(
         layout, names, model = _onnx(folder)
     else:
         layout, names, model = _speechbrain(folder)
+    for name, tensor in model.state_dict().items():
+        if not torch.isfinite(tensor).all():
+            raise SERError(f"{folder}: {name} holds numbers that are not finite.")
     model.eval().requires_grad_(False)
     card = {"layout": layout, "training_data": {}, "published": True}
     described = {"family": "published", "layout": layout}
@@ -263,7 +266,6 @@ def _loaded(cls: type, config: Mapping, folder: Path) -> nn.Module:
                 f"The weights of {folder.name} do not fit the model of its {CONFIG} "
                 f"({fault.partition('_')[0]}: {keys[0]} and {len(keys) - 1} more)."
             )
-    _require_finite(model.state_dict(), folder)
     return model
 
 
@@ -284,18 +286,6 @@ def _described(cls: type, config: Mapping, folder: Path):
 
 def _built(cls: type, config: Mapping, folder: Path) -> nn.Module:
     return cls(_described(cls, config, folder)).float()
-
-
-def _weights(folder: Path) -> dict[str, Tensor]:
-    weights = read_weights(Checkpoint(str(folder)).weight_files())
-    _require_finite(weights, folder)
-    return weights
-
-
-def _require_finite(weights: Mapping[str, Tensor], folder: Path) -> None:
-    for name, tensor in weights.items():
-        if not torch.isfinite(tensor).all():
-            raise SERError(f"{folder}: {name} holds numbers that are not finite.")
 
 
 def _extractor(folder: Path):
@@ -335,7 +325,8 @@ def _regression(folder: Path, config: Mapping) -> tuple[str, list[str], Publishe
         {"dense": nn.Linear(size, size), "out_proj": nn.Linear(size, len(names))}
     )
     model = nn.ModuleDict({"wav2vec2": encoder, "classifier": head})
-    load_strictly(model, _weights(folder), folder.name, (), IGNORED, Wav2Vec2Encoder.renames)
+    weights = read_weights(Checkpoint(str(folder)).weight_files())
+    load_strictly(model, weights, folder.name, (), IGNORED, Wav2Vec2Encoder.renames)
     extractor = _extractor(folder)
 
     def score(waveform_S: Tensor) -> dict[str, Tensor]:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,12 +18,13 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from ser_brain.core.errors import SERError, bad_value
 from ser_brain.core.log import get_logger
-from ser_brain.data.labels import VALENCE_AROUSAL
+from ser_brain.data.labels import NO_ANSWER, VALENCE_AROUSAL
 from ser_brain.inference import waveform
 from ser_brain.inference.inputs import Input, clips_of
 from ser_brain.inference.model_config import ModelConfig
 from ser_brain.inference.model_folder import find_model, load_model
 from ser_brain.inference.published import PublishedModel, is_published, load_published
+from ser_brain.inference.results import Prediction, Predictions, require_answerable
 from ser_brain.inference.windows import Stream, Windows, check_windows
 from ser_brain.models.model import EmotionModel, require_finite, score_exactly
 from ser_brain.training.device import PRECISIONS, has_bf16, require_device
@@ -57,6 +59,9 @@ class EmotionRecognizer:
         ``source`` ...
     device : str
     precision : {"fp32", "bf16"}
+    config : ModelConfig
+    model : EmotionModel or PublishedModel
+        What computes; on ``device``.
     """
 
     def __init__(
@@ -78,10 +83,10 @@ class EmotionRecognizer:
         self.card = {**config.card, "source": source}
         self.device = device
         self.precision = precision
-        self._config, self._adapter = config, adapter
-        self._model = model.to(device)
+        self.config, self._adapter = config, adapter
+        self.model = model.to(device)
         if precision == "bf16":
-            narrow_weights(self._model.encoder)
+            narrow_weights(self.model.encoder)
 
     @classmethod
     def from_pretrained(
@@ -159,68 +164,83 @@ class EmotionRecognizer:
         padded_BS = torch.nn.utils.rnn.pad_sequence(clips, batch_first=True).to(self.device)
         narrow = self.precision == "bf16"
         with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=narrow):
-            found = score_exactly(self._model, padded_BS, lengths_B)
+            found = score_exactly(self.model, padded_BS, lengths_B)
         require_finite(found, self.name)
         arrays = {name: tensor.cpu().numpy() for name, tensor in found.items()}
-        names = ("log_probabilities", "valence_arousal", "embedding")
+        rows = [
+            {name: of_all[place].copy() for name, of_all in arrays.items()}
+            for place in range(len(clips))
+        ]
         return [
-            Scores(*(arrays[name][row].copy() if name in arrays else None for name in names))
-            for row in range(len(clips))
+            Scores(row.get("log_probabilities"), row.get("valence_arousal"), row["embedding"])
+            for row in rows
         ]
 
     def predict(
         self,
-        x: str | Path | np.ndarray | Sequence,
+        x: Any,
         rate_hz: int | None = None,
         embedding: bool = False,
-    ) -> dict | list[dict]:
+        *,
+        classes: Sequence[str] | None = None,
+        min_confidence: float = 0.0,
+    ) -> Any:
         """Predict the emotion of one clip or of several.
 
         Parameters
         ----------
-        x : path, array, (array, rate) or a list of them
-            A file, a folder (every audio file below it, sorted by name), samples with their
-            rate, or a list of these.
+        x : path, bytes, file object, array, tensor, (array, rate), dict, or several of these
+            A file, a folder (every audio file below it, sorted by name), the content of a file,
+            samples (S,) or (S, channels) with their rate in either order, or a Hugging Face
+            audio dict. A list, another iterable or a column of pandas is several clips.
+            Integers of 16 and 32 bits are scaled; channels are averaged.
         rate_hz : int, optional
-            Rate of arrays that come without one.
+            Rate of arrays and tensors that come without one.
         embedding : bool
             Return the embedding, too.
+        classes : sequence of str, optional
+            Those that may be answered; the others are left out. ``probabilities`` then sum to 1
+            over these, and ``renormalised`` is the probability that they had together.
+        min_confidence : float
+            If no class is as probable as this, ``emotion`` is ``no_answer``.
 
         Returns
         -------
-        dict or list of dict
-            A dict for one clip; for a list or a folder one dict per clip, in order: ``name``,
-            ``emotion``, ``probabilities`` (emotion -> p), ``valence``, ``arousal``,
-            ``va_range`` (None if the model does not predict it), ``dominance`` if it does,
-            ``warnings`` and, if asked for, ``embedding``. Of several clips, one that cannot be
-            scored has ``error`` instead.
+        Prediction or Predictions
+            For one clip a dict; for several, also of a folder, a list of one dict per clip, in
+            order: ``name``, ``emotion``, ``probabilities`` (emotion -> p), ``valence``,
+            ``arousal``, ``va_range`` (None if the model does not predict it), ``dominance`` if
+            it does, ``warnings`` and, if asked for, ``embedding``. Of several clips, one that
+            cannot be scored has ``error`` instead.
 
         Raises
         ------
         SERError
-            If a single clip cannot be scored, or ``x`` is not audio.
+            If a single clip cannot be scored, ``x`` is not audio, or the model has no such
+            class.
         """
+        require_answerable(self.emotions, classes, min_confidence)
+        chosen = {"classes": classes, "min_confidence": min_confidence}
         clips, several = clips_of(x, rate_hz)
         if not several:
-            return self._predict(clips[0], embedding)
-        rows = []
+            return self._predict(clips[0], embedding, **chosen)
+        index = getattr(x, "index", None)  # of a column of pandas; of a list it is a method
+        rows = Predictions(index=None if callable(index) else index)
         for clip in clips:
             try:
-                rows.append(self._predict(clip, embedding))
+                rows.append(self._predict(clip, embedding, **chosen))
             except SERError as error:
-                rows.append({"name": clip.name, "error": str(error)})
+                rows.append(Prediction(name=clip.name, error=str(error)))
         failed = sum("error" in row for row in rows)
         if failed:
             logger.warning(f"{failed} of {len(rows)} clips could not be scored.")
         return rows
 
-    def enrol(
-        self, x: str | Path | np.ndarray | Sequence, rate_hz: int | None = None
-    ) -> EmotionRecognizer:
+    def enrol(self, x: Any, rate_hz: int | None = None) -> EmotionRecognizer:
         """Adapt to one person by a few of her clips, without labels.
 
         Ten clips in her usual voice, or in all her voices, are a good start. A single clip
-        changes nothing. Nothing is stored but the new head.
+        teaches nothing of her. Nothing is stored but the new head.
 
         Parameters
         ----------
@@ -242,10 +262,15 @@ class EmotionRecognizer:
         embeddings_ND, _ = embed(self, clips_of(x, rate_hz)[0])
         speakers = [ENROLLED] * len(embeddings_ND)
         head = unlabelled_head(self.adapter(), embeddings_ND, speakers, ENROLLED)
-        model = with_emotion_head(self._model, self.emotions, head)
+        model = with_emotion_head(self.model, self.emotions, head)
         return EmotionRecognizer(
-            self._config, model, self.device, self.card["source"], self.precision
+            self.config, model, self.device, self.card["source"], self.precision
         )
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers were learned; 0 of a graph, which does not tell."""
+        return sum(tensor.numel() for tensor in self.model.parameters())
 
     @property
     def has_adapter(self) -> bool:
@@ -263,15 +288,28 @@ class EmotionRecognizer:
         from ser_brain.inference.adapting import WITHOUT_ADAPTER
         from ser_brain.training.adapted import Adapter
 
-        if not self.has_adapter:
+        if self._adapter is None or not self.has_adapter:
             raise SERError(f"{self.name} {WITHOUT_ADAPTER}")
         return Adapter.load(self._adapter)
+
+    def __repr__(self) -> str:
+        predicted = [*self.emotions, *self.dimensions]
+        return f"EmotionRecognizer({self.name!r}: {', '.join(predicted)}; {self.device})"
 
     def embedding(self, clip: Input) -> list[float]:
         """The embedding (D,) of one clip."""
         return self._predict(clip, embedding=True)["embedding"]
 
-    def stream(self, rate_hz: int, window_s: float = 4.0, hop_s: float = 1.0) -> Stream:
+    def stream(
+        self,
+        rate_hz: int,
+        window_s: float = 4.0,
+        hop_s: float = 1.0,
+        *,
+        embedding: bool = False,
+        classes: Sequence[str] | None = None,
+        min_confidence: float = 0.0,
+    ) -> Stream:
         """Score a recording that comes in chunks, window by window.
 
         Parameters
@@ -280,6 +318,10 @@ class EmotionRecognizer:
             Of the chunks.
         window_s, hop_s : float
             Length of a window, and from the start of one to that of the next.
+        embedding : bool
+            Return the embeddings, too.
+        classes, min_confidence
+            As in :meth:`predict`.
 
         Returns
         -------
@@ -294,19 +336,33 @@ class EmotionRecognizer:
         """
         waveform.require_rate(rate_hz)
         check_windows(window_s, hop_s, self)
-        return Stream(self._predict_samples, Windows(window_s, hop_s, rate_hz), rate_hz)
+        require_answerable(self.emotions, classes, min_confidence)
+        predict = partial(
+            self._predict_samples,
+            embedding=embedding,
+            classes=classes,
+            min_confidence=min_confidence,
+        )
+        return Stream(predict, Windows(window_s, hop_s, rate_hz), rate_hz)
 
-    def _predict(self, clip: Input, embedding: bool) -> dict:
-        longest_s = waveform.longest(self.sample_rate_hz, self.max_samples)
-        samples, rate_hz = clip.read(longest_s)
-        return {"name": clip.name, **self._predict_samples(samples, rate_hz, embedding)}
+    def read_clip(self, clip: Input) -> tuple[np.ndarray, list[str]]:
+        """Read a clip as :meth:`score` takes it, (S,), with warnings: see :meth:`prepare`."""
+        return self.prepare(*clip.read(waveform.longest(self.sample_rate_hz, self.max_samples)))
+
+    def _predict(self, clip: Input, embedding: bool, **chosen: Any) -> Prediction:
+        row = self._scored(*self.read_clip(clip), embedding, **chosen)
+        return Prediction({"name": clip.name, **row})
 
     def _predict_samples(
-        self, samples: np.ndarray, rate_hz: int, embedding: bool = False
-    ) -> dict:
-        waveform_S, warnings = self.prepare(samples, rate_hz)
+        self, samples: np.ndarray, rate_hz: int, embedding: bool = False, **chosen: Any
+    ) -> dict[str, Any]:
+        return self._scored(*self.prepare(samples, rate_hz), embedding, **chosen)
+
+    def _scored(
+        self, waveform_S: np.ndarray, warnings: list[str], embedding: bool, **chosen: Any
+    ) -> dict[str, Any]:
         (scores,) = self.score([waveform_S])
-        row = scores.named(self.emotions, self.va_range, self.dimensions)
+        row = scores.named(self.emotions, self.va_range, self.dimensions, **chosen)
         row["warnings"] = warnings
         return {**row, "embedding": scores.embedding.tolist()} if embedding else row
 
@@ -344,22 +400,36 @@ class Scores:
         emotions: Sequence[str],
         va_range: Sequence[float] | None,
         dimensions: Sequence[str] = VALENCE_AROUSAL,
-    ) -> dict:
+        classes: Sequence[str] | None = None,
+        min_confidence: float = 0.0,
+    ) -> dict[str, Any]:
         """The scores by name, in JSON types; None for what the model does not predict.
+
+        With ``classes``, probabilities are of these alone and sum to 1; ``renormalised`` is
+        what they had together. Below ``min_confidence`` the emotion is ``no_answer``.
 
         Examples
         --------
         >>> scores = Scores(np.log([0.25, 0.75]), None, np.zeros(2))
         >>> scores.named(["anger", "neutral"], None)["emotion"]
         'neutral'
+        >>> scores.named(["anger", "neutral"], None, min_confidence=0.8)["emotion"]
+        'no_answer'
         """
         values = dict.fromkeys((*VALENCE_AROUSAL, *dimensions))
-        row = dict.fromkeys(("emotion", "probabilities", *values, "va_range"))
+        row: dict[str, Any] = dict.fromkeys(("emotion", "probabilities", *values, "va_range"))
         if self.log_probabilities is not None:
-            probabilities = np.exp(self.log_probabilities.astype(np.float64))
-            row["probabilities"] = dict(zip(emotions, probabilities.tolist(), strict=True))
-            row["emotion"] = emotions[int(probabilities.argmax())]
-        if self.valence_arousal is not None:
+            logs_C = self.log_probabilities.astype(np.float64)
+            if classes is not None:
+                logs_C = logs_C[[list(emotions).index(name) for name in classes]]
+                total = np.logaddexp.reduce(logs_C)
+                emotions, logs_C = classes, logs_C - total
+                row["renormalised"] = float(np.exp(total))
+            p_C = np.exp(logs_C)
+            row["probabilities"] = dict(zip(emotions, p_C.tolist(), strict=True))
+            sure = p_C.max() >= min_confidence
+            row["emotion"] = emotions[int(p_C.argmax())] if sure else NO_ANSWER
+        if self.valence_arousal is not None and va_range is not None:
             row |= zip(dimensions, self.valence_arousal.tolist(), strict=True)
             row["va_range"] = list(va_range)
         return row

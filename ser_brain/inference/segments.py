@@ -1,4 +1,4 @@
-"""Files become segments that are scored as one: a clip, a window, a stretch of speech.
+"""Files become segments that are scored as one: a clip, a window, a stretch of speech, a part.
 
 Files are read block by block, so the memory they need does not grow with their length.
 
@@ -7,8 +7,8 @@ Shapes: S samples, H channels, F samples at the detector's rate.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,25 +18,29 @@ import torch
 from ser_brain.core.errors import SERError
 from ser_brain.data import audio
 from ser_brain.data.audio import resample
+from ser_brain.data.segment_tables import Part
 from ser_brain.inference.inputs import BAD_NAME, problem_of
 from ser_brain.inference.recognizer import EmotionRecognizer
 from ser_brain.inference.waveform import longest, require_rate, too_long
-from ser_brain.inference.windows import RecentSamples, cut_windows
+from ser_brain.inference.windows import RecentSamples, cut_windows, window_starts
 
 BLOCK_S = 10
+OVERRUN_S = 0.5  # frames of a diariser may end so much after the recording
 
 
 @dataclass(frozen=True)
 class Segmentation:
     """How files are cut into segments.
 
-    Windows are such as ``check_windows`` allows; without, a file or a stretch of speech is
-    scored as one. Only the speech that a detector finds is scored; without, everything is.
+    Windows are such as ``check_windows`` allows; without, a file, a part or a stretch of speech
+    is scored as one. Only the given parts of each file are scored, or only the speech that a
+    detector finds; without, everything is.
     """
 
     window_s: float | None = None
     hop_s: float | None = None
     speech: SpeechDetector | None = None
+    parts: Mapping[Path, Sequence[Part]] | None = None
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ class Segment:
     waveform_S: np.ndarray  # as EmotionRecognizer.prepare makes it
     warnings: list[str]
     share: float  # how much of the file has been read with it, from 0 to 1
+    facts: Mapping[str, str] = field(default_factory=dict)  # of the part: speaker, id, time
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,13 @@ def segments(
         name.encode()
         duration_s = audio.inspect(path).duration_s
         with audio.opened(path) as file:
-            for start, samples in _cut(file, recognizer, segmentation):
+            if segmentation.parts is None:
+                pieces = ((*one, {}) for one in _cut(file, recognizer, segmentation))
+            else:
+                chosen = segmentation.parts[path]
+                windows = segmentation.window_s, segmentation.hop_s
+                pieces = _cut_parts(file, recognizer, chosen, *windows)
+            for start, samples, facts in pieces:
                 place_s = (start / file.samplerate, (start + len(samples)) / file.samplerate)
                 try:
                     if np.abs(samples).max() <= audio.SILENCE_PEAK:
@@ -94,7 +105,7 @@ def segments(
                     waiting.append(Skipped(name, *place_s, str(problem)))
                 else:
                     share = min(1.0, place_s[1] / duration_s)
-                    waiting.append(Segment(name, *place_s, *prepared, share))
+                    waiting.append(Segment(name, *place_s, *prepared, share, facts))
                     scored_to_s = place_s[1]
                 # Parts are only listed once it is known that the file has a score at all.
                 if scored_to_s is not None:
@@ -131,6 +142,51 @@ def _cut(
     if segmentation.window_s is None and duration_s > longest_s:
         raise too_long(duration_s, longest_s)  # before hours of it fill the memory
     yield from cut_windows(blocks, rate_hz, *windows)
+
+
+def _cut_parts(
+    file: soundfile.SoundFile,
+    recognizer: EmotionRecognizer,
+    parts: Sequence[Part],
+    window_s: float | None,
+    hop_s: float | None,
+) -> Iterator[tuple[int, np.ndarray, Mapping[str, str]]]:
+    """The same for given parts, with their facts; the file is read once, up to the last part.
+
+    Memory holds a segment and a block, and parts may overlap.
+    """
+    rate_hz = file.samplerate
+    require_rate(rate_hz)
+    longest_s = longest(recognizer.sample_rate_hz, recognizer.max_samples)
+    places = []
+    for part in parts:
+        duration_s = file.frames / rate_hz
+        if part.stop_s > duration_s + OVERRUN_S or part.start_s >= duration_s:
+            raise SERError(
+                f"a segment is from {part.start_s:g} s to {part.stop_s:g} s, and the recording "
+                f"ends at {duration_s:g} s"
+            )
+        if window_s is None and part.stop_s - part.start_s > longest_s:
+            raise too_long(part.stop_s - part.start_s, longest_s)
+        first = round(part.start_s * rate_hz)
+        count = min(round(part.stop_s * rate_hz), file.frames) - first
+        size = count if window_s is None else round(window_s * rate_hz)
+        hop = size if hop_s is None else round(hop_s * rate_hz)
+        places += [
+            (first + start, min(size, count), part.facts)
+            for start in window_starts(count, size, hop)
+        ]
+    blocks = file.blocks(BLOCK_S * rate_hz, frames=file.frames, dtype="float32", always_2d=True)
+    recent = RecentSamples()
+    for start, count, facts in sorted(places, key=lambda place: place[:2]):
+        recent.forget(min(start, recent.end))
+        while recent.end < start + count:
+            block = next(blocks, None)
+            if block is None:
+                raise SERError("truncated")
+            recent.add(block)
+            recent.forget(min(start, recent.end))
+        yield start, recent.between(start, start + count), facts
 
 
 def merged(skipped: Iterable[Skipped]) -> list[Skipped]:

@@ -20,6 +20,7 @@ MOST_CHANNELS = 32
 QUIET_RMS = 10 ** (-50 / 20)
 CLIPPED_LEVEL, CLIPPED_SHARE = 0.999, 0.001
 CANCELLED = 0.1
+SILENT = "silent: no sample is above -80 dBFS"
 
 
 def prepare(
@@ -126,7 +127,7 @@ def _doubts(scaled: np.ndarray, mono_S: np.ndarray, rate_hz: int, to_hz: int) ->
         doubts.append("channels cancel each other when averaged; score them one by one")
     peak, rms = float(np.abs(mono_S).max()), _rms(mono_S)
     if peak <= SILENCE_PEAK:
-        doubts.append("silent: no sample is above -80 dBFS")
+        doubts.append(SILENT)
     elif rms < QUIET_RMS:
         doubts.append(f"very quiet: {20 * np.log10(rms):.0f} dBFS")
     if abs(mono_S.mean()) > max(mono_S.std(), SILENCE_PEAK):

@@ -15,6 +15,7 @@ import numpy as np
 
 from ser_brain.core.errors import SERError
 from ser_brain.data.audio import SHORTEST_S
+from ser_brain.inference.results import Prediction, Predictions
 from ser_brain.inference.waveform import longest
 
 if TYPE_CHECKING:
@@ -64,6 +65,18 @@ def cut_windows(
     yield from windows.finish()
 
 
+def window_starts(count: int, size: int, hop: int) -> list[int]:
+    """Where :class:`Windows` cuts a stretch of ``count`` samples, which is known beforehand.
+
+    Examples
+    --------
+    >>> window_starts(9, 4, 2), window_starts(3, 4, 2), window_starts(0, 4, 2)
+    ([0, 2, 4, 5], [0], [])
+    """
+    starts = list(range(0, max(count - size, 0) + 1, hop)) if count > 0 else []
+    return starts if not starts or starts[-1] + size >= count else [*starts, count - size]
+
+
 class Windows:
     """Windows of one length, one every hop, that cover every sample.
 
@@ -104,12 +117,17 @@ class Windows:
         start = max(0, end - self._size)
         return [(start, self._recent.between(start, end))]
 
+    def jump(self, count: int) -> None:
+        """Samples were lost: the recording goes on so many later, where windows begin anew."""
+        self._next = self._covered = self._recent.end + count
+        self._recent = RecentSamples(self._next)
+
 
 class RecentSamples:
     """The last samples of a recording, addressed by their place in the whole recording."""
 
-    def __init__(self) -> None:
-        self.first = 0  # place of the first sample that is kept
+    def __init__(self, first: int = 0) -> None:
+        self.first = first  # place of the first sample that is kept
         self._blocks: list[np.ndarray] = []
         self._count = 0
 
@@ -154,25 +172,31 @@ class Stream:
         self._rate_hz = rate_hz
         self.finished = False
 
-    def feed(self, chunk: np.ndarray) -> list[dict]:
+    def feed(self, chunk: np.ndarray, latest: bool = False) -> Predictions:
         """Take the next samples, (S,) or (S, H).
 
-        Returns for every window that is now complete a dict of ``start_s``, ``stop_s`` and the
-        keys of ``EmotionRecognizer.predict``, or ``error`` if it cannot be scored.
+        Returns for every window that is now complete, or with ``latest`` only for the last of
+        them, a dict of ``start_s``, ``stop_s`` and the keys of ``EmotionRecognizer.predict``,
+        or ``error`` if it cannot be scored.
         """
         if self.finished:
             raise SERError("The stream is finished; start another for the next recording.")
-        return [self._scored(*window) for window in self._windows.feed(np.asarray(chunk))]
+        windows = self._windows.feed(np.asarray(chunk))
+        return Predictions(self._scored(*window) for window in windows[-1 if latest else 0 :])
 
-    def finish(self) -> list[dict]:
+    def jump(self, count: int) -> None:
+        """Leave out samples that were lost: windows begin anew after them, at their time."""
+        self._windows.jump(count)
+
+    def finish(self) -> Predictions:
         """End the recording: the prediction for its last window, or nothing if it has one."""
         self.finished = True
-        return [self._scored(*window) for window in self._windows.finish()]
+        return Predictions(self._scored(*window) for window in self._windows.finish())
 
-    def _scored(self, start: int, samples: np.ndarray) -> dict:
+    def _scored(self, start: int, samples: np.ndarray) -> Prediction:
         stop = start + len(samples)
         times = {"start_s": start / self._rate_hz, "stop_s": stop / self._rate_hz}
         try:
-            return {**times, **self._predict(samples, self._rate_hz)}
+            return Prediction({**times, **self._predict(samples, self._rate_hz)})
         except SERError as error:
-            return {**times, "error": str(error)}
+            return Prediction(**times, error=str(error))

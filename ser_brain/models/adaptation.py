@@ -166,14 +166,15 @@ class LinearAdapter:
             found, facts = self._adapt_corpus(x_ND[rows], speakers)
             heads |= {(corpus, speaker): head for speaker, head in found.items()}
             evidence += [Evidence(corpus, *fact) for fact in facts]
-        return Adapted(self._plain_head(), heads, evidence)
+        return Adapted(self.plain_head(), heads, evidence)
 
-    def _plain_head(self) -> Head:
+    def plain_head(self) -> Head:
+        """Weight (E, D) and bias (E,) for embeddings as they are, without adaptation."""
         return _of_raw(self.heads["none"], self.center_D, self.scale_D)
 
     def _adapt_corpus(self, x_ND: Tensor, speakers: Groups) -> tuple[dict, list]:
         """Heads, and the facts of the evidence for them; speaker None is the whole corpus."""
-        plain, count, several = self._plain_head(), len(x_ND), self.corpora > 1
+        plain, count, several = self.plain_head(), len(x_ND), self.corpora > 1
         mean_D, deviation_D, by_corpus = self.center_D, self.scale_D, plain
         if several:
             mean_D, deviation_D = x_ND.mean(0), _deviation(x_ND, self.scale_D.square())
@@ -219,35 +220,6 @@ class LinearAdapter:
             believed = _ramp(diversity * agreement, SPEAKER_EVIDENCE) if named else 0.0
             shares[speaker] = believed * n / (n + SPEAKER_CLIPS), diversity, agreement
         return shares
-
-    @torch.no_grad()
-    def running_scores(
-        self,
-        embeddings_ND: Tensor,
-        corpus_N: Sequence[Hashable],
-        speaker_N: Sequence[Hashable] | None = None,
-        growth: float = 1.1,
-    ) -> Tensor:
-        """Scores of clips in the order of time, each adapted to itself and the clips before it.
-
-        Adapts anew whenever the number of clips has grown by the factor ``growth``.
-
-        Returns
-        -------
-        Tensor
-            Log-probabilities (N, E).
-        """
-        scores, adapted, due = [], None, 1
-        for n in range(1, len(embeddings_ND) + 1):
-            seen = slice(0, n)
-            if n >= due:
-                speakers = None if speaker_N is None else speaker_N[seen]
-                adapted = self.adapt(embeddings_ND[seen], corpus_N[seen], speakers)
-                due = n * growth
-            last = slice(n - 1, n)
-            speakers = None if speaker_N is None else speaker_N[last]
-            scores.append(adapted.scores(embeddings_ND[last], corpus_N[last], speakers))
-        return torch.cat(scores)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Tensors from which :meth:`from_state_dict` makes the same adapter."""

@@ -11,7 +11,7 @@ Shapes: N clips, D embedding size, E emotions.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,18 +21,17 @@ from scipy.special import log_softmax
 from torch import Tensor
 
 from ser_brain.core.errors import SERError
-from ser_brain.core.files import require_text, write_text
+from ser_brain.core.files import require_new, require_text, write_text
 from ser_brain.evaluation.evaluate import RESAMPLES
 from ser_brain.evaluation.metrics import class_metrics, class_statistics, number
 from ser_brain.evaluation.significance import clusters_of, interval, resample
 from ser_brain.inference.adapting import embed, head_of, unlabelled_head, with_emotion_head
 from ser_brain.inference.labelled_clips import Clip
 from ser_brain.inference.model_config import ModelConfig
-from ser_brain.inference.model_folder import load_model
 from ser_brain.inference.recognizer import EmotionRecognizer
 from ser_brain.models.few_shot import Head, fit_few_shot, held_out_scores
 from ser_brain.publishing.card import CARD
-from ser_brain.publishing.export import require_new, sizes_of, write_folder, written_whole
+from ser_brain.publishing.export import sizes_of, write_folder, written_whole
 
 FEWEST_LABELLED = 2
 
@@ -92,21 +91,26 @@ def adapt(
     require_new(folder)
     if folder.resolve().is_relative_to(source.resolve()):
         raise SERError(f"{folder} is inside the model {source}; choose another folder.")
-    config, model = load_model(source)
+    labels = {clip.sound.place for clip in labelled}
+    both = sum(clip.sound.place in labels for clip in test)
+    if both:
+        raise SERError(
+            f"{both} of the {len(test)} test clips are among the labelled ones, which adapt "
+            "the model and so cannot judge it. Remove them from one of the tables."
+        )
     recognizer = EmotionRecognizer.from_pretrained(source)
+    config, model = recognizer.config, recognizer.model
     if not config.emotions:
         raise SERError(f"{config.name} predicts no emotions, and its emotion head is adapted.")
-    moved = [*unlabelled, *labelled]
-    (moved_ND, clips), (test_ND, test) = (
-        _embedded(recognizer, moved),
-        _embedded(recognizer, test),
-    )
+    # A clip that is named twice counts once, with its label if it has one that may be used.
+    moved = {clip.sound.place: clip for clip in [*unlabelled, *labelled]}.values()
+    found = _embedded(recognizer, [*moved, *test])
+    (moved_ND, clips), (test_ND, test) = (_of(group, found) for group in (moved, test))
     before = after = head_of(model)
     if unlabelled or recognizer.has_adapter:
         adapter = recognizer.adapter()
         after = unlabelled_head(adapter, moved_ND, [c.speaker for c in clips], speaker)
-    with_labels = {id(clip) for clip in labelled}
-    places = [n for n, clip in enumerate(clips) if id(clip) in with_labels]
+    places = [n for n, clip in enumerate(clips) if clip.sound.place in labels]
     facts = {"unlabelled_clips": len(clips) - len(places), "labelled_clips": len(places)}
     facts |= {"speakers": len({c.speaker for c in clips} - {None}), "speaker": speaker}
     judged = None
@@ -142,13 +146,24 @@ def adapt(
     return Adaptation(config, sizes_of(folder), judged)
 
 
-def _embedded(
-    recognizer: EmotionRecognizer, clips: Sequence[Clip]
+def _embedded(recognizer: EmotionRecognizer, clips: Sequence[Clip]) -> dict[Hashable, Tensor]:
+    """Place -> embedding (D,) of every clip that can be read, each computed once."""
+    sounds = {clip.sound.place: clip.sound for clip in clips}
+    embeddings_ND, read = embed(recognizer, [*sounds.values()])
+    places = [*sounds]
+    return {places[n]: each_D for n, each_D in zip(read, embeddings_ND, strict=True)}
+
+
+def _of(
+    clips: Collection[Clip], embeddings: Mapping[Hashable, Tensor]
 ) -> tuple[Tensor, list[Clip]]:
-    if not clips:
-        return torch.empty(0, 0), []
-    embeddings_ND, read = embed(recognizer, [clip.sound for clip in clips])
-    return embeddings_ND, [clips[n] for n in read]
+    """Embeddings (N, D) of those of the clips that could be read, and these clips."""
+    read = [clip for clip in clips if clip.sound.place in embeddings]
+    if clips and not read:
+        first = next(iter(clips)).sound.name
+        raise SERError(f"None of {len(clips)} clips can be read, such as {first}.")
+    rows = [embeddings[clip.sound.place] for clip in read]
+    return torch.stack(rows) if rows else torch.empty(0, 0), read
 
 
 def _classes(clips: Sequence[Clip], emotions: Sequence[str]) -> np.ndarray:

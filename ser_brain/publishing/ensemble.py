@@ -13,16 +13,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
-from scipy.special import log_softmax
 from torch import Tensor
 
 from ser_brain.core.errors import SERError
 from ser_brain.core.files import read_json
 from ser_brain.evaluation.evaluate import evaluate_run
 from ser_brain.evaluation.predictions import Predictions
-from ser_brain.evaluation.runs import merge_protocols, parts_of, read_run
+from ser_brain.evaluation.runs import averaged, merge_protocols, parts_of, pool, read_run
 from ser_brain.inference.model_config import ModelConfig
 from ser_brain.models.model import EmotionModel
 from ser_brain.publishing.card_facts import (
@@ -202,17 +200,4 @@ def average_predictions(parts: Mapping[str, Predictions]) -> Predictions | None:
     first, *others = parts.values()
     if any(each.ids != first.ids or each.card["role"] != "test" for each in (first, *others)):
         return None
-    found = {"embeddings_ND": None, "temperature_N": None}
-    if first.log_probs_NC is not None:
-        each = [
-            p.log_probs_NC if p.calibrated_NC is None else p.calibrated_NC
-            for p in parts.values()
-        ]
-        log_probs_NC = log_softmax(np.mean(each, axis=0), axis=1)
-        found |= {"log_probs_NC": log_probs_NC, "predicted_N": log_probs_NC.argmax(axis=1)}
-    if first.predicted_values_NV is not None:
-        each = [p.predicted_values_NV for p in parts.values()]
-        found["predicted_values_NV"] = np.mean(each, axis=0)
-    protocol = merge_protocols([p.card["protocol"] for p in parts.values()])
-    card = {key: value for key, value in first.card.items() if key != "temperature"}
-    return replace(first, card={**card, "protocol": protocol}, **found)
+    return averaged(pool(parts))

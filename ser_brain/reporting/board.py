@@ -17,11 +17,22 @@ from ser_brain.reporting.html import downloads, render, rewritten
 from ser_brain.reporting.report_tables import metric_title
 
 RESULTS = "board.json"
+NOT_MEASURED = "name clips with --on"
 MARKS = {SEEN: "†", SAME_CORPUS: "°"}
 
 
-def write_board(folders: Sequence[Path], out: Path) -> tuple[Path, dict]:
+def write_board(
+    folders: Sequence[Path], out: Path, costs: Mapping[Path, Mapping] | None = None
+) -> tuple[Path, dict]:
     """Write the page and its files; models that ``out`` has already stay on the board.
+
+    Parameters
+    ----------
+    folders : sequence of Path
+    out : Path
+    costs : mapping, optional
+        Folder -> size and speed, see :func:`ser_brain.publishing.cost.costs_of`. Those of
+        earlier boards are kept.
 
     Returns
     -------
@@ -37,6 +48,7 @@ def write_board(folders: Sequence[Path], out: Path) -> tuple[Path, dict]:
     """
     earlier = _earlier(out)
     known = {folder.resolve(): folder for folder in [*earlier, *folders]}
+    measured = {folder.resolve(): cost for folder, cost in {**earlier, **(costs or {})}.items()}
     if not known:
         raise SERError(f"{out} has no board yet; name the folders of the models to compare.")
     for folder in earlier:
@@ -47,6 +59,7 @@ def write_board(folders: Sequence[Path], out: Path) -> tuple[Path, dict]:
             )
     found = board([read_run(folder) for folder in known.values()])
     for model in found["models"].values():
+        model["cost"] = measured.get(Path(model["folder"]).resolve())
         model["folder"] = os.path.relpath(model["folder"], out)
     each = tables(found)
     with rewritten(out) as new:
@@ -68,21 +81,22 @@ def write_board(folders: Sequence[Path], out: Path) -> tuple[Path, dict]:
     return out / "index.html", found
 
 
-def _earlier(out: Path) -> list[Path]:
+def _earlier(out: Path) -> dict[Path, Mapping | None]:
+    """The folders of the models of a board, and their costs."""
     if not (out / RESULTS).is_file():
-        return []
+        return {}
     models = read_json(out / RESULTS, "board").get("models")
     if not isinstance(models, dict) or not all(
         isinstance(m, dict) and isinstance(m.get("folder"), str) for m in models.values()
     ):
         raise SERError(f"Bad board {out / RESULTS}: it names no folders of models.")
-    return [out / model["folder"] for model in models.values()]
+    return {out / model["folder"]: model.get("cost") for model in models.values()}
 
 
 def tables(found: Mapping) -> list[Table]:
     """All tables that have a row."""
     each = [by_metric(found, metric) for metric in found["metrics"]]
-    each += [groups(found), calibration(found), gaps(found), models(found)]
+    each += [groups(found), calibration(found), gaps(found), costs(found), models(found)]
     return [table for table in each if table.rows]
 
 
@@ -143,9 +157,6 @@ def groups(found: Mapping) -> Table:
                 what = [name, metric_title(metric), ranking["best"], label]
                 inside = "yes" if label in ranking["top"] else "no"
                 rows.append([*what, ranking["ranks"][label], p_value(p), inside])
-            for label in ranking["untested"]:
-                what = [name, metric_title(metric), ranking["best"], label]
-                rows.append([*what, ranking["ranks"][label], None, "not tested"])
     caption = "Every model against the best of its test set."
     return Table("top_groups", caption, head, rows)
 
@@ -169,20 +180,43 @@ def calibration(found: Mapping) -> Table:
 
 
 def gaps(found: Mapping) -> Table:
-    """How much better a model is for one gender or language than for another."""
-    head = ["Model", "Test set", "Between", "Metric", "Gap", "Highest", "Lowest"]
+    """How much better a model is for one group of speakers than for another."""
+    head = ["Model", "Test set", "Between", "Metric", "Gap", "Highest", "Lowest", "Note"]
     rows = []
     for name, column in found["test_sets"].items():
         for label, cell in column["cells"].items():
             for key, of_metrics in cell["gaps"].items():
                 for metric in RANKED:
                     if gap := of_metrics.get(metric):
-                        ends = [gap["highest"], gap["lowest"]]
-                        what = [label, name, f"{key}s", metric_title(metric)]
+                        ends = [gap["highest"], gap["lowest"], gap.get("note")]
+                        what = [label, name, key, metric_title(metric)]
                         rows.append(
                             [*what, {k: gap[k] for k in ("value", "low", "high")}, *ends]
                         )
     return Table("gaps", "Gaps between the highest and the lowest group.", head, rows)
+
+
+def costs(found: Mapping) -> Table:
+    """Size and speed of each model, as far as they were measured."""
+    head = ["Model", "Parameters", "MB", "Real-time factor", "Times functionals", "Measured on"]
+    rows = []
+    for label, model in found["models"].items():
+        cost = model["cost"] or {"not_measured": NOT_MEASURED}
+        if "not_measured" in cost:
+            rows.append([label, *[None] * 4, f"not measured: {cost['not_measured']}"])
+            continue
+        where = (
+            f"{cost['clips']} clips ({cost['audio_s']:g} s), {cost['processor']}, "
+            f"{cost['threads']} thread{'s' if cost['threads'] > 1 else ''}"
+        )
+        speed = cost["real_time_factor"], cost["times_functionals"]
+        rows.append([label, cost["parameters"], cost["bytes"] / 1e6, *speed, where])
+    caption = (
+        "Size and speed. Real-time factor: seconds of work for a second of audio, clip by "
+        "clip. Times functionals: the same over the time of our functionals, which took turns "
+        "with it; it depends less on what else the machine was doing."
+    )
+    return Table("costs", caption, head, rows)
 
 
 def models(found: Mapping) -> Table:

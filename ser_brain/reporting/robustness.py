@@ -49,7 +49,7 @@ def write_robustness(folder: Path, results: Mapping) -> Path:
 
 
 def tables_of(test_set: str, found: Mapping) -> list[Table]:
-    """A row per condition, and the gaps between groups of speakers where there are any."""
+    """A row per condition; published thresholds; gaps between groups where there are any."""
     metrics, answers = list(found["clean"]), list(found["conditions"][0]["answers"])
     head = ["Distortion", "Strength"]
     for metric in metrics:
@@ -64,16 +64,28 @@ def tables_of(test_set: str, found: Mapping) -> list[Table]:
         pairs = [c for m in metrics for c in (each["metrics"][m], each["change"][m])]
         shares = [each["answers"][name] for name in answers]
         table.rows.append([each["distortion"], strength_text(each), *pairs, *shares])
+    tables = [table]
+    if found["published"]:
+        caption = (
+            f"{test_set}: thresholds of ser-tests (Derington et al. 2023) for white noise at "
+            "20 dB, the condition that both have. They judge the value, not its interval."
+        )
+        rows = [
+            [each["test"], each["least"], each, "yes" if each["passed"] else "no"]
+            for each in found["published"]
+        ]
+        head = ["Test", "At least", "Measured", "Passed"]
+        tables.append(Table(f"{test_set}-published", caption, head, rows))
     gaps = [
-        [grouping, metric_title(metric), gap["highest"], gap["lowest"], gap]
+        [grouping, metric_title(metric), gap["highest"], gap["lowest"], gap, gap.get("note")]
         for grouping, of_metrics in found["gaps"].items()
         for metric, gap in of_metrics.items()
     ]
     if not gaps:
-        return [table]
+        return tables
     caption = f"{test_set}, clean: largest gaps between groups of speakers."
-    head = ["Grouping", "Metric", "Highest", "Lowest", "Gap"]
-    return [table, Table(f"{test_set}-fairness", caption, head, gaps)]
+    head = ["Grouping", "Metric", "Highest", "Lowest", "Gap", "Note"]
+    return [*tables, Table(f"{test_set}-fairness", caption, head, gaps)]
 
 
 def strength_text(condition: Mapping) -> str:

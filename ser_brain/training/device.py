@@ -122,7 +122,12 @@ def has_bf16(device: str) -> bool:
     """Whether a device multiplies bfloat16 in hardware."""
     if torch.device(device).type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.cpu.get_capabilities().get("avx512_bf16", False)
+    return _cpu_facts().get("avx512_bf16", False)
+
+
+def _cpu_facts() -> dict:
+    """What PyTorch knows of the processor: nothing before it could say (2.9)."""
+    return getattr(torch.cpu, "get_capabilities", dict)()
 
 
 def use_fast_products(device: str) -> None:
@@ -137,7 +142,7 @@ def use_fast_products(device: str) -> None:
 
 
 def _is_wide_amd() -> bool:
-    name = torch.cpu.get_capabilities().get("cpu_name", "")
+    name = _cpu_facts().get("cpu_name", "")
     return "AMD" in name and torch.backends.cpu.get_cpu_capability() == "AVX512"
 
 

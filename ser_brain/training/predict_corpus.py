@@ -41,6 +41,7 @@ VALIDATION = "valid"
 # Columns of a corpus row that a predictions file repeats, in its order.
 COPIED = ("corpus", "speaker", "gender", "language", "text", "duration", "label_source")
 COPIED += ("emotion",)
+COPIED_IF_KNOWN = ("age", "accent")
 
 NEEDED = (*NEEDED_SETTINGS, "brain", "modules", "batch_size", "loss_weights")
 LOAD_ENCODER = "!apply:ser_brain.models.encoders.load_encoder"
@@ -269,6 +270,7 @@ def _prediction_row(
     output: Mapping, row: Mapping, emotions: Sequence[str], dimensions: Sequence[str]
 ) -> dict:
     joined = {"id": output["id"], **{key: row[key] for key in (*COPIED, *dimensions)}}
+    joined |= {key: row[key] for key in COPIED_IF_KNOWN if key in row}
     if "log_probabilities" in output:
         log_probs = [float(value) for value in output["log_probabilities"]]
         joined["log_probabilities"] = dict(zip(emotions, log_probs, strict=True))

@@ -73,6 +73,19 @@ def test_ratings_are_never_taken_for_predictions(table):
     assert points(rows, (-1, 1)) is None
 
 
+def test_what_is_adapted_is_said(table):
+    emotions = ["neutral", "anger", "anger", "anger"]
+    path = table(
+        p_anger=0.25, p_neutral=0.75, adapted_to=[1, 2, 3, 4], unadapted_emotion=emotions
+    )
+    found = read_timeline(path)
+    assert found.notes[-1] == (
+        "Emotions are adapted to the voice without labels, each by itself and the pieces "
+        "before it (1 to 4). Unadapted, the share of neutral is 0.25."
+    )
+    assert found.neutral_N.all()
+
+
 LOG = np.log([0.25, 0.75]).tolist()
 
 

@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import sys
+import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +13,13 @@ import pytest
 from ser_brain.__main__ import main
 from ser_brain.analysis.mood.timeline import read_timeline
 from ser_brain.core.lock import held
+from ser_brain.data.labelling import CorpusData
+from ser_brain.data.segment_tables import read_segments
+from ser_brain.evaluation.answers import outputs_of
 from ser_brain.inference import predict as predicting
 from ser_brain.inference.recognizer import EmotionRecognizer
+from ser_brain.inference.segments import SpeechDetector
+from tests.inference.diarised import HIGH_HZ, LOW_HZ, loud, pitch, tones
 from tests.inference.stand_in import RATE_HZ, StandIn, noise, stand_in_model, write
 from tests.inference.tiny_models import write_model
 
@@ -50,6 +57,26 @@ def test_without_out_a_table_is_printed(model, capsys):
     assert sorted(path.name for path in model.iterdir()) == ["clips", "model"]
 
 
+def test_below_a_confidence_there_is_no_answer(model, capsys):
+    for n, level in enumerate([0.1, 0.9]):
+        write(model / f"{n}.wav", noise(1, level=level))
+    assert ser_predict("0.wav", "1.wav", "--min_confidence", "0.6", "--out", "out.csv") == 0
+    assert "below --min_confidence, no_answer: 1 of 2\n" in capsys.readouterr().out
+    rows = read("out.csv")
+    assert [row["emotion"] for row in rows] == ["no_answer", "anger"]
+    assert [max(float(row[f"p_{e}"]) for e in StandIn.emotions) >= 0.6 for row in rows] == [
+        False,
+        True,
+    ]
+    utterances = {f"mine_{n}": {"wav": f"/data/{n}.wav"} for n in range(2)}
+    data = CorpusData("mine", None, {"name": "mine"}, utterances, {})
+    answers, classes, counts = outputs_of(Path("out.csv"), data, StandIn.emotions, {})
+    assert [row["predicted_emotion"] for row in answers] == ["no_answer", "anger"]
+    assert classes == [*StandIn.emotions, "no_answer"] and counts["refused"] == 1
+    assert ser_predict("0.wav", "--out", "out.csv") == 2
+    assert "made with other settings" in capsys.readouterr().err
+
+
 def test_each_side_of_a_call_has_rows_of_its_own(model, capsys):
     write(model / "call.wav", np.stack([noise(1), np.zeros(RATE_HZ)], axis=1))
     assert ser_predict("call.wav", "--channel", "each", "--json") == 1
@@ -60,6 +87,70 @@ def test_each_side_of_a_call_has_rows_of_its_own(model, capsys):
     out = ("--out", "call.csv", "--channel", "left", "--window", "0.5")
     assert ser_predict("call.wav", *out) == 0
     assert [row["file"] for row in read("call.csv")] == ["call.wav#left"] * 2
+
+
+def test_given_segments_keep_who_spoke(model, capsys):
+    write(model / "calls/a.wav", noise(9))
+    write(model / "calls/b.wav", noise(5, 1))
+    rows = "a.wav,0,2,A,u1\na.wav,4,8.5,B,u2\nb.wav,1,3,A,u3\n"
+    (model / "calls/turns.csv").write_text(f"file,start,stop,speaker,id\n{rows}")
+    arguments = ("--segments", "calls/turns.csv", "--out", "out.csv")
+    assert ser_predict(*arguments) == 0
+    found = read("out.csv")
+    assert [(row["file"], row["stop"], row["id"], row["speaker"]) for row in found] == [
+        ("calls/a.wav", "2.0", "u1", "A"),
+        ("calls/a.wav", "8.5", "u2", "B"),
+        ("calls/b.wav", "3.0", "u3", "A"),
+    ]
+    assert ser_predict(*arguments) == 0
+    assert capsys.readouterr().out.count("new rows: 0; files done before: 2") == 1
+    (model / "a.rttm").write_text("SPEAKER a 1 4.0 4.5 <NA> <NA> B <NA> <NA>\n")
+    assert ser_predict("calls", "--segments", "a.rttm", "--out", "b.csv") == 0
+    (row,) = read("b.csv")
+    assert row["p_anger"] == found[1]["p_anger"] and row["speaker"] == "B"
+    assert ser_predict("--segments", "a.rttm", "--out", "out.csv") == 2
+    assert "made with other settings" in capsys.readouterr().err
+
+
+def test_turns_of_speakers_are_found_scored_and_written(model, capsys, monkeypatch):
+    voices = types.SimpleNamespace(windows=pitch)
+    monkeypatch.setattr("ser_brain.inference.diarise.load_voice_encoder", lambda: voices)
+    detector = SpeechDetector(loud)
+    monkeypatch.setattr("ser_brain.inference.segments.load_speech_detector", lambda: detector)
+    write(model / "a.wav", tones((LOW_HZ, 4), (0, 1), (HIGH_HZ, 35)))
+    (model / "b.wav").write_text("no sound")
+    assert ser_predict("a.wav", "b.wav", "--diarise", "2", "--out", "out.csv") == 1
+    assert "b.wav: unreadable" in capsys.readouterr().out
+    rows = read("out.csv")
+    assert [row["speaker"] for row in rows] == ["S1", "S2", "S2"]  # 30 s is the model's limit
+    stops = [float(row["stop"]) for row in rows]
+    assert stops == pytest.approx([4, 22.5, 40], abs=0.1)
+    table = read_segments(model / "out.rttm", [Path("a.wav")])
+    turns = [part.stop_s for part in table.parts[Path("a.wav")]]
+    assert turns == pytest.approx([4, 40], abs=0.1)
+    assert ser_predict("a.wav", "--diarise", "2", "--out", "out.csv") == 0
+    assert "new rows: 0; files done before: 1" in capsys.readouterr().out
+    assert ser_predict("a.wav", "--diarise", "0") == 2
+    assert "expected the number of speakers" in capsys.readouterr().err
+
+
+def test_a_reference_gives_the_error_rate_over_time(model, capsys):
+    write(model / "a.wav", noise(8))
+    (model / "said.csv").write_text("file,start,stop,emotion\na,0,8,anger\n")
+    shown = ("a.wav", "--window", "4", "--hop", "1", "--reference", "said.csv")
+    assert ser_predict(*shown, "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    wrong = sum(row["emotion"] != "anger" for row in facts["predictions"])
+    assert facts["eder"]["emotional"] == 1 and 0 <= facts["eder"]["eder"]["value"] <= 1
+    assert (facts["eder"]["eder"]["value"] == 1) == (wrong == len(facts["predictions"]))
+    assert ser_predict(*shown, "--out", "out.csv") == 0
+    said = capsys.readouterr().out.splitlines()[-1].split()
+    assert float(said[0]) == pytest.approx(facts["eder"]["eder"]["value"], abs=5e-4)
+
+
+def test_without_input_or_segments_there_is_nothing_to_score(model, capsys):
+    assert ser_predict() == 2
+    assert "Expected INPUT, or --segments TABLE" in capsys.readouterr().err
 
 
 def test_silence_within_a_recording_is_listed_and_no_mistake(model, capsys, monkeypatch):

@@ -48,6 +48,14 @@ def test_columns_called_what_they_are_need_no_option(corpus, run):
     assert (second["start"], second["stop"]) == (0.25, 0.75)
 
 
+def test_ages_and_accents_are_facts_of_speakers(corpus, run):
+    folder = corpus(
+        "path,emotion,speaker,age,Accent\na/1.wav,sad,s1,31,\nb/1.wav,sad,s1,,Scottish\n"
+    )
+    card = run("table", folder, *NAME).card
+    assert card["speakers"] == {"mine_s1": {"age": 31, "accent": "Scottish"}}
+
+
 def test_a_column_without_a_name_is_none_of_those_that_are_missing(corpus, run):
     result = run("table", corpus("path,emotion,\na/1.wav,sad,1\nb/1.wav,sad,x\n"), *NAME)
     assert {entry["gender"] for entry in result.entries} == {None}

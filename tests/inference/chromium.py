@@ -111,7 +111,7 @@ class Tab:
 
 
 @contextlib.contextmanager
-def tab(profile):
+def tab(profile, *flags):
     """A tab of a browser that ends with the block; ``profile`` is a folder for its files."""
     browser_reads, we_write = os.pipe()
     we_read, browser_writes = os.pipe()
@@ -125,7 +125,7 @@ def tab(profile):
         os.dup2(go, 4)
 
     process = subprocess.Popen(
-        [find(), *FLAGS, f"--user-data-dir={profile}"],
+        [find(), *FLAGS, *flags, f"--user-data-dir={profile}"],
         close_fds=False,
         preexec_fn=connect,
         stderr=subprocess.DEVNULL,

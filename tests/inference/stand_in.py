@@ -20,6 +20,7 @@ class StandIn:
     sample_rate_hz = RATE_HZ
     min_samples = 1600
     max_samples = 30 * RATE_HZ
+    has_adapter = False
 
     def __init__(self):
         self.batches = []

@@ -333,13 +333,17 @@ EVIL = "http://evil.example"
         ("GET", {"Origin": EVIL}, 200, 200),  # the browser keeps it
     ],
 )
-def test_a_file_is_taken_from_the_page_alone(method, headers, status, anywhere):
+def test_a_file_and_a_voice_are_taken_from_the_page_alone(method, headers, status, anywhere):
     """Where all may reach the page, the name of its host is not known."""
-    path = "/gradio_api/upload"
-    app = Starlette(routes=[Route(path, lambda _: PlainTextResponse(""), methods=[method])])
+    paths = ("/gradio_api/upload", "/live/samples")
+    app = Starlette(
+        routes=[Route(p, lambda _: PlainTextResponse(""), methods=[method]) for p in paths]
+    )
     for names, expected in ((("127.0.0.1", "localhost", "::1"), status), ((), anywhere)):
         client = TestClient(PageGuard(app, names, Path("/uploads")), base_url=HOME)
-        assert client.request(method, path, headers=headers).status_code == expected
+        for path in paths:
+            assert client.request(method, path, headers=headers).status_code == expected
+        assert client.post("/live/other", headers={"Origin": HOME}).status_code == 403
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from ser_brain.inference.recognizer import EmotionRecognizer
 from tests.inference import chromium
 from tests.inference.stand_in import noise, write
 from tests.inference.test_app_server import STOP_S, ser_app
-from tests.inference.tiny_models import write_model
+from tests.inference.tiny_models import write_adapter, write_model
 
 pytestmark = [
     pytest.mark.skipif(
@@ -43,6 +43,7 @@ FILE = "input[type=file]"
 ROWS = (
     "[...document.querySelectorAll('#result tr')].map(r => [r.dataset.emotion, +r.dataset.p])"
 )
+LIVE = "[...document.querySelectorAll('.ser-live tr[data-emotion]')]"
 DRAWN = "[...document.querySelectorAll('#result img')].map(image => image.naturalWidth > 0)"
 
 
@@ -109,3 +110,38 @@ def test_a_recording_goes_in_and_its_scores_come_out(model, tmp_path, monkeypatc
     assert told.decode() == ""  # no warning, no traceback, no address outside
     assert said.decode() == "The page is closed; recordings are deleted.\n"
     assert list(temporary.iterdir()) == []
+
+
+def test_what_is_said_is_scored_live_and_kept_nowhere(tmp_path):
+    folder = tmp_path / "model"
+    write_model(folder, "compact", pooling="mean_std")
+    write_adapter(folder)
+    speech = write(tmp_path / "speech.wav", noise(20), 48_000)
+    temporary = tmp_path / "temporary"
+    command = ["-c", SER_APP, str(folder)]
+    microphone = f"--use-file-for-fake-audio-capture={speech}"
+    with (
+        ser_app(command, temporary) as (server, visitor),
+        chromium.tab(tmp_path / "c", microphone) as tab,
+    ):
+        tab.open(f"http://{visitor.host}")
+        tab.until("document.querySelectorAll('button[role=tab]').length === 2")
+        tab.say("document.querySelectorAll('button[role=tab]')[1].click()")
+        tab.until("document.querySelector('.ser-live')?.dataset.begun === 'yes'")
+        tab.say("document.querySelector('.ser-enrol').click()")  # switches the microphone on
+        tab.until("+document.querySelector('.ser-live').dataset.heard >= 4")
+        shares = tab.say(f"{LIVE}.map(row => parseFloat(row.innerText.split(/\\s+/)[1]))")
+        assert len(shares) == 3 and sum(shares) == pytest.approx(100, abs=1.5)
+        assert tab.say("document.querySelector('.ser-now').getAttribute('cx') !== null")
+        said = "document.querySelector('.ser-said').textContent"
+        tab.until(f"/^(Adapted to 10 s|To this model all of it)/.test({said})")
+        tab.say("document.querySelector('.ser-start').click()")
+        told = tab.say("document.querySelector('.ser-status').textContent")
+        assert told == "The microphone is off."
+        assert tab.console == []
+        asked = {urlsplit(url).netloc for url in tab.requests if not url.startswith(INSIDE)}
+        assert asked == {visitor.host}
+        assert not [path for path in temporary.rglob("*") if path.is_file()]
+        server.send_signal(signal.SIGINT)
+        _, told = server.communicate(timeout=STOP_S)
+    assert server.returncode == 0 and told.decode() == ""

@@ -1,11 +1,15 @@
 """Which files and samples a user means."""
 
+import io
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import pandas
 import pytest
 import soundfile
+import torch
 
 from ser_brain.core.errors import SERError
 from ser_brain.inference.inputs import Input, audio_files, clips_of
@@ -77,12 +81,73 @@ def test_a_file_a_folder_and_arrays_are_clips(clips, caplog):
     [
         (SAMPLES, "No sampling rate for the clip"),
         (None, "a NoneType; expected a file"),
-        ([b"riff"], "Cannot score clip 0, which is a bytes"),
+        ([0.1, 0.2], r"Cannot score clip 0, which is a float; .*numpy.asarray\(x\)"),
+        ({"audio": "a.wav"}, "a dict of audio; expected array and sampling_rate, or bytes"),
+        (io.StringIO("riff"), "opened as text; open it with mode 'rb'"),
+        (
+            pandas.DataFrame({"file": ["a.wav"]}),
+            r"several columns: give .* such as x\['file'\]",
+        ),
+        (("a.wav", 16_000), "Cannot score"),
     ],
 )
 def test_what_is_not_audio(x, message):
     with pytest.raises(SERError, match=message):
         clips_of(x, None)
+
+
+MONO = (SAMPLES[:, 0] * 32767).astype("int16")
+FLAC = io.BytesIO()
+soundfile.write(FLAC, MONO, 16_000, format="FLAC")
+DECODED = SimpleNamespace(data=torch.from_numpy(SAMPLES.T), sample_rate=16_000)
+
+
+@pytest.mark.parametrize(
+    "x",
+    {
+        "array": MONO,
+        "tensor": torch.from_numpy(MONO),
+        "as torchaudio loads": (torch.from_numpy(MONO)[None], 16_000),
+        "as soundfile reads": (MONO, 16_000),
+        "as scipy reads": (np.int64(16_000), MONO),
+        "Hugging Face": {"path": "a.flac", "array": MONO.tolist(), "sampling_rate": 16_000},
+        "undecoded": {"path": None, "bytes": FLAC.getvalue()},
+        "bytes": FLAC.getvalue(),
+        "file object": io.BytesIO(FLAC.getvalue()),
+    }.items(),
+    ids=lambda pair: pair[0],
+)
+def test_one_clip_in_many_forms(x):
+    rate_hz = 16_000 if x[0] in ("array", "tensor") else None
+    (clip,), several = clips_of(x[1], rate_hz)
+    samples, rate_hz = clip.read(60)
+    assert not several and rate_hz == 16_000
+    scale = 32768 if samples.dtype == np.float32 else 1  # a file is read at full scale 1
+    np.testing.assert_array_equal((samples * scale).ravel(), MONO)
+
+
+@pytest.mark.parametrize(
+    "xs",
+    [
+        ("a.wav", Path("b.wav")),
+        (name for name in ("a.wav", "b.wav")),
+        np.array(["a.wav", "b.wav"]),
+        pandas.Series(["a.wav", "b.wav"], index=[7, 3]),
+        {"x": "a.wav", "y": "b.wav"}.values(),
+    ],
+    ids=["tuple", "generator", "array", "pandas", "values"],
+)
+def test_several_clips_in_many_forms(xs):
+    clips, several = clips_of(xs, None)
+    assert several and [clip.name for clip in clips] == ["a.wav", "b.wav"]
+
+
+def test_channels_and_clips_are_not_confused():
+    for x in (SAMPLES.T, torch.from_numpy(SAMPLES.T)):
+        with pytest.raises(SERError, match="2 channels or 2 clips: give x.T for channels"):
+            clips_of(x, 16_000)[0][0].read(60)
+    decoder = SimpleNamespace(get_all_samples=lambda: DECODED)  # it says which are channels
+    np.testing.assert_array_equal(clips_of(decoder, None)[0][0].read(60)[0], SAMPLES)
 
 
 @pytest.mark.parametrize("name, atol", [("a.wav", 1e-4), ("a.flac", 1e-4), ("a.mp3", 0.2)])

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 import torch
 import transformers
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn.functional import layer_norm
 
@@ -130,16 +130,22 @@ class Regression(nn.Module):
         return self.classifier["out_proj"](self.classifier["dense"](pooled_BD).tanh())
 
 
+def write_regression(folder):
+    torch.manual_seed(2)
+    weights = Regression().state_dict()
+    folder.mkdir()
+    save_file(weights, folder / "model.safetensors")
+    said = {"architectures": ["Wav2Vec2ForSpeechClassification"], "model_type": "wav2vec2"}
+    names = {"0": "arousal", "1": "dominance", "2": "valence"}
+    (folder / "config.json").write_text(json.dumps({**SPEECH, **said, "id2label": names}))
+    transformers.Wav2Vec2FeatureExtractor(do_normalize=False).save_pretrained(folder)
+
+
 def test_arousal_dominance_and_valence(tmp_path, clips):
+    write_regression(tmp_path / "m")
     torch.manual_seed(2)
     model = Regression().eval()
-    save_file(model.state_dict(), tmp_path / "model.safetensors")
-    names = {"0": "arousal", "1": "dominance", "2": "valence"}
-    said = {"architectures": ["Wav2Vec2ForSpeechClassification"], "model_type": "wav2vec2"}
-    content = {**SPEECH, **said, "id2label": names}
-    (tmp_path / "config.json").write_text(json.dumps(content))
-    transformers.Wav2Vec2FeatureExtractor(do_normalize=False).save_pretrained(tmp_path)
-    recognizer = EmotionRecognizer.from_pretrained(tmp_path)
+    recognizer = EmotionRecognizer.from_pretrained(tmp_path / "m")
     assert recognizer.va_range == (0, 1) and recognizer.emotions == []
     found = recognizer.score(clips)[0].valence_arousal
     with torch.no_grad():
@@ -177,19 +183,9 @@ def test_the_layout_of_speechbrain(tmp_path, clips):
 
 def test_a_graph_with_a_signature(tmp_path, clips):
     onnx = pytest.importorskip("onnx")
-    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
-    nodes = [
-        helper.make_node("ReduceMean", ["wave"], ["mean"], axes=[1], keepdims=1),
-        helper.make_node("Mul", ["mean", "scale"], ["logits"]),
-    ]
-    scale = helper.make_tensor("scale", kind, [1, 2], [100.0, -100.0])
-    given = [helper.make_tensor_value_info("wave", kind, [1, "samples"])]
-    made = [helper.make_tensor_value_info("logits", kind, [1, 2])]
-    graph = helper.make_graph(nodes, "g", given, made, [scale])
-    opset = [helper.make_opsetid("", 13)]
-    onnx.save(
-        helper.make_model(graph, opset_imports=opset, ir_version=8), tmp_path / "model.onnx"
-    )
+    kind = onnx.TensorProto.FLOAT
+    scale = onnx.helper.make_tensor("scale", kind, [1, 2], [100.0, -100.0])
+    onnx.save(graph_of(onnx, scale), tmp_path / "model.onnx")
     with pytest.raises(SERError, match=r"needs signature\.json beside it"):
         EmotionRecognizer.from_pretrained(tmp_path)
     said = {"emotions": ["anger", "sad"], "input": "wave", "output": "logits"}
@@ -240,6 +236,110 @@ def test_hostile_files_are_refused(tmp_path, monkeypatch):
         EmotionRecognizer.from_pretrained(tmp_path / "m")
 
 
+def write_speechbrain(folder):
+    size = {k: SPEECH[k] for k in ("num_hidden_layers", "intermediate_size")}
+    config = transformers.Wav2Vec2Config(hidden_size=64, num_attention_heads=1, **size)
+    folder.mkdir()
+    torch.save(transformers.Wav2Vec2Model(config).state_dict(), folder / "wav2vec2.ckpt")
+    torch.save({"w.weight": torch.zeros(2, 64)}, folder / "model.ckpt")
+    (folder / "label_encoder.txt").write_text("'sad' => 0\n'ang' => 1\n")
+    (folder / "hyperparams.yaml").write_text("wav2vec2: !new:x.X\n    output_norm: True\n")
+
+
+LAYOUTS = {
+    "classifier": (
+        lambda folder: write_classifier(folder, "HubertForSequenceClassification"),
+        "model.safetensors",
+    ),
+    "regression": (write_regression, "model.safetensors"),
+    "speechbrain": (write_speechbrain, "wav2vec2.ckpt"),
+}
+
+
+def spoilt(attack, path):
+    """Make a file of weights hostile."""
+    read, write = (load_file, save_file) if path.suffix != ".ckpt" else (torch.load, torch.save)
+    if attack in ("missing tensor", "NaN"):
+        weights = read(path)
+        name = next(key for key in weights if key.endswith("feed_forward.output_dense.weight"))
+        if attack == "NaN":
+            weights[name][0, 0] = float("nan")
+        else:
+            del weights[name]
+        write(weights, path)
+    elif attack == "pickle":
+        binary = path if path.suffix == ".ckpt" else path.with_name("pytorch_model.bin")
+        path.unlink()
+        torch.save({"weight": Ran()}, binary)
+    elif attack == "huge header":
+        path.write_bytes((2**62).to_bytes(8, "little") + b"{" * 64)
+    else:
+        path.rename(path.parent.parent / "outside")
+        path.symlink_to(path.parent.parent / "outside")
+
+
+class Ran:
+    """What runs code where somebody unpickles it."""
+
+    def __reduce__(self):
+        return pytest.fail, ("code of a model was run",)
+
+
+@pytest.mark.parametrize("attack", ["pickle", "huge header", "missing tensor", "NaN", "link"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_hostile_weights_of_each_layout_are_refused(layout, attack, tmp_path):
+    write, weights = LAYOUTS[layout]
+    write(tmp_path / "m")
+    EmotionRecognizer.from_pretrained(tmp_path / "m")
+    spoilt(attack, tmp_path / "m" / weights)
+    match = {
+        "pickle": "Cannot read the weights",
+        "huge header": "Cannot read the weights",
+        "missing tensor": "do not fit|lack|missing",
+        "NaN": "not finite",
+        "link": "out of the model folder",
+    }[attack]
+    with pytest.raises(SERError, match=match):
+        EmotionRecognizer.from_pretrained(tmp_path / "m")
+
+
+def test_hostile_graphs_are_refused(tmp_path):
+    """A graph whose weights lie elsewhere on the disk, a damaged one, and one that says NaN."""
+    onnx = pytest.importorskip("onnx")
+    said = {"emotions": ["anger", "sad"], "input": "wave", "output": "logits"}
+    (tmp_path / "secret").write_bytes(np.ones(2, np.float32).tobytes())
+    folder = tmp_path / "m"
+    folder.mkdir()
+    (folder / "signature.json").write_text(json.dumps(said))
+    outside = onnx.TensorProto(name="scale", dims=[1, 2], data_type=onnx.TensorProto.FLOAT)
+    outside.data_location = onnx.TensorProto.EXTERNAL
+    outside.external_data.add(key="location", value="../secret")
+    onnx.save(graph_of(onnx, outside), folder / "model.onnx")
+    with pytest.raises(SERError, match=r"Cannot read .*model\.onnx"):
+        EmotionRecognizer.from_pretrained(folder)
+    (folder / "model.onnx").write_bytes(b"\xff" * 100)
+    with pytest.raises(SERError, match=r"Cannot read .*model\.onnx"):
+        EmotionRecognizer.from_pretrained(folder)
+    nan = onnx.helper.make_tensor("scale", onnx.TensorProto.FLOAT, [1, 2], [np.nan, 1.0])
+    onnx.save(graph_of(onnx, nan), folder / "model.onnx")
+    with pytest.raises(SERError, match="not all finite"):
+        EmotionRecognizer.from_pretrained(folder).score([np.ones(16_000, np.float32)])
+
+
+def graph_of(onnx, scale):
+    """Logits are the mean of the waveform times ``scale``."""
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    nodes = [
+        helper.make_node("ReduceMean", ["wave"], ["mean"], axes=[1], keepdims=1),
+        helper.make_node("Mul", ["mean", "scale"], ["logits"]),
+    ]
+    given = [helper.make_tensor_value_info("wave", kind, [1, "samples"])]
+    made = [helper.make_tensor_value_info("logits", kind, [1, 2])]
+    graph = helper.make_graph(nodes, "g", given, made, [scale])
+    opset = [helper.make_opsetid("", 13)]
+    return helper.make_model(graph, opset_imports=opset, ir_version=8)
+
+
 def test_evaluate_and_compare_take_them(tmp_path, capsys):
     corpus = write_corpus(tmp_path / "corpus", speakers=5, clips=1)
     table = ["table", "--name", "tiny", "--csv", "labels.csv", "--vad_scale", "1", "5"]
@@ -267,6 +367,47 @@ def test_evaluate_and_compare_take_them(tmp_path, capsys):
     assert main(["compare", str(all_classes), str(four), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)["test_sets"]["tiny"]
     assert found["both"] == 12 and found["tasks"]["emotion"]["metrics"]["uar"]["p"] is not None
+
+
+def test_a_board_judges_measures_and_adds_baselines(tmp_path, capsys):
+    for name, seed in {"tiny": 0, "other": 1}.items():
+        corpus = write_corpus(tmp_path / name, speakers=5, clips=1, seed=seed)
+        table = ["table", "--name", name, "--csv", "labels.csv", "--vad_scale", "1", "5"]
+        where = ["--data_folder", str(corpus), "--manifest_folder", str(tmp_path)]
+        assert prepare([*table, *where]) == 0
+    labels = ["neu", "ang", "hap", "sad"]
+    model = write_classifier(tmp_path / "m", "HubertForSequenceClassification", labels)
+    out, tiny, other = tmp_path / "board", tmp_path / "tiny.json", tmp_path / "other.json"
+    command = ["board", str(tmp_path / "m"), "--out", str(out)]
+    assert main([*command, "--baselines", str(other)]) == 2
+    assert "--baselines is for models to judge" in capsys.readouterr().err
+    on = ["--on", str(tiny), "--per_class", "4"]
+    assert main([*command, *on, "--baselines", str(tiny)]) == 2
+    assert "named by --on and by --baselines" in capsys.readouterr().err
+    size = {k: SPEECH[k] for k in ("num_hidden_layers", "intermediate_size", "hidden_size")}
+    config = transformers.Wav2Vec2Config(**size, num_attention_heads=4, conv_dim=[16] * 7)
+    transformers.Wav2Vec2Model(config).save_pretrained(tmp_path / "encoder")
+    transformers.Wav2Vec2FeatureExtractor().save_pretrained(tmp_path / "encoder")
+    baselines = ["--baselines", str(other), "--encoder_source", str(tmp_path / "encoder")]
+    assert main([*command, *on, *baselines]) == 0
+    found = json.loads((out / "board.json").read_text())
+    assert list(found["models"]) == ["m", "functionals", "probe"]
+    (column,) = found["test_sets"].values()
+    assert column["utterances"] == 16 and set(column["cells"]) == set(found["models"])
+    assert found["models"]["probe"]["trained_on"] == ["other"]
+    cost = found["models"]["m"]["cost"]
+    used = (p for n, p in model.named_parameters() if not n.endswith("masked_spec_embed"))
+    assert cost["parameters"] == sum(p.numel() for p in used)
+    assert cost["bytes"] == (tmp_path / "m" / "model.safetensors").stat().st_size
+    assert cost["clips"] == 20 and cost["times_functionals"] > 0
+    # Answers have no model to measure, and what was measured stays.
+    (tmp_path / "answers.csv").write_text("file,answer\ns0_anger_0.wav,anger\n")
+    judged = ["import", str(tmp_path / "answers.csv"), "--on", str(tiny)]
+    assert main([*judged, "--out", str(tmp_path / "answers")]) == 0
+    assert main(["board", str(tmp_path / "answers"), "--on", str(tiny), "--out", str(out)]) == 0
+    models = json.loads((out / "board.json").read_text())["models"]
+    assert models["m"]["cost"] == cost
+    assert models["answers"]["cost"] == {"not_measured": "its answers were named, and no model"}
 
 
 def test_predict_takes_them(tmp_path, clips, capsys):

@@ -4,6 +4,7 @@ import json
 import logging
 
 import numpy as np
+import pandas
 import pytest
 import soundfile
 import torch
@@ -107,6 +108,57 @@ def test_of_several_clips_each_has_its_row(recognizer, tmp_path, caplog):
     assert "1 of 3 clips could not be scored" in caplog.text
 
 
+def test_a_column_of_clips_becomes_a_table_with_its_index(recognizer):
+    one, other = waves(8000, 9000)
+    clips = pandas.Series([one, other[:10]], index=["x", "y"])
+    found = recognizer.predict(clips, 16_000)
+    frame = found.to_frame()
+    assert frame.index.tolist() == ["x", "y"] and frame.attrs["va_range"] == [1.0, 5.0]
+    values = ["p_anger", "p_sadness", "p_neutral", "valence", "arousal"]
+    assert list(frame) == ["name", "emotion", *values, "warnings", "error"]
+    assert frame.loc["x", "p_anger"] == found[0]["probabilities"]["anger"]
+    assert "too short" in frame.loc["y", "error"] and pandas.isna(frame.loc["y", "emotion"])
+    assert json.loads(json.dumps(found)) == found.to_dict() and type(found[0].to_dict()) is dict
+    said = f"{found[0]['emotion']} ({found[0]['emotion']} 0."
+    assert repr(found[0]).startswith(f"clip 0: {said}")
+    assert repr(found[1]) == f"clip 1: {found[1]['error']}"
+    lines = repr(found).splitlines()
+    assert lines[0].split() == ["name", "emotion", "probability", *values[3:], "error"]
+    assert found._repr_html_().count("<tr>") == 3
+
+
+def test_classes_are_chosen_and_an_answer_can_be_refused(recognizer):
+    clip = waves(8000)[0], 16_000
+    whole = recognizer.predict(clip)["probabilities"]
+    part = recognizer.predict(clip, classes=["neutral", "anger"])
+    together = whole["neutral"] + whole["anger"]
+    expected = {name: whole[name] / together for name in ("neutral", "anger")}
+    assert part["probabilities"] == pytest.approx(expected)
+    assert part["renormalised"] == pytest.approx(together) and part["emotion"] in expected
+    sure = max(part["probabilities"].values())
+    chosen = {"classes": ["neutral", "anger"]}
+    assert recognizer.predict(clip, min_confidence=sure, **chosen) == part
+    refused = recognizer.predict(clip, min_confidence=sure + 1e-6, **chosen)
+    assert refused == {**part, "emotion": "no_answer"}
+    (streamed,) = recognizer.stream(16_000, 0.5, 0.5, min_confidence=1.0).feed(clip[0])
+    assert (
+        streamed["emotion"] == "no_answer" and streamed["probabilities"].keys() == whole.keys()
+    )
+
+
+@pytest.mark.parametrize(
+    "option, message",
+    [
+        ({"classes": ["anger", "hapiness"]}, "Bad class 'hapiness'; expected one of: sadness"),
+        ({"classes": "anger"}, "Bad classes 'anger'; expected a list of two or more"),
+        ({"min_confidence": 60}, "Bad min_confidence 60; expected a probability"),
+    ],
+)
+def test_answers_that_cannot_be_asked_for(recognizer, option, message):
+    with pytest.raises(SERError, match=message):
+        recognizer.predict("absent.wav", **option)
+
+
 def test_warnings_go_with_the_prediction(recognizer):
     row = recognizer.predict(np.zeros(16_000, "int16"), 8000)
     kinds = [warning.split(":")[0] for warning in row["warnings"]]
@@ -145,7 +197,7 @@ def test_scores_in_bfloat16_are_near_those_in_float32(tmp_path, family):
 
 
 def test_only_linear_layers_and_convolutions_are_stored_in_bfloat16(wav2vec2_folder):
-    model = EmotionRecognizer.from_pretrained(wav2vec2_folder, precision="bf16")._model
+    model = EmotionRecognizer.from_pretrained(wav2vec2_folder, precision="bf16").model
     narrow = {name for name, p in model.named_parameters() if p.dtype == torch.bfloat16}
     assert "encoder.feature_extractor.conv_layers.0.conv.weight" in narrow
     assert "encoder.encoder.layers.0.feed_forward.output_dense.weight" in narrow

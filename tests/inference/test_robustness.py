@@ -54,6 +54,13 @@ def test_the_page_has_every_condition_and_its_numbers(judged):
     with (out / "tiny-robustness.csv").open() as file:
         rows = list(csv.reader(file))
     assert len(rows) == 2 + len(CONDITIONS) and rows[1][0] == "clean"
+    # The thresholds of ser-tests, under the one condition that they have, too.
+    published = {each["test"]: each for each in found["published"]}
+    quiet = next(each for each in found["conditions"] if each["name"] == "white_20db")
+    assert set(published) == {*(f"{m}, change" for m in quiet["change"]), "same answers"}
+    same = quiet["answers"]["same"]["value"]
+    assert published["same answers"]["passed"] == (same >= 0.9)
+    assert published["uar, change"]["passed"] == (quiet["change"]["uar"]["value"] >= -0.05)
     page = (out / "robustness.html").read_text()
     assert found["notes"] == ["Only 6 speakers: take the intervals as a rough guide."]
     assert all(each.distortion in page for each in CONDITIONS)
@@ -80,8 +87,6 @@ def test_mistakes_are_told(judged, capsys):
     arguments = ["robustness", str(judged / "model"), *on, "--per_class", "1"]
     assert main(arguments) == 2
     assert "babble needs more than 7" in capsys.readouterr().err
-    (judged / "run").mkdir()
-    (judged / "run" / "hyperparams.yaml").touch()
-    on[-1] = str(judged / "run")
+    on[-1] = str(judged / "out")
     assert main(["robustness", str(judged / "model"), *on]) == 2
-    assert "it is a run, folds or a model" in capsys.readouterr().err
+    assert "out exists and is not empty" in capsys.readouterr().err

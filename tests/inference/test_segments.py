@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from ser_brain.core.errors import SERError
+from ser_brain.data.segment_tables import Part
 from ser_brain.inference.segments import (
     DETECTOR_HZ,
     FRAME,
@@ -47,6 +48,34 @@ def test_windows_of_a_recording_are_its_clips(tmp_path):
     for segment in found:
         start, stop = round(segment.start_s * RATE_HZ), round(segment.stop_s * RATE_HZ)
         np.testing.assert_array_equal(segment.waveform_S, samples[start:stop])
+
+
+def test_given_parts_are_cut_whole_or_into_windows(tmp_path):
+    samples = noise(41.5)
+    path = write(tmp_path / "a.wav", samples, subtype="FLOAT")
+    parts = {path: [Part(1, 13, {"speaker": "A"}), Part(12, 15.5), Part(40, 41.75)]}
+    found = cut(path, None, None, None, parts)
+    assert times(found) == [(1, 13), (12, 15.5), (40, 41.5)]  # an overrun is cut off
+    assert [segment.facts for segment in found] == [{"speaker": "A"}, {}, {}]
+    windows = cut(path, 4, None, None, parts)
+    assert times(windows) == [(1, 5), (5, 9), (9, 13), (12, 15.5), (40, 41.5)]
+    for segment in [*found, *windows]:
+        start, stop = round(segment.start_s * RATE_HZ), round(segment.stop_s * RATE_HZ)
+        np.testing.assert_array_equal(segment.waveform_S, samples[start:stop])
+
+
+@pytest.mark.parametrize(
+    "part, reason",
+    [
+        (Part(1, 4), "a segment is from 1 s to 4 s, and the recording ends at 3 s"),
+        (Part(3.2, 3.4), "a segment is from 3.2 s to 3.4 s, and the recording ends at 3 s"),
+        (Part(0, 40), "A clip of 40.0 s is too long"),
+    ],
+)
+def test_parts_that_no_recording_has(tmp_path, part, reason):
+    path = write(tmp_path / "a.wav", noise(45 if part.stop_s == 40 else 3))
+    (skipped,) = cut(path, None, None, None, {path: [Part(0, 1), part]})
+    assert skipped.is_whole and skipped.reason.startswith(reason)
 
 
 def test_windows_are_cut_at_the_files_rate_and_channels_are_averaged(tmp_path):

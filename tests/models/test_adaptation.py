@@ -199,15 +199,6 @@ def test_a_head_is_an_ordinary_linear_head(adapter):
     torch.testing.assert_close(unknown.head("new"), result.head("new"))
 
 
-def test_running_scores_never_look_ahead(adapter):
-    x_ND, _, speaker_N, _ = corpus(9, offset=1.0)
-    names = ["new"] * len(x_ND)
-    whole = adapter.running_scores(x_ND, names, speaker_N)
-    begun = adapter.running_scores(x_ND[:60], names[:60], speaker_N[:60])
-    torch.testing.assert_close(whole[:60], begun)
-    assert torch.equal(whole[:1], plain(adapter, x_ND[:1]))
-
-
 def test_a_saved_adapter_is_the_same(adapter):
     x_ND, _, speaker_N, _ = corpus(9, offset=1.0)
     loaded = LinearAdapter.from_state_dict(adapter.state_dict())

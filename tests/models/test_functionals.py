@@ -1,5 +1,7 @@
 """The baseline without weights: pitch, padding, and a description that builds it again."""
 
+import importlib.util
+
 import pytest
 import torch
 
@@ -59,3 +61,14 @@ def test_it_is_built_again_from_its_description():
     assert torch.equal(again(waveform, torch.tensor([RATE_HZ]))[0][0], expected)
     with pytest.raises(SERError, match="Bad layer of the functionals"):
         load_encoder("functionals", layer="all")
+
+
+def test_egemaps_is_of_opensmile():
+    """Each clip is a frame of 88 numbers, whatever lies beside it; or the extra is named."""
+    if importlib.util.find_spec("opensmile") is None:
+        with pytest.raises(SERError, match=r"pip install 'ser-recipes\[egemaps\]'"):
+            load_encoder("egemaps", freeze="all")
+        return
+    encoder = load_encoder("egemaps", freeze="all")
+    assert encoder.dim == 88
+    assert not any(largest_differences(encoder, clips(LENGTHS), fill=9.0).values())

@@ -3,6 +3,8 @@
 import csv
 import json
 import random
+from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from ser_brain import EmotionRecognizer
 from ser_brain.__main__ import main
 from ser_brain.core.errors import SERError
 from ser_brain.inference.adapting import embed, head_of
+from ser_brain.inference.inputs import Input
 from ser_brain.inference.labelled_clips import read_clips, read_table
 from ser_brain.inference.model_folder import load_model
 from ser_brain.models.adaptation import LinearAdapter
@@ -54,6 +57,30 @@ def bare(model, tmp_path):
     return folder
 
 
+def test_predictions_adapt_in_the_order_of_time(model, corpus, tmp_path, capsys):
+    """The tenth clip is scored as by enrol() with ten; later clips change no earlier row."""
+    paths = [str(clip.sound.path) for clip in read_table(corpus / "labels.csv", NAMES)]
+    texts = []
+    for count in (1, 10, 24):
+        out = tmp_path / f"{count}.csv"
+        command = ["predict", *paths[:count], "--model", str(model), "--adapt"]
+        assert main([*command, "--out", str(out)]) == 0
+        texts.append(out.read_bytes())
+    assert texts[1].startswith(texts[0]) and texts[2].startswith(texts[1])
+    tenth = list(csv.DictReader(texts[1].decode().splitlines()))[-1]
+    plain = EmotionRecognizer.from_pretrained(model, device="cpu")
+    enrolled = plain.enrol(paths[:10]).predict(paths[9])["probabilities"]
+    found = [float(tenth[f"p_{name}"]) for name in NAMES]
+    assert found == pytest.approx([enrolled[name] for name in NAMES], abs=2e-6)
+    assert tenth["adapted_to"] == "10"
+    assert tenth["unadapted_emotion"] == plain.predict(paths[9])["emotion"]
+    out = tmp_path / "10.csv"  # more files, of which some are done
+    command = ["predict", *paths[:12], "--model", str(model), "--adapt", "--out", str(out)]
+    capsys.readouterr()
+    assert main(command) == 2
+    assert "--adapt needs all pieces in their order" in capsys.readouterr().err
+
+
 def test_labelled_clips_make_a_better_model(bare, corpus, tmp_path, capsys):
     before = load_model(bare)[1].state_dict()
     command = ["adapt", str(bare), "--labelled", str(corpus / "labels.csv"), "--json"]
@@ -76,6 +103,27 @@ def test_labelled_clips_make_a_better_model(bare, corpus, tmp_path, capsys):
     assert sum(right) >= 6
     text = (tmp_path / "new" / "README.md").read_text()
     assert "adapted to 48 labelled clips" in text and "**before** it was adapted" in text
+
+
+def test_a_clip_is_read_once_however_often_it_is_named(model, corpus, tmp_path):
+    read = Counter()
+
+    class Counted(Input):
+        def read(self, longest_s):
+            read[self.name] += 1
+            return super().read(longest_s)
+
+    def counted():
+        found = read_table(corpus / "labels.csv", NAMES)
+        return [replace(c, sound=Counted(c.sound.name, c.sound.path)) for c in found]
+
+    given = {"unlabelled": counted(), "labelled": counted()[:24], "test": counted()[24:]}
+    facts = adapt(model, tmp_path / "new", **given).config.card["adapted"]
+    assert (facts["unlabelled_clips"], facts["labelled_clips"]) == (24, 24)
+    assert facts["judged"]["clips"] == 24
+    assert len(read) == 48 and set(read.values()) == {1}
+    with pytest.raises(SERError, match="1 of the 25 test clips are among the labelled ones"):
+        adapt(model, tmp_path / "no", **{**given, "test": counted()[23:]})
 
 
 def test_what_does_not_help_is_refused(bare, corpus, tmp_path):
@@ -108,7 +156,7 @@ def test_unlabelled_clips_move_the_head_and_one_clip_does_not(model, corpus, tmp
     )
     adapter = plain.adapter()
     head = adapter.linear.adapt(torch.zeros(1, len(adapter.linear.center_D)), ["x"]).plain
-    alone = head_of(plain.enrol([one])._model)
+    alone = head_of(plain.enrol([one]).model)
     torch.testing.assert_close(alone[0], (head[0] / 1.5).float().double())
 
 

@@ -1,15 +1,19 @@
 """The board: who shares a column, who is ranked, and how a board grows."""
 
+import json
 import os
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
+from scipy.special import log_softmax
 
 from ser_brain.__main__ import main
 from ser_brain.core.files import read_json
-from ser_brain.evaluation.board import board
+from ser_brain.evaluation.board import AVERAGED, board
+from ser_brain.evaluation.predictions import read_predictions
 from ser_brain.evaluation.runs import read_run
-from ser_brain.reporting.board import by_metric, legend
+from ser_brain.reporting.board import by_metric, gaps, legend
 from tests import fake_run
 from tests.evaluation.test_crosscorpus import run_of
 
@@ -57,7 +61,7 @@ def test_baselines_are_those_of_the_labels(runs):
 
 
 def test_other_utterances_classes_and_scales(tmp_path):
-    """A subset has its own column; another scale and a model without classes do not."""
+    """A subset has its own column; another scale, name, or lack of classes does not matter."""
     rows = fake_run.rows(60)
     fake_run.write(tmp_path / "all", "x", rows, experiment="all")
     fake_run.write(tmp_path / "some", "x", rows[:40], experiment="some")
@@ -66,13 +70,57 @@ def test_other_utterances_classes_and_scales(tmp_path):
         for key in ("valence", "arousal", "predicted_valence", "predicted_arousal"):
             row[key] = (row[key] - 1) / 4
     changes = {"experiment": "unit", "va_range": [0, 1]}
-    fake_run.write(tmp_path / "unit", "x", regression, **changes)
+    fake_run.write(tmp_path / "unit", "x-drawn", regression, **changes)
     found = board([read_run(tmp_path / name) for name in ("all", "some", "unit")], 5)
     cells = [list(column["cells"]) for column in found["test_sets"].values()]
     assert cells == [["all", "unit"], ["some"]]
     assert list(found["test_sets"])[1] == "x, 40 clips, 4 classes"
     both = found["test_sets"]["x, 60 clips, 4 classes"]
     assert set(both["ranking"]["valence ccc"]["ranks"]) == {"all", "unit"}
+
+
+def test_folds_are_ranked_as_their_ensemble(tmp_path):
+    """Two folds that predict the same foreign set are paired with a model that predicts it."""
+    temperatures = {"fold-1": 1.0, "fold-2": 2.0}
+    for seed, (name, temperature) in enumerate(temperatures.items()):
+        rows = fake_run.rows(60, "classification")
+        other = fake_run.rows(60, "classification", seed=seed)
+        for row, said in zip(rows, other, strict=True):
+            row |= {key: said[key] for key in ("log_probabilities", "predicted_emotion")}
+        changes = {"experiment": "folds", "temperature": temperature}
+        fake_run.write(tmp_path / "folds" / name, "x", rows, **changes)
+    parts = {name: name for name in temperatures}
+    (tmp_path / "folds" / "folds.json").write_text(json.dumps({"parts": parts}))
+    fake_run.write(tmp_path / "one", "x", fake_run.rows(60, "classification"), experiment="one")
+    found = board([read_run(tmp_path / name) for name in ("folds", "one")], 5)
+    (column,) = found["test_sets"].values()
+    assert set(column["ranking"]["uar"]["ranks"]) == {"folds", "one"}
+    assert len(column["ranking"]["uar"]["p_holm"]) == 1
+    cell = column["cells"]["folds"]
+    assert cell["notes"][0] == AVERAGED
+
+    first, second = (
+        read_predictions(tmp_path / "folds" / p / "predictions" / "x.jsonl") for p in parts
+    )
+    scores_NC = (first.log_probs_NC + log_softmax(second.log_probs_NC / 2, axis=1)) / 2
+    right_N = scores_NC.argmax(1) == first.true_N
+    recalls = [right_N[first.true_N == n].mean() for n in range(4)]
+    assert cell["metrics"]["uar"]["value"] == pytest.approx(np.mean(recalls))
+    nll = -log_softmax(scores_NC, axis=1)[range(60), first.true_N].mean()
+    assert cell["calibration"]["nll, answered"]["value"] == pytest.approx(nll)
+
+
+def test_gaps_between_ages_say_why_they_have_no_interval(tmp_path):
+    ages = {"fake_0": 21, "fake_1": 29, "fake_2": "elderly"}
+    rows = fake_run.rows(120, "classification", speakers=9)
+    rows = [{**row, "age": ages.get(row["speaker"], 30)} for row in rows]
+    fake_run.write(tmp_path / "m", "x", rows)
+    found = board([read_run(tmp_path / "m")], 5)
+    (gap,) = (row for row in gaps(found).rows if row[2:4] == ["age", "UAR"])
+    assert {gap[5], gap[6]} <= {"under 30", "30 to 49", "elderly"}
+    few = "elderly" if "elderly" in gap[5:7] else "under 30"
+    count = {"elderly": "1 speaker", "under 30": "2 speakers"}[few]
+    assert gap[7] == f"no interval: {few} has {count}, of 5 needed"
 
 
 class Page(HTMLParser):

@@ -17,11 +17,14 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from scipy.stats import permutation_test
 
+from ser_brain.analysis.mood.baseline import Baseline, baseline_facts, judge_days
 from ser_brain.analysis.mood.description import (
     DAY,
     FEWEST,
+    MEASURES,
     Affect,
     Periods,
+    Span,
     check_count,
     default_by,
     describe,
@@ -38,7 +41,6 @@ WHAT_IT_IS = (
     "for decisions about a person."
 )
 
-MEASURES = ("valence", "arousal", "range", "neutral")
 OUTCOMES = ("centroid", "range", "neutral")
 RESAMPLES = 2_000
 SEED = 0  # of the intervals, and of the splits where there are too many to try all
@@ -46,8 +48,6 @@ SEED = 0  # of the intervals, and of the splits where there are too many to try 
 # Up to here all splits are tried; eight days against eight make 12,870.
 EXACT_UP_TO = 20_000
 DRAWN = 9_999
-
-Span = tuple[np.datetime64, np.datetime64]  # first and last day
 
 
 @dataclass(frozen=True)
@@ -70,11 +70,12 @@ class Mood:
     whole: Affect
     periods: Periods  # hours, days or weeks
     of_periods: list[Affect]
-    # what the course is drawn from: hours where periods are hours, otherwise days
+    # what the course is drawn from: periods of minutes or hours, otherwise days
     steps: Periods
     of_steps: list[Affect]
     spans: tuple[Span, ...]  # the compared periods; empty where none are
     change: Change | None
+    baseline: dict | None = None  # the facts of baseline.baseline_facts
 
     @property
     def who(self) -> str:
@@ -98,6 +99,7 @@ class Mood:
             "step": self.steps.by,
             "steps": _rows(self.steps, self.of_steps),
             "change": self.change.facts if self.change else None,
+            "baseline": self.baseline,
         }
 
 
@@ -109,35 +111,43 @@ def _rows(periods: Periods, affects: list[Affect]) -> list[dict]:
 
 
 def analyse(
-    timeline: Timeline, by: str | None = None, spans: tuple[Span, ...] = (), block_days: int = 1
+    timeline: Timeline,
+    by: str | None = None,
+    spans: tuple[Span, ...] = (),
+    block_days: int = 1,
+    baseline: Baseline | None = None,
 ) -> Mood:
-    """Describe a timeline as a whole, by period and by day, and compare two periods.
+    """Describe a timeline as a whole, by period and by day, and compare.
 
     Parameters
     ----------
     timeline : Timeline
     by : str, optional
-        ``hour``, ``day`` or ``week``; by default depends on the length of the timeline.
+        One of BY; by default depends on the length of the timeline.
     spans : tuple of Span
         Two periods to compare, or none.
     block_days : int
         How many consecutive days, from the first of a span, stay together. A block counts
         once, as the mean of its days.
+    baseline : Baseline, optional
+        The days that later days are compared with.
     """
     periods = periods_of(timeline.local_N, by or default_by(timeline.local_N))
     check_count(periods)
     days = periods_of(timeline.local_N, "day")
     of_periods, of_days = describe_each(timeline, periods), describe_each(timeline, days)
-    by_hour = periods.by == "hour"
+    within_days = periods.by in ("minute", "hour")
+    judged = judge_days(days.starts_P, of_days, baseline) if baseline else []
     return Mood(
         timeline=timeline,
         whole=describe(timeline),
         periods=periods,
         of_periods=of_periods,
-        steps=periods if by_hour else days,
-        of_steps=of_periods if by_hour else of_days,
+        steps=periods if within_days else days,
+        of_steps=of_periods if within_days else of_days,
         spans=spans,
         change=compare(days.starts_P, of_days, spans, block_days) if spans else None,
+        baseline=baseline_facts(judged, baseline) if baseline else None,
     )
 
 

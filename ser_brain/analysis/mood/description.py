@@ -17,7 +17,9 @@ from ser_brain.analysis.mood.timeline import Timeline
 from ser_brain.analysis.plots import ellipse
 from ser_brain.core.errors import SERError, bad_value
 
-BY = ("hour", "day", "week")
+BY = ("minute", "hour", "day", "week")
+MEASURES = ("valence", "arousal", "range", "neutral")
+Span = tuple[np.datetime64, np.datetime64]  # first and last day
 DAY = np.timedelta64(1, "D")
 MOST_PERIODS = 120  # nobody compares more panels
 RANGE_SHARE = 0.8
@@ -31,8 +33,8 @@ FEWEST = 10.0
 class Periods:
     """The calendar from the first to the last piece of speech, without gaps."""
 
-    by: str  # ``hour``, ``day`` or ``week`` (Monday to Sunday)
-    starts_P: np.ndarray  # datetime64[h] or datetime64[D]
+    by: str  # ``minute``, ``hour``, ``day`` or ``week`` (Monday to Sunday)
+    starts_P: np.ndarray  # datetime64[m], datetime64[h] or datetime64[D]
     index_N: np.ndarray  # period of each piece: the one it begins in
 
     @property
@@ -42,6 +44,8 @@ class Periods:
             return [f"Week of {start}" for start in self.starts_P]
         if self.by == "hour":
             return [f"{start}:00".replace("T", " ") for start in self.starts_P]
+        if self.by == "minute":
+            return [str(start).replace("T", " ") for start in self.starts_P]
         return [f"{start.item():%a} {start}" for start in self.starts_P]
 
 
@@ -49,7 +53,8 @@ def periods_of(local_N: np.ndarray, by: str) -> Periods:
     """Divide wall-clock times into hours, days or weeks."""
     if by not in BY:
         raise bad_value("period", by, BY)
-    unit, step = ("h", np.timedelta64(1, "h")) if by == "hour" else ("D", DAY)
+    unit = {"minute": "m", "hour": "h"}.get(by, "D")
+    step = np.timedelta64(1, unit)
     start_N = local_N.astype(f"datetime64[{unit}]")
     if by == "week":
         # numpy's weeks begin on Thursdays, like 1970. Shifted by 3 days, Mondays are Thursdays.
@@ -70,14 +75,14 @@ def default_by(local_N: np.ndarray) -> str:
 def check_count(periods: Periods) -> None:
     """Stop at too many periods; the error names the next coarser kind."""
     if len(periods.starts_P) > MOST_PERIODS:
-        coarser = {"hour": "use --by day", "day": "use --by week"}
+        coarser = {"minute": "use --by hour", "hour": "use --by day", "day": "use --by week"}
         raise SERError(
             f"From first to last row there are {len(periods.starts_P):,} {periods.by}s, more "
             f"than {MOST_PERIODS}; {coarser.get(periods.by, 'split the table')}."
         )
 
 
-def span(text: str) -> tuple[np.datetime64, np.datetime64]:
+def span(text: str) -> Span:
     """First and last day of a span such as ``2026-03-02..2026-03-08``."""
     found = re.fullmatch(r"(\d{4}-\d\d-\d\d)\.\.(\d{4}-\d\d-\d\d)", text)
     try:

@@ -219,6 +219,48 @@ def _draw_course(stem: Path, mood: Mood) -> None:
         grid[0].figure.align_ylabels(grid)
 
 
+def draw_baseline(folder: Path, mood: Mood) -> list[ReportFigure]:
+    """Every day's measures and what was to be expected; none without a baseline."""
+    if not (mood.baseline and mood.baseline["rows"]):
+        return []
+    rows, stem = mood.baseline["rows"], folder / "baseline"
+    day_D = np.array([row["day"] for row in rows], "datetime64[D]")
+    names = list(rows[0]["measures"])
+    titles = (
+        "Compared with the person's own days before",
+        f"{mood.who}. Band: what was to be expected. Grey dots: baseline. Red: unusual.",
+    )
+    with panels(stem, len(names), (7.2, 1.35), *titles, per_row=1) as grid:
+        for axes, name in zip(grid, names, strict=True):
+            value_D, low_D, high_D = (
+                np.array([row["measures"][name][key] for row in rows], float)
+                for key in ("value", "low", "high")
+            )
+            look = {"color": BLUE, "alpha": 0.2, "linewidth": 0, "step": "mid"}
+            axes.fill_between(day_D, low_D, high_D, **look)
+            axes.plot(day_D, value_D, "-", color=GREY, linewidth=0.6)
+            colours = [
+                VERMILLION if row["unusual"] else GREY if row["baseline"] else INK
+                for row in rows
+            ]
+            axes.scatter(day_D, value_D, c=colours, s=14, zorder=3)
+            axes.set_ylabel(TITLES[name].replace("Emotional range", "Range"), size=8)
+            locator = AutoDateLocator(maxticks=10)
+            axes.xaxis.set_major_locator(locator)
+            axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+            axes.tick_params(labelbottom=axes is grid[-1], labelsize=8)
+        grid[0].figure.align_ylabels(grid)
+    facts = mood.baseline
+    return [
+        inlined(
+            stem,
+            "Days beside what the days before them predict. The numbers are in baseline.csv.",
+            f"Charts of {len(names)} measures over {len(rows)} days; {facts['unusual']} of "
+            f"{facts['judged']} judged days are unusual.",
+        )
+    ]
+
+
 def _values(affects: Sequence[Affect], name: str) -> np.ndarray:
     values = (getattr(affect, name) for affect in affects)
     return np.array([np.nan if value is None else value for value in values])

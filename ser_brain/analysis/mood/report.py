@@ -7,16 +7,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ser_brain.analysis.mood.analysis import Mood
+from ser_brain.analysis.mood.baseline import baseline_table, csv_rows, sentence
 from ser_brain.analysis.mood.description import FEWEST
 from ser_brain.analysis.mood.plots import (
     TITLES,
+    draw_baseline,
     draw_change,
     draw_courses,
     draw_map,
     draw_periods,
 )
 from ser_brain.core.files import write_json, write_text
-from ser_brain.core.tables import Table, to_csv, to_markdown, to_text
+from ser_brain.core.tables import Table, csv_text, to_csv, to_markdown, to_text
 from ser_brain.evaluation.significance import ALPHA
 from ser_brain.reporting.html import render, rewritten
 
@@ -48,12 +50,16 @@ def write_report(
         for table in [*tables.values(), steps]:
             write_text(new / f"{table.name}.csv", to_csv(table))
             write_text(new / f"{table.name}.md", to_markdown(table))
+        judged = facts["baseline"]
+        if judged:
+            write_text(new / "baseline.csv", csv_text(csv_rows(judged)))
         write_json(new / "mood.json", facts)
         page = render(
             "mood.html",
             facts=facts,
             simulated=planted is not None,
             tables=tables,
+            baseline=judged and {"table": baseline_table(judged), "said": sentence(judged)},
             alpha=ALPHA,
             command=command,
             figures={
@@ -61,6 +67,7 @@ def write_report(
                 "periods": draw_periods(new, mood),
                 "courses": draw_courses(new, mood),
                 "change": draw_change(new, mood),
+                "baseline": draw_baseline(new, mood),
             },
         )
         write_text(new / "index.html", page)
@@ -72,7 +79,14 @@ def write_report(
 def summary(facts: Mapping, planted: Mapping[str, float] | None = None) -> str:
     """The numbers as text for a terminal; the arguments are those of the report."""
     lines = [facts["who"], facts["what_it_is"], *facts["notes"]]
-    return "\n\n".join(["\n".join(lines), *map(to_text, _tables(facts, planted).values())])
+    parts = ["\n".join(lines), *map(to_text, _tables(facts, planted).values())]
+    judged = facts["baseline"]
+    if judged:
+        parts.append(sentence(judged))
+        parts += (
+            [to_text(baseline_table(judged, unusual_only=True))] if judged["unusual"] else []
+        )
+    return "\n\n".join(parts)
 
 
 def _tables(facts: Mapping, planted: Mapping[str, float] | None) -> dict[str, Table]:

@@ -21,6 +21,7 @@ from ser_brain.data.labelling import UNIT_RANGE
 from ser_brain.data.labels import prototype, rescale
 
 EXAMPLE = "2026-03-02T08:15:30 or 2026-03-02T08:15:30+01:00"
+NEUTRAL = "neutral"
 LONGEST_S = 3600.0  # a longer "piece of speech" is probably given in milliseconds
 PREDICTED = ("predicted_valence", "predicted_arousal")
 
@@ -78,6 +79,8 @@ def read_timeline(
             f"{rows.path.name} has neither valence and arousal nor class probabilities "
             f"(p_anger ...); its columns are: {', '.join(rows.cells[0])}."
         )
+    if rows.has("adapted_to"):
+        notes = [*notes, _adapted(rows, seconds_N)]
     neutral_N = None
     if classes and "neutral" in classes[0]:
         neutral_N = classes[1].argmax(axis=1) == classes[0].index("neutral")
@@ -261,6 +264,20 @@ def _of_one_speaker(rows: Rows, wanted: str | None) -> tuple[Rows, str | None, l
     skipped = len(speakers) - len(kept)
     notes = [f"{skipped:,} rows of other or unknown speakers are skipped."] if skipped else []
     return rows.take(kept), wanted, notes
+
+
+def _adapted(rows: Rows, seconds_N: np.ndarray) -> str:
+    """What ``ser predict --adapt`` did, and the share of neutral without it."""
+    count_N = rows.numbers("adapted_to")
+    note = (
+        "Emotions are adapted to the voice without labels, each by itself and the pieces "
+        f"before it ({count_N.min():,.0f} to {count_N.max():,.0f})."
+    )
+    plain = [row.get("unadapted_emotion") for row in rows.cells]
+    if NEUTRAL not in plain:
+        return note
+    share = seconds_N[[emotion == NEUTRAL for emotion in plain]].sum() / seconds_N.sum()
+    return f"{note} Unadapted, the share of neutral is {share:.2f}."
 
 
 def _speaking_time(rows: Rows, instant_N: np.ndarray) -> tuple[np.ndarray, list[str]]:

@@ -14,6 +14,7 @@ import gradio as gr
 
 from ser_brain.core.errors import SERError
 from ser_brain.data.labels import listed
+from ser_brain.inference.app.live import PATH, live_html
 from ser_brain.inference.app.plots import course_figure, plane_figure
 from ser_brain.inference.app.result import (
     ScoredRecording,
@@ -29,6 +30,7 @@ MOST_WAITING = 20  # visitors, who are served one after the other
 MOST_S = 1800  # for one recording, while others wait
 ENDS = {"valence": "unpleasant to pleasant", "arousal": "calm to excited"}
 ENDS["dominance"] = "submissive to dominant"
+SCRIPT = f"import('{PATH}page.js').then(page => page.live(element))"
 PROGRESS = gr.Progress()  # gradio looks for it among the default arguments
 
 
@@ -43,20 +45,23 @@ def build(recognizer: EmotionRecognizer, ending: Event, uploads: Path) -> gr.Blo
         delete_cache=(60, KEPT_S),
     ) as page:
         gr.HTML(about_html(recognizer))
-        recording = gr.Audio(
-            label="Recording: a file, or your microphone",
-            sources=["upload", "microphone"],
-            type="filepath",
-            editable=False,
-            buttons=[],
-        )
-        window = gr.Radio(
-            label="How to score it",
-            choices=list(WINDOWS_S),
-            value=next(iter(WINDOWS_S)),
-            info="Windows overlap by half and show the course over time.",
-        )
-        result = gr.HTML(elem_id="result", min_height=80)
+        with gr.Tab("A recording"):
+            recording = gr.Audio(
+                label="Recording: a file, or your microphone",
+                sources=["upload", "microphone"],
+                type="filepath",
+                editable=False,
+                buttons=[],
+            )
+            window = gr.Radio(
+                label="How to score it",
+                choices=list(WINDOWS_S),
+                value=next(iter(WINDOWS_S)),
+                info="Windows overlap by half and show the course over time.",
+            )
+            result = gr.HTML(elem_id="result", min_height=80)
+        with gr.Tab("Live"):
+            gr.HTML(live_html(recognizer), elem_id="live", js_on_load=SCRIPT)
         gr.on(
             [recording.change, window.change],
             answer(recognizer, ending, uploads),

@@ -15,6 +15,7 @@ from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from ser_brain.analysis.plots import draw_plane
 from ser_brain.data.labels import VALENCE_AROUSAL
+from ser_brain.evaluation.emotion_timeline import without_overlap
 from ser_brain.inference.app.result import ScoredRecording, nearest_words
 from ser_brain.reporting.html import ReportFigure, inlined
 from ser_brain.reporting.plots.frame import GAP, GREY, INK, VERMILLION, panels
@@ -108,21 +109,6 @@ def course_figure(scored: ScoredRecording) -> ReportFigure | None:
             f"{', '.join(shown).capitalize()} over {scored.duration_s:.0f} s, in "
             f"{len(scored.rows)} windows. The CSV file holds the numbers.",
         )
-
-
-def without_overlap(spans_N2: np.ndarray) -> np.ndarray:
-    """Let two windows that overlap meet in the middle of what they share.
-
-    Examples
-    --------
-    >>> without_overlap(np.array([[0.0, 4.0], [2.0, 6.0], [8.0, 12.0]])).tolist()
-    [[0.0, 3.0], [3.0, 6.0], [8.0, 12.0]]
-    """
-    start_N, stop_N = spans_N2.T.copy()
-    overlap = stop_N[:-1] > start_N[1:]
-    middle = ((stop_N[:-1] + start_N[1:]) / 2)[overlap]
-    stop_N[:-1][overlap] = start_N[1:][overlap] = middle
-    return np.stack([start_N, stop_N], axis=1)
 
 
 def _clock(seconds: float, _place: int | None = None) -> str:

@@ -26,6 +26,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ser_brain.core.log import get_logger
+from ser_brain.inference.app import live
 from ser_brain.inference.app.page import build, is_uploaded, theme
 from ser_brain.inference.recognizer import EmotionRecognizer
 
@@ -36,6 +37,7 @@ READING = ("GET", "HEAD", "OPTIONS")
 API = "/gradio_api/"
 SCORE = "queue/join"
 SENT = ("upload", SCORE, "cancel", "reset")  # where the page sends to
+LIVE = [f"{live.PATH}{name}" for name in live.SENT]
 FETCHED = ("file=", "file/")  # a file by its path
 NOT_FETCHED = ("proxy=", "call/")
 LARGEST_REQUEST = 65536  # bytes; recordings are uploaded first and only named here
@@ -70,8 +72,9 @@ def web_server(
 
     ending, folder = Event(), Path(uploads.name)
     page = build(recognizer, ending, folder)
+    routes = live.LiveView(recognizer, ending).routes
     app = gradio.mount_gradio_app(
-        FastAPI(lifespan=deleting, openapi_url=None),
+        FastAPI(lifespan=deleting, openapi_url=None, routes=routes),
         page,
         path="/",
         footer_links=[],
@@ -160,6 +163,8 @@ class PageGuard:
         # Every browser says from which page a request that sends something comes.
         if not host or urlsplit(headers.get("origin", "")).netloc != host:
             return FOREIGN
+        if path in LIVE:
+            return None
         if asked is None or asked.rstrip("/") not in SENT:
             return "The page does not send anything here."
         return None

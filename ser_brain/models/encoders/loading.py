@@ -12,6 +12,7 @@ from pathlib import Path
 from ser_brain.core.errors import SERError, bad_value
 from ser_brain.models.encoders.base import Encoder
 from ser_brain.models.encoders.compact import CompactEncoder
+from ser_brain.models.encoders.egemaps import EGeMAPS
 from ser_brain.models.encoders.functionals import Functionals
 from ser_brain.models.encoders.lora import add_lora
 from ser_brain.models.encoders.pretrained import Checkpoint, read_weights
@@ -26,13 +27,14 @@ from ser_brain.models.encoders.whisper import WhisperEncoder
 FAMILIES = {
     "compact": CompactEncoder,
     "functionals": Functionals,
+    "egemaps": EGeMAPS,
     "wav2vec2": Wav2Vec2Encoder,  # and XLS-R
     "hubert": Wav2Vec2Encoder,
     "wavlm": WavLMEncoder,
     "data2vec-audio": Data2VecAudioEncoder,
     "whisper": WhisperEncoder,
 }
-OWN = ("compact", "functionals")  # built from no checkpoint
+OWN = ("compact", "functionals", "egemaps")  # built from no checkpoint
 ATTENTION = "attention_dropout"
 
 
@@ -51,8 +53,9 @@ def load_encoder(
     Parameters
     ----------
     source : str or pathlib.Path
-        ``"compact"`` (trained from scratch), ``"functionals"`` (nothing to train), a local
-        folder, or a hub id. Files in the hub's cache are used without asking the hub.
+        ``"compact"`` (trained from scratch), ``"functionals"`` or ``"egemaps"`` (nothing to
+        train), a local folder, or a hub id. Files in the hub's cache are used without
+        asking the hub.
     freeze : {"cnn", "all", "none"}
         What is not trained; see ``Encoder``.
     layer : "last", "mix", "all", int or list of int

@@ -1,0 +1,70 @@
+"""The emotion diarisation error rate, by hand and beside SpeechBrain's."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from speechbrain.utils.EDER import EDER
+
+from ser_brain.core.errors import SERError
+from ser_brain.data.segment_tables import Part, SegmentTable
+from ser_brain.evaluation.emotion_timeline import (
+    ERRORS,
+    diarization_errors,
+    judge_timelines,
+    timeline_table,
+)
+
+
+def test_every_kind_of_error_by_hand():
+    said = [(0, 2, "anger"), (2, 4, "neutral"), (4, 6, "sadness"), (6, 8, "sadness")]
+    said += [(6, 8, "anger")]  # two speakers at once
+    heard = [(1, 3, "anger"), (3, 5, "anger"), (5, 6, "sadness"), (5, 6, "anger")]
+    heard += [(6, 7, "anger"), (7, 99, "anger"), (7, 99, "sadness")]
+    assert diarization_errors(said, heard, 10) == {
+        "missed": 1 + 1,  # 0 to 1 s; 6 to 7 s, where one of two emotions is missing
+        "false_alarm": 2 + 2,  # 2 to 4 s, and after 8 s
+        "confusion": 1,  # 4 to 5 s
+        "overlap": 1,  # 5 to 6 s
+        "emotional": 6,
+    }
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_overlapping_windows_as_speechbrain_counts_them(seed):
+    """Of one emotional stretch, which is all that SpeechBrain's function takes."""
+    rng = np.random.default_rng(seed)
+    words = {"n": "neutral", "a": "anger", "s": "sadness"}
+    predicted = rng.choice(list(words), 9).tolist()
+    start, stop = np.sort(rng.uniform(0, 10, 2)).round(3).tolist()
+    theirs = EDER(predicted, "u", 10, [{"emo": "anger", "start": start, "end": stop}], 2, 1)
+    rows = [
+        {"file": "u", "start": n, "stop": n + 2.0, "emotion": words[letter]}
+        for n, letter in enumerate(predicted)
+    ]
+    reference = SegmentTable({Path("u"): [Part(start, stop, {"emotion": "Angry"})]}, [])
+    found = judge_timelines(rows, reference, {"u": 10.0})
+    assert found["eder"]["value"] == pytest.approx(theirs)
+    assert found["eder"]["low"] is None and found["emotional"] == pytest.approx(
+        (stop - start) / 10
+    )
+
+
+def test_recordings_weigh_by_their_length_and_give_an_interval():
+    parts = {Path(f"{n}.wav"): [Part(0, n, {"emotion": "anger"})] for n in range(1, 7)}
+    rows = [{"file": "6.wav", "start": "0", "stop": "6", "emotion": "anger", "speaker": "A"}]
+    found = judge_timelines(
+        rows, SegmentTable(parts, []), {f"{n}.wav": 8.0 for n in range(1, 7)}
+    )
+    assert found["eder"]["value"] == found["missed"] == pytest.approx(15 / 48)
+    assert found["eder"]["low"] < 15 / 48 < found["eder"]["high"]
+    assert found["recordings"] == 6 and sum(found[name] for name in ERRORS[1:]) == 0
+    assert timeline_table(found).rows[0][5:] == [pytest.approx(21 / 48), 6, 48]
+
+
+def test_a_reference_that_says_nothing():
+    table = SegmentTable({Path("a.wav"): [Part(0, 1, {"emotion": ""})]}, [])
+    with pytest.raises(SERError, match="no emotion for a.wav from 0 s; write neutral"):
+        judge_timelines([], table, {"a.wav": 1.0})
+    with pytest.raises(SERError, match="no segment of a recording that could be scored"):
+        judge_timelines([], SegmentTable({}, []), {"a.wav": 1.0})
