@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help setup demo test lint types lock release format golden bench fuzz licences kill full clean
+.PHONY: help setup demo test lint types lock release format golden notebooks screenshots docs bench fuzz licences kill full clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -40,6 +40,17 @@ format: setup  ## format the code in the project's style
 
 golden: setup  ## rewrite the golden losses, after a change that is meant to change them
 	$(BIN)/python -m tests.golden
+
+notebooks: setup  ## run the notebooks, and store what they show
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[notebooks]'
+	$(BIN)/python notebooks/run.py
+
+screenshots: setup  ## pictures of the pages in docs/images, with Chromium
+	$(BIN)/python -m docs.screenshots
+
+docs: setup  ## the site, in build/site
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	$(BIN)/mkdocs build --strict
 
 fuzz: setup  ## damaged and malicious input, 10,000 cases for each target (hours)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[fuzz]'

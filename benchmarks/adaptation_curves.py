@@ -14,7 +14,7 @@ point counts the speakers who have clips enough, and at least one clip to test o
 along a curve only where their number is the same: ``--same`` keeps to speakers who reach the
 most labelled clips asked for.
 
-Writes curves.csv, curves.png and curves.svg.
+Writes curves.csv, curves.md, curves.png and curves.svg.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ import numpy as np
 import torch
 
 from ser_brain.evaluation.metrics import confusion_matrix, uar
-from ser_brain.evaluation.runs import read_run
+from ser_brain.evaluation.runs import parts_of, read_run
 from ser_brain.evaluation.significance import tail_probability
-from ser_brain.models.adaptation import LinearAdapter
 from ser_brain.models.few_shot import fit_few_shot
-from ser_brain.training.adapted import head_fitter
+from ser_brain.training.adapted import Adapter
+from ser_brain.training.run import ADAPTER
 
 matplotlib.use("Agg")
 from matplotlib import pyplot  # noqa: E402
@@ -60,33 +60,24 @@ class Corpus:
 class Experiment:
     """Adapts to draws of clips of one corpus, with an adapter learned from the others."""
 
-    def __init__(self, target: Corpus, sources: dict[str, Corpus]) -> None:
-        self.target = target
-        self.adapter = LinearAdapter.fit(
-            head_fitter(len(target.emotions)),
-            torch.cat([each.x_ND for each in sources.values()]),
-            torch.from_numpy(np.concatenate([each.class_N for each in sources.values()])),
-            [name for name, each in sources.items() for _ in each.class_N],
-            [speaker for each in sources.values() for speaker in each.speaker_N],
-        )
-        everyone = ["new"] * len(target.class_N)
-        self.whole = self.adapter.adapt(target.x_ND, everyone, list(target.speaker_N))
-        self.plain = self.whole.plain
+    def __init__(self, target: Corpus, adapter: Adapter) -> None:
+        self.target, self.adapter = target, adapter
+        self.whole = adapter.adapt(target.x_ND, list(target.speaker_N))
 
     def unlabelled(self, rows: np.ndarray, speaker: str) -> tuple:
         """The head for a speaker, adapted to clips of hers and of others without labels."""
         if len(rows) == 0:
-            return self.plain
+            return tuple(each / self.adapter.temperature for each in self.whole.plain)
         speakers = list(self.target.speaker_N[rows])
-        adapted = self.adapter.adapt(self.target.x_ND[rows], ["new"] * len(rows), speakers)
-        return adapted.head("new", speaker)
+        return self.adapter.head(self.adapter.adapt(self.target.x_ND[rows], speakers), speaker)
 
-    def labelled(self, head: tuple, rows: np.ndarray) -> tuple:
-        """A head fitted to labelled clips."""
+    def labelled(self, head: tuple, rows: np.ndarray, beside: np.ndarray) -> tuple:
+        """A head fitted to labelled clips, with others that have no label."""
         if len(rows) == 0:
             return head
         x_ND, class_N = self.target.x_ND[rows], self.target.class_N[rows]
-        return fit_few_shot(head, self.adapter.scale_D, x_ND, class_N).head
+        others_ND = self.target.x_ND[beside]
+        return fit_few_shot(head, self.adapter.linear.scale_D, x_ND, class_N, others_ND).head
 
     def confusion(self, head: tuple, rows: np.ndarray) -> np.ndarray:
         scores_NE = self.target.x_ND[rows] @ head[0].T + head[1]
@@ -114,14 +105,14 @@ def curves_of(experiment: Experiment, repeats: int, seed: int) -> dict:
             own = rng.permutation(target.rows_of(speaker))
             others = rng.permutation(np.setdiff1d(everyone, own))
             half = own[: len(own) // 2]  # tested; the other half may be used
-            rest = own[len(own) // 2 :]
+            spare = own[len(own) // 2 :]
             for count in UNLABELLED:
-                for curve, pool in (("own", rest), ("others", others)):
+                for curve, pool in (("own", spare), ("others", others)):
                     if count is not None and count > len(pool):
                         continue
                     head = experiment.unlabelled(pool[:count], speaker)
                     note(f"unlabelled {curve}", count, speaker, head, half)
-            whole = experiment.whole.head("new", speaker)
+            whole = experiment.adapter.head(experiment.whole, speaker)
             note("unlabelled all", None, speaker, whole, half)
             for count in LABELLED:
                 for curve, pool in (("own", own), ("others", others)):
@@ -131,9 +122,14 @@ def curves_of(experiment: Experiment, repeats: int, seed: int) -> dict:
                     tested = np.setdiff1d(own, drawn)
                     alone = experiment.unlabelled(drawn, speaker)
                     # The clips of other speakers are scored by the head of new speakers.
-                    start = whole if curve == "own" else experiment.whole.head("new")
-                    for base, first in (("corpus", start), ("nothing", alone)):
-                        head = experiment.labelled(first, drawn)
+                    new = experiment.adapter.head(experiment.whole)
+                    start = whole if curve == "own" else new
+                    rest = np.setdiff1d(everyone, drawn)
+                    for base, first, beside in (
+                        ("corpus", start, rest),
+                        ("nothing", alone, drawn[:0]),
+                    ):
+                        head = experiment.labelled(first, drawn, beside)
                         note(f"labelled {curve}, on {base}", count, speaker, head, tested)
     return found
 
@@ -171,9 +167,10 @@ def main() -> None:
         name: Corpus(next(iter(parts.values()))) for name, parts in run.test_sets.items()
     }
     lines, rng = [], np.random.default_rng(arguments.seed)
+    folders, _ = parts_of(arguments.folds)
     for name, target in corpora.items():
-        others = {other: each for other, each in corpora.items() if other != name}
-        experiment = Experiment(target, others)
+        (part,) = run.test_sets[name]
+        experiment = Experiment(target, Adapter.load(folders[part] / ADAPTER))
         found = curves_of(experiment, arguments.repeats, arguments.seed)
         if arguments.same:
             found = with_same_speakers(found)
@@ -188,7 +185,32 @@ def main() -> None:
         table = csv.writer(file)
         table.writerow(["corpus", "curve", "clips", "uar", "low", "high", "speakers"])
         table.writerows(lines)
+    (arguments.out / "curves.md").write_text(table_of(lines), encoding="utf-8")
     draw(arguments.out, lines)
+
+
+def table_of(lines: list[list]) -> str:
+    """Two tables in Markdown, a row for each curve of each corpus."""
+    found = {(name, curve, clips): values for name, curve, clips, *values in lines}
+    text = []
+    for kind, counts in (("unlabelled", UNLABELLED), ("labelled", LABELLED)):
+        shown = ["all" if count is None else count for count in counts]
+        head = f"| {kind} clips | {' | '.join(map(str, shown))} |"
+        text += [head, "|---" * (len(shown) + 1) + "|"]
+        for name, curve in dict.fromkeys((line[0], line[1]) for line in lines):
+            if curve.startswith(f"{kind} ") and curve != "unlabelled all":
+                cells = [cell(found.get((name, curve, clips))) for clips in shown]
+                label = f"{name}, {curve.removeprefix(f'{kind} ')}"
+                text.append(f"| {label} | {' | '.join(cells)} |")
+        text.append("")
+    return "\n".join(text)
+
+
+def cell(values: list | None) -> str:
+    if values is None:
+        return ""
+    value, low, high, _ = (f"{number:.3f}".removeprefix("0") for number in values)
+    return value if low == "nan" else f"{value} [{low}, {high}]"
 
 
 def with_same_speakers(found: dict) -> dict:
@@ -201,33 +223,48 @@ def with_same_speakers(found: dict) -> dict:
     return kept
 
 
+CURVES = {  # curve -> what the figure calls it
+    "unlabelled own": "of the speaker",
+    "unlabelled others": "of others",
+    "labelled own, on corpus": "of the speaker, and the corpus unlabelled",
+    "labelled own, on nothing": "of the speaker alone",
+    "labelled others, on corpus": "of others, and the corpus unlabelled",
+    "labelled others, on nothing": "of others alone",
+}
+
+
 def draw(folder: Path, lines: list[list]) -> None:
     """A panel for each corpus and kind of clips."""
     names = list(dict.fromkeys(line[0] for line in lines))
     figure, axes = pyplot.subplots(
-        2, len(names), figsize=(3.2 * len(names), 6), sharey=True, squeeze=False
+        2, len(names), figsize=(2.6 * len(names), 5.4), sharey=True, squeeze=False
     )
     for column, name in enumerate(names):
         for row, kind in enumerate(("unlabelled", "labelled")):
             axis = axes[row][column]
-            for curve in dict.fromkeys(line[1] for line in lines if line[0] == name):
+            for number, (curve, label) in enumerate(CURVES.items()):
                 points = [x for x in lines if x[:2] == [name, curve] and x[2] != "all"]
-                if not curve.startswith(kind) or not points:
+                if not curve.startswith(f"{kind} ") or not points:
                     continue
+                points.sort(key=lambda point: point[2])
                 x, y, low, high = (np.array([p[n] for p in points]) for n in (2, 3, 4, 5))
-                axis.plot(x, y, marker="o", label=curve.removeprefix(f"{kind} "))
-                axis.fill_between(x, low, high, alpha=0.15)
+                color = f"C{number % 2 if kind == 'unlabelled' else number - 2}"
+                axis.plot(x, y, marker="o", markersize=3, label=label, color=color)
+                axis.fill_between(x, low, high, alpha=0.12, color=color, linewidth=0)
+            ticks = [c for c in (UNLABELLED if row == 0 else LABELLED) if c is not None]
             axis.set_xscale("symlog", linthresh=1)
+            axis.set_xticks(ticks, [str(tick) for tick in ticks], fontsize=7)
+            axis.minorticks_off()
             axis.axhline(0.25, color="grey", linewidth=0.8, linestyle=":")
-            axis.set_xlabel(f"{kind} clips" + (" per class" if kind == "labelled" else ""))
+            axis.set_xlabel(f"{kind} clips" + (" per class" if row else ""))
             axis.set_title(name if row == 0 else "")
-            axis.legend(fontsize=7, loc="lower right")
         axes[0][column].set_ylim(0.2, 1)
-    axes[0][0].set_ylabel("UAR")
-    axes[1][0].set_ylabel("UAR")
+    for row in (0, 1):
+        axes[row][0].set_ylabel("UAR")
+        axes[row][0].legend(fontsize=6, loc="lower right")
     figure.tight_layout()
     for suffix in ("png", "svg"):
-        figure.savefig(folder / f"curves.{suffix}", dpi=120)
+        figure.savefig(folder / f"curves.{suffix}", dpi=100)
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ class Reference:
         self.brain = brain(checkpoint, {"device": device})
         self.brain.modules.eval()
         with torch.no_grad():
-            weight = ours._model.emotion_head.linear.weight
+            weight = ours.model.emotion_head.linear.weight
             self.brain.modules.output_mlp.w.weight.copy_(weight)
 
     def score(self, waves: list[np.ndarray]) -> np.ndarray:

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # so that editors and type checkers know what __getattr__ gives
     from ser_brain.inference.recognizer import EmotionRecognizer as EmotionRecognizer
+    from ser_brain.reporting.notebook import Report as Report
 
-__all__ = ["EmotionRecognizer", "__version__"]
+__all__ = ["EmotionRecognizer", "Report", "__version__"]
 __version__ = "0.1.0"
+
+HOMES = {"EmotionRecognizer": "inference.recognizer", "Report": "reporting.notebook"}
 
 
 def __getattr__(name: str) -> object:
-    """Import ``EmotionRecognizer`` on first use: it imports torch, which takes seconds."""
-    if name == "EmotionRecognizer":
-        return importlib.import_module("ser_brain.inference.recognizer").EmotionRecognizer
+    """Import a class on first use: ``EmotionRecognizer`` imports torch, which takes seconds."""
+    if name in HOMES:
+        return getattr(importlib.import_module(f"ser_brain.{HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

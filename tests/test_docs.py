@@ -1,4 +1,4 @@
-"""The site: every page of docs/ is in its navigation."""
+"""The site: every page is in its navigation, and what was generated is up to date."""
 
 import runpy
 from pathlib import Path
@@ -15,9 +15,11 @@ def _pages(entry):
     return [page for part in inner for page in _pages(part)]
 
 
-def test_every_page_is_in_the_navigation():
+def test_every_page_and_notebook_is_in_the_navigation():
     nav = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))["nav"]
-    assert sorted(_pages(nav)) == sorted(path.name for path in (ROOT / "docs").glob("*.md"))
+    pages = [path.name for path in (ROOT / "docs").glob("*.md")]
+    notebooks = [f"notebooks/{path.name}" for path in (ROOT / "notebooks").glob("*.ipynb")]
+    assert sorted(_pages(nav)) == sorted(pages + notebooks)
 
 
 def test_the_table_of_corpora_is_as_the_cards_are():

@@ -44,6 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="adapt to this person alone; all clips are hers or his",
     )
+    add(
+        "--lora",
+        action="store_true",
+        help="fine-tune the encoder on the labelled clips, too: from 100 clips on, and hours "
+        "without a GPU",
+    )
     add("--name", help="of the new model (default: the model's name, -adapted)")
 
 
@@ -66,7 +72,8 @@ def run(arguments: argparse.Namespace) -> Outcome:
     with held(beside(arguments.out), arguments.out):
         remove_partial(arguments.out.parent, arguments.out.name)
         done = adapt(
-            arguments.model, arguments.out, unlabelled, *tables, speaker, arguments.name
+            *(arguments.model, arguments.out, unlabelled, *tables),
+            *(speaker, arguments.name, arguments.lora),
         )
     facts = done.config.card["adapted"]
     lines = [
@@ -78,9 +85,10 @@ def run(arguments: argparse.Namespace) -> Outcome:
         lines.append(
             "labels: no reason to change the head"
             if cost is None
-            else f"labels: the head was fitted, at a cost of {cost:g} for its change "
-            "(chosen by cross-validation)"
+            else f"labels: the head was fitted, at a cost of {cost:g} for its change"
         )
+    if "lora" in facts:
+        lines.append(f"LoRA: {judged_text(facts['lora'])}")
     lines.append(
         judged_text(done.judged)
         if done.judged

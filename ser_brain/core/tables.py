@@ -1,4 +1,4 @@
-"""Tables: one model of a table, written as text, Markdown, LaTeX and CSV; and reading CSV.
+"""Tables: one model of a table, written as text, Markdown, HTML, LaTeX, CSV; and reading CSV.
 
 A cell is text, a number, None, or an estimate ``{"value", "low", "high"}``, which may also be
 the ``best`` of its row and carry ``marks`` that the caption explains. CSV keeps every digit and
@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import csv
 import gzip
+import html
 import importlib.util
 import io
 import itertools
@@ -28,7 +29,7 @@ NOTHING = "–"
 
 @dataclass
 class Table:
-    """A table with its caption."""
+    """A table with its caption; a notebook shows it."""
 
     name: str  # file name without suffix
     caption: str
@@ -48,6 +49,12 @@ class Table:
         if not self.over:
             return self.head
         return [f"{o} {h}".strip() for o, h in zip(self.over, self.head, strict=True)]
+
+    def __repr__(self) -> str:
+        return to_text(self)
+
+    def _repr_html_(self) -> str:
+        return to_html(self)
 
 
 class PValue(float):
@@ -125,6 +132,27 @@ def _markdown(text: str) -> str:
     for character in "\\|<>&`*_$":
         text = text.replace(character, f"\\{character}")
     return " ".join(text.split())
+
+
+def to_html(table: Table) -> str:
+    """An HTML table below its caption, for notebooks; a page has ``macros.html``."""
+    sides = ["right" if right else "left" for right in table.numeric]
+
+    def line(cells: Iterable[str], tag: str) -> str:
+        pairs = zip(cells, sides, strict=True)
+        each = (f'<{tag} style="text-align: {side}">{cell}</{tag}>' for cell, side in pairs)
+        return f"<tr>{''.join(each)}</tr>"
+
+    head = line(map(html.escape, table.titles), "th")
+    body = "".join(line(map(_html_cell, row), "td") for row in table.rows)
+    caption = f"<caption>{html.escape(table.caption)}</caption>" if table.caption else ""
+    return f"<table>{caption}<thead>{head}</thead><tbody>{body}</tbody></table>"
+
+
+def _html_cell(cell: object) -> str:
+    value, interval = html.escape(value_text(cell)), html.escape(interval_text(cell))
+    value = f"<b>{value}</b>" if is_best(cell) else value
+    return f"{value} <small>{interval}</small>" if interval else value
 
 
 def to_csv(table: Table) -> str:

@@ -68,7 +68,7 @@ def embed(recognizer: EmotionRecognizer, clips: Sequence[Input]) -> tuple[Tensor
 def head_of(model: EmotionModel) -> Head:
     """Weight (E, D) and bias (E,) of a model's emotion head."""
     linear = model.emotion_head.linear
-    return linear.weight.double(), linear.bias.double()
+    return linear.weight.double().cpu(), linear.bias.double().cpu()
 
 
 def unlabelled_head(

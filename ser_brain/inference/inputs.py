@@ -6,7 +6,7 @@ import glob
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
@@ -100,6 +100,13 @@ class Input:
     samples: np.ndarray | None = None
     rate_hz: int | None = None
     content: bytes | None = None
+
+    @property
+    def place(self) -> Hashable:
+        """The same for two clips that are the same audio."""
+        if self.path is not None:
+            return self.path.resolve(), None, None
+        return id(self.samples if self.content is None else self.content)
 
     def read(self, longest_s: float) -> tuple[np.ndarray, int]:
         """Samples, (S,) or (S, channels), and their rate."""

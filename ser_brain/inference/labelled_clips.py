@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,11 @@ class Part(Input):
 
     start_s: float | None = None
     stop_s: float | None = None
+
+    @property
+    def place(self) -> Hashable:
+        """The same for two clips that are the same audio."""
+        return self.path.resolve(), self.start_s, self.stop_s
 
     def read(self, longest_s: float) -> tuple[np.ndarray, int]:
         """Samples (S,) of the part, and their rate."""

@@ -59,6 +59,9 @@ class EmotionRecognizer:
         ``source`` ...
     device : str
     precision : {"fp32", "bf16"}
+    config : ModelConfig
+    model : EmotionModel or PublishedModel
+        What computes; on ``device``.
     """
 
     def __init__(
@@ -80,10 +83,10 @@ class EmotionRecognizer:
         self.card = {**config.card, "source": source}
         self.device = device
         self.precision = precision
-        self._config, self._adapter = config, adapter
-        self._model = model.to(device)
+        self.config, self._adapter = config, adapter
+        self.model = model.to(device)
         if precision == "bf16":
-            narrow_weights(self._model.encoder)
+            narrow_weights(self.model.encoder)
 
     @classmethod
     def from_pretrained(
@@ -161,7 +164,7 @@ class EmotionRecognizer:
         padded_BS = torch.nn.utils.rnn.pad_sequence(clips, batch_first=True).to(self.device)
         narrow = self.precision == "bf16"
         with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=narrow):
-            found = score_exactly(self._model, padded_BS, lengths_B)
+            found = score_exactly(self.model, padded_BS, lengths_B)
         require_finite(found, self.name)
         arrays = {name: tensor.cpu().numpy() for name, tensor in found.items()}
         rows = [
@@ -237,7 +240,7 @@ class EmotionRecognizer:
         """Adapt to one person by a few of her clips, without labels.
 
         Ten clips in her usual voice, or in all her voices, are a good start. A single clip
-        changes nothing. Nothing is stored but the new head.
+        teaches nothing of her. Nothing is stored but the new head.
 
         Parameters
         ----------
@@ -259,15 +262,15 @@ class EmotionRecognizer:
         embeddings_ND, _ = embed(self, clips_of(x, rate_hz)[0])
         speakers = [ENROLLED] * len(embeddings_ND)
         head = unlabelled_head(self.adapter(), embeddings_ND, speakers, ENROLLED)
-        model = with_emotion_head(self._model, self.emotions, head)
+        model = with_emotion_head(self.model, self.emotions, head)
         return EmotionRecognizer(
-            self._config, model, self.device, self.card["source"], self.precision
+            self.config, model, self.device, self.card["source"], self.precision
         )
 
     @property
     def parameters(self) -> int:
         """How many numbers were learned; 0 of a graph, which does not tell."""
-        return sum(tensor.numel() for tensor in self._model.parameters())
+        return sum(tensor.numel() for tensor in self.model.parameters())
 
     @property
     def has_adapter(self) -> bool:
@@ -342,16 +345,22 @@ class EmotionRecognizer:
         )
         return Stream(predict, Windows(window_s, hop_s, rate_hz), rate_hz)
 
+    def read_clip(self, clip: Input) -> tuple[np.ndarray, list[str]]:
+        """Read a clip as :meth:`score` takes it, (S,), with warnings: see :meth:`prepare`."""
+        return self.prepare(*clip.read(waveform.longest(self.sample_rate_hz, self.max_samples)))
+
     def _predict(self, clip: Input, embedding: bool, **chosen: Any) -> Prediction:
-        longest_s = waveform.longest(self.sample_rate_hz, self.max_samples)
-        samples, rate_hz = clip.read(longest_s)
-        row = self._predict_samples(samples, rate_hz, embedding, **chosen)
+        row = self._scored(*self.read_clip(clip), embedding, **chosen)
         return Prediction({"name": clip.name, **row})
 
     def _predict_samples(
         self, samples: np.ndarray, rate_hz: int, embedding: bool = False, **chosen: Any
     ) -> dict[str, Any]:
-        waveform_S, warnings = self.prepare(samples, rate_hz)
+        return self._scored(*self.prepare(samples, rate_hz), embedding, **chosen)
+
+    def _scored(
+        self, waveform_S: np.ndarray, warnings: list[str], embedding: bool, **chosen: Any
+    ) -> dict[str, Any]:
         (scores,) = self.score([waveform_S])
         row = scores.named(self.emotions, self.va_range, self.dimensions, **chosen)
         row["warnings"] = warnings

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ser_brain.core.errors import SERError, bad_value, one_line
-from ser_brain.core.tables import NOTHING, Table, to_text, value_text
+from ser_brain.core.tables import Table, to_html, to_text
 from ser_brain.data.labels import DIMENSIONS
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ class Prediction(dict[str, Any]):
         return one_line(f"{self._place()}{self.get('error') or self._answer()}")
 
     def _repr_html_(self) -> str:
-        return _html(_table([self], all_columns=True))
+        return _html([self])
 
     def _place(self) -> str:
         """Name and time, as far as they are known."""
@@ -114,7 +113,7 @@ class Predictions(list[Prediction]):
     def _repr_html_(self) -> str:
         more = len(self) - PRINTED
         rest = f"<p>and {more:,} more</p>" if more > 0 else ""
-        return _html(_table(self[:PRINTED], all_columns=True)) + rest
+        return _html(self[:PRINTED]) + rest
 
 
 def require_answerable(
@@ -172,15 +171,6 @@ def _table(rows: Sequence[Mapping[str, Any]], all_columns: bool = False) -> Tabl
     return Table("predictions", "", head, [[cells.get(n) for n in head] for cells in found])
 
 
-def _html(table: Table) -> str:
-    """A plain table for a notebook, which brings its own style."""
-
-    def line(cells: Iterable[str], tag: str) -> str:
-        return "<tr>" + "".join(f"<{tag}>{html.escape(c)}</{tag}>" for c in cells) + "</tr>"
-
-    chosen = [n for n, name in enumerate(table.head) if name != "embedding"]
-    rows = [
-        line([NOTHING if row[n] is None else value_text(row[n]) for n in chosen], "td")
-        for row in table.rows
-    ]
-    return f"<table>{line([table.head[n] for n in chosen], 'th')}{''.join(rows)}</table>"
+def _html(rows: Sequence[Mapping[str, Any]]) -> str:
+    shown = [{key: value for key, value in row.items() if key != "embedding"} for row in rows]
+    return to_html(_table(shown, all_columns=True))

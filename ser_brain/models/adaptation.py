@@ -166,14 +166,15 @@ class LinearAdapter:
             found, facts = self._adapt_corpus(x_ND[rows], speakers)
             heads |= {(corpus, speaker): head for speaker, head in found.items()}
             evidence += [Evidence(corpus, *fact) for fact in facts]
-        return Adapted(self._plain_head(), heads, evidence)
+        return Adapted(self.plain_head(), heads, evidence)
 
-    def _plain_head(self) -> Head:
+    def plain_head(self) -> Head:
+        """Weight (E, D) and bias (E,) for embeddings as they are, without adaptation."""
         return _of_raw(self.heads["none"], self.center_D, self.scale_D)
 
     def _adapt_corpus(self, x_ND: Tensor, speakers: Groups) -> tuple[dict, list]:
         """Heads, and the facts of the evidence for them; speaker None is the whole corpus."""
-        plain, count, several = self._plain_head(), len(x_ND), self.corpora > 1
+        plain, count, several = self.plain_head(), len(x_ND), self.corpora > 1
         mean_D, deviation_D, by_corpus = self.center_D, self.scale_D, plain
         if several:
             mean_D, deviation_D = x_ND.mean(0), _deviation(x_ND, self.scale_D.square())

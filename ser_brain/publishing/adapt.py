@@ -3,7 +3,8 @@
 Clips without labels move the emotion head as far as they give reason to
 (:class:`ser_brain.models.adaptation.LinearAdapter`); labelled ones then fit it, shrunk to
 where it was (:func:`ser_brain.models.few_shot.fit_few_shot`). The new model has the same
-encoder, and no audio and no names in it but the one that was given.
+encoder, or one that some hundred labelled clips fine-tuned, if asked. It has no audio and no
+names in it but the one that was given.
 
 Shapes: N clips, D embedding size, E emotions.
 """
@@ -11,7 +12,7 @@ Shapes: N clips, D embedding size, E emotions.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,11 +29,11 @@ from ser_brain.evaluation.significance import clusters_of, interval, resample
 from ser_brain.inference.adapting import embed, head_of, unlabelled_head, with_emotion_head
 from ser_brain.inference.labelled_clips import Clip
 from ser_brain.inference.model_config import ModelConfig
-from ser_brain.inference.model_folder import load_model
 from ser_brain.inference.recognizer import EmotionRecognizer
-from ser_brain.models.few_shot import Head, fit_few_shot, held_out_scores
+from ser_brain.models.few_shot import FewShot, Head, fit_few_shot, held_out_scores
 from ser_brain.publishing.card import CARD
 from ser_brain.publishing.export import sizes_of, write_folder, written_whole
+from ser_brain.publishing.fine_tune import fine_tune
 
 FEWEST_LABELLED = 2
 
@@ -64,6 +65,7 @@ def adapt(
     test: Sequence[Clip] = (),
     speaker: str | None = None,
     name: str | None = None,
+    lora: bool = False,
 ) -> Adaptation:
     """Adapt an exported model to clips, judge it, and write it as a new one.
 
@@ -83,72 +85,113 @@ def adapt(
         Adapt to this person, of whom all clips are.
     name : str, optional
         Of the new model.
+    lora : bool
+        Fine-tune the encoder on the labelled clips, too.
 
     Raises
     ------
     SERError
-        If the model cannot be adapted so, or is no better on the clips that judge it.
+        If the model cannot be adapted so, or is no better on the clips that judge it, or the
+        encoder that was fine-tuned is no better than the head alone on clips held out.
     """
     require_new(folder)
     if folder.resolve().is_relative_to(source.resolve()):
         raise SERError(f"{folder} is inside the model {source}; choose another folder.")
-    config, model = load_model(source)
+    labels = {clip.sound.place: clip for clip in labelled}
+    both = sum(clip.sound.place in labels for clip in test)
+    if both:
+        raise SERError(
+            f"{both} of the {len(test)} test clips are among the labelled ones, which adapt "
+            "the model and so cannot judge it. Remove them from one of the tables."
+        )
+    if lora and not labels:
+        raise SERError("Fine-tuning (--lora) needs labelled clips; give --labelled.")
+    # A clip that is named twice counts once, and among the labelled ones if it is one of them.
+    places = {clip.sound.place: clip for clip in unlabelled if clip.sound.place not in labels}
     recognizer = EmotionRecognizer.from_pretrained(source)
+    config, model = recognizer.config, recognizer.model
     if not config.emotions:
         raise SERError(f"{config.name} predicts no emotions, and its emotion head is adapted.")
-    moved = [*unlabelled, *labelled]
-    (moved_ND, clips), (test_ND, test) = (
-        _embedded(recognizer, moved),
-        _embedded(recognizer, test),
-    )
-    before = after = head_of(model)
+    groups = [*places.values()], [*labels.values()], test
+    found = _embedded(recognizer, [clip for group in groups for clip in group])
+    (others_ND, others), (x_ND, chosen), (test_ND, test) = (_of(g, found) for g in groups)
+    clips, before = [*others, *chosen], head_of(model)
+    after = before
     if unlabelled or recognizer.has_adapter:
-        adapter = recognizer.adapter()
-        after = unlabelled_head(adapter, moved_ND, [c.speaker for c in clips], speaker)
-    with_labels = {id(clip) for clip in labelled}
-    places = [n for n, clip in enumerate(clips) if id(clip) in with_labels]
-    facts = {"unlabelled_clips": len(clips) - len(places), "labelled_clips": len(places)}
-    facts |= {"speakers": len({c.speaker for c in clips} - {None}), "speaker": speaker}
-    judged = None
-    if places:
-        if len(places) < FEWEST_LABELLED:
-            raise SERError(f"{len(places)} labelled clip is too few; give two or more.")
-        chosen, x_ND = [clips[n] for n in places], moved_ND[places]
+        adapter, speakers = recognizer.adapter(), [clip.speaker for clip in clips]
+        after = unlabelled_head(adapter, torch.cat([others_ND, x_ND]), speakers, speaker)
+    facts = {"unlabelled_clips": len(others), "labelled_clips": len(chosen)}
+    facts |= {"speakers": len({clip.speaker for clip in clips} - {None}), "speaker": speaker}
+    judged = tuned = None
+    if chosen:
+        if len(chosen) < FEWEST_LABELLED:
+            raise SERError(f"{len(chosen)} labelled clip is too few; give two or more.")
+        class_N = _classes(chosen, config.emotions)
         scale_D = adapter.linear.scale_D if recognizer.has_adapter else _deviation(x_ND)
-        given = (after, scale_D, x_ND, _classes(chosen, config.emotions))
-        few = fit_few_shot(*given)
+        start = after
+
+        def fit(rows: np.ndarray | slice) -> FewShot:
+            return fit_few_shot(start, scale_D, x_ND[rows], class_N[rows], others_ND)
+
+        few = fit(slice(None))
         after, facts["cost_of_change"] = few.head, few.cost
-        held_out_NE = held_out_scores(*given)
+        held_out_NE = held_out_scores(start, scale_D, x_ND, class_N, others_ND)
+        if lora:
+            tuned = fine_tune(recognizer, chosen, class_N, x_ND, lambda rows: fit(rows).head)
+            held_out_NE = tuned.tuned_NE
+            facts["lora"] = judge(chosen, config.emotions, tuned.head_alone_NE, held_out_NE)
+            facts["lora"]["on"] = "the labelled clips, held out in turn; before: the head alone"
+            _require_better(facts["lora"], "Fine-tuning the encoder", "Leave out --lora.")
         judged = judge(chosen, config.emotions, _scores(before, x_ND), held_out_NE)
-        judged["on"] = "the labelled clips, each by a head fitted without it"
-    named = [n for n, clip in enumerate(clips) if clip.emotion is not None]
-    if test or (named and not places):
-        x_ND = test_ND if test else moved_ND[named]
-        chosen = test or [clips[n] for n in named]
-        judged = judge(chosen, config.emotions, _scores(before, x_ND), _scores(after, x_ND))
-        judged["on"] = "test clips" if test else "the unlabelled clips, by labels held back"
+        judged["on"] = "the labelled clips, each by a model fitted without it"
+    named = [n for n, clip in enumerate(others) if clip.emotion is not None]
+    if test or (named and not chosen):
+        on = "test clips"
+        if not test:
+            on = "the unlabelled clips, by labels held back"
+            test, test_ND = [others[n] for n in named], others_ND[named]
+        sounds = [clip.sound for clip in test]
+        after_NE = tuned.score(recognizer, sounds) if tuned else _scores(after, test_ND)
+        judged = judge(test, config.emotions, _scores(before, test_ND), after_NE)
+        judged["on"] = on
     if judged is not None:
         facts["judged"] = judged
-        _require_better(judged)
+        _require_better(
+            judged,
+            "Adapting",
+            "Use the model as it is, or give more clips, in which all emotions occur.",
+        )
     config = replace(
         config,
         name=name or f"{config.name}-adapted",
         card={**config.card, "adapted": {"from": config.name, **facts}},
     )
-    adapted = with_emotion_head(model, config.emotions, after)
+    adapted = tuned.model if tuned else with_emotion_head(model, config.emotions, after)
     with written_whole(folder) as made:
         write_folder(made, adapted, config)
         write_text(made / CARD, _card(source, config, facts))
     return Adaptation(config, sizes_of(folder), judged)
 
 
-def _embedded(
-    recognizer: EmotionRecognizer, clips: Sequence[Clip]
+def _embedded(recognizer: EmotionRecognizer, clips: Sequence[Clip]) -> dict[Hashable, Tensor]:
+    """Place -> embedding (D,) of every clip that can be read, each computed once."""
+    sounds = {clip.sound.place: clip.sound for clip in clips}
+    embeddings_ND, read = embed(recognizer, [*sounds.values()])
+    places = [*sounds]
+    return {places[n]: each_D for n, each_D in zip(read, embeddings_ND, strict=True)}
+
+
+def _of(
+    clips: Sequence[Clip], embeddings: Mapping[Hashable, Tensor]
 ) -> tuple[Tensor, list[Clip]]:
-    if not clips:
-        return torch.empty(0, 0), []
-    embeddings_ND, read = embed(recognizer, [clip.sound for clip in clips])
-    return embeddings_ND, [clips[n] for n in read]
+    """Embeddings (N, D) of those of the clips that could be read, and these clips."""
+    read = [clip for clip in clips if clip.sound.place in embeddings]
+    if clips and not read:
+        first = clips[0].sound.name
+        raise SERError(f"None of {len(clips)} clips can be read, such as {first}.")
+    size = len(next(iter(embeddings.values())))
+    rows = [embeddings[clip.sound.place] for clip in read]
+    return torch.stack(rows) if rows else torch.empty(0, size), read
 
 
 def _classes(clips: Sequence[Clip], emotions: Sequence[str]) -> np.ndarray:
@@ -213,11 +256,10 @@ def judged_text(judged: dict) -> str:
     )
 
 
-def _require_better(judged: dict) -> None:
+def _require_better(judged: dict, what: str, instead: str) -> None:
     if judged["difference"]["value"] <= 0:
         raise SERError(
-            f"Adapting does not help, so nothing was written. {judged_text(judged)}. Use the "
-            "model as it is, or give more clips, in which all emotions occur."
+            f"{what} does not help, so nothing was written. {judged_text(judged)}. {instead}"
         )
 
 
@@ -231,8 +273,9 @@ def _card(source: Path, config: ModelConfig, facts: dict) -> str:
         if facts[f"{kind}_clips"]
     ]
     whom = f" of {facts['speaker']}" if facts["speaker"] else ""
+    what = "emotion head was" if "lora" not in facts else "encoder and emotion head were"
     about = [
-        f"This model is {config.card['adapted']['from']}, whose emotion head was adapted "
+        f"This model is {config.card['adapted']['from']}, whose {what} adapted "
         f"to {' and '.join(to)}{whom} with `ser adapt`."
     ]
     if facts.get("judged"):

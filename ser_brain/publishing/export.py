@@ -52,6 +52,7 @@ from ser_brain.publishing.card_facts import gather
 from ser_brain.publishing.card_metadata import OTHER, require_licence
 from ser_brain.publishing.ensemble import average_models, gather_ensemble, merged_splits
 from ser_brain.publishing.speechbrain_export import speechbrain_files
+from ser_brain.training.adapted import Adapter
 from ser_brain.training.brain import SERBrain
 from ser_brain.training.predict_corpus import load_run, temperature_of
 from ser_brain.training.run import ADAPTER, RECORD
@@ -139,13 +140,21 @@ def export(
     merge_lora(model.encoder)
     with written_whole(folder) as made:
         write_folder(made, model, config)
-        if (run / ADAPTER).is_file():
-            shutil.copyfile(run / ADAPTER, made / ADAPTER)
+        _write_adapter(run, made / ADAPTER)
         difference = _largest_difference(trained, made)
         onnx_difference = write_onnx(made / ONNX, model, config) if onnx else None
         change = write_int8(made / INT8, made / ONNX, clips) if int8 else None
         write_card(made, facts, licence)
     return Export(config, sizes_of(folder), difference, onnx_difference, change)
+
+
+def _write_adapter(run: Path, path: Path) -> None:
+    """Write what adapts the model to clips without labels, if the run learned it."""
+    parts = [part / ADAPTER for part in parts_of(run)[0].values()]
+    if len(parts) == 1 and parts[0].is_file():
+        shutil.copyfile(parts[0], path)
+    elif all(part.is_file() for part in parts):
+        Adapter.mean([Adapter.load(part) for part in parts]).save(path)
 
 
 @contextlib.contextmanager

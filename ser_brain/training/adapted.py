@@ -25,7 +25,7 @@ from ser_brain.data.experiment import ExperimentData
 from ser_brain.evaluation.calibration import fit_temperature
 from ser_brain.evaluation.predictions import Predictions, read_predictions, write_predictions
 from ser_brain.evaluation.runs import ADAPTED
-from ser_brain.models.adaptation import Adapted, FitHead, Head, LinearAdapter
+from ser_brain.models.adaptation import VIEWS, Adapted, FitHead, Head, LinearAdapter
 from ser_brain.training.brain import SERBrain
 from ser_brain.training.discriminant import averaged_discriminant
 from ser_brain.training.run import ADAPTER
@@ -49,6 +49,30 @@ class Adapter:
 
     def __init__(self, linear: LinearAdapter, by_speaker: bool, temperature: float) -> None:
         self.linear, self.by_speaker, self.temperature = linear, by_speaker, temperature
+
+    @classmethod
+    def mean(cls, parts: Sequence[Adapter]) -> Adapter:
+        """One adapter for the mean of models that share an encoder, such as folds.
+
+        Its plain head is exactly the mean of the parts' calibrated ones, so its
+        log-probabilities are theirs, averaged and made to sum to one. For normalised embeddings
+        the heads are averaged, too. Parts differ there only in the deviation that few clips are
+        shrunk to; the mean of their variances serves all. How far a normalisation is believed
+        is decided once, by the averaged scores.
+        """
+        linears = [part.linear for part in parts]
+        center_D = torch.stack([linear.center_D for linear in linears]).mean(0)
+        variances_PD = torch.stack([linear.scale_D for linear in linears]).square()
+        scale_D = variances_PD.mean(0).sqrt()
+        weight_ED, bias_E = _mean_head([(p.linear.plain_head(), p.temperature) for p in parts])
+        heads = {
+            view: _mean_head([(p.linear.heads[view], p.temperature) for p in parts])
+            for view in VIEWS
+        }
+        heads["none"] = weight_ED * scale_D, bias_E + weight_ED @ center_D
+        corpora = min(linear.corpora for linear in linears)
+        linear = LinearAdapter(center_D, scale_D, heads, corpora)
+        return cls(linear, all(part.by_speaker for part in parts), 1.0)
 
     def adapt(self, embeddings_ND: Tensor, speakers: Sequence[str | None]) -> Adapted:
         """Adapt to clips of one corpus; by corpus alone if not every speaker is known."""
@@ -92,6 +116,12 @@ class Adapter:
             return cls(LinearAdapter.from_state_dict(state), by_speaker, temperature)
         except Exception as error:  # safetensors' own, a missing key, a wrong shape
             raise SERError(f"{path} is damaged ({error}); train or export again.") from error
+
+
+def _mean_head(parts: Sequence[tuple[Head, float]]) -> Head:
+    """Mean of heads, each divided by its temperature."""
+    weights, biases = zip(*((head[0] / t, head[1] / t) for head, t in parts), strict=True)
+    return torch.stack(weights).mean(0), torch.stack(biases).mean(0)
 
 
 def write_adapted(

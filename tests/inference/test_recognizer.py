@@ -197,7 +197,7 @@ def test_scores_in_bfloat16_are_near_those_in_float32(tmp_path, family):
 
 
 def test_only_linear_layers_and_convolutions_are_stored_in_bfloat16(wav2vec2_folder):
-    model = EmotionRecognizer.from_pretrained(wav2vec2_folder, precision="bf16")._model
+    model = EmotionRecognizer.from_pretrained(wav2vec2_folder, precision="bf16").model
     narrow = {name for name, p in model.named_parameters() if p.dtype == torch.bfloat16}
     assert "encoder.feature_extractor.conv_layers.0.conv.weight" in narrow
     assert "encoder.encoder.layers.0.feed_forward.output_dense.weight" in narrow

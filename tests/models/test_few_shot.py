@@ -40,6 +40,38 @@ def test_a_head_that_is_right_is_kept(clips):
     assert accuracy(found.head, 0.0) > 0.95
 
 
+def test_clips_of_one_class_teach_nothing():
+    head, x_ND, class_N = planted(2.0, 20, seed=3)
+    one = class_N == 1
+    found = fit_few_shot(head, torch.ones(SIZE), x_ND[one], class_N[one])
+    assert found.cost is None and torch.allclose(found.head[0], head[0])
+
+
+def test_one_clip_of_each_class_helps_as_unlabelled_ones_tell_what_to_ignore():
+    """Other clips of the person vary in few directions, and not by the class."""
+    rng = np.random.default_rng(0)
+    size, count = 300, 400
+    noise_KD = 4 * rng.standard_normal((5, size))
+    mean_ED = 1.2 * rng.standard_normal((CLASSES, size))
+    source_ED = mean_ED + 6 * rng.standard_normal((CLASSES, size))
+    class_N = np.arange(count) % CLASSES
+    x_ND = mean_ED[class_N] + rng.standard_normal((count, 5)) @ noise_KD
+    x_ND = torch.from_numpy(x_ND + rng.standard_normal((count, size)))
+    head = torch.from_numpy(source_ED) / 1000, torch.zeros(CLASSES).double()
+
+    def right(head):
+        return (((x_ND @ head[0].T + head[1]).argmax(1).numpy() == class_N)[100:]).mean()
+
+    def fitted(draw, others):
+        rows = slice(CLASSES * draw, CLASSES * (draw + 1))
+        others_ND = x_ND[CLASSES * 10 :] if others else None
+        found = fit_few_shot(head, x_ND.std(0), x_ND[rows], class_N[rows], others_ND)
+        return right(found.head)
+
+    alone, beside = (np.mean([fitted(n, others) for n in range(10)]) for others in (0, 1))
+    assert alone > right(head) - 0.03 and beside > right(head) + 0.05
+
+
 def test_held_out_scores_promise_what_new_clips_get():
     """They never see the clip: labels at random cannot be predicted."""
     head, x_ND, class_N = planted(2.0, 20, seed=4)

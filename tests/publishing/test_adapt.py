@@ -3,6 +3,8 @@
 import csv
 import json
 import random
+from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from ser_brain import EmotionRecognizer
 from ser_brain.__main__ import main
 from ser_brain.core.errors import SERError
 from ser_brain.inference.adapting import embed, head_of
+from ser_brain.inference.inputs import Input
 from ser_brain.inference.labelled_clips import read_clips, read_table
 from ser_brain.inference.model_folder import load_model
 from ser_brain.models.adaptation import LinearAdapter
@@ -102,6 +105,42 @@ def test_labelled_clips_make_a_better_model(bare, corpus, tmp_path, capsys):
     assert "adapted to 48 labelled clips" in text and "**before** it was adapted" in text
 
 
+def test_a_clip_is_read_once_however_often_it_is_named(model, corpus, tmp_path):
+    read = Counter()
+
+    class Counted(Input):
+        def read(self, longest_s):
+            read[self.name] += 1
+            return super().read(longest_s)
+
+    def counted():
+        found = read_table(corpus / "labels.csv", NAMES)
+        return [replace(c, sound=Counted(c.sound.name, c.sound.path)) for c in found]
+
+    given = {"unlabelled": counted(), "labelled": counted()[:24], "test": counted()[24:]}
+    facts = adapt(model, tmp_path / "new", **given).config.card["adapted"]
+    assert (facts["unlabelled_clips"], facts["labelled_clips"]) == (24, 24)
+    assert facts["judged"]["clips"] == 24
+    assert len(read) == 48 and set(read.values()) == {1}
+    with pytest.raises(SERError, match="1 of the 25 test clips are among the labelled ones"):
+        adapt(model, tmp_path / "no", **{**given, "test": counted()[23:]})
+
+
+def test_an_encoder_is_not_fine_tuned_where_the_head_alone_does_as_well(tmp_path):
+    corpus = write_corpus(tmp_path / "corpus", speakers=9, clips=3)
+    write_model(tmp_path / "model", "whisper", emotions=NAMES, va_range=None)
+    clips = read_table(corpus / "labels.csv", NAMES)
+    with pytest.raises(SERError) as found:
+        adapt(tmp_path / "model", tmp_path / "new", labelled=clips, lora=True)
+    for part in (
+        "Fine-tuning the encoder does not help, so nothing was written. UAR on 108 clips",
+        "before: the head alone): 1.000 [1.000, 1.000] before, ",
+        "resampled: 9 speakers. Leave out --lora.",
+    ):
+        assert part in str(found.value)
+    assert not (tmp_path / "new").exists()
+
+
 def test_what_does_not_help_is_refused(bare, corpus, tmp_path):
     rows = list(csv.reader((corpus / "labels.csv").open()))
     emotions = [row[1] for row in rows[1:]]
@@ -132,7 +171,7 @@ def test_unlabelled_clips_move_the_head_and_one_clip_does_not(model, corpus, tmp
     )
     adapter = plain.adapter()
     head = adapter.linear.adapt(torch.zeros(1, len(adapter.linear.center_D)), ["x"]).plain
-    alone = head_of(plain.enrol([one])._model)
+    alone = head_of(plain.enrol([one]).model)
     torch.testing.assert_close(alone[0], (head[0] / 1.5).float().double())
 
 
@@ -143,9 +182,14 @@ def test_unlabelled_clips_move_the_head_and_one_clip_does_not(model, corpus, tmp
         (["--out", "OUT", "--unlabelled", "CORPUS"], "carries no adaptation.safetensors"),
         (["--out", "MODEL/new", "--unlabelled", "CORPUS"], "is inside the model"),
         (["--out", "CORPUS", "--unlabelled", "CORPUS"], "exists and is not empty"),
+        (["--out", "OUT", "--lora", "--unlabelled", "CORPUS"], "needs labelled clips"),
+        (
+            ["--out", "OUT", "--lora", "--labelled", "CORPUS/labels.csv"],
+            "48 labelled clips are too few to fine-tune an encoder; give 100 or more",
+        ),
         (["--out", "OUT", "--labelled", "TABLE"], "line 2: the model has no class 'bliss'"),
     ],
-    ids=["nothing", "no adapter", "inside", "not empty", "unknown class"],
+    ids=["nothing", "no adapter", "inside", "not empty", "no labels", "few", "unknown class"],
 )
 def test_what_cannot_be_adapted(bare, corpus, tmp_path, capsys, command, message):
     (tmp_path / "table.csv").write_text("path,emotion\na.wav,bliss\n")

@@ -9,6 +9,7 @@ import pytest
 import torch
 from scipy.special import log_softmax
 
+from ser_brain import EmotionRecognizer
 from ser_brain.__main__ import main
 from ser_brain.core.files import read_json, write_json
 from ser_brain.evaluation.predictions import read_predictions
@@ -17,6 +18,8 @@ from ser_brain.models.model import score_exactly
 from ser_brain.publishing.card_check import validate
 from ser_brain.publishing.ensemble import average_predictions
 from ser_brain.publishing.export import read_trained
+from ser_brain.training.adapted import Adapter
+from ser_brain.training.run import ADAPTER
 from tests.fake_run import rows, write
 from tests.publishing.made_run import corpus_rows
 from tests.publishing.test_export import write_base_encoder
@@ -39,7 +42,8 @@ def write_parts(folder, count, corpus, encoder, **more):
 def folds(tmp_path_factory):
     home = tmp_path_factory.mktemp("folds")
     corpus = write_corpus(home / "tiny", clips=1)
-    return write_parts(home / "folds", 2, corpus, write_base_encoder(home / "base"))
+    base = write_base_encoder(home / "base")
+    return write_parts(home / "folds", 2, corpus, base, adaptation="speaker")
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +67,16 @@ def test_it_is_the_mean_of_its_parts(folds, exported):
     for key in expected:
         torch.testing.assert_close(both[key], expected[key], atol=1e-5, rtol=0)
     assert (one["log_probabilities"] - two["log_probabilities"]).abs().max() > 0.01
+
+
+def test_clips_without_labels_adapt_it_as_they_adapt_its_parts(folds, exported):
+    parts = [Adapter.load(folds / f"fold-{n}" / ADAPTER) for n in (1, 2)]
+    found = EmotionRecognizer.from_pretrained(exported, device="cpu").adapter()
+    assert found.temperature == 1 and found.by_speaker
+    plain = [part.linear.plain_head() for part in parts]
+    for mean, *each in zip(found.linear.plain_head(), *plain, strict=True):
+        expected = sum(one / part.temperature for one, part in zip(each, parts, strict=True))
+        torch.testing.assert_close(mean, expected / 2)
 
 
 def test_the_card_says_what_it_is_and_that_nothing_was_held_out(folds, exported):
@@ -113,7 +127,16 @@ def test_a_set_that_none_has_seen_has_results_of_the_ensemble(folds, tmp_path, c
 def test_encoders_of_their_own_are_refused_with_the_price(tmp_path, capsys):
     corpus = write_corpus(tmp_path / "tiny", clips=1)
     encoder = write_base_encoder(tmp_path / "base")
-    folder = write_parts(tmp_path / "folds", 2, corpus, encoder, freeze="cnn")
+    chosen = {"freeze": "cnn", "adaptation": "corpus"}
+    folder = write_parts(tmp_path / "folds", 2, corpus, encoder, **chosen)
+    # A trained encoder is adapted like a frozen one: by the embeddings that it has now.
+    plain = read_predictions(folder / "fold-1" / "predictions" / "tiny.jsonl")
+    adapted = read_predictions(folder / "fold-1" / "adapted" / "predictions" / "tiny.jsonl")
+    embeddings_ND = torch.from_numpy(plain.embeddings_ND)
+    adapter, speakers = Adapter.load(folder / "fold-1" / ADAPTER), [None] * len(plain.ids)
+    heads = adapter.adapt(embeddings_ND, speakers)
+    found_NE = adapter.scores(heads, embeddings_ND, speakers)
+    np.testing.assert_allclose(adapted.log_probs_NC, found_NE, atol=1e-5)
     assert main(["export", str(folder), str(tmp_path / "m")]) == 2
     said = capsys.readouterr().err
     assert "fold 1 and fold 2 cannot become one model: encoder." in said

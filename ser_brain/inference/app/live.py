@@ -148,7 +148,7 @@ class LiveView:
         if len(clips) < 2:
             raise SERError("Hardly anything was heard. Check the microphone, and try again.")
         found, unmoved = (
-            head_of(self._recognizer.enrol(some)._model) for some in (clips, clips[:1])
+            head_of(self._recognizer.enrol(some).model) for some in (clips, clips[:1])
         )
         if torch.equal(found[0], unmoved[0]):  # as a single clip, which changes nothing
             visit.head = None

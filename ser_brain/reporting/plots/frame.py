@@ -87,7 +87,7 @@ def save(figure: Figure, stem: str | Path, formats: Sequence[str] = FORMATS) -> 
     engine = figure.get_layout_engine()
     for _ in range(2):  # Panels of equal scales settle at the second pass.
         engine.execute(figure)
-    figure.set_layout_engine("none")
+    figure.set_layout_engine(None)  # and not "none", which draws everything twice
     for suffix in formats:
         _write(figure, f"{stem}.{suffix}")
     if "pdf" in formats:

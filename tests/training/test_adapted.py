@@ -1,0 +1,38 @@
+"""Adapters of several parts as one, on planted data."""
+
+import torch
+
+from ser_brain.models.adaptation import LinearAdapter
+from ser_brain.training.adapted import Adapter
+from tests.models.test_adaptation import corpus, fit_head
+
+
+def part(number):
+    """An adapter of two thirds of the speakers of three corpora."""
+    kept, names, speakers = [], [], []
+    for seed in (1, 2, 3):
+        x_ND, class_N, speaker_N, _ = corpus(seed, offset=0.5, speakers=9)
+        rows = [n for n, speaker in enumerate(speaker_N) if speaker % 3 != number]
+        kept.append((x_ND[rows], class_N[rows]))
+        names += [seed] * len(rows)
+        speakers += [speaker_N[row] for row in rows]
+    x_ND, class_N = (torch.cat(each) for each in zip(*kept, strict=True))
+    linear = LinearAdapter.fit(fit_head, x_ND, class_N, names, speakers)
+    return Adapter(linear, True, 1.0 + number / 2)
+
+
+def test_the_mean_of_adapters_scores_like_the_mean_of_their_scores():
+    parts = [part(number) for number in (0, 1, 2)]
+    x_ND, _, speakers, _ = corpus(8, offset=0.7)
+
+    def scores(adapter, adapted_to):
+        adapted = adapter.adapt(x_ND[adapted_to], [speakers[n] for n in adapted_to])
+        found_NE = adapter.scores(adapted, x_ND, speakers) / adapter.temperature
+        return found_NE.log_softmax(1), adapted.evidence[0].factor
+
+    mean = Adapter.mean(parts)
+    for clips, tolerance in ((range(1), 1e-10), (range(len(x_ND)), 0.2)):
+        expected_NE = torch.stack([scores(each, clips)[0] for each in parts]).mean(0)
+        found_NE, believed = scores(mean, clips)
+        assert (found_NE - expected_NE.log_softmax(1)).abs().max() < tolerance
+    assert believed > 0.9 and (scores(mean, range(1))[0] - found_NE).abs().max() > 2
