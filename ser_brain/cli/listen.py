@@ -55,9 +55,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
         raise SERError("--rate is that of standard input; give - after the model, too.")
     model_folder(arguments.model, arguments.revision)  # a wrong name needs no import of torch
     # These import torch, which the help and the error of a mistake do without.
-    import numpy as np
-
-    from ser_brain.inference.live import Backlog, listen, table_row
+    from ser_brain.inference.live import Backlog, listen, table_row, warm_up
     from ser_brain.inference.live_sources import Microphone, Pipe
     from ser_brain.inference.recognizer import EmotionRecognizer
     from ser_brain.training.device import use_fast_products
@@ -71,9 +69,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
     recognizer = EmotionRecognizer.from_pretrained(*model, labels=labels)
     use_fast_products(recognizer.device)
     windows = source.rate_hz, arguments.window, arguments.hop
-    # The first score takes longer than the others; nobody should wait for it.
-    silence = np.zeros(round(arguments.window * source.rate_hz), np.float32)
-    recognizer.stream(*windows).feed(silence)
+    warm_up(recognizer, *windows)
     most_s = arguments.window + arguments.hop
     backlog = Backlog(source.rate_hz, arguments.hop, most_s, source.clock)
     heard = listen(recognizer, backlog, *windows, arguments.adapt)

@@ -8,8 +8,8 @@ diarization: which emotion appears when?", *ASRU*, section 3) is the share of th
 - *confusion*: emotional, but predicted as other emotions,
 - *overlap*: predicted as the right emotion and as others besides.
 
-Neutral and the time without a segment are not emotional. Several emotions at a time occur where
-speakers overlap; a moment of which only some are predicted counts as missed.
+Neutral, the time without a segment and a refused answer are not emotional. Several emotions at
+a time occur where speakers overlap; a moment of which only some are predicted counts as missed.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ import numpy as np
 
 from ser_brain.core.errors import SERError
 from ser_brain.core.tables import Table
-from ser_brain.data.labels import EMOTION_WORDS
+from ser_brain.data.labels import EMOTION_WORDS, NO_ANSWER
 from ser_brain.data.segment_tables import SegmentTable
 from ser_brain.evaluation.significance import Clusters, interval, resample
 
 Span = tuple[float, float, str]  # start and stop in seconds, emotion
 
 NEUTRAL = "neutral"
+UNEMOTIONAL = (NEUTRAL, NO_ANSWER)
 ERRORS = ("missed", "false_alarm", "confusion", "overlap")
 RESAMPLES = 2_000
 SEED = 0
@@ -45,7 +46,11 @@ def diarization_errors(
     {'missed': 0.21, 'false_alarm': 0.12, 'emotional': 0.71}
     """
     spans = [
-        [(a, min(b, duration_s), emotion) for a, b, emotion in some if emotion != NEUTRAL]
+        [
+            (a, min(b, duration_s), emotion)
+            for a, b, emotion in some
+            if emotion not in UNEMOTIONAL
+        ]
         for some in (reference, predicted)
     ]
     edges = sorted(

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from threading import Condition
 
 import numpy as np
+import torch
 
 from ser_brain.inference.adapting import RunningAdapter, emotion_by
 from ser_brain.inference.predict import DECIMALS, RUNNING, columns
@@ -136,6 +137,22 @@ class Backlog:
         self._first += len(block)
         self._waiting -= len(block)
         return block
+
+
+def warm_up(recognizer: EmotionRecognizer, rate_hz: int, window_s: float, hop_s: float) -> None:
+    """Make the first score as fast as the others, and choose the threads for scoring.
+
+    One does if it keeps up with the audio: on a busy machine several threads wait for each
+    other, and are many times slower. Call this in the thread that is going to score.
+    """
+    silence = np.zeros(round(window_s * rate_hz), np.float32)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    for _ in range(2):
+        began = time.thread_time()  # which other programs do not lengthen
+        recognizer.stream(rate_hz, window_s, hop_s).feed(silence)
+    if time.thread_time() - began > 0.8 * hop_s:
+        torch.set_num_threads(threads)
 
 
 def listen(

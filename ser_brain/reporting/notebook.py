@@ -6,6 +6,7 @@ import contextlib
 import html
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from ser_brain.core.errors import SERError
 from ser_brain.core.files import read_json
@@ -102,7 +103,7 @@ def _table(path: Path) -> Table:
     head = [column for column in found.columns if column not in ends]
     rows = []
     for line in found.rows.values():
-        cells = {column: _cell(text) for column, text in line.items()}
+        cells: dict[str, Any] = {column: _cell(text) for column, text in line.items()}
         for column in spread:
             if cells[column] is not None:
                 low, high = (cells[f"{column} {end}"] for end in ("low", "high"))

@@ -1,4 +1,4 @@
-"""How often the test of change is wrong, and how often it finds a change: simulated.
+"""How often the test of change and the baseline are wrong, and a change is found: simulated.
 
 Days are drawn from a stationary first-order autoregression, each measure with standard
 deviation 1 from day to day. docs/mood.md states the rates.
@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ser_brain.analysis.mood.analysis import MEASURES, outcomes_of, permute
+from ser_brain.analysis.mood.analysis import outcomes_of, permute
+from ser_brain.analysis.mood.baseline import Baseline, judge_days
+from ser_brain.analysis.mood.description import MEASURES, Affect
 from ser_brain.evaluation.significance import ALPHA, holm
 
 AT_ONCE = 50  # repetitions; more would take more memory, not less time
@@ -41,6 +43,32 @@ def rejection_rates(
         found = np.concatenate([found, np.stack([called_RK[:, 0], called_RK.any(1)], axis=1)])
     centroid, any_outcome = found.mean(axis=0).tolist()
     return {"centroid": centroid, "any": any_outcome}
+
+
+def unusual_rates(
+    days: int, correlation: float = 0.0, persons: int = 400, seed: int = 0
+) -> tuple[float, float]:
+    """Share of the seven days after a baseline that are called unusual; of persons with two.
+
+    Nothing changes. The baseline has so many ``days``.
+    """
+    series_DRM = _series(days + 7, persons, correlation, np.random.default_rng(seed)) / 10
+    dates_D = np.datetime64("2026-03-02", "D") + np.arange(days + 7)
+    called_R7 = np.array(
+        [
+            [
+                row["unusual"]
+                for row in judge_days(dates_D, affects(of_DM), Baseline(days))[days:]
+            ]
+            for of_DM in series_DRM.swapaxes(0, 1)
+        ]
+    )
+    return float(called_R7.mean()), float((called_R7.sum(axis=1) > 1).mean())
+
+
+def affects(measures_DM: np.ndarray) -> list[Affect]:
+    """Days with these measures and enough speech."""
+    return [Affect(50, 50.0, 150.0, v, a, [], size, share) for v, a, size, share in measures_DM]
 
 
 def _series(

@@ -19,7 +19,13 @@ from ser_brain.evaluation.emotion_timeline import (
 def test_every_kind_of_error_by_hand():
     said = [(0, 2, "anger"), (2, 4, "neutral"), (4, 6, "sadness"), (6, 8, "sadness")]
     said += [(6, 8, "anger")]  # two speakers at once
-    heard = [(1, 3, "anger"), (3, 5, "anger"), (5, 6, "sadness"), (5, 6, "anger")]
+    heard = [
+        (0, 1, "no_answer"),
+        (1, 3, "anger"),
+        (3, 5, "anger"),
+        (5, 6, "sadness"),
+        (5, 6, "anger"),
+    ]
     heard += [(6, 7, "anger"), (7, 99, "anger"), (7, 99, "sadness")]
     assert diarization_errors(said, heard, 10) == {
         "missed": 1 + 1,  # 0 to 1 s; 6 to 7 s, where one of two emotions is missing

@@ -22,7 +22,7 @@ from ser_brain.inference.windows import Stream, Windows
 from ser_brain.models.adaptation import LinearAdapter
 from ser_brain.training.adapted import Adapter, head_fitter
 from tests.inference.stand_in import RATE_HZ, noise, write
-from tests.inference.tiny_models import write_adapter, write_model
+from tests.inference.tiny_models import tone, write_adapter, write_model
 
 WINDOW_S, HOP_S, BLOCK_S = 2.0, 0.5, 0.1
 BLOCK = round(BLOCK_S * RATE_HZ)
@@ -155,6 +155,26 @@ def test_running_adaptation_forgets_what_was_long_ago():
             heads[most, name] = running.head()[0]
     assert torch.equal(heads[20, "one"], heads[20, "other"])
     assert not torch.equal(heads[None, "one"], heads[None, "other"])
+
+
+def test_the_rows_are_those_of_ser_predict(folder, tmp_path, monkeypatch, capsys):
+    quiet = np.zeros(2 * RATE_HZ, "float32")
+    clip = write(tmp_path / "clip.wav", np.concatenate([tone(0, 4), quiet, tone(2, 4)]))
+    options = ["--window", "2", "--hop", "2", "--adapt"]
+    out = tmp_path / "out.jsonl"
+    predicting = ["predict", str(clip), "--model", str(folder), "--out", str(out)]
+    assert main([*predicting, *options]) == 0
+    capsys.readouterr()
+    with open(clip, "rb") as file:
+        monkeypatch.setattr(sys, "stdin", file)
+        assert main(["listen", str(folder), "-", *options]) == 0
+    heard = map(json.loads, capsys.readouterr().out.splitlines())
+    predicted = map(json.loads, out.read_text().splitlines())
+    for live, row in zip(heard, predicted, strict=True):
+        live |= {"file": str(clip)}
+        for name, value in row.items():
+            exact = not isinstance(value, float)
+            assert live[name] == (value if exact else pytest.approx(value, abs=2e-5)), name
 
 
 def test_ser_mood_reads_what_is_heard(folder, tmp_path, monkeypatch, capsys):

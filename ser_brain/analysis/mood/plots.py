@@ -228,7 +228,7 @@ def draw_baseline(folder: Path, mood: Mood) -> list[ReportFigure]:
     names = list(rows[0]["measures"])
     titles = (
         "Compared with the person's own days before",
-        f"{mood.who}. Band: what was to be expected. Grey dots: baseline. Red: unusual.",
+        f"{mood.who}. Band: what was to be expected. Grey dots: baseline. Red: outside it.",
     )
     with panels(stem, len(names), (7.2, 1.35), *titles, per_row=1) as grid:
         for axes, name in zip(grid, names, strict=True):
@@ -239,9 +239,12 @@ def draw_baseline(folder: Path, mood: Mood) -> list[ReportFigure]:
             look = {"color": BLUE, "alpha": 0.2, "linewidth": 0, "step": "mid"}
             axes.fill_between(day_D, low_D, high_D, **look)
             axes.plot(day_D, value_D, "-", color=GREY, linewidth=0.6)
+            outside_D = (value_D < low_D) | (
+                value_D > high_D
+            )  # false where nothing is expected
             colours = [
-                VERMILLION if row["unusual"] else GREY if row["baseline"] else INK
-                for row in rows
+                VERMILLION if outside else GREY if row["baseline"] else INK
+                for outside, row in zip(outside_D, rows, strict=True)
             ]
             axes.scatter(day_D, value_D, c=colours, s=14, zorder=3)
             axes.set_ylabel(TITLES[name].replace("Emotional range", "Range"), size=8)
