@@ -5,9 +5,9 @@ anything changes, with many the clips decide (biased regularisation; Kuzborskij 
 2013, "Stability and Hypothesis Transfer Learning"). How much it costs is chosen by
 cross-validation on the clips, and not to change anything is among the choices.
 
-Clips without labels say in which directions all clips of the corpus vary, whatever their
-emotion: a change costs more there, as in the covariance of a Gaussian classifier. With them,
-one or two clips of each class are enough, which leave nothing to choose by: the cost is given,
+One or two clips of each class leave nothing to choose by. They are enough beside clips without
+labels, which say in which directions all clips of the corpus vary, whatever their emotion: a
+change costs more there, as in the covariance of a Gaussian classifier. The cost is given then,
 and the head is trusted less; but one that knows all of these clips already stays as it is.
 
 Shapes: N clips, H clips held out, D embedding size, R rank of the embeddings, E classes,
@@ -78,10 +78,10 @@ def fit_few_shot(
         Embeddings of other clips of the same corpus or person. Fewer than
         ``LEAST_UNLABELLED`` are not used.
     """
-    others_ND = _enough(unlabelled_ND)
+    class_N = np.asarray(class_N)
+    others_ND = _beside(class_N, unlabelled_ND)
     scores_NE, reduced_NR, axes_RD = _reduced(head, scale_D, embeddings_ND, others_ND)
-    given = reduced_NR, scores_NE, np.asarray(class_N)
-    cost, divisor, change = _fit(*given, others_ND is not None)
+    cost, divisor, change = _fit(reduced_NR, scores_NE, class_N, others_ND is not None)
     weight_ED, bias_E = (each.double() / divisor for each in head)
     zero = change(np.zeros((1, len(axes_RD))))[0]
     slopes_RE = torch.from_numpy(change(np.eye(len(axes_RD))) - zero)
@@ -105,7 +105,7 @@ def held_out_scores(
     known of its class. Parameters as :func:`fit_few_shot`.
     """
     class_N = np.asarray(class_N)
-    others_ND = _enough(unlabelled_ND)
+    others_ND = _beside(class_N, unlabelled_ND)
     scores_NE, reduced_NR, _ = _reduced(head, scale_D, embeddings_ND, others_ND)
     found_NE = scores_NE.copy()
     for kept, held in _folds(class_N):
@@ -116,9 +116,11 @@ def held_out_scores(
     return log_softmax(found_NE, axis=1)
 
 
-def _enough(unlabelled_ND: Tensor | None) -> Tensor | None:
-    few = unlabelled_ND is None or len(unlabelled_ND) < LEAST_UNLABELLED
-    return None if few else unlabelled_ND
+def _beside(class_N: np.ndarray, unlabelled_ND: Tensor | None) -> Tensor | None:
+    """The unlabelled clips, where the labelled ones are few and these are enough."""
+    few = len(class_N) < FEW * len(np.unique(class_N))
+    enough = unlabelled_ND is not None and len(unlabelled_ND) >= LEAST_UNLABELLED
+    return unlabelled_ND if few and enough else None
 
 
 def _reduced(
@@ -162,13 +164,12 @@ def _fit(
 ) -> tuple[float | None, float, Change]:
     """The cost, what divides the scores of the head, and what is then added to them.
 
-    ``beside``: whether there are unlabelled clips.
+    ``beside``: whether few labelled clips are reduced beside unlabelled ones.
     """
-    classes = len(np.unique(class_N))
-    few = beside and len(class_N) < FEW * classes
-    if classes == 1 or (few and (scores_NE.argmax(1) == class_N).all()):
+    one = len(np.unique(class_N)) == 1
+    if one or (beside and (scores_NE.argmax(1) == class_N).all()):
         return None, 1.0, _solve(reduced_NR, scores_NE, class_N, None)
-    if few:
+    if beside:
         change = _solve(reduced_NR, scores_NE / FEW_DIVISOR, class_N, FEW_COST)
         return FEW_COST, FEW_DIVISOR, change
     losses: dict[float | None, float] = {None: 0.0} | dict.fromkeys(COSTS, 0.0)

@@ -143,7 +143,8 @@ def adapt(
             facts["lora"]["on"] = "the labelled clips, held out in turn; before: the head alone"
             _require_better(facts["lora"], "Fine-tuning the encoder", "Leave out --lora.")
         judged = judge(chosen, config.emotions, _scores(before, x_ND), held_out_NE)
-        judged["on"] = "the labelled clips, each by a model fitted without it"
+        by = "model" if lora else "head"
+        judged["on"] = f"the labelled clips, each by a {by} fitted without it"
     named = [n for n, clip in enumerate(others) if clip.emotion is not None]
     if test or (named and not chosen):
         on = "test clips"
