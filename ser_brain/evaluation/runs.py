@@ -28,6 +28,7 @@ from ser_brain.evaluation.predictions import (
 
 logger = get_logger(__name__)
 FOLDS = "folds.json"
+VALIDATION = "valid"  # predictions on the validation set, which are never a result
 ADAPTED = "adapted"  # folder in a run or folds folder: the same test sets, by adapted heads
 
 # Entries of a card that describe what `ser evaluate` tested on: they must agree for all parts.
@@ -346,3 +347,10 @@ def _differing(parts: Sequence[Sequence[str]]) -> list[str]:
         while len({part[end] for part in parts}) == 1 and min(map(len, parts)) > 1:
             parts = [part[rest] for part in parts]
     return ["/".join(part) for part in parts]
+
+
+def temperature_of(folder: Path) -> dict:
+    """The temperature of a run, from its cards: ``{"temperature": 1.3}`` or ``{}``."""
+    path = card_path(folder / "predictions" / f"{VALIDATION}.jsonl")
+    card = read_json(path, "prediction card") if path.is_file() else {}
+    return {"temperature": card["temperature"]} if "temperature" in card else {}

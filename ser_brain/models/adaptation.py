@@ -13,7 +13,7 @@ Shapes: N clips, D embedding size, E classes.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -171,6 +171,12 @@ class LinearAdapter:
     def plain_head(self) -> Head:
         """Weight (E, D) and bias (E,) for embeddings as they are, without adaptation."""
         return _of_raw(self.heads["none"], self.center_D, self.scale_D)
+
+    def with_plain(self, head: Head) -> LinearAdapter:
+        """The same with another head for embeddings as they are, such as the model's own."""
+        weight_ED, bias_E = head
+        plain = weight_ED * self.scale_D, bias_E + weight_ED @ self.center_D
+        return replace(self, heads={**self.heads, "none": plain})
 
     def _adapt_corpus(self, x_ND: Tensor, speakers: Groups) -> tuple[dict, list]:
         """Heads, and the facts of the evidence for them; speaker None is the whole corpus."""

@@ -20,6 +20,7 @@ from ser_brain.models.losses import (  # noqa: F401
     mse,
     nll,
 )
+from ser_brain.models.pooling import Standardizer
 
 
 class EmotionHead(nn.Module):
@@ -67,3 +68,21 @@ def _in_float32(linear: nn.Linear, embedding_BD: Tensor) -> Tensor:
     # Half precision would round the scores to 3 digits, and saves next to no time here.
     with torch.autocast(embedding_BD.device.type, enabled=False):
         return linear(embedding_BD.to(linear.weight.dtype))
+
+
+@torch.no_grad()
+def folded(
+    linear: nn.Linear, standardizer: Standardizer | None, divisor: float = 1.0
+) -> tuple[Tensor, Tensor]:
+    """Weight (O, D) and bias (O,), float64, for embeddings that are not standardised.
+
+    They have folded in the standardisation before a layer and the temperature after it.
+    """
+    weight_OD = linear.weight.double() / divisor
+    bias_O = weight_OD.new_zeros(len(weight_OD))
+    if linear.bias is not None:
+        bias_O = linear.bias.double() / divisor
+    if standardizer is not None:
+        weight_OD = weight_OD / standardizer.deviation
+        bias_O = bias_O - weight_OD @ standardizer.mean.double()
+    return weight_OD, bias_O

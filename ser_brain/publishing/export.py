@@ -31,7 +31,7 @@ from ser_brain.core.files import (
     write_text,
 )
 from ser_brain.data.experiment import Protocol
-from ser_brain.evaluation.runs import FOLDS, parts_of
+from ser_brain.evaluation.runs import FOLDS, parts_of, temperature_of
 from ser_brain.inference.architecture import describe_encoder
 from ser_brain.inference.int8 import INT8, Change, write_int8
 from ser_brain.inference.labelled_clips import read_clips
@@ -45,6 +45,7 @@ from ser_brain.inference.transformers_layout import (
     stored_name,
 )
 from ser_brain.models.encoders.lora import merge_lora, save_lora
+from ser_brain.models.heads import folded
 from ser_brain.models.model import EmotionModel, require_finite, score_exactly
 from ser_brain.models.pooling import Standardizer
 from ser_brain.publishing.card import write_card
@@ -54,7 +55,7 @@ from ser_brain.publishing.ensemble import average_models, gather_ensemble, merge
 from ser_brain.publishing.speechbrain_export import speechbrain_files
 from ser_brain.training.adapted import Adapter
 from ser_brain.training.brain import SERBrain
-from ser_brain.training.predict_corpus import load_run, temperature_of
+from ser_brain.training.predict_corpus import load_run
 from ser_brain.training.run import ADAPTER, RECORD
 
 PACKAGES = ("torch", "torchaudio", "speechbrain", "transformers", "safetensors", "numpy")
@@ -329,18 +330,12 @@ def _used_model(brain: SERBrain, config: ModelConfig, temperature: float) -> Emo
     return model.eval().requires_grad_(False)
 
 
-@torch.no_grad()
 def _folded(
     head: nn.Module, standardizer: Standardizer | None, divisor: float = 1.0
 ) -> nn.Module:
     """Copy a head; fold the standardisation before it and the temperature after it into it."""
     made = copy.deepcopy(head)
-    weight_OD = head.linear.weight / divisor
-    bias_O = head.linear.bias
-    bias_O = weight_OD.new_zeros(len(weight_OD)) if bias_O is None else bias_O / divisor
-    if standardizer is not None:
-        weight_OD = weight_OD.double() / standardizer.deviation
-        bias_O = bias_O - weight_OD @ standardizer.mean.double()
+    weight_OD, bias_O = folded(head.linear, standardizer, divisor)
     made.linear.weight = nn.Parameter(weight_OD.float())
     made.linear.bias = nn.Parameter(bias_O.float())
     return made

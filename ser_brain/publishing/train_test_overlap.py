@@ -8,8 +8,7 @@ from pathlib import Path
 from ser_brain.core.files import read_json
 from ser_brain.data.corpora import is_of
 from ser_brain.evaluation.predictions import Predictions, read_predictions
-from ser_brain.evaluation.runs import Run
-from ser_brain.training.predict_corpus import VALIDATION
+from ser_brain.evaluation.runs import VALIDATION, Run
 
 # The verdicts of a test set: the model has seen clips of it; other clips of its speakers; it
 # belongs to a training corpus, and no audit compared the two, or none could; none of these.

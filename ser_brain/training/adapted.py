@@ -24,8 +24,9 @@ from ser_brain.core.log import get_logger
 from ser_brain.data.experiment import ExperimentData
 from ser_brain.evaluation.calibration import fit_temperature
 from ser_brain.evaluation.predictions import Predictions, read_predictions, write_predictions
-from ser_brain.evaluation.runs import ADAPTED
+from ser_brain.evaluation.runs import ADAPTED, temperature_of
 from ser_brain.models.adaptation import VIEWS, Adapted, FitHead, Head, LinearAdapter
+from ser_brain.models.heads import folded
 from ser_brain.training.brain import SERBrain
 from ser_brain.training.discriminant import averaged_discriminant
 from ser_brain.training.run import ADAPTER
@@ -64,14 +65,13 @@ class Adapter:
         center_D = torch.stack([linear.center_D for linear in linears]).mean(0)
         variances_PD = torch.stack([linear.scale_D for linear in linears]).square()
         scale_D = variances_PD.mean(0).sqrt()
-        weight_ED, bias_E = _mean_head([(p.linear.plain_head(), p.temperature) for p in parts])
+        plain = _mean_head([(p.linear.plain_head(), p.temperature) for p in parts])
         heads = {
             view: _mean_head([(p.linear.heads[view], p.temperature) for p in parts])
             for view in VIEWS
         }
-        heads["none"] = weight_ED * scale_D, bias_E + weight_ED @ center_D
         corpora = min(linear.corpora for linear in linears)
-        linear = LinearAdapter(center_D, scale_D, heads, corpora)
+        linear = LinearAdapter(center_D, scale_D, heads, corpora).with_plain(plain)
         return cls(linear, all(part.by_speaker for part in parts), 1.0)
 
     def adapt(self, embeddings_ND: Tensor, speakers: Sequence[str | None]) -> Adapted:
@@ -159,9 +159,26 @@ def write_adapted(
         for pair in zip(train, valid, strict=True)
     ]
     linear = LinearAdapter.fit(fit_head, *both)
-    Adapter(linear, by_speaker, _temperature(first, valid)).save(folder / ADAPTER)
+    temperature = _temperature(first, valid)
+    plain = _own_head(folder, brain)
+    if plain is not None:
+        linear = linear.with_plain(tuple(part * temperature for part in plain))
+    Adapter(linear, by_speaker, temperature).save(folder / ADAPTER)
     for name in data.tests:
         write_adapted_set(folder, name)
+
+
+def _own_head(folder: Path, brain: SERBrain) -> Head | None:
+    """The run's emotion head, calibrated; None where it is no single linear layer.
+
+    With it in the place of the plain head, clips that say nothing change no score.
+    """
+    linear = getattr(brain.model.emotion_head, "linear", None)
+    if not isinstance(linear, torch.nn.Linear):
+        return None
+    divisor = temperature_of(folder).get("temperature", 1.0)
+    head = folded(linear, brain.model.standardizer, divisor)
+    return tuple(part.cpu() for part in head)
 
 
 Labelled = tuple[Tensor, Tensor, list[str], list[str | None]]

@@ -26,7 +26,7 @@ from ser_brain.data.labels import VALENCE_AROUSAL, stated
 from ser_brain.data.manifest import SHA256
 from ser_brain.evaluation.calibration import fit_temperature
 from ser_brain.evaluation.predictions import card_path, read_predictions, write_predictions
-from ser_brain.evaluation.runs import parts_of
+from ser_brain.evaluation.runs import VALIDATION, parts_of, temperature_of
 from ser_brain.models.encoders import load_encoder
 from ser_brain.training.adapted import write_adapted_set
 from ser_brain.training.brain import SERBrain
@@ -37,7 +37,6 @@ from ser_brain.training.run import ADAPTER, RECORD, SETTINGS, recorded_options, 
 from ser_brain.training.setting_values import BUILD_ERRORS, GETATTR, Tagged
 
 logger = get_logger(__name__)
-VALIDATION = "valid"
 # Columns of a corpus row that a predictions file repeats, in its order.
 COPIED = ("corpus", "speaker", "gender", "language", "text", "duration", "label_source")
 COPIED += ("emotion",)
@@ -220,13 +219,6 @@ def write_test_set(
         "synthetic": data.synthetic(name),
     }
     return write_outputs(folder, name, outputs, data.tests[name], card)
-
-
-def temperature_of(folder: Path) -> dict:
-    """The temperature of a run, from its cards: ``{"temperature": 1.3}`` or ``{}``."""
-    path = card_path(folder / "predictions" / f"{VALIDATION}.jsonl")
-    card = read_json(path, "prediction card") if path.is_file() else {}
-    return {"temperature": card["temperature"]} if "temperature" in card else {}
 
 
 def model_facts(config: ExperimentConfig, encoder: str) -> dict:

@@ -79,6 +79,16 @@ def test_clips_without_labels_adapt_it_as_they_adapt_its_parts(folds, exported):
         torch.testing.assert_close(mean, expected / 2)
 
 
+def test_one_clip_without_a_label_changes_no_score(exported):
+    recognizer = EmotionRecognizer.from_pretrained(exported, device="cpu")
+    clips = np.random.default_rng(0).normal(0, 0.1, (2, 16_000)).astype(np.float32)
+    enrolled = recognizer.enrol(clips[0], 16_000)
+    for one, other in zip(
+        *(each.predict(list(clips), 16_000) for each in (recognizer, enrolled)), strict=True
+    ):
+        assert one["probabilities"] == pytest.approx(other["probabilities"], abs=1e-6)
+
+
 def test_the_card_says_what_it_is_and_that_nothing_was_held_out(folds, exported):
     validate(exported)
     text = (exported / "README.md").read_text()
