@@ -74,15 +74,14 @@ def _in_float32(linear: nn.Linear, embedding_BD: Tensor) -> Tensor:
 def folded(
     linear: nn.Linear, standardizer: Standardizer | None, divisor: float = 1.0
 ) -> tuple[Tensor, Tensor]:
-    """Weight (O, D) and bias (O,), float64, for embeddings that are not standardised.
+    """Weight (O, D) and bias (O,) for embeddings that are not standardised.
 
     They have folded in the standardisation before a layer and the temperature after it.
     """
-    weight_OD = linear.weight.double() / divisor
-    bias_O = weight_OD.new_zeros(len(weight_OD))
-    if linear.bias is not None:
-        bias_O = linear.bias.double() / divisor
+    weight_OD = linear.weight / divisor
+    bias_O = linear.bias
+    bias_O = weight_OD.new_zeros(len(weight_OD)) if bias_O is None else bias_O / divisor
     if standardizer is not None:
-        weight_OD = weight_OD / standardizer.deviation
+        weight_OD = weight_OD.double() / standardizer.deviation
         bias_O = bias_O - weight_OD @ standardizer.mean.double()
     return weight_OD, bias_O

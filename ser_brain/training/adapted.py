@@ -178,7 +178,7 @@ def _own_head(folder: Path, brain: SERBrain) -> Head | None:
         return None
     divisor = temperature_of(folder).get("temperature", 1.0)
     head = folded(linear, brain.model.standardizer, divisor)
-    return tuple(part.cpu() for part in head)
+    return tuple(part.double().cpu() for part in head)
 
 
 Labelled = tuple[Tensor, Tensor, list[str], list[str | None]]
