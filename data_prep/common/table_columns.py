@@ -14,7 +14,7 @@ from pathlib import Path
 from ser_brain.core import tables
 from ser_brain.core.errors import SERError, nearest
 from ser_brain.data.labels import DIMENSIONS
-from ser_brain.data.segment_tables import TIMES, columns_called, name_and_unit
+from ser_brain.data.segment_tables import TIMES, name_and_unit, recognised_columns
 
 COLUMNS = {
     "path": "column of audio paths, relative to the data folder",
@@ -89,16 +89,11 @@ def used_columns(
     """
     require_columns(table, columns, [*asked.values(), *ignored])
     free = [c for c in columns if c and c not in ignored]
-    used = dict(asked)
-    for what in (each for each in COLUMNS if each not in asked):
-        found = columns_called(what, free, asked.values())
-        if len(found) > 1:
-            raise SERError(
-                f"{table} has several columns that could be the {what}: {', '.join(found)}. "
-                f"Name the one to read: --{what}_column {found[0]}."
-            )
-        if found:
-            used[what] = found[0]
+    used = recognised_columns(
+        *(table, free, COLUMNS),
+        lambda what, found: f"Name the one to read: --{what}_column {found[0]}.",
+        asked,
+    )
     # Beside a duration an offset is where a segment starts, beside an onset where it stops.
     times = {what: name_and_unit(used[what])[0] for what in TIMES if what in used}
     for column in free:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from ser_brain.core.errors import SERError, nearest
 from ser_brain.core.files import require_text, write_text
@@ -61,6 +62,30 @@ def columns_called(what: str, columns: Sequence[str], taken: Iterable[str] = ())
     alike = [c for c in columns if plain[c] == what]
     others = OTHER_NAMES.get(what, "").split()
     return alike or [c for c in columns if plain[c] in others and c not in taken]
+
+
+def recognised_columns(
+    table: Path,
+    columns: Sequence[str],
+    kinds: Iterable[str],
+    advice: Callable[[str, list[str]], str],
+    asked: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, str]:
+    """Find the column of each kind by its name; ``asked`` are those that are known already.
+
+    Stop where two columns could be the same thing; ``advice`` says what to do about these.
+    """
+    used = dict(asked)
+    for what in (each for each in kinds if each not in asked):
+        found = columns_called(what, columns, asked.values())
+        if len(found) > 1:
+            raise SERError(
+                f"{table} has several columns that could be the {what}: {', '.join(found)}. "
+                f"{advice(what, found)}"
+            )
+        if found:
+            used[what] = found[0]
+    return used
 
 
 def name_and_unit(column: str) -> tuple[str, float]:
@@ -188,16 +213,10 @@ def _text(cell: object) -> str:
 
 def _used(path: Path, table: FileTable, also: Sequence[str]) -> dict[str, str]:
     """What is read -> its column."""
-    used = {}
-    for what in ("path", *TIMES, *COPIED, *also):
-        found = columns_called(what, table.columns, used.values())
-        if len(found) > 1:
-            raise SERError(
-                f"{path} has several columns that could be the {what}: {', '.join(found)}. "
-                f"Name the right one {what}."
-            )
-        if found:
-            used[what] = found[0]
+    used = recognised_columns(
+        *(path, table.columns, ("path", *TIMES, *COPIED, *also)),
+        lambda what, found: f"Name the right one {what}.",
+    )
     needed = ("path", "start", "duration" if "duration" in used else "stop", *also)
     for what in needed:
         if what not in used:
