@@ -40,9 +40,9 @@ def on_page_content(html: str, **_: object) -> str:
 def settings_lines() -> Iterator[str]:
     """A table for each section of hparams/base.yaml; then what the other files change."""
     yield from _table((ROOT / "hparams" / "base.yaml").read_text(encoding="utf-8"))
-    for name in ("probe", "finetune", "baseline", "iemocap"):
-        yield f"\n## `hparams/{name}`"
-        yield from _table((ROOT / "hparams" / name / "shared.yaml").read_text(encoding="utf-8"))
+    for shared in sorted(ROOT.glob("hparams/*/shared.yaml")):
+        yield f"\n## `hparams/{shared.parent.name}`"
+        yield from _table(shared.read_text(encoding="utf-8"))
 
 
 def _table(yaml: str) -> Iterator[str]:
