@@ -241,15 +241,18 @@ def _best_factor(logits_NE: Tensor, data: _Clips) -> tuple[float, float]:
 # -- solving
 
 
-def _grams(x_ND: Tensor, scale_VD: Tensor) -> Iterable[Tensor]:
+def _grams(x_ND: Tensor, scale_VD: Tensor) -> list[Tensor]:
     """Inner products (N, N) of the clips in every view, each pair of coordinates read once."""
-    scale_VU, block_D = torch.unique(scale_VD, dim=1, return_inverse=True)
-    blocks = []
-    for u in range(scale_VU.shape[1]):
-        x_NU = x_ND[:, block_D.to(x_ND.device) == u].double()
-        blocks.append(x_NU @ x_NU.T)
-    for scale_U in scale_VU.square().tolist():
-        yield sum(s * block_NN for s, block_NN in zip(scale_U, blocks, strict=True) if s)
+    # Coordinates with the same factors stand together, so nothing has to be sorted.
+    scale_VU, width_U = torch.unique_consecutive(scale_VD, dim=1, return_counts=True)
+    grams = [x_ND.new_zeros(len(x_ND), len(x_ND), dtype=torch.float64) for _ in scale_VD]
+    for x_NU, scale_V in zip(x_ND.split(width_U.tolist(), dim=1), scale_VU.T, strict=True):
+        x_NU = x_NU.double()
+        block_NN = x_NU @ x_NU.T
+        for gram_NN, scale in zip(grams, scale_V.tolist(), strict=True):
+            if scale:
+                gram_NN.add_(block_NN, alpha=scale**2)
+    return grams
 
 
 def _class_weights(weight_N: Tensor, class_N: Tensor, prior_E: Tensor) -> tuple[Tensor, Tensor]:

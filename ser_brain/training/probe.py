@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Mapping, Sequence
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -72,6 +73,7 @@ class Probe(SERBrain):
         self.calibrated = False  # whether the emotion's probabilities need no temperature
         self.counted: Mapping[str, MaskedLoss] = {}  # losses of the last chunk
         self.cache: EmbeddingCache | None = None
+        self.embedded: WeakKeyDictionary[DynamicItemDataset, np.ndarray] = WeakKeyDictionary()
         self.valid_chunks: list[PaddedBatch] = []
 
     def _require_probe(self) -> None:
@@ -142,8 +144,10 @@ class Probe(SERBrain):
         if self.cache is None:
             limit_gb = self.hparams.feature_cache_gb
             self.cache = EmbeddingCache(self.model, limit_gb, self.device)
-        rows = {i: dataset.data[i] for i in dataset.data_ids}
-        return self.cache.matrix(rows, self._shows_bar())
+        if dataset not in self.embedded:  # a run reads most sets several times
+            rows = {i: dataset.data[i] for i in dataset.data_ids}
+            self.embedded[dataset] = self.cache.matrix(rows, self._shows_bar())
+        return self.embedded[dataset]
 
     @torch.no_grad()
     def _standardize(self, chunks: Sequence[PaddedBatch]) -> None:
