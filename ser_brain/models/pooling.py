@@ -5,6 +5,8 @@ Shapes: B clips, T frames, D frame size.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 
@@ -105,6 +107,24 @@ class Standardizer(nn.Module):
         super().__init__()
         self.register_buffer("mean", torch.zeros(dim))
         self.register_buffer("deviation", torch.ones(dim))
+
+    @torch.no_grad()
+    def fit(self, chunks: Iterable[Tensor]) -> None:
+        """Set mean and deviation to those of embeddings, which come in chunks (B, D)."""
+        count, total_D, squares_D = 0, 0.0, 0.0
+        for (
+            chunk_BD
+        ) in chunks:  # two passes would read a large set twice; float64 is exact enough
+            chunk_BD = chunk_BD.double()
+            count += len(chunk_BD)
+            total_D = total_D + chunk_BD.sum(0)
+            squares_D = squares_D + chunk_BD.square().sum(0)
+        mean_D = total_D / count
+        deviation_D = (squares_D / count - mean_D.square()).clamp_min(0).sqrt()
+        # A coordinate that never changes has nothing to scale, whatever rounding made of it.
+        constant_D = deviation_D <= 1e-6 * mean_D.abs().clamp_min(1e-6)
+        self.mean.copy_(mean_D)
+        self.deviation.copy_(deviation_D.masked_fill(constant_D, 1.0))
 
     def forward(self, embedding_BD: Tensor) -> Tensor:
         """(B, D) to (B, D)."""

@@ -32,6 +32,7 @@ from ser_brain.models.losses import MaskedLoss
 from ser_brain.models.model import EmotionModel
 from ser_brain.training import device
 from ser_brain.training.experiment_log import ExperimentLog
+from ser_brain.training.head_start import require_startable, start_heads
 from ser_brain.training.loaders import (
     cached_features,
     evaluation_loader_of,
@@ -105,6 +106,7 @@ class SERBrain(NonfiniteGuard):
         modules = {"model": self.model, **others}
         # Settings that the runs of version 0.1.0 lack.
         lacking = {**DEFAULTS, "label_smoothing": 0.0, "focal_gamma": 2.0, "augment": None}
+        lacking["heads_start"] = "random"
         hparams = {**lacking, **(hparams or {})}
         super().__init__(modules, opt_class, hparams, run_opts, checkpointer)
         weights, metric = self.hparams.loss_weights, self.hparams.validation_metric
@@ -117,6 +119,8 @@ class SERBrain(NonfiniteGuard):
                 raise bad_value("compile_module_keys", name, self.modules)
         if self.test_only:
             self._require_trained()
+        if self.hparams.heads_start == "probe":
+            require_startable(self.model)
         self.batches: float = math.inf  # of an epoch, and the utterances in them
         self.utterances: float = math.inf
         self.features_cached = False  # whether this run trains on cached features
@@ -146,6 +150,8 @@ class SERBrain(NonfiniteGuard):
         if not self.test_only and to_train:
             device.warn_of_change(meta.get("precision", self.precision), self.precision)
             sets, began_cached = (train_set, valid_set), meta.get("cached_features")
+            if latest is None and self.hparams.heads_start == "probe":
+                start_heads(self.model, *sets, vars(self.hparams), self.device)
             if self.hparams.augment:
                 train_set, self.augmented = with_augmentation(train_set, self.hparams)
             else:

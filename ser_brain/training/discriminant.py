@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from ser_brain.data.folding import classes_of, cut, exchanged
+from ser_brain.models.model import EmotionModel
 
 Chunk = tuple[Tensor, Tensor, Tensor]
 Chunks = Callable[[], Iterable[Chunk]]
@@ -29,6 +30,7 @@ FOLDS = 5
 MOST_COMPARED = 2048  # clips in the inner folds; of more, so many are drawn
 SHARPNESS = 20.0  # a candidate whose NLL is .05 worse than another's counts 1 / e as much
 COLDEST, HOTTEST = 1e-3, 10.0  # bounds of the factor on a candidate's logits
+SPECTRUM_SHARE = 0.2  # of the variance of all coordinates
 NEVER = -1e4  # logit of a class without a training clip
 
 
@@ -100,6 +102,28 @@ def averaged_discriminant(
     return LinearClassifier(
         weight_ED, bias_E.where(data.prior_E > 0, NEVER), share_VR, together
     )
+
+
+def views_of(model: EmotionModel) -> dict[str, Tensor]:
+    """Of which coordinates a Gaussian classifier is made: name -> factor on each (D,).
+
+    The middle one of several layers that stand side by side, and everything. All coordinates of
+    frames have the same variance, and those of the spectrum together a fixed share of the sum.
+    """
+    encoder, pool = model.encoder, model.pool
+    everything_D = torch.ones(pool.dim)
+    beside = pool.dim - pool.frames_dim
+    if beside:
+        variance = SPECTRUM_SHARE / (1 - SPECTRUM_SHARE) * pool.frames_dim / beside
+        everything_D[-beside:] = variance**0.5
+    layers = getattr(encoder, "used", [None])
+    if len(layers) == 1 or encoder.layer == "mix":
+        return {"everything": everything_D}
+    middle_D, width = torch.zeros(pool.dim), encoder.dim // len(layers)
+    place = len(layers) // 2
+    for begin in range(place * width, pool.frames_dim, encoder.dim):
+        middle_D[begin : begin + width] = 1.0
+    return {f"layer {layers[place]}": middle_D, "everything": everything_D}
 
 
 @dataclass(frozen=True)

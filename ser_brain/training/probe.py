@@ -27,10 +27,9 @@ from ser_brain.core.log import get_logger
 from ser_brain.data.dataset import collate
 from ser_brain.data.experiment import LOSSES
 from ser_brain.models.losses import MaskedLoss
-from ser_brain.models.model import EmotionModel
 from ser_brain.training.brain import SERBrain
 from ser_brain.training.device import world_size
-from ser_brain.training.discriminant import averaged_discriminant
+from ser_brain.training.discriminant import averaged_discriminant, views_of
 from ser_brain.training.feature_cache import EmbeddingCache, weights_digest
 from ser_brain.training.stage_stats import StageRecord
 
@@ -43,7 +42,6 @@ WITHOUT_EFFECT = {"augment": None, "sampling": "natural", "weight_averaging": No
 CHUNK = 2048  # clips that are scored at once
 MOST_STEPS = 500  # of L-BFGS, which usually needs fewer than 100
 TOLERANCE = 1e-6  # largest slope of the loss at the solution
-SPECTRUM_SHARE = 0.2  # of the variance of all coordinates, for a Gaussian classifier
 
 
 class Probe(SERBrain):
@@ -149,21 +147,10 @@ class Probe(SERBrain):
             self.embedded[dataset] = self.cache.matrix(rows, self._shows_bar())
         return self.embedded[dataset]
 
-    @torch.no_grad()
     def _standardize(self, chunks: Sequence[PaddedBatch]) -> None:
-        """Set the mean and deviation of every coordinate over the training utterances."""
-        standardizer, count, total_D, squares_D = self.model.standardizer, 0, 0.0, 0.0
-        for chunk in chunks:  # two passes would read a large set twice; float64 is exact enough
-            embedding_BD = self.model.embedding_of(chunk.statistics.to(self.device)).double()
-            count += len(embedding_BD)
-            total_D = total_D + embedding_BD.sum(0)
-            squares_D = squares_D + embedding_BD.square().sum(0)
-        mean_D = total_D / count
-        deviation_D = (squares_D / count - mean_D.square()).clamp_min(0).sqrt()
-        # A coordinate that never changes has nothing to scale, whatever rounding made of it.
-        constant_D = deviation_D <= 1e-6 * mean_D.abs().clamp_min(1e-6)
-        standardizer.mean.copy_(mean_D)
-        standardizer.deviation.copy_(deviation_D.masked_fill(constant_D, 1.0))
+        """Scale every coordinate by its mean and deviation over the training utterances."""
+        found = (self.model.embedding_of(chunk.statistics.to(self.device)) for chunk in chunks)
+        self.model.standardizer.fit(found)
 
     # -- solving
 
@@ -380,28 +367,6 @@ class Probe(SERBrain):
                 "run was trained on. Give the same encoder_source, or train again."
             )
         return checkpoint
-
-
-def views_of(model: EmotionModel) -> dict[str, Tensor]:
-    """Of which coordinates a Gaussian classifier is made: name -> factor on each (D,).
-
-    The middle one of several layers that stand side by side, and everything. All coordinates of
-    frames have the same variance, and those of the spectrum together a fixed share of the sum.
-    """
-    encoder, pool = model.encoder, model.pool
-    everything_D = torch.ones(pool.dim)
-    beside = pool.dim - pool.frames_dim
-    if beside:
-        variance = SPECTRUM_SHARE / (1 - SPECTRUM_SHARE) * pool.frames_dim / beside
-        everything_D[-beside:] = variance**0.5
-    layers = getattr(encoder, "used", [None])
-    if len(layers) == 1 or encoder.layer == "mix":
-        return {"everything": everything_D}
-    middle_D, width = torch.zeros(pool.dim), encoder.dim // len(layers)
-    place = len(layers) // 2
-    for begin in range(place * width, pool.frames_dim, encoder.dim):
-        middle_D[begin : begin + width] = 1.0
-    return {f"layer {layers[place]}": middle_D, "everything": everything_D}
 
 
 def _balance(chunks: Sequence[PaddedBatch], classes: int) -> None:

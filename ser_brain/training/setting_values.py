@@ -328,6 +328,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "agreement_weights": TRUE_OR_FALSE,
     "sampling": _one_of("natural", "balanced"),
+    "heads_start": _one_of("random", "probe"),
     "emotion_classifier": _one_of("gaussian", "losses"),
     "weight_decays": Kind(
         "two numbers above 0, the stronger one first",

@@ -1,0 +1,166 @@
+"""Where fine-tuning may begin: with heads that fit the encoder as it is.
+
+Random heads send large, arbitrary gradients into a pretrained encoder. Behind heads that fit
+already, training changes it less, and it does better on speech unlike that of the training set:
+linear probing, then fine-tuning (Kumar et al. 2022).
+
+Shapes: N clips, D embedding size, E emotions, V dimensions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import torch
+from sklearn.linear_model import Ridge
+from speechbrain.dataio.dataset import DynamicItemDataset
+from torch import Tensor
+
+from ser_brain.core.errors import SERError
+from ser_brain.core.log import get_logger
+from ser_brain.models.model import EmotionModel
+from ser_brain.training.discriminant import averaged_discriminant, views_of
+from ser_brain.training.feature_cache import EmbeddingCache
+
+logger = get_logger(__name__)
+CHUNK = 2048  # clips that are read at once
+RIDGES = (0.001, 0.01)  # as in hparams/probe
+DECAYS = np.geomspace(30.0, 0.1, 6)  # the same
+MOST_RATED = 2048  # of more rated clips, so many are drawn for the dimensions
+
+
+def require_startable(model: EmotionModel) -> None:
+    """Check that the heads of a model can be fitted before it is trained.
+
+    Raises
+    ------
+    SERError
+        If the pooling has weights of its own, or there is no standardizer.
+    """
+    if model.pool.kind == "attentive":
+        raise SERError(
+            "heads_start: probe fits the heads before anything is trained, and attentive "
+            "pooling must learn which frames count. Give --heads_start=random --lr_heads=0.001."
+        )
+    if model.standardizer is None:
+        raise SERError(
+            "heads_start: probe needs a standardizer among the modules, as hparams/finetune "
+            "has it. Add it, or give --heads_start=random --lr_heads=0.001."
+        )
+
+
+def start_heads(
+    model: EmotionModel,
+    train_set: DynamicItemDataset,
+    valid_set: DynamicItemDataset,
+    hparams: Mapping,
+    device: str,
+) -> None:
+    """Fit the standardizer and the heads of a model that is not trained yet.
+
+    The emotion head becomes the average of Gaussian classifiers that the probes have
+    (:func:`ser_brain.training.discriminant.averaged_discriminant`). Each dimension is ridge
+    regression on its ratings; the validation set chooses among six weight decays.
+
+    Parameters
+    ----------
+    model : EmotionModel
+    train_set, valid_set : DynamicItemDataset
+        Of :func:`ser_brain.training.loaders.dataio_prep`.
+    hparams : mapping
+        ``emotions``, ``dimensions`` and ``feature_cache_gb``, which limits the cache of the
+        embeddings.
+    device : str
+        Where the model is.
+
+    Raises
+    ------
+    SERError
+        If a set is a loader.
+    """
+    if not all(isinstance(data, DynamicItemDataset) for data in (train_set, valid_set)):
+        raise SERError(
+            "heads_start: probe needs the data sets of dataio_prep(), not loaders of your own; "
+            "give fit() these sets, or give --heads_start=random --lr_heads=0.001."
+        )
+    was_training = model.training
+    model.eval()
+    cache = EmbeddingCache(model, hparams["feature_cache_gb"], device)
+    train, valid = (_Embedded(model, cache, data, device) for data in (train_set, valid_set))
+    model.standardizer.fit(train.embeddings())
+    if model.emotion_head is not None:
+        _start_emotions(model, train, hparams["emotions"])
+    if model.va_head is not None:
+        _start_dimensions(model, train, valid, hparams["dimensions"])
+    model.train(was_training)
+
+
+class _Embedded:
+    """A data set's clips as a frozen encoder describes them, in chunks."""
+
+    def __init__(
+        self, model: EmotionModel, cache: EmbeddingCache, data: DynamicItemDataset, device: str
+    ) -> None:
+        rows = {i: data.data[i] for i in data.data_ids}
+        self.model, self.rows, self.device = model, [*rows.values()], device
+        self.statistics_NP = torch.from_numpy(cache.matrix(rows, bar=False))
+
+    def embeddings(self, chosen_N: Tensor | None = None) -> Iterator[Tensor]:
+        """Embeddings (B, D) of all clips, or of those at some places."""
+        places_N = torch.arange(len(self.rows)) if chosen_N is None else chosen_N
+        for places_B in places_N.split(CHUNK):
+            yield self.model.embedding_of(self.statistics_NP[places_B].to(self.device))
+
+    def scaled(self, chosen_N: Tensor | None = None) -> Iterator[Tensor]:
+        """The same, standardised."""
+        return map(self.model.standardizer, self.embeddings(chosen_N))
+
+
+@torch.no_grad()
+def _start_emotions(model: EmotionModel, train: _Embedded, emotions: Sequence[str]) -> None:
+    place = {emotion: n for n, emotion in enumerate(emotions)}
+    class_N = torch.tensor([place.get(row["emotion"], -1) for row in train.rows])
+    weights = [1.0 if row.get("weight") is None else row["weight"] for row in train.rows]
+    labels = class_N.to(train.device).split(CHUNK), torch.tensor(weights).to(train.device)
+    views = views_of(model)
+    found = averaged_discriminant(
+        lambda: zip(train.scaled(), labels[0], labels[1].split(CHUNK), strict=True),
+        len(emotions),
+        [row["speaker"] for row in train.rows],
+        torch.stack([*views.values()]).to(train.device),
+        RIDGES,
+    )
+    linear = model.emotion_head.linear
+    linear.weight.copy_(found.weight_ED)
+    if linear.bias is not None:
+        linear.bias.copy_(found.bias_E)
+    logger.info(f"heads: start as Gaussian classifiers of {len(train.rows)} embeddings")
+
+
+@torch.no_grad()
+def _start_dimensions(
+    model: EmotionModel, train: _Embedded, valid: _Embedded, dimensions: Sequence[str]
+) -> None:
+    linear = model.va_head.linear
+    for output, dimension in enumerate(dimensions):
+        (x_ND, y_N), (valid_ND, valid_N) = (_rated(part, dimension) for part in (train, valid))
+        if not len(x_ND):
+            continue
+        fits = [Ridge(alpha=decay * len(x_ND) / 2).fit(x_ND, y_N) for decay in DECAYS]
+        errors = [np.square(f.predict(valid_ND) - valid_N).sum() for f in fits if len(valid_N)]
+        best = fits[int(np.argmin(errors))] if errors else fits[0]
+        linear.weight[output] = torch.from_numpy(best.coef_).to(linear.weight)
+        if linear.bias is not None:
+            linear.bias[output] = float(best.intercept_)
+        logger.info(f"heads: {dimension} starts as ridge regression on {len(x_ND)} ratings")
+
+
+def _rated(part: _Embedded, dimension: str) -> tuple[np.ndarray, np.ndarray]:
+    """Standardised embeddings (N, D) and ratings (N,) of the clips that have one."""
+    rated = [n for n, row in enumerate(part.rows) if row[dimension] is not None]
+    rng = np.random.default_rng(0)
+    chosen = np.sort(rng.permutation(rated)[:MOST_RATED]).astype(int)
+    x_ND = [x_BD.double().cpu() for x_BD in part.scaled(torch.from_numpy(chosen))]
+    ratings = np.array([part.rows[n][dimension] for n in chosen], float)
+    return torch.cat(x_ND).numpy() if len(chosen) else np.empty((0, 0)), ratings
