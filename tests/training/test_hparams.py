@@ -53,7 +53,9 @@ def test_all_three_experiments_in_every_folder():
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_key_is_one_of_the_base(name):
     merged = split_keys(read_settings(HPARAMS / name), name)  # Raises for an unknown key.
-    assert set(merged) == set(BASE) | (PROBE if name.startswith(PROBES) else set())
+    added = PROBE if name.startswith(PROBES) else set()
+    added = {"standardizer"} if name.startswith("finetune/") else added
+    assert set(merged) == set(BASE) | added
     for key in ("experiment", "brain"):
         assert "null" not in merged[key]
 
@@ -66,14 +68,14 @@ def test_every_shared_file_is_extended():
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_experiment_builds_with_a_compact_encoder(name, tmp_path):
-    probe = name.startswith(PROBES)
-    layer = {"layer": "last"} if probe else {}
+    standardized = name.startswith((*PROBES, "finetune/"))
+    layer = {"layer": "last"} if standardized else {}
     settings = load(name, tmp_path, encoder_source="compact", **layer)
     experiment = Path(name).stem
     assert settings["experiment"] == experiment
     assert issubclass(settings["brain"], SERBrain)
     assert settings["brain"].__module__ == f"recipes.{experiment}"
-    around = {"encoder", "pool", *(["standardizer"] if probe else [])}
+    around = {"encoder", "pool", *(["standardizer"] if standardized else [])}
     assert set(settings["modules"]) == around | HEADS[experiment]
     losses = {"emotion_head": "nll", "va_head": "mse"}
     assert set(settings["loss_weights"]) == {losses[head] for head in HEADS[experiment]}
@@ -125,8 +127,8 @@ def test_iemocap_is_study_1(tmp_path, experiment, required, losses, metric, bias
     name = f"iemocap/{experiment}.yaml"
     asked = split_keys(read_settings(HPARAMS / name), name)["encoder_source"]
     assert yaml.safe_load(asked)["encoder_source"] == "facebook/wav2vec2-base"
-    probe = name.startswith(PROBES)
-    layer = {"layer": "last"} if probe else {}
+    standardized = name.startswith((*PROBES, "finetune/"))
+    layer = {"layer": "last"} if standardized else {}
     settings = load(name, tmp_path, encoder_source="compact", **layer)
     expected = {
         "batch_size": 4,

@@ -1,0 +1,158 @@
+"""Fine-tuning starts with the heads of a probe, and keeps them when it is continued."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import Ridge
+from speechbrain import Stage
+
+import train
+from data_prep.common.prepare import prepare_all
+from ser_brain.core.errors import SERError
+from ser_brain.data.experiment import load_experiment
+from ser_brain.data.experiment_config import ExperimentConfig
+from ser_brain.training.config import find_settings, load_settings, read_settings
+from ser_brain.training.head_start import start_heads
+from ser_brain.training.loaders import dataio_prep
+from tests.models.test_encoders_loading import saved
+from tests.tiny_corpus import run_train, settings, write_corpus
+
+RATES = {"lr_encoder": 1e-12, "lr_heads": 1e-12}  # so that nothing moves away from the start
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A corpus whose speakers say different numbers of clips, and an encoder with dropout."""
+    home = tmp_path_factory.mktemp("start")
+    table = write_corpus(home / "tiny", speakers=8) / "labels.csv"
+    rows = table.read_text(encoding="utf-8").splitlines()
+    table.write_text("\n".join(r for r in rows if "s0_anger" not in r), encoding="utf-8")
+    saved(home / "encoder", "wav2vec2-base")
+    return home
+
+
+@pytest.fixture(autouse=True)
+def cache(home, monkeypatch):
+    monkeypatch.setenv("SER_CACHE", str(home / "cache"))
+
+
+def options(home, folder, **changes):
+    changes = {"number_of_epochs": 1, "encoder_source": home / "encoder", **changes}
+    return settings(home / "tiny", folder, **changes)
+
+
+def trained(home, folder, file, **changes):
+    """A Brain after its only epoch, and its data sets."""
+    given = [tuple(o[2:].split("=", 1)) for o in options(home, folder, **changes)]
+    hparams = load_settings(read_settings(find_settings(f"hparams/{file}"), given))
+    config = ExperimentConfig.from_settings(hparams, hparams["brain"].tasks)
+    prepared = prepare_all(train.corpora_of(hparams), hparams["manifest_folder"], False)
+    sets = dataio_prep(load_experiment(config, prepared), hparams)
+    brain = hparams["brain"](
+        modules=hparams["modules"],
+        hparams=hparams,
+        run_opts={"device": "cpu"},
+        checkpointer=hparams["checkpointer"],
+    )
+    brain.fit(hparams["epoch_counter"], sets["train"], sets["valid"])
+    return brain, sets
+
+
+@pytest.mark.parametrize("weights", ["null", "balanced"])
+def test_the_emotion_head_is_that_of_a_probe(home, tmp_path, weights):
+    same = {"class_weights": weights, "spectrum": "null"}
+    probe, _ = trained(home, tmp_path / "probe", "probe/classification.yaml", **same)
+    del same["spectrum"]
+    ours, _ = trained(home, tmp_path / "ours", "finetune/classification.yaml", **same, **RATES)
+    for one, other in (
+        (ours.model.emotion_head.linear.weight, probe.model.emotion_head.linear.weight),
+        (ours.model.emotion_head.linear.bias, probe.model.emotion_head.linear.bias),
+        (ours.model.standardizer.mean, probe.model.standardizer.mean),
+        (ours.model.standardizer.deviation, probe.model.standardizer.deviation),
+    ):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_dimensions_are_ridge_regression_with_the_decay_that_validates_best(home, tmp_path):
+    brain, sets = trained(home, tmp_path / "run", "finetune/regression.yaml", **RATES)
+    parts = {}
+    for part in ("train", "valid"):
+        brain.evaluate(sets[part], min_key="mse")
+        rows = sets[part].data
+        x_ND = torch.stack([torch.as_tensor(o["embedding"]) for o in brain.outputs])
+        y_N2 = [[rows[o["id"]][d] for d in ("valence", "arousal")] for o in brain.outputs]
+        parts[part] = brain.model.standardizer(x_ND).numpy(), np.array(y_N2)
+    (x_ND, y_N2), (valid_ND, valid_N2) = parts.values()
+    linear = brain.model.va_head.linear
+    for output in range(2):
+        fits = [
+            Ridge(alpha=d * len(x_ND) / 2).fit(x_ND, y_N2[:, output])
+            for d in np.geomspace(30, 0.1, 6)
+        ]
+        best = min(
+            fits, key=lambda f: np.square(f.predict(valid_ND) - valid_N2[:, output]).sum()
+        )
+        np.testing.assert_allclose(linear.weight[output].detach(), best.coef_, 2e-2, 1e-4)
+
+
+def test_ratings_may_be_missing(home, tmp_path):
+    brain, sets = trained(home, tmp_path / "run", "finetune/multiobjective.yaml", **RATES)
+    for part in ("train", "valid"):
+        for row in sets[part].data.values():
+            row["valence"] = None
+    before = brain.model.va_head.linear.weight.clone()
+    start_heads(brain.model, sets["train"], sets["valid"], vars(brain.hparams), "cpu")
+    after = brain.model.va_head.linear.weight
+    torch.testing.assert_close(after[0], before[0], rtol=0, atol=0)  # nothing to fit it to
+    torch.testing.assert_close(after[1], before[1], rtol=1e-4, atol=1e-6)
+
+
+def test_the_model_stays_in_training_and_dropout_does_not_count(home, tmp_path):
+    brain, sets = trained(home, tmp_path / "run", "finetune/classification.yaml", **RATES)
+    before = brain.model.emotion_head.linear.weight.clone()
+    for training in (True, False):
+        brain.model.train(training)
+        start_heads(brain.model, sets["train"], sets["valid"], vars(brain.hparams), "cpu")
+        assert brain.model.training is training
+        torch.testing.assert_close(brain.model.emotion_head.linear.weight, before)
+
+
+def test_a_continued_run_keeps_its_heads(home, tmp_path, monkeypatch):
+    given = options(home, tmp_path / "run", fast_precision="fp32")
+    assert run_train("finetune/classification.yaml", *given) == 0
+    monkeypatch.setattr("ser_brain.training.brain.start_heads", None)  # would fail if called
+    given = options(home, tmp_path / "run", fast_precision="fp32", number_of_epochs=2)
+    assert run_train("finetune/classification.yaml", *given) == 0
+    log = (tmp_path / "run" / "train_log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["epoch"] for line in log] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "changes", "said"),
+    [
+        ("finetune/", {"pooling": "attentive"}, "must learn which frames count"),
+        ("finetune/", {"heads_start": "linear"}, "expected random or probe"),
+        ("", {"heads_start": "probe"}, "needs a standardizer"),
+    ],
+)
+def test_what_cannot_start_is_refused(home, tmp_path, capsys, recipe, changes, said):
+    given = options(home, tmp_path / "run", **changes)
+    assert run_train(f"{recipe}classification.yaml", *given) == 2
+    error = capsys.readouterr().err
+    assert said in error and "Traceback" not in error
+    assert not (tmp_path / "run" / "run.json").exists()
+
+
+def test_attentive_pooling_starts_at_random(home, tmp_path):
+    random = {"pooling": "attentive", "heads_start": "random", "lr_heads": 0.001}
+    given = options(home, tmp_path / "run", **random)
+    assert run_train("finetune/classification.yaml", *given) == 0
+
+
+def test_a_loader_is_refused(home, tmp_path):
+    brain, sets = trained(home, tmp_path / "run", "finetune/classification.yaml", **RATES)
+    loader = brain.make_dataloader(sets["valid"], Stage.VALID)
+    with pytest.raises(SERError, match="not loaders of your own"):
+        start_heads(brain.model, loader, sets["valid"], vars(brain.hparams), "cpu")
