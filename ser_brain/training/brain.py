@@ -11,7 +11,7 @@ import itertools
 import math
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import speechbrain as sb
@@ -147,10 +147,11 @@ class SERBrain(NonfiniteGuard):
         latest = self.checkpointer.find_latest()
         meta = latest.meta if latest else {"epoch": 0}
         to_train = meta["epoch"] < self.hparams.number_of_epochs and not self.stopped_early()
+        starts = latest is None and self.hparams.heads_start == "probe"
         if not self.test_only and to_train:
             device.warn_of_change(meta.get("precision", self.precision), self.precision)
             sets, began_cached = (train_set, valid_set), meta.get("cached_features")
-            if latest is None and self.hparams.heads_start == "probe":
+            if starts:
                 start_heads(self.model, *sets, vars(self.hparams), self.device)
             if self.hparams.augment:
                 train_set, self.augmented = with_augmentation(train_set, self.hparams)
@@ -163,8 +164,11 @@ class SERBrain(NonfiniteGuard):
         self.loaded = None
         if isinstance(train_set, DataLoader):
             self.batches = len(train_set)
+        if starts and not self.test_only:
+            loader_kwargs = {"ckpt_prefix": None, **(valid_loader_kwargs or {})}
+            valid_set = self.make_dataloader(valid_set, Stage.VALID, **loader_kwargs)
         super().fit(
-            itertools.takewhile(lambda epoch: not self.stopped_early(), epoch_counter),
+            self._epochs(epoch_counter, valid_set if starts else None),
             train_set,
             valid_set,
             self._shows_bar(progressbar),
@@ -172,6 +176,13 @@ class SERBrain(NonfiniteGuard):
             dict(valid_loader_kwargs or {}),
         )
         self.experiment_log.close()
+
+    def _epochs(self, counter: Iterable[int], start_on: DataLoader | None) -> Iterator[int]:
+        """Count epochs, after one without training where there is a set to validate it on."""
+        if start_on is not None:
+            self.epoch_began, self.train_statistics = time.monotonic(), {}
+            self._fit_valid(start_on, 0, enable=False)
+        yield from itertools.takewhile(lambda epoch: not self.stopped_early(), counter)
 
     def evaluate(
         self,

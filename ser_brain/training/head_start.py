@@ -2,7 +2,8 @@
 
 Random heads send large, arbitrary gradients into a pretrained encoder. Behind heads that fit
 already, training changes it less, and it does better on speech unlike that of the training set:
-linear probing, then fine-tuning (Kumar et al. 2022).
+linear probing, then fine-tuning (Kumar et al. 2022). The start is validated as epoch 0, and is
+kept where training does not help.
 
 Shapes: N clips, D embedding size, E emotions, V dimensions.
 """

@@ -31,6 +31,8 @@ class NonfiniteGuard(OptimizerSteps):
         Counts of this epoch. The gradient scaler (fp16) skips steps of its own accord.
     """
 
+    skipped_batches = steps_skipped_by_scaler = 0
+
     def on_stage_start(self, stage: Stage, epoch: int | None = None) -> None:
         """Reset the counts of an epoch."""
         if stage == Stage.TRAIN:

@@ -215,7 +215,7 @@ def epoch_line(
     Parameters
     ----------
     epoch, epochs : int
-        The epoch, from 1, of how many.
+        The epoch of how many; 0 is the state before the first.
     seconds : float
         Duration of the epoch.
     statistics : mapping
@@ -230,11 +230,15 @@ def epoch_line(
     ['skipped batches: 3', '61 s, 3.1 min left']
     >>> epoch_line(2, 5, 61.2, statistics, {})
     'epoch 2/5: train loss 1.250; valid loss 1.500 uar 0.500; 61 s, 3.1 min left'
+    >>> epoch_line(0, 5, 2.2, {"train": {}, "valid": {"loss": 2.0}}, {})
+    'epoch 0/5: valid loss 2.000; 2 s'
     """
     parts = [
         " ".join([stage, *(f"{name} {value:.3f}" for name, value in values.items())])
         for stage, values in statistics.items()
+        if values
     ]
     parts += [f"{what.replace('_', ' ')}: {count}" for what, count in skipped.items()]
-    parts.append(f"{seconds:.0f} s, {seconds * (epochs - epoch) / 60:.1f} min left")
+    left = f", {seconds * (epochs - epoch) / 60:.1f} min left" if epoch else ""
+    parts.append(f"{seconds:.0f} s{left}")
     return f"epoch {epoch}/{epochs}: {'; '.join(parts)}"

@@ -126,7 +126,24 @@ def test_a_continued_run_keeps_its_heads(home, tmp_path, monkeypatch):
     given = options(home, tmp_path / "run", fast_precision="fp32", number_of_epochs=2)
     assert run_train("finetune/classification.yaml", *given) == 0
     log = (tmp_path / "run" / "train_log.jsonl").read_text().splitlines()
-    assert [json.loads(line)["epoch"] for line in log] == [1, 2]
+    assert [json.loads(line)["epoch"] for line in log] == [0, 1, 2]
+
+
+def test_the_start_is_kept_where_training_does_not_help(home, tmp_path, capsys):
+    folder = tmp_path / "run"
+    harmful = {"lr_encoder": 1.0, "lr_heads": 1.0, "number_of_epochs": 2}
+    assert run_train("finetune/classification.yaml", *options(home, folder, **harmful)) == 0
+    start, *later = map(json.loads, (folder / "train_log.jsonl").read_text().splitlines())
+    assert (start["epoch"], start["train"]) == (0, {})
+    assert start["valid"]["error_rate"] < min(e["valid"]["error_rate"] for e in later)
+    brain, sets = trained(home, folder, "finetune/classification.yaml", **harmful)
+    brain.evaluate(sets["valid"], min_key="error_rate")
+    wrong = [
+        max(o["log_probabilities"]) != o["log_probabilities"][o["emotion_index"]]
+        for o in brain.outputs
+    ]
+    assert sum(wrong) / len(wrong) == pytest.approx(start["valid"]["error_rate"])
+    assert "epoch 0/2: valid loss" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
