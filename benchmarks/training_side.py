@@ -13,6 +13,8 @@ import numpy as np
 
 SETTINGS = Path(__file__).parents[1] / "hparams" / "finetune" / "classification.yaml"
 REFERENCE, OURS = "reference", "ours"
+# The reference's model, so that both sides compute the same.
+SAME_MODEL = {"layer": "last", "pooling": "mean", "heads_start": "random"}
 # Our settings, from those of the study on; each line adds to the one above.
 PLAIN = {"batching": "random", "feature_cache_gb": 0, "dropouts": "{}"}
 ADAM = {
@@ -48,6 +50,7 @@ def build_ours(task: dict) -> tuple:
     overrides = {
         "encoder_source": task["checkpoint"],
         "output_folder": task["folder"],
+        **SAME_MODEL,
         **VARIANTS[task["side"]],
     }
     text = config.read_settings(SETTINGS, [(key, str(v)) for key, v in overrides.items()])
