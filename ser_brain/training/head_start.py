@@ -14,9 +14,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
+from scipy.optimize import minimize_scalar
 from sklearn.linear_model import Ridge
 from speechbrain.dataio.dataset import DynamicItemDataset
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from ser_brain.core.errors import SERError
 from ser_brain.core.log import get_logger
@@ -28,7 +30,8 @@ logger = get_logger(__name__)
 CHUNK = 2048  # clips that are read at once
 RIDGES = (0.001, 0.01)  # as in hparams/probe
 DECAYS = np.geomspace(30.0, 0.1, 6)  # the same
-MOST_RATED = 2048  # of more rated clips, so many are drawn for the dimensions
+MOST_RATED = 2048  # of more labelled clips, so many are drawn
+SOFTEST = float(np.log(1e-6))
 
 
 def require_startable(model: EmotionModel) -> None:
@@ -70,8 +73,8 @@ def start_heads(
     train_set, valid_set : DynamicItemDataset
         Of :func:`ser_brain.training.loaders.dataio_prep`.
     hparams : mapping
-        ``emotions``, ``dimensions`` and ``feature_cache_gb``, which limits the cache of the
-        embeddings.
+        ``emotions``, ``dimensions``, ``label_smoothing`` and ``feature_cache_gb``, which limits
+        the cache of the embeddings.
     device : str
         Where the model is.
 
@@ -91,7 +94,7 @@ def start_heads(
     train, valid = (_Embedded(model, cache, data, device) for data in (train_set, valid_set))
     model.standardizer.fit(train.embeddings())
     if model.emotion_head is not None:
-        _start_emotions(model, train, hparams["emotions"])
+        _start_emotions(model, train, hparams["emotions"], hparams["label_smoothing"])
     if model.va_head is not None:
         _start_dimensions(model, train, valid, hparams["dimensions"])
     model.train(was_training)
@@ -119,7 +122,9 @@ class _Embedded:
 
 
 @torch.no_grad()
-def _start_emotions(model: EmotionModel, train: _Embedded, emotions: Sequence[str]) -> None:
+def _start_emotions(
+    model: EmotionModel, train: _Embedded, emotions: Sequence[str], smoothing: float
+) -> None:
     place = {emotion: n for n, emotion in enumerate(emotions)}
     class_N = torch.tensor([place.get(row["emotion"], -1) for row in train.rows])
     weights = [1.0 if row.get("weight") is None else row["weight"] for row in train.rows]
@@ -133,10 +138,31 @@ def _start_emotions(model: EmotionModel, train: _Embedded, emotions: Sequence[st
         RIDGES,
     )
     linear = model.emotion_head.linear
-    linear.weight.copy_(found.weight_ED)
+    chosen_N = _drawn((class_N >= 0).tolist())
+    x_ND = torch.cat([*train.scaled(chosen_N)]).double()
+    logits_NE = (x_ND @ found.weight_ED.T + found.bias_E).cpu()
+    factor = _soft_enough(logits_NE, class_N[chosen_N], smoothing)
+    linear.weight.copy_(factor * found.weight_ED)
     if linear.bias is not None:
-        linear.bias.copy_(found.bias_E)
+        linear.bias.copy_(factor * found.bias_E)
     logger.info(f"heads: start as Gaussian classifiers of {len(train.rows)} embeddings")
+
+
+def _soft_enough(logits_NE: Tensor, class_N: Tensor, smoothing: float) -> float:
+    """The factor, at most 1, with which logits are no surer of the clips than smoothing allows.
+
+    Where classes are easy to tell apart, the classifiers are very sure, and training would only
+    unlearn that.
+    """
+    if not smoothing:
+        return 1.0
+
+    def loss(log_factor: float) -> float:
+        scaled_NE = np.exp(log_factor) * logits_NE
+        return float(cross_entropy(scaled_NE, class_N, label_smoothing=smoothing))
+
+    found = minimize_scalar(loss, bounds=(SOFTEST, 0.0), method="bounded")
+    return float(np.exp(found.x))
 
 
 @torch.no_grad()
@@ -159,9 +185,14 @@ def _start_dimensions(
 
 def _rated(part: _Embedded, dimension: str) -> tuple[np.ndarray, np.ndarray]:
     """Standardised embeddings (N, D) and ratings (N,) of the clips that have one."""
-    rated = [n for n, row in enumerate(part.rows) if row[dimension] is not None]
-    rng = np.random.default_rng(0)
-    chosen = np.sort(rng.permutation(rated)[:MOST_RATED]).astype(int)
-    x_ND = [x_BD.double().cpu() for x_BD in part.scaled(torch.from_numpy(chosen))]
-    ratings = np.array([part.rows[n][dimension] for n in chosen], float)
-    return torch.cat(x_ND).numpy() if len(chosen) else np.empty((0, 0)), ratings
+    chosen_N = _drawn([row[dimension] is not None for row in part.rows])
+    ratings_N = np.array([part.rows[n][dimension] for n in chosen_N], float)
+    if not len(chosen_N):
+        return np.empty((0, 0)), ratings_N
+    return torch.cat([*part.scaled(chosen_N)]).double().cpu().numpy(), ratings_N
+
+
+def _drawn(labelled: Sequence[bool]) -> Tensor:
+    """Places of labelled clips, all or a random sample."""
+    places_N = np.random.default_rng(0).permutation(np.flatnonzero(labelled))[:MOST_RATED]
+    return torch.from_numpy(np.sort(places_N))

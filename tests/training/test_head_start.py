@@ -7,6 +7,7 @@ import pytest
 import torch
 from sklearn.linear_model import Ridge
 from speechbrain import Stage
+from torch.nn.functional import cross_entropy
 
 import train
 from data_prep.common.prepare import prepare_all
@@ -60,11 +61,25 @@ def trained(home, folder, file, **changes):
     return brain, sets
 
 
+def test_the_start_is_no_surer_than_label_smoothing_asks_for(home, tmp_path):
+    losses = {}
+    for smoothing in (0.0, 0.1):
+        given = {"label_smoothing": smoothing, **RATES}
+        folder = tmp_path / str(smoothing)
+        brain, sets = trained(home, folder, "finetune/classification.yaml", **given)
+        brain.evaluate(sets["train"], min_key="error_rate")
+        log_NE = torch.stack([torch.as_tensor(o["log_probabilities"]) for o in brain.outputs])
+        class_N = torch.tensor([o["emotion_index"] for o in brain.outputs])
+        losses[smoothing] = float(cross_entropy(log_NE, class_N, label_smoothing=0.1))
+        assert (log_NE.argmax(1) == class_N).all()
+    assert losses[0.1] < 0.4 < losses[0.0]  # the least that four classes can have is .35
+
+
 @pytest.mark.parametrize("weights", ["null", "balanced"])
 def test_the_emotion_head_is_that_of_a_probe(home, tmp_path, weights):
     same = {"class_weights": weights, "spectrum": "null"}
     probe, _ = trained(home, tmp_path / "probe", "probe/classification.yaml", **same)
-    del same["spectrum"]
+    same = {"class_weights": weights, "label_smoothing": 0.0}
     ours, _ = trained(home, tmp_path / "ours", "finetune/classification.yaml", **same, **RATES)
     for one, other in (
         (ours.model.emotion_head.linear.weight, probe.model.emotion_head.linear.weight),
