@@ -127,21 +127,21 @@ def _start_emotions(
 ) -> None:
     place = {emotion: n for n, emotion in enumerate(emotions)}
     class_N = torch.tensor([place.get(row["emotion"], -1) for row in train.rows])
-    weights = [1.0 if row.get("weight") is None else row["weight"] for row in train.rows]
-    labels = class_N.to(train.device).split(CHUNK), torch.tensor(weights).to(train.device)
-    views = views_of(model)
+    weights = [1.0 if row["weight"] is None else row["weight"] for row in train.rows]
+    weight_N = torch.tensor(weights)
+    labels = [labels_N.to(train.device).split(CHUNK) for labels_N in (class_N, weight_N)]
     found = averaged_discriminant(
-        lambda: zip(train.scaled(), labels[0], labels[1].split(CHUNK), strict=True),
+        lambda: zip(train.scaled(), *labels, strict=True),
         len(emotions),
         [row["speaker"] for row in train.rows],
-        torch.stack([*views.values()]).to(train.device),
+        torch.stack([*views_of(model).values()]).to(train.device),
         RIDGES,
     )
-    linear = model.emotion_head.linear
     chosen_N = _drawn((class_N >= 0).tolist())
     x_ND = torch.cat([*train.scaled(chosen_N)]).double()
     logits_NE = (x_ND @ found.weight_ED.T + found.bias_E).cpu()
     factor = _soft_enough(logits_NE, class_N[chosen_N], smoothing)
+    linear = model.emotion_head.linear
     linear.weight.copy_(factor * found.weight_ED)
     if linear.bias is not None:
         linear.bias.copy_(factor * found.bias_E)
