@@ -69,19 +69,26 @@ def test_what_began_without_room_goes_on_without_the_cache(run, capsys):
 
 
 def test_an_earlier_checkpoint_that_a_killed_epoch_did_not_remove_goes(run):
-    (kept,) = (run("run", 1) / "save").glob("CKPT+*")
-    earlier = shutil.copytree(kept, kept.with_name("CKPT+2020-01-01+00-00-00+00"))
-    meta = yaml.safe_load((earlier / "CKPT.yaml").read_text())
+    """That of an epoch which is neither the best nor the latest."""
+    save = run("run", 1) / "save"
+    kept = {*save.glob("CKPT+*")}  # of epoch 0, or 1, or both
+    latest = max(kept, key=lambda path: metadata(path)["epoch"])
+    earlier = shutil.copytree(latest, latest.with_name("CKPT+2020-01-01+00-00-00+00"))
+    meta = metadata(earlier)
     meta |= {"loss": meta["loss"] + 1, "unixtime": meta["unixtime"] - 60}
     (earlier / "CKPT.yaml").write_text(yaml.safe_dump(meta))
     write_checksums(earlier)
     run("run", 1)
-    assert list(kept.parent.glob("CKPT+*")) == [kept]
+    assert {*save.glob("CKPT+*")} == kept
+
+
+def metadata(checkpoint: Path) -> dict:
+    return yaml.safe_load((checkpoint / "CKPT.yaml").read_text())
 
 
 def test_rounded_features_change_the_losses_little(run):
     cached, exact = run("cached", 3), run("exact", 3, feature_cache_gb=0)
-    for ours, theirs in zip(log_of(cached), log_of(exact), strict=True):
+    for ours, theirs in zip(log_of(cached)[1:], log_of(exact)[1:], strict=True):
         assert ours["train"]["loss"] == pytest.approx(theirs["train"]["loss"], rel=2e-3)
         assert ours["valid"]["loss"] == pytest.approx(theirs["valid"]["loss"], rel=2e-3)
 
@@ -112,4 +119,4 @@ def test_batches_of_other_clips_each_epoch_and_weights_read_once(run, monkeypatc
     assert epochs[0] != epochs[1]
     # Each clip counts the same: what moves the model in an epoch is the sum over clips.
     mean = sum(loss for _, loss in steps[:half]) * 4 / len(trained)
-    assert mean == pytest.approx(log_of(folder)[0]["train"]["loss"], rel=1e-5)
+    assert mean == pytest.approx(log_of(folder)[1]["train"]["loss"], rel=1e-5)
