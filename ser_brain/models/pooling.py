@@ -112,9 +112,8 @@ class Standardizer(nn.Module):
     def fit(self, chunks: Iterable[Tensor]) -> None:
         """Set mean and deviation to those of embeddings, which come in chunks (B, D)."""
         count, total_D, squares_D = 0, 0.0, 0.0
-        for (
-            chunk_BD
-        ) in chunks:  # two passes would read a large set twice; float64 is exact enough
+        # Two passes would read a large set twice; float64 is exact enough for one.
+        for chunk_BD in chunks:
             chunk_BD = chunk_BD.double()
             count += len(chunk_BD)
             total_D = total_D + chunk_BD.sum(0)
