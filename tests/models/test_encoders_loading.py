@@ -144,6 +144,19 @@ def test_a_model_of_ser_export_is_a_base_encoder(tmp_path):
         assert torch.equal(tensor, model.encoder.state_dict()[name]), name
 
 
+@pytest.mark.parametrize("family", HUB)
+def test_nothing_is_drawn_for_weights_that_are_loaded(family, tmp_path):
+    """It would take seconds of a large encoder, and decide how random heads begin."""
+    saved(tmp_path, family)
+    torch.manual_seed(0)
+    encoder = load_encoder(tmp_path)
+    after = torch.rand(3)
+    torch.manual_seed(0)
+    assert torch.equal(after, torch.rand(3))
+    assert not any(tensor.is_meta for tensor in encoder.state_dict().values())
+    assert not any(tensor.is_meta for tensor in encoder.buffers())
+
+
 def test_unpretrained_needs_no_weight_file(damaged):
     folder, _ = damaged
     (folder / "model.safetensors").unlink()

@@ -56,7 +56,10 @@ def load_strictly(
     ignored: Iterable[str] = (),
     renames: Mapping[str, str] | None = None,
 ) -> None:
-    """Copy weights into a module, in its dtype. Every name and every shape must agree.
+    """Give copies of weights to a module, in its dtype. Every name and every shape must agree.
+
+    The module may be on the device ``meta``, where nothing has spent time or memory on weights
+    that are replaced.
 
     Parameters
     ----------
@@ -100,7 +103,13 @@ def load_strictly(
             f"The weights of {name} do not fit the model of its config.json ({said}). "
             "Check that both files come from the same download."
         )
-    module.load_state_dict(found)
+    copies = {key: w.to(expected[key].dtype, copy=True) for key, w in found.items()}
+    module.load_state_dict(copies, assign=True)
+
+
+def device_before(weights: Mapping[str, Tensor] | None) -> torch.device:
+    """Where to build a module that :func:`load_strictly` then gives these weights."""
+    return torch.device("cpu" if weights is None else "meta")
 
 
 def _few(keys: list[str]) -> str:

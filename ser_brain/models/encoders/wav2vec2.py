@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ser_brain.core.errors import SERError
 from ser_brain.models.encoders.base import LAYER_WEIGHTS, TransformerEncoder
 from ser_brain.models.encoders.masking import MaskedGroupNorm, normalize_clips, zero_padding
-from ser_brain.models.encoders.pretrained import load_strictly
+from ser_brain.models.encoders.pretrained import device_before, load_strictly
 
 DROPOUTS = (
     "attention_dropout",
@@ -72,7 +72,8 @@ class Wav2Vec2Encoder(TransformerEncoder):
                     f"{name} has {key} set in its config.json, which is not supported; "
                     "choose a checkpoint without it."
                 )
-        model = _build(config)
+        with device_before(weights):
+            model = _build(config)
         full = model.config
         kernels = list(zip(full.conv_kernel, full.conv_stride, strict=True))
         super().__init__(

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ser_brain.models.encoders.base import LAYER_WEIGHTS, TransformerEncoder
 from ser_brain.models.encoders.masking import mask_from_lengths, spectrum_dtype, zero_padding
-from ser_brain.models.encoders.pretrained import load_strictly
+from ser_brain.models.encoders.pretrained import device_before, load_strictly
 
 N_FFT, HOP = 400, 160
 
@@ -118,7 +118,8 @@ class WhisperEncoder(TransformerEncoder):
             max_samples=full.max_source_positions * 2 * HOP,
             freeze=freeze,
         )
-        model = modeling_whisper.WhisperEncoder(full).float()
+        with device_before(weights):
+            model = modeling_whisper.WhisperEncoder(full).float()
         if weights is not None:
             load_strictly(model, weights, name, self.prefixes, self.ignored)
             self._load_layer_weights(weights)
