@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import platform
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,8 @@ import torch
 from torch.nn.functional import linear
 from torch.utils.flop_counter import FlopCounterMode
 
+from ser_brain.training.device import processor_name
+
 # Rows, inner and outer size: the largest products of wav2vec2-base on 18 s, and a square one.
 SHAPES = [(900, 768, 3072), (900, 3072, 768), (2048, 2048, 2048)]
 REPEATS = 5
@@ -19,25 +20,14 @@ REPEATS = 5
 
 def describe(device: str) -> dict:
     """The processor or GPU, and the number of threads that torch uses."""
-    names = [
-        line.partition(":")[2].strip()
-        for line in _read("/proc/cpuinfo").splitlines()
-        if line.startswith("model name")
-    ]
     return {
-        "device": torch.cuda.get_device_name(device) if "cuda" in device else "cpu",
-        "cpu": names[0] if names else platform.processor(),
-        "cores": len(names),
+        "device": processor_name(device) if "cuda" in device else "cpu",
+        "cpu": processor_name("cpu"),
+        "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "capability": torch.backends.cpu.get_cpu_capability(),
         "torch": torch.__version__,
     }
-
-
-def _read(path: str) -> str:
-    with contextlib.suppress(OSError):
-        return Path(path).read_text()
-    return ""
 
 
 def peaks(device: str) -> dict[str, float]:

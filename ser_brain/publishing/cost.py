@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import platform
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from ser_brain.inference.judge import waveform
 from ser_brain.inference.recognizer import EmotionRecognizer
 from ser_brain.models.encoders.functionals import Functionals
 from ser_brain.publishing.export import read_trained
+from ser_brain.training.device import processor_name
 
 logger = get_logger(__name__)
 CLIPS = 20
@@ -89,7 +89,7 @@ def _speed(recognizer: EmotionRecognizer, clips: Sequence[np.ndarray]) -> dict:
         "times_functionals": median(own / other for own, other in times[1:]),
         "clips": len(clips),
         "audio_s": round(audio_s, 1),
-        "processor": _processor(device),
+        "processor": processor_name(device),
         "threads": torch.get_num_threads(),
     }
 
@@ -105,14 +105,3 @@ def clips_of(target: Target) -> list[np.ndarray]:
     ]
     chosen = rows[:: max(1, len(rows) // CLIPS)][:CLIPS]
     return [waveform(row, Functionals.sample_rate_hz) for row in chosen]
-
-
-def _processor(device: str) -> str:
-    if "cuda" in device:
-        return torch.cuda.get_device_name(device)
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or platform.machine())

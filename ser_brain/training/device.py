@@ -7,7 +7,9 @@ one, ``world_size()`` how many there are.
 from __future__ import annotations
 
 import os
+import platform
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from speechbrain.utils.distributed import ddp_init_group, if_main_process, infer_device
@@ -61,6 +63,18 @@ def available_cpus() -> int:
     if hasattr(os, "sched_getaffinity"):  # Linux only
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def processor_name(device: str) -> str:
+    """Name the model of the GPU or processor, as its maker does."""
+    if not is_cpu(device):
+        return torch.cuda.get_device_name(device)
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()  # Linux
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())
 
 
 # -- precision
