@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -107,9 +108,11 @@ def load_strictly(
     module.load_state_dict(copies, assign=True)
 
 
-def device_before(weights: Mapping[str, Tensor] | None) -> torch.device:
-    """Where to build a module that :func:`load_strictly` then gives these weights."""
-    return torch.device("cpu" if weights is None else "meta")
+def device_before(
+    weights: Mapping[str, Tensor] | None,
+) -> contextlib.AbstractContextManager:
+    """Where to build a module that :func:`load_strictly` then gives these weights, if any."""
+    return contextlib.nullcontext() if weights is None else torch.device("meta")
 
 
 def _few(keys: list[str]) -> str:
