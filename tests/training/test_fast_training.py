@@ -88,8 +88,9 @@ def metadata(checkpoint: Path) -> dict:
 
 def test_rounded_features_change_the_losses_little(run):
     cached, exact = run("cached", 3), run("exact", 3, feature_cache_gb=0)
-    for ours, theirs in zip(log_of(cached)[1:], log_of(exact)[1:], strict=True):
-        assert ours["train"]["loss"] == pytest.approx(theirs["train"]["loss"], rel=2e-3)
+    for ours, theirs in zip(log_of(cached), log_of(exact), strict=True):
+        if ours["epoch"]:  # nothing was trained before epoch 1
+            assert ours["train"]["loss"] == pytest.approx(theirs["train"]["loss"], rel=2e-3)
         assert ours["valid"]["loss"] == pytest.approx(theirs["valid"]["loss"], rel=2e-3)
 
 
