@@ -38,17 +38,6 @@ from ser_brain.training.run_options import options_of
 
 logger = get_logger(__name__)
 PROBES_AT_ONCE = 2  # on the CPU; each loads the encoder
-# What takes seconds to import, and every part needs.
-PRELOADED = (
-    "speechbrain",
-    "transformers.models.wav2vec2.modeling_wav2vec2",
-    "transformers.models.whisper.modeling_whisper",
-    "ser_brain.data.experiment",
-    "ser_brain.reporting.report",
-    "ser_brain.training.loaders",
-    "ser_brain.training.predict_corpus",
-    "ser_brain.training.probe",
-)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -84,7 +73,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
     overrides, options = command_line.parse_overrides(arguments.rest, command_line.RUN_OPTIONS)
     how = arguments.protocol, arguments.folds, arguments.seeds
     plan = make_plan(arguments.config, overrides, options, *how, arguments.out)
-    start_server(PRELOADED)
+    start_server()
     # Only now: SpeechBrain's options import SpeechBrain, which takes seconds.
     _, _, run_options = command_line.parse([arguments.config, *options])
     plan = replace(plan, run_options=options_of(run_options))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import _thread
 import argparse
 import ast
+import atexit
 import contextlib
 import errno
+import gc
 import os
 import signal
 import sys
@@ -35,6 +37,7 @@ def exit_code_of(
     Ctrl-C and 143 for SIGTERM. ``next_step`` is the sentence that follows "Interrupted.";
     ``explain`` logs an error of another kind and gives its exit code, or None to raise it.
     """
+    atexit.register(gc.freeze)  # else the interpreter's end looks for cycles, for a second
     try:
         with sigterm_raises():
             return command() or DONE

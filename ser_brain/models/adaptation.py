@@ -130,15 +130,18 @@ class LinearAdapter:
         by_speaker_ND = torch.empty_like(x_ND)
         for rows in speakers.values():
             by_speaker_ND[rows] = _normalized(by_corpus_ND[rows], torch.ones_like(scale_D))
-        heads, widths = [], []
-        for u_ND in ((x_ND - center_D) / scale_D, by_corpus_ND, by_speaker_ND, aware_ND):
-            weight_ED, bias_E = fit_head(u_ND, class_N, weights_N)
-            head = weight_ED - weight_ED.mean(0), bias_E - bias_E.mean()
-            width = _scores(head, u_ND).var(0, correction=0).mean().sqrt().clamp_min(1e-12)
-            widths.append(width)  # all get the spread of the plain scores
-            heads.append(tuple(part * (widths[0] / width) for part in head))
-        plain, by_corpus, *by_speaker = heads
-        heads = dict(zip(VIEWS, (plain, by_corpus, _mixed(*by_speaker, 0.5)), strict=True))
+        plain, width = _fitted(fit_head, (x_ND - center_D) / scale_D, class_N, weights_N)
+
+        def like_plain(u_ND: Tensor) -> Head:
+            head, own_width = _fitted(fit_head, u_ND, class_N, weights_N)
+            return tuple(part * (width / own_width) for part in head)
+
+        heads = {
+            "none": plain,
+            # One corpus is not normalised, see `corpora`.
+            "corpus": like_plain(by_corpus_ND) if len(corpora) > 1 else plain,
+            "speaker": _mixed(like_plain(by_speaker_ND), like_plain(aware_ND), 0.5),
+        }
         return cls(center_D, scale_D, heads, len(corpora))
 
     @torch.no_grad()
@@ -287,6 +290,15 @@ def _groups(names) -> dict[Hashable, list[int]]:
     for row, name in enumerate(names):
         rows.setdefault(name, []).append(row)
     return rows
+
+
+def _fitted(
+    fit_head: FitHead, u_ND: Tensor, class_N: Tensor, weights_N: Tensor
+) -> tuple[Head, Tensor]:
+    """A head whose scores sum to zero, and their standard deviation."""
+    weight_ED, bias_E = fit_head(u_ND, class_N, weights_N)
+    head = weight_ED - weight_ED.mean(0), bias_E - bias_E.mean()
+    return head, _scores(head, u_ND).var(0, correction=0).mean().sqrt().clamp_min(1e-12)
 
 
 def _balanced(weights_N: Tensor, class_N: Tensor, corpora: Groups) -> Tensor:

@@ -42,6 +42,7 @@ from ser_brain.training.run import RECORD, RunRecord, is_finished
 TRAIN = HOME / "train.py"
 FORKS = "forkserver" in multiprocessing.get_all_start_methods()  # all systems but Windows
 CONTEXT = multiprocessing.get_context("forkserver" if FORKS else "spawn")
+PRELOADED = "ser_brain.training.preloaded"
 OUTPUT = "output.txt"  # what train.py prints, in the run folder
 # Lines of it that are passed on.
 PROGRESS = re.compile(r"epoch \d+/|warning: |[^:]+: [\d,]+ of [\d,]+ ")
@@ -296,19 +297,13 @@ def _run_unfinished(
 # -- processes
 
 
-def start_server(preloaded: Sequence[str]) -> None:
-    """Start the process that the parts will be copies of, while this one does other things.
-
-    Parameters
-    ----------
-    preloaded : sequence of str
-        Modules that it imports.
-    """
+def start_server() -> None:
+    """Start the process that the parts will be copies of, while this one does other things."""
     if CONTEXT.get_start_method() != "forkserver":
         return
     from multiprocessing import forkserver
 
-    CONTEXT.set_forkserver_preload(list(preloaded))
+    CONTEXT.set_forkserver_preload([PRELOADED])
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # which it inherits
     try:
         forkserver.ensure_running()

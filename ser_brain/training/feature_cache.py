@@ -294,6 +294,11 @@ class EmbeddingCache(FeatureCache):
         Of which encoder and pooling count; see :meth:`EmotionModel.statistics`.
     limit_gb, device
         See :class:`FeatureCache`.
+
+    Attributes
+    ----------
+    encoder_sha256 : str
+        Digest of the encoder's weights, without those that weigh its layers.
     """
 
     what = "embeddings"
@@ -301,12 +306,13 @@ class EmbeddingCache(FeatureCache):
 
     def __init__(self, model: EmotionModel, limit_gb: float, device: str) -> None:
         self.model = model
+        self.encoder_sha256 = weights_digest(model.encoder)  # a large one takes seconds
         super().__init__(model.encoder, limit_gb, device)
 
     def _digest(self) -> str:
         pool = self.model.pool
         facts = [pool.kind, *([] if pool.spectrum is None else [pool.spectrum.name])]
-        return digest_of(self.encoder, [self.encoder], ("name", "freeze"), *facts)
+        return digest_of(self.encoder, (), ("name", "freeze"), self.encoder_sha256, *facts)
 
     def batches(self, rows: Mapping[str, dict]) -> list[list[str]]:
         """Clips of similar length, which need little padding."""

@@ -30,7 +30,7 @@ from ser_brain.models.losses import MaskedLoss
 from ser_brain.training.brain import SERBrain
 from ser_brain.training.device import world_size
 from ser_brain.training.discriminant import averaged_discriminant, views_of
-from ser_brain.training.feature_cache import EmbeddingCache, weights_digest
+from ser_brain.training.feature_cache import EmbeddingCache
 from ser_brain.training.stage_stats import StageRecord
 
 logger = get_logger(__name__)
@@ -70,7 +70,6 @@ class Probe(SERBrain):
         self.decays = dict.fromkeys(HEADS, self.hparams.weight_decays[0])
         self.calibrated = False  # whether the emotion's probabilities need no temperature
         self.counted: Mapping[str, MaskedLoss] = {}  # losses of the last chunk
-        self.cache: EmbeddingCache | None = None
         self.embedded: WeakKeyDictionary[DynamicItemDataset, np.ndarray] = WeakKeyDictionary()
         self.valid_chunks: list[PaddedBatch] = []
 
@@ -137,11 +136,13 @@ class Probe(SERBrain):
                 chunks.append(chunk)
         return chunks
 
+    @functools.cached_property
+    def cache(self) -> EmbeddingCache:
+        """Where the embeddings are, in the user's cache unless that is switched off."""
+        return EmbeddingCache(self.model, self.hparams.feature_cache_gb, self.device)
+
     def _embed(self, dataset: DynamicItemDataset) -> np.ndarray:
-        """Statistics (N, P) of a set, in the user's cache unless that is switched off."""
-        if self.cache is None:
-            limit_gb = self.hparams.feature_cache_gb
-            self.cache = EmbeddingCache(self.model, limit_gb, self.device)
+        """Statistics (N, P) of a set."""
         if dataset not in self.embedded:  # a run reads most sets several times
             rows = {i: dataset.data[i] for i in dataset.data_ids}
             self.embedded[dataset] = self.cache.matrix(rows, self._shows_bar())
@@ -344,24 +345,19 @@ class Probe(SERBrain):
         self.checkpointer.save_checkpoint(meta={**meta, REFIT: 0.0}, verbosity=10)
         self.loaded = None
 
-    @functools.cached_property
-    def encoder_sha256(self) -> str:
-        """Digest of the encoder's weights, which are frozen; a large one takes seconds."""
-        return weights_digest(self.model.encoder)
-
     def checkpoint_meta(self) -> dict:
         """Facts that every checkpoint carries."""
         return {
             **super().checkpoint_meta(),
             "weight_decays": self.decays,
             "calibrated": self.calibrated,
-            "encoder_sha256": self.encoder_sha256,
+            "encoder_sha256": self.cache.encoder_sha256,
         }
 
     def recover(self, max_key: str | None = None, min_key: str | None = None) -> Checkpoint:
         """Load the best checkpoint, and check that its encoder is this one."""
         checkpoint = super().recover(max_key, min_key)
-        if checkpoint.meta["encoder_sha256"] != self.encoder_sha256:
+        if checkpoint.meta["encoder_sha256"] != self.cache.encoder_sha256:
             raise SERError(
                 f"The weights of the encoder {self.model.encoder.name} are not those that the "
                 "run was trained on. Give the same encoder_source, or train again."
