@@ -98,11 +98,13 @@ def run_experiment(
         data.log_findings()
 
     brain.fit(hparams["epoch_counter"], datasets["train"], datasets["valid"])
-    # The best checkpoint scores every set. The validation set fits the temperature.
+    # The best checkpoint scores the validation set, which fits the temperature. The test sets
+    # are scored by the same, or by heads that are fitted once more to both.
     encoder = hparams["encoder"].name
     brain.evaluate(datasets["valid"], min_key=hparams["validation_metric"])
-    run_on_main(write_validation, [folder, brain.outputs, data, encoder, brain.temperature])
+    validated = brain.outputs
     brain.refit(datasets["train"], datasets["valid"])
+    run_on_main(write_validation, [folder, validated, data, encoder, brain.temperature])
     for name, test_set in datasets["tests"].items():
         brain.evaluate(test_set, min_key=brain.tested_key)
         run_on_main(write_test_set, [folder, name, brain.outputs, data, encoder])

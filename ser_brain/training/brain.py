@@ -31,8 +31,14 @@ from ser_brain.data.labels import stated
 from ser_brain.models.losses import MaskedLoss
 from ser_brain.models.model import EmotionModel
 from ser_brain.training import device
+from ser_brain.training.checkpoints import REFIT, is_of_epoch
 from ser_brain.training.experiment_log import ExperimentLog
-from ser_brain.training.head_start import require_startable, start_heads
+from ser_brain.training.head_start import (
+    refit_emotions,
+    require_startable,
+    some_of,
+    start_heads,
+)
 from ser_brain.training.loaders import (
     cached_features,
     evaluation_loader_of,
@@ -83,7 +89,6 @@ class SERBrain(NonfiniteGuard):
     """
 
     tasks: tuple[str, ...] = ()
-    temperature: float | None = None  # of the emotion; None: fitted on the validation set
     loss_names: tuple[str, ...] = ()
 
     def __init__(
@@ -159,8 +164,13 @@ class SERBrain(NonfiniteGuard):
                 train_set, valid_set = self._with_cached_features(sets, began_cached)
         name, folder = self.hparams.experiment_logger, self.hparams.output_folder
         self.experiment_log = ExperimentLog(name, folder, vars(self.hparams))
+        if to_train and not self.test_only:
+            self.checkpointer.delete_checkpoints(
+                num_to_keep=0, min_keys=[REFIT], importance_keys=()
+            )
         # A killed run may have had no time to remove the checkpoints it superseded.
-        self.checkpointer.delete_checkpoints(min_keys=[self.hparams.validation_metric])
+        metric = self.hparams.validation_metric
+        self.checkpointer.delete_checkpoints(min_keys=[metric], ckpt_predicate=is_of_epoch)
         self.loaded = None
         if isinstance(train_set, DataLoader):
             self.batches = len(train_set)
@@ -259,10 +269,38 @@ class SERBrain(NonfiniteGuard):
     @property
     def tested_key(self) -> str:
         """Meta key of the checkpoint that is tested and used, the lowest value being best."""
-        return self.hparams.validation_metric
+        refitted = self.checkpointer.find_checkpoint(min_key=REFIT)
+        return REFIT if refitted is not None else self.hparams.validation_metric
+
+    @property
+    def temperature(self) -> float | None:
+        """1 if inner folds have calibrated the emotions, which heard more speakers.
+
+        None: it is to be fitted on the validation set.
+        """
+        tested = self.checkpointer.find_checkpoint(min_key=self.tested_key)
+        return 1.0 if tested is not None and tested.meta.get("calibrated") else None
 
     def refit(self, train_set: DynamicItemDataset, valid_set: DynamicItemDataset) -> None:
-        """Train on the validation utterances too, where an experiment does; here, nothing."""
+        """Fit an emotion head that began fitted once more, to validation utterances too.
+
+        The result is a checkpoint of its own. Training continues without it.
+        """
+        begun = self.hparams.heads_start == "probe" and self.model.emotion_head is not None
+        if not begun or self.checkpointer.find_checkpoint(min_key=REFIT) is not None:
+            return
+        metric = self.hparams.validation_metric
+        outputs, rows = [], {**train_set.data, **valid_set.data}
+        for data in (some_of(train_set), valid_set):
+            self.evaluate(data, min_key=metric)
+            outputs += self.outputs
+        how = self.hparams.emotions, self.hparams.class_weights == "balanced"
+        self.loaded = None
+        if refit_emotions(self.model, outputs, rows, *how):
+            best = self.checkpointer.find_checkpoint(min_key=metric)
+            meta = {name: value for name, value in best.meta.items() if name != metric}
+            meta |= {REFIT: 0.0, "calibrated": True}
+            self.checkpointer.save_checkpoint(meta=meta, verbosity=10)
 
     def checkpoint_meta(self) -> dict:
         """Facts that every checkpoint carries."""
@@ -285,11 +323,11 @@ class SERBrain(NonfiniteGuard):
         if patience is None:
             return False
         best = self.checkpointer.find_checkpoint(min_key=self.hparams.validation_metric)
-        latest = self.checkpointer.find_checkpoint()
+        latest = self.checkpointer.find_checkpoint(ckpt_predicate=is_of_epoch)
         return best is not None and latest.meta["epoch"] - best.meta["epoch"] >= patience
 
     def _require_trained(self) -> None:
-        latest = self.checkpointer.find_checkpoint()
+        latest = self.checkpointer.find_checkpoint(ckpt_predicate=is_of_epoch)
         if latest is None:
             raise self._untrained()
         done, asked = latest.meta["epoch"], self.hparams.number_of_epochs

@@ -45,7 +45,15 @@ DAMAGED = ".damaged-"
 WRITTEN = ("unixtime", "end-of-epoch")  # numbers in the meta file of every checkpoint
 SHOWN = 200  # characters of a library's error message
 FULL_DISK = 1 << 20  # bytes free, fewer than any checkpoint needs
-KEPT_AT_ONCE = 3  # the best, the latest, and the next one before it replaces that
+KEPT_AT_ONCE = 3  # the best, the latest, and the next one before it, or the refitted one
+# In the meta file of a checkpoint that is tested, but that no training continues from: its
+# heads were fitted once more after the last epoch.
+REFIT = "refit"
+
+
+def is_of_epoch(checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint was written at the end of an epoch."""
+    return REFIT not in checkpoint.meta
 
 
 class AtomicCheckpointer(Checkpointer):
@@ -82,17 +90,18 @@ class AtomicCheckpointer(Checkpointer):
         """
         if not (args or kwargs):
             self.find_latest()
+            kwargs = {"ckpt_predicate": is_of_epoch}
         return super().recover_if_possible(*args, **kwargs)
 
     def find_latest(self) -> Checkpoint | None:
-        """Set damaged checkpoints at the end aside, and find the latest sound one.
+        """Set damaged checkpoints at the end aside, and find the latest sound one of an epoch.
 
         Training the lost epochs again gives the same result.
         """
         if if_main_process():
             self._set_damaged_aside()
         ddp_barrier()
-        return self.find_checkpoint()
+        return self.find_checkpoint(ckpt_predicate=is_of_epoch)
 
     def load_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Load as the stock one does, after a check of the checksums."""

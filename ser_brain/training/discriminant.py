@@ -104,6 +104,16 @@ def averaged_discriminant(
     )
 
 
+def class_factors(class_N: Tensor, weight_N: Tensor, classes: int) -> Tensor:
+    """Factors (E,) on weights (N,) with which all classes count alike; -1 is no class.
+
+    Weights that were balanced for some clips are not balanced for more of them.
+    """
+    there_N = class_N >= 0
+    share_NE = one_hot(class_N[there_N], classes) * weight_N[there_N, None]
+    return there_N.sum() / (classes * share_NE.sum(0).clamp_min(1e-12))
+
+
 def views_of(model: EmotionModel) -> dict[str, Tensor]:
     """Of which coordinates a Gaussian classifier is made: name -> factor on each (D,).
 

@@ -1,29 +1,32 @@
-"""Where fine-tuning may begin: with heads that fit the encoder as it is.
+"""Where fine-tuning may begin and end: with heads that fit the encoder as it is.
 
 Random heads send large, arbitrary gradients into a pretrained encoder. Behind heads that fit
 already, training changes it less, and it does better on speech unlike that of the training set:
 linear probing, then fine-tuning (Kumar et al. 2022). The start is validated as epoch 0, and is
-kept where training does not help.
+kept where training does not help. After the last epoch, the emotion head is fitted once more:
+to the encoder as it has become, and to the validation clips as well.
 
 Shapes: N clips, D embedding size, E emotions, V dimensions.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
 from scipy.optimize import minimize_scalar
 from sklearn.linear_model import Ridge
-from speechbrain.dataio.dataset import DynamicItemDataset
+from speechbrain.dataio.dataset import DynamicItemDataset, FilteredSortedDynamicItemDataset
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from ser_brain.core.errors import SERError
 from ser_brain.core.log import get_logger
 from ser_brain.models.model import EmotionModel
-from ser_brain.training.discriminant import averaged_discriminant, views_of
+from ser_brain.models.pooling import Standardizer
+from ser_brain.training.discriminant import averaged_discriminant, class_factors, views_of
 from ser_brain.training.feature_cache import EmbeddingCache
 
 logger = get_logger(__name__)
@@ -31,6 +34,7 @@ CHUNK = 2048  # clips that are read at once
 RIDGES = (0.001, 0.01)  # as in hparams/probe
 DECAYS = np.geomspace(30.0, 0.1, 6)  # the same
 MOST_RATED = 2048  # of more labelled clips, so many are drawn
+MOST_REFITTED = 10_000  # training clips to which the emotion head is fitted once more
 SOFTEST = float(np.log(1e-6))
 
 
@@ -125,10 +129,7 @@ class _Embedded:
 def _start_emotions(
     model: EmotionModel, train: _Embedded, emotions: Sequence[str], smoothing: float
 ) -> None:
-    place = {emotion: n for n, emotion in enumerate(emotions)}
-    class_N = torch.tensor([place.get(row["emotion"], -1) for row in train.rows])
-    weights = [1.0 if row["weight"] is None else row["weight"] for row in train.rows]
-    weight_N = torch.tensor(weights)
+    class_N, weight_N = _labels(train.rows, emotions)
     labels = [labels_N.to(train.device).split(CHUNK) for labels_N in (class_N, weight_N)]
     found = averaged_discriminant(
         lambda: zip(train.scaled(), *labels, strict=True),
@@ -146,6 +147,13 @@ def _start_emotions(
     if linear.bias is not None:
         linear.bias.copy_(factor * found.bias_E)
     logger.info(f"heads: start as Gaussian classifiers of {len(train.rows)} embeddings")
+
+
+def _labels(rows: Sequence[Mapping], emotions: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """Emotions (N,), -1 for none of them, and weights (N,)."""
+    place = {emotion: n for n, emotion in enumerate(emotions)}
+    class_N = torch.tensor([place.get(row["emotion"], -1) for row in rows])
+    return class_N, torch.tensor([1.0 if r["weight"] is None else r["weight"] for r in rows])
 
 
 def _soft_enough(logits_NE: Tensor, class_N: Tensor, smoothing: float) -> float:
@@ -192,7 +200,71 @@ def _rated(part: _Embedded, dimension: str) -> tuple[np.ndarray, np.ndarray]:
     return torch.cat([*part.scaled(chosen_N)]).double().cpu().numpy(), ratings_N
 
 
-def _drawn(labelled: Sequence[bool]) -> Tensor:
+def _drawn(labelled: Sequence[bool], most: int = MOST_RATED) -> Tensor:
     """Places of labelled clips, all or a random sample."""
-    places_N = np.random.default_rng(0).permutation(np.flatnonzero(labelled))[:MOST_RATED]
+    places_N = np.random.default_rng(0).permutation(np.flatnonzero(labelled))[:most]
     return torch.from_numpy(np.sort(places_N))
+
+
+# -- after the last epoch
+
+
+def some_of(train_set: DynamicItemDataset) -> DynamicItemDataset:
+    """The clips with an emotion, or a random sample of :data:`MOST_REFITTED` of them."""
+    ids = train_set.data_ids
+    places_N = _drawn([train_set.data[i]["emotion"] is not None for i in ids], MOST_REFITTED)
+    return FilteredSortedDynamicItemDataset(train_set, [ids[n] for n in places_N])
+
+
+@torch.no_grad()
+def refit_emotions(
+    model: EmotionModel,
+    outputs: Sequence[Mapping],
+    rows: Mapping[str, Mapping],
+    emotions: Sequence[str],
+    balanced: bool,
+) -> bool:
+    """Fit the emotion head to an encoder that has been trained.
+
+    It is again the average of Gaussian classifiers. The standardizer stays, since the head of
+    the dimensions shares it.
+
+    Parameters
+    ----------
+    model : EmotionModel
+    outputs : sequence of mapping
+        :attr:`ser_brain.training.brain.SERBrain.outputs` of training and validation clips.
+    rows : mapping
+        id -> row of a data set.
+    emotions : sequence of str
+        In the order of the head's outputs.
+    balanced : bool
+        Let every emotion count alike.
+
+    Returns
+    -------
+    bool
+        Whether inner folds have calibrated the probabilities; without, the head is no use.
+    """
+    found = [rows[output["id"]] for output in outputs]
+    x_ND = torch.stack([torch.as_tensor(output["embedding"]) for output in outputs])
+    own = Standardizer(model.pool.dim)
+    own.fit([x_ND])
+    class_N, weight_N = _labels(found, emotions)
+    if balanced:
+        weight_N *= class_factors(class_N, weight_N, len(emotions))[class_N]
+    classifier = averaged_discriminant(
+        lambda: [(own(x_ND), class_N, weight_N)],
+        len(emotions),
+        [row["speaker"] for row in found],
+        torch.stack([*views_of(model).values()]).cpu(),
+        RIDGES,
+    )
+    # The head gets what the model's standardizer gives, not its own.
+    linear, given = model.emotion_head.linear, copy.deepcopy(model.standardizer).cpu()
+    weight_ED = classifier.weight_ED / own.deviation
+    linear.weight.copy_(weight_ED * given.deviation)
+    if linear.bias is not None:
+        linear.bias.copy_(classifier.bias_E + weight_ED @ (given.mean - own.mean).double())
+    logger.info(f"heads: the emotion head is fitted once more, to {len(found)} embeddings")
+    return classifier.kept_together is not None

@@ -28,13 +28,13 @@ from ser_brain.data.dataset import collate
 from ser_brain.data.experiment import LOSSES
 from ser_brain.models.losses import MaskedLoss
 from ser_brain.training.brain import SERBrain
+from ser_brain.training.checkpoints import REFIT
 from ser_brain.training.device import world_size
-from ser_brain.training.discriminant import averaged_discriminant, views_of
+from ser_brain.training.discriminant import averaged_discriminant, class_factors, views_of
 from ser_brain.training.feature_cache import EmbeddingCache
 from ser_brain.training.stage_stats import StageRecord
 
 logger = get_logger(__name__)
-REFIT = "refit"  # in the meta file of the checkpoint that is tested
 HEADS = {"emotion_head": "emotion", "va_head": "valence_arousal"}  # -> task
 ALL = "all"  # both heads, where they share the weights of layers
 # Settings of training by epochs and steps, with the values that leave them off.
@@ -312,17 +312,6 @@ class Probe(SERBrain):
 
     # -- refitting and checkpoints
 
-    @property
-    def temperature(self) -> float | None:
-        """1 if inner folds have calibrated the emotion head: they hear more speakers."""
-        best = self.checkpointer.find_checkpoint(min_key=self.hparams.validation_metric)
-        return 1.0 if best is not None and best.meta.get("calibrated") else None
-
-    @property
-    def tested_key(self) -> str:
-        """Meta key of the checkpoint that is tested and used: the refitted one."""
-        return REFIT
-
     def refit(self, train_set: DynamicItemDataset, valid_set: DynamicItemDataset) -> None:
         """Solve once more, on training and validation utterances, and save the result.
 
@@ -369,9 +358,7 @@ def _balance(chunks: Sequence[PaddedBatch], classes: int) -> None:
     """Balance weights anew: they were balanced for the training clips without the others."""
     class_N = torch.cat([chunk.emotion_index for chunk in chunks])
     weight_N = torch.cat([chunk.emotion_weight for chunk in chunks])
-    there_N = class_N >= 0
-    share_NE = nn.functional.one_hot(class_N[there_N], classes) * weight_N[there_N, None]
-    factor_E = there_N.sum() / (classes * share_NE.sum(0).clamp_min(1e-12))
+    factor_E = class_factors(class_N, weight_N, classes)
     for chunk in chunks:
         labelled_B = chunk.emotion_index >= 0
         chunk.emotion_weight[labelled_B] *= factor_E[chunk.emotion_index[labelled_B]]

@@ -1,10 +1,12 @@
-"""Fine-tuning starts with the heads of a probe, and keeps them when it is continued."""
+"""Fine-tuning starts and ends with the heads of a probe, also when it is continued."""
 
+import copy
 import json
 
 import numpy as np
 import pytest
 import torch
+import yaml
 from sklearn.linear_model import Ridge
 from speechbrain import Stage
 from torch.nn.functional import cross_entropy
@@ -14,8 +16,9 @@ from data_prep.common.prepare import prepare_all
 from ser_brain.core.errors import SERError
 from ser_brain.data.experiment import load_experiment
 from ser_brain.data.experiment_config import ExperimentConfig
+from ser_brain.models.heads import folded
 from ser_brain.training.config import find_settings, load_settings, read_settings
-from ser_brain.training.head_start import start_heads
+from ser_brain.training.head_start import some_of, start_heads
 from ser_brain.training.loaders import dataio_prep
 from tests.models.test_encoders_loading import saved
 from tests.tiny_corpus import run_train, settings, write_corpus
@@ -142,6 +145,70 @@ def test_a_continued_run_keeps_its_heads(home, tmp_path, monkeypatch):
     assert run_train("finetune/classification.yaml", *given) == 0
     log = (tmp_path / "run" / "train_log.jsonl").read_text().splitlines()
     assert [json.loads(line)["epoch"] for line in log] == [0, 1, 2]
+
+
+def test_the_emotion_head_ends_as_that_of_a_probe_that_knows_the_validation_clips(
+    home, tmp_path
+):
+    folded_heads = []
+    for file, changes in (
+        ("probe/classification.yaml", {"spectrum": "null"}),
+        ("finetune/classification.yaml", {**RATES, "fast_precision": "fp32"}),
+    ):
+        brain, sets = trained(home, tmp_path / file, file, **changes)
+        brain.refit(sets["train"], sets["valid"])
+        assert brain.tested_key == "refit" and brain.temperature == 1.0
+        brain.recover(min_key=brain.tested_key)
+        folded_heads.append(folded(brain.model.emotion_head.linear, brain.model.standardizer))
+    for one, other in zip(*folded_heads, strict=True):
+        torch.testing.assert_close(one.double(), other.double(), rtol=0.01, atol=0.001)
+
+
+def test_only_the_emotion_head_is_fitted_once_more(home, tmp_path):
+    brain, sets = trained(home, tmp_path / "run", "finetune/multiobjective.yaml", **RATES)
+    brain.evaluate(sets["valid"], min_key=brain.tested_key)
+    before, own = brain.outputs, copy.deepcopy(brain.model.state_dict())
+    brain.refit(sets["train"], sets["valid"])
+    brain.evaluate(sets["valid"], min_key=brain.tested_key)
+    changed = {n for n, v in brain.model.state_dict().items() if not torch.equal(v, own[n])}
+    assert changed == {"emotion_head.linear.weight", "emotion_head.linear.bias"}
+    for one, other in zip(before, brain.outputs, strict=True):
+        assert one["valence_arousal"] == pytest.approx(other["valence_arousal"])
+
+
+def test_a_regression_is_not_fitted_once_more(home, tmp_path):
+    brain, sets = trained(home, tmp_path / "run", "finetune/regression.yaml", **RATES)
+    brain.refit(sets["train"], sets["valid"])
+    assert brain.tested_key == "mse"
+
+
+def test_of_many_training_clips_a_sample_is_fitted_once_more(home, tmp_path, monkeypatch):
+    brain, sets = trained(home, tmp_path / "run", "finetune/classification.yaml", **RATES)
+    monkeypatch.setattr("ser_brain.training.head_start.MOST_REFITTED", 10)
+    chosen = some_of(sets["train"]).data_ids
+    assert len(chosen) == 10 and set(chosen) < set(sets["train"].data_ids)
+    brain.refit(sets["train"], sets["valid"])
+    assert brain.tested_key == "refit"
+
+
+def test_training_continues_from_the_last_epoch_not_from_the_refitted_head(home, tmp_path):
+    found = {}
+    for name, steps in (("at once", [3]), ("continued", [2, 2, 3])):
+        folder = tmp_path / name
+        for epochs in steps:
+            given = options(home, folder, number_of_epochs=epochs, fast_precision="fp32")
+            assert run_train("finetune/classification.yaml", *given) == 0
+            saved_as = [p for p in (folder / "save").glob("CKPT+*") if p.is_dir()]
+            metas = [yaml.safe_load((p / "CKPT.yaml").read_text()) for p in saved_as]
+            assert sum("refit" in meta for meta in metas) == 1
+            epochs_kept = [meta["epoch"] for meta in metas if "refit" not in meta]
+            assert max(epochs_kept) == epochs and len(epochs_kept) <= 2
+        log = map(json.loads, (folder / "train_log.jsonl").read_text().splitlines())
+        curves = [(e["epoch"], e["train"], e["valid"]) for e in log]
+        (predictions,) = folder.glob("predictions/tiny.jsonl")
+        found[name] = curves, predictions.read_text()
+    assert found["at once"][0] == found["continued"][0]
+    assert found["at once"][1] == found["continued"][1]
 
 
 def test_the_start_is_kept_where_training_does_not_help(home, tmp_path, capsys):
