@@ -176,6 +176,27 @@ def test_only_the_emotion_head_is_fitted_once_more(home, tmp_path):
         assert one["valence_arousal"] == pytest.approx(other["valence_arousal"])
 
 
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"weight_averaging": "{ema: 0.5}"},
+        {"weight_averaging": "{from_epoch: 1}", "number_of_epochs": 2},
+        {"lora": "{rank: 2, alpha: 4, targets: [q_proj]}"},
+    ],
+)
+def test_averaged_and_low_rank_weights_get_the_new_head(home, tmp_path, how):
+    changes = {"lr_encoder": 0.01, "lr_heads": 0.01, "fast_precision": "fp32", **how}
+    brain, sets = trained(home, tmp_path / "run", "finetune/classification.yaml", **changes)
+    brain.evaluate(sets["valid"], min_key=brain.tested_key)
+    before = {output["id"]: output for output in brain.outputs}
+    brain.refit(sets["train"], sets["valid"])
+    brain.evaluate(sets["valid"], min_key=brain.tested_key)
+    for output in brain.outputs:
+        earlier = before[output["id"]]
+        np.testing.assert_allclose(output["embedding"], earlier["embedding"], 1e-4, 1e-5)
+        assert not np.allclose(output["log_probabilities"], earlier["log_probabilities"])
+
+
 def test_a_regression_is_not_fitted_once_more(home, tmp_path):
     brain, sets = trained(home, tmp_path / "run", "finetune/regression.yaml", **RATES)
     brain.refit(sets["train"], sets["valid"])
