@@ -9,6 +9,7 @@ from statistics import fmean
 from ser_brain.core.errors import SERError
 
 BALANCED = "balanced"
+OF_VOTES = ("soft_ce", "kl")  # losses that compare with the shares of all votes
 
 
 def emotion_weights(
@@ -112,7 +113,7 @@ def _balanced(rows: Sequence[Mapping]) -> dict[str, float]:
 
 def require_votes(train: Mapping[str, dict], losses: Sequence[str]) -> None:
     """Stop if a loss on the raters' votes has none to train on."""
-    needing = [name for name in ("soft_ce", "kl") if name in losses]
+    needing = [name for name in OF_VOTES if name in losses]
     if needing and not any(row.get("votes") for row in train.values()):
         raise SERError(
             f"The loss {needing[0]} needs raters' votes, and no utterance to train on has any. "

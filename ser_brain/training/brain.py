@@ -28,6 +28,7 @@ from ser_brain.core.log import Progress, get_logger
 from ser_brain.data.experiment import TASKS, require_tasks
 from ser_brain.data.experiment_config import DEFAULTS
 from ser_brain.data.labels import stated
+from ser_brain.data.weighting import BALANCED, OF_VOTES
 from ser_brain.models.losses import MaskedLoss
 from ser_brain.models.model import EmotionModel
 from ser_brain.training import device
@@ -284,17 +285,20 @@ class SERBrain(NonfiniteGuard):
     def refit(self, train_set: DynamicItemDataset, valid_set: DynamicItemDataset) -> None:
         """Fit an emotion head that began fitted once more, to validation utterances too.
 
-        The result is a checkpoint of its own. Training continues without it.
+        The result is a checkpoint of its own. Training continues without it. A head that has
+        learned the raters' votes stays: they say more than one class for each utterance.
         """
         begun = self.hparams.heads_start == "probe" and self.model.emotion_head is not None
-        if not begun or self.checkpointer.find_checkpoint(min_key=REFIT) is not None:
+        of_votes = any(name in self.hparams.loss_weights for name in OF_VOTES)
+        done = self.checkpointer.find_checkpoint(min_key=REFIT) is not None
+        if not begun or of_votes or done:
             return
         metric = self.hparams.validation_metric
         outputs, rows = [], {**train_set.data, **valid_set.data}
         for data in (some_of(train_set), valid_set):
             self.evaluate(data, min_key=metric)
             outputs += self.outputs
-        how = self.hparams.emotions, self.hparams.class_weights == "balanced"
+        how = self.hparams.emotions, self.hparams.class_weights == BALANCED
         self.loaded = None
         if refit_emotions(self.model, outputs, rows, *how):
             best = self.checkpointer.find_checkpoint(min_key=metric)

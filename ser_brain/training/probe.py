@@ -26,6 +26,7 @@ from ser_brain.core.errors import SERError, bad_value
 from ser_brain.core.log import get_logger
 from ser_brain.data.dataset import collate
 from ser_brain.data.experiment import LOSSES
+from ser_brain.data.weighting import BALANCED
 from ser_brain.models.losses import MaskedLoss
 from ser_brain.training.brain import SERBrain
 from ser_brain.training.checkpoints import REFIT
@@ -323,7 +324,7 @@ class Probe(SERBrain):
         best = self.checkpointer.find_checkpoint(min_key=self.hparams.validation_metric)
         self.on_evaluate_start(min_key=self.hparams.validation_metric)
         chunks = [*self._chunks(train_set), *self._chunks(valid_set)]
-        if self.hparams.class_weights == "balanced":
+        if self.hparams.class_weights == BALANCED:
             _balance(chunks, len(self.hparams.emotions))
         self._standardize(chunks)
         self.record = StageRecord(Stage.TRAIN)

@@ -203,6 +203,13 @@ def test_a_regression_is_not_fitted_once_more(home, tmp_path):
     assert brain.tested_key == "mse"
 
 
+def test_a_head_that_learned_votes_stays(home, tmp_path):
+    brain, sets = trained(home, tmp_path / "run", "finetune/classification.yaml", **RATES)
+    brain.hparams.loss_weights = {"kl": 1.0}
+    brain.refit(sets["train"], sets["valid"])
+    assert brain.tested_key == "error_rate"
+
+
 def test_of_many_training_clips_a_sample_is_fitted_once_more(home, tmp_path, monkeypatch):
     brain, sets = trained(home, tmp_path / "run", "finetune/classification.yaml", **RATES)
     monkeypatch.setattr("ser_brain.training.head_start.MOST_REFITTED", 10)
