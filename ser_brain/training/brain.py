@@ -298,9 +298,9 @@ class SERBrain(NonfiniteGuard):
         for data in (some_of(train_set), valid_set):
             self.evaluate(data, min_key=metric)
             outputs += self.outputs
-        how = self.hparams.emotions, self.hparams.class_weights == BALANCED
+        balanced = BALANCED in (self.hparams.class_weights, self.hparams.sampling)
         self.loaded = None
-        if refit_emotions(self.model, outputs, rows, *how):
+        if refit_emotions(self.model, outputs, rows, self.hparams.emotions, balanced):
             best = self.checkpointer.find_checkpoint(min_key=metric)
             meta = {name: value for name, value in best.meta.items() if name != metric}
             meta |= {REFIT: 0.0, "calibrated": True}

@@ -210,6 +210,24 @@ def test_a_head_that_learned_votes_stays(home, tmp_path):
     assert brain.tested_key == "error_rate"
 
 
+@pytest.mark.parametrize(
+    ("weights", "sampling", "balanced"),
+    [("balanced", "natural", True), ("null", "balanced", True), ("null", "natural", False)],
+)
+def test_classes_count_alike_in_the_new_head_as_in_training(
+    home, tmp_path, monkeypatch, weights, sampling, balanced
+):
+    how = {"class_weights": weights, "sampling": sampling, **RATES}
+    brain, sets = trained(home, tmp_path / "run", "finetune/classification.yaml", **how)
+    given = []
+    monkeypatch.setattr(
+        "ser_brain.training.brain.refit_emotions", lambda *args: given.append(args[-1])
+    )
+    brain.refit(sets["train"], sets["valid"])
+    assert given == [balanced]
+    assert brain.tested_key == "error_rate"  # without calibration nothing is kept
+
+
 def test_of_many_training_clips_a_sample_is_fitted_once_more(home, tmp_path, monkeypatch):
     brain, sets = trained(home, tmp_path / "run", "finetune/classification.yaml", **RATES)
     monkeypatch.setattr("ser_brain.training.head_start.MOST_REFITTED", 10)
