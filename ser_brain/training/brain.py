@@ -301,10 +301,14 @@ class SERBrain(NonfiniteGuard):
         balanced = BALANCED in (self.hparams.class_weights, self.hparams.sampling)
         self.loaded = None
         if refit_emotions(self.model, outputs, rows, self.hparams.emotions, balanced):
-            best = self.checkpointer.find_checkpoint(min_key=metric)
-            meta = {name: value for name, value in best.meta.items() if name != metric}
-            meta |= {REFIT: 0.0, "calibrated": True}
-            self.checkpointer.save_checkpoint(meta=meta, verbosity=10)
+            self.save_refitted(calibrated=True)
+
+    def save_refitted(self, **facts: object) -> None:
+        """Save a checkpoint with the facts of the best one and others, without its metric."""
+        metric = self.hparams.validation_metric
+        best = self.checkpointer.find_checkpoint(min_key=metric)
+        meta = {name: value for name, value in best.meta.items() if name != metric}
+        self.checkpointer.save_checkpoint(meta={**meta, **facts, REFIT: 0.0}, verbosity=10)
 
     def checkpoint_meta(self) -> dict:
         """Facts that every checkpoint carries."""

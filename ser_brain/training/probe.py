@@ -330,9 +330,7 @@ class Probe(SERBrain):
         self.record = StageRecord(Stage.TRAIN)
         self.labelled = self._count_labels(chunks)
         self._solve(chunks, best.meta["weight_decays"])
-        metric = self.hparams.validation_metric
-        meta = {name: value for name, value in best.meta.items() if name != metric}
-        self.checkpointer.save_checkpoint(meta={**meta, REFIT: 0.0}, verbosity=10)
+        self.save_refitted()
         self.loaded = None
 
     def checkpoint_meta(self) -> dict:
