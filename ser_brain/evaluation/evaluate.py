@@ -39,6 +39,7 @@ from ser_brain.evaluation.significance import (
 )
 
 RESAMPLES = 1000
+SAME = 1e-4  # between predictions that differ by rounding
 GROUPED_BY = ("gender", "language", "corpus", "speaker", "age", "accent")
 AGES = ((30, "under 30"), (50, "30 to 49"), (np.inf, "50 and older"))  # years below, group
 NO_INTERVAL = {"low": None, "high": None}
@@ -59,8 +60,9 @@ def evaluate_run(run: Run, resamples: int = RESAMPLES) -> dict:
 
     ``run``: its record; ``incomplete``: test set -> why it is excluded; ``test_sets``: name ->
     see :func:`evaluate`. Predictions of several parts (folds, seeds) are pooled, and each
-    evaluation also has ``parts``: part -> metric -> value, and ``spread``: metric -> mean and
-    standard deviation (n - 1) over the parts.
+    evaluation also has ``parts``: part -> metric -> value, ``repeats``: the parts that predict
+    what an earlier one does, and ``spread``: metric -> mean and standard deviation (n - 1) over
+    the others.
     """
     evaluations = {}
     for name, parts in run.test_sets.items():
@@ -77,15 +79,41 @@ def _over_parts(parts: Mapping[str, Predictions]) -> dict:
         name: {metric: m["value"] for metric, m in score(part, 0, rng).metrics().items()}
         for name, part in parts.items()
     }
+    repeats = _repeats(parts)
+    distinct = [found for name, found in values.items() if name not in repeats]
     spread = {}
-    for metric in next(iter(values.values())):
-        known = [found[metric] for found in values.values() if found[metric] is not None]
+    for metric in distinct[0]:
+        known = [found[metric] for found in distinct if found[metric] is not None]
         spread[metric] = {
             "mean": float(np.mean(known)) if known else None,
             "std": float(np.std(known, ddof=1)) if len(known) > 1 else None,
             "parts": len(known),
         }
-    return {"parts": values, "spread": spread}
+    return {"parts": values, "repeats": repeats, "spread": spread}
+
+
+def _repeats(parts: Mapping[str, Predictions]) -> list[str]:
+    """Parts with the predictions of an earlier one: of models that no seed has changed."""
+    earlier: dict[tuple, list[Predictions]] = defaultdict(list)
+    found = []
+    for name, part in parts.items():
+        part = part.by_id()
+        like = earlier[tuple(part.ids)]
+        if any(_predict_alike(part, other) for other in like):
+            found.append(name)
+        else:
+            like.append(part)
+    return found
+
+
+def _predict_alike(one: Predictions, other: Predictions) -> bool:
+    for name in ("predicted_N", "log_probs_NC", "predicted_values_NV"):
+        a, b = getattr(one, name), getattr(other, name)
+        if (a is None) != (b is None):
+            return False
+        if a is not None and not np.allclose(a, b, rtol=0, atol=SAME, equal_nan=True):
+            return False
+    return True
 
 
 def evaluate(predictions: Predictions, seed: int, resamples: int = RESAMPLES) -> dict:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import filecmp
+import functools
 import hashlib
 import itertools
 import os
@@ -61,6 +62,12 @@ def render(template: str, scripts: Sequence[str] = ("page.js",), **content: obje
     script = "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in scripts)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     content = {"script": script, "script_sha256": digest, **content}
+    return pages().get_template(template).render(**content)
+
+
+@functools.cache
+def pages() -> jinja2.Environment:
+    """The templates of pages, each compiled once in a process."""
     environment = templates(autoescape=True)
     environment.globals.update(
         value_text=value_text,
@@ -75,7 +82,7 @@ def render(template: str, scripts: Sequence[str] = ("page.js",), **content: obje
         nothing=NOTHING,
     )
     environment.filters["duration"] = _duration
-    return environment.get_template(template).render(**content)
+    return environment
 
 
 def templates(**options: object) -> jinja2.Environment:

@@ -39,6 +39,7 @@ def _contents(evaluation: Mapping, parts: Sequence[str]) -> Iterator[Content]:
     if "parts" in evaluation:
         found = evaluation["parts"]  # some parts may lack this test set
         caption = f"Each of the {noun_of(parts)}, with mean and standard deviation (n − 1)."
+        caption = " ".join(filter(None, [caption, repeats_note(evaluation)]))
         rows = [
             [metric_title(metric), spread["mean"], spread["std"]]
             + [found[part][metric] if part in found else None for part in parts]
@@ -134,6 +135,17 @@ def metric_title(metric: str) -> str:
     """Heading of a metric: ``UAR``, or ``CCC valence`` for ``valence ccc``."""
     *dimension, name = metric.split()
     return " ".join([ALL_METRICS[name].title, *dimension])
+
+
+def repeats_note(evaluation: Mapping) -> str:
+    """A sentence where parts repeat others, as those of a probe with several seeds do."""
+    count, repeats = len(evaluation.get("parts", ())), len(evaluation.get("repeats", ()))
+    if not repeats:
+        return ""
+    return (
+        f"{repeats} of {count} parts repeat the predictions of others: the seed changes nothing "
+        "in this model. Mean and standard deviation count each once."
+    )
 
 
 def noun_of(parts: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from ser_brain.evaluation.compare import SEEN
 from ser_brain.evaluation.metrics import LABEL_METRICS
 from ser_brain.evaluation.runs import merge_protocols
 from ser_brain.reporting.html import SAYS_NOTHING
-from ser_brain.reporting.report_tables import dimensions_of, labelled
+from ser_brain.reporting.report_tables import dimensions_of, labelled, repeats_note
 
 HEADLINE_LABELS = ("wa", "uar", "macro_f1")
 NUMBERS = {3: "three", 4: "four", 5: "five", 6: "six", 7: "seven", 8: "eight", 9: "nine"}
@@ -111,6 +111,8 @@ def summary_text(results: Mapping) -> str:
     lines = [protocol_of_all(test_sets), ""]
     lines += [to_text(Table("summary", "", head, rows)), "", *verdict(test_sets)]
     lines += [f"{name} is excluded: {why}." for name, why in results["incomplete"].items()]
+    notes = {name: repeats_note(evaluation) for name, evaluation in test_sets.items()}
+    lines += [f"{name}: {note}" for name, note in notes.items() if note]
     synthetic = [name for name, evaluation in test_sets.items() if evaluation["synthetic"]]
     if synthetic:
         lines.append(f"Synthetic speech ({', '.join(synthetic)}): {SAYS_NOTHING}")

@@ -8,6 +8,7 @@ writes and deletes under a hidden name, and compares what it loads with checksum
 from __future__ import annotations
 
 import errno
+import functools
 import logging
 import os
 import shutil
@@ -279,11 +280,17 @@ def _described(path: Path) -> Checkpoint:
     try:
         for file in files.values():
             open_regular(file, largest=None).close()
-        meta = yaml.safe_load(read_text(path / METAFNAME, largest=LARGEST_SETTINGS))
+        meta = _parsed(read_text(path / METAFNAME, largest=LARGEST_SETTINGS))
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise _unreadable(path, error) from error
     _require_numbers(path, meta, WRITTEN)
-    return Checkpoint(path, meta, files)
+    return Checkpoint(path, dict(meta), files)
+
+
+@functools.lru_cache(maxsize=16)
+def _parsed(text: str) -> object:
+    """The content of a meta file; each search for a checkpoint reads all of them again."""
+    return yaml.safe_load(text)
 
 
 def _require_numbers(path: Path, meta: object, keys: Sequence[str]) -> None:

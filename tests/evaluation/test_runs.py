@@ -8,6 +8,8 @@ from ser_brain.core.errors import SERError
 from ser_brain.core.files import write_json
 from ser_brain.evaluation.evaluate import evaluate_run
 from ser_brain.evaluation.runs import label_runs, merge_protocols, read_run
+from ser_brain.reporting.report_tables import file_tables
+from ser_brain.reporting.summary import summary_text
 from tests import fake_run
 
 
@@ -80,6 +82,34 @@ def test_folds_are_judged_together(tmp_path):
         "std": pytest.approx(np.std(uars, ddof=1)),
         "parts": 2,
     }
+
+
+def test_seeds_that_repeat_each_other_count_once(tmp_path):
+    def write(part, rows):
+        protocol = PROTOCOL.format(part[-1])
+        fake_run.write(tmp_path / part.replace(" ", "-"), "fake", rows, protocol=protocol)
+
+    rows = fake_run.rows(60)
+    parts = [f"seed {seed} fold {fold}" for seed in (1, 2, 3) for fold in (1, 2)]
+    for part in parts:
+        write(part, rows[:25] if part.endswith("1") else rows[25:])
+    parted = {part: part.replace(" ", "-") for part in parts}
+    write_json(tmp_path / "folds.json", {"parts": parted})
+    found = evaluate_run(read_run(tmp_path), 5)
+    results = found["test_sets"]["fake"]
+    assert results["repeats"] == parts[2:] and list(results["parts"]) == parts
+    uars = [results["parts"][part]["uar"] for part in parts[:2]]
+    assert results["spread"]["uar"]["parts"] == 2
+    assert results["spread"]["uar"]["std"] == pytest.approx(np.std(uars, ddof=1))
+    words = "4 of 6 parts repeat the predictions of others"
+    assert f"fake: {words}" in summary_text(found)
+    assert words in file_tables(found["test_sets"], parts)["parts"].caption
+    # A single answer that differs is another model's.
+    answer = {key: rows[4][key] for key in ("log_probabilities", "predicted_emotion")}
+    assert answer["log_probabilities"] != rows[3]["log_probabilities"]
+    write("seed 3 fold 1", [*rows[:3], rows[3] | answer, *rows[4:25]])
+    results = evaluate_run(read_run(tmp_path), 5)["test_sets"]["fake"]
+    assert results["repeats"] == [part for part in parts[2:] if part != "seed 3 fold 1"]
 
 
 def test_each_prediction_of_the_same_utterance_counts(tmp_path):

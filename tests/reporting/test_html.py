@@ -1,6 +1,7 @@
 """Pages and the folders they are written to."""
 
 import base64
+import functools
 import hashlib
 import json
 import os
@@ -26,6 +27,7 @@ def shown(tmp_path, monkeypatch):
         (tmp_path / path.name).write_text(path.read_text())
     (tmp_path / "page.html").write_text(PAGE)
     monkeypatch.setattr(html, "TEMPLATES", tmp_path)
+    monkeypatch.setattr(html, "pages", functools.cache(html.pages.__wrapped__))
 
     def show(*rows, head=("Name", "UAR"), **facts):
         return render("page.html", table=Table("t", "<b>", list(head), list(rows), **facts))
