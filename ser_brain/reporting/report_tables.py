@@ -143,8 +143,8 @@ def repeats_note(evaluation: Mapping) -> str:
     if not repeats:
         return ""
     return (
-        f"{repeats} of {count} parts repeat the predictions of others: the seed changes nothing "
-        "in this model. Mean and standard deviation count each once."
+        f"{repeats} of {count} parts repeat the predictions of others: the seed changes "
+        "nothing in this model. Mean and standard deviation count each once."
     )
 
 
