@@ -1,15 +1,18 @@
 """How time and memory grow with the number of utterances.
 
-    python benchmarks/scale.py [--sizes 12500 25000 50000 100000] [--json FILE]
+    python benchmarks/scale.py [--sizes 12500 25000 50000 100000] [--encoder_source DIR] \\
+        [--json FILE]
 
 A made-up corpus of short WAV files, one speaker per hundred clips, is prepared, labelled,
-split, audited, loaded and evaluated, each step in its own process. The slope is that of log
+split, audited, loaded and evaluated, each step in its own process. With an encoder, the default
+probe is trained and tested, too, once without cache and once with it. The slope is that of log
 time over log utterances: 1 is linear, 2 quadratic.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
 import json
 import os
@@ -26,6 +29,7 @@ import soundfile
 
 EMOTIONS = ["anger", "happiness", "sadness", "neutral"]
 RATE_HZ = 16_000
+ENCODER = "SCALE_ENCODER_SOURCE"
 SIZES = [12_500, 25_000, 50_000, 100_000]
 
 
@@ -102,6 +106,26 @@ def evaluate(folder: Path) -> None:
     write_report(folder / "run")
 
 
+def probe(folder: Path, again: str = "") -> None:
+    """Train and test the default probe with the encoder that :data:`ENCODER` names."""
+    import train
+
+    corpus = {"corpus": "made_up", "manifest": str(folder / "manifests" / "made_up.json")}
+    settings = {
+        "corpora": json.dumps([corpus]),
+        "encoder_source": os.environ[ENCODER],
+        "output_folder": str(folder / f"probe{again}"),
+    }
+    given = [f"--{key}={value}" for key, value in settings.items()]
+    with contextlib.redirect_stdout(sys.stderr):
+        train.start(["hparams/probe/classification.yaml", *given], figures=False)
+
+
+def probe_again(folder: Path) -> None:
+    """The same, with embeddings from the cache."""
+    probe(folder, "-again")
+
+
 def write_predictions(folder: Path, count: int) -> None:
     """Write the predictions that :func:`evaluate` reads."""
     import report as made_report  # the benchmark beside this one
@@ -113,7 +137,7 @@ def write_predictions(folder: Path, count: int) -> None:
 
 
 STEPS: dict[str, Callable[[Path], None]] = {
-    step.__name__: step for step in (prepare, label, cut, load, evaluate)
+    step.__name__: step for step in (prepare, label, cut, load, evaluate, probe, probe_again)
 }
 
 
@@ -133,6 +157,8 @@ def measure(step: str, folder: Path) -> dict:
     if step in ("load", "evaluate"):
         import ser_brain.data.dataset
         import ser_brain.reporting.report  # noqa: F401
+    if "probe" in step:
+        import ser_brain.training.preloaded  # noqa: F401
     wall, cpu = time.perf_counter(), time.process_time()
     STEPS[step](folder)
     return {
@@ -154,17 +180,21 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="also write the measurements there")
     parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--encoder_source", help="of the probe; without it, none is trained")
     arguments = parser.parse_args()
+    steps = [step for step in STEPS if arguments.encoder_source or "probe" not in step]
     if arguments.step:
         print(json.dumps(measure(arguments.step, arguments.folder)))
         return
-    found: dict[str, list[dict]] = {step: [] for step in STEPS}
+    found: dict[str, list[dict]] = {step: [] for step in steps}
     with tempfile.TemporaryDirectory() as temporary:
+        os.environ[ENCODER] = arguments.encoder_source or ""
         for count in arguments.sizes:
             folder = Path(temporary) / str(count)
+            os.environ["SER_CACHE"] = str(folder / "cache")
             make_corpus(Path(temporary) / "pool", folder, count)
             write_predictions(folder, count)
-            for step in STEPS:
+            for step in steps:
                 found[step].append({"utterances": count, **run_step(step, folder)})
                 print(step, found[step][-1], file=sys.stderr)
     print("| step | " + " | ".join(f"{n:,}" for n in arguments.sizes) + " | slope | peak |")

@@ -121,16 +121,14 @@ class LinearAdapter:
         share_N = weights_N / weights_N.sum()
         center_D = share_N @ x_ND
         scale_D = (share_N @ (x_ND - center_D).square()).clamp_min(SMALLEST_VARIANCE).sqrt()
-        by_corpus_ND = torch.empty_like(x_ND)
-        aware_ND = torch.empty_like(x_ND)
-        for rows in corpora.values():
-            by_corpus_ND[rows] = u_ND = _normalized(x_ND[rows], scale_D.square())
-            theirs = _groups(speaker_N[row] for row in rows)
-            aware_ND[rows] = _without_speakers(u_ND, class_N[rows], theirs)
-        by_speaker_ND = torch.empty_like(x_ND)
-        for rows in speakers.values():
-            by_speaker_ND[rows] = _normalized(by_corpus_ND[rows], torch.ones_like(scale_D))
+        variance_D, ones_D = scale_D.square(), torch.ones_like(scale_D)
+        by_corpus_ND = _changed(x_ND, corpora, lambda rows, u_ND: _normalized(u_ND, variance_D))
         plain, width = _fitted(fit_head, (x_ND - center_D) / scale_D, class_N, weights_N)
+        del x_ND  # every view is as large; as few as possible are there at a time
+
+        def without_speakers(rows: Sequence[int], u_ND: Tensor) -> Tensor:
+            theirs = _groups(speaker_N[row] for row in rows)
+            return _without_speakers(u_ND, class_N[rows], theirs)
 
         def like_plain(u_ND: Tensor) -> Head:
             head, own_width = _fitted(fit_head, u_ND, class_N, weights_N)
@@ -140,7 +138,15 @@ class LinearAdapter:
             "none": plain,
             # One corpus is not normalised, see `corpora`.
             "corpus": like_plain(by_corpus_ND) if len(corpora) > 1 else plain,
-            "speaker": _mixed(like_plain(by_speaker_ND), like_plain(aware_ND), 0.5),
+            "speaker": _mixed(
+                like_plain(
+                    _changed(
+                        by_corpus_ND, speakers, lambda rows, u_ND: _normalized(u_ND, ones_D)
+                    )
+                ),
+                like_plain(_changed(by_corpus_ND, corpora, without_speakers)),
+                0.5,
+            ),
         }
         return cls(center_D, scale_D, heads, len(corpora))
 
@@ -290,6 +296,16 @@ def _groups(names) -> dict[Hashable, list[int]]:
     for row, name in enumerate(names):
         rows.setdefault(name, []).append(row)
     return rows
+
+
+def _changed(
+    x_ND: Tensor, groups: Groups, change: Callable[[Sequence[int], Tensor], Tensor]
+) -> Tensor:
+    """What becomes of embeddings when those of each group are changed together."""
+    changed_ND = torch.empty_like(x_ND)
+    for rows in groups.values():
+        changed_ND[rows] = change(rows, x_ND[rows])
+    return changed_ND
 
 
 def _fitted(

@@ -11,11 +11,15 @@ Shapes: N clips, D embedding size, E emotions.
 
 from __future__ import annotations
 
+import itertools
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
+from speechbrain.dataio.dataset import DynamicItemDataset, FilteredSortedDynamicItemDataset
 from torch import Tensor
 
 from ser_brain.core.errors import SERError
@@ -33,6 +37,8 @@ from ser_brain.training.run import ADAPTER
 
 logger = get_logger(__name__)
 RIDGE = 0.001  # of the heads (docs/adapting.md); a share of the sum of all variances
+MOST_CLIPS = 5000  # of the training and of the validation set, from which an adapter learns
+CHUNK = 2048  # of them that are converted at once
 BY_SPEAKER, TEMPERATURE = "by_speaker", "temperature"
 
 
@@ -146,7 +152,7 @@ def write_adapted(
         )
     sets = []
     for part, rows in (("train", data.train), ("valid", data.valid)):
-        brain.evaluate(datasets[part], min_key=brain.tested_key)
+        brain.evaluate(some_speakers(datasets[part]), min_key=brain.tested_key)
         sets.append(_labelled(brain.outputs, rows, list(hparams["emotions"])))
     if not if_main_process():
         return
@@ -168,6 +174,27 @@ def write_adapted(
         write_adapted_set(folder, name)
 
 
+def some_speakers(dataset: DynamicItemDataset, most: int = MOST_CLIPS) -> DynamicItemDataset:
+    """The clips with an emotion, or ``most`` of them: of random speakers, the corpora alike."""
+    clips: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for utterance_id in dataset.data_ids:
+        row = dataset.data[utterance_id]
+        if row["emotion"] is not None:
+            clips[_corpus_of(row)][row["speaker"] or utterance_id].append(utterance_id)
+    rng, chosen = np.random.default_rng(0), set()
+    smallest_first = sorted(clips.values(), key=lambda by: sum(map(len, by.values())))
+    for done, by_speaker in enumerate(smallest_first):
+        share = (most - len(chosen)) // (len(smallest_first) - done)
+        drawn = itertools.chain(*(by_speaker[s] for s in rng.permutation([*by_speaker])))
+        chosen.update(itertools.islice(drawn, share))
+    kept = [utterance_id for utterance_id in dataset.data_ids if utterance_id in chosen]
+    return FilteredSortedDynamicItemDataset(dataset, kept)
+
+
+def _corpus_of(row: Mapping) -> str:
+    return row.get("source") or row["corpus"]
+
+
 def _own_head(folder: Path, brain: SERBrain) -> Head | None:
     """The run's emotion head, calibrated; None where it is no single linear layer.
 
@@ -187,13 +214,13 @@ Labelled = tuple[Tensor, Tensor, list[str], list[str | None]]
 def _labelled(
     outputs: Sequence[Mapping], rows: Mapping[str, dict], emotions: Sequence[str]
 ) -> Labelled:
-    """Embeddings (N, D), classes (N,), corpora and speakers of clips with a label."""
+    """Embeddings (N, D), float32, classes (N,), corpora and speakers of clips with a label."""
     kept = [o for o in outputs if rows[o["id"]]["emotion"] is not None]
     found = [rows[output["id"]] for output in kept]
     return (
-        torch.stack([torch.as_tensor(output["embedding"]).double() for output in kept]),
+        torch.stack([torch.as_tensor(output["embedding"]) for output in kept]),
         torch.tensor([emotions.index(row["emotion"]) for row in found]),
-        [row.get("source") or row["corpus"] for row in found],
+        [_corpus_of(row) for row in found],
         [row["speaker"] or output["id"] for row, output in zip(found, kept, strict=True)],
     )
 
@@ -203,9 +230,9 @@ def head_fitter(emotions: int) -> FitHead:
 
     def fit(x_ND: Tensor, class_N: Tensor, weight_N: Tensor) -> Head:
         everything_1D = torch.ones(1, x_ND.shape[1], dtype=torch.float64)
+        chunks = [*zip(*(part.split(CHUNK) for part in (x_ND, class_N, weight_N)), strict=True)]
         found = averaged_discriminant(
-            *(lambda: [(x_ND, class_N, weight_N)], emotions, [None] * len(x_ND)),
-            *(everything_1D, [RIDGE]),
+            lambda: chunks, emotions, [None] * len(x_ND), everything_1D, [RIDGE]
         )
         return found.weight_ED, found.bias_E
 

@@ -295,8 +295,8 @@ class SERBrain(NonfiniteGuard):
             return
         metric = self.hparams.validation_metric
         outputs, rows = [], {**train_set.data, **valid_set.data}
-        for data in (some_of(train_set), valid_set):
-            self.evaluate(data, min_key=metric)
+        for data in (train_set, valid_set):
+            self.evaluate(some_of(data), min_key=metric)
             outputs += self.outputs
         balanced = BALANCED in (self.hparams.class_weights, self.hparams.sampling)
         self.loaded = None

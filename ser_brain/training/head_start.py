@@ -34,7 +34,7 @@ CHUNK = 2048  # clips that are read at once
 RIDGES = (0.001, 0.01)  # as in hparams/probe
 DECAYS = np.geomspace(30.0, 0.1, 6)  # the same
 MOST_RATED = 2048  # of more labelled clips, so many are drawn
-MOST_REFITTED = 10_000  # training clips to which the emotion head is fitted once more
+MOST_REFITTED = 10_000  # clips of each set to which the emotion head is fitted once more
 SOFTEST = float(np.log(1e-6))
 
 
@@ -209,11 +209,11 @@ def _drawn(labelled: Sequence[bool], most: int = MOST_RATED) -> Tensor:
 # -- after the last epoch
 
 
-def some_of(train_set: DynamicItemDataset) -> DynamicItemDataset:
+def some_of(dataset: DynamicItemDataset) -> DynamicItemDataset:
     """The clips with an emotion, or a random sample of :data:`MOST_REFITTED` of them."""
-    ids = train_set.data_ids
-    places_N = _drawn([train_set.data[i]["emotion"] is not None for i in ids], MOST_REFITTED)
-    return FilteredSortedDynamicItemDataset(train_set, [ids[n] for n in places_N])
+    ids = dataset.data_ids
+    places_N = _drawn([dataset.data[i]["emotion"] is not None for i in ids], MOST_REFITTED)
+    return FilteredSortedDynamicItemDataset(dataset, [ids[n] for n in places_N])
 
 
 @torch.no_grad()
