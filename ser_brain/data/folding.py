@@ -58,6 +58,25 @@ def cut(
         ) from None
 
 
+def of_some_speakers(rows: Mapping[str, dict], most: int) -> list[str]:
+    """Ids of all utterances, or of ``most``: of random speakers, as many of each corpus.
+
+    The draw is always the same. A corpus that has fewer gives all; an utterance of an unknown
+    speaker is a speaker.
+    """
+    ids: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for utterance_id, row in rows.items():
+        corpus = row.get("source") or row["corpus"]
+        ids[corpus][row["speaker"] or utterance_id].append(utterance_id)
+    rng, chosen = np.random.default_rng(0), set()
+    smallest_first = sorted(ids.values(), key=lambda by: sum(map(len, by.values())))
+    for done, by_speaker in enumerate(smallest_first):
+        share = (most - len(chosen)) // (len(smallest_first) - done)
+        drawn = itertools.chain(*(by_speaker[name] for name in rng.permutation([*by_speaker])))
+        chosen.update(itertools.islice(drawn, share))
+    return [utterance_id for utterance_id in rows if utterance_id in chosen]
+
+
 def parted(ids: list[str], taken: Iterable[str]) -> list[list[str]]:
     """What is not taken, and what is, in the order of ids."""
     taken = set(taken)

@@ -11,12 +11,9 @@ Shapes: N clips, D embedding size, E emotions.
 
 from __future__ import annotations
 
-import itertools
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from speechbrain.dataio.dataset import DynamicItemDataset, FilteredSortedDynamicItemDataset
@@ -26,6 +23,7 @@ from ser_brain.core.errors import SERError
 from ser_brain.core.files import atomic_path, inside, read_json, write_json
 from ser_brain.core.log import get_logger
 from ser_brain.data.experiment import ExperimentData
+from ser_brain.data.folding import of_some_speakers
 from ser_brain.evaluation.calibration import fit_temperature
 from ser_brain.evaluation.predictions import Predictions, read_predictions, write_predictions
 from ser_brain.evaluation.runs import ADAPTED, temperature_of
@@ -152,7 +150,7 @@ def write_adapted(
         )
     sets = []
     for part, rows in (("train", data.train), ("valid", data.valid)):
-        brain.evaluate(some_speakers(datasets[part]), min_key=brain.tested_key)
+        brain.evaluate(_some_speakers(datasets[part]), min_key=brain.tested_key)
         sets.append(_labelled(brain.outputs, rows, list(hparams["emotions"])))
     if not if_main_process():
         return
@@ -174,25 +172,11 @@ def write_adapted(
         write_adapted_set(folder, name)
 
 
-def some_speakers(dataset: DynamicItemDataset, most: int = MOST_CLIPS) -> DynamicItemDataset:
-    """The clips with an emotion, or ``most`` of them: of random speakers, the corpora alike."""
-    clips: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for utterance_id in dataset.data_ids:
-        row = dataset.data[utterance_id]
-        if row["emotion"] is not None:
-            clips[_corpus_of(row)][row["speaker"] or utterance_id].append(utterance_id)
-    rng, chosen = np.random.default_rng(0), set()
-    smallest_first = sorted(clips.values(), key=lambda by: sum(map(len, by.values())))
-    for done, by_speaker in enumerate(smallest_first):
-        share = (most - len(chosen)) // (len(smallest_first) - done)
-        drawn = itertools.chain(*(by_speaker[s] for s in rng.permutation([*by_speaker])))
-        chosen.update(itertools.islice(drawn, share))
-    kept = [utterance_id for utterance_id in dataset.data_ids if utterance_id in chosen]
-    return FilteredSortedDynamicItemDataset(dataset, kept)
-
-
-def _corpus_of(row: Mapping) -> str:
-    return row.get("source") or row["corpus"]
+def _some_speakers(dataset: DynamicItemDataset) -> DynamicItemDataset:
+    """The clips with an emotion, or :data:`MOST_CLIPS` of them."""
+    rows = {i: dataset.data[i] for i in dataset.data_ids}
+    rows = {i: row for i, row in rows.items() if row["emotion"] is not None}
+    return FilteredSortedDynamicItemDataset(dataset, of_some_speakers(rows, MOST_CLIPS))
 
 
 def _own_head(folder: Path, brain: SERBrain) -> Head | None:
@@ -220,7 +204,7 @@ def _labelled(
     return (
         torch.stack([torch.as_tensor(output["embedding"]) for output in kept]),
         torch.tensor([emotions.index(row["emotion"]) for row in found]),
-        [_corpus_of(row) for row in found],
+        [row.get("source") or row["corpus"] for row in found],
         [row["speaker"] or output["id"] for row, output in zip(found, kept, strict=True)],
     )
 

@@ -16,14 +16,17 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from ser_brain.core.errors import SERError
-from ser_brain.data.folding import cut
+from ser_brain.core.log import get_logger
+from ser_brain.data.folding import cut, of_some_speakers
 from ser_brain.models.encoders.base import TransformerEncoder
 from ser_brain.models.model import EmotionModel
 from ser_brain.training.discriminant import averaged_discriminant
 from ser_brain.training.feature_cache import EmbeddingCache
 
+logger = get_logger(__name__)
 # The embeddings that every variant is a part of.
 SETTINGS = {"layer": "all", "pooling": "mean_std", "spectrum": "null"}
+MOST_CLIPS = 10_000
 MOST_FOLDS = 5
 MOST_STEPS = 200  # of L-BFGS
 
@@ -72,7 +75,8 @@ def compare_layers(
     The classifier is the Gaussian one of the probes, with the middle of their ``ridges``.
     The weights of a mix are learned with logistic regression; it is then classified like the
     others. Of a mix only the mean over time is tried, which the means of the layers give
-    exactly. Utterances are kept apart instead of speakers where a speaker is unknown.
+    exactly. Utterances are kept apart instead of speakers where a speaker is unknown. Of more
+    than :data:`MOST_CLIPS` utterances, those of random speakers are used.
 
     Parameters
     ----------
@@ -101,8 +105,11 @@ def compare_layers(
             f"The encoder {encoder.name} has no transformer layers to compare; give another "
             "--encoder_source."
         )
-    rows = {i: row for i, row in rows.items() if row["emotion"] in emotions}
-    ids = list(rows)
+    labelled = {i: row for i, row in rows.items() if row["emotion"] in emotions}
+    ids = of_some_speakers(labelled, MOST_CLIPS)
+    if len(ids) < len(labelled):
+        logger.info(f"layers: {len(ids)} of {len(labelled)} clips, of random speakers")
+    rows = {utterance_id: rows[utterance_id] for utterance_id in ids}
     known = all(row["speaker"] is not None for row in rows.values())
     groups = {row["speaker"] for row in rows.values()} if known else rows
     folds = min(MOST_FOLDS, len(groups))

@@ -1,13 +1,9 @@
-"""Adapters: from which clips they learn, and those of several parts as one, on planted data."""
+"""Adapters of several parts as one, and the heads of many clips, on planted data."""
 
-from collections import Counter
-
-import pytest
 import torch
-from speechbrain.dataio.dataset import DynamicItemDataset
 
 from ser_brain.models.adaptation import LinearAdapter
-from ser_brain.training.adapted import Adapter, head_fitter, some_speakers
+from ser_brain.training.adapted import Adapter, head_fitter
 from tests.models.test_adaptation import corpus, fit_head
 
 
@@ -40,46 +36,6 @@ def test_the_mean_of_adapters_scores_like_the_mean_of_their_scores():
         found_NE, believed = scores(mean, clips)
         assert (found_NE - expected_NE.log_softmax(1)).abs().max() < tolerance
     assert believed > 0.9 and (scores(mean, range(1))[0] - found_NE).abs().max() > 2
-
-
-def labelled_clips(corpora):
-    """A data set: corpus -> (speakers, clips of each); each corpus has one unlabelled clip."""
-    rows = {}
-    for corpus_name, (speakers, clips) in corpora.items():
-        for n in range(speakers * clips + 1):
-            row = {"corpus": corpus_name, "speaker": f"s{n // clips}", "emotion": "anger"}
-            rows[f"{corpus_name}_{n}"] = row
-        row["emotion"] = None
-    return DynamicItemDataset(rows)
-
-
-@pytest.mark.parametrize(
-    "most, expected",
-    [
-        (1000, {"large": 200, "small": 12}),
-        (60, {"large": 48, "small": 12}),  # all of a small corpus, the rest of the large one
-        (20, {"large": 10, "small": 10}),
-    ],
-)
-def test_an_adapter_of_many_clips_learns_from_some_speakers(most, expected):
-    dataset = labelled_clips({"large": (20, 10), "small": (2, 6)})
-    chosen = some_speakers(dataset, most)
-    assert chosen.data_ids == some_speakers(dataset, most).data_ids
-    rows = [dataset.data[i] for i in chosen.data_ids]
-    assert Counter(row["corpus"] for row in rows) == expected
-    assert all(row["emotion"] for row in rows)
-    places = [dataset.data_ids.index(i) for i in chosen.data_ids]
-    assert places == sorted(places)
-    # All clips of the speakers, but for one of each corpus.
-    found = Counter((row["corpus"], row["speaker"]) for row in rows)
-    sizes = {"large": 10, "small": 6}
-    cut = Counter(corpus for (corpus, _), n in found.items() if n < sizes[corpus])
-    assert max(cut.values(), default=0) <= 1
-
-
-def test_a_clip_without_speaker_is_a_speaker():
-    rows = {str(n): {"corpus": "c", "speaker": None, "emotion": "joy"} for n in range(9)}
-    assert len(some_speakers(DynamicItemDataset(rows), 4).data_ids) == 4
 
 
 def test_chunks_of_clips_give_the_same_head(monkeypatch):

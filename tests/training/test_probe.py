@@ -19,6 +19,7 @@ from ser_brain.__main__ import main
 from ser_brain.data.experiment import load_experiment
 from ser_brain.data.experiment_config import ExperimentConfig
 from ser_brain.evaluation.predictions import read_predictions
+from ser_brain.models.adaptation import LinearAdapter
 from ser_brain.models.spectrum import LogMelStatistics
 from ser_brain.training.config import find_settings, load_settings, read_settings
 from ser_brain.training.cross_validation import run_parts
@@ -174,6 +175,21 @@ def test_from_training_to_an_exported_model(home, tmp_path, capsys):
     assert recognizer.has_adapter
 
 
+def test_an_adapter_learns_from_a_limited_number_of_clips(home, tmp_path, monkeypatch):
+    monkeypatch.setattr("ser_brain.training.adapted.MOST_CLIPS", 6)
+    fit, counts = LinearAdapter.fit, []
+
+    def counted(fit_head, embeddings_ND, *args):
+        counts.append(len(embeddings_ND))
+        return fit(fit_head, embeddings_ND, *args)
+
+    monkeypatch.setattr(LinearAdapter, "fit", counted)
+    assert run_train("probe/classification.yaml", *options(home, tmp_path / "run")) == 0
+    assert counts == [6, 12]  # training clips; validation clips as well
+    tested = read_predictions(tmp_path / "run" / "adapted" / "predictions" / "tiny.jsonl")
+    assert len(tested.ids) > 6
+
+
 def test_another_encoder_under_the_same_name_is_refused(home, tmp_path, capsys):
     base = write_base_encoder(tmp_path / "base")
     run = tmp_path / "run"
@@ -260,11 +276,12 @@ def test_parts_of_folds_are_like_runs_of_their_own(home, tmp_path, monkeypatch):
 
 
 def test_the_layer_that_tells_emotions_apart_is_found(home, tmp_path, monkeypatch, capsys):
-    heard = set()
+    heard, counts = set(), []
 
     def planted(cache, rows, bar):
         """Emotions are told apart by the means of layer 1, and by nothing else."""
         heard.update(row["speaker"] for row in rows.values())
+        counts.append(len(rows))
         x_N2LD = np.random.default_rng(1).normal(
             size=(len(rows), 2, cache.encoder.depth + 1, 6)
         )
@@ -286,6 +303,10 @@ def test_the_layer_that_tells_emotions_apart_is_found(home, tmp_path, monkeypatc
     suffixes = {path.name.removeprefix("layers") for path in out.glob("layers*")}
     figures = {".svg", ".png", ".pdf", "-untitled.svg", "-untitled.pdf"}
     assert suffixes == figures | {".csv"} and not (tmp_path / "run").exists()
+    monkeypatch.setattr("ser_brain.training.layers.MOST_CLIPS", counts[0] - 1)
+    assert main(command) == 0
+    assert counts[1] == counts[0] - 1
+    assert f"{counts[1]} of {counts[0]} clips" in capsys.readouterr().err
 
 
 def test_a_student_learns_from_what_a_model_answered(home, tmp_path):
