@@ -43,6 +43,11 @@ TRAIN = HOME / "train.py"
 FORKS = "forkserver" in multiprocessing.get_all_start_methods()  # all systems but Windows
 CONTEXT = multiprocessing.get_context("forkserver" if FORKS else "spawn")
 PRELOADED = "ser_brain.training.preloaded"
+# Else glibc returns large arrays to the system, and parts get them back page by page.
+ALLOCATOR = {
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
+}
 OUTPUT = "output.txt"  # what train.py prints, in the run folder
 # Lines of it that are passed on.
 PROGRESS = re.compile(r"epoch \d+/|warning: |[^:]+: [\d,]+ of [\d,]+ ")
@@ -304,11 +309,16 @@ def start_server() -> None:
     from multiprocessing import forkserver
 
     CONTEXT.set_forkserver_preload([PRELOADED])
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # which it inherits
+    # It inherits both.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    environment = dict(os.environ)
+    os.environ.update({**ALLOCATOR, **environment})
     try:
         forkserver.ensure_running()
     finally:
         signal.signal(signal.SIGINT, before)
+        for name in ALLOCATOR.keys() - environment.keys():
+            del os.environ[name]
 
 
 def run_parts(

@@ -239,6 +239,19 @@ def wait_for(condition, seconds=20):
         time.sleep(0.02)
 
 
+def test_the_process_that_parts_are_copies_of_keeps_its_memory(monkeypatch):
+    forkserver = pytest.importorskip("multiprocessing.forkserver", reason="not on Windows")
+    seen = {}
+    monkeypatch.setattr(forkserver, "ensure_running", lambda: seen.update(os.environ))
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "1")  # what the user has set stays
+    before = dict(os.environ)
+    cross_validation.start_server()
+    own = {name: seen.get(name) for name in cross_validation.ALLOCATOR}
+    assert own == cross_validation.ALLOCATOR | {"MALLOC_TRIM_THRESHOLD_": "1"}
+    assert dict(os.environ) == before
+    assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
+
+
 def test_a_process_that_does_not_end_is_killed(tmp_path, stand_in, monkeypatch):
     monkeypatch.setattr(cross_validation, "GRACE_S", 0.1)
     ignore = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
