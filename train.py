@@ -79,6 +79,7 @@ def run_experiment(
     if if_main_process():
         show_progress(folder / run.LOG)
     data = load_data(hparams)
+    run_on_main(run.require_same_utterances, [folder, data.as_dict()])
     datasets = dataio_prep(data, hparams)
 
     brain = hparams["brain"](
@@ -93,7 +94,7 @@ def run_experiment(
     facts = {"protocol": str(data.protocol), "seed": hparams["seed"]}
     facts |= {"run_options": brain.run_options}
     record = run_on_main(run.begin, [folder, settings], facts)
-    run_on_main(write_json, [folder / "splits.json", data.as_dict()])
+    run_on_main(write_json, [folder / run.SPLITS, data.as_dict()])
     if if_main_process():
         data.log_findings()
 

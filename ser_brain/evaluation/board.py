@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from ser_brain.data.corpora import is_of
 from ser_brain.data.experiment import Protocol
 from ser_brain.data.labels import NO_ANSWER
 from ser_brain.evaluation.compare import (
@@ -167,8 +168,9 @@ def _role(parts: Iterable[Predictions]) -> str:
     """How a model knows a test set. Each part may have been trained on other corpora."""
     found = set()
     for part in parts:
-        corpora = {row.get("corpus") for row in part.rows}
-        if part.card["role"] == SEEN or corpora.isdisjoint(_trained_on(part.card) or ()):
+        corpora = {row["corpus"] for row in part.rows if row.get("corpus")}
+        trained = _trained_on(part.card) or ()
+        if part.card["role"] == SEEN or not any(is_of(each, trained) for each in corpora):
             found.add(part.card["role"])
         else:
             # Of an exported model nobody knows which utterances of the corpus it has seen.

@@ -114,7 +114,7 @@ class Windows:
         end = self._recent.end
         if self._covered == end:
             return []
-        start = max(0, end - self._size)
+        start = max(self._recent.first, end - self._size)  # nothing before lost samples
         return [(start, self._recent.between(start, end))]
 
     def jump(self, count: int) -> None:

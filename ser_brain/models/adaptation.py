@@ -395,6 +395,8 @@ def _compare(before_NE: Tensor, after_NE: Tensor) -> tuple[float, float]:
 
 def _f_ratio(scores_NE: Tensor, speakers: Groups) -> float:
     """Mean F ratio of the speakers over the directions of the scores."""
+    scores_NE = scores_NE[[row for rows in speakers.values() for row in rows]]
+    speakers = _groups(s for s, rows in speakers.items() for _ in rows)  # others do not count
     count, freedom = len(scores_NE), scores_NE.shape[1] - 1  # scores sum to zero
     if len(speakers) < 2 or count - len(speakers) <= freedom:
         return 0.0

@@ -233,7 +233,7 @@ def run_plan(plan: Plan, slots: Sequence[str | None], tell: Callable[[str], None
         if plan.protocol == "speaker+text":
             count **= 2
         elif plan.protocol in ("group", *ACROSS):  # the first run finds how many there are
-            first = parts_of_protocol(plan.seeds[:1], 2)[0]
+            first = parts_of_protocol(plan.seeds, 2)[0]
             _run_unfinished(plan, [first], slots, tell)
             count = read_json(plan.folder / first.folder / "splits.json", "split")["folds"]
         parts = parts_of_protocol(plan.seeds, count)

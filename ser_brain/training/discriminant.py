@@ -79,7 +79,7 @@ def averaged_discriminant(
     Parameters
     ----------
     chunks : callable
-        Gives an iterable of chunks, three times at most: standardised embeddings (B, D), class
+        Gives an iterable of chunks, four times at most: standardised embeddings (B, D), class
         indices (B,), -1 where a clip has no label, and weights (B,), at least 0.
     classes : int
     speakers : sequence of str or None

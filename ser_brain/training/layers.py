@@ -122,7 +122,7 @@ def compare_layers(
     # Means of all states, then their deviations.
     x_N2LD = torch.from_numpy(cache.matrix(rows, bar)).unflatten(1, (2, states, -1))
     class_N = torch.tensor([emotions.index(row["emotion"]) for row in rows.values()])
-    tested = [torch.tensor([i in set(piece) for i in ids]) for piece in pieces]
+    tested = [torch.tensor([i in piece for i in ids]) for piece in map(set, pieces)]
     ridge = float(np.exp(np.mean(np.log(hparams["ridges"]))))
     score = functools.partial(_uars, class_N, len(emotions), ridge, tested)
     embed: dict[tuple, Callable] = {}

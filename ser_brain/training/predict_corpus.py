@@ -26,7 +26,7 @@ from ser_brain.data.labels import VALENCE_AROUSAL, stated
 from ser_brain.data.manifest import SHA256
 from ser_brain.evaluation.calibration import fit_temperature
 from ser_brain.evaluation.predictions import card_path, read_predictions, write_predictions
-from ser_brain.evaluation.runs import VALIDATION, parts_of, temperature_of
+from ser_brain.evaluation.runs import ADAPTED, VALIDATION, parts_of, temperature_of
 from ser_brain.models.encoders import load_encoder
 from ser_brain.training.adapted import write_adapted_set
 from ser_brain.training.brain import SERBrain
@@ -109,7 +109,10 @@ def _predict(
         "balanced": target.balanced,
         **({"per_class": target.per_class} if target.per_class else {}),
     }
+    adapts = (folder / ADAPTER).is_file()
     if _is_done(folder, name, facts):
+        if adapts and not _is_done(folder / ADAPTED, name, facts):  # killed between the two
+            write_adapted_set(folder, name)
         logger.info(f"{folder}: the predictions on {name} are up to date.")
         return name
     encoder = hparams["encoder"]
@@ -128,7 +131,7 @@ def _predict(
     test_set = make_dataset(data.rows, labels.emotions, rate_hz, dimensions=labels.dimensions)
     brain.evaluate(test_set, min_key=brain.tested_key)
     write_outputs(folder, name, brain.outputs, data.rows, card)
-    if (folder / ADAPTER).is_file():
+    if adapts:
         write_adapted_set(folder, name)
     return name
 

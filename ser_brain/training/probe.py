@@ -171,10 +171,10 @@ class Probe(SERBrain):
             parts = {name: self._losses_of(name) for name in HEADS if self._is_minimized(name)}
         strong, weak = self.hparams.weight_decays
         decays = np.geomspace(strong, weak, self.hparams.number_of_decays).tolist()
-        decays = decays if parts else [strong]  # no decay affects a Gaussian classifier
+        self._fit_gaussians(chunks)  # which no decay affects
         best: dict[str, tuple[float, dict]] = {}
-        for decay in decays:
-            self._solve(chunks, dict.fromkeys(HEADS, decay))
+        for decay in decays if parts else ():
+            self._minimize(chunks, dict.fromkeys(HEADS, decay))
             valid = self._validation()
             for part, names in parts.items():
                 there = [name for name in names if name in valid]
@@ -182,6 +182,8 @@ class Probe(SERBrain):
                 if there and (part not in best or value < best[part][0]):
                     best[part] = (value, copy.deepcopy(self._part(part).state_dict()))
                     self.decays |= dict.fromkeys(HEADS if part == ALL else [part], decay)
+        if len(best) < len(parts):  # without a validation label, the strongest decay counts
+            self._minimize(chunks, self.decays)
         for part, (_, state) in best.items():
             self._part(part).load_state_dict(state)
         if best:
@@ -204,19 +206,12 @@ class Probe(SERBrain):
         known = LOSSES[HEADS[head]]
         return [name for name in self.hparams.loss_weights if name in known]
 
-    def _solve(self, chunks: Sequence[PaddedBatch], decays: Mapping[str, float]) -> None:
-        """Fit the heads; the emotion head in closed form if it is a Gaussian classifier."""
-        linear = self.model.emotion_head and self.model.emotion_head.linear
-        if linear is None or self._is_minimized("emotion_head"):
-            self._minimize(chunks, self._trained(), decays)
-            return
-        self._fit_gaussians(chunks, linear)
-        if self.model.va_head is not None:
-            self._minimize(chunks, self.model.va_head, decays)
-
     @torch.no_grad()
-    def _fit_gaussians(self, chunks: Sequence[PaddedBatch], linear: nn.Linear) -> None:
-        views = views_of(self.model)
+    def _fit_gaussians(self, chunks: Sequence[PaddedBatch]) -> None:
+        """Fit the emotion head in closed form, if it is a Gaussian classifier."""
+        if self.model.emotion_head is None or self._is_minimized("emotion_head"):
+            return
+        linear, views = self.model.emotion_head.linear, views_of(self.model)
         found = averaged_discriminant(
             lambda: map(self._labelled, chunks),
             len(self.hparams.emotions),
@@ -240,10 +235,13 @@ class Probe(SERBrain):
         labels = chunk.emotion_index.to(self.device), chunk.emotion_weight.to(self.device)
         return self.model.standardizer(embedding_BD), *labels
 
-    def _minimize(
-        self, chunks: Sequence[PaddedBatch], module: nn.Module, decays: Mapping[str, float]
-    ) -> None:
-        """Minimise the mean loss plus half the decay times the squared weights of each head."""
+    def _minimize(self, chunks: Sequence[PaddedBatch], decays: Mapping[str, float]) -> None:
+        """Minimise the mean loss plus half the decay times the squared weights of each head.
+
+        A Gaussian classifier stays as it is.
+        """
+        gaussian = self.model.emotion_head and not self._is_minimized("emotion_head")
+        module = self.model.va_head if gaussian else self._trained()
         found = {name: getattr(self.model, name) for name in HEADS}
         heads = {name: head for name, head in found.items() if head is not None}
         # In float32, L-BFGS stops before it has converged.
@@ -263,7 +261,8 @@ class Probe(SERBrain):
             optimizer.zero_grad()
             total = sum(0.5 * decays[name] * w.square().sum() for name, w in weights.items())
             total.backward()
-            for chunk in chunks:
+            for chunk, others in zip(chunks, self._moments_of_others(chunks), strict=True):
+                self.record.sums = others
                 loss = self._loss(chunk, Stage.TRAIN)
                 loss.backward()
                 total = total.detach() + loss.detach()
@@ -272,6 +271,22 @@ class Probe(SERBrain):
         optimizer.step(closure)
         for head in heads.values():
             head.float()
+
+    @torch.no_grad()
+    def _moments_of_others(self, chunks: Sequence[PaddedBatch]) -> list[dict[str, np.ndarray]]:
+        """For each chunk, the moments of all others, where a loss is no mean over clips.
+
+        Its gradient in one chunk depends on the predictions of all.
+        """
+        if all(loss.moments is None for loss in self.counted.values()):
+            return [{} for _ in chunks]
+        own = []
+        for chunk in chunks:
+            self.record = StageRecord(Stage.TRAIN)
+            self._loss(chunk, Stage.TRAIN)
+            own.append(self.record.moments)
+        total = {name: sum(each[name] for each in own) for name in own[0]}
+        return [{name: total[name] - each[name] for name in total} for each in own]
 
     @torch.no_grad()
     def _count_labels(self, chunks: Sequence[PaddedBatch]) -> dict[str, float]:
@@ -329,7 +344,9 @@ class Probe(SERBrain):
         self._standardize(chunks)
         self.record = StageRecord(Stage.TRAIN)
         self.labelled = self._count_labels(chunks)
-        self._solve(chunks, best.meta["weight_decays"])
+        self._fit_gaussians(chunks)
+        if any(map(self._is_minimized, HEADS)):
+            self._minimize(chunks, best.meta["weight_decays"])
         self.save_refitted()
         self.loaded = None
 

@@ -43,7 +43,8 @@ LOG = "train_log.txt"  # what train.py prints
 
 # Files without a checksum elsewhere, which nothing changes once the run has finished.
 ADAPTER = "adaptation.safetensors"  # see ser_brain/training/adapted.py
-ENDED = (SETTINGS, RECORD, "folds.json", "splits.json", "train_log.jsonl", ADAPTER)
+SPLITS = "splits.json"
+ENDED = (SETTINGS, RECORD, "folds.json", SPLITS, "train_log.jsonl", ADAPTER)
 VERSIONS = ("torch", "torchaudio", "speechbrain", "transformers", "numpy", "scikit-learn")
 
 # Settings that may change when a run is continued.
@@ -113,6 +114,44 @@ def claim(folder: str | Path, settings: str) -> None:
             f"{folder} contains {work} of other settings ({_difference(differ, kept)}). Choose "
             "another --output_folder, or remove the folder."
         )
+
+
+def require_same_utterances(folder: str | Path, splits: Mapping) -> None:
+    """Stop if a run trained, validated or tested on other utterances than it would now.
+
+    A corpus that has grown is cut elsewhere: what was trained on would be tested.
+
+    Parameters
+    ----------
+    folder : str or Path
+    splits : mapping
+        What ``splits.json`` would contain.
+
+    Raises
+    ------
+    SERError
+        With the number of utterances that each part has gained and lost.
+    """
+    work, kept = _work_in(folder), Path(folder) / SPLITS
+    if not work or not kept.is_file():
+        return
+    before, now = _parts(read_json(kept, "split")), _parts(splits)
+    changed = []
+    for part in sorted(before.keys() | now.keys()):
+        had, has = before.get(part, set()), now.get(part, set())
+        if had != has:
+            changed.append(f"{part} gains {len(has - had)} and loses {len(had - has)}")
+    if changed:
+        raise SERError(
+            f"{folder} contains {work} of other utterances: the corpora have changed since "
+            f"({'; '.join(changed)}). Choose another --output_folder, or remove the folder."
+        )
+
+
+def _parts(splits: Mapping) -> dict[str, set[str]]:
+    tests = {f"test set {name}": ids for name, ids in splits.get("tests", {}).items()}
+    parts = {"train": splits.get("train", ()), "valid": splits.get("valid", ()), **tests}
+    return {part: set(ids) for part, ids in parts.items()}
 
 
 def begin(folder: str | Path, settings: str, **facts: object) -> RunRecord:

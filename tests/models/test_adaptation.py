@@ -6,7 +6,7 @@ Shapes: N clips, D embedding size, E classes.
 import pytest
 import torch
 
-from ser_brain.models.adaptation import LinearAdapter
+from ser_brain.models.adaptation import LinearAdapter, _f_ratio
 
 CLASSES, SIZE = 4, 12
 
@@ -204,3 +204,13 @@ def test_a_saved_adapter_is_the_same(adapter):
     loaded = LinearAdapter.from_state_dict(adapter.state_dict())
     expected = adapted(adapter, x_ND, speaker_N)
     assert torch.equal(adapted(loaded, x_ND, speaker_N), expected)
+
+
+def test_clips_of_unknown_speakers_say_nothing_about_speakers():
+    generator = torch.Generator().manual_seed(1)
+    scores_NE = torch.randn(120, 4, generator=generator).double()
+    scores_NE -= scores_NE.mean(1, keepdim=True)
+    speakers = {name: [*range(6 * name, 6 * name + 6)] for name in range(5)}
+    known = _f_ratio(scores_NE[:30], speakers)
+    assert _f_ratio(scores_NE, speakers) == pytest.approx(known)
+    assert known < 2

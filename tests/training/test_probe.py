@@ -23,7 +23,11 @@ from ser_brain.models.adaptation import LinearAdapter
 from ser_brain.models.spectrum import LogMelStatistics
 from ser_brain.training.config import find_settings, load_settings, read_settings
 from ser_brain.training.cross_validation import run_parts
-from ser_brain.training.discriminant import SPECTRUM_SHARE, views_of
+from ser_brain.training.discriminant import (
+    SPECTRUM_SHARE,
+    averaged_discriminant,
+    views_of,
+)
 from ser_brain.training.feature_cache import EmbeddingCache
 from ser_brain.training.loaders import dataio_prep
 from tests.publishing.test_export import write_base_encoder
@@ -118,6 +122,26 @@ def test_valence_and_arousal_are_ridge_regression(home, tmp_path):
     tested_ND = np.stack([row["embedding"] for row in brain.outputs])
     found_N2 = np.stack([row["valence_arousal"] for row in brain.outputs])
     np.testing.assert_allclose(found_N2, sklearn.predict(tested_ND), atol=2e-3)
+
+
+def test_concordance_is_fitted_alike_in_chunks_and_at_once(home, tmp_path, monkeypatch):
+    chosen = {"loss_weights": "{ccc: 1.0}", "weight_decays": "[0.5, 0.5]"}
+    found = []
+    for name, size in (("whole", 2048), ("chunks", 7)):
+        monkeypatch.setattr("ser_brain.training.probe.CHUNK", size)
+        brain, *_ = fitted(home, tmp_path / name, "regression", **chosen, number_of_decays=1)
+        found.append(np.stack([row["valence_arousal"] for row in brain.outputs]))
+    np.testing.assert_allclose(found[1], found[0], atol=2e-2)
+
+
+def test_gaussian_classifiers_are_fitted_once_and_once_more(home, tmp_path, monkeypatch):
+    fit, counts = averaged_discriminant, []
+    monkeypatch.setattr(
+        "ser_brain.training.probe.averaged_discriminant",
+        lambda *args: counts.append(1) or fit(*args),
+    )
+    fitted(home, tmp_path / "run", "multiobjective")
+    assert len(counts) == 2  # whatever the number of decays
 
 
 def test_layer_weights_are_learned(home, tmp_path):

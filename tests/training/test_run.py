@@ -10,7 +10,15 @@ import pytest
 from ser_brain.core.errors import SERError
 from ser_brain.reporting.html import rewritten
 from ser_brain.training import run as run_record
-from ser_brain.training.run import VERSIONS, RunRecord, TrainLog, begin, claim, is_finished
+from ser_brain.training.run import (
+    VERSIONS,
+    RunRecord,
+    TrainLog,
+    begin,
+    claim,
+    is_finished,
+    require_same_utterances,
+)
 
 SETTINGS = """\
 seed: 1  # a comment
@@ -144,6 +152,21 @@ def test_checkpoints_of_unknown_settings_are_nobodys(trained):
     match = r"run contains checkpoints, but no hyperparams\.yaml .*another --output_folder"
     with pytest.raises(SERError, match=match):
         claim(trained, SETTINGS)
+
+
+def test_a_run_of_other_utterances_is_another(trained):
+    splits = {"train": ["a", "b"], "valid": ["c"], "tests": {"tiny": ["d"]}}
+    require_same_utterances(trained, splits)  # nothing says what it was trained on
+    (trained / "splits.json").write_text(json.dumps(splits))
+    require_same_utterances(trained, splits)
+    grown = {**splits, "train": ["a", "d"], "tests": {"tiny": ["b", "e"]}}
+    with pytest.raises(SERError, match="the corpora have changed since") as refused:
+        require_same_utterances(trained, grown)
+    for words in ("train gains 1 and loses 1", "test set tiny gains 2 and loses 1"):
+        assert words in str(refused.value)
+    assert "valid" not in str(refused.value)
+    (trained / "save" / "CKPT+2026").rmdir()
+    require_same_utterances(trained, grown)  # nothing was trained yet
 
 
 def test_predictions_of_other_settings_are_kept_apart_too(tmp_path):
