@@ -15,7 +15,7 @@ from ser_brain.core.files import sha256_of
 from ser_brain.core.log import get_logger
 from ser_brain.data import audio
 from ser_brain.data.labels import LABEL_SOURCES, require_in_scale
-from ser_brain.data.manifest import CorpusCard, Problem, Utterance, entry_of
+from ser_brain.data.manifest import CorpusCard, Problem, Utterance, differences, entry_of
 
 if TYPE_CHECKING:
     from data_prep import Corpus
@@ -204,17 +204,6 @@ def alike(names: Iterable[str]) -> list[list[str]]:
         return re.sub(r"(?<!\d)0+(?=\d)", "", parted) or name
 
     return _grouped({name: form(name) for name in sorted(set(names))})
-
-
-def differences(counts: Mapping, expected: Mapping, where: str = "") -> Iterator[str]:
-    """Where the counts differ from those of a full copy; absent label sources do not count."""
-    for what, value in expected.items():
-        if not isinstance(value, Mapping):
-            if (found := counts.get(what, 0)) != value:
-                yield f"{where}{what} {found} ({value})"
-        elif what in counts:
-            inner = "" if what == "emotions" else f"{where}{what} "
-            yield from differences(counts[what], value, inner)
 
 
 def log_counts(card: CorpusCard, counts: Mapping) -> bool:

@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -108,6 +108,18 @@ def read_card(manifest: str | Path, needed: Iterable[str] = ()) -> dict:
     optional = CARD.keys() - set(needed)
     check(card, CARD, f"corpus card {path}", optional, others=True, advice=PREPARE_AGAIN)
     return card
+
+
+def differences(counts: Mapping, expected: Mapping, where: str = "") -> Iterator[str]:
+    """Where the counts differ from those of a full copy; absent label sources do not count."""
+    for what, value in expected.items():
+        found = counts.get(what)
+        if not isinstance(value, Mapping):
+            if (found or 0) != value:
+                yield f"{where}{what} {found or 0} ({value})"
+        elif isinstance(found, Mapping):
+            inner = "" if what == "emotions" else f"{where}{what} "
+            yield from differences(found, value, inner)
 
 
 def require_as_written(manifest: str | Path, card: Mapping, sha256: str | None = None) -> None:
@@ -328,6 +340,7 @@ CARD: Mapping[str, Bound] = {
     "same_audio": list_of(list_of(TEXT)),
     "data_folder": TEXT,
     "counts": mapping_of(ANY),
+    "expected": mapping_of(ANY),
     "arguments": mapping_of(ANY),
 }
 

@@ -213,6 +213,7 @@ def test_nesting_without_end(tmp_path):
         ("left_out", {"silent": 3}),
         ("same_audio", [[1]]),
         ("data_folder", 5),
+        ("expected", 535),
         ("name", {}),
     ],
 )

@@ -12,7 +12,7 @@ from ser_brain.publishing import card
 from ser_brain.publishing.card import published_command, write_card
 from ser_brain.publishing.card_check import validate
 from tests.fake_run import write
-from tests.publishing.made_run import audit, corpus_rows, facts_of, write_run
+from tests.publishing.made_run import CORPUS, audit, corpus_rows, facts_of, write_run
 
 
 def card_of(folder, facts, **options):
@@ -68,6 +68,18 @@ def test_what_it_contains(tmp_path):
 
     assert card_of(tmp_path / "b", facts_of(tmp_path / "run")) == text  # the same every time
     assert (tmp_path / "a" / figure).read_bytes() == (tmp_path / "b" / figure).read_bytes()
+
+
+def test_copies_that_are_not_full_ones(tmp_path):
+    corpora = {
+        "fake": {**CORPUS, "differs": ["utterances 339 (535)"]},
+        "other": {**CORPUS, "use": "test", "title": "Other", "differs": ["speakers 9 (10)"]},
+    }
+    text = card_of(tmp_path / "a", facts_of(write_run(tmp_path / "run", corpora=corpora)))
+    said = "The counts of this copy differ from a full copy (in brackets)"
+    assert f"\n- {said}: utterances 339 (535).\n" in text
+    assert f"citation: Nobody (2026). {said}: speakers 9 (10).\n" in text
+    assert "copy differ" not in card_of(tmp_path / "b", facts_of(write_run(tmp_path / "full")))
 
 
 def test_onnx_and_licence_where_they_are(tmp_path):

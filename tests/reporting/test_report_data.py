@@ -58,6 +58,17 @@ def test_a_corpus_with_what_was_found_in_it():
     assert (unknown["title"], unknown["facts"], unknown["findings"]) == ("unknown", {}, [])
 
 
+def test_a_copy_that_is_not_a_full_one():
+    card = {"damaged": {}, "differs": ["utterances 339 (535)", "intended fear 0 (69)"]}
+    (corpus,) = corpora({"run": {"corpora": {"part": card}}})
+    assert corpus["findings"] == [
+        "The counts of this copy differ from a full copy (in brackets): utterances 339 (535), "
+        "intended fear 0 (69).",
+        "The preparation found no damaged or stray file.",
+    ]
+    assert corpora(ONE)[0]["differs"] == ""  # as in the split of an earlier version
+
+
 def test_a_corpus_used_under_two_names_is_described_once():
     cards = {"fake_deu": CARD, "fake_eng": CARD | {"use": "test", "utterances": 5}}
     splits = {"run": {"corpora": cards}}
