@@ -41,6 +41,7 @@ DATA_ROOT = "{data_root}/"
 SHA256 = "manifest_sha256"  # in the card: of the manifest as it was written
 DATA_FOLDER = "data_folder"  # in the card: where the audio was when it was prepared
 PREPARE_AGAIN = "Prepare the corpus again."
+TABLES = (".csv", ".tsv", ".xlsx", ".parquet", ".jsonl")  # which a user may take for manifests
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,11 @@ def read_manifest(path: str | Path, needed: Iterable[str] = ()) -> Manifest:
     ``needed`` are keys that the card must have; without any, the card may be missing.
     """
     path = Path(path)
+    if path.name.lower().removesuffix(".gz").endswith(TABLES):
+        raise SERError(
+            f"{path} is a table, not a manifest; write its manifest first: "
+            "python -m data_prep table --csv TABLE --data_folder DIR --manifest_folder DIR."
+        )
     card = read_card(path, needed) if needed or card_path(path).is_file() else {}
     content = require_bytes(path, "manifest")
     sha256 = hashlib.sha256(content).hexdigest()
