@@ -15,7 +15,14 @@ from ser_brain.core.files import sha256_of
 from ser_brain.core.log import get_logger
 from ser_brain.data import audio
 from ser_brain.data.labels import LABEL_SOURCES, require_in_scale
-from ser_brain.data.manifest import CorpusCard, Problem, Utterance, differences, entry_of
+from ser_brain.data.manifest import (
+    CorpusCard,
+    Problem,
+    Utterance,
+    counted,
+    differences,
+    entry_of,
+)
 
 if TYPE_CHECKING:
     from data_prep import Corpus
@@ -167,7 +174,7 @@ def by_kind(problems: Iterable[Problem]) -> dict[str, list[str]]:
 def describe(problems: Iterable[Problem]) -> list[str]:
     """One line per kind of problem: the number, and the first five paths."""
     return [
-        f"{len(paths)} {kind}: {', '.join(paths[:NAMED])}"
+        f"{counted(kind, len(paths))}: {', '.join(paths[:NAMED])}"
         + (", ..." if len(paths) > NAMED else "")
         for kind, paths in by_kind(problems).items()
     ]

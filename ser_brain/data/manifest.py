@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -251,6 +252,29 @@ class Problem:
     kind: str  # in a few words: ``missing``, ``unreadable``, ``stray file`` ...
     path: str  # relative to the data folder; with ``:line`` for a line of a label file
     harmless: bool = False
+
+
+# How kinds of problems begin that name a thing; others are adjectives, such as ``silent``.
+NOUN = re.compile(
+    r"((stray|system|macOS \._|(empty|unreadable) label) file|(stray )?folder|name|row|rating|"
+    r"unreadable (label line|recognition rate)|song|number)\b"
+)
+
+
+def counted(kind: str, count: int) -> str:
+    """How many problems of a kind there are.
+
+    Examples
+    --------
+    >>> counted("stray folder", 2), counted("name that is not UTF-8", 2), counted("silent", 2)
+    ('2 stray folders', '2 names that are not UTF-8', '2 silent')
+    """
+    if count == 1:
+        return f"1 {kind}"
+    found = NOUN.match(kind)
+    if found:
+        kind = f"{found[0]}s{kind[found.end() :].replace(' that is ', ' that are ')}"
+    return f"{count:,} {kind}"
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from ser_brain.core.tables import Table
 from ser_brain.data.audit import FIELDS, not_compared, unknown_in
+from ser_brain.data.manifest import counted
 from ser_brain.data.splits import absence
 from ser_brain.reporting.report_tables import noun_of
 
@@ -53,7 +54,7 @@ def findings(card: Mapping) -> list[str]:
     if different := differs(card):
         found.append(different)
     if damaged:
-        counts = [f"{count:,} {kind}" for kind, count in damaged.items()]
+        counts = [counted(kind, count) for kind, count in damaged.items()]
         found.append(f"Excluded by the preparation: {', '.join(counts)}.")
     elif damaged is not None:
         kinds = "damaged or stray" if different else "damaged, missing or stray"

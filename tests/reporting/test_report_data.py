@@ -19,7 +19,7 @@ CARD = {
     "synthetic": False,
     "known_bad": {"x_1": "silent"},
     "utterances": 1234,
-    "damaged": {"unreadable": 2, "missing": 1},
+    "damaged": {"unreadable": 2, "stray file": 3, "missing": 1},
     "same_audio": 3,
 }
 
@@ -44,7 +44,7 @@ def test_a_corpus_with_what_was_found_in_it():
     assert corpus["title"] == "A corpus"
     assert corpus["facts"] == {"Version": "2", "Licence": "CC0", "Languages": "deu, eng"}
     assert corpus["findings"] == [
-        "Excluded by the preparation: 2 unreadable, 1 missing.",
+        "Excluded by the preparation: 2 unreadable, 3 stray files, 1 missing.",
         "Groups of utterances with the same audio: 3.",
         "Known to be broken in every copy: x_1 (silent).",
     ]
