@@ -37,8 +37,9 @@ def unread_format(path: Path) -> str | None:
     try:
         audio.inspect(path)
     except audio.AudioProblem as problem:
-        if str(problem).startswith(UNREADABLE):
-            return str(problem).removeprefix(UNREADABLE)
+        reason = str(problem).removeprefix(UNREADABLE)
+        if reason not in (str(problem), audio.NO_AUDIO):  # text may be a label file
+            return reason
     return None
 
 
