@@ -15,7 +15,14 @@ from ser_brain.core.files import sha256_of
 from ser_brain.core.log import get_logger
 from ser_brain.data import audio
 from ser_brain.data.labels import LABEL_SOURCES, require_in_scale
-from ser_brain.data.manifest import CorpusCard, Problem, Utterance, entry_of
+from ser_brain.data.manifest import (
+    CorpusCard,
+    Problem,
+    Utterance,
+    counted,
+    differences,
+    entry_of,
+)
 
 if TYPE_CHECKING:
     from data_prep import Corpus
@@ -30,8 +37,9 @@ def unread_format(path: Path) -> str | None:
     try:
         audio.inspect(path)
     except audio.AudioProblem as problem:
-        if str(problem).startswith(UNREADABLE):
-            return str(problem).removeprefix(UNREADABLE)
+        reason = str(problem).removeprefix(UNREADABLE)
+        if reason not in (str(problem), audio.NO_AUDIO):  # text may be a label file
+            return reason
     return None
 
 
@@ -167,7 +175,7 @@ def by_kind(problems: Iterable[Problem]) -> dict[str, list[str]]:
 def describe(problems: Iterable[Problem]) -> list[str]:
     """One line per kind of problem: the number, and the first five paths."""
     return [
-        f"{len(paths)} {kind}: {', '.join(paths[:NAMED])}"
+        f"{counted(kind, len(paths))}: {', '.join(paths[:NAMED])}"
         + (", ..." if len(paths) > NAMED else "")
         for kind, paths in by_kind(problems).items()
     ]
@@ -204,17 +212,6 @@ def alike(names: Iterable[str]) -> list[list[str]]:
         return re.sub(r"(?<!\d)0+(?=\d)", "", parted) or name
 
     return _grouped({name: form(name) for name in sorted(set(names))})
-
-
-def differences(counts: Mapping, expected: Mapping, where: str = "") -> Iterator[str]:
-    """Where the counts differ from those of a full copy; absent label sources do not count."""
-    for what, value in expected.items():
-        if not isinstance(value, Mapping):
-            if (found := counts.get(what, 0)) != value:
-                yield f"{where}{what} {found} ({value})"
-        elif what in counts:
-            inner = "" if what == "emotions" else f"{where}{what} "
-            yield from differences(counts[what], value, inner)
 
 
 def log_counts(card: CorpusCard, counts: Mapping) -> bool:

@@ -6,6 +6,7 @@ channels are averaged.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import functools
 import importlib.util
@@ -37,6 +38,7 @@ LOUDEST = 16.0  # full scale 1: float samples beyond this were never scaled
 
 # What streaming writers put into a WAV header in place of a length; the last is SoX's.
 UNKNOWN_LENGTH = (0, 0xFFFFFFFF, 0x7FFFF000)
+NO_AUDIO = "text, not audio"
 HEAD_BYTES = 4096
 BLOCK_FRAMES = 65536
 
@@ -280,7 +282,19 @@ def _undecoded(path: Path, head: bytes) -> str:
         sure = "if they have 16 bits at 8000 Hz, " if "s16le" in told else ""
         converts = f"{sure}ffmpeg {told} -i X X.wav converts it"
         return f"unreadable: samples without a header; {converts}"
-    return "unreadable"
+    return f"unreadable: {NO_AUDIO}" if _is_text(head) else "unreadable"
+
+
+def _is_text(head: bytes) -> bool:
+    if head.startswith(b"RIFF"):  # a damaged WAV file
+        return False
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(
+            head
+        )  # the last letter may be cut
+    except UnicodeDecodeError:
+        return False
+    return all(letter.isprintable() or letter.isspace() for letter in text)
 
 
 def _wav_is_cut(file: BinaryIO, head: bytes, size: int) -> bool:

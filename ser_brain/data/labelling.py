@@ -23,7 +23,7 @@ from ser_brain.data.labels import (
     rescale,
     vocabulary_of,
 )
-from ser_brain.data.manifest import Manifest, read_manifest
+from ser_brain.data.manifest import Manifest, differences, read_manifest
 from ser_brain.data.splits import balanced_ids
 
 VAD_SOURCES = ("corpus", "prototypes")
@@ -159,6 +159,9 @@ class CorpusData:
             "left_out": self.left_out,
             "damaged": {kind: len(p) for kind, p in self.card.get("left_out", {}).items()},
             "same_audio": len(self.card.get("same_audio", ())),
+            "differs": [
+                *differences(self.card.get("counts", {}), self.card.get("expected", {}))
+            ],
         }
 
 

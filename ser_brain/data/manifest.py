@@ -10,7 +10,8 @@ import dataclasses
 import functools
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,6 +42,7 @@ DATA_ROOT = "{data_root}/"
 SHA256 = "manifest_sha256"  # in the card: of the manifest as it was written
 DATA_FOLDER = "data_folder"  # in the card: where the audio was when it was prepared
 PREPARE_AGAIN = "Prepare the corpus again."
+TABLES = (".csv", ".tsv", ".xlsx", ".parquet", ".jsonl")  # which a user may take for manifests
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,11 @@ def read_manifest(path: str | Path, needed: Iterable[str] = ()) -> Manifest:
     ``needed`` are keys that the card must have; without any, the card may be missing.
     """
     path = Path(path)
+    if path.name.lower().removesuffix(".gz").endswith(TABLES):
+        raise SERError(
+            f"{path} is a table, not a manifest; write its manifest first: "
+            "python -m data_prep table --csv TABLE --data_folder DIR --manifest_folder DIR."
+        )
     card = read_card(path, needed) if needed or card_path(path).is_file() else {}
     content = require_bytes(path, "manifest")
     sha256 = hashlib.sha256(content).hexdigest()
@@ -108,6 +115,18 @@ def read_card(manifest: str | Path, needed: Iterable[str] = ()) -> dict:
     optional = CARD.keys() - set(needed)
     check(card, CARD, f"corpus card {path}", optional, others=True, advice=PREPARE_AGAIN)
     return card
+
+
+def differences(counts: Mapping, expected: Mapping, where: str = "") -> Iterator[str]:
+    """Where the counts differ from those of a full copy; absent label sources do not count."""
+    for what, value in expected.items():
+        found = counts.get(what)
+        if not isinstance(value, Mapping):
+            if (found or 0) != value:
+                yield f"{where}{what} {found or 0} ({value})"
+        elif isinstance(found, Mapping):
+            inner = "" if what == "emotions" else f"{where}{what} "
+            yield from differences(found, value, inner)
 
 
 def require_as_written(manifest: str | Path, card: Mapping, sha256: str | None = None) -> None:
@@ -235,6 +254,29 @@ class Problem:
     harmless: bool = False
 
 
+# How kinds of problems begin that name a thing; others are adjectives, such as ``silent``.
+NOUN = re.compile(
+    r"((stray|system|macOS \._|(empty|unreadable) label) file|(stray )?folder|name|row|rating|"
+    r"unreadable (label line|recognition rate)|song|number)\b"
+)
+
+
+def counted(kind: str, count: int) -> str:
+    """How many problems of a kind there are.
+
+    Examples
+    --------
+    >>> counted("stray folder", 2), counted("name that is not UTF-8", 2), counted("silent", 2)
+    ('2 stray folders', '2 names that are not UTF-8', '2 silent')
+    """
+    if count == 1:
+        return f"1 {kind}"
+    found = NOUN.match(kind)
+    if found:
+        kind = f"{found[0]}s{kind[found.end() :].replace(' that is ', ' that are ')}"
+    return f"{count:,} {kind}"
+
+
 @dataclass(frozen=True)
 class CorpusCard:
     """Description of a corpus, written beside its manifest with counts and a fingerprint.
@@ -328,6 +370,7 @@ CARD: Mapping[str, Bound] = {
     "same_audio": list_of(list_of(TEXT)),
     "data_folder": TEXT,
     "counts": mapping_of(ANY),
+    "expected": mapping_of(ANY),
     "arguments": mapping_of(ANY),
 }
 

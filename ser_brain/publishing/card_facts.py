@@ -24,6 +24,10 @@ from ser_brain.training.run import RECORD, SETTINGS, differing_settings
 # The metrics that a card reports, where the model predicts what they measure.
 REPORTED = ("uar", "wa", "macro_f1", *of_dimensions("ccc"))
 
+# In the card of a configuration: ``calibrated_by`` inner folds, and ``refitted`` all heads.
+INNER_FOLDS = "inner folds"
+ALL_HEADS = "heads"
+
 # Settings in which two runs of one recipe may differ: the split, the tests, where data is.
 # The encoder is compared by its name, not by the folder it was loaded from.
 MAY_DIFFER = {
@@ -90,6 +94,13 @@ class CardFacts:
     def corpora(self) -> dict[str, dict]:
         """Training corpus -> title, licence, languages, fingerprint ..."""
         return self.config.card["training_data"]["corpora"]
+
+    @property
+    def clips(self) -> int:
+        """How many clips the model was trained on: a probe in the end also on validation's."""
+        counts = self.config.card["training_data"]
+        refitted = self.config.card.get("refitted") == ALL_HEADS
+        return counts["train"] + (counts["valid"] if refitted else 0)
 
     @property
     def synthetic(self) -> bool:

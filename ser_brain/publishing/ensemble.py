@@ -33,7 +33,8 @@ from ser_brain.publishing.train_test_overlap import overlap_by_test_set
 from ser_brain.reporting.report_tables import noun_of
 
 HEADS = ("emotion_head.", "va_head.")
-OF_PART = ("protocol", "seed", "temperature", "checkpoint")  # what the card says of each part
+# What the card says of each part.
+OF_PART = ("protocol", "seed", "temperature", "calibrated_by", "refitted", "checkpoint")
 
 
 def average_models(

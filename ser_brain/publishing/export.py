@@ -9,7 +9,7 @@ import importlib.metadata
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -49,13 +49,15 @@ from ser_brain.models.heads import folded
 from ser_brain.models.model import EmotionModel, require_finite, score_exactly
 from ser_brain.models.pooling import Standardizer
 from ser_brain.publishing.card import write_card
-from ser_brain.publishing.card_facts import gather
+from ser_brain.publishing.card_facts import ALL_HEADS, INNER_FOLDS, gather
 from ser_brain.publishing.card_metadata import OTHER, require_licence
 from ser_brain.publishing.ensemble import average_models, gather_ensemble, merged_splits
 from ser_brain.publishing.speechbrain_export import speechbrain_files
 from ser_brain.training.adapted import Adapter
 from ser_brain.training.brain import SERBrain
+from ser_brain.training.checkpoints import REFIT
 from ser_brain.training.predict_corpus import load_run
+from ser_brain.training.probe import Probe
 from ser_brain.training.run import ADAPTER, RECORD
 
 PACKAGES = ("torch", "torchaudio", "speechbrain", "transformers", "safetensors", "numpy")
@@ -263,6 +265,8 @@ def read_trained(run: Path, name: str | None = None) -> tuple[EmotionModel, Mode
             "emotion_map": hparams["emotion_map"],
             "vad_source": hparams["vad_source"],
             "temperature": temperature,
+            "calibrated_by": _calibrated_by(checkpoint.meta, temperature),
+            "refitted": _refitted(brain, checkpoint.meta),
             "base_encoder": encoder.name,
             "checkpoint": checkpoint.path.name,
             "training_data": training_data(splits),
@@ -278,6 +282,20 @@ def read_trained(run: Path, name: str | None = None) -> tuple[EmotionModel, Mode
         },
     )
     return _used_model(brain, config, temperature or 1.0), config
+
+
+def _calibrated_by(meta: Mapping, temperature: float | None) -> str | None:
+    """What made the emotion's probabilities honest, if anything did."""
+    if meta.get("calibrated"):
+        return INNER_FOLDS
+    return None if temperature is None else "validation"
+
+
+def _refitted(brain: SERBrain, meta: Mapping) -> str | None:
+    """What was fitted once more at the end, to validation clips too; None: nothing was."""
+    if REFIT not in meta:
+        return None
+    return ALL_HEADS if isinstance(brain, Probe) else "emotion head"
 
 
 def read_ensemble(folder: Path, name: str | None = None) -> tuple[EmotionModel, ModelConfig]:

@@ -258,10 +258,11 @@ def pairs(comparisons: Sequence[Mapping], protocols: str) -> Table:
     """The primary metrics of what :func:`compare_pairs` found."""
     head = "Test set,A,B,Metric,B − A,p,p (Holm),Lost,Won"
     count = sum(len(comparison["tasks"]) for comparison in comparisons)
+    counted = "the 1 test" if count == 1 else f"all {count} tests"
     caption = (
         "Every two models on the same utterances: B − A with its 95 % interval, and p of a "
-        "permutation test that swaps whole speakers, also after Holm's correction for all "
-        f"{count} tests. Lost: A was right and B is wrong; won: the reverse. {protocols}"
+        "permutation test that swaps whole speakers, also after Holm's correction for "
+        f"{counted}. Lost: A was right and B is wrong; won: the reverse. {protocols}"
     ).rstrip()
     table = Table("pairs", caption, head.split(","))
     for comparison in comparisons:

@@ -83,9 +83,9 @@ def wide(matrix: Mapping) -> list[Table]:
 
 
 def by_metric(matrix: Mapping, metric: str) -> Table:
-    """One metric: a row per test set, a column per model, and which is best."""
+    """One metric: a row per test set, a column per model, and which is highest."""
     classes = metric in LABEL_METRICS
-    head = ["Test set", *(["Chance"] if classes else []), *matrix["models"], "Best"]
+    head = ["Test set", *(["Chance"] if classes else []), *matrix["models"], "Highest"]
     caption = f"{metric_title(metric)}, with 95 % intervals."
     table = Table(metric.replace(" ", "_"), caption, head)
     for name, row in matrix["test_sets"].items():
@@ -102,8 +102,8 @@ def by_metric(matrix: Mapping, metric: str) -> Table:
 def long(matrix: Mapping) -> Table:
     """A row per test set, model and metric: everything, for a machine."""
     head = (
-        "Test set,Model,Protocol,Role,Synthetic,Utterances,Speakers,Chance,Metric,Value,Best,"
-        "Difference to first model,p,p (Holm)"
+        "Test set,Model,Protocol,Role,Synthetic,Utterances,Speakers,Chance,Metric,Value,"
+        "Highest,Difference to first model,p,p (Holm)"
     )
     table = Table("crosscorpus", "", head.split(","))
     for name, row in matrix["test_sets"].items():
@@ -159,9 +159,11 @@ def legend(matrix: Mapping) -> list[str]:
         result = "No model differs"
         if any(differs(test) for _, test in tests):
             result = f"{DIFFERS} differs"
+        several = matrix["tests"] != 1
+        corrected = f"{matrix['tests']} tests, Holm's correction" if several else "1 test"
         found.append(
             f"{result} from {next(iter(matrix['models']))} in {names} (p < {ALPHA}; whole "
-            f"speakers swapped; {matrix['tests']} tests, Holm's correction)."
+            f"speakers swapped; {corrected})."
         )
     if any(cell["role"] == SEEN for cell in cells):
         found.append(

@@ -44,7 +44,8 @@ def write_exploration(
 
 def exploration_text(found: Found) -> str:
     """The overview and what is missing, for a terminal."""
-    return "\n\n".join(to_text(table) for table in (overview(found), missing(found)))
+    tables = overview(found), missing(found)
+    return "\n\n".join(f"{table.caption}\n\n{to_text(table)}" for table in tables)
 
 
 def _tables(found: Found) -> list[Table]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from ser_brain.core.tables import Table
 from ser_brain.data.audit import FIELDS, not_compared, unknown_in
+from ser_brain.data.manifest import counted
 from ser_brain.data.splits import absence
 from ser_brain.reporting.report_tables import noun_of
 
@@ -18,9 +19,10 @@ USES = {"train": "train, validate, test", "test": "test only"}
 
 
 def corpora(splits: Mapping[str, Mapping]) -> list[dict]:
-    """Each corpus with ``title``, ``synthetic``, ``facts`` and ``findings``, as text.
+    """Each corpus with ``title``, ``synthetic``, ``facts``, ``differs`` and ``findings``.
 
-    A corpus that the experiment uses under several names, such as by language, appears once.
+    All are text; ``differs`` is the finding that the copy is not a full one, or empty. A corpus
+    that the experiment uses under several names, such as by language, appears once.
     """
     found = []
     for name, card in _described(splits).items():
@@ -32,6 +34,7 @@ def corpora(splits: Mapping[str, Mapping]) -> list[dict]:
                 title: ", ".join(fact) if isinstance(fact, list) else str(fact)
                 for title, fact in facts.items()
             },
+            "differs": differs(card),
             "findings": findings(card),
         }
         if corpus not in found:
@@ -48,11 +51,14 @@ def findings(card: Mapping) -> list[str]:
     """What the preparation of a corpus found; nothing about what it did not check."""
     found = []
     damaged, groups, broken = map(card.get, ("damaged", "same_audio", "known_bad"))
+    if different := differs(card):
+        found.append(different)
     if damaged:
-        counts = [f"{count:,} {kind}" for kind, count in damaged.items()]
+        counts = [counted(kind, count) for kind, count in damaged.items()]
         found.append(f"Excluded by the preparation: {', '.join(counts)}.")
     elif damaged is not None:
-        found.append("The preparation found no damaged, missing or stray file.")
+        kinds = "damaged or stray" if different else "damaged, missing or stray"
+        found.append(f"The preparation found no {kinds} file.")
     if groups:
         found.append(f"Groups of utterances with the same audio: {groups:,}.")
     elif groups is not None:
@@ -61,6 +67,14 @@ def findings(card: Mapping) -> list[str]:
         names = [f"{name} ({reason})" for name, reason in broken.items()]
         found.append(f"Known to be broken in every copy: {', '.join(names)}.")
     return found
+
+
+def differs(card: Mapping) -> str:
+    """Where the counts of a copy are not those of a full one; empty if nowhere or unknown."""
+    if not card.get("differs"):
+        return ""
+    found = ", ".join(card["differs"])
+    return f"The counts of this copy differ from a full copy (in brackets): {found}."
 
 
 def used(splits: Mapping[str, Mapping]) -> Table:

@@ -176,6 +176,12 @@ def further_metrics(test_sets: Mapping[str, Mapping]) -> Table:
             "Calibrated: after temperature scaling, fitted on validation data. It changes no "
             "decision. A temperature above 1 means that the model was overconfident."
         )
+        found = [r["calibrated"]["temperature"] for r in results.values() if "calibrated" in r]
+        if any(1 in (each if isinstance(each, Sequence) else [each]) for each in found):
+            table.detail += (
+                " One of exactly 1 was not fitted: inner folds of training speakers have "
+                "calibrated that model."
+            )
         table.head += ["Temperature", *map(metric_title, SCORE_METRICS)]
         table.over += ["Calibrated"] * (1 + len(SCORE_METRICS))
     for test_set, result in results.items():

@@ -151,6 +151,8 @@ def test_bad_tables(table, changes, va_range, message):
 def test_too_few_rows(table, tmp_path):
     with pytest.raises(SERError, match="has one row; a course over time needs two or more"):
         read_timeline(table(1))
+    with pytest.raises(SERError, match="has no column time"):  # which more rows would not help
+        read_timeline(written(tmp_path, "file,speaker\na.wav,anna\n"))
     with pytest.raises(SERError, match="has no rows; expected one for each piece of speech"):
         read_rows(written(tmp_path, "a,b\n"))
 
@@ -218,6 +220,7 @@ TWO = {"file": ["a.wav", "b.wav"]}
         ({"start": 1.0}, None, "has start in seconds but no time; give the beginning"),
         ({"start": 1.0}, "today", "--recorded_at: time is 'today'"),
         ({"start": 0, **TWO}, "2026-03-02T23:00", "pieces of 2 files, .* Add a column time"),
+        ({"start": 0, **TWO}, None, "pieces of 2 files, .* Add a column time: .* 2026-"),
         ({"start": 1e300}, "2026-03-02T23:00", "A start of anna.csv is outside the calendar"),
         ({}, None, "has no column time .* and no column start"),
         ({"time": "x"}, "2026-03-02T23:00", "has a column time; --recorded_at is for"),

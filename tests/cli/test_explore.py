@@ -54,7 +54,12 @@ def test_the_numbers_of_a_corpus(corpus, tmp_path, capsys):
     folder = str(corpus.parent)
     line = ["explore", str(corpus), "--data_folder", folder, "--out", str(tmp_path / "out")]
     assert main(line) == 0
-    assert re.search(r"rated +1 +0 +0 +4 +4 +0 +1 +2 +1\n", capsys.readouterr().out)
+    said = capsys.readouterr().out
+    assert re.search(r"rated +1 +0 +0 +4 +4 +0 +1 +2 +1\n", said)
+    assert (
+        said.startswith("What there is.\n\nCorpus")
+        and "\n\nUtterances without a fact, " in said
+    )
     found = json.loads((tmp_path / "out" / "results.json").read_text())["rated"]
     assert found["sources"]["consensus"]["emotions"] == {"fear": 2, "anger": 1, "none": 1}
     assert found["sources"]["consensus"]["dimensions"]["arousal"] == {"rated_a": 4.5}

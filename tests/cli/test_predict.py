@@ -168,11 +168,14 @@ def test_with_out_rows_and_what_is_left_out_are_written(model, capsys):
     assert ser_predict("*.wav", "--out", "out.csv") == 1
     said = capsys.readouterr().out
     assert said == (
-        "new rows: 1; files done before: 0\ncould not be used:\n  b.wav: unreadable\n"
+        "new rows: 1; files done before: 0\ncould not be used:\n"
+        "  b.wav: unreadable: text, not audio\n"
         "skipped: 1, listed in out.left_out.csv\nscale of valence and arousal: 1 to 5\n"
         "predictions: out.csv\n"
     )
-    assert [row["reason"] for row in read("out.left_out.csv")] == ["unreadable"]
+    assert [row["reason"] for row in read("out.left_out.csv")] == [
+        "unreadable: text, not audio"
+    ]
     write(model / "b.wav", noise(3))  # mended
     assert ser_predict("*.wav", "--out", "out.csv") == 0
     assert capsys.readouterr().out.startswith("new rows: 1; files done before: 1\n")

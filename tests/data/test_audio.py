@@ -126,6 +126,13 @@ def test_what_is_not_decoded_is_named_with_what_converts_it(tmp_path, name, cont
         audio.inspect(tmp_path / name)
 
 
+@pytest.mark.parametrize("text", ["a poem\n" * 500, "dört mevsim\r\n" * 50, "ö" * 4001])
+def test_text_is_said_to_be_no_audio(tmp_path, text):
+    (tmp_path / "a.wav").write_bytes(text.encode())
+    with pytest.raises(audio.AudioProblem, match="^unreadable: text, not audio$"):
+        audio.inspect(tmp_path / "a.wav")
+
+
 @pytest.mark.parametrize("from_hz", [8000, 16_000, 44_100])
 def test_what_is_used_is_what_was_trained_on(from_hz, tmp_path):
     samples_S = np.random.default_rng(0).normal(0, 0.1, from_hz).astype("float32")

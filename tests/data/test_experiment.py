@@ -119,6 +119,7 @@ def test_what_splits_json_says():
     data = assemble([corpus(), corpus("demo", use="test")], SPEAKER, EMOTIONS)
     assert (data.synthetic("made"), data.synthetic("demo")) == (False, True)
     data.corpora[0].card.update(title="Made", licence="none", left_out={"silent": ["a", "b"]})
+    data.corpora[0].card.update(counts={"utterances": 36}, expected={"utterances": 40})
     said = json.loads(json.dumps(data.as_dict(), allow_nan=False))
     assert said["train"] == list(data.train)
     assert said["valid"] == list(data.valid)
@@ -127,6 +128,9 @@ def test_what_splits_json_says():
     facts = said["corpora"]["made"]
     assert (facts["title"], facts["licence"], facts["utterances"]) == ("Made", "none", 36)
     assert facts["damaged"] == {"silent": 2} and facts["left_out"] == {"labelled fear": 2}
+    assert (
+        facts["differs"] == ["utterances 36 (40)"] and said["corpora"]["demo"]["differs"] == []
+    )
     speakers = {"count": 0, "examples": [], "unknown": [0, 0]}
     assert said["audit"]["train-valid"]["speakers"] == speakers
 

@@ -193,6 +193,14 @@ def test_a_manifest_that_is_edited_or_not_a_mapping_is_refused(tmp_path):
         read_manifest(tmp_path / "m.json")
 
 
+@pytest.mark.parametrize("name", ["labels.csv", "Labels.XLSX", "labels.jsonl.gz"])
+@pytest.mark.parametrize("needed", [(), NEEDED])
+def test_a_table_is_no_manifest(tmp_path, name, needed):
+    (tmp_path / name).write_text("path,emotion\n")
+    with pytest.raises(SERError, match=f"{name} is a table, not a manifest; .* table --csv"):
+        read_manifest(tmp_path / name, needed)
+
+
 def test_nesting_without_end(tmp_path):
     nested = {}
     for _ in range(600):
@@ -213,6 +221,7 @@ def test_nesting_without_end(tmp_path):
         ("left_out", {"silent": 3}),
         ("same_audio", [[1]]),
         ("data_folder", 5),
+        ("expected", 535),
         ("name", {}),
     ],
 )

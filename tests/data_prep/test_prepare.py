@@ -126,7 +126,8 @@ def test_strays_are_named_counted_and_harmless(emodb, run):
     (emodb / "wav" / "loop").symlink_to(emodb, target_is_directory=True)
     result = run("emodb", emodb)
     assert len(result.manifest) == 3
-    assert "skipped 2 macOS ._ file: ._notes, wav/._03a01Fa.wav" in result.err
+    assert "skipped 2 macOS ._ files: ._notes, wav/._03a01Fa.wav" in result.err
+    assert "2 stray files: " in result.err and "1 system file: " in result.err
     assert result.card["left_out"] == {
         "macOS ._ file": ["._notes", "wav/._03a01Fa.wav"],
         "stray file": ["take 2.wav", "wav/notes.txt"],

@@ -226,7 +226,7 @@ RECORDINGS = {
     "NaN": (with_value(np.nan), "not a number", "not all finite", None),
     "infinite": (with_value(np.inf), "not a number", "not all finite", None),
     "integers as floats": (with_value(12000.0), "not at full scale 1", 16000, None),
-    "text": (b"a poem\n" * 500, "unreadable", "unreadable", None),
+    "text": (b"a poem\n" * 500, "unreadable: text, not audio", "unreadable", None),
     "44099 Hz": (sound(noise(rate_hz=44099), 44099), 16000, "Convert the recording", None),
 }
 

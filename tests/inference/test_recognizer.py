@@ -102,7 +102,7 @@ def test_of_several_clips_each_has_its_row(recognizer, tmp_path, caplog):
     assert [row["name"][-5:] for row in rows] == ["a.wav", "b.wav", "c.wav"]
     assert rows[1] == {
         "name": str(tmp_path / "b.wav"),
-        "error": "Cannot read the file: unreadable.",
+        "error": "Cannot read the file: unreadable: text, not audio.",
     }
     assert rows[0]["emotion"] and rows[2]["emotion"]
     assert "1 of 3 clips could not be scored" in caplog.text

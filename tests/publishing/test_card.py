@@ -12,7 +12,7 @@ from ser_brain.publishing import card
 from ser_brain.publishing.card import published_command, write_card
 from ser_brain.publishing.card_check import validate
 from tests.fake_run import write
-from tests.publishing.made_run import audit, corpus_rows, facts_of, write_run
+from tests.publishing.made_run import CORPUS, audit, corpus_rows, facts_of, write_run
 
 
 def card_of(folder, facts, **options):
@@ -68,6 +68,40 @@ def test_what_it_contains(tmp_path):
 
     assert card_of(tmp_path / "b", facts_of(tmp_path / "run")) == text  # the same every time
     assert (tmp_path / "a" / figure).read_bytes() == (tmp_path / "b" / figure).read_bytes()
+
+
+def test_clips_that_a_head_saw_when_it_was_fitted_once_more(tmp_path):
+    run = write_run(tmp_path / "run")  # trained on 2 clips, validated on 20
+    by_folds = {"temperature": 1.0, "calibrated_by": "inner folds"}
+    probe = {**by_folds, "refitted": "heads"}
+    text = card_of(tmp_path / "probe", facts_of(run, card=probe))
+    assert "(German, 22 clips) |" in text
+    assert "It was trained on 22 clips: 2 for training and 20 for validation, which its" in text
+    assert "have calibrated the probabilities, so the temperature is 1.\n" in text
+    assert "fitted on the labelled clips" not in text and "validated on 20" not in text
+    started = {**by_folds, "refitted": "emotion head"}
+    text = card_of(tmp_path / "tuned", facts_of(run, card=started))
+    assert "(German, 2 clips; its emotion head also on validation clips) |" in text
+    assert "2 clips and validated on 20; then its emotion head was fitted once more, to" in text
+    by_losses = {"calibrated_by": "validation", "refitted": "heads"}
+    text = card_of(tmp_path / "losses", facts_of(run, card=by_losses))
+    said = "clips of the validation data before the emotion head was fitted once more, to these"
+    assert f"A temperature of 1.500, fitted on the labelled {said} clips too, is part" in text
+    text = card_of(tmp_path / "plain", facts_of(run))  # as by an earlier version
+    assert "It was trained on 2 clips and validated on 20 (SHA-256" in text
+    assert "validation data, is part of the weights" in text
+
+
+def test_copies_that_are_not_full_ones(tmp_path):
+    corpora = {
+        "fake": {**CORPUS, "differs": ["utterances 339 (535)"]},
+        "other": {**CORPUS, "use": "test", "title": "Other", "differs": ["speakers 9 (10)"]},
+    }
+    text = card_of(tmp_path / "a", facts_of(write_run(tmp_path / "run", corpora=corpora)))
+    said = "The counts of this copy differ from a full copy (in brackets)"
+    assert f"\n- {said}: utterances 339 (535).\n" in text
+    assert f"citation: Nobody (2026). {said}: speakers 9 (10).\n" in text
+    assert "copy differ" not in card_of(tmp_path / "b", facts_of(write_run(tmp_path / "full")))
 
 
 def test_onnx_and_licence_where_they_are(tmp_path):

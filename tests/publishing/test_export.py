@@ -83,6 +83,7 @@ def test_what_is_inside(run, exported):
     card = read_json(exported / "config.json", "config")["ser_brain"]["card"]
     validated = read_json(run[0] / "predictions" / "valid.card.json", "card")
     assert card["temperature"] == validated["temperature"] != 1
+    assert card["calibrated_by"] == "validation" and card["refitted"] is None
     assert card["protocol"] == validated["protocol"]
     corpora = card["training_data"]["corpora"]
     assert list(corpora) == ["tiny"] and len(corpora["tiny"]["fingerprint"]) == 64

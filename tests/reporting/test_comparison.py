@@ -17,6 +17,7 @@ from ser_brain.reporting.comparison import (
     file_tables,
     metrics,
     origin_of,
+    pairs,
     versions,
     write_comparison,
 )
@@ -65,6 +66,7 @@ def test_the_page_is_whole_and_sober(tmp_path):
     answers = results["pairs"][1]["answers"]
     assert "changed" not in answers
     said = comparison_text(results)
+    assert "correction for the 1 test. Lost" in pairs(results["pairs"][1:2], "").caption
     assert "Holm's correction for all 6 tests." in said and "Lost  Won" in said
     with open(path.parent / "pairs.csv", newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))

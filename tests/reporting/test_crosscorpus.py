@@ -66,7 +66,7 @@ def test_valence_and_arousal_have_tables_and_maps_of_their_own(tmp_path, matrix,
     emotions, values = wide(matrix)
     assert emotions.over == ["", "", *["m_1"] * 3, *["c"] * 3]
     assert values.head == ["Test set", *["CCC valence", "CCC arousal"] * 2]
-    assert by_metric(matrix, "valence ccc").head == ["Test set", "m_1", "r", "c", "Best"]
+    assert by_metric(matrix, "valence ccc").head == ["Test set", "m_1", "r", "c", "Highest"]
     assert "No model differs from m_1 in CCC valence, CCC arousal, UAR (p" in values.caption
     assert protocols(matrix) == PROTOCOL
 
@@ -102,7 +102,7 @@ def test_marks_and_bold(models):
         "fake/speaker-5fold/intended/4-class/seed 1; poor: p/2."
     )
     uar = by_metric(models, "uar")
-    assert uar.head == ["Test set", "Chance", "good", "poor", "seen", "Best"]
+    assert uar.head == ["Test set", "Chance", "good", "poor", "seen", "Highest"]
     assert [row[-1] for row in uar.rows] == ["good, seen", "good", "good, seen"]
     assert uar.rows[2][3] is None
     said = to_lines(models)
@@ -115,11 +115,17 @@ def test_the_long_table_has_everything(models):
     assert len(table.rows) == 8 * 3
     assert to_csv(table).splitlines()[0] == (
         "Test set,Model,Protocol,Role,Synthetic,Utterances,Speakers,Chance,Metric,Value,"
-        "Value low,Value high,Best,Difference to first model,Difference to first model low,"
+        "Value low,Value high,Highest,Difference to first model,Difference to first model low,"
         "Difference to first model high,p,p (Holm)"
     )
     (row,) = [row for row in table.rows if row[:2] == ["x", "poor"] and row[8] == "UAR"]
     assert row[-2:] == [2 / 4096, 8 / 4096] and row[7] == 0.25
+
+
+def test_one_test_alone_is_not_corrected(tmp_path):
+    sets = {"a": {"x": (0.8, {})}, "b": {"x": (0.3, {})}}
+    (said, _) = legend(cross([run_of(tmp_path / name, each) for name, each in sets.items()], 5))
+    assert said.endswith("whole speakers swapped; 1 test).")
 
 
 def test_one_model_has_no_rival(tmp_path):

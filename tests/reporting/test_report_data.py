@@ -19,7 +19,7 @@ CARD = {
     "synthetic": False,
     "known_bad": {"x_1": "silent"},
     "utterances": 1234,
-    "damaged": {"unreadable": 2, "missing": 1},
+    "damaged": {"unreadable": 2, "stray file": 3, "missing": 1},
     "same_audio": 3,
 }
 
@@ -44,7 +44,7 @@ def test_a_corpus_with_what_was_found_in_it():
     assert corpus["title"] == "A corpus"
     assert corpus["facts"] == {"Version": "2", "Licence": "CC0", "Languages": "deu, eng"}
     assert corpus["findings"] == [
-        "Excluded by the preparation: 2 unreadable, 1 missing.",
+        "Excluded by the preparation: 2 unreadable, 3 stray files, 1 missing.",
         "Groups of utterances with the same audio: 3.",
         "Known to be broken in every copy: x_1 (silent).",
     ]
@@ -56,6 +56,17 @@ def test_a_corpus_with_what_was_found_in_it():
         "No two utterances have the same audio.",
     ]
     assert (unknown["title"], unknown["facts"], unknown["findings"]) == ("unknown", {}, [])
+
+
+def test_a_copy_that_is_not_a_full_one():
+    card = {"damaged": {}, "differs": ["utterances 339 (535)", "intended fear 0 (69)"]}
+    (corpus,) = corpora({"run": {"corpora": {"part": card}}})
+    assert corpus["findings"] == [
+        "The counts of this copy differ from a full copy (in brackets): utterances 339 (535), "
+        "intended fear 0 (69).",
+        "The preparation found no damaged or stray file.",
+    ]
+    assert corpora(ONE)[0]["differs"] == ""  # as in the split of an earlier version
 
 
 def test_a_corpus_used_under_two_names_is_described_once():

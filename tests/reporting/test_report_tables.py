@@ -1,6 +1,6 @@
 """The tables of subgroups."""
 
-from ser_brain.reporting.report_tables import file_tables, of_grouping
+from ser_brain.reporting.report_tables import file_tables, further_metrics, of_grouping
 
 
 def estimate(value):
@@ -57,6 +57,17 @@ def test_groups_without_a_label_have_no_table():
         "gaps": {},
     }
     assert of_grouping("speaker", unlabelled) == of_grouping("gender", unlabelled) == []
+
+
+def test_a_temperature_of_1_was_not_fitted():
+    def detail(temperature):
+        metrics = {name: estimate(0.5) for name in ("weighted_f1", "nll", "brier", "ece")}
+        after = {"temperature": temperature, "metrics": metrics}
+        result = {"n": 9, "metrics": metrics, "calibrated": after}
+        return further_metrics({"a": {"classification": result}}).detail
+
+    assert "inner folds" not in detail(1.3)
+    assert "inner folds" in detail(1.0) and "inner folds" in detail([1.0, 1.3])
 
 
 def test_the_long_tables_hold_every_metric():

@@ -17,6 +17,7 @@ from ser_brain.core.errors import SERError
 from ser_brain.data.experiment import load_experiment
 from ser_brain.data.experiment_config import ExperimentConfig
 from ser_brain.models.heads import folded
+from ser_brain.publishing.export import read_trained
 from ser_brain.training.config import find_settings, load_settings, read_settings
 from ser_brain.training.head_start import some_of, start_heads
 from ser_brain.training.loaders import dataio_prep
@@ -272,6 +273,8 @@ def test_the_start_is_kept_where_training_does_not_help(home, tmp_path, capsys):
     ]
     assert sum(wrong) / len(wrong) == pytest.approx(start["valid"]["error_rate"])
     assert "epoch 0/2: valid loss" in capsys.readouterr().err
+    card = read_trained(folder)[1].card  # for the model card
+    assert (card["refitted"], card["calibrated_by"]) == ("emotion head", "inner folds")
 
 
 @pytest.mark.parametrize(

@@ -187,6 +187,8 @@ def test_from_training_to_an_exported_model(home, tmp_path, capsys):
     assert main(["export", str(run), str(tmp_path / "model"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["largest_difference"] < 1e-5
     recognizer = EmotionRecognizer.from_pretrained(tmp_path / "model", device="cpu")
+    assert recognizer.card["refitted"] == "heads"
+    assert recognizer.card["calibrated_by"] == "inner folds"
     wavs = [home / "tiny" / f"{name.removeprefix('tiny_')}.wav" for name in ours.ids]
     found = [list(row["probabilities"].values()) for row in recognizer.predict(wavs)]
     np.testing.assert_allclose(found, np.exp(ours.calibrated_NC), atol=1e-5)

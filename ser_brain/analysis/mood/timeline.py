@@ -68,8 +68,6 @@ def read_timeline(
         When the recording began, for tables with ``start`` (seconds) instead of ``time``.
     """
     rows, speaker, notes = _of_one_speaker(read_rows(path), speaker)
-    if len(rows.cells) < 2:
-        raise SERError(f"{rows.path.name} has one row; a course over time needs two or more.")
     clock = read_clock(rows, zone, recorded_at)
     seconds_N, overlaps = _speaking_time(rows, clock.instant_N)
     classes = probabilities(rows)
@@ -79,6 +77,8 @@ def read_timeline(
             f"{rows.path.name} has neither valence and arousal nor class probabilities "
             f"(p_anger ...); its columns are: {', '.join(rows.cells[0])}."
         )
+    if len(rows.cells) < 2:
+        raise SERError(f"{rows.path.name} has one row; a course over time needs two or more.")
     if rows.has("adapted_to"):
         notes = [*notes, _adapted(rows, seconds_N)]
     neutral_N = None
@@ -367,16 +367,17 @@ def _moments(rows: Rows, recorded_at: str | None) -> list[datetime]:
             f"{rows.path.name} has no column time (when each piece of speech began, such as "
             f"{EXAMPLE}) and no column start (seconds, with --recorded_at TIME)."
         )
-    if recorded_at is None:
-        raise SERError(
-            f"{rows.path.name} has start in seconds but no time; give the beginning of the "
-            f"recording with --recorded_at, such as {EXAMPLE}."
-        )
     files = {row.get("file") for row in rows.cells}
     if len(files) > 1:
         raise SERError(
             f"{rows.path.name} has pieces of {len(files)} files, and start counts from the "
-            "beginning of each. Add a column time."
+            "beginning of each. Add a column time: when each piece of speech began, such as "
+            f"{EXAMPLE}."
+        )
+    if recorded_at is None:
+        raise SERError(
+            f"{rows.path.name} has start in seconds but no time; give the beginning of the "
+            f"recording with --recorded_at, such as {EXAMPLE}."
         )
     began = _parsed(recorded_at, "--recorded_at")
     try:

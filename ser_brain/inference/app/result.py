@@ -37,8 +37,11 @@ REASONS = {
     "silent": "The recording is silent: nothing in it is louder than -80 dBFS. Check that the "
     "right microphone is chosen and switched on.",
     "too short": f"The recording is too short: it must last {audio.SHORTEST_S:g} s or more.",
-    "unreadable": "This file cannot be read. Use WAV, FLAC, OGG, Opus, MP3 or AIFF; convert "
-    "other formats (M4A, AAC, WMA, video) first.",
+    **dict.fromkeys(
+        ("unreadable", f"unreadable: {audio.NO_AUDIO}"),
+        "This file cannot be read. Use WAV, FLAC, OGG, Opus, MP3 or AIFF; convert other "
+        "formats (M4A, AAC, WMA, video) first.",
+    ),
     "truncated": "The file is incomplete: its header announces more than it holds.",
     "not a number": "The file holds samples that are not numbers.",
 }
