@@ -218,6 +218,20 @@ def label_target(target: Target, choice: LabelChoice, seed: int) -> tuple[Corpus
     return data, manifest
 
 
+def drawn_name(data: CorpusData, target: Target) -> str:
+    """Name a test set by its corpus, and by how it differs from the corpus as a whole."""
+    source = target.label_source
+    own_source = [source] if source not in (None, data.card["default_source"]) else []
+    drawn = [how.replace(" ", "-") for how in target.drawn]
+    return "-".join([data.name, *own_source, *drawn])
+
+
+def protocol_on(protocol: str, data: CorpusData, target: Target) -> str:
+    """What a model is, by its own protocol or name, and what it is tested on."""
+    source = target.label_source or data.card["default_source"]
+    return f"{protocol} on {'/'.join([data.name, source, *target.drawn])}"
+
+
 def _label(
     entry: dict, source: str, card: dict, choice: LabelChoice
 ) -> tuple[dict, str | None]:

@@ -19,7 +19,13 @@ from ser_brain.core.lock import NAME, held
 from ser_brain.core.log import get_logger, told
 from ser_brain.data.corpora import Target
 from ser_brain.data.dataset import load_signal, require_files, require_lengths
-from ser_brain.data.labelling import CorpusData, LabelChoice, label_target
+from ser_brain.data.labelling import (
+    CorpusData,
+    LabelChoice,
+    drawn_name,
+    label_target,
+    protocol_on,
+)
 from ser_brain.data.labels import VALENCE_AROUSAL, stated
 from ser_brain.data.manifest import SHA256
 from ser_brain.evaluation.answers import outputs_of
@@ -197,15 +203,13 @@ def _write(
     card: Mapping,
     notes: Sequence[str],
 ) -> None:
-    source = target.label_source or data.card["default_source"]
-    tested = "/".join([data.name, source, *target.drawn])
     card = {
         **card,
         "role": "test",
         "seed": SEED,
-        "protocol": f"{card['experiment']} on {tested}",
+        "protocol": protocol_on(card["experiment"], data, target),
         "synthetic": bool(data.card.get("synthetic")),
-        "label_source": source,
+        "label_source": target.label_source or data.card["default_source"],
         **({"notes": "; ".join(notes)} if notes else {}),
     }
     for note in notes:
@@ -213,4 +217,4 @@ def _write(
     folder = inside(Path(out), "predictions")
     if (Path(out) / "hyperparams.yaml").exists():
         raise SERError(f"{out} is a run of ours; choose another --out.")
-    write_predictions(folder, data.name, rows, embeddings_ND, card)
+    write_predictions(folder, drawn_name(data, target), rows, embeddings_ND, card)

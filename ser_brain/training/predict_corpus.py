@@ -21,7 +21,7 @@ from ser_brain.data.dataset import make_dataset, require_files, require_lengths
 from ser_brain.data.experiment import ExperimentData
 from ser_brain.data.experiment_config import DEFAULTS, ExperimentConfig
 from ser_brain.data.experiment_config import NEEDED as NEEDED_SETTINGS
-from ser_brain.data.labelling import CorpusData, label_target
+from ser_brain.data.labelling import CorpusData, drawn_name, label_target, protocol_on
 from ser_brain.data.labels import VALENCE_AROUSAL, stated
 from ser_brain.data.manifest import SHA256
 from ser_brain.evaluation.calibration import fit_temperature
@@ -137,14 +137,8 @@ def _predict(
 
 
 def _name(data: CorpusData, target: Target, taken: Collection[str]) -> str:
-    """Name a test set by its corpus, and by how it differs from the corpus as a whole.
-
-    The names of the run's own sets are ``taken``: ``tiny`` is then ``tiny-all``.
-    """
-    source = target.label_source
-    own_source = [source] if source not in (None, data.card["default_source"]) else []
-    drawn = [how.replace(" ", "-") for how in target.drawn]
-    name = "-".join([data.name, *own_source, *drawn])
+    """Name a test set; those of the run itself are ``taken``: ``tiny`` is then ``tiny-all``."""
+    name = drawn_name(data, target)
     if name not in taken:
         return name
     logger.info(f"{name} is a set of the run itself; this one is called {name}-all.")
@@ -161,8 +155,7 @@ def _origin(folder: Path, data: CorpusData, target: Target, source: str) -> dict
     """Role and protocol of a test set, by what the run was trained and validated on."""
     splits = read_json(folder / "splits.json", "split")
     seen = data.rows.keys() & {*splits["train"], *splits["valid"]}
-    tested = "/".join([data.name, source, *target.drawn])
-    origin = {"role": "test", "protocol": f"{splits['protocol']} on {tested}"}
+    origin = {"role": "test", "protocol": protocol_on(splits["protocol"], data, target)}
     if not seen:
         return origin
     note = f"{len(seen)} of {len(data.rows)} utterances were trained or validated on."

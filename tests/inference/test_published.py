@@ -352,10 +352,12 @@ def test_evaluate_and_compare_take_them(tmp_path, capsys):
     assert "name one with --out" in capsys.readouterr().err
     all_classes, four = tmp_path / "all", tmp_path / "four"
     assert main(["evaluate", str(tmp_path / "m"), *on, "--out", str(all_classes)]) == 0
-    chosen = ["--classes", "anger", "happiness", "sadness", "neutral", "--per_class", "3"]
-    assert main(["evaluate", str(tmp_path / "m"), *on, "--out", str(four), *chosen]) == 0
+    chosen = ["--classes", "anger", "happiness", "sadness", "neutral"]
+    chosen += ["--out", str(four)]
+    assert main(["evaluate", str(tmp_path / "m"), *on, *chosen]) == 0
+    assert main(["evaluate", str(tmp_path / "m"), *on, *chosen, "--per_class", "3"]) == 0
     whole = read_predictions(all_classes / "predictions" / "tiny.jsonl")
-    part = read_predictions(four / "predictions" / "tiny.jsonl")
+    part = read_predictions(four / "predictions" / "tiny-3-per-class.jsonl")
     assert whole.emotions == ["neutral", "anger", "happiness", "disgust", "sadness"]
     assert part.card["notes"] == "4 of the model's 5 classes" and len(part.ids) == 12
     assert part.card["protocol"] == "m on tiny/intended/3 per class"
@@ -366,7 +368,7 @@ def test_evaluate_and_compare_take_them(tmp_path, capsys):
     capsys.readouterr()
     assert main(["compare", str(all_classes), str(four), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)["test_sets"]["tiny"]
-    assert found["both"] == 12 and found["tasks"]["emotion"]["metrics"]["uar"]["p"] is not None
+    assert found["both"] == 20 and found["tasks"]["emotion"]["metrics"]["uar"]["p"] is not None
 
 
 def test_a_board_judges_measures_and_adds_baselines(tmp_path, capsys):
