@@ -114,8 +114,6 @@ def outputs_of(
         refused["no probabilities"] += sum(row["id"] in found for row in missing)
     elif any(row.get("predicted_emotion") == NO_ANSWER for row in rows):
         classes.append(NO_ANSWER)
-    elif answer is None:
-        classes = list(emotions)
     counts = {
         "answers": len(found),
         "missing": len(rows) - len(found),
@@ -143,7 +141,7 @@ def _tell(path: Path, counts: Mapping[str, int], refused: Counter) -> None:
 def _by_utterance(
     table: FileTable, path: Path, rows: Mapping[str, dict]
 ) -> dict[str, tuple[int, dict]]:
-    """Utterance -> line and row. It is named by its id, its path, or a file name alone."""
+    """Utterance -> line and row. It is named by its id, with or without corpus, or its file."""
     columns = {column.lower().strip(): column for column in table.columns}
     named = next((columns[name] for name in NAMES if name in columns), None)
     if named is None:
@@ -154,13 +152,14 @@ def _by_utterance(
     keys: dict[str, set[str]] = {}
     for utterance_id, row in rows.items():
         file = PurePosixPath(str(row["wav"]).replace("\\", "/"))
-        short = utterance_id.partition("/")[2] or utterance_id
+        short = utterance_id.removeprefix(f"{row['corpus']}_" if row.get("corpus") else "")
         for key in {utterance_id, short, str(file), file.name, file.stem}:
             keys.setdefault(key, set()).add(utterance_id)
     found: dict[str, tuple[int, dict]] = {}
     for line, cells in table.rows.items():
         given = str(cells.get(named) or "").replace("\\", "/")
         ids = keys.get(given) or keys.get(given.rpartition("/")[2], set())
+        ids = {given} if given in rows else ids  # an id may be another's, less the corpus
         if len(ids) > 1:
             raise SERError(
                 f"{path}, line {line}: {given!r} names {len(ids)} utterances; give their ids."

@@ -88,6 +88,18 @@ def test_a_file_name_that_two_utterances_have(tmp_path, data):
     assert rows[-1]["predicted_emotion"] == "sadness"
 
 
+def test_an_id_may_lack_its_corpus(tmp_path, data):
+    data.rows = {
+        f"mine_{n}_x": {**row, "corpus": "mine"} for n, row in enumerate(data.rows.values())
+    }
+    rows, _, counts = answers(tmp_path, "id,answer\n0_x,sad\nmine_1_x,sad\n", data)
+    assert [row["predicted_emotion"] for row in rows[:2]] == ["sadness"] * 2
+    assert counts["answers"] == 2
+    data.rows["mine_mine_1_x"] = {**data.rows["mine_1_x"], "wav": "/data/z/5.wav"}
+    rows, *_ = answers(tmp_path, "id,answer\nmine_1_x,sad\n", data)
+    assert [row["predicted_emotion"] for row in rows].index("sadness") == 1
+
+
 def test_import_makes_predictions_that_commands_judge(tmp_path, capsys):
     corpus = write_corpus(tmp_path / "corpus")
     manifests = tmp_path / "manifests"
