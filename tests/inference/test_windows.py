@@ -51,6 +51,15 @@ def test_a_stream_goes_on_after_a_window_that_cannot_be_scored():
     assert [row["start_s"] for row in live.feed(np.arange(10))] == [0.05, 0.1]
 
 
+def test_the_last_window_does_not_begin_in_lost_samples():
+    windows = Windows(4, 2, 1)
+    windows.feed(np.arange(4))
+    windows.jump(96)
+    assert windows.feed(np.arange(100, 103)) == []
+    ((start, samples),) = windows.finish()
+    assert start == 100 and samples.tolist() == [100, 101, 102]
+
+
 @pytest.mark.parametrize("block", [1, 3, 7, 100])
 @pytest.mark.parametrize(
     "count, size, hop, expected",
