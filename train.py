@@ -79,7 +79,8 @@ def run_experiment(
     if if_main_process():
         show_progress(folder / run.LOG)
     data = load_data(hparams)
-    run_on_main(run.require_same_utterances, [folder, data.as_dict()])
+    splits = data.as_dict()
+    run_on_main(run.require_same_utterances, [folder, splits])
     datasets = dataio_prep(data, hparams)
 
     brain = hparams["brain"](
@@ -94,7 +95,7 @@ def run_experiment(
     facts = {"protocol": str(data.protocol), "seed": hparams["seed"]}
     facts |= {"run_options": brain.run_options}
     record = run_on_main(run.begin, [folder, settings], facts)
-    run_on_main(write_json, [folder / run.SPLITS, data.as_dict()])
+    run_on_main(write_json, [folder / run.SPLITS, splits])
     if if_main_process():
         data.log_findings()
 

@@ -289,9 +289,8 @@ def _is_text(head: bytes) -> bool:
     if head.startswith(b"RIFF"):  # a damaged WAV file
         return False
     try:
-        text = codecs.getincrementaldecoder("utf-8")().decode(
-            head
-        )  # the last letter may be cut
+        # Incremental, since the last letter may be cut.
+        text = codecs.getincrementaldecoder("utf-8")().decode(head)
     except UnicodeDecodeError:
         return False
     return all(letter.isprintable() or letter.isspace() for letter in text)

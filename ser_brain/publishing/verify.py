@@ -27,13 +27,12 @@ from ser_brain.inference.model_folder import load_model
 from ser_brain.publishing.contents import is_of_card, known_files
 from ser_brain.reporting.html import written_files
 from ser_brain.training.config import read_settings
-from ser_brain.training.run import ENDED, RECORD, SETTINGS, differing_options
+from ser_brain.training.run import ENDED, RECORD, SETTINGS, SPLITS, differing_options
 from ser_brain.training.setting_values import plain_settings
 
 OK, DIFFERS, UNCHECKED = "OK", "DIFFERS", "not checked"
 TOLERANCE = 1e-9  # relative: other versions of the libraries sum in another order
 NAMED = 3  # of many things that differ in the same way
-SPLITS = "splits.json"
 IDS = list_of(TEXT)
 CORPUS = Bound(
     lambda facts: isinstance(facts, dict) and {"title", "fingerprint"} <= facts.keys(),

@@ -122,7 +122,7 @@ def _predict(
     card = {
         **model_facts(config, encoder.name),
         **temperature_of(folder),
-        **_origin(folder, data, target, facts["label_source"]),
+        **_origin(folder, data, target),
         **facts,
         "synthetic": bool(corpus_card.get("synthetic")),
     }
@@ -151,7 +151,7 @@ def _is_done(folder: Path, name: str, facts: dict) -> bool:
     return all(key in card and card[key] == value for key, value in facts.items())
 
 
-def _origin(folder: Path, data: CorpusData, target: Target, source: str) -> dict:
+def _origin(folder: Path, data: CorpusData, target: Target) -> dict:
     """Role and protocol of a test set, by what the run was trained and validated on."""
     splits = read_json(folder / "splits.json", "split")
     seen = data.rows.keys() & {*splits["train"], *splits["valid"]}

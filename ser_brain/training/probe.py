@@ -191,9 +191,14 @@ class Probe(SERBrain):
             logger.info(f"weight decay, chosen on the validation set: {chosen}")
         return self._training_loss(chunks)
 
+    def _has_gaussians(self) -> bool:
+        """Whether there is an emotion head, and it is fitted in closed form."""
+        gaussian = self.hparams.emotion_classifier == "gaussian"
+        return gaussian and self.model.emotion_head is not None
+
     def _is_minimized(self, head: str) -> bool:
         """Whether the head exists and is fitted by its losses."""
-        gaussian = self.hparams.emotion_classifier == "gaussian" and head == "emotion_head"
+        gaussian = head == "emotion_head" and self._has_gaussians()
         return getattr(self.model, head) is not None and not gaussian
 
     def _trained(self) -> nn.Module:
@@ -209,7 +214,7 @@ class Probe(SERBrain):
     @torch.no_grad()
     def _fit_gaussians(self, chunks: Sequence[PaddedBatch]) -> None:
         """Fit the emotion head in closed form, if it is a Gaussian classifier."""
-        if self.model.emotion_head is None or self._is_minimized("emotion_head"):
+        if not self._has_gaussians():
             return
         linear, views = self.model.emotion_head.linear, views_of(self.model)
         found = averaged_discriminant(
@@ -240,8 +245,7 @@ class Probe(SERBrain):
 
         A Gaussian classifier stays as it is.
         """
-        gaussian = self.model.emotion_head and not self._is_minimized("emotion_head")
-        module = self.model.va_head if gaussian else self._trained()
+        module = self.model.va_head if self._has_gaussians() else self._trained()
         found = {name: getattr(self.model, name) for name in HEADS}
         heads = {name: head for name, head in found.items() if head is not None}
         # In float32, L-BFGS stops before it has converged.
