@@ -14,6 +14,7 @@ a time occur where speakers overlap; a moment of which only some are predicted c
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -45,21 +46,22 @@ def diarization_errors(
     >>> {name: round(seconds, 2) for name, seconds in found.items() if seconds}
     {'missed': 0.21, 'false_alarm': 0.12, 'emotional': 0.71}
     """
-    spans = [
-        [
-            (a, min(b, duration_s), emotion)
-            for a, b, emotion in some
-            if emotion not in UNEMOTIONAL
-        ]
-        for some in (reference, predicted)
-    ]
-    edges = sorted(
-        {0.0, duration_s, *(at for some in spans for a, b, _ in some for at in (a, b))}
-    )
+    # What begins or ends at each edge: (0 for reference or 1, emotion, step).
+    changes: dict[float, list[tuple[int, str, int]]] = {0.0: [], duration_s: []}
+    for who, spans in enumerate((reference, predicted)):
+        for a, b, emotion in spans:
+            if emotion not in UNEMOTIONAL:
+                b = min(b, duration_s)
+                step = int(a < b)
+                changes.setdefault(a, []).append((who, emotion, step))
+                changes.setdefault(b, []).append((who, emotion, -step))
+    edges = sorted(changes)
     seconds = dict.fromkeys((*ERRORS, "emotional"), 0.0)
+    open_spans = Counter(), Counter()
     for start, stop in zip(edges, edges[1:], strict=False):
-        middle = (start + stop) / 2
-        true, found = ({e for a, b, e in some if a <= middle < b} for some in spans)
+        for who, emotion, step in changes[start]:
+            open_spans[who][emotion] += step
+        true, found = (set(+each) for each in open_spans)
         if true:
             seconds["emotional"] += stop - start
         kind = _error(true, found)

@@ -1,5 +1,6 @@
 """The emotion diarisation error rate, by hand and beside SpeechBrain's."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,39 @@ def test_overlapping_windows_as_speechbrain_counts_them(seed):
     assert found["eder"]["low"] is None and found["emotional"] == pytest.approx(
         (stop - start) / 10
     )
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_spans_at_random_as_looked_up_at_every_moment(seed):
+    rng = np.random.default_rng(seed)
+
+    def spans(count):
+        times_N2 = rng.integers(-2, 25, (count, 2))  # some beyond the end, some turned around
+        words = rng.choice(["anger", "sadness", "fear", "neutral", "no_answer"], count)
+        return [(a / 2, b / 2, word) for (a, b), word in zip(times_N2, words, strict=True)]
+
+    said, heard = spans(8), spans(8)
+    found = diarization_errors(said, heard, 10)
+    expected = dict.fromkeys(found, 0.0)
+    for n in range(-2, 20):  # steps of half a second, in which nothing changes
+        at = n / 2 + 0.25
+        true, answered = (
+            {e for a, b, e in some if a <= at < b} - {"neutral", "no_answer"}
+            for some in (said, heard)
+        )
+        expected["emotional"] += 0.5 * bool(true)
+        expected["missed"] += 0.5 * (answered < true)
+        expected["false_alarm"] += 0.5 * (bool(answered) and not true)
+        expected["confusion"] += 0.5 * (bool(true and answered) and not true & answered)
+        expected["overlap"] += 0.5 * bool(true & answered and answered - true)
+    assert found == expected
+
+
+def test_a_long_recording_takes_no_time_for_its_length():
+    said = [(float(n), n + 1.0, "anger") for n in range(20_000)]
+    began = time.process_time()
+    assert diarization_errors(said, said, 20_000.0)["emotional"] == 20_000
+    assert time.process_time() - began < 5  # to look at every span at every edge takes minutes
 
 
 def test_recordings_weigh_by_their_length_and_give_an_interval():
