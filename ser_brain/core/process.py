@@ -157,16 +157,38 @@ class Parser(argparse.ArgumentParser):
         if empty and not self.passes_on:  # an empty path would mean the working folder
             named = f"{empty[0]} has no value" if empty[0] else "An argument is empty"
             raise SERError(f"{named}; is a shell variable not set?")
-        parsed, unknown = self.parse_known_args(arguments)
+        try:
+            parsed, unknown = self.parse_known_args(arguments)
+        except SERError:
+            # A misspelt option is why another is missing, so it is told first.
+            options = [] if self.passes_on else self._unknown_options(arguments)
+            if not options:
+                raise
+            raise self._unknown(options[0]) from None
         if self.passes_on:
             parsed.rest = unknown
             return parsed
         for argument in unknown:
             if not argument.startswith("-"):
                 raise SERError(f"Unexpected argument {argument!r}. See {self.prog} --help.")
-            known = [flag for action in self._actions for flag in action.option_strings]
-            raise bad_value("argument", argument.partition("=")[0], known)
+            raise self._unknown(argument)
         return parsed
+
+    def _unknown_options(self, arguments: list[str]) -> list[str]:
+        """The options that there are not, whatever else is missing."""
+        required = [action for action in self._actions if action.required]
+        try:
+            for action in required:
+                action.required = False
+            unknown = self.parse_known_args(arguments)[1]
+        finally:
+            for action in required:
+                action.required = True
+        return [argument for argument in unknown if argument.startswith("-")]
+
+    def _unknown(self, option: str) -> SERError:
+        known = [flag for action in self._actions for flag in action.option_strings]
+        return bad_value("argument", option.partition("=")[0], known)
 
 
 def title_of(path: Path) -> str:

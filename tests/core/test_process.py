@@ -145,6 +145,9 @@ def test_a_signal_is_sent_where_os_kill_would_end_the_process(monkeypatch):
         (["a", "--out="], "--out= has no value; is a shell variable not set?"),
         (["a", "--out", ""], "An argument is empty; is a shell variable not set?"),
         (["a", "--al"], "Bad argument '--al'; expected one of: --all, "),  # no abbreviations
+        (["--otu", "b"], "Bad argument '--otu'; expected one of: --out, "),
+        (["--otu=b"], "Bad argument '--otu'; expected one of: --out, "),  # and no config
+        (["--out", "b"], "These arguments are missing: config. See ser x --help."),
         (["a", "--size=b"], "argument --size: invalid int value: 'b'. See ser x"),
     ],
 )
