@@ -135,11 +135,11 @@ def require_answerable(
         raise SERError("The model predicts no classes; leave out classes and min_confidence.")
     if classes is None:
         return
-    if isinstance(classes, str) or len(set(classes)) < max(2, len(classes)):
-        raise SERError(f"Bad classes {classes!r}; expected a list of two or more, each once.")
-    for name in classes:
+    for name in [] if isinstance(classes, str) else classes:
         if name not in emotions:
             raise bad_value("class", name, emotions)
+    if isinstance(classes, str) or len(set(classes)) < max(2, len(classes)):
+        raise SERError(f"Bad classes {classes!r}; expected a list of two or more, each once.")
 
 
 def _cells(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -150,6 +150,8 @@ def test_classes_are_chosen_and_an_answer_can_be_refused(recognizer):
     "option, message",
     [
         ({"classes": ["anger", "hapiness"]}, "Bad class 'hapiness'; expected one of: sadness"),
+        ({"classes": ["angry"]}, "Bad class 'angry'; expected one of: anger"),
+        ({"classes": ["anger"]}, r"Bad classes \['anger'\]; expected a list of two or more"),
         ({"classes": "anger"}, "Bad classes 'anger'; expected a list of two or more"),
         ({"min_confidence": 60}, "Bad min_confidence 60; expected a probability"),
     ],
