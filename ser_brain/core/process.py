@@ -161,10 +161,11 @@ class Parser(argparse.ArgumentParser):
             parsed, unknown = self.parse_known_args(arguments)
         except SERError:
             # A misspelt option is why another is missing, so it is told first.
-            options = [] if self.passes_on else self._unknown_options(arguments)
-            if not options:
-                raise
-            raise self._unknown(options[0]) from None
+            known = [*self._option_strings, "--"]
+            for argument in [] if self.passes_on else arguments:
+                if argument.startswith("--") and argument.partition("=")[0] not in known:
+                    raise self._unknown(argument) from None
+            raise
         if self.passes_on:
             parsed.rest = unknown
             return parsed
@@ -174,21 +175,12 @@ class Parser(argparse.ArgumentParser):
             raise self._unknown(argument)
         return parsed
 
-    def _unknown_options(self, arguments: list[str]) -> list[str]:
-        """The options that there are not, whatever else is missing."""
-        required = [action for action in self._actions if action.required]
-        try:
-            for action in required:
-                action.required = False
-            unknown = self.parse_known_args(arguments)[1]
-        finally:
-            for action in required:
-                action.required = True
-        return [argument for argument in unknown if argument.startswith("-")]
+    @property
+    def _option_strings(self) -> list[str]:
+        return [flag for action in self._actions for flag in action.option_strings]
 
     def _unknown(self, option: str) -> SERError:
-        known = [flag for action in self._actions for flag in action.option_strings]
-        return bad_value("argument", option.partition("=")[0], known)
+        return bad_value("argument", option.partition("=")[0], self._option_strings)
 
 
 def title_of(path: Path) -> str:

@@ -96,6 +96,13 @@ class Pooling(nn.Module):
         return torch.softmax(scores_BT.masked_fill(~valid_BT, -torch.inf), dim=1).unsqueeze(-1)
 
 
+def divisors(deviation_D: Tensor, mean_D: Tensor) -> Tensor:
+    """What to divide coordinates by: their deviation, or 1 where they are constant."""
+    # A coordinate that never changes has nothing to scale, whatever rounding made of it.
+    constant_D = deviation_D <= 1e-6 * mean_D.abs().clamp_min(1e-6)
+    return deviation_D.masked_fill(constant_D, 1.0)
+
+
 class Standardizer(nn.Module):
     """Scales each coordinate of an embedding to zero mean and unit deviation in training.
 
@@ -120,10 +127,8 @@ class Standardizer(nn.Module):
             squares_D = squares_D + chunk_BD.square().sum(0)
         mean_D = total_D / count
         deviation_D = (squares_D / count - mean_D.square()).clamp_min(0).sqrt()
-        # A coordinate that never changes has nothing to scale, whatever rounding made of it.
-        constant_D = deviation_D <= 1e-6 * mean_D.abs().clamp_min(1e-6)
         self.mean.copy_(mean_D)
-        self.deviation.copy_(deviation_D.masked_fill(constant_D, 1.0))
+        self.deviation.copy_(divisors(deviation_D, mean_D))
 
     def forward(self, embedding_BD: Tensor) -> Tensor:
         """(B, D) to (B, D)."""

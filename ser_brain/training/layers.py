@@ -20,6 +20,7 @@ from ser_brain.core.log import get_logger
 from ser_brain.data.folding import cut, of_some_speakers
 from ser_brain.models.encoders.base import TransformerEncoder
 from ser_brain.models.model import EmotionModel
+from ser_brain.models.pooling import divisors
 from ser_brain.training.discriminant import averaged_discriminant
 from ser_brain.training.feature_cache import EmbeddingCache
 
@@ -169,10 +170,8 @@ def _uars(
 def _scaled(x_NF: Tensor, train_N: Tensor) -> Tensor:
     """Scaled to mean 0 and deviation 1 over the training clips, as a probe does."""
     known_NF = x_NF[train_N].double()
-    deviation_F = known_NF.std(0, correction=0)
-    constant_F = deviation_F <= 1e-6 * known_NF.mean(0).abs().clamp_min(1e-6)
-    scaled_NF = (x_NF - known_NF.mean(0)) / deviation_F.masked_fill(constant_F, 1.0)
-    return scaled_NF.float()
+    mean_F, deviation_F = known_NF.mean(0), known_NF.std(0, correction=0)
+    return ((x_NF - mean_F) / divisors(deviation_F, mean_F)).float()
 
 
 def _mixed(
