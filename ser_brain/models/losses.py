@@ -4,7 +4,8 @@ The setting ``loss_weights`` names those that are trained on; docs/losses.md com
 A loss divides by the number of labelled utterances, not by the sum of their weights: otherwise
 a weight would cancel in a batch of one, and count differently in every batch.
 
-Shapes: B utterances, E emotions, D dimensions (valence, arousal, dominance), 6 moments.
+Shapes: B utterances, E emotions, D dimensions (valence, arousal, dominance), 6 moments,
+and a count of clips as the seventh.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class MaskedLoss(NamedTuple):
     mean : Tensor, shape ()
     count : float
         How many utterances are labelled; one with half of its labels counts as a half.
-    moments : ndarray, shape (6, D), optional
+    moments : ndarray, shape (7, D), optional
         Of a loss that is no mean over utterances: the batch's sums, see :func:`ccc`.
     """
 
@@ -232,14 +233,14 @@ def _mean_over_labels(
 def ccc(
     predicted_BD: Tensor,
     target_BD: Tensor,
-    seen_6D: np.ndarray | None = None,
+    seen_7D: np.ndarray | None = None,
     weight_B: Tensor | None = None,
 ) -> MaskedLoss:
     """One minus the concordance correlation (Lin, 1989), a mean over the dimensions.
 
     A concordance of few utterances is mostly noise, and that of one is 0 / 0. So it is computed
     over all utterances of the epoch so far: those of the batch, and those whose predictions
-    were summed before (``seen_6D``). Only the batch's get a gradient, enlarged by how many
+    were summed before (``seen_7D``). Only the batch's get a gradient, enlarged by how many
     utterances the epoch has for each of the batch, so that each counts as in a mean over the
     batch. The value at the end of an epoch is that of the whole set, however it was batched.
 
@@ -248,10 +249,12 @@ def ccc(
     predicted_BD : Tensor
     target_BD : Tensor
         NaN where there is no label.
-    seen_6D : ndarray, optional
-        Moments of the epoch's earlier batches, the sum of their ``MaskedLoss.moments``.
+    seen_7D : ndarray, optional
+        Moments of the epoch's earlier batches, the sum of their ``MaskedLoss.moments``: those
+        of :func:`concordance`, and the number of labelled utterances.
     weight_B : Tensor, optional
-        How much each utterance counts in the moments; 1 by default.
+        How much each utterance counts in the moments; 1 by default. It counts as much in a
+        batch of one, since the gradient is enlarged by numbers of utterances, not of weights.
     """
     labelled_BD = torch.isfinite(target_BD)
     x_BD = torch.where(labelled_BD, predicted_BD, 0.0)
@@ -262,17 +265,17 @@ def ccc(
     terms = (n_BD, x_BD, y_BD, x_BD * x_BD, y_BD * y_BD, x_BD * y_BD)
     if weight_B is not None:
         terms = [term_BD * weight_B.cpu().double()[:, None] for term_BD in terms]
-    moments_6D = torch.stack([term_BD.sum(dim=0) for term_BD in terms])
-    own_6D = moments_6D.detach().numpy()
-    epoch_6D = moments_6D if seen_6D is None else moments_6D + torch.from_numpy(seen_6D)
-    loss_D = 1 - concordance(epoch_6D)
+    moments_7D = torch.stack([term_BD.sum(dim=0) for term_BD in (*terms, n_BD)])
+    own_7D = moments_7D.detach().numpy()
+    epoch_7D = moments_7D if seen_7D is None else moments_7D + torch.from_numpy(seen_7D)
+    loss_D = 1 - concordance(epoch_7D[:6])
     held_D = loss_D.detach()
-    enlarged_D = epoch_6D[0].detach() / moments_6D[0].detach().clamp_min(1)
+    enlarged_D = epoch_7D[6].detach() / moments_7D[6].detach().clamp_min(1)
     loss_D = held_D + (loss_D - held_D) * enlarged_D
-    there_D = epoch_6D[0].detach() > 0
+    there_D = epoch_7D[0].detach() > 0
     mean = (loss_D * there_D).sum() / there_D.sum().clamp_min(1)
-    count = float(own_6D[0].mean())
-    return MaskedLoss(mean.to(predicted_BD.device, predicted_BD.dtype), count, own_6D)
+    count = float(own_7D[6].mean())
+    return MaskedLoss(mean.to(predicted_BD.device, predicted_BD.dtype), count, own_7D)
 
 
 def concordance(moments_6D):
@@ -281,7 +284,7 @@ def concordance(moments_6D):
     Parameters
     ----------
     moments_6D : Tensor or ndarray
-        For each dimension n, and the sums of x, y, x * x, y * y and x * y.
+        For each dimension the sums of the weights, and of x, y, x * x, y * y and x * y.
 
     Returns
     -------
@@ -295,7 +298,7 @@ def concordance(moments_6D):
     >>> round(float(concordance(np.array(sums)[:, None])[0]), 4)
     0.6154
     """
-    n_D = moments_6D[0].clip(min=1)
+    n_D = moments_6D[0] + (moments_6D[0] == 0)
     x_D, y_D, xx_D, yy_D, xy_D = moments_6D[1:] / n_D
     apart_D = (xx_D - x_D**2) + (yy_D - y_D**2) + (x_D - y_D) ** 2
     return 2 * (xy_D - x_D * y_D) / (apart_D + SMALLEST)

@@ -399,7 +399,7 @@ class SERBrain(NonfiniteGuard):
         """Add a batch's gradients, and step after ``grad_accumulation_factor`` batches.
 
         The last step of an epoch takes what is left. A batch counts by its share of the step's
-        utterances, so that a step equals that of one large batch.
+        utterances, so that a step equals that of one large batch if no label is missing.
         """
         factor = self.grad_accumulation_factor
         before = (self.step - 1) // factor * factor  # batches of earlier steps

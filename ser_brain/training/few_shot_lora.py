@@ -63,7 +63,8 @@ def fit_lora(
     updates = [p for p in made.encoder.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(updates, lr=RATE)
     classes_N = torch.as_tensor(class_N)
-    weight_E = 1 / classes_N.bincount(minlength=made.emotion_head.linear.out_features)
+    count_E = classes_N.bincount(minlength=made.emotion_head.linear.out_features)
+    weight_E = len(classes_N) / (count_E.count_nonzero() * count_E)  # with the mean 1
     generator = torch.Generator().manual_seed(0)
     progress = Progress("fine-tuning", "clips", EPOCHS * len(waveforms))
     device = updates[0].device
@@ -73,7 +74,9 @@ def fit_lora(
             lengths_B = torch.tensor([len(clip_S) for clip_S in clips])
             padded_BS = pad_sequence(clips, batch_first=True)
             scores_BE = made(padded_BS.to(device), lengths_B.to(device))["log_probabilities"]
-            loss = nll_loss(scores_BE.cpu(), classes_N[rows], weight_E)
+            # Divided by the clips: by the sum of their weights, those of a batch would cancel.
+            of_clips = nll_loss(scores_BE.cpu(), classes_N[rows], weight_E, reduction="sum")
+            loss = of_clips / len(rows)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

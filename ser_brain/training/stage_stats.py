@@ -59,7 +59,7 @@ class StageRecord:
 
     @property
     def moments(self) -> dict[str, np.ndarray]:
-        """Loss -> moments (6, D) of this process's utterances so far, see ``losses.ccc``."""
+        """Loss -> moments (7, D) of this process's utterances so far, see ``losses.ccc``."""
         return {name: sums for name, sums in self.sums.items() if not isinstance(sums, tuple)}
 
     def settle(self, stepped: bool) -> None:
@@ -96,7 +96,7 @@ def loss_statistics(
     Parameters
     ----------
     processes : sequence of mapping
-        For each process: loss -> (sum, number of labelled utterances), or moments (6, D) from
+        For each process: loss -> (sum, number of labelled utterances), or moments (7, D) from
         which the loss of the whole set is computed. A process that has no utterance has no
         losses.
     weights : mapping
@@ -116,9 +116,9 @@ def loss_statistics(
     for name in weights:
         sums = [process[name] for process in processes if name in process]
         if sums and isinstance(sums[0], np.ndarray):
-            moments_6D = sum(sums)
-            if (there_D := moments_6D[0] > 0).any():
-                means[name] = float(1 - concordance(moments_6D)[there_D].mean())
+            moments_7D = sum(sums)
+            if (there_D := moments_7D[0] > 0).any():
+                means[name] = float(1 - concordance(moments_7D[:6])[there_D].mean())
             continue
         count = sum(count for _, count in sums)
         if count:

@@ -178,16 +178,16 @@ def test_ccc_is_lins_in_a_first_batch():
 
 
 def test_ccc_of_an_epoch_is_that_of_the_set_whatever_its_batches():
-    seen_6D = None
+    seen_7D = None
     for n in (slice(0, 1), slice(1, 2), slice(2, 4), slice(4, 7)):
-        loss = ccc(PREDICTED_BD[n], HALF_BD[n], seen_6D)
-        seen_6D = loss.moments if seen_6D is None else seen_6D + loss.moments
+        loss = ccc(PREDICTED_BD[n], HALF_BD[n], seen_7D)
+        seen_7D = loss.moments if seen_7D is None else seen_7D + loss.moments
     torch.testing.assert_close(loss.mean, ccc(PREDICTED_BD, HALF_BD).mean)
 
 
-def gradient_of_ccc(predicted_BD, target_BD, seen_6D=None):
+def gradient_of_ccc(predicted_BD, target_BD, seen_7D=None, weight_B=None):
     predicted_BD = predicted_BD.clone().requires_grad_()
-    ccc(predicted_BD, target_BD, seen_6D).mean.backward()
+    ccc(predicted_BD, target_BD, seen_7D, weight_B).mean.backward()
     return predicted_BD.grad
 
 
@@ -207,11 +207,28 @@ def test_an_utterance_of_a_small_batch_is_pulled_as_in_a_large_one():
     generator = torch.Generator().manual_seed(1)
     predicted_BD = torch.randn(2000, 2, generator=generator)
     target_BD = predicted_BD * 0.4 + torch.randn(2000, 2, generator=generator)
-    seen_6D = ccc(predicted_BD[:1900], target_BD[:1900]).moments
-    large_BD = gradient_of_ccc(predicted_BD[1900:], target_BD[1900:], seen_6D) * 100
+    seen_7D = ccc(predicted_BD[:1900], target_BD[:1900]).moments
+    large_BD = gradient_of_ccc(predicted_BD[1900:], target_BD[1900:], seen_7D) * 100
     for n in range(1900, 2000, 4):
-        small_BD = gradient_of_ccc(predicted_BD[n : n + 4], target_BD[n : n + 4], seen_6D) * 4
+        small_BD = gradient_of_ccc(predicted_BD[n : n + 4], target_BD[n : n + 4], seen_7D) * 4
         torch.testing.assert_close(small_BD, large_BD[n - 1900 : n - 1896], rtol=0, atol=0.02)
+
+
+@pytest.mark.parametrize("weight", [0.25, 4.0])
+def test_a_weight_counts_in_the_concordance_of_a_batch_of_one(weight):
+    generator = torch.Generator().manual_seed(1)
+    predicted_BD, target_BD = torch.randn(2, 2000, 1, generator=generator)
+    seen_7D = ccc(predicted_BD[1:], target_BD[1:]).moments
+    clip = predicted_BD[:1], target_BD[:1], seen_7D
+    plain_BD, weighted_BD = (gradient_of_ccc(*clip, torch.tensor([w])) for w in (1.0, weight))
+    torch.testing.assert_close(weighted_BD, weight * plain_BD, rtol=0.01, atol=0)
+
+
+def test_weights_below_one_leave_a_concordance_as_it_is():
+    alike = torch.full((len(TARGET_BD),), 0.1)
+    weighted = ccc(PREDICTED_BD, TARGET_BD, weight_B=alike)
+    torch.testing.assert_close(weighted.mean, ccc(PREDICTED_BD, TARGET_BD).mean)
+    assert weighted.count == ccc(PREDICTED_BD, TARGET_BD).count
 
 
 def test_one_utterance_alone_has_no_concordance_and_no_direction():
