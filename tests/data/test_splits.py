@@ -188,6 +188,14 @@ def test_official_without_speakers_validates_on_utterances(caplog):
     assert "by utterances, because it has no two known speakers" in caplog.text
 
 
+def test_clips_without_a_class_may_all_be_tested():
+    rows = corpus()
+    for row in rows.values():
+        row["emotion"] = None if row["split"] == "test" else row["emotion"]
+    parts = split(rows, SplitSetting("official", 1))
+    assert {rows[i]["emotion"] for i in parts["test"]} == {None}
+
+
 def test_every_class_must_be_left_to_train_on():
     rows = {
         i: row
