@@ -17,7 +17,7 @@ from ser_brain.core.errors import SERError, bad_value
 from ser_brain.core.files import inside
 from ser_brain.core.lock import NAME, held
 from ser_brain.core.log import get_logger, told
-from ser_brain.data.corpora import Target
+from ser_brain.data.corpora import Target, is_of
 from ser_brain.data.dataset import load_signal, require_files, require_lengths
 from ser_brain.data.labelling import (
     CorpusData,
@@ -107,7 +107,7 @@ def judge_model(
                 notes.append(
                     f"{len(emotions)} of the model's {len(recognizer.emotions)} classes"
                 )
-            if data.card["name"] in learned:
+            if is_of(data.card["name"], learned):
                 notes.append(f"the model was trained on {data.card['name']}")
             known = {**card, SHA256: manifest.sha256}
             _write(out, rows, embeddings_ND, data, target, known, notes)

@@ -17,6 +17,7 @@ from pathlib import Path
 from ser_brain.core.errors import SERError, bad_value
 from ser_brain.core.files import atomic_path, open_regular, remove, write_text
 from ser_brain.core.tables import csv_text
+from ser_brain.data.audio import split_channel
 from ser_brain.data.segment_tables import COPIED
 from ser_brain.inference.predict import Chunk
 from ser_brain.inference.segments import Skipped, merged
@@ -238,9 +239,10 @@ class Journal:
 
 def _mark(path: Path) -> list[int] | None:
     """Size and time, by which a changed file is noticed; None if it no longer exists."""
-    if not path.exists():
+    file = split_channel(path)[0]
+    if not file.exists():
         return None
-    found = path.stat()
+    found = file.stat()
     return [found.st_size, found.st_mtime_ns]
 
 

@@ -183,6 +183,15 @@ def test_what_changed_meanwhile(clips):
         open_output().remaining(clips)
 
 
+def test_a_recording_of_which_one_channel_was_scored_has_changed(clips):
+    left = Path(f"{clips[0]}#left")
+    open_output().add(Chunk(finished=[left]), rows_of(left))
+    assert open_output().remaining([left]) == {}
+    clips[0].write_text("another sound")
+    with pytest.raises(SERError, match="#left has changed since it was scored"):
+        open_output().remaining([left])
+
+
 @pytest.mark.parametrize("content", ["\n", "[1]\n[2]\n", '{}\n{"bytes": 3}\n'])
 def test_a_journal_that_cannot_be_read(clips, content):
     Path("out.csv.journal").write_text(content)

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ from ser_brain.__main__ import main
 from ser_brain.core.errors import SERError
 from ser_brain.evaluation.predictions import read_predictions
 from ser_brain.inference.recognizer import EmotionRecognizer
+from ser_brain.publishing.export import write_folder
+from tests.inference.tiny_models import model_and_config
 from tests.tiny_corpus import write_corpus
 
 SPEECH = {
@@ -369,6 +372,22 @@ def test_evaluate_and_compare_take_them(tmp_path, capsys):
     assert main(["compare", str(all_classes), str(four), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)["test_sets"]["tiny"]
     assert found["both"] == 20 and found["tasks"]["emotion"]["metrics"]["uar"]["p"] is not None
+
+
+@pytest.mark.parametrize("learned, noted", [("tiny_eng", True), ("tinier", False)])
+def test_a_model_that_knows_the_corpus_says_so(tmp_path, learned, noted):
+    corpus = write_corpus(tmp_path / "corpus", speakers=2, clips=1)
+    table = ["table", "--name", "tiny", "--csv", "labels.csv", "--vad_scale", "1", "5"]
+    where = ["--data_folder", str(corpus), "--manifest_folder", str(tmp_path)]
+    assert prepare([*table, *where]) == 0
+    emotions = ["anger", "happiness", "neutral", "sadness"]
+    model, config = model_and_config("compact", emotions=emotions, va_range=None)
+    card = {"training_data": {"corpora": {learned: {}}}}
+    write_folder(tmp_path / "m", model, replace(config, card=card))
+    on = ["--on", str(tmp_path / "tiny.json"), "--out", str(tmp_path / "out")]
+    assert main(["evaluate", str(tmp_path / "m"), *on]) == 0
+    card = read_predictions(tmp_path / "out" / "predictions" / "tiny.jsonl").card
+    assert ("the model was trained on tiny" in card.get("notes", "")) is noted
 
 
 def test_a_board_judges_measures_and_adds_baselines(tmp_path, capsys):
