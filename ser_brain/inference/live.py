@@ -181,6 +181,7 @@ def listen(
     running = RunningAdapter(recognizer.adapter(), MOST_HEARD) if adapt else None
     stream = recognizer.stream(rate_hz, window_s, hop_s, embedding=adapt)
     free_s, expected_s = 0.0, 0.0
+    in_time = round(max(POLL_S, hop_s) * rate_hz)  # samples; the backlog gives more if late
 
     def told(found: dict) -> dict:
         nonlocal free_s, expected_s
@@ -199,7 +200,7 @@ def listen(
         lost, samples = taken
         if lost:
             stream.jump(lost)
-        yield from map(told, stream.feed(samples, latest=True))
+        yield from map(told, stream.feed(samples, latest=len(samples) > in_time))
     yield from map(told, stream.finish())
 
 

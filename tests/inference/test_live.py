@@ -95,15 +95,15 @@ def wav(samples, announced=0xFFFFFFFF):
     return head + (samples * 32767).astype("<i2").tobytes()
 
 
-def heard(model, content, adapt=False, **how):
+def heard(model, content, adapt=False, hop_s=HOP_S, **how):
     """The scores of a recording on standard input."""
     with tempfile.TemporaryFile() as file:
         file.write(content)
         file.seek(0)
         source = Pipe(file.fileno(), **how)
-        backlog = Backlog(source.rate_hz, HOP_S, WINDOW_S + HOP_S, source.clock)
+        backlog = Backlog(source.rate_hz, hop_s, WINDOW_S + hop_s, source.clock)
         with source.into(backlog):
-            return list(listen(model, backlog, source.rate_hz, WINDOW_S, HOP_S, adapt))
+            return list(listen(model, backlog, source.rate_hz, WINDOW_S, hop_s, adapt))
 
 
 def test_of_a_recording_nothing_is_lost(folder):
@@ -116,6 +116,13 @@ def test_of_a_recording_nothing_is_lost(folder):
         assert [row["skipped"] for row in rows] == [0] * len(whole)
         for row, alone in zip(rows, whole, strict=True):
             assert {name: row[name] for name in alone} == alone
+
+
+def test_windows_may_be_nearer_than_blocks_of_sound(folder):
+    model = EmotionRecognizer.from_pretrained(folder, device="cpu")
+    rows = heard(model, wav(noise(3)), hop_s=0.04)
+    assert [row["skipped"] for row in rows] == [0] * 26
+    assert [row["start_s"] for row in rows] == pytest.approx([0.04 * n for n in range(26)])
 
 
 def test_nothing_that_comes_later_changes_an_answer(folder):
