@@ -200,12 +200,15 @@ def _diarised(
 
 def _judged(outcome: Outcome, rows: list[dict], reference: SegmentTable) -> Outcome:
     """The same, and how well the emotions agree with the reference."""
-    durations_s = {}
-    for file in reference.parts:
-        with contextlib.suppress(AudioProblem):  # the outcome names it already
-            durations_s[str(file)] = inspect(file).duration_s
+    items = outcome.facts["left_out"]
+    unscored = {item["file"] for item in items if item["start_s"] is None}
+    files = [file for file in reference.parts if str(file) not in unscored]
+    durations_s = {str(file): inspect(file).duration_s for file in files}
     facts = judge_timelines(rows, reference, durations_s)
+    facts["unscored"] = len(reference.parts) - len(files)
     text = f"{outcome.text}\n\n{to_text(timeline_table(facts))}"
+    if facts["unscored"]:
+        text += f"\nRecordings without any score, not judged: {facts['unscored']:,}."
     return Outcome(text, {**outcome.facts, "eder": facts}, outcome.exit_code)
 
 

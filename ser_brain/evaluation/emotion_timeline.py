@@ -183,13 +183,17 @@ def _predicted_spans(rows: Sequence[Mapping]) -> dict[str, list[Span]]:
 def without_overlap(spans_N2: np.ndarray) -> np.ndarray:
     """Let two windows that overlap meet in the middle of what they share.
 
+    One that lies within the one before it stays, and so does that.
+
     Examples
     --------
     >>> without_overlap(np.array([[0.0, 4.0], [2.0, 6.0], [8.0, 12.0]])).tolist()
     [[0.0, 3.0], [3.0, 6.0], [8.0, 12.0]]
+    >>> without_overlap(np.array([[0.0, 10.0], [2.0, 4.0]])).tolist()
+    [[0.0, 10.0], [2.0, 4.0]]
     """
     start_N, stop_N = spans_N2.T.copy()
-    overlap = stop_N[:-1] > start_N[1:]
+    overlap = (stop_N[:-1] > start_N[1:]) & (stop_N[:-1] < stop_N[1:])
     middle = ((stop_N[:-1] + start_N[1:]) / 2)[overlap]
     stop_N[:-1][overlap] = start_N[1:][overlap] = middle
     return np.stack([start_N, stop_N], axis=1)

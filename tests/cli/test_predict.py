@@ -148,6 +148,17 @@ def test_a_reference_gives_the_error_rate_over_time(model, capsys):
     assert float(said[0]) == pytest.approx(facts["eder"]["eder"]["value"], abs=5e-4)
 
 
+def test_what_has_no_score_is_not_judged(model, capsys):
+    write(model / "a.wav", noise(4))
+    write(model / "long.wav", noise(40))  # too long without windows
+    (model / "said.csv").write_text("file,start,stop,emotion\na,0,4,anger\nlong,0,40,anger\n")
+    assert ser_predict("a.wav", "long.wav", "--reference", "said.csv", "--json") == 1
+    eder = json.loads(capsys.readouterr().out)["eder"]
+    assert (eder["recordings"], eder["seconds"], eder["unscored"]) == (1, 4, 1)
+    assert ser_predict("a.wav", "long.wav", "--reference", "said.csv") == 1
+    assert "Recordings without any score, not judged: 1." in capsys.readouterr().out
+
+
 def test_without_input_or_segments_there_is_nothing_to_score(model, capsys):
     assert ser_predict() == 2
     assert "Expected INPUT, or --segments TABLE" in capsys.readouterr().err
