@@ -353,7 +353,7 @@ def subgroup_metrics(
     ``note``, why there is no interval).
     Picking the two extremes of several groups makes their gap larger than that of two groups
     chosen in advance. The interval of a single speaker would resample utterances and not cover
-    other speakers, so a group of one speaker has none.
+    other speakers, so a metric for which only one speaker of a group has labels has none.
     """
     found = {}
     for key in grouped_by:
@@ -366,11 +366,14 @@ def subgroup_metrics(
             continue
         parts = {name: predictions.chosen(members[name]) for name in sorted(members)}
         scores = {name: score(part, resamples, rng) for name, part in parts.items()}
-        single = {name for name, part in parts.items() if _is_one_speaker(part)}
+        speakers = {name: _labelled_speakers(part) for name, part in parts.items()}
         found[key] = {
-            "levels": {name: _level(part, scores[name], key) for name, part in parts.items()},
+            "levels": {
+                name: _level(part, scores[name], key, speakers[name])
+                for name, part in parts.items()
+            },
             "unknown": unknown,
-            "gaps": _gaps(scores, single, {name: len(p.speakers) for name, p in parts.items()}),
+            "gaps": _gaps(scores, speakers),
         }
     return found
 
@@ -382,7 +385,9 @@ def _age_group(age: object) -> str | None:
     return age
 
 
-def _level(part: Predictions, scored: Scored, key: str) -> dict:
+def _level(
+    part: Predictions, scored: Scored, key: str, labelled: Mapping[str, int | None]
+) -> dict:
     level = {
         "utterances": len(set(part.utterances)),
         "speakers": len(part.speakers),
@@ -391,8 +396,11 @@ def _level(part: Predictions, scored: Scored, key: str) -> dict:
     if key == "speaker":
         genders = {row.get("gender") for row in part.rows}
         level["gender"] = genders.pop() if len(genders) == 1 else None
-    elif _is_one_speaker(part):
-        level["metrics"] = {m: {**v, **NO_INTERVAL} for m, v in level["metrics"].items()}
+    else:
+        level["metrics"] = {
+            metric: {**value, **(NO_INTERVAL if _speakers_of(metric, labelled) == 1 else {})}
+            for metric, value in level["metrics"].items()
+        }
     if scored.classification:
         level["classes_present"] = scored.classification["classes_present"]
         if key != "speaker":
@@ -400,12 +408,23 @@ def _level(part: Predictions, scored: Scored, key: str) -> dict:
     return level
 
 
-def _is_one_speaker(part: Predictions) -> bool:
-    return len(part.speakers) == 1 and all(row.get("speaker") is not None for row in part.rows)
+def _labelled_speakers(part: Predictions) -> dict[str, int | None]:
+    """Dimension, or ``emotion`` -> speakers with such a label; None if any is unknown."""
+    labelled = {"emotion": part.true_N >= 0}
+    labelled |= {name: np.isfinite(part.rated(name)) for name in part.dimensions}
+    found = {}
+    for label, labelled_N in labelled.items():
+        speakers = {part.rows[n].get("speaker") for n in np.flatnonzero(labelled_N)}
+        found[label] = None if None in speakers else len(speakers)
+    return found
+
+
+def _speakers_of(metric: str, labelled: Mapping[str, int | None]) -> int | None:
+    return labelled.get(metric.partition(" ")[0], labelled["emotion"])
 
 
 def _gaps(
-    scores: Mapping[str, Scored], single: set[str], speakers: Mapping[str, int]
+    scores: Mapping[str, Scored], labelled: Mapping[str, Mapping[str, int | None]]
 ) -> dict[str, dict]:
     gaps = {}
     metrics = {name: scored.metrics() for name, scored in scores.items()}
@@ -417,15 +436,17 @@ def _gaps(
         (low_value, lowest), (high_value, highest) = ranked[0], ranked[-1]
         gap = {"highest": highest, "lowest": lowest, "value": high_value - low_value}
         gaps[metric] = gap | NO_INTERVAL
-        if metric in scores[highest].draws and single.isdisjoint((highest, lowest)):
+        speakers = {name: _speakers_of(metric, labelled[name]) for name in (highest, lowest)}
+        if metric in scores[highest].draws and 1 not in speakers.values():
             high_B, of_high = scores[highest].draws[metric]
             low_B, of_low = scores[lowest].draws[metric]
             ends = interval(high_B - low_B, min(of_high, of_low))
             gaps[metric]["low"], gaps[metric]["high"] = ends
-        fewest = min(highest, lowest, key=speakers.__getitem__)
-        if gaps[metric]["low"] is None and 0 < speakers[fewest] < FEWEST_FOR_INTERVAL:
+        known = [(count, name) for name, count in speakers.items() if count]
+        count, fewest = min(known, default=(FEWEST_FOR_INTERVAL, ""))
+        if gaps[metric]["low"] is None and count < FEWEST_FOR_INTERVAL:
             gaps[metric]["note"] = (
-                f"no interval: {fewest} has {speakers[fewest]} "
-                f"speaker{'s' if speakers[fewest] > 1 else ''}, of {FEWEST_FOR_INTERVAL} needed"
+                f"no interval: {fewest} has {count} speaker{'s' if count > 1 else ''}, of "
+                f"{FEWEST_FOR_INTERVAL} needed"
             )
     return gaps

@@ -19,13 +19,17 @@ from ser_brain.reporting.report_tables import metric_title
 
 FIRST_COLUMN = "Test set"
 NOT_A_TEST = " – NOT A TEST"  # added to the name of a set whose clips were trained on
+INTERVALS = (
+    "The 95 % intervals resample speakers, or the clips of a single or of unknown speakers; "
+    "then they are narrower than with new speakers."
+)
 
 
 def results(facts: CardFacts) -> Table:
     """One row per test set."""
     known = {metric for each in facts.test_sets.values() for metric in reported(each)}
     shown = [metric for metric in REPORTED if metric in known]
-    caption = "The 95 % intervals resample speakers; fewer than five speakers have no interval."
+    caption = f"{INTERVALS} Two to four speakers have no interval."
     head = [FIRST_COLUMN, "Languages", "Clips", "Speakers", "Overlap with training"]
     table = Table("results", caption, [*head, *map(metric_title, shown)])
     for name, evaluation in facts.test_sets.items():
@@ -45,7 +49,7 @@ def results(facts: CardFacts) -> Table:
 def recipe(found: Recipe) -> Table:
     """Pooled results of the parts of a recipe, with mean and spread over the parts."""
     several = len(found.parts) > 1
-    caption = "The 95 % intervals resample speakers."
+    caption = INTERVALS
     if several:
         caption = (
             f"Pooled: the predictions of all {len(found.parts)} {found.noun}, evaluated "

@@ -163,7 +163,7 @@ def legend(matrix: Mapping) -> list[str]:
         corrected = f"{matrix['tests']} tests, Holm's correction" if several else "1 test"
         found.append(
             f"{result} from {next(iter(matrix['models']))} in {names} (p < {ALPHA}; whole "
-            f"speakers swapped; {corrected})."
+            f"speakers swapped, if several are known; {corrected})."
         )
     if any(cell["role"] == SEEN for cell in cells):
         found.append(

@@ -213,6 +213,16 @@ def test_utterances_of_unknown_speakers_are_drawn_singly_or_in_groups(monkeypatc
     assert set(draws.clusters_of(unknown)) == set(range(drawn))
 
 
+def test_of_very_many_speakers_whole_ones_are_drawn_together(monkeypatch):
+    monkeypatch.setattr(data, "MOST_CLUSTERS", 3)
+    known = cloud(*points(circle(FOUR), 5, 3))
+    draws = draw([known], 5, np.random.default_rng(0))
+    groups = dict(zip(known.speaker_N.tolist(), draws.clusters_of(known), strict=True))
+    assert draws.clusters.unit == "speaker" and set(groups.values()) == {0, 1, 2}
+    expected = [groups[speaker] for speaker in known.speaker_N]
+    np.testing.assert_array_equal(draws.clusters_of(known), expected)
+
+
 def test_percentile_and_basic_intervals():
     many = Draws(Clusters(np.arange(10_000), 10_000, "speaker", ""), {}, np.zeros((0, 10_000)))
     drawn = np.linspace(3, 7, 1001)

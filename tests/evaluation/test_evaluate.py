@@ -137,6 +137,19 @@ def test_groups_of_fewer_than_five_speakers_have_no_interval(tmp_path, speakers)
     assert all(s["metrics"]["uar"]["low"] for s in groups["speaker"]["levels"].values())
 
 
+def test_a_group_with_one_rated_speaker_has_no_interval_of_values(tmp_path):
+    rows = fake_run.rows(160, speakers=16)
+    women = [row for row in rows if row["gender"] == "female"]
+    for row in women:
+        if row["speaker"] != women[0]["speaker"]:
+            row["valence"] = None
+    gender = evaluation_of(tmp_path, rows)["groups"]["gender"]
+    metrics = gender["levels"]["female"]["metrics"]
+    assert metrics["valence ccc"]["low"] is None is gender["gaps"]["valence ccc"]["low"]
+    assert "female has 1 speaker, of 5 needed" in gender["gaps"]["valence ccc"]["note"]
+    assert metrics["arousal ccc"]["low"] is not None is not metrics["uar"]["low"]
+
+
 def test_every_metric_of_every_group(tmp_path):
     rows = fake_run.rows(120, speakers=3)
     rows[0]["speaker"] = None

@@ -260,14 +260,16 @@ class Draws:
 def draw(clouds: Iterable[Cloud], resamples: int, rng: np.random.Generator) -> Draws:
     """Draw the speakers of a set.
 
-    Where speakers are unknown and utterances are very many, random groups of these are drawn.
+    Where speakers, or utterances of unknown speakers, are very many, random groups of them are
+    drawn.
     """
     speakers = {
         i: s for cloud in clouds for i, s in zip(cloud.id_N, cloud.speaker_N, strict=True)
     }
     clusters = clusters_of(list(speakers.values()), list(speakers))
     if clusters.count > MOST_CLUSTERS:
-        index_N = rng.permutation(clusters.index_N % MOST_CLUSTERS)
+        group_S = rng.permutation(np.arange(clusters.count) % MOST_CLUSTERS)
+        index_N = group_S[clusters.index_N]
         clusters = replace(clusters, index_N=index_N, count=MOST_CLUSTERS)
     number = dict(zip(speakers, clusters.index_N.tolist(), strict=True))
     each = replace(clusters, index_N=np.arange(clusters.count))

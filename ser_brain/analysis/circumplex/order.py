@@ -139,9 +139,10 @@ def distinct_orders(emotions: int) -> int:
 def order_violations(angle_E: Sequence[float], reference_E: Sequence[float]) -> int:
     """How far one circular order is from another.
 
-    The least number of exchanges of neighbours on the circle that turn the order of the angles
-    into that of the reference, under the best rotation and reflection. Emotions with the same
-    reference angle may come in either order.
+    The number of exchanges of neighbours on the circle that turn the order of the angles into
+    that of the reference, under the best rotation and reflection. Emotions with the same
+    reference angle may come in either order. It is the least number for up to seven emotions;
+    from eight, very different orders may need fewer, over the cut.
 
     Examples
     --------
@@ -154,9 +155,9 @@ def order_violations(angle_E: Sequence[float], reference_E: Sequence[float]) -> 
 @functools.lru_cache(maxsize=100_000)
 def _exchanges(around: tuple[float, ...]) -> int:
     """Exchanges that sort reference angles, read off a circle, into circular order."""
-    # So few exchanges never use every pair of neighbouring places. The circle can therefore be
-    # cut at a pair that is not used, and the answer is the smallest count of inversions over
-    # all places at which both circles can be cut.
+    # Few exchanges do not use every pair of neighbouring places. The circle can then be cut at
+    # a pair that is not used, and the answer is the smallest count of inversions over all
+    # places at which both circles can be cut.
     angle_E = np.array(around)
     from_cut_CE = (angle_E - np.unique(angle_E)[:, None]) % 360
     both_CE = np.concatenate([from_cut_CE, from_cut_CE[:, ::-1]])
