@@ -270,7 +270,7 @@ def _require_better(judged: dict, what: str, instead: str) -> None:
 def _card(source: Path, config: ModelConfig, facts: dict) -> str:
     """The card of the source, with what the model was adapted to above everything else."""
     text = require_text(source / CARD, "model card") if (source / CARD).is_file() else "\n"
-    text = re.sub(r"^model-index:\n(?:[ -].*\n)+", "", text, count=1, flags=re.MULTILINE)
+    text = re.sub(r"^model-index:\n(?:(?:-)? .*\n)+", "", text, count=1, flags=re.MULTILINE)
     to = [
         f"{facts[f'{kind}_clips']} {kind} clips"
         for kind in ("unlabelled", "labelled")

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from data_prep.__main__ import main as prepare
 from ser_brain import EmotionRecognizer
@@ -20,6 +21,7 @@ from ser_brain.inference.labelled_clips import read_clips, read_table
 from ser_brain.inference.model_folder import load_model
 from ser_brain.models.adaptation import LinearAdapter
 from ser_brain.publishing.adapt import adapt
+from ser_brain.publishing.card import CARD
 from ser_brain.training.adapted import Adapter, head_fitter
 from ser_brain.training.run import ADAPTER
 from tests.inference.tiny_models import write_model
@@ -103,6 +105,16 @@ def test_labelled_clips_make_a_better_model(bare, corpus, tmp_path, capsys):
     assert sum(right) >= 6
     text = (tmp_path / "new" / "README.md").read_text()
     assert "adapted to 48 labelled clips" in text and "**before** it was adapted" in text
+
+
+def test_the_card_stays_one_that_a_hub_reads(bare, corpus, tmp_path):
+    results = [{"name": "tiny", "results": [{"metrics": [{"type": "recall", "value": 0.9}]}]}]
+    facts = {"language": ["deu"], "model-index": results}
+    (bare / CARD).write_text(f"---\n{yaml.safe_dump(facts)}---\n# Tiny\n\nWhat it is.\n")
+    adapt(bare, tmp_path / "new", [], read_table(corpus / "labels.csv", NAMES))
+    _, front, text = (tmp_path / "new" / CARD).read_text().split("---\n")
+    assert yaml.safe_load(front) == {"language": ["deu"]}  # results are those of before
+    assert text.startswith("# Tiny\n\n## Adapted\n") and text.endswith("What it is.\n")
 
 
 def test_a_clip_is_read_once_however_often_it_is_named(model, corpus, tmp_path):
