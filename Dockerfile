@@ -10,9 +10,8 @@ RUN apt-get update && apt-get install --yes --no-install-recommends libsndfile1 
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /opt/ser-recipes
 COPY . .
-RUN pip install --no-cache-dir --constraint constraints.txt ${TORCH_INDEX:+--index-url $TORCH_INDEX} \
-    torch torchaudio \
-    && pip install --no-cache-dir --constraint constraints.txt '.[app]'
+RUN pip install --no-cache-dir --constraint constraints.txt \
+    ${TORCH_INDEX:+--extra-index-url $TORCH_INDEX} '.[app]'
 WORKDIR /work
 ENTRYPOINT ["ser"]
 CMD ["--help"]

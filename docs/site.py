@@ -25,7 +25,9 @@ def on_files(files, config, **_: object):
 
 
 def on_page_markdown(markdown: str, **_: object) -> str:
-    """Fill in the settings, from the comments of the YAML files, and the commands."""
+    """Fill in the settings, from the comments of the YAML files, and the commands; and link the
+    notebooks where :func:`on_files` put them."""
+    markdown = markdown.replace("](../notebooks/", "](notebooks/")
     for mark, lines in ((SETTINGS, settings_lines), (COMMANDS, command_lines)):
         if mark in markdown:
             markdown = markdown.replace(mark, "\n".join(lines()))
@@ -33,8 +35,10 @@ def on_page_markdown(markdown: str, **_: object) -> str:
 
 
 def on_page_content(html: str, **_: object) -> str:
-    """Docstrings name things by Sphinx's roles, which Markdown does not know."""
-    return re.sub(r":(?:meth|class|func|mod):(?=<code)", "", html)
+    """Docstrings name things by Sphinx's roles, which Markdown does not know; notebooks link to
+    each other's files, which are pages here."""
+    html = re.sub(r":(?:meth|class|func|mod):(?=<code)", "", html)
+    return re.sub(r'href="(\w+)\.ipynb"', r'href="../\1/"', html)
 
 
 def settings_lines() -> Iterator[str]:
@@ -82,4 +86,5 @@ def command_lines() -> Iterator[str]:
 
 def _linked(text: str) -> str:
     """Link the pages that a text names, and take nothing in it for markup."""
-    return re.sub(r"docs/(\w+)\.md", r"[\1](\1.md)", text.replace("<", "&lt;"))
+    text = text.replace("<", "&lt;")
+    return re.sub(r"docs/(\w+)\.md", lambda m: f"[{m[1].replace('_', ' ')}]({m[1]}.md)", text)
