@@ -66,7 +66,6 @@ def run_experiment(
     """Corpora -> split -> datasets -> Brain -> fit -> evaluate -> report."""
     from speechbrain.utils.distributed import if_main_process, run_on_main
 
-    from ser_brain.reporting.crosscorpus import adapted_text
     from ser_brain.reporting.report import write_report
     from ser_brain.reporting.summary import summary_text
     from ser_brain.training import device
@@ -115,8 +114,7 @@ def run_experiment(
     run_on_main(record.finish)
     if if_main_process():
         page, results = write_report(folder, figures=figures)
-        text = adapted_text(folder) if figures else ""
-        print(shown(f"{summary_text(results)}{text}\nreport: {page}"))
+        print(shown(f"{summary_text(results)}\nreport: {page}"))
 
 
 def load_data(hparams: dict):

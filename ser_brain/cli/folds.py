@@ -77,7 +77,6 @@ def run(arguments: argparse.Namespace) -> Outcome:
     # Only now: SpeechBrain's options import SpeechBrain, which takes seconds.
     _, _, run_options = command_line.parse([arguments.config, *options])
     plan = replace(plan, run_options=options_of(run_options))
-    from ser_brain.reporting.crosscorpus import adapted_text
     from ser_brain.reporting.report import write_report
     from ser_brain.reporting.summary import summary_text
     from ser_brain.training.device import available_cpus, gpus, require_device
@@ -88,5 +87,4 @@ def run(arguments: argparse.Namespace) -> Outcome:
     slots = arguments.devices or gpus() or [None] * at_once
     folder = run_plan(plan, slots, logger.info)
     page, results = write_report(folder)
-    text = f"{summary_text(results)}{adapted_text(folder)}\nreport: {page}"
-    return Outcome(text, results)
+    return Outcome(f"{summary_text(results)}\nreport: {page}", results)

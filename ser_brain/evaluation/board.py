@@ -60,12 +60,13 @@ def board(runs: Sequence[Run], resamples: int = RESAMPLES) -> dict:
     """Evaluate every run on every test set that it predicted, and rank the runs.
 
     Keys of the result: ``models``: label -> folder, protocol, encoder, ``trained_on`` (corpora;
-    None where nobody says) ...; ``test_sets``: column -> ``test_set``, ``synthetic``,
+    None where nobody says), ``adapted`` (to how many unlabelled clips of a test set; [] if it
+    is not) ...; ``test_sets``: column -> ``test_set``, ``synthetic``,
     ``utterances``, ``speakers``, ``emotions`` (those that occur), ``cells``, ``baselines`` and
     ``ranking``.
 
     A cell has ``role`` (test, train, or "same corpus"), ``metrics``, ``calibration`` (NLL and
-    ECE, as answered and with the temperature of the validation set), ``gaps``: gender,
+    ECE, as answered and with the model's ``temperature``, if it has one), ``gaps``: gender,
     language, age or accent -> metric -> gap, and ``notes``.
 
     ``ranking``: tested metric -> ``best``; ``ranks``; ``top``, the models that do not differ
@@ -153,7 +154,7 @@ def _model(run: Run, label: str) -> dict:
         "encoder": run.first.card.get("encoder"),
         "emotions": [emotion for emotion in run.first.emotions if emotion != NO_ANSWER],
         "trained_on": None if None in known else list(dict.fromkeys(sum(known, []))),
-        "adapted": run.first.card.get("adapted"),
+        "adapted": sorted({p.card["adapted"]["clips"] for p in parts if "adapted" in p.card}),
     }
 
 
@@ -214,6 +215,8 @@ def _cell(predictions: Predictions, role: str, resamples: int) -> dict:
             for how, of in answered.items()
             if of and of["metrics"][metric]["value"] is not None
         }
+        if scaled := answered["scaled"]:
+            calibration["temperature"] = scaled["temperature"]
     return {
         "role": role,
         "protocol": predictions.card["protocol"],

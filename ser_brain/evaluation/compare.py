@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -58,20 +59,19 @@ def compare_runs(
     on other differences between them; ``not_shared``: test sets that only one has;
     ``test_sets``: name -> see :func:`compare_predictions`. Primary metrics also have
     ``p_holm``, corrected for all of them on all test sets.
+
+    If no test set has the same name in both, those with common utterances are compared on
+    these, such as a part of a corpus with the whole; their name is that of A and that of B.
     """
-    shared = [name for name in one.test_sets if name in other.test_sets]
-    if not shared:
-        raise SERError(
-            f"{one.folder} ({', '.join(one.test_sets)}) and {other.folder} "
-            f"({', '.join(other.test_sets)}) share no test set."
-        )
+    shared = _shared_sets(one, other)
     for name in test_sets or ():
         if name not in shared:
-            raise bad_value("test set", name, shared)
+            raise bad_value("test set", name, list(shared))
+    chosen = {name: shared[name] for name in test_sets or shared}
     found = {}
-    for name in test_sets or shared:
-        pair = pair_predictions(one.pooled(name), other.pooled(name))
-        found[name] = compare_predictions(pair, resamples)
+    for name, (of_one, of_other) in chosen.items():
+        pair = pair_predictions(one.pooled(of_one), other.pooled(of_other))
+        found[name] = {**compare_predictions(pair, resamples), "test_set": name}
     if not any(result["tasks"] for result in found.values()):
         raise SERError(
             f"{one.folder} and {other.folder} have nothing to compare. Both must predict "
@@ -82,9 +82,15 @@ def compare_runs(
     labelled = list(zip((one, other), labels, strict=True))
     notes = training_notes(one, other)
     notes += [
+        f"No test set has the same name in both: {of_one} of A is compared with {of_other} of "
+        "B on the utterances that both have."
+        for of_one, of_other in chosen.values()
+        if of_one != of_other
+    ]
+    notes += [
         f"{label} was trained on utterances of {name}."
-        for name in found
-        for run, label in labelled
+        for names in chosen.values()
+        for (run, label), name in zip(labelled, names, strict=True)
         if run.pooled(name).card["role"] == SEEN
     ]
     notes += [
@@ -96,10 +102,32 @@ def compare_runs(
         "a": run_facts(one, labels[0]),
         "b": run_facts(other, labels[1]),
         "notes": notes,
-        "not_shared": sorted((one.test_sets.keys() | other.test_sets.keys()) - set(shared)),
+        "not_shared": sorted(
+            (one.test_sets.keys() | other.test_sets.keys()) - set(chain(*shared.values()))
+        ),
         "bootstrap": {"resamples": resamples, "level": LEVEL},
         "test_sets": found,
     }
+
+
+def _shared_sets(one: Run, other: Run) -> dict[str, tuple[str, str]]:
+    """What to compare: name -> the test sets of A and of B; see :func:`compare_runs`."""
+    found = {name: (name, name) for name in one.test_sets if name in other.test_sets}
+    if found:
+        return found
+    ids = {name: set(other.pooled(name).ids) for name in other.test_sets}
+    for name in one.test_sets:
+        own = set(one.pooled(name).ids)
+        most = max(ids, key=lambda each: len(own & ids[each]))
+        if own & ids[most]:
+            found[f"{name} / {most}"] = name, most
+    if not found:
+        raise SERError(
+            f"{one.folder} ({', '.join(one.test_sets)}) and {other.folder} "
+            f"({', '.join(other.test_sets)}) share no test set: neither a name nor an "
+            "utterance. Test both on the same corpus, with ser evaluate --on."
+        )
+    return found
 
 
 def run_facts(run: Run, label: str) -> dict:

@@ -8,6 +8,7 @@ Tested against the best, which is chosen by the results, too many models would d
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -24,16 +25,21 @@ from ser_brain.evaluation.compare import (
 from ser_brain.evaluation.evaluate import RESAMPLES, Scored, score
 from ser_brain.evaluation.metrics import of_dimensions
 from ser_brain.evaluation.predictions import Predictions
-from ser_brain.evaluation.runs import Run, label_runs
+from ser_brain.evaluation.runs import ADAPTED, FOLDS, Run, label_runs, read_run
 from ser_brain.evaluation.significance import LEVEL, interval
 
 SHOWN = ("wa", "uar", "macro_f1", *of_dimensions("ccc"))
 TESTED = {full_name(task, metric): (task, metric) for task, metric in PRIMARY.items()}
 DECIMALS = 3  # values that look the same in a table are equally good
+AS_TRAINED, ADAPTED_TO = "as trained", "adapted to its unlabelled clips"
 
 
-def cross(runs: Sequence[Run], resamples: int = RESAMPLES) -> dict:
+def cross(
+    runs: Sequence[Run], resamples: int = RESAMPLES, labels: Sequence[str] | None = None
+) -> dict:
     """Evaluate every run on every test set that it predicted, and test it against the first.
+
+    The runs are named by :func:`ser_brain.evaluation.runs.label_runs`, if not by ``labels``.
 
     Keys of the result: ``models``: label -> folder, protocol, ...; ``metrics``: those that any
     model has; ``test_sets``: name -> ``synthetic``, ``same_utterances`` (for all models),
@@ -44,7 +50,7 @@ def cross(runs: Sequence[Run], resamples: int = RESAMPLES) -> dict:
     value, low and high of the mean over the test sets that every model predicted unseen, if
     they are several; the sets are resampled independently.
     """
-    labels = label_runs(runs)
+    labels = labels or label_runs(runs)
     by_label = dict(zip(labels, runs, strict=True))
     names = list(dict.fromkeys(name for run in runs for name in run.test_sets))
     test_sets, comparisons, draws = {}, {}, {}
@@ -67,6 +73,36 @@ def cross(runs: Sequence[Run], resamples: int = RESAMPLES) -> dict:
         "test_sets": test_sets,
         "mean": _means(test_sets, draws, labels),
     }
+
+
+def cross_adapted(run: Run, resamples: int = RESAMPLES) -> dict | None:
+    """UAR of a run beside that of heads that its test clips adapted; None where there is none.
+
+    As :func:`cross`, of the models :data:`AS_TRAINED` and :data:`ADAPTED_TO`. Neither is
+    ``best``, since only the second has used test clips.
+    """
+    folder = run.folder / ADAPTED
+    if not ((folder / FOLDS).is_file() or any(folder.glob("predictions/*.card.json"))):
+        return None
+    both = [_of_classes(each) for each in (run, read_run(folder))]
+    matrix = cross(both, resamples, (AS_TRAINED, ADAPTED_TO))
+    if "uar" not in matrix["metrics"]:
+        return None
+    for row in matrix["test_sets"].values():
+        for cell in row["cells"].values():
+            cell["best"] = []
+    return {**matrix, "metrics": ["uar"]}
+
+
+def _of_classes(run: Run) -> Run:
+    """A run without predicted values, which adaptation leaves as they are."""
+    return replace(
+        run,
+        test_sets={
+            name: {part: replace(p, predicted_values_NV=None) for part, p in parts.items()}
+            for name, parts in run.test_sets.items()
+        },
+    )
 
 
 def _means(

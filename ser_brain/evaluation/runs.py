@@ -300,10 +300,12 @@ def merge_protocols(protocols: Sequence[str]) -> str:
     if len(set(protocols)) == 1:
         return protocols[0]
     whole = [re.sub(r"-fold\d+(?=/|$)", "", protocol) for protocol in protocols]
-    counts = [re.search(r"(?<=, adapted to )\d+", protocol) for protocol in protocols]
-    if all(counts):  # of the clips of all folds together
-        total = str(sum(int(found[0]) for found in counts))
-        whole = [re.sub(r"(?<=, adapted to )\d+", total, protocol) for protocol in whole]
+    clips = r"(?<=, adapted to )\d+(?: to \d+)?"
+    counts = [re.findall(clips, protocol) for protocol in protocols]
+    if all(counts):  # each test set of each fold adapts by itself
+        numbers = [int(n) for each in counts for found in each for n in found.split(" to ")]
+        ends = " to ".join(map(str, sorted({min(numbers), max(numbers)})))
+        whole = [re.sub(clips, ends, protocol) for protocol in whole]
     across = [re.fullmatch(r"([^/]*)/((?:one-)?(?:corpus|language)/.*)", w) for w in whole]
     if all(across):
         names = dict.fromkeys(name for found in across for name in found[1].split("+"))

@@ -14,7 +14,7 @@ from ser_brain.evaluation.compare import SEEN
 from ser_brain.evaluation.runs import read_run
 from ser_brain.evaluation.significance import ALPHA
 from ser_brain.reporting.html import downloads, render, rewritten
-from ser_brain.reporting.report_tables import metric_title
+from ser_brain.reporting.report_tables import metric_title, on_temperatures, temperature_text
 
 RESULTS = "board.json"
 NOT_MEASURED = "name clips with --on"
@@ -148,8 +148,8 @@ def _cell(cell: Mapping | None, metric: str, top: bool) -> dict | None:
 
 
 def groups(found: Mapping) -> Table:
-    """For each test set and tested metric: which models may be the best, and the tests."""
-    head = ["Test set", "Metric", "Best", "Model", "Rank", "p (Holm)", "Top group"]
+    """For each test set and tested metric: every model against the one with the highest."""
+    head = ["Test set", "Metric", "Highest", "Model", "Rank", "p (Holm)", "Top group"]
     rows = []
     for name, column in found["test_sets"].items():
         for metric, ranking in column["ranking"].items():
@@ -157,25 +157,28 @@ def groups(found: Mapping) -> Table:
                 what = [name, metric_title(metric), ranking["best"], label]
                 inside = "yes" if label in ranking["top"] else "no"
                 rows.append([*what, ranking["ranks"][label], p_value(p), inside])
-    caption = "Every model against the best of its test set."
+    caption = "Every model against the one with the highest value on the test set."
     return Table("top_groups", caption, head, rows)
 
 
 def calibration(found: Mapping) -> Table:
-    """NLL and ECE of answered probabilities, and with the temperature of validation."""
-    head = ["Model", "Test set", "NLL", "NLL, scaled", "ECE", "ECE, scaled"]
+    """NLL and ECE of answered probabilities, and with each model's own temperature."""
+    head = ["Model", "Test set", "NLL", "NLL, scaled", "ECE", "ECE, scaled", "Temperature"]
     keys = [f"{metric}, {how}" for metric in ("nll", "ece") for how in ("answered", "scaled")]
-    rows = []
+    rows, temperatures = [], []
     for name, column in found["test_sets"].items():
         for label, cell in column["cells"].items():
-            if cell["calibration"]:
-                rows.append([label, name, *map(cell["calibration"].get, keys)])
+            if measured := cell["calibration"]:
+                temperature = measured.get("temperature")
+                temperatures += [temperature] if temperature else []
+                shown = temperature_text(temperature) if temperature else NOTHING
+                rows.append([label, name, *map(measured.get, keys), shown])
         for label, level in column["baselines"].items():
             if keys[0] in level and any(c["calibration"] for c in column["cells"].values()):
-                rows.append([label, name, level[keys[0]], None, None, None])
-    caption = (
-        "Probabilities: lower is better. Scaled: with the temperature fitted on validation."
-    )
+                rows.append([label, name, level[keys[0]], None, None, None, NOTHING])
+    caption = "Probabilities: lower is better."
+    if temperatures:
+        caption += f" Scaled: {on_temperatures(temperatures)}"
     return Table("calibration", caption, head, rows)
 
 
@@ -229,7 +232,9 @@ def models(found: Mapping) -> Table:
             trained = ", ".join(model["trained_on"])
         adapted = NOTHING
         if model["adapted"]:
-            adapted = f"to {model['adapted']['clips']:,} unlabelled clips of the test set"
+            ends = dict.fromkeys([model["adapted"][0], model["adapted"][-1]])
+            clips = " to ".join(f"{end:,}" for end in ends)
+            adapted = f"to {clips} unlabelled clips of the test set"
         facts = [model["encoder"] or NOTHING, trained, ", ".join(model["emotions"]) or NOTHING]
         rows.append([label, *facts, adapted, model["protocol"], model["folder"]])
     return Table("models", "The models.", head, rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from ser_brain.core.files import write_json, write_text
@@ -17,9 +18,8 @@ from ser_brain.core.tables import (
     value_text,
 )
 from ser_brain.evaluation.compare import SEEN
-from ser_brain.evaluation.crosscorpus import TESTED, cross
+from ser_brain.evaluation.crosscorpus import TESTED
 from ser_brain.evaluation.metrics import LABEL_METRICS
-from ser_brain.evaluation.runs import ADAPTED, read_run
 from ser_brain.evaluation.significance import ALPHA
 from ser_brain.reporting.html import SAYS_NOTHING
 from ser_brain.reporting.plots.classification import heat_map
@@ -27,6 +27,10 @@ from ser_brain.reporting.report_tables import metric_title
 
 DIFFERS, TRAINED_ON, SYNTHETIC = "*", "†", "‡"
 EMOTIONS, VALUES = "crosscorpus_emotions", "crosscorpus_values"
+ADAPTED_NOTE = (
+    "Each test set once more, by an emotion head that was adapted to the clips of that set, of "
+    "which no label is used. All other results use no test clip."
+)
 
 
 def write_matrix(folder: Path, matrix: Mapping) -> dict[str, list[str]]:
@@ -139,13 +143,16 @@ def mean_lines(matrix: Mapping, metric: str) -> list[str]:
     ]
 
 
-def adapted_text(folder: Path) -> str:
-    """A run's adapted predictions beside its own, for a terminal; empty if it has none."""
-    if not (folder / ADAPTED).is_dir():
-        return ""
-    matrix = cross([read_run(folder), read_run(folder / ADAPTED)])
-    matrix["metrics"] = [metric for metric in matrix["metrics"] if metric == "uar"]
-    return f"\n\nAs trained, and adapted by clips without labels.\n{to_lines(matrix)}\n"
+def adapted(matrix: Mapping) -> Table:
+    """What :func:`ser_brain.evaluation.crosscorpus.cross_adapted` found, as a table."""
+    caption = f"UAR, with 95 % intervals. {ADAPTED_NOTE}"
+    return replace(by_metric(matrix, "uar"), name="adapted", caption=caption)
+
+
+def on_adapted(matrix: Mapping) -> list[str]:
+    """What belongs to the table :func:`adapted`; its protocol is that of the run."""
+    means = [f"{line}." for line in mean_lines(matrix, "uar")]
+    return [*means, *legend(matrix)[:-1], *warnings(matrix)]
 
 
 def legend(matrix: Mapping) -> list[str]:

@@ -9,9 +9,10 @@ from pathlib import Path
 from ser_brain.core.files import inside, read_json, write_json, write_text
 from ser_brain.core.tables import to_csv, to_markdown
 from ser_brain.data.labels import listed
+from ser_brain.evaluation.crosscorpus import cross_adapted
 from ser_brain.evaluation.evaluate import RESAMPLES, evaluate_run
 from ser_brain.evaluation.runs import Run, parts_of, read_run
-from ser_brain.reporting import report_data, report_tables
+from ser_brain.reporting import crosscorpus, report_data, report_tables
 from ser_brain.reporting.html import downloads, render, rewritten, subtitle
 from ser_brain.reporting.plots.training import read_train_log
 from ser_brain.reporting.report_figures import draw_all, training_figure
@@ -26,14 +27,15 @@ def write_report(
     The page, ``report/index.html``, is self-contained and works offline. Beside it are the
     tables (``.csv``, ``.md``), the figures (``.svg``, ``.png``, ``.pdf``, and without title
     ``-untitled.svg`` and ``-untitled.pdf``) and ``results.json``, whose content is the second
-    result; see :func:`ser_brain.evaluation.evaluate.evaluate_run`. Files of an earlier report
-    that were not replaced are removed. A ``report`` that links to another place is an error.
+    result: that of :func:`ser_brain.evaluation.evaluate.evaluate_run`, and ``adapted``, that of
+    :func:`ser_brain.evaluation.crosscorpus.cross_adapted`. Files of an earlier report that were
+    not replaced are removed. A ``report`` that links to another place is an error.
 
     Drawing takes most of the time; without ``figures`` the page says how to get them.
     """
     folder = inside(run_folder, "report")
     run = read_run(run_folder)
-    results = evaluate_run(run, resamples)
+    results = {**evaluate_run(run, resamples), "adapted": cross_adapted(run, resamples)}
     with rewritten(folder, own=True) as new:
         content = _content(new, run, results, figures)
         write_json(new / "results.json", results)
@@ -67,7 +69,9 @@ def _content(folder: Path, run: Run, results: Mapping, figures: bool) -> dict:
     protocol = protocol_of_all(test_sets)
     headline = summary(test_sets)
     tables = report_tables.file_tables(test_sets, list(run.parts))
-    for table in [headline, *tables.values()]:
+    matrix = results["adapted"]
+    adapted = crosscorpus.adapted(matrix) if matrix else None
+    for table in [headline, *tables.values(), *([adapted] if adapted else [])]:
         table = replace(table, caption=f"{table.caption} Protocol: {protocol}.")
         write_text(folder / f"{table.name}.csv", to_csv(table))
         write_text(folder / f"{table.name}.md", to_markdown(table))
@@ -80,6 +84,8 @@ def _content(folder: Path, run: Run, results: Mapping, figures: bool) -> dict:
         "seeds": sorted({p.card["seed"] for s in run.test_sets.values() for p in s.values()}),
         "verdict": verdict(test_sets),
         "summary": headline,
+        "adapted": adapted,
+        "on_adapted": crosscorpus.on_adapted(matrix) if matrix else [],
         "tables": tables,
         "values": report_tables.values(test_sets),
         "named": listed(report_tables.dimensions_of(test_sets)),

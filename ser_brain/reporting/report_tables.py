@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ser_brain.core.tables import Table
 from ser_brain.data.labels import DIMENSIONS, listed
@@ -162,6 +162,17 @@ def temperature_text(temperature: float | Sequence[float]) -> str:
     return " to ".join(f"{end:.2f}" for end in ends)
 
 
+def on_temperatures(temperatures: Iterable[float | Sequence[float]]) -> str:
+    """Where these were fitted, as sentences."""
+    found = "after temperature scaling, fitted on validation data."
+    if any(1 in (t if isinstance(t, Sequence) else [t]) for t in temperatures):
+        found += (
+            " A temperature of exactly 1 was not fitted: inner folds of training speakers have "
+            "calibrated that model."
+        )
+    return found
+
+
 def further_metrics(test_sets: Mapping[str, Mapping]) -> Table:
     """The metrics of classes and probabilities that the summary lacks, a row per test set."""
     names = ["weighted_f1", *SCORE_METRICS]
@@ -172,16 +183,11 @@ def further_metrics(test_sets: Mapping[str, Mapping]) -> Table:
     table.over = ["", "", *["As trained"] * len(SCORE_METRICS)]
     calibrated = any("calibrated" in result for result in results.values())
     if calibrated:
-        table.detail = (
-            "Calibrated: after temperature scaling, fitted on validation data. It changes no "
-            "decision. A temperature above 1 means that the model was overconfident."
-        )
         found = [r["calibrated"]["temperature"] for r in results.values() if "calibrated" in r]
-        if any(1 in (each if isinstance(each, Sequence) else [each]) for each in found):
-            table.detail += (
-                " One of exactly 1 was not fitted: inner folds of training speakers have "
-                "calibrated that model."
-            )
+        table.detail = (
+            f"Calibrated: {on_temperatures(found)} It changes no decision. A temperature above "
+            "1 means that the model was overconfident."
+        )
         table.head += ["Temperature", *map(metric_title, SCORE_METRICS)]
         table.over += ["Calibrated"] * (1 + len(SCORE_METRICS))
     for test_set, result in results.items():

@@ -9,6 +9,7 @@ from ser_brain.data.labels import listed
 from ser_brain.evaluation.compare import SEEN
 from ser_brain.evaluation.metrics import LABEL_METRICS
 from ser_brain.evaluation.runs import merge_protocols
+from ser_brain.reporting.crosscorpus import adapted, on_adapted
 from ser_brain.reporting.html import SAYS_NOTHING
 from ser_brain.reporting.report_tables import dimensions_of, labelled, repeats_note
 
@@ -103,7 +104,7 @@ def protocol_of_all(test_sets: Mapping[str, Mapping]) -> str:
 
 
 def summary_text(results: Mapping) -> str:
-    """What ``evaluate_run`` returns as text for a terminal, a column per test set."""
+    """What ``write_report`` returns as text for a terminal, a column per test set."""
     test_sets = results["test_sets"]
     table = summary(test_sets)
     columns = [table.head, *([cell_text(cell) for cell in row] for row in table.rows)]
@@ -116,4 +117,7 @@ def summary_text(results: Mapping) -> str:
     synthetic = [name for name, evaluation in test_sets.items() if evaluation["synthetic"]]
     if synthetic:
         lines.append(f"Synthetic speech ({', '.join(synthetic)}): {SAYS_NOTHING}")
+    if results.get("adapted"):
+        table = adapted(results["adapted"])
+        lines += ["", table.caption, "", to_text(table), *on_adapted(results["adapted"]), ""]
     return "\n".join(lines)

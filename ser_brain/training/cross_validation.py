@@ -26,6 +26,7 @@ from ser_brain.core.files import SUMS, inside, read_json, remove, write_json, wr
 from ser_brain.core.lock import NAME, held
 from ser_brain.data.corpora import parse_corpora
 from ser_brain.data.experiment_config import ExperimentConfig
+from ser_brain.data.manifest import SHA256
 from ser_brain.data.splits import ACROSS
 from ser_brain.evaluation.runs import ADAPTED, FOLDS
 from ser_brain.training.config import (
@@ -37,7 +38,7 @@ from ser_brain.training.config import (
     split_keys,
 )
 from ser_brain.training.fold_child import run_part
-from ser_brain.training.run import RECORD, RunRecord, is_finished
+from ser_brain.training.run import RECORD, SPLITS, RunRecord, is_finished
 
 TRAIN = HOME / "train.py"
 FORKS = "forkserver" in multiprocessing.get_all_start_methods()  # all systems but Windows
@@ -235,7 +236,7 @@ def run_plan(plan: Plan, slots: Sequence[str | None], tell: Callable[[str], None
         elif plan.protocol in ("group", *ACROSS):  # the first run finds how many there are
             first = parts_of_protocol(plan.seeds, 2)[0]
             _run_unfinished(plan, [first], slots, tell)
-            count = read_json(plan.folder / first.folder / "splits.json", "split")["folds"]
+            count = read_json(plan.folder / first.folder / SPLITS, "split")["folds"]
         parts = parts_of_protocol(plan.seeds, count)
         _run_unfinished(plan, parts, slots, tell)
         record.facts["parts"] = {part.name: part.folder for part in parts}
@@ -261,12 +262,14 @@ def _record_restored(folder: Path) -> Iterator[None]:
     try:
         yield
     except SERError:
-        parts = [folder / part / RECORD for part in earlier.get("parts", {}).values()]
+        parts = [*earlier.get("parts", {}).values()]
+        records = [folder / part / RECORD for part in parts]
         # A part that has begun says that it is not finished, until its end.
-        if parts and all(
-            part.is_file() and read_json(part, "run description").get("finished")
-            for part in parts
-        ):
+        whole = parts and all(
+            record.is_file() and read_json(record, "run description").get("finished")
+            for record in records
+        )
+        if whole and not _of_other_corpora(folder, parts):
             for path, text in before.items():
                 write_text(path, text)
         elif not before and not any(path.is_dir() for path in folder.iterdir()):
@@ -278,15 +281,16 @@ def _run_unfinished(
     plan: Plan, parts: Sequence[Part], slots: Sequence[str | None], tell: Callable[[str], None]
 ) -> None:
     waiting = [part for part in parts if not plan.is_finished(part)]
-    left = len(waiting)
-    if left < len(parts):
-        tell(f"{len(parts) - left} of {len(parts)} parts are finished already")
+    done = [part.folder for part in parts if part not in waiting]
+    if done:
+        tell(f"{len(done)} of {len(parts)} parts are finished already")
+        _require_same_corpora(plan.folder, done)
     commands = {plan.folder / part.folder: plan.arguments_of(part) for part in waiting}
 
     def finished(folder: Path) -> None:
-        nonlocal left
-        left -= 1
-        tell(f"{folder.name} is finished; {left} to go")
+        done.append(folder.name)
+        tell(f"{folder.name} is finished; {len(parts) - len(done)} to go")
+        _require_same_corpora(plan.folder, done)
 
     # The first part of a probe embeds the clips, with all processors; the others find them. To
     # draw their figures would take several times as long as all the rest.
@@ -297,6 +301,34 @@ def _run_unfinished(
             *(at_once, finished, tell),
             figures=not plan.is_probe,
         )
+
+
+def _require_same_corpora(folder: Path, parts: Sequence[str]) -> None:
+    """Stop if parts, which are to be pooled, were trained on different versions of a corpus."""
+    if found := _of_other_corpora(folder, parts):
+        corpora = dict.fromkeys(name for names in found.values() for name in names)
+        raise SERError(
+            f"{folder}: {', '.join(found)} had another version of {', '.join(corpora)} than "
+            f"{parts[-1]}, so their results cannot be pooled. Remove the folders of the older "
+            "parts and repeat the command, or choose another --out."
+        )
+
+
+def _of_other_corpora(folder: Path, parts: Sequence[str]) -> dict[str, list[str]]:
+    """Parts -> the corpora of which they had another version than the last part."""
+    *others, last = (
+        read_json(folder / part / SPLITS, "split").get("corpora", {}) for part in parts
+    )
+
+    def differs(one: Mapping, other: Mapping) -> bool:
+        known = SHA256 if one.get(SHA256) and other.get(SHA256) else "fingerprint"
+        return one.get(known) != other.get(known)  # runs of early versions have no hash
+
+    found = {
+        part: [name for name in corpora if differs(corpora[name], last.get(name, {}))]
+        for part, corpora in zip(parts, others, strict=False)
+    }
+    return {part: names for part, names in found.items() if names}
 
 
 # -- processes

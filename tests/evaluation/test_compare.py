@@ -19,6 +19,7 @@ from ser_brain.evaluation.compare import (
 )
 from ser_brain.evaluation.evaluate import evaluate
 from ser_brain.evaluation.runs import read_run
+from ser_brain.reporting.comparison import comparison_lines
 from tests import fake_run
 
 EMOTIONS = fake_run.EMOTIONS
@@ -254,10 +255,38 @@ def test_whether_the_match_is_fair(tmp_path, train, changes, expected):
     assert training_notes(one, run_of(tmp_path / "b", train=train, **changes)) == expected
 
 
+def test_a_part_of_a_corpus_is_compared_with_the_whole(tmp_path):
+    """Only where no name is in both, and with the set that shares the most utterances."""
+    rows = fake_run.rows(60)
+    for name, test_set, part in (
+        ("a", "fake", rows),
+        ("b", "fake-10-per-class", rows[20:]),
+        ("b", "fake-2-per-class", rows[:8]),
+    ):
+        fake_run.write(tmp_path / name, test_set, part, experiment=name)
+    one, other = (read_run(tmp_path / name) for name in "ab")
+    compared = compare_runs(one, other, resamples=5)
+    (found,) = compared["test_sets"].values()
+    assert found["test_set"] == "fake / fake-10-per-class"
+    assert (found["both"], found["only_a"], found["only_b"]) == (40, 20, 0)
+    assert compared["not_shared"] == ["fake-2-per-class"]
+    said = "fake of A is compared with fake-10-per-class of B on the utterances that both have."
+    assert said in comparison_lines(compared)
+    swapped = compare_runs(other, one, ["fake-2-per-class / fake"], resamples=5)
+    assert [each["both"] for each in swapped["test_sets"].values()] == [8]
+    assert swapped["not_shared"] == []
+    fake_run.write(tmp_path / "b", "fake", rows[:30], experiment="b")
+    assert list(compare_runs(one, read_run(tmp_path / "b"), resamples=5)["test_sets"]) == [
+        "fake"
+    ]
+
+
 def test_what_cannot_be_compared(tmp_path):
     one = run_of(tmp_path / "a")
-    fake_run.write(tmp_path / "b", "more", fake_run.rows(5))
-    with pytest.raises(SERError, match=r"a \(fake, other\) and .*b \(more\) share no test set"):
+    others = [{**row, "id": f"more_{row['id']}"} for row in fake_run.rows(5)]
+    fake_run.write(tmp_path / "b", "more", others)
+    said = r"a \(fake, other\) and .*b \(more\) share no test set: neither a name nor an utt"
+    with pytest.raises(SERError, match=said):
         compare_runs(one, read_run(tmp_path / "b"))
     with pytest.raises(SERError, match="Bad test set 'fakr'; expected one of: fake, other"):
         compare_runs(one, run_of(tmp_path / "c"), ["fakr"])

@@ -143,6 +143,9 @@ def test_what_differs_is_not_pooled_but_ratings_may_be_absent(tmp_path, change):
         read_run(tmp_path).pooled("fake")
 
 
+ADAPTED_TO = [(1, "9"), (2, "8"), (3, "9"), (4, "10 to 12")]  # seed, clips
+
+
 @pytest.mark.parametrize(
     "protocols, merged",
     [
@@ -153,6 +156,15 @@ def test_what_differs_is_not_pooled_but_ratings_may_be_absent(tmp_path, change):
         (["a/seed 1 on b/x", "a/seed 2 on b/x"], "a/seed 1,2 on b/x"),
         (["a/seed 1 on b/x", "a/seed 2 on c/x"], "a/seed 1 on b/x + a/seed 2 on c/x"),
         (["a/speaker/seed 1", "b/speaker/seed 2"], "a/speaker/seed 1 + b/speaker/seed 2"),
+        (
+            [f"a/random/seed {n}, adapted to {clips} clips" for n, clips in ADAPTED_TO],
+            "a/random/seed 1-4, adapted to 8 to 12 clips",
+        ),
+        (["a/x-fold1, adapted to 9 clips"] * 2, "a/x-fold1, adapted to 9 clips"),
+        (
+            [f"a/x-fold{n}/seed 1, adapted to 9 clips" for n in (1, 2)],
+            "a/x/seed 1, adapted to 9 clips",
+        ),
     ],
 )
 def test_protocols_of_several_parts(protocols, merged):

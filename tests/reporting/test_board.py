@@ -13,7 +13,7 @@ from ser_brain.core.files import read_json
 from ser_brain.evaluation.board import AVERAGED, board
 from ser_brain.evaluation.predictions import read_predictions
 from ser_brain.evaluation.runs import read_run
-from ser_brain.reporting.board import by_metric, gaps, legend
+from ser_brain.reporting.board import by_metric, calibration, gaps, legend, models
 from tests import fake_run
 from tests.evaluation.test_crosscorpus import run_of
 
@@ -108,6 +108,31 @@ def test_folds_are_ranked_as_their_ensemble(tmp_path):
     assert cell["metrics"]["uar"]["value"] == pytest.approx(np.mean(recalls))
     nll = -log_softmax(scores_NC, axis=1)[range(60), first.true_N].mean()
     assert cell["calibration"]["nll, answered"]["value"] == pytest.approx(nll)
+
+
+def test_a_model_s_own_record_says_where_its_temperature_is_from(tmp_path):
+    for name, changes in (
+        ("fitted", {"temperature": 1.7}),
+        ("folds", {"temperature": 1.0}),
+        ("none", {}),
+        ("adapted", {"temperature": 1.25, "adapted": {"clips": 60}}),
+    ):
+        fake_run.write(tmp_path / name, "x", experiment=name, **changes)
+    further = {"experiment": "adapted", "adapted": {"clips": 1200}}
+    fake_run.write(tmp_path / "adapted", "y", **further)
+    runs = {name: read_run(tmp_path / name) for name in ("fitted", "folds", "none", "adapted")}
+    found = board(list(runs.values()), 0)
+    table = calibration(found)
+    shown = {tuple(row[:2]): row[-1] for row in table.rows}
+    assert shown["fitted", "x"] == "1.70" and shown["folds", "x"] == "1.00"
+    assert shown["none", "x"] == shown["Chance", "x"] == "–"
+    assert "of exactly 1 was not fitted: inner folds" in table.caption
+    alone = calibration(board([runs["fitted"]], 0)).caption
+    assert "fitted on validation data" in alone and "exactly 1" not in alone
+    assert "validation" not in calibration(board([runs["none"]], 0)).caption
+    adapted = {row[0]: row[4] for row in models(found).rows}
+    assert adapted["adapted"] == "to 60 to 1,200 unlabelled clips of the test set"
+    assert adapted["fitted"] == "–"
 
 
 def test_gaps_between_ages_say_why_they_have_no_interval(tmp_path):

@@ -13,6 +13,7 @@ import pytest
 from ser_brain.core.files import read_json, write_json, write_text
 from ser_brain.reporting.plots import frame
 from ser_brain.reporting.report import write_report
+from ser_brain.reporting.summary import summary_text
 from tests import fake_run
 from tests.inference import chromium
 
@@ -132,6 +133,35 @@ def test_every_kind_of_model(tmp_path, kind):
     assert ("CCC valence" in row) == (kind != "classification")
     assert ("CCC: concordance" in page.text) == (kind != "classification")
     assert ("UAR: unweighted average recall" in page.text) == (kind != "regression")
+
+
+def test_adapted_predictions_stand_beside_the_run_s_own(tmp_path):
+    rows = fake_run.rows(60)
+    fake_run.write(tmp_path, "fake", rows)
+    right = [fake_run.answered(row, row["emotion"]) for row in rows]
+    fake_run.write(tmp_path / "adapted", "fake", right)
+    path, results = write_report(tmp_path, resamples=20, figures=False)
+    page, text = Page(path), summary_text(results)
+    sober(page)
+    with open(path.parent / "adapted.csv", newline="") as file:
+        (row,) = csv.DictReader(file)
+    own = results["test_sets"]["fake"]["classification"]["metrics"]["uar"]
+    assert float(row["as trained"]) == own["value"]
+    assert float(row["adapted to its unlabelled clips"]) == 1.0 and "Highest" not in row
+    for shown in (page.text, text):
+        assert "adapted to the clips of that set, of which no label is used" in shown
+    assert "#adapted" in page.links and "valence" not in str(results["adapted"]["metrics"])
+    assert results["adapted"]["tests"] == 1  # of the emotions; values are not adapted
+
+
+@pytest.mark.parametrize("unfinished", ["", "predictions/fake.jsonl", "splits.json"])
+def test_without_adapted_predictions_nothing_is_said_of_them(tmp_path, unfinished):
+    fake_run.write(tmp_path)
+    if unfinished:  # a run that was killed there
+        write_text(tmp_path / "adapted" / unfinished, "{}")
+    path, results = write_report(tmp_path, resamples=20, figures=False)
+    assert results["adapted"] is None
+    assert "dapted" not in Page(path).text + summary_text(results)
 
 
 def test_what_a_reader_must_know_comes_first(tmp_path):

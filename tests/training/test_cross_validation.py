@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ser_brain.core.errors import SERError
-from ser_brain.core.files import read_json
+from ser_brain.core.files import read_json, write_json
 from ser_brain.core.lock import held
 from ser_brain.evaluation.runs import read_run
 from ser_brain.training import cross_validation
@@ -130,6 +131,49 @@ def test_a_refused_command_leaves_finished_folds_as_they_were(tmp_path, monkeypa
     with pytest.raises(SERError):
         run(tmp_path, folds=2, overrides=[("batch_size", "3")])
     assert read_json(records[0], "folds")["parts"] == {}
+
+
+def test_parts_of_different_versions_of_a_corpus_are_not_pooled(tmp_path):
+    def had(part, **facts):
+        write_json(out / part / "splits.json", {"corpora": {"tiny": facts, "same": {}}})
+
+    out = tmp_path / "out"
+    run(tmp_path, folds=3)
+    for part in ("fold-1", "fold-2", "fold-3"):
+        had(part, fingerprint="b" if part == "fold-3" else "a")
+    said = f"{out}: fold-1, fold-2 had another version of tiny than fold-3, so their results"
+    with pytest.raises(SERError, match=f"{said}.* Remove the folders of the older parts"):
+        run(tmp_path, folds=3)
+    with pytest.raises(SERError, match="is not finished"):
+        read_run(out)
+    had("fold-1", fingerprint="b", manifest_sha256="c")  # of a later version of the software
+    had("fold-2", fingerprint="b", manifest_sha256="c")
+    run(tmp_path, folds=3)
+    had("fold-3", fingerprint="b", manifest_sha256="d")
+    with pytest.raises(SERError, match="fold-1, fold-2 had another version of tiny than"):
+        run(tmp_path, folds=3)
+    assert set(runs(tmp_path).values()) == {1}
+
+
+def test_a_new_part_with_another_version_of_a_corpus_is_told_at_once(tmp_path, stand_in):
+    corpora = "os.environ.get('VERSION', 'a')"
+    stand_in.write_text(
+        STAND_IN.replace(
+            """'{"folds": 4}'""",
+            f"json.dumps({{'folds': 4, 'corpora': {{'tiny': {{'fingerprint': {corpora}}}}}}})",
+        )
+    )
+    run(tmp_path, folds=3)
+    for part in ("fold-2", "fold-3"):
+        shutil.rmtree(tmp_path / "out" / part)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VERSION", "b")
+        with pytest.raises(SERError, match="fold-1 had another version of tiny than fold-2"):
+            run(tmp_path, folds=3)
+        assert runs(tmp_path) == {"fold-1": 1, "fold-2": 1}
+        shutil.rmtree(tmp_path / "out" / "fold-1")
+        run(tmp_path, folds=3)
+    assert runs(tmp_path) == {"fold-1": 1, "fold-2": 1, "fold-3": 1}
 
 
 @pytest.mark.parametrize("missing", ["report/SHA256SUMS", "SHA256SUMS"])

@@ -176,6 +176,8 @@ def test_from_training_to_an_exported_model(home, tmp_path, capsys):
     assert max((path / "modules.ckpt").stat().st_size for path in checkpoints) < 30_000
     manifest = tmp_path / "manifests" / "tiny.json"
     assert main(["evaluate", str(run), "--on", str(manifest)]) == 0
+    printed = capsys.readouterr().out
+    assert "adapted to its unlabelled clips" in printed and "of which no label" in printed
     ours = read_predictions(run / "predictions" / "tiny.jsonl")
     again = read_predictions(run / "predictions" / "tiny-all.jsonl")
     place = [again.ids.index(name) for name in ours.ids]
