@@ -105,7 +105,8 @@ def run_experiment(
     brain.evaluate(datasets["valid"], min_key=hparams["validation_metric"])
     validated = brain.outputs
     brain.refit(datasets["train"], datasets["valid"])
-    run_on_main(write_validation, [folder, validated, data, encoder, brain.temperature])
+    of_emotions = brain.temperature, brain.learns_votes
+    run_on_main(write_validation, [folder, validated, data, encoder, *of_emotions])
     for name, test_set in datasets["tests"].items():
         brain.evaluate(test_set, min_key=brain.tested_key)
         run_on_main(write_test_set, [folder, name, brain.outputs, data, encoder])

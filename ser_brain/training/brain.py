@@ -282,6 +282,11 @@ class SERBrain(NonfiniteGuard):
         tested = self.checkpointer.find_checkpoint(min_key=self.tested_key)
         return 1.0 if tested is not None and tested.meta.get("calibrated") else None
 
+    @property
+    def learns_votes(self) -> bool:
+        """Whether the emotions' probabilities are to be shares of the raters' votes."""
+        return any(name in self.hparams.loss_weights for name in OF_VOTES)
+
     def refit(self, train_set: DynamicItemDataset, valid_set: DynamicItemDataset) -> None:
         """Fit an emotion head that began fitted once more, to validation utterances too.
 
@@ -289,9 +294,8 @@ class SERBrain(NonfiniteGuard):
         learned the raters' votes stays: they say more than one class for each utterance.
         """
         begun = self.hparams.heads_start == "probe" and self.model.emotion_head is not None
-        of_votes = any(name in self.hparams.loss_weights for name in OF_VOTES)
         done = self.checkpointer.find_checkpoint(min_key=REFIT) is not None
-        if not begun or of_votes or done:
+        if not begun or self.learns_votes or done:
             return
         metric = self.hparams.validation_metric
         outputs, rows = [], {**train_set.data, **valid_set.data}

@@ -172,10 +172,13 @@ def write_validation(
     data: ExperimentData,
     encoder: str,
     temperature: float | None = None,
+    of_votes: bool = False,
 ) -> None:
     """Write the predictions on the validation set, and the temperature that fits them best.
 
-    The checkpoint and the temperature are chosen on this set, so it is never a result.
+    The checkpoint and the temperature are chosen on this set, so it is never a result. The
+    probabilities of votes have no temperature: a single label for each utterance would make
+    them sharper than the raters are.
 
     Parameters
     ----------
@@ -188,13 +191,15 @@ def write_validation(
         The encoder's name.
     temperature : float, optional
         Known already; it is not fitted then.
+    of_votes : bool
+        Whether the model has learned the shares of the raters' votes.
     """
     card = {**model_facts(data.config, encoder), "role": VALIDATION, **data.protocol.as_dict()}
     path = write_outputs(folder, VALIDATION, outputs, data.valid, card)
     predictions = read_predictions(path, embeddings=False)
     if predictions.log_probs_NC is None:
         return
-    if temperature is None:
+    if temperature is None and not of_votes:
         temperature = fit_temperature(predictions.log_probs_NC, predictions.true_N)
         if temperature is not None:
             logger.info(f"temperature {temperature:.2f}, fitted on the validation set")

@@ -91,6 +91,7 @@ def test_votes_are_trained_on_and_divided_raters_with_them(loss, rated, tmp_path
     predictions = read_predictions(folder / "predictions" / "tiny.jsonl")
     without = {row["id"] for row in predictions.rows if row["emotion"] is None}
     assert without == {i for i in splits["tests"]["tiny"] if i.endswith("anger_0")}
+    assert "temperature" not in predictions.card  # which single labels would make too small
     results = json.loads((folder / "report" / "results.json").read_text())
     assert list(results["test_sets"]) == ["tiny"]
 
