@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from ser_brain.core.tables import Table, cell_text, to_text
 from ser_brain.data.labels import listed
 from ser_brain.evaluation.compare import SEEN
+from ser_brain.evaluation.evaluate import NO_INTERVAL
 from ser_brain.evaluation.metrics import LABEL_METRICS
 from ser_brain.evaluation.runs import merge_protocols
 from ser_brain.reporting.crosscorpus import adapted, on_adapted
@@ -47,22 +48,31 @@ def verdict(test_sets: Mapping[str, Mapping]) -> list[str]:
     """Say of each task whether the model does better than chance, a sentence each.
 
     It does if the whole interval of UAR is above chance, or that of CCC above 0. Test sets
-    on which the model was trained have no verdict.
+    on which the model was trained, and those of a single speaker, have no verdict.
     """
     unseen = {name: e for name, e in test_sets.items() if e["role"] != SEEN}
-    found = {name: e["classification"] for name, e in labelled(unseen).items()}
-    classes = {name: (each["metrics"]["uar"], chance(each)) for name, each in found.items()}
+    classes = {
+        name: (_of_speakers(e, e["classification"], "uar"), chance(e["classification"]))
+        for name, e in labelled(unseen).items()
+    }
     sentences = {"Emotion classes": _judge(classes, "UAR", len(unseen))}
     of_values: dict[str, list[str]] = {}  # sentence -> dimensions
     for dimension in dimensions_of(unseen):
         rated = {
-            name: (evaluation["regression"][dimension]["metrics"]["ccc"], 0.0)
+            name: (_of_speakers(evaluation, evaluation["regression"][dimension], "ccc"), 0.0)
             for name, evaluation in unseen.items()
             if evaluation["regression"] and evaluation["regression"][dimension]["n"]
         }
         of_values.setdefault(_judge(rated, "CCC", len(unseen)), []).append(dimension)
     sentences |= {listed(names).capitalize(): said for said, names in of_values.items()}
     return [f"{task}: {sentence}." for task, sentence in sentences.items() if sentence]
+
+
+def _of_speakers(evaluation: Mapping, result: Mapping, metric: str) -> Mapping:
+    """An estimate, without its interval where it is of the clips of a single speaker."""
+    all_known = not evaluation["counts"]["without_speaker"]
+    single = all_known and result["drawn"]["unit"] == "utterance"
+    return {**result["metrics"][metric], **(NO_INTERVAL if single else {})}
 
 
 def _judge(results: Mapping[str, tuple], metric: str, test_sets: int) -> str:
@@ -85,7 +95,7 @@ def _judge(results: Mapping[str, tuple], metric: str, test_sets: int) -> str:
         if len(names) > 1:
             reason = f"the 95 % intervals of {metric} {verb} {level}"
         if kind == "no verdict":
-            reason = "too few speakers for an interval"
+            reason = "too few speakers"
         clauses.append(f"{kind} on {_name_sets(names, test_sets)} ({reason})")
     return "; ".join(clauses)
 

@@ -96,9 +96,9 @@ def test_marks_and_bold(models):
     assert z[5:8] == [None] * 3
     assert table.caption == (
         "Models on test sets, with 95 % intervals. Bold: best of a row. * differs from good in "
-        "UAR (p < 0.05; whole speakers swapped; 4 tests, Holm's correction). † trained on "
-        "utterances of this set; neither bold nor tested. ‡ synthetic speech: it says nothing "
-        "about accuracy on people. Protocols: good, seen: "
+        "UAR (p < 0.05; whole speakers swapped, if several are known; 4 tests, Holm's "
+        "correction). † trained on utterances of this set; neither bold nor tested. ‡ synthetic "
+        "speech: it says nothing about accuracy on people. Protocols: good, seen: "
         "fake/speaker-5fold/intended/4-class/seed 1; poor: p/2."
     )
     uar = by_metric(models, "uar")
@@ -125,7 +125,7 @@ def test_the_long_table_has_everything(models):
 def test_one_test_alone_is_not_corrected(tmp_path):
     sets = {"a": {"x": (0.8, {})}, "b": {"x": (0.3, {})}}
     (said, _) = legend(cross([run_of(tmp_path / name, each) for name, each in sets.items()], 5))
-    assert said.endswith("whole speakers swapped; 1 test).")
+    assert said.endswith("whole speakers swapped, if several are known; 1 test).")
 
 
 def test_one_model_has_no_rival(tmp_path):

@@ -14,15 +14,17 @@ def estimate(low, high):
     return {"value": None, "low": low, "high": high}
 
 
-def test_set(low=None, high=None, classes=4, ccc=None, role="test"):
-    found = {"metrics": {"uar": estimate(low, high)}, "classes_present": classes, "n": 9}
+def test_set(low=None, high=None, classes=4, ccc=None, role="test", unit="speaker", unknown=0):
+    drawn = {"n": 9, "drawn": {"unit": unit}}
+    found = {"metrics": {"uar": estimate(low, high)}, "classes_present": classes, **drawn}
     regression = None
     if ccc:
         axes = zip(("valence", "arousal"), ccc, strict=True)
         regression = {
-            axis: {"n": 9, "metrics": {"ccc": estimate(*each)}} for axis, each in axes
+            axis: {"metrics": {"ccc": estimate(*each)}, **drawn} for axis, each in axes
         }
-    return {"classification": found, "regression": regression, "role": role}
+    counts = {"without_speaker": unknown}
+    return {"classification": found, "regression": regression, "role": role, "counts": counts}
 
 
 test_set.__test__ = False
@@ -45,8 +47,12 @@ ONE, MORE = "(the 95 % interval of UAR", "(the 95 % intervals of UAR"
         ),
         (
             [GOOD, test_set()],
-            f"above chance on a {ONE} excludes 0.25); no verdict on b (too few speakers for an "
-            "interval)",
+            f"above chance on a {ONE} excludes 0.25); no verdict on b (too few speakers)",
+        ),
+        ([test_set(0.5, 0.7, unit="utterance")], "no verdict on a (too few speakers)"),
+        (
+            [test_set(0.5, 0.7, unit="utterance", unknown=9)],
+            f"above chance on a {ONE} excludes 0.25)",
         ),
     ],
 )
