@@ -187,7 +187,8 @@ class Probe(SERBrain):
         for part, (_, state) in best.items():
             self._part(part).load_state_dict(state)
         if best:
-            chosen = ", ".join(f"{name} {self.decays[name]:.3g}" for name in self.decays)
+            named = self.decays if ALL in best else best
+            chosen = ", ".join(f"{name} {self.decays[name]:.3g}" for name in named)
             logger.info(f"weight decay, chosen on the validation set: {chosen}")
         return self._training_loss(chunks)
 
