@@ -20,7 +20,7 @@ protocols:
 
     ser folds hparams/probe/classification.yaml --protocol corpus --corpora='[
         {corpus: emodb, data_folder: DIR}, {corpus: table, data_folder: DIR, options: ...}]'
-    ser crosscorpus results/classification/demo/one-corpus
+    ser crosscorpus results/classification/emodb+mine/corpus
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=Path,
         metavar="DIR",
-        help="the folds folder (default: results/EXPERIMENT/CORPUS/PROTOCOL)",
+        help="the folds folder (default: results/EXPERIMENT/CORPORA/PROTOCOL)",
     )
 
 

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=Path,
         metavar="DIR",
-        help="where to write (default: results/EXPERIMENT/CORPUS/layers)",
+        help="where to write (default: results/EXPERIMENT/CORPORA/layers)",
     )
 
 
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
     config.require_experiment(settings, file)
     given = config.checked_settings(settings)
     found = ExperimentConfig.from_settings(given)
-    out = arguments.out or Path("results", found.experiment, found.corpus, "layers")
+    out = arguments.out or Path("results", found.experiment, found.trained_on, "layers")
     # These import torch, which the help and the error of a mistake do without.
     from speechbrain.utils.distributed import infer_device
 
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
         study = compare_layers(
             hparams, {**data.train, **data.valid}, device, sys.stderr.isatty()
         )
-    write_layers(out, study, found.corpus)
+    write_layers(out, study, found.trained_on)
     table, advised = layer_table(study), advice(study, given["layer"], given["pooling"])
     text = f"{described(study)}\n\n{to_text(table)}\n\n{advised}\nfigure: {out / 'layers.pdf'}"
     facts = {

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,6 +27,7 @@ from hyperpyyaml import load_hyperpyyaml, resolve_references
 import ser_brain
 from ser_brain.core.errors import SERError, bad_value, nearest
 from ser_brain.core.files import LARGEST_SETTINGS, read_text
+from ser_brain.data.corpora import trained_on
 from ser_brain.training.setting_values import (
     BUILD_ERRORS,
     MOST_CHARACTERS,
@@ -34,6 +36,7 @@ from ser_brain.training.setting_values import (
 )
 
 EXTENDS = "extends"
+OUTPUT_FOLDER = "output_folder"
 HOME = Path(ser_brain.__file__).parents[1]  # with hparams/, in a checkout and when installed
 MOST_VALUES = 10_000  # with aliases expanded; the project's own files have 200
 SHOWN = 80  # characters of an override in an error message
@@ -63,7 +66,8 @@ def read_settings(
     Returns
     -------
     str
-        One HyperPyYAML text without ``extends``.
+        One HyperPyYAML text without ``extends``. An experiment's ``output_folder`` that is
+        null is named by what is trained on.
 
     Raises
     ------
@@ -86,6 +90,9 @@ def read_settings(
     for key, name in added.items():
         if not _is_read(key, blocks):
             raise _unknown(key, name, [each for each in blocks if each not in added])
+    if _is_experiment(blocks) and OUTPUT_FOLDER in blocks and _is_null(blocks, OUTPUT_FOLDER):
+        folder = _default_folder(plain_settings("".join(blocks.values())))
+        blocks[OUTPUT_FOLDER] = f"{OUTPUT_FOLDER}: {json.dumps(folder)}\n"
     return "".join(blocks.values())
 
 
@@ -246,6 +253,12 @@ def _expanded_size(node: yaml.Node, known: dict[int, int]) -> int:
     return known[id(node)]
 
 
+def _default_folder(settings: dict) -> str:
+    """The run folder of an experiment that names none."""
+    corpora = trained_on(settings.get("corpora"), settings.get("corpus"))
+    return f"results/{settings['experiment']}/{corpora}/{settings.get('seed')}"
+
+
 # -- files and the keys they add
 
 
@@ -342,5 +355,10 @@ def _experiments(home: Path) -> list[str]:
 
 
 def _is_experiment(blocks: dict[str, str]) -> bool:
-    block = blocks.get("experiment", "experiment: null")
-    return yaml.compose(block).value[0][1].value not in ("null", "~", "")
+    return not _is_null(blocks, "experiment")
+
+
+def _is_null(blocks: dict[str, str], key: str) -> bool:
+    """Whether a key is null; also if it is missing."""
+    block = blocks.get(key, f"{key}: null")
+    return yaml.compose(block).value[0][1].value in ("null", "~", "")

@@ -111,7 +111,7 @@ def load(tmp_path, **overrides):
         ("class_weights", "{anger: -1}", "null, balanced, or a mapping of classes to numbers"),
         ("agreement_weights", "votes", "True or False"),
         ("sampling", "equal", "natural or balanced"),
-        ("output_folder", "null", "a folder"),
+        ("output_folder", "3", "a folder"),
         ("data_folder", "3", "a folder or null"),
         ("allow_partial", "maybe", "True or False"),
         ("experiment", "null", "a name"),
