@@ -17,7 +17,7 @@ import contextlib
 import importlib.util
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import ruamel.yaml
@@ -25,9 +25,10 @@ import yaml
 from hyperpyyaml import load_hyperpyyaml, resolve_references
 
 import ser_brain
-from ser_brain.core.errors import SERError, bad_value, nearest
+from ser_brain.core.errors import SERError, nearest
 from ser_brain.core.files import LARGEST_SETTINGS, read_text
 from ser_brain.data.corpora import trained_on
+from ser_brain.data.experiment import require_tasks
 from ser_brain.training.setting_values import (
     BUILD_ERRORS,
     MOST_CHARACTERS,
@@ -37,6 +38,7 @@ from ser_brain.training.setting_values import (
 
 EXTENDS = "extends"
 OUTPUT_FOLDER = "output_folder"
+LOAD_ENCODER = "!apply:ser_brain.models.encoders.load_encoder"
 HOME = Path(ser_brain.__file__).parents[1]  # with hparams/, in a checkout and when installed
 MOST_VALUES = 10_000  # with aliases expanded; the project's own files have 200
 SHOWN = 80  # characters of an override in an error message
@@ -127,18 +129,46 @@ def checked_settings(text: str) -> dict:
     return plain
 
 
+def with_brain(plain: Mapping) -> dict:
+    """Add the class of the Brain to plain settings, and check what needs it.
+
+    Nothing is built and no weights are read, so that a mistake is found at once.
+
+    Parameters
+    ----------
+    plain : mapping
+        From :func:`checked_settings`.
+
+    Raises
+    ------
+    SERError
+        If there is no such Brain or encoder, or the Brain refuses the settings.
+    """
+    from ser_brain.models.encoders import require_encoder  # imports torch
+
+    brain = load_settings(f"brain: {plain['brain'].tag}\n")["brain"]
+    require_tasks(brain)
+    brain.require_settings(plain)
+    encoder = plain["encoder"]
+    if encoder.tag == LOAD_ENCODER and isinstance(encoder.value, dict):
+        require_encoder(encoder.value.get("source"), encoder.value.get("revision"))
+    return {**plain, "brain": brain}
+
+
 def find_settings(path: str, home: Path = HOME) -> Path:
     """Find a settings file by its path, or by its path within the project's folder.
 
     Raises
     ------
     SERError
-        If there is none, with the experiments' files.
+        If there is none, with the experiments' files, the most similar first.
     """
     for candidate in (Path(path), home / path):
         if candidate.is_file():
             return candidate
-    raise bad_value("settings file", path, _experiments(home))
+    what = "is a folder" if Path(path).is_dir() else "does not exist"
+    known = ", ".join(nearest(path, _experiments(home)))
+    raise SERError(f"The settings file {path} {what}; the project has, nearest first: {known}.")
 
 
 def require_experiment(settings: str, file: Path, home: Path = HOME) -> None:

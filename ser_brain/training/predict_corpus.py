@@ -31,7 +31,7 @@ from ser_brain.models.encoders import load_encoder
 from ser_brain.training.adapted import write_adapted_set
 from ser_brain.training.brain import SERBrain
 from ser_brain.training.checkpoints import AtomicCheckpointer
-from ser_brain.training.config import checked_settings, read_settings
+from ser_brain.training.config import LOAD_ENCODER, checked_settings, read_settings
 from ser_brain.training.device import is_cpu, require_device, use_fast_products
 from ser_brain.training.run import ADAPTER, RECORD, SETTINGS, recorded_options, require_run
 from ser_brain.training.setting_values import BUILD_ERRORS, GETATTR, Tagged
@@ -43,7 +43,6 @@ COPIED += ("emotion",)
 COPIED_IF_KNOWN = ("age", "accent")
 
 NEEDED = (*NEEDED_SETTINGS, "brain", "modules", "batch_size", "loss_weights")
-LOAD_ENCODER = "!apply:ser_brain.models.encoders.load_encoder"
 OURS = re.compile(r"!(new|name):((?:ser_brain|recipes)(?:\.[a-z]\w*)*)\.([A-Z]\w*)")
 
 

@@ -266,10 +266,12 @@ def test_find_settings(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert find_settings("hparams/iemocap/regression.yaml", home) == file
     assert find_settings(str(file), tmp_path) == file
-    match = "Bad settings file 'hparams/regresion.yaml'; expected one of: hparams/iemocap/reg"
+    match = r"^The settings file hparams/regresion\.yaml does not exist; the project has"
     with pytest.raises(SERError, match=match) as raised:
         find_settings("hparams/regresion.yaml", home)
-    assert str(raised.value).endswith("one of: hparams/iemocap/regression.yaml.")
+    assert str(raised.value).endswith("nearest first: hparams/iemocap/regression.yaml.")
+    with pytest.raises(SERError, match="^The settings file home is a folder; the project has"):
+        find_settings("home", home)
 
 
 def test_what_others_extend_is_no_experiment(write):
