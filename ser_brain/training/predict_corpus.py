@@ -97,13 +97,12 @@ def _predict(
 ) -> str:
     config = ExperimentConfig.from_settings(hparams, brain.tasks)
     data, manifest = label_target(target, config.labels, config.seed)
-    corpus_card = manifest.card
     name = _name(data, target, taken)
     checkpoint = brain.checkpointer.find_checkpoint(min_key=brain.tested_key)
     facts = {
         SHA256: manifest.sha256,
         "checkpoint": checkpoint and checkpoint.path.name,
-        "label_source": target.label_source or corpus_card["default_source"],
+        "label_source": data.label_source,
         "where": dict(target.where),
         "balanced": target.balanced,
         **({"per_class": target.per_class} if target.per_class else {}),
@@ -123,7 +122,7 @@ def _predict(
         **temperature_of(folder),
         **_origin(folder, data, target),
         **facts,
-        "synthetic": bool(corpus_card.get("synthetic")),
+        "synthetic": bool(data.card.get("synthetic")),
     }
     logger.info(f"{folder}: scoring {len(data.rows):,} utterances of {name}")
     labels, rate_hz = config.labels, encoder.sample_rate_hz
