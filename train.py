@@ -23,7 +23,7 @@ from ser_brain.core.files import write_json
 from ser_brain.core.lock import NAME, held
 from ser_brain.core.log import show_progress
 from ser_brain.core.process import exit_code_of
-from ser_brain.data.corpora import CorpusSetting, parse_corpora
+from ser_brain.data.corpora import CorpusSetting, parse_corpora, parse_manifest
 from ser_brain.data.experiment_config import ExperimentConfig
 from ser_brain.training import command_line, config, run
 from ser_brain.training.command_line import NEXT_STEP, explain
@@ -41,9 +41,8 @@ def start(arguments: list[str], figures: bool = True) -> None:
     config.require_experiment(settings, file)
     plain = config.checked_settings(settings)
     require_logger(plain["experiment_logger"])
-    for corpus in corpora_of(plain):
-        if not corpus.manifest:
-            require_folder(corpus.corpus, corpus.data_folder, **corpus.options)
+    ExperimentConfig.from_settings(plain)
+    require_corpora(plain)
 
     # Importing torch takes seconds, so every mistake that can be found without it comes first.
     from speechbrain.utils.distributed import if_main_process
@@ -57,11 +56,11 @@ def start(arguments: list[str], figures: bool = True) -> None:
         if if_main_process():
             stack.enter_context(held(folder / NAME, folder))
             stack.enter_context(run.undone_unless_begun(folder))
-        run_experiment(folder, settings, config.load_settings(settings), run_opts, figures)
+        run_experiment(folder, settings, config.with_brain(plain), run_opts, figures)
 
 
 def run_experiment(
-    folder: Path, settings: str, hparams: dict, run_opts, figures: bool = True
+    folder: Path, settings: str, plain: dict, run_opts, figures: bool = True
 ) -> None:
     """Corpora -> split -> datasets -> Brain -> fit -> evaluate -> report."""
     from speechbrain.utils.distributed import if_main_process, run_on_main
@@ -77,9 +76,11 @@ def run_experiment(
     run_on_main(run.claim, [folder, settings])
     if if_main_process():
         show_progress(folder / run.LOG)
-    data = load_data(hparams)
+    # Before the encoder is loaded: often a corpus cannot be split so, or lacks the labels.
+    data = load_data(plain)
     splits = data.as_dict()
     run_on_main(run.require_same_utterances, [folder, splits])
+    hparams = config.load_settings(settings)
     datasets = dataio_prep(data, hparams)
 
     brain = hparams["brain"](
@@ -118,8 +119,20 @@ def run_experiment(
         print(shown(f"{summary_text(results)}\nreport: {page}"))
 
 
+def require_corpora(plain: dict) -> None:
+    """Stop at a corpus, an option of it, a folder or a manifest that does not exist."""
+    for corpus in corpora_of(plain):
+        if corpus.manifest:
+            parse_manifest(corpus.manifest)
+        else:
+            require_folder(corpus.corpus, corpus.data_folder, **corpus.options)
+
+
 def load_data(hparams: dict):
-    """Corpora -> manifests -> labelled and split: an ExperimentData."""
+    """Corpora -> manifests -> labelled and split: an ExperimentData.
+
+    ``hparams`` are built, or plain with the class of the Brain.
+    """
     from speechbrain.utils.distributed import run_on_main
 
     from ser_brain.data.experiment import load_experiment, require_tasks

@@ -1,7 +1,7 @@
 """How many clips does it take to adapt a model to a language or a person it has never heard?
 
     python -m ser_brain folds hparams/probe/classification.yaml --protocol corpus --corpora=...
-    python benchmarks/adaptation_curves.py results/classification/demo/corpus --out curves
+    python benchmarks/adaptation_curves.py results/classification/emodb+urdu/corpus --out curves
 
 Reads the embeddings of a folds folder of the protocol ``corpus``. For every corpus, the adapter
 is learned from the other ones, and adapted to some clips of this one, drawn anew in every

@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
         "beyond the smallest class": len(data.rows) - len(ids),
         **{f"not in the manifest: {kind}": len(p) for kind, p in unprepared.items()},
     }
-    what = f"{data.name}/{source or card['default_source']}/{len(emotions)}-class"
+    what = f"{data.name}/{data.label_source}/{len(emotions)}-class"
     protocol = f"{what}/balanced/seed {arguments.seed}"
     if arguments.out is not None:
         write_text(arguments.out, "\n".join([f"# {protocol}", *ids, ""]))

@@ -11,7 +11,7 @@ matrix is written as CSV, Markdown, LaTeX, SVG, PNG and PDF.
 A folds folder is one model, except that of ser folds --protocol corpus --train_on=one: each
 of its parts was trained on one corpus, so the matrix is of sources and targets.
 
-    ser crosscorpus results/classification/demo/one-corpus --out matrix
+    ser crosscorpus results/classification/emodb+urdu/one-corpus --out matrix
 """
 
 from __future__ import annotations

@@ -20,12 +20,13 @@ protocols:
 
     ser folds hparams/probe/classification.yaml --protocol corpus --corpora='[
         {corpus: emodb, data_folder: DIR}, {corpus: table, data_folder: DIR, options: ...}]'
-    ser crosscorpus results/classification/demo/one-corpus
+    ser crosscorpus results/classification/emodb+mine/corpus
 """
 
 from __future__ import annotations
 
 import argparse
+import runpy
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,6 +34,7 @@ from ser_brain.cli import Outcome
 from ser_brain.core.log import get_logger
 from ser_brain.data.splits import PROTOCOLS
 from ser_brain.training import command_line
+from ser_brain.training.config import HOME, checked_settings, read_settings
 from ser_brain.training.cross_validation import make_plan, run_plan, start_server
 from ser_brain.training.run_options import options_of
 
@@ -65,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=Path,
         metavar="DIR",
-        help="the folds folder (default: results/EXPERIMENT/CORPUS/PROTOCOL)",
+        help="the folds folder (default: results/EXPERIMENT/CORPORA/PROTOCOL)",
     )
 
 
@@ -73,6 +75,9 @@ def run(arguments: argparse.Namespace) -> Outcome:
     overrides, options = command_line.parse_overrides(arguments.rest, command_line.RUN_OPTIONS)
     how = arguments.protocol, arguments.folds, arguments.seeds
     plan = make_plan(arguments.config, overrides, options, *how, arguments.out)
+    # By its path, because train.py stands above this package.
+    settings = read_settings(plan.config, plan.overrides)
+    runpy.run_path(str(HOME / "train.py"))["require_corpora"](checked_settings(settings))
     start_server()
     # Only now: SpeechBrain's options import SpeechBrain, which takes seconds.
     _, _, run_options = command_line.parse([arguments.config, *options])

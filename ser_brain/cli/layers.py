@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=Path,
         metavar="DIR",
-        help="where to write (default: results/EXPERIMENT/CORPUS/layers)",
+        help="where to write (default: results/EXPERIMENT/CORPORA/layers)",
     )
 
 
@@ -41,7 +41,10 @@ def run(arguments: argparse.Namespace) -> Outcome:
     config.require_experiment(settings, file)
     given = config.checked_settings(settings)
     found = ExperimentConfig.from_settings(given)
-    out = arguments.out or Path("results", found.experiment, found.corpus, "layers")
+    # Corpora are prepared by train.py; by its path, because it stands above this package.
+    train = runpy.run_path(str(config.HOME / "train.py"))
+    train["require_corpora"](given)
+    out = arguments.out or Path("results", found.experiment, found.trained_on, "layers")
     # These import torch, which the help and the error of a mistake do without.
     from speechbrain.utils.distributed import infer_device
 
@@ -53,13 +56,13 @@ def run(arguments: argparse.Namespace) -> Outcome:
     require_device(device)
     with tempfile.TemporaryDirectory() as unused:  # the settings name a run folder
         changed = [*overrides, *SETTINGS.items(), ("output_folder", unused)]
-        hparams = config.load_settings(config.read_settings(file, changed))
-        # Corpora are prepared by train.py; by its path, because it stands above this package.
-        data = runpy.run_path(str(config.HOME / "train.py"))["load_data"](hparams)
+        settings = config.read_settings(file, changed)
+        data = train["load_data"](config.with_brain(config.checked_settings(settings)))
+        hparams = config.load_settings(settings)
         study = compare_layers(
             hparams, {**data.train, **data.valid}, device, sys.stderr.isatty()
         )
-    write_layers(out, study, found.corpus)
+    write_layers(out, study, found.trained_on)
     table, advised = layer_table(study), advice(study, given["layer"], given["pooling"])
     text = f"{described(study)}\n\n{to_text(table)}\n\n{advised}\nfigure: {out / 'layers.pdf'}"
     facts = {

@@ -83,7 +83,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
             for found in counts.counted(heard):
                 if not as_json:
                     print(shown(line(found)), flush=True)
-                elif "error" not in found and SILENT not in found["warnings"]:
+                elif "error" not in found:
                     at = began + timedelta(seconds=found["start_s"])
                     time = {"time": at.isoformat(timespec="milliseconds")}
                     row = {**time, **table_row(found, recognizer)}
@@ -109,11 +109,11 @@ class Counts:
             self.windows += 1
             self.total_s += found["delay_s"]
             self.longest_s = max(self.longest_s, found["delay_s"])
-            if "error" in found:
+            if found.get("error") == SILENT:
+                self.silent += 1
+            elif "error" in found:
                 self.unscored += 1
                 logger.warning(f"No score at {found['start_s']:.1f} s: {found['error']}")
-            elif SILENT in found["warnings"]:
-                self.silent += 1
             if found["skipped"] and not self.skipped:
                 logger.warning(
                     "This machine is slower than the audio: windows are skipped, so that the "
@@ -146,9 +146,7 @@ def line(found: dict) -> str:
     minutes, seconds = divmod(found["stop_s"], 60)
     parts = [f"{int(minutes):3d}:{seconds:02.0f}"]
     if "error" in found:
-        parts.append("no score")
-    elif SILENT in found["warnings"]:
-        parts.append("silent")
+        parts.append("silent" if found["error"] == SILENT else "no score")
     else:
         if (emotion := found["emotion"]) is not None:
             parts.append(f"{emotion} {100 * found['probabilities'][emotion]:.0f} %")

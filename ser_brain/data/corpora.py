@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -11,6 +12,7 @@ from ser_brain.core.errors import SERError, bad_value
 from ser_brain.data.manifest import ENTRY_KEYS
 
 USES = ("train", "test")
+LONGEST_NAME = 60  # characters of a folder that is named by its corpora
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,12 @@ class CorpusSetting:
         made_of = self.corpus, self.data_folder, sorted(self.options.items()), self.manifest
         return repr(made_of)
 
+    @property
+    def name(self) -> str:
+        """Of the corpus's manifest, with the values of ``where``: ``demo_eng``."""
+        named = self.options.get("name", self.corpus)  # of a table, the name that it is given
+        return "_".join(map(str, [named, *self.where.values()]))
+
 
 def is_of(corpus: str, names: Collection[str]) -> bool:
     """Whether a corpus is among an experiment's, under any of its names there.
@@ -79,6 +87,33 @@ def parse_corpora(settings: Sequence[Mapping]) -> list[CorpusSetting]:
     if not any(setting.use == "train" for setting in parsed):
         raise SERError("No line of corpora has use: train.")
     return parsed
+
+
+def trained_on(corpora: Sequence[Mapping] | None, corpus: str) -> str:
+    """Name a folder by the corpora that are trained on.
+
+    Parameters
+    ----------
+    corpora : list of mapping, optional
+        Lines for :func:`parse_corpora`; None trains on ``corpus``.
+    corpus : str
+
+    Examples
+    --------
+    >>> trained_on([{"corpus": "emodb"}, {"corpus": "urdu"}], "demo")
+    'emodb+urdu'
+    >>> trained_on([{"corpus": f"corpus_number_{n}"} for n in range(9)], "demo")
+    'corpus_number_0+corpus_number_1+corpus_number_2+6_more'
+    """
+    if corpora is None:
+        return corpus
+    lines = [line for line in parse_corpora(corpora) if line.use == "train"]
+    names = [re.sub(r"[^\w.-]", "_", name) for name in dict.fromkeys(n.name for n in lines)]
+    shown = len(names)
+    while shown > 1 and len("+".join(names[:shown])) > LONGEST_NAME:
+        shown -= 1
+    more = [f"{len(names) - shown}_more"] if shown < len(names) else []
+    return "+".join([*names[:shown], *more])
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ser_brain.core.errors import SERError
+from ser_brain.data.corpora import trained_on
 from ser_brain.data.labelling import LabelChoice
 from ser_brain.data.labels import VALENCE_AROUSAL
 from ser_brain.data.splits import SplitSetting
@@ -108,3 +109,8 @@ class ExperimentConfig:
             max_clip_s=hparams["max_clip_s"],
             validation_metric=hparams["validation_metric"],
         )
+
+    @property
+    def trained_on(self) -> str:
+        """The corpora that are trained on, as folders are named: ``emodb+urdu``."""
+        return trained_on(self.corpora, self.corpus)

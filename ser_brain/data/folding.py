@@ -58,6 +58,11 @@ def cut(
         ) from None
 
 
+def source_of(row: Mapping) -> str:
+    """The corpus of a row, or the language, where the split is across languages."""
+    return row.get("source") or row["corpus"]
+
+
 def of_some_speakers(rows: Mapping[str, dict], most: int) -> list[str]:
     """Ids of all utterances, or of ``most``: of random speakers, as many of each corpus.
 
@@ -66,8 +71,7 @@ def of_some_speakers(rows: Mapping[str, dict], most: int) -> list[str]:
     """
     ids: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for utterance_id, row in rows.items():
-        corpus = row.get("source") or row["corpus"]
-        ids[corpus][row["speaker"] or utterance_id].append(utterance_id)
+        ids[source_of(row)][row["speaker"] or utterance_id].append(utterance_id)
     rng, chosen = np.random.default_rng(0), set()
     smallest_first = sorted(ids.values(), key=lambda by: sum(map(len, by.values())))
     for done, by_speaker in enumerate(smallest_first):

@@ -133,6 +133,11 @@ class CorpusData:
     rows: dict[str, dict]
     left_out: dict[str, int]
 
+    @property
+    def label_source(self) -> str:
+        """The one that was asked for, or the corpus's default."""
+        return _label_source(self.setting, self.card)
+
     def leave_out(self, reason: str, count: int) -> None:
         """Count utterances that the protocol excludes."""
         if count:
@@ -154,7 +159,7 @@ class CorpusData:
             **{key: self.card.get(key) for key in CARD_FACTS},
             "languages": languages or self.card.get("languages"),
             "use": "train" if trained else "test",
-            "label_source": self.setting.label_source or self.card.get("default_source"),
+            "label_source": self.label_source,
             "utterances": len(self.rows),
             "left_out": self.left_out,
             "damaged": {kind: len(p) for kind, p in self.card.get("left_out", {}).items()},
@@ -177,7 +182,7 @@ def label_corpus(
         utterance), or no utterance remains.
     """
     card = manifest.card
-    source = setting.label_source or card["default_source"]
+    source = _label_source(setting, card)
     if source not in card["sources"]:
         raise bad_value(f"label source of {card['name']}", source, card["sources"])
     rows, left_out, folder = {}, Counter(), Path(data_folder)
@@ -200,6 +205,10 @@ def label_corpus(
     return CorpusData(name, setting, card, rows, dict(left_out))
 
 
+def _label_source(setting: CorpusSetting, card: Mapping) -> str:
+    return setting.label_source or card.get("default_source")
+
+
 def _person(facts: Mapping) -> dict:
     """What predictions repeat of the corpus card's facts of a speaker, where it has them."""
     found = {"age": facts.get("age"), "accent": facts.get("accent", facts.get("mother_tongue"))}
@@ -220,16 +229,15 @@ def label_target(target: Target, choice: LabelChoice, seed: int) -> tuple[Corpus
 
 def drawn_name(data: CorpusData, target: Target) -> str:
     """Name a test set by its corpus, and by how it differs from the corpus as a whole."""
-    source = target.label_source
-    own_source = [source] if source not in (None, data.card["default_source"]) else []
+    source = data.label_source
+    own_source = [source] if source != data.card["default_source"] else []
     drawn = [how.replace(" ", "-") for how in target.drawn]
     return "-".join([data.name, *own_source, *drawn])
 
 
 def protocol_on(protocol: str, data: CorpusData, target: Target) -> str:
     """What a model is, by its own protocol or name, and what it is tested on."""
-    source = target.label_source or data.card["default_source"]
-    return f"{protocol} on {'/'.join([data.name, source, *target.drawn])}"
+    return f"{protocol} on {'/'.join([data.name, data.label_source, *target.drawn])}"
 
 
 def _label(

@@ -381,7 +381,8 @@ def _require_enough(rows: Mapping[str, dict], by: str | None, needed: int) -> No
     classes = {str(e): (members, min(needed, 3)) for e, members in of_class.items() if e}
     for name, (members, least) in sorted({**classes, **everyone}.items()):
         if len(members) < least:
+            fewer = f" Give --folds={len(members)}, or fewer." if len(members) > 2 else ""
             raise SERError(
                 f"{name} has only {len(members)} {unit}{'s' * (len(members) > 1)}, too few to "
-                f"cut into {needed} parts by {unit}; expected at least {least}."
+                f"cut into {needed} parts by {unit}; expected at least {least}.{fewer}"
             )

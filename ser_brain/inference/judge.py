@@ -209,7 +209,7 @@ def _write(
         "seed": SEED,
         "protocol": protocol_on(card["experiment"], data, target),
         "synthetic": bool(data.card.get("synthetic")),
-        "label_source": target.label_source or data.card["default_source"],
+        "label_source": data.label_source,
         **({"notes": "; ".join(notes)} if notes else {}),
     }
     for note in notes:

@@ -20,7 +20,6 @@ import torch
 from ser_brain.inference.adapting import RunningAdapter, emotion_by
 from ser_brain.inference.predict import DECIMALS, RUNNING, columns
 from ser_brain.inference.recognizer import EmotionRecognizer
-from ser_brain.inference.waveform import SILENT
 
 MOST_HEARD = 500  # clips that are adapted to, so that memory does not grow
 POLL_S = 0.1  # between two looks at the clock, and the length of a block of samples
@@ -145,12 +144,12 @@ def warm_up(recognizer: EmotionRecognizer, rate_hz: int, window_s: float, hop_s:
     One does if it keeps up with the audio: on a busy machine several threads wait for each
     other, and are many times slower. Call this in the thread that is going to score.
     """
-    silence = np.zeros(round(window_s * rate_hz), np.float32)
+    noise_S = np.random.default_rng(0).normal(0, 0.1, round(window_s * rate_hz))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     for _ in range(2):
         began = time.thread_time()  # which other programs do not lengthen
-        recognizer.stream(rate_hz, window_s, hop_s).feed(silence)
+        recognizer.stream(rate_hz, window_s, hop_s).feed(noise_S)
     if time.thread_time() - began > 0.8 * hop_s:
         torch.set_num_threads(threads)
 
@@ -185,7 +184,7 @@ def listen(
 
     def told(found: dict) -> dict:
         nonlocal free_s, expected_s
-        if running is not None and "error" not in found and SILENT not in found["warnings"]:
+        if running is not None and "error" not in found:
             if found["start_s"] >= free_s:
                 running.hear(np.array(found["embedding"], np.float32))
                 free_s = found["stop_s"]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from ser_brain.core.errors import SERError
-from ser_brain.data.audio import LOUDEST, SILENCE_PEAK, resample
+from ser_brain.data.audio import LOUDEST, SHORTEST_S, SILENCE_PEAK, resample
 
 SHORT_S = 0.5
 LONGEST_S = 60.0  # for models without a limit of their own: no utterance is longer
@@ -21,6 +21,7 @@ QUIET_RMS = 10 ** (-50 / 20)
 CLIPPED_LEVEL, CLIPPED_SHARE = 0.999, 0.001
 CANCELLED = 0.1
 SILENT = "silent: no sample is above -80 dBFS"
+CANCEL = "channels cancel each other when averaged; score them one by one"
 
 
 def prepare(
@@ -51,20 +52,23 @@ def prepare(
     Raises
     ------
     SERError
-        If the samples are not a waveform, not finite, or too few or too many for the model.
+        If the samples are not a waveform, not finite, silent, or too few or too many for the
+        model.
     """
     require_rate(rate_hz)
     rate_hz = int(rate_hz)
     scaled = _full_scale(np.asarray(samples))
-    duration_s, longest_s = len(scaled) / rate_hz, longest(to_hz, max_samples)
-    if duration_s < min_samples / to_hz:
+    duration_s = len(scaled) / rate_hz
+    shortest_s, longest_s = shortest(to_hz, min_samples), longest(to_hz, max_samples)
+    if duration_s < shortest_s:
         raise SERError(
-            f"A clip of {duration_s:.3f} s is too short; the model needs "
-            f"{min_samples / to_hz:.3f} s."
+            f"A clip of {duration_s:.3f} s is too short; expected {shortest_s:.3f} s or more."
         )
     if duration_s > longest_s:
         raise too_long(duration_s, longest_s)
     mono_S = scaled if scaled.ndim == 1 else scaled.mean(axis=1)
+    if np.abs(mono_S).max() <= SILENCE_PEAK:  # a model would give a score all the same
+        raise SERError(SILENT if np.abs(scaled).max() <= SILENCE_PEAK else CANCEL)
     warnings = _doubts(scaled, mono_S, rate_hz, to_hz)
     waveform_S = resample(np.ascontiguousarray(mono_S), rate_hz, to_hz)
     # Rounding of lengths may cost a sample at either end.
@@ -80,6 +84,11 @@ def require_rate(rate_hz: float) -> None:
         raise SERError(
             f"Bad sampling rate {rate_hz!r}; expected {low_hz} to {high_hz}, a whole number."
         )
+
+
+def shortest(to_hz: int, min_samples: int) -> float:
+    """Seconds of the shortest clip that is scored."""
+    return max(min_samples / to_hz, SHORTEST_S)
 
 
 def longest(to_hz: int, max_samples: int | None) -> float:
@@ -124,11 +133,8 @@ def _full_scale(samples: np.ndarray) -> np.ndarray:
 def _doubts(scaled: np.ndarray, mono_S: np.ndarray, rate_hz: int, to_hz: int) -> list[str]:
     doubts = []
     if scaled.ndim == 2 and _rms(mono_S) < CANCELLED * max(map(_rms, scaled.T)):
-        doubts.append("channels cancel each other when averaged; score them one by one")
-    peak, rms = float(np.abs(mono_S).max()), _rms(mono_S)
-    if peak <= SILENCE_PEAK:
-        doubts.append(SILENT)
-    elif rms < QUIET_RMS:
+        doubts.append(CANCEL)
+    if (rms := _rms(mono_S)) < QUIET_RMS:
         doubts.append(f"very quiet: {20 * np.log10(rms):.0f} dBFS")
     if abs(mono_S.mean()) > max(mono_S.std(), SILENCE_PEAK):
         doubts.append(f"off centre: its mean is {mono_S.mean():.2f} of full scale")

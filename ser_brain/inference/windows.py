@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ser_brain.core.errors import SERError
-from ser_brain.data.audio import SHORTEST_S
 from ser_brain.inference.results import Prediction, Predictions
-from ser_brain.inference.waveform import longest
+from ser_brain.inference.waveform import longest, shortest
 
 if TYPE_CHECKING:
     from ser_brain.inference.recognizer import EmotionRecognizer
@@ -34,7 +33,7 @@ def check_windows(
         if hop_s is not None:
             raise SERError("--hop is the step between windows; give --window too.")
         return
-    shortest_s = max(model.min_samples / model.sample_rate_hz, SHORTEST_S)
+    shortest_s = shortest(model.sample_rate_hz, model.min_samples)
     longest_s = longest(model.sample_rate_hz, model.max_samples)
     if not shortest_s <= window_s <= longest_s:
         raise SERError(

@@ -23,7 +23,7 @@ from ser_brain.core.errors import SERError
 from ser_brain.core.files import atomic_path, inside, read_json, write_json
 from ser_brain.core.log import get_logger
 from ser_brain.data.experiment import ExperimentData
-from ser_brain.data.folding import of_some_speakers
+from ser_brain.data.folding import of_some_speakers, source_of
 from ser_brain.evaluation.calibration import fit_temperature
 from ser_brain.evaluation.predictions import Predictions, read_predictions, write_predictions
 from ser_brain.evaluation.runs import ADAPTED, temperature_of
@@ -204,7 +204,7 @@ def _labelled(
     return (
         torch.stack([torch.as_tensor(output["embedding"]) for output in kept]),
         torch.tensor([emotions.index(row["emotion"]) for row in found]),
-        [row.get("source") or row["corpus"] for row in found],
+        [source_of(row) for row in found],
         [row["speaker"] or output["id"] for row, output in zip(found, kept, strict=True)],
     )
 

@@ -114,9 +114,8 @@ class SERBrain(NonfiniteGuard):
         lacking = {**DEFAULTS, "label_smoothing": 0.0, "focal_gamma": 2.0, "augment": None}
         lacking["heads_start"] = "random"
         hparams = {**lacking, **(hparams or {})}
+        self.require_settings(hparams)
         super().__init__(modules, opt_class, hparams, run_opts, checkpointer)
-        weights, metric = self.hparams.loss_weights, self.hparams.validation_metric
-        require_metrics(self.loss_names, weights, metric, require_tasks(type(self)))
         self.run_options = options_of(self)
         if self.max_grad_norm < 0:  # means no clipping; SpeechBrain would negate the gradients
             self.max_grad_norm = math.inf
@@ -134,6 +133,18 @@ class SERBrain(NonfiniteGuard):
         self.sizes: dict[Stage, int] = {}  # utterances of each stage, for the log
         self.loaded: Path | None = None  # checkpoint whose weights the last evaluation loaded
         self.average = WeightAverage([])  # of no weights without the setting weight_averaging
+
+    @classmethod
+    def require_settings(cls, hparams: Mapping) -> None:
+        """Check settings, built or plain, against what this Brain does.
+
+        Raises
+        ------
+        SERError
+            If it computes no such losses or metric.
+        """
+        weights, metric = hparams["loss_weights"], hparams["validation_metric"]
+        require_metrics(cls.loss_names, weights, metric, require_tasks(cls))
 
     # -- fitting and evaluating
 

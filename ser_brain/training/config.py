@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import ruamel.yaml
@@ -24,8 +25,10 @@ import yaml
 from hyperpyyaml import load_hyperpyyaml, resolve_references
 
 import ser_brain
-from ser_brain.core.errors import SERError, bad_value, nearest
+from ser_brain.core.errors import SERError, nearest
 from ser_brain.core.files import LARGEST_SETTINGS, read_text
+from ser_brain.data.corpora import trained_on
+from ser_brain.data.experiment import require_tasks
 from ser_brain.training.setting_values import (
     BUILD_ERRORS,
     MOST_CHARACTERS,
@@ -34,6 +37,8 @@ from ser_brain.training.setting_values import (
 )
 
 EXTENDS = "extends"
+OUTPUT_FOLDER = "output_folder"
+LOAD_ENCODER = "!apply:ser_brain.models.encoders.load_encoder"
 HOME = Path(ser_brain.__file__).parents[1]  # with hparams/, in a checkout and when installed
 MOST_VALUES = 10_000  # with aliases expanded; the project's own files have 200
 SHOWN = 80  # characters of an override in an error message
@@ -63,7 +68,8 @@ def read_settings(
     Returns
     -------
     str
-        One HyperPyYAML text without ``extends``.
+        One HyperPyYAML text without ``extends``. An experiment's ``output_folder`` that is
+        null is named by what is trained on.
 
     Raises
     ------
@@ -86,6 +92,9 @@ def read_settings(
     for key, name in added.items():
         if not _is_read(key, blocks):
             raise _unknown(key, name, [each for each in blocks if each not in added])
+    if _is_experiment(blocks) and OUTPUT_FOLDER in blocks and _is_null(blocks, OUTPUT_FOLDER):
+        folder = _default_folder(plain_settings("".join(blocks.values())))
+        blocks[OUTPUT_FOLDER] = f"{OUTPUT_FOLDER}: {json.dumps(folder)}\n"
     return "".join(blocks.values())
 
 
@@ -120,18 +129,46 @@ def checked_settings(text: str) -> dict:
     return plain
 
 
+def with_brain(plain: Mapping) -> dict:
+    """Add the class of the Brain to plain settings, and check what needs it.
+
+    Nothing is built and no weights are read, so that a mistake is found at once.
+
+    Parameters
+    ----------
+    plain : mapping
+        From :func:`checked_settings`.
+
+    Raises
+    ------
+    SERError
+        If there is no such Brain or encoder, or the Brain refuses the settings.
+    """
+    from ser_brain.models.encoders import require_encoder  # imports torch
+
+    brain = load_settings(f"brain: {plain['brain'].tag}\n")["brain"]
+    require_tasks(brain)
+    brain.require_settings(plain)
+    encoder = plain["encoder"]
+    if encoder.tag == LOAD_ENCODER and isinstance(encoder.value, dict):
+        require_encoder(encoder.value.get("source"), encoder.value.get("revision"))
+    return {**plain, "brain": brain}
+
+
 def find_settings(path: str, home: Path = HOME) -> Path:
     """Find a settings file by its path, or by its path within the project's folder.
 
     Raises
     ------
     SERError
-        If there is none, with the experiments' files.
+        If there is none, with the experiments' files, the most similar first.
     """
     for candidate in (Path(path), home / path):
         if candidate.is_file():
             return candidate
-    raise bad_value("settings file", path, _experiments(home))
+    what = "is a folder" if Path(path).is_dir() else "does not exist"
+    known = ", ".join(nearest(path, _experiments(home)))
+    raise SERError(f"The settings file {path} {what}; the project has, nearest first: {known}.")
 
 
 def require_experiment(settings: str, file: Path, home: Path = HOME) -> None:
@@ -246,6 +283,12 @@ def _expanded_size(node: yaml.Node, known: dict[int, int]) -> int:
     return known[id(node)]
 
 
+def _default_folder(settings: dict) -> str:
+    """The run folder of an experiment that names none."""
+    corpora = trained_on(settings.get("corpora"), settings.get("corpus"))
+    return f"results/{settings['experiment']}/{corpora}/{settings.get('seed')}"
+
+
 # -- files and the keys they add
 
 
@@ -342,5 +385,10 @@ def _experiments(home: Path) -> list[str]:
 
 
 def _is_experiment(blocks: dict[str, str]) -> bool:
-    block = blocks.get("experiment", "experiment: null")
-    return yaml.compose(block).value[0][1].value not in ("null", "~", "")
+    return not _is_null(blocks, "experiment")
+
+
+def _is_null(blocks: dict[str, str], key: str) -> bool:
+    """Whether a key is null; also if it is missing."""
+    block = blocks.get(key, f"{key}: null")
+    return yaml.compose(block).value[0][1].value in ("null", "~", "")

@@ -24,7 +24,6 @@ from typing import BinaryIO
 from ser_brain.core.errors import SERError
 from ser_brain.core.files import SUMS, inside, read_json, remove, write_json, write_text
 from ser_brain.core.lock import NAME, held
-from ser_brain.data.corpora import parse_corpora
 from ser_brain.data.experiment_config import ExperimentConfig
 from ser_brain.data.manifest import SHA256
 from ser_brain.data.splits import ACROSS
@@ -198,12 +197,11 @@ def make_plan(
     # What train.py would refuse is refused here, before any process starts.
     first = plan.overrides_of(parts_of_protocol(seeds, 1)[0])
     found = ExperimentConfig.from_settings(checked_settings(read_settings(file, first)))
-    if found.corpora is not None:
-        parse_corpora(found.corpora)
+    corpora = found.trained_on  # also where they name no folder: a mistake in them ends here
     if out is None:
         name = protocol if folds is None else f"{protocol}-{folds}fold"
         name = f"one-{name}" if found.split.train_on == "one" else name
-        plan = replace(plan, folder=Path("results", found.experiment, found.corpus, name))
+        plan = replace(plan, folder=Path("results", found.experiment, corpora, name))
     return plan
 
 

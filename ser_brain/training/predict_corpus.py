@@ -31,7 +31,7 @@ from ser_brain.models.encoders import load_encoder
 from ser_brain.training.adapted import write_adapted_set
 from ser_brain.training.brain import SERBrain
 from ser_brain.training.checkpoints import AtomicCheckpointer
-from ser_brain.training.config import checked_settings, read_settings
+from ser_brain.training.config import LOAD_ENCODER, checked_settings, read_settings
 from ser_brain.training.device import is_cpu, require_device, use_fast_products
 from ser_brain.training.run import ADAPTER, RECORD, SETTINGS, recorded_options, require_run
 from ser_brain.training.setting_values import BUILD_ERRORS, GETATTR, Tagged
@@ -43,7 +43,6 @@ COPIED += ("emotion",)
 COPIED_IF_KNOWN = ("age", "accent")
 
 NEEDED = (*NEEDED_SETTINGS, "brain", "modules", "batch_size", "loss_weights")
-LOAD_ENCODER = "!apply:ser_brain.models.encoders.load_encoder"
 OURS = re.compile(r"!(new|name):((?:ser_brain|recipes)(?:\.[a-z]\w*)*)\.([A-Z]\w*)")
 
 
@@ -98,13 +97,12 @@ def _predict(
 ) -> str:
     config = ExperimentConfig.from_settings(hparams, brain.tasks)
     data, manifest = label_target(target, config.labels, config.seed)
-    corpus_card = manifest.card
     name = _name(data, target, taken)
     checkpoint = brain.checkpointer.find_checkpoint(min_key=brain.tested_key)
     facts = {
         SHA256: manifest.sha256,
         "checkpoint": checkpoint and checkpoint.path.name,
-        "label_source": target.label_source or corpus_card["default_source"],
+        "label_source": data.label_source,
         "where": dict(target.where),
         "balanced": target.balanced,
         **({"per_class": target.per_class} if target.per_class else {}),
@@ -124,7 +122,7 @@ def _predict(
         **temperature_of(folder),
         **_origin(folder, data, target),
         **facts,
-        "synthetic": bool(corpus_card.get("synthetic")),
+        "synthetic": bool(data.card.get("synthetic")),
     }
     logger.info(f"{folder}: scoring {len(data.rows):,} utterances of {name}")
     labels, rate_hz = config.labels, encoder.sample_rate_hz

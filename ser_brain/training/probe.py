@@ -61,7 +61,8 @@ class Probe(SERBrain):
 
     def __init__(self, modules: Mapping[str, nn.Module], *args, **kwargs) -> None:
         super().__init__(modules, *args, **kwargs)
-        self._require_probe()
+        if world_size() > 1:
+            raise SERError("A probe trains in seconds in one process; run it without torchrun.")
         saved = {name: module for name, module in modules.items() if name != "encoder"}
         encoder = self.model.encoder
         if encoder.layer == "mix":
@@ -74,38 +75,38 @@ class Probe(SERBrain):
         self.embedded: WeakKeyDictionary[DynamicItemDataset, np.ndarray] = WeakKeyDictionary()
         self.valid_chunks: list[PaddedBatch] = []
 
-    def _require_probe(self) -> None:
-        encoder, pool = self.model.encoder, self.model.pool
-        if encoder.freeze != "all":
-            raise bad_value("freeze of a probe", encoder.freeze, ["all"])
-        if self.hparams.number_of_epochs != 1:
-            raise bad_value("number_of_epochs of a probe", self.hparams.number_of_epochs, ["1"])
-        if pool.kind == "attentive":
+    @classmethod
+    def require_settings(cls, hparams: Mapping) -> None:
+        """Check also what has no meaning for a probe."""
+        super().require_settings(hparams)
+        if hparams["freeze"] != "all":
+            raise bad_value("freeze of a probe", hparams["freeze"], ["all"])
+        if hparams["number_of_epochs"] != 1:
+            raise bad_value("number_of_epochs of a probe", hparams["number_of_epochs"], ["1"])
+        if hparams["pooling"] == "attentive":
             raise SERError(
                 "A probe embeds every clip once, so it cannot learn which frames count; give "
                 "--pooling=mean_std, or fine-tune (hparams/finetune) with --freeze=all."
             )
         for key, off in WITHOUT_EFFECT.items():
-            if getattr(self.hparams, key) != off:
+            if hparams.get(key, off) != off:
                 raise SERError(
                     f"{key} has no effect on a probe, which has no epochs, batches or steps. "
                     f"Leave it at {off}, or fine-tune (hparams/finetune)."
                 )
-        if self.hparams.emotion_classifier == "gaussian":
-            asked = set(self.hparams.loss_weights) & (set(LOSSES["emotion"]) - {"nll"})
-            if asked or self.hparams.label_smoothing:
+        if hparams["emotion_classifier"] == "gaussian":
+            asked = set(hparams["loss_weights"]) & (set(LOSSES["emotion"]) - {"nll"})
+            if asked or hparams["label_smoothing"]:
                 raise SERError(
                     "A Gaussian classifier is fitted without losses, so "
                     f"{', '.join(asked) or 'label_smoothing'} would have no effect; give "
                     "--emotion_classifier=losses."
                 )
-        if encoder.layer == "mix" and self.hparams.emotion_classifier == "gaussian":
-            raise SERError(
-                "A Gaussian classifier learns no weights of layers; give --layer=all, or "
-                "--emotion_classifier=losses."
-            )
-        if world_size() > 1:
-            raise SERError("A probe trains in seconds in one process; run it without torchrun.")
+            if hparams["layer"] == "mix":
+                raise SERError(
+                    "A Gaussian classifier learns no weights of layers; give --layer=all, or "
+                    "--emotion_classifier=losses."
+                )
 
     # -- embeddings
 

@@ -261,6 +261,11 @@ def _is_lora(value: object) -> bool:
     return named and _integer(1)(rank) and _is_number(alpha) and alpha > 0
 
 
+def _is_layer(value: object) -> bool:
+    numbers = value if isinstance(value, list) else [value]
+    return value in ("last", "mix", "all") or (bool(numbers) and all(map(_integer(0), numbers)))
+
+
 def _is_average(value: object) -> bool:
     if not isinstance(value, Mapping):
         return value is None
@@ -344,6 +349,9 @@ KINDS: Mapping[str, Kind] = {
             and all(_is_number(each) and each > 0 for each in value)
         ),
     ),
+    "freeze": _one_of("all", "cnn", "none"),
+    "layer": Kind("last, mix, all, the number of a layer or a list of numbers", _is_layer),
+    "pooling": _one_of("mean", "mean_std", "attentive"),
     "dropouts": Kind("a mapping like {attention_dropout: 0.0}, or {}", _mapping(_is_number)),
     "lora": Kind(
         "null, or a mapping like {rank: 8, alpha: 16, targets: [q_proj, v_proj]}", _is_lora

@@ -62,7 +62,7 @@ MISTYPED = {
     "evaluate none --on none.json": "No model at 'none'",
     "export none model": "No run folder none",
     "embed none.json --run none --out out": "No manifest at none.json",
-    "folds none.yaml": "Bad settings file 'none.yaml'",
+    "folds none.yaml": "The settings file none.yaml does not exist",
     "layers hparams/base.yaml": "hparams/base.yaml is not an experiment",
     "folds hparams/base.yaml": "hparams/base.yaml is not an experiment",
     "folds hparams/classification.yaml --sed=3": "Unknown setting 'sed'",

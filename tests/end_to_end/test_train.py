@@ -163,17 +163,34 @@ def test_mistakes_get_one_line_and_leave_no_folder(change, message, tmp_path, tr
     assert [path.name for path in folder.iterdir()] == ["notes.txt"]
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"folds": 7}, "too few to cut into 7 parts by speaker; expected at least 7. Give "),
+        ({"validation_metric": "uar"}, "Bad validation_metric"),
+        ({}, "model.safetensors"),
+    ],
+)
+def test_mistakes_are_found_before_weights_are_read(change, message, tmp_path, train_in):
+    encoder = tmp_path / "encoder"
+    encoder.mkdir()
+    (encoder / "config.json").write_text('{"model_type": "whisper"}')
+    assert message in train_in("run", code=2, encoder_source=encoder, **change)[1]
+
+
 def test_a_loss_that_is_not_finite_stops(train_in):
     _, said = train_in("run", code=2, lr_heads=1e30, lr_encoder=1e30)
     assert "error: The loss is " in said and " in the batch of tiny" in said
 
 
 MISTYPED = [
-    (["none.yaml"], "Bad settings file 'none.yaml'"),
+    (["none.yaml"], "The settings file none.yaml does not exist"),
     (["--seed=3"], "No settings file; name one first"),
     (["hparams/base.yaml"], "is not an experiment"),
     (["hparams/classification.yaml", "--sed=3"], "Unknown setting 'sed'"),
     (["hparams/classification.yaml", "--seed=x"], "Bad seed 'x'"),
+    (["hparams/classification.yaml", "--pooling=meanstd"], "expected mean or mean_std or att"),
+    (["hparams/classification.yaml", "--split=speakr"], "Bad split 'speakr'; expected one of"),
     (["hparams/classification.yaml", "--augment={gain: {}}"], "gain has no probability"),
     (["hparams/classification.yaml", "--corpus=emodbb"], "Bad corpus 'emodbb'"),
     (["hparams/classification.yaml", "--corpus=emodb"], "emodb needs --data_folder DIR"),

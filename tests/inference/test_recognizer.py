@@ -13,6 +13,7 @@ from ser_brain import EmotionRecognizer
 from ser_brain.core.errors import SERError
 from ser_brain.inference import recognizer as module
 from ser_brain.inference.recognizer import Scores
+from ser_brain.inference.waveform import SILENT
 from tests.inference.tiny_models import write_model
 from tests.models.test_encoders import FAMILIES, clips
 
@@ -162,9 +163,21 @@ def test_answers_that_cannot_be_asked_for(recognizer, option, message):
 
 
 def test_warnings_go_with_the_prediction(recognizer):
-    row = recognizer.predict(np.zeros(16_000, "int16"), 8000)
+    row = recognizer.predict(np.full(16_000, 30, "int16"), 8000)
     kinds = [warning.split(":")[0] for warning in row["warnings"]]
-    assert kinds == ["silent", "recorded at 8000 Hz"]
+    assert kinds == ["very quiet", "off centre", "recorded at 8000 Hz"]
+
+
+def test_silence_has_no_emotion(recognizer, tmp_path):
+    silence = np.zeros(16_000, "float32")
+    file = tmp_path / "silent.wav"
+    soundfile.write(file, silence, 16_000)
+    for clip in ((silence, 16_000), file, file.read_bytes()):
+        with pytest.raises(SERError, match="^silent: no sample is above -80 dBFS"):
+            recognizer.predict(clip)
+    (of_list,) = recognizer.predict([file])
+    (window,) = recognizer.stream(16_000, 1.0, 1.0).feed(silence)
+    assert of_list["error"] == window["error"] == SILENT
 
 
 def test_a_window_of_a_stream_is_scored_as_the_clip_that_it_is(recognizer):

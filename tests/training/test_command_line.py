@@ -61,7 +61,7 @@ def test_the_help_of_a_file_shows_its_values(tmp_path):
     assert f"theirvaluesin{file}" in "".join(shown.split())
     assert "  --lr_heads=0.5\n" in shown and "  --experiment=classification\n" in shown
     assert read_settings(file, [("lr_heads", "0.5")])
-    with pytest.raises(SERError, match="Bad settings file 'none.yaml'"):
+    with pytest.raises(SERError, match="The settings file none.yaml does not exist"):
         help_text("Train.", ["none.yaml", "-h"])
 
 

@@ -14,7 +14,7 @@ from ser_brain.training.config import (
     require_experiment,
     split_keys,
 )
-from ser_brain.training.setting_values import MOST_CHARACTERS
+from ser_brain.training.setting_values import MOST_CHARACTERS, plain_settings
 
 BASE = """\
 # What this file is.
@@ -76,6 +76,24 @@ def test_layers_of_layers_and_fragments(write, tmp_path):
     (tmp_path / "below" / "child.yaml").write_text("extends: ../first.yaml\nname: child\n")
     found = load_settings(read_settings(tmp_path / "below" / "child.yaml"))
     assert found["folder"] == "results/child/5"
+
+
+def test_a_run_folder_is_named_by_what_is_trained_on():
+    file = Path(__file__).parents[2] / "hparams" / "probe" / "classification.yaml"
+
+    def folder(**overrides):
+        text = read_settings(file, list(overrides.items()))
+        return plain_settings(text)["output_folder"].removeprefix("results/classification/")
+
+    assert folder() == "demo/1"
+    assert folder(corpus="emodb", seed="3") == "emodb/3"
+    lines = "[{corpus: emodb}, {corpus: urdu, use: test}, {manifest: of/mine.json}]"
+    assert folder(corpora=lines) == "emodb+mine/1"
+    assert folder(corpora=lines, output_folder="out") == "out"
+    parts = "[{corpus: demo, where: {language: eng}}, {corpus: demo, where: {language: fas}}]"
+    assert folder(corpora=parts) == "demo_eng+demo_fas/1"
+    table = "[{corpus: table, options: {name: ../mine}}]"
+    assert folder(corpora=table) == ".._mine/1"
 
 
 @pytest.mark.parametrize("value, expected", [("1e-5", 1e-5), ("1.0E-05", 1e-5), ("null", None)])
@@ -248,10 +266,12 @@ def test_find_settings(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert find_settings("hparams/iemocap/regression.yaml", home) == file
     assert find_settings(str(file), tmp_path) == file
-    match = "Bad settings file 'hparams/regresion.yaml'; expected one of: hparams/iemocap/reg"
+    match = r"^The settings file hparams/regresion\.yaml does not exist; the project has"
     with pytest.raises(SERError, match=match) as raised:
         find_settings("hparams/regresion.yaml", home)
-    assert str(raised.value).endswith("one of: hparams/iemocap/regression.yaml.")
+    assert str(raised.value).endswith("nearest first: hparams/iemocap/regression.yaml.")
+    with pytest.raises(SERError, match="^The settings file home is a folder; the project has"):
+        find_settings("home", home)
 
 
 def test_what_others_extend_is_no_experiment(write):

@@ -342,6 +342,9 @@ def test_a_wrong_command(tmp_path, more, message):
 def test_where_the_folds_go():
     found = make_plan("hparams/classification.yaml", [("corpus", "emodb")], [], "speaker")
     assert found.folder == Path("results/classification/emodb/speaker-5fold")
+    lines = ("corpora", "[{corpus: emodb}, {corpus: urdu}]")
+    across = make_plan("hparams/classification.yaml", [lines], [], "corpus")
+    assert across.folder == Path("results/classification/emodb+urdu/corpus")
     assert make_plan(found.config, [], [], "random").seeds == (1, 2, 3, 4, 5)
 
 

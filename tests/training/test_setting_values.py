@@ -7,6 +7,8 @@ import pytest
 import yaml
 
 from ser_brain.core.errors import SERError
+from ser_brain.models.encoders.base import FREEZE
+from ser_brain.models.pooling import POOLINGS, SPECTRA
 from ser_brain.training.config import load_settings, read_settings, split_keys
 from ser_brain.training.setting_values import KINDS, Tagged, plain_settings
 
@@ -64,7 +66,7 @@ def test_arithmetic_takes_no_time():
 # Their own code names the values that are right.
 CHECKED_WHERE_USED = {
     *("corpora", "vad_source", "required_label", "split", "folds", "encoder_source"),
-    *("freeze", "layer", "pooling", "validation_metric", "augment", "__set_seed"),
+    *("validation_metric", "augment", "__set_seed"),
 }
 
 
@@ -73,6 +75,13 @@ def test_no_setting_is_forgotten():
     probe = {"emotion_classifier", "weight_decays", "number_of_decays", "ridges", "spectrum"}
     assert set(base) | probe == set(KINDS) | CHECKED_WHERE_USED
     assert not set(KINDS) & CHECKED_WHERE_USED
+
+
+def test_the_names_are_those_that_the_models_know():
+    """The settings are checked without importing torch, so they have their own lists."""
+    for key, names in (("freeze", FREEZE), ("pooling", POOLINGS), ("spectrum", SPECTRA)):
+        assert {name for name in KINDS[key].expected.split() if name in names} == set(names)
+        assert all(map(KINDS[key].holds, names))
 
 
 def load(tmp_path, **overrides):
@@ -111,7 +120,11 @@ def load(tmp_path, **overrides):
         ("class_weights", "{anger: -1}", "null, balanced, or a mapping of classes to numbers"),
         ("agreement_weights", "votes", "True or False"),
         ("sampling", "equal", "natural or balanced"),
-        ("output_folder", "null", "a folder"),
+        ("pooling", "meanstd", "mean or mean_std or attentive"),
+        ("freeze", "true", "all or cnn or none"),
+        ("layer", "lst", "last, mix, all, the number of a layer or a list of numbers"),
+        ("layer", "[1, last]", "last, mix, all, the number of a layer or a list of numbers"),
+        ("output_folder", "3", "a folder"),
         ("data_folder", "3", "a folder or null"),
         ("allow_partial", "maybe", "True or False"),
         ("experiment", "null", "a name"),

@@ -184,10 +184,10 @@ class LiveView:
     def _shown(self, row: dict, head: Head | None) -> dict:
         """What the page draws: numbers, place on the plane, and words."""
         shown = {"start_s": row["start_s"], "stop_s": row["stop_s"]}
+        if row.get("error") == SILENT:
+            return {**shown, "silent": True}
         if "error" in row:
             return {**shown, "error": row["error"]}
-        if SILENT in row["warnings"]:
-            return {**shown, "silent": True}
         shown["doubts"] = row["warnings"]
         if row["probabilities"] is not None:
             shown["probabilities"] = row["probabilities"]

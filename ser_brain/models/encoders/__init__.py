@@ -1,7 +1,7 @@
 """Speech encoders: waveforms to frames, never influenced by padding or neighbours."""
 
 from ser_brain.models.encoders.base import Encoder
-from ser_brain.models.encoders.loading import build_encoder, load_encoder
+from ser_brain.models.encoders.loading import build_encoder, load_encoder, require_encoder
 from ser_brain.models.encoders.masking import mask_from_lengths, masked_mean
 
 __all__ = [
@@ -10,4 +10,5 @@ __all__ = [
     "load_encoder",
     "mask_from_lengths",
     "masked_mean",
+    "require_encoder",
 ]

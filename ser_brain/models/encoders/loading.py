@@ -95,12 +95,8 @@ def load_encoder(
         encoder = _make(FAMILIES[str(source)], {"freeze": freeze, "layer": layer, **options})
         return _adapted(encoder, lora)
     checkpoint = Checkpoint(str(source), revision)
-    config = checkpoint.config()
-    family = config.get("model_type")
-    known = [name for name in FAMILIES if name not in OWN]
-    if family not in known:
-        raise bad_value(f"model_type of the encoder {source}", family, known)
-    made = FAMILIES[family]
+    config = _known_config(checkpoint, source)
+    made = FAMILIES[config["model_type"]]
     for name in dropouts or {}:
         if name not in made.dropouts:
             raise bad_value("dropout of the encoder", name, made.dropouts)
@@ -111,6 +107,26 @@ def load_encoder(
     if pretrained:
         arguments["weights"] = read_weights(checkpoint.weight_files())
     return _adapted(_make(made, {"name": checkpoint.name, **arguments}), lora)
+
+
+def require_encoder(source: str | Path, revision: str | None = None) -> None:
+    """Stop at a source that :func:`load_encoder` would refuse; its weights are not read.
+
+    Raises
+    ------
+    SERError
+        If it does not exist or cannot be reached, or is of an unknown family.
+    """
+    if str(source) not in OWN:
+        _known_config(Checkpoint(str(source), revision), source)
+
+
+def _known_config(checkpoint: Checkpoint, source: str | Path) -> dict:
+    config = checkpoint.config()
+    family, known = config.get("model_type"), [name for name in FAMILIES if name not in OWN]
+    if family not in known:
+        raise bad_value(f"model_type of the encoder {source}", family, known)
+    return config
 
 
 def _adapted(encoder: Encoder, lora: dict | None) -> Encoder:
