@@ -199,8 +199,12 @@ class Described:
         rows = self._rows(data_folder, **options)
         dotted = [c for parts in label_columns(rows.columns).values() for c in parts.values()]
         read = [w if w == column else f"{w} ({column})" for w, column in rows.used.items()]
-        logger.info(f"{name}: {rows.source.name}: columns read: {', '.join([*read, *dotted])}.")
-        known = {*rows.used.values(), *dotted, options.get("rater_column")}
+        rater, template = (options.get(k) or "" for k in ("rater_column", "path_template"))
+        named = [f"rater ({rater})"] if rater else []
+        logger.info(
+            f"{name}: {rows.source.name}: columns read: {', '.join([*read, *dotted, *named])}."
+        )
+        known = {*rows.used.values(), *dotted, rater, *FIELD.findall(template)}
         unused = [column or "(no name)" for column in rows.columns if column not in known]
         if unused:
             logger.warning(

@@ -223,7 +223,9 @@ def test_a_row_per_rater_a_template_and_several_label_columns(tmp_path, wav, run
     (tmp_path / "d" / "t.csv").write_text(RATINGS)
     line = ("table", tmp_path / "d", "--name", "r", "--csv", "t.csv", "--vad_scale", 1, 5)
     line += ("--path_template", "wav/u{file}.flac.wav", "--rater_column", "rater")
-    first, second = run(*line, "--ignore_columns", "alt").entries
+    made = run(*line, "--ignore_columns", "alt")
+    assert "rater (rater)." in made.err and "not used: alt." in made.err  # file makes paths
+    first, second = made.entries
     assert first["labels"]["consensus"] == {
         "emotion": "sadness",
         "raw": None,

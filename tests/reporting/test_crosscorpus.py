@@ -97,8 +97,8 @@ def test_marks_and_bold(models):
     assert table.caption == (
         "Models on test sets, with 95 % intervals. Bold: best of a row. * differs from good in "
         "UAR (p < 0.05; whole speakers swapped, if several are known; 4 tests, Holm's "
-        "correction). † trained on utterances of this set; neither bold nor tested. ‡ synthetic "
-        "speech: it says nothing about accuracy on people. Protocols: good, seen: "
+        "correction). † trained on utterances of this set; neither bold nor tested. ‡ "
+        "synthetic speech: it says nothing about accuracy on people. Protocols: good, seen: "
         "fake/speaker-5fold/intended/4-class/seed 1; poor: p/2."
     )
     uar = by_metric(models, "uar")
