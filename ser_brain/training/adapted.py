@@ -79,7 +79,7 @@ class Adapter:
         return cls(linear, all(part.by_speaker for part in parts), 1.0)
 
     def adapt(self, embeddings_ND: Tensor, speakers: Sequence[str | None]) -> Adapted:
-        """Adapt to clips of one corpus; by corpus alone if not every speaker is known."""
+        """Adapt to clips of one corpus; None is an unknown speaker, who gets its head."""
         return self.linear.adapt(embeddings_ND, *self._groups(speakers))
 
     def scores(self, adapted: Adapted, embeddings_ND: Tensor, speakers: Sequence) -> Tensor:
@@ -92,8 +92,7 @@ class Adapter:
         return weight_ED / self.temperature, bias_E / self.temperature
 
     def _groups(self, speakers: Sequence[str | None]) -> tuple[list[str], list[str] | None]:
-        known = self.by_speaker and None not in speakers
-        return [ADAPTED] * len(speakers), list(speakers) if known else None
+        return [ADAPTED] * len(speakers), list(speakers) if self.by_speaker else None
 
     def save(self, path: Path) -> None:
         """Write it as safetensors."""

@@ -46,3 +46,20 @@ def test_chunks_of_clips_give_the_same_head(monkeypatch):
     monkeypatch.setattr("ser_brain.training.adapted.CHUNK", 7)
     for found, expected in zip(head_fitter(4)(*given), whole, strict=True):
         torch.testing.assert_close(found, expected)
+
+
+def test_an_unknown_speaker_gets_the_head_of_the_corpus_and_the_others_their_own():
+    adapter = part(0)
+    x_ND, _, speakers, _ = corpus(8, offset=0.7)
+    some = [None if speaker == 0 else speaker for speaker in speakers]
+    adapted = adapter.adapt(x_ND, some)
+    assert {e.speaker for e in adapted.evidence} == {None, *range(1, 8)}
+    scores_NE = adapter.scores(adapted, x_ND, some)
+    for speaker in (None, 1):
+        weight_ED, bias_E = adapter.head(adapted, speaker)
+        row = some.index(speaker)
+        found_E = (x_ND[row] @ weight_ED.T + bias_E).log_softmax(0)
+        expected_E = (scores_NE[row] / adapter.temperature).log_softmax(0)
+        torch.testing.assert_close(found_E, expected_E)
+    own, of_corpus = adapter.head(adapted, 1), adapter.head(adapted)
+    assert adapter.head(adapted, 0)[0].equal(of_corpus[0]) and not own[0].equal(of_corpus[0])
