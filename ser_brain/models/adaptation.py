@@ -94,6 +94,7 @@ class LinearAdapter:
         corpus_N: Sequence[Hashable],
         speaker_N: Sequence[Hashable],
         weights_N: Tensor | None = None,
+        scores_NE: Tensor | None = None,
     ) -> LinearAdapter:
         """Fit the heads on labelled clips of some corpora.
 
@@ -114,6 +115,9 @@ class LinearAdapter:
             Names or numbers; the same speaker name in two corpora is two speakers.
         weights_N : Tensor, optional
             At least 0; 1 where left out.
+        scores_NE : Tensor, optional
+            Logits or log-probabilities of these clips, calibrated. The scores of all heads
+            spread as widely; where left out, as widely as those of the plain head.
         """
         x_ND = embeddings_ND.double()
         corpora, speakers = _groups(corpus_N), _groups(zip(corpus_N, speaker_N, strict=True))
@@ -124,7 +128,10 @@ class LinearAdapter:
         scale_D = (share_N @ (x_ND - center_D).square()).clamp_min(SMALLEST_VARIANCE).sqrt()
         variance_D, ones_D = scale_D.square(), torch.ones_like(scale_D)
         by_corpus_ND = _changed(x_ND, corpora, lambda rows, u_ND: _normalized(u_ND, variance_D))
-        plain, width = _fitted(fit_head, (x_ND - center_D) / scale_D, class_N, weights_N)
+        spread = None if scores_NE is None else _spread(scores_NE)
+        plain, spread = _fitted(
+            fit_head, (x_ND - center_D) / scale_D, class_N, weights_N, spread
+        )
         del x_ND  # every view is as large; as few as possible are there at a time
 
         def without_speakers(rows: Sequence[int], u_ND: Tensor) -> Tensor:
@@ -132,8 +139,7 @@ class LinearAdapter:
             return _without_speakers(u_ND, class_N[rows], theirs)
 
         def like_plain(u_ND: Tensor) -> Head:
-            head, own_width = _fitted(fit_head, u_ND, class_N, weights_N)
-            return tuple(part * (width / own_width) for part in head)
+            return _fitted(fit_head, u_ND, class_N, weights_N, spread)[0]
 
         heads = {
             "none": plain,
@@ -297,13 +303,24 @@ def _changed(
 
 
 def _fitted(
-    fit_head: FitHead, u_ND: Tensor, class_N: Tensor, weights_N: Tensor
+    fit_head: FitHead,
+    u_ND: Tensor,
+    class_N: Tensor,
+    weights_N: Tensor,
+    spread: Tensor | None,
 ) -> tuple[Head, Tensor]:
-    """A head whose scores sum to zero, and their standard deviation."""
+    """A head whose scores sum to zero, and their spread: the given one, or its own."""
     weight_ED, bias_E = fit_head(u_ND, class_N, weights_N)
-    head = weight_ED - weight_ED.mean(0), bias_E - bias_E.mean()
-    scores_NE = u_ND @ head[0].T + head[1]
-    return head, scores_NE.var(0, correction=0).mean().sqrt().clamp_min(1e-12)
+    weight_ED, bias_E = weight_ED - weight_ED.mean(0), bias_E - bias_E.mean()
+    own = _spread(u_ND @ weight_ED.T + bias_E)
+    spread = own if spread is None else spread
+    return (weight_ED * (spread / own), bias_E * (spread / own)), spread
+
+
+def _spread(scores_NE: Tensor) -> Tensor:
+    """Standard deviation over clips of scores, made to sum to zero; the classes' mean."""
+    scores_NE = scores_NE.double() - scores_NE.double().mean(1, keepdim=True)
+    return scores_NE.var(0, correction=0).mean().sqrt().clamp_min(1e-12)
 
 
 def _balanced(weights_N: Tensor, class_N: Tensor, corpora: Groups) -> Tensor:
