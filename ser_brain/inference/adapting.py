@@ -32,6 +32,12 @@ WITHOUT_ADAPTER = (
     "clips."
 )
 
+OF_ONE_CORPUS = (
+    "was trained on a single corpus, which does not show what changes from one corpus to "
+    "another. So clips without labels change nothing, unless several speakers are told apart. "
+    "Train it on several corpora, or give labelled clips (ser adapt --labelled)."
+)
+
 
 def embed(recognizer: EmotionRecognizer, clips: Sequence[Input]) -> tuple[Tensor, list[int]]:
     """Embed clips, one after another.
