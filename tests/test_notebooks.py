@@ -56,7 +56,7 @@ def run_cells(name, folder, monkeypatch):
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_the_notebook_runs(name, folder, monkeypatch):
     shown = run_cells(name, folder, monkeypatch)
-    assert sum(isinstance(value, Report | Figure | Table) for value in shown) >= 2
+    assert any(isinstance(value, Report | Figure | Table) for value in shown)
     if name == "adapt_to_a_speaker":
         judged = shown[-1]["judged"]
         assert judged["clips"] == 288 and judged["difference"]["low"] > 0

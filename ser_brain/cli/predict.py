@@ -164,7 +164,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
     if arguments.adapt:
         from ser_brain.inference.adapting import RunningAdapter
 
-        running = RunningAdapter(recognizer.adapter())
+        running = RunningAdapter(recognizer.adapter(alone="speaker" not in copied))
     if arguments.out is None:
         outcome, rows = _shown(
             files, recognizer, segmentation, copied, running, arguments.min_confidence

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from ser_brain.core.errors import SERError
 from ser_brain.core.log import get_logger
-from ser_brain.evaluation.runs import ADAPTED
 from ser_brain.models.adaptation import Head
 from ser_brain.models.heads import EmotionHead
 from ser_brain.models.model import EmotionModel
@@ -31,6 +30,12 @@ WITHOUT_ADAPTER = (
     "carries no adaptation.safetensors, so clips without labels cannot adapt it. Train it with "
     "--adaptation=speaker (the default of hparams/probe) and export it again, or give labelled "
     "clips."
+)
+
+OF_ONE_CORPUS = (
+    "was trained on a single corpus, which does not show what changes from one corpus to "
+    "another. So clips without labels change nothing, unless several speakers are told apart. "
+    "Train it on several corpora, or give labelled clips (ser adapt --labelled)."
 )
 
 
@@ -149,10 +154,7 @@ class RunningAdapter:
         self.count += 1
         if self.count >= self._due:
             embeddings_ND = torch.stack(list(self._embeddings))
-            speakers = list(self._speakers) if self._adapter.by_speaker else None
-            self._adapted = self._adapter.linear.adapt(
-                embeddings_ND, [ADAPTED] * len(embeddings_ND), speakers
-            )
+            self._adapted = self._adapter.adapt(embeddings_ND, list(self._speakers))
             self._due = self.count + (GROWTH - 1) * len(embeddings_ND)
 
     def head(self, speaker: str | None = None) -> Head:

@@ -277,20 +277,28 @@ class EmotionRecognizer:
         """Whether clips without labels can adapt it."""
         return self._adapter is not None and bool(self.emotions)
 
-    def adapter(self) -> Adapter:
+    def adapter(self, alone: bool = True) -> Adapter:
         """What adapts the emotion head to clips without labels.
+
+        Parameters
+        ----------
+        alone : bool
+            Nothing else is known: neither labels, nor which of several speakers speaks.
 
         Raises
         ------
         SERError
-            If the model has none, or it is damaged.
+            If the model has none, or it is damaged, or such clips alone cannot adapt it.
         """
-        from ser_brain.inference.adapting import WITHOUT_ADAPTER
+        from ser_brain.inference.adapting import OF_ONE_CORPUS, WITHOUT_ADAPTER
         from ser_brain.training.adapted import Adapter
 
         if self._adapter is None or not self.has_adapter:
             raise SERError(f"{self.name} {WITHOUT_ADAPTER}")
-        return Adapter.load(self._adapter)
+        adapter = Adapter.load(self._adapter)
+        if alone and adapter.linear.corpora == 1:
+            raise SERError(f"{self.name} {OF_ONE_CORPUS}")
+        return adapter
 
     def __repr__(self) -> str:
         predicted = [*self.emotions, *self.dimensions]

@@ -35,6 +35,7 @@ LEAST_F = 2.0  # variance between speakers over that within them, 1 where names 
 CORPUS_EVIDENCE = (0.3, 0.5)  # of diversity squared times agreement
 SPEAKER_EVIDENCE = (0.45, 0.55)  # of diversity times agreement
 SMALLEST_VARIANCE = 1e-8
+CONVERTED = 2**22  # numbers of the clips to adapt to that are float64 at once
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ class LinearAdapter:
         corpus_N: Sequence[Hashable],
         speaker_N: Sequence[Hashable],
         weights_N: Tensor | None = None,
+        scores_NE: Tensor | None = None,
     ) -> LinearAdapter:
         """Fit the heads on labelled clips of some corpora.
 
@@ -113,6 +115,9 @@ class LinearAdapter:
             Names or numbers; the same speaker name in two corpora is two speakers.
         weights_N : Tensor, optional
             At least 0; 1 where left out.
+        scores_NE : Tensor, optional
+            Logits or log-probabilities of these clips, calibrated. The scores of all heads
+            spread as widely; where left out, as widely as those of the plain head.
         """
         x_ND = embeddings_ND.double()
         corpora, speakers = _groups(corpus_N), _groups(zip(corpus_N, speaker_N, strict=True))
@@ -123,7 +128,10 @@ class LinearAdapter:
         scale_D = (share_N @ (x_ND - center_D).square()).clamp_min(SMALLEST_VARIANCE).sqrt()
         variance_D, ones_D = scale_D.square(), torch.ones_like(scale_D)
         by_corpus_ND = _changed(x_ND, corpora, lambda rows, u_ND: _normalized(u_ND, variance_D))
-        plain, width = _fitted(fit_head, (x_ND - center_D) / scale_D, class_N, weights_N)
+        spread = None if scores_NE is None else _spread(scores_NE)
+        plain, spread = _fitted(
+            fit_head, (x_ND - center_D) / scale_D, class_N, weights_N, spread
+        )
         del x_ND  # every view is as large; as few as possible are there at a time
 
         def without_speakers(rows: Sequence[int], u_ND: Tensor) -> Tensor:
@@ -131,8 +139,7 @@ class LinearAdapter:
             return _without_speakers(u_ND, class_N[rows], theirs)
 
         def like_plain(u_ND: Tensor) -> Head:
-            head, own_width = _fitted(fit_head, u_ND, class_N, weights_N)
-            return tuple(part * (width / own_width) for part in head)
+            return _fitted(fit_head, u_ND, class_N, weights_N, spread)[0]
 
         heads = {
             "none": plain,
@@ -167,12 +174,11 @@ class LinearAdapter:
         speaker_N : sequence, optional
             None for a clip of an unknown speaker, who gets the head of the corpus.
         """
-        x_ND = embeddings_ND.double()
         heads, evidence = {}, []
         for corpus, rows in _groups(corpus_N).items():
             speakers = _groups(speaker_N[i] for i in rows) if speaker_N is not None else {}
             speakers.pop(None, None)
-            found, facts = self._adapt_corpus(x_ND[rows], speakers)
+            found, facts = self._adapt_corpus(embeddings_ND, torch.tensor(rows), speakers)
             heads |= {(corpus, speaker): head for speaker, head in found.items()}
             evidence += [Evidence(corpus, *fact) for fact in facts]
         return Adapted(self.plain_head(), heads, evidence)
@@ -187,54 +193,42 @@ class LinearAdapter:
         plain = weight_ED * self.scale_D, bias_E + weight_ED @ self.center_D
         return replace(self, heads={**self.heads, "none": plain})
 
-    def _adapt_corpus(self, x_ND: Tensor, speakers: Groups) -> tuple[dict, list]:
-        """Heads, and the facts of the evidence for them; speaker None is the whole corpus."""
-        plain, count, several = self.plain_head(), len(x_ND), self.corpora > 1
-        mean_D, deviation_D, by_corpus = self.center_D, self.scale_D, plain
+    def _adapt_corpus(
+        self, x_ND: Tensor, rows_N: Tensor, speakers: Groups
+    ) -> tuple[dict, list]:
+        """Heads, and the facts of the evidence for them; speaker None is the whole corpus.
+
+        Speakers have places among the rows of the corpus.
+        """
+        plain, count, several = self.plain_head(), len(rows_N), self.corpora > 1
+        deviation_D, by_corpus = self.scale_D, plain
         if several:
-            mean_D, deviation_D = x_ND.mean(0), _deviation(x_ND, self.scale_D.square())
+            mean_D, deviation_D = _moments(x_ND, rows_N, self.scale_D.square())
             by_corpus = _of_raw(self.heads["corpus"], mean_D, deviation_D)
-        before_NE, scores_NE = _scores(plain, x_ND), _scores(by_corpus, x_ND)
-        diversity, agreement = _compare(before_NE, scores_NE)
+        scores_NE = _scores(by_corpus, x_ND, rows_N)
+        diversity, agreement = _compare(_scores(plain, x_ND, rows_N), scores_NE)
         believed = _ramp(diversity**2 * agreement, CORPUS_EVIDENCE) if several else 1.0
         factor = believed * (count - 1) / (count - 1 + CORPUS_CLIPS)
         heads = {None: _mixed(plain, by_corpus, factor) if several else plain}
         facts = [(None, count, factor if several else 0.0, diversity, agreement)]
-        by_speaker = {}
-        for speaker, rows in speakers.items():
-            u_ND = (x_ND[rows] - mean_D) / deviation_D
-            shift_D, width_D = u_ND.mean(0), _deviation(u_ND, torch.ones_like(mean_D))
-            head = _of_raw(self.heads["speaker"], shift_D, width_D)
-            by_speaker[speaker] = _of_raw(head, mean_D, deviation_D)
-        shares = self._speaker_evidence(x_ND, scores_NE, by_speaker, speakers)
-        for speaker, (share, *evidence) in shares.items():
-            mixed = _mixed(by_corpus, by_speaker[speaker], share)
-            heads[speaker] = _mixed(plain, mixed, factor) if share else heads[None]
+
+        def by_speaker(theirs_N: Tensor) -> Head:
+            moments = _moments(x_ND, theirs_N, deviation_D.square())
+            return _of_raw(self.heads["speaker"], *moments)
+
+        compared = {}
+        for speaker, places in speakers.items():
+            theirs_N = rows_N[places]
+            after_NE = _scores(by_speaker(theirs_N), x_ND, theirs_N)
+            compared[speaker] = _compare(scores_NE[places], after_NE)
+        # Heads of all speakers may be larger than the embeddings, so they are made once more.
+        for speaker, (share, *evidence) in _shares(compared, scores_NE, speakers).items():
+            heads[speaker] = heads[None]
+            if share:
+                head = by_speaker(rows_N[speakers[speaker]])
+                heads[speaker] = _mixed(plain, _mixed(by_corpus, head, share), factor)
             facts.append((speaker, len(speakers[speaker]), share, *evidence))
         return heads, facts
-
-    def _speaker_evidence(
-        self, x_ND: Tensor, scores_NE: Tensor, by_speaker: Mapping, speakers: Groups
-    ) -> dict:
-        """Speaker -> share of the speaker view, diversity and agreement."""
-        named = len(scores_NE) >= LEAST_CLIPS and _f_ratio(scores_NE, speakers) >= LEAST_F
-        found = {
-            speaker: _compare(scores_NE[rows], _scores(by_speaker[speaker], x_ND[rows]))
-            for speaker, rows in speakers.items()
-        }
-        freedom = {speaker: len(rows) - 1 for speaker, rows in speakers.items()}
-        total = max(sum(freedom.values()), 1)
-        pooled = [sum(freedom[s] * found[s][i] for s in found) / total for i in (0, 1)]
-        shares = {}
-        for speaker, values in found.items():
-            n = freedom[speaker]
-            diversity, agreement = (
-                (n * own + EVIDENCE_CLIPS * of_all) / (n + EVIDENCE_CLIPS)
-                for own, of_all in zip(values, pooled, strict=True)
-            )
-            believed = _ramp(diversity * agreement, SPEAKER_EVIDENCE) if named else 0.0
-            shares[speaker] = believed * n / (n + SPEAKER_CLIPS), diversity, agreement
-        return shares
 
     def state_dict(self) -> dict[str, Tensor]:
         """Tensors from which :meth:`from_state_dict` makes the same adapter."""
@@ -282,11 +276,11 @@ class Adapted:
         speaker_N: Sequence[Hashable] | None = None,
     ) -> Tensor:
         """Log-probabilities (N, E), float64."""
-        x_ND = embeddings_ND.double()
-        speaker_N = [None] * len(x_ND) if speaker_N is None else speaker_N
-        scores_NE = x_ND.new_empty(len(x_ND), len(self.plain[1]))
+        count, classes = len(embeddings_ND), len(self.plain[1])
+        speaker_N = [None] * count if speaker_N is None else speaker_N
+        scores_NE = embeddings_ND.new_empty(count, classes, dtype=torch.float64)
         for names, rows in _groups(zip(corpus_N, speaker_N, strict=True)).items():
-            scores_NE[rows] = _scores(self.head(*names), x_ND[rows])
+            scores_NE[rows] = _scores(self.head(*names), embeddings_ND, torch.tensor(rows))
         return scores_NE.log_softmax(1)
 
 
@@ -309,12 +303,24 @@ def _changed(
 
 
 def _fitted(
-    fit_head: FitHead, u_ND: Tensor, class_N: Tensor, weights_N: Tensor
+    fit_head: FitHead,
+    u_ND: Tensor,
+    class_N: Tensor,
+    weights_N: Tensor,
+    spread: Tensor | None,
 ) -> tuple[Head, Tensor]:
-    """A head whose scores sum to zero, and their standard deviation."""
+    """A head whose scores sum to zero, and their spread: the given one, or its own."""
     weight_ED, bias_E = fit_head(u_ND, class_N, weights_N)
-    head = weight_ED - weight_ED.mean(0), bias_E - bias_E.mean()
-    return head, _scores(head, u_ND).var(0, correction=0).mean().sqrt().clamp_min(1e-12)
+    weight_ED, bias_E = weight_ED - weight_ED.mean(0), bias_E - bias_E.mean()
+    own = _spread(u_ND @ weight_ED.T + bias_E)
+    spread = own if spread is None else spread
+    return (weight_ED * (spread / own), bias_E * (spread / own)), spread
+
+
+def _spread(scores_NE: Tensor) -> Tensor:
+    """Standard deviation over clips of scores, made to sum to zero; the classes' mean."""
+    scores_NE = scores_NE.double() - scores_NE.double().mean(1, keepdim=True)
+    return scores_NE.var(0, correction=0).mean().sqrt().clamp_min(1e-12)
 
 
 def _balanced(weights_N: Tensor, class_N: Tensor, corpora: Groups) -> Tensor:
@@ -334,6 +340,16 @@ def _deviation(x_ND: Tensor, wider_D: Tensor) -> Tensor:
     kept = (len(x_ND) - 1) / (len(x_ND) - 1 + VARIANCE_CLIPS)
     variance_D = x_ND.var(0, correction=0)
     return (kept * variance_D + (1 - kept) * wider_D).clamp_min(SMALLEST_VARIANCE).sqrt()
+
+
+def _moments(x_ND: Tensor, rows_N: Tensor, wider_D: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and :func:`_deviation` (D,) of some of the embeddings, float64."""
+    found, columns = [], max(1, CONVERTED // len(rows_N))
+    for x_Nd, wider_d in zip(x_ND.split(columns, 1), wider_D.split(columns), strict=True):
+        x_Nd = x_Nd[rows_N].double()
+        found.append((x_Nd.mean(0), _deviation(x_Nd, wider_d)))
+    means, deviations = zip(*found, strict=True)
+    return torch.cat(means), torch.cat(deviations)
 
 
 def _normalized(x_ND: Tensor, wider_D: Tensor) -> Tensor:
@@ -371,9 +387,11 @@ def _without_speakers(u_ND: Tensor, class_N: Tensor, speakers: Groups) -> Tensor
     return found_ND
 
 
-def _scores(head: Head, x_ND: Tensor) -> Tensor:
+def _scores(head: Head, x_ND: Tensor, rows_N: Tensor) -> Tensor:
+    """Scores (N, E) of some of the embeddings, float64."""
     weight_ED, bias_E = head
-    return x_ND @ weight_ED.T + bias_E
+    parts = rows_N.split(max(1, CONVERTED // x_ND.shape[1]))
+    return torch.cat([x_ND[part_N].double() @ weight_ED.T + bias_E for part_N in parts])
 
 
 def _ramp(value: float, ends: tuple[float, float]) -> float:
@@ -391,6 +409,36 @@ def _compare(before_NE: Tensor, after_NE: Tensor) -> tuple[float, float]:
     same = (clips_E * (clips_E - 1)).sum().item() / max(count * (count - 1), 1)
     diversity = (1 - same) * classes / (classes - 1) if count > 1 else 0.0
     return diversity, (before_N == after_NE.argmax(1)).double().mean().item()
+
+
+def _shares(
+    compared: Mapping[Hashable, tuple[float, float]], scores_NE: Tensor, speakers: Groups
+) -> dict[Hashable, tuple[float, float, float]]:
+    """Speaker -> share of the speaker view, diversity and agreement.
+
+    Parameters
+    ----------
+    compared : mapping
+        What :func:`_compare` finds for the clips of each speaker alone.
+    scores_NE : Tensor
+        Of all clips of the corpus, by corpus.
+    speakers : mapping
+        Name -> rows of the scores.
+    """
+    named = len(scores_NE) >= LEAST_CLIPS and _f_ratio(scores_NE, speakers) >= LEAST_F
+    freedom = {speaker: len(rows) - 1 for speaker, rows in speakers.items()}
+    total = max(sum(freedom.values()), 1)
+    pooled = [sum(freedom[s] * compared[s][i] for s in compared) / total for i in (0, 1)]
+    shares = {}
+    for speaker, values in compared.items():
+        n = freedom[speaker]
+        diversity, agreement = (
+            (n * own + EVIDENCE_CLIPS * of_all) / (n + EVIDENCE_CLIPS)
+            for own, of_all in zip(values, pooled, strict=True)
+        )
+        believed = _ramp(diversity * agreement, SPEAKER_EVIDENCE) if named else 0.0
+        shares[speaker] = believed * n / (n + SPEAKER_CLIPS), diversity, agreement
+    return shares
 
 
 def _f_ratio(scores_NE: Tensor, speakers: Groups) -> float:

@@ -118,7 +118,8 @@ def adapt(
     clips, before = [*others, *chosen], head_of(model)
     after = before
     if unlabelled or recognizer.has_adapter:
-        adapter, speakers = recognizer.adapter(), [clip.speaker for clip in clips]
+        adapter = recognizer.adapter(alone=not chosen)
+        speakers = [clip.speaker for clip in clips]
         after = unlabelled_head(adapter, torch.cat([others_ND, x_ND]), speakers, speaker)
     facts = {"unlabelled_clips": len(others), "labelled_clips": len(chosen)}
     facts |= {"speakers": len({clip.speaker for clip in clips} - {None}), "speaker": speaker}

@@ -167,8 +167,8 @@ def on_temperatures(temperatures: Iterable[float | Sequence[float]]) -> str:
     found = "after temperature scaling, fitted on validation data."
     if any(1 in (t if isinstance(t, Sequence) else [t]) for t in temperatures):
         found += (
-            " A temperature of exactly 1 was not fitted: inner folds of training speakers have "
-            "calibrated that model."
+            " Where it is exactly 1, none was fitted: inner folds of training speakers have "
+            "calibrated the model, or a head was adapted that was calibrated before."
         )
     return found
 

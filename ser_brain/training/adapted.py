@@ -24,7 +24,6 @@ from ser_brain.core.files import atomic_path, inside, read_json, write_json
 from ser_brain.core.log import get_logger
 from ser_brain.data.experiment import ExperimentData
 from ser_brain.data.folding import of_some_speakers, source_of
-from ser_brain.evaluation.calibration import fit_temperature
 from ser_brain.evaluation.predictions import Predictions, read_predictions, write_predictions
 from ser_brain.evaluation.runs import ADAPTED, temperature_of
 from ser_brain.models.adaptation import VIEWS, Adapted, FitHead, Head, LinearAdapter
@@ -37,29 +36,27 @@ logger = get_logger(__name__)
 RIDGE = 0.001  # of the heads (docs/adapting.md); a share of the sum of all variances
 MOST_CLIPS = 5000  # of the training and of the validation set, from which an adapter learns
 CHUNK = 2048  # of them that are converted at once
-BY_SPEAKER, TEMPERATURE = "by_speaker", "temperature"
+BY_SPEAKER = "by_speaker"
 
 
 class Adapter:
-    """A :class:`LinearAdapter`, how it is used, and how far its scores are to be trusted.
+    """A :class:`LinearAdapter` whose scores are calibrated, and how it is used.
 
     Attributes
     ----------
     linear : LinearAdapter
     by_speaker : bool
         Adapt to speakers, too, where they are known.
-    temperature : float
-        Divides the scores, so that probabilities are calibrated.
     """
 
-    def __init__(self, linear: LinearAdapter, by_speaker: bool, temperature: float) -> None:
-        self.linear, self.by_speaker, self.temperature = linear, by_speaker, temperature
+    def __init__(self, linear: LinearAdapter, by_speaker: bool) -> None:
+        self.linear, self.by_speaker = linear, by_speaker
 
     @classmethod
     def mean(cls, parts: Sequence[Adapter]) -> Adapter:
         """One adapter for the mean of models that share an encoder, such as folds.
 
-        Its plain head is exactly the mean of the parts' calibrated ones, so its
+        Its plain head is exactly the mean of the parts', so its
         log-probabilities are theirs, averaged and made to sum to one. For normalised embeddings
         the heads are averaged, too. Parts differ there only in the deviation that few clips are
         shrunk to; the mean of their variances serves all. How far a normalisation is believed
@@ -69,41 +66,34 @@ class Adapter:
         center_D = torch.stack([linear.center_D for linear in linears]).mean(0)
         variances_PD = torch.stack([linear.scale_D for linear in linears]).square()
         scale_D = variances_PD.mean(0).sqrt()
-        plain = _mean_head([(p.linear.plain_head(), p.temperature) for p in parts])
-        heads = {
-            view: _mean_head([(p.linear.heads[view], p.temperature) for p in parts])
-            for view in VIEWS
-        }
+        plain = _mean_head([linear.plain_head() for linear in linears])
+        heads = {view: _mean_head([linear.heads[view] for linear in linears]) for view in VIEWS}
         corpora = min(linear.corpora for linear in linears)
         linear = LinearAdapter(center_D, scale_D, heads, corpora).with_plain(plain)
-        return cls(linear, all(part.by_speaker for part in parts), 1.0)
+        return cls(linear, all(part.by_speaker for part in parts))
 
     def adapt(self, embeddings_ND: Tensor, speakers: Sequence[str | None]) -> Adapted:
-        """Adapt to clips of one corpus; by corpus alone if not every speaker is known."""
+        """Adapt to clips of one corpus; None is an unknown speaker, who gets its head."""
         return self.linear.adapt(embeddings_ND, *self._groups(speakers))
 
     def scores(self, adapted: Adapted, embeddings_ND: Tensor, speakers: Sequence) -> Tensor:
-        """Log-probabilities (N, E) before the temperature."""
+        """Log-probabilities (N, E)."""
         return adapted.scores(embeddings_ND, *self._groups(speakers))
 
     def head(self, adapted: Adapted, speaker: str | None = None) -> Head:
-        """Weight (E, D) and bias (E,) whose scores are calibrated; None: of new speakers."""
-        weight_ED, bias_E = adapted.head(ADAPTED, speaker if self.by_speaker else None)
-        return weight_ED / self.temperature, bias_E / self.temperature
+        """Weight (E, D) and bias (E,) for a speaker; None: of new speakers."""
+        return adapted.head(ADAPTED, speaker if self.by_speaker else None)
 
     def _groups(self, speakers: Sequence[str | None]) -> tuple[list[str], list[str] | None]:
-        known = self.by_speaker and None not in speakers
-        return [ADAPTED] * len(speakers), list(speakers) if known else None
+        return [ADAPTED] * len(speakers), list(speakers) if self.by_speaker else None
 
     def save(self, path: Path) -> None:
         """Write it as safetensors."""
-        tensors = {
-            **self.linear.state_dict(),
-            BY_SPEAKER: torch.tensor(self.by_speaker),
-            TEMPERATURE: torch.tensor(self.temperature, dtype=torch.float64),
-        }
+        tensors = {**self.linear.state_dict(), BY_SPEAKER: torch.tensor(self.by_speaker)}
+        # Of one training corpus two heads are the same tensors, which safetensors refuses.
+        copied = {n: t.clone(memory_format=torch.contiguous_format) for n, t in tensors.items()}
         with atomic_path(path) as temporary:
-            save_file({name: t.contiguous() for name, t in tensors.items()}, temporary)
+            save_file(copied, temporary)
 
     @classmethod
     def load(cls, path: Path) -> Adapter:
@@ -116,15 +106,19 @@ class Adapter:
         """
         try:
             state = load_file(path)
-            by_speaker, temperature = bool(state.pop(BY_SPEAKER)), float(state.pop(TEMPERATURE))
-            return cls(LinearAdapter.from_state_dict(state), by_speaker, temperature)
+            by_speaker = bool(state.pop(BY_SPEAKER))
+            # Files of earlier versions have scores that this divides.
+            divisor = state.pop("temperature", torch.tensor(1.0))
+            for name in state:
+                if name.endswith((".weight", ".bias")):
+                    state[name] = state[name] / divisor
+            return cls(LinearAdapter.from_state_dict(state), by_speaker)
         except Exception as error:  # safetensors' own, a missing key, a wrong shape
             raise SERError(f"{path} is damaged ({error}); train or export again.") from error
 
 
-def _mean_head(parts: Sequence[tuple[Head, float]]) -> Head:
-    """Mean of heads, each divided by its temperature."""
-    weights, biases = zip(*((head[0] / t, head[1] / t) for head, t in parts), strict=True)
+def _mean_head(heads: Sequence[Head]) -> Head:
+    weights, biases = zip(*heads, strict=True)
     return torch.stack(weights).mean(0), torch.stack(biases).mean(0)
 
 
@@ -133,8 +127,9 @@ def write_adapted(
 ) -> None:
     """Learn a run's adapter, and write the adapted predictions on its test sets.
 
-    Called by every process; only the main one writes. The temperature is that of the
-    validation clips under an adapter learned without them.
+    Called by every process; only the main one writes. On the clips that it learns from, the
+    scores of its heads spread as widely as the run's own, calibrated ones. So a head is no
+    surer because clips adapted it.
 
     Raises
     ------
@@ -148,26 +143,24 @@ def write_adapted(
             f"adaptation: {hparams['adaptation']} adapts the emotion head, and the experiment "
             f"{data.config.experiment} learns none. Set adaptation: null."
         )
-    sets = []
-    for part, rows in (("train", data.train), ("valid", data.valid)):
+    outputs, rows = [], {**data.train, **data.valid}
+    for part in ("train", "valid"):
         brain.evaluate(_some_speakers(datasets[part]), min_key=brain.tested_key)
-        sets.append(_labelled(brain.outputs, rows, list(hparams["emotions"])))
+        outputs += brain.outputs
     if not if_main_process():
         return
-    by_speaker = hparams["adaptation"] == "speaker"
-    fit_head = head_fitter(len(hparams["emotions"]))
-    train, valid = sets
-    first = Adapter(LinearAdapter.fit(fit_head, *train), by_speaker, 1.0)
-    both = [
-        torch.cat(pair) if isinstance(pair[0], Tensor) else [*pair[0], *pair[1]]
-        for pair in zip(train, valid, strict=True)
-    ]
-    linear = LinearAdapter.fit(fit_head, *both)
-    temperature = _temperature(first, valid)
-    plain = _own_head(folder, brain)
+    emotions = list(hparams["emotions"])
+    divisor = temperature_of(folder).get("temperature", 1.0)
+    scores_NE = torch.stack([torch.as_tensor(o["log_probabilities"]) for o in outputs])
+    linear = LinearAdapter.fit(
+        head_fitter(len(emotions)),
+        *_labelled(outputs, rows, emotions),
+        scores_NE=scores_NE.double() / divisor,
+    )
+    plain = _own_head(brain, divisor)
     if plain is not None:
-        linear = linear.with_plain(tuple(part * temperature for part in plain))
-    Adapter(linear, by_speaker, temperature).save(folder / ADAPTER)
+        linear = linear.with_plain(plain)
+    Adapter(linear, hparams["adaptation"] == "speaker").save(folder / ADAPTER)
     for name in data.tests:
         write_adapted_set(folder, name)
 
@@ -179,7 +172,7 @@ def _some_speakers(dataset: DynamicItemDataset) -> DynamicItemDataset:
     return FilteredSortedDynamicItemDataset(dataset, of_some_speakers(rows, MOST_CLIPS))
 
 
-def _own_head(folder: Path, brain: SERBrain) -> Head | None:
+def _own_head(brain: SERBrain, divisor: float) -> Head | None:
     """The run's emotion head, calibrated; None where it is no single linear layer.
 
     With it in the place of the plain head, clips that say nothing change no score.
@@ -187,25 +180,20 @@ def _own_head(folder: Path, brain: SERBrain) -> Head | None:
     linear = getattr(brain.model.emotion_head, "linear", None)
     if not isinstance(linear, torch.nn.Linear):
         return None
-    divisor = temperature_of(folder).get("temperature", 1.0)
     head = folded(linear, brain.model.standardizer, divisor)
     return tuple(part.double().cpu() for part in head)
 
 
-Labelled = tuple[Tensor, Tensor, list[str], list[str | None]]
-
-
 def _labelled(
     outputs: Sequence[Mapping], rows: Mapping[str, dict], emotions: Sequence[str]
-) -> Labelled:
-    """Embeddings (N, D), float32, classes (N,), corpora and speakers of clips with a label."""
-    kept = [o for o in outputs if rows[o["id"]]["emotion"] is not None]
-    found = [rows[output["id"]] for output in kept]
+) -> tuple[Tensor, Tensor, list[str], list[str]]:
+    """Embeddings (N, D), float32, classes (N,), corpora and speakers of labelled clips."""
+    found = [rows[output["id"]] for output in outputs]
     return (
-        torch.stack([torch.as_tensor(output["embedding"]) for output in kept]),
+        torch.stack([torch.as_tensor(output["embedding"]) for output in outputs]),
         torch.tensor([emotions.index(row["emotion"]) for row in found]),
         [source_of(row) for row in found],
-        [row["speaker"] or output["id"] for row, output in zip(found, kept, strict=True)],
+        [row["speaker"] or output["id"] for row, output in zip(found, outputs, strict=True)],
     )
 
 
@@ -221,15 +209,6 @@ def head_fitter(emotions: int) -> FitHead:
         return found.weight_ED, found.bias_E
 
     return fit
-
-
-def _temperature(adapter: Adapter, valid: Labelled) -> float:
-    """What calibrates the scores of clips that adapted the head, corpus by corpus."""
-    embeddings_ND, class_N, corpora, speakers = valid
-    speakers_N = speakers if adapter.by_speaker else None
-    adapted = adapter.linear.adapt(embeddings_ND, corpora, speakers_N)
-    scores_NE = adapted.scores(embeddings_ND, corpora, speakers_N)
-    return fit_temperature(scores_NE.numpy(), class_N.numpy()) or 1.0
 
 
 def write_adapted_set(folder: Path, name: str) -> None:
@@ -254,7 +233,7 @@ def write_adapted_set(folder: Path, name: str) -> None:
     into = inside(folder, ADAPTED)
     splits = read_json(folder / "splits.json", "split")
     write_json(into / "splits.json", splits)
-    card = {**plain.card, **adapted_facts(plain, adapted), "temperature": adapter.temperature}
+    card = {**plain.card, **adapted_facts(plain, adapted), "temperature": 1.0}
     card.pop("sha256", None)
     write_predictions(into / "predictions", name, rows, None, card)
 

@@ -155,7 +155,7 @@ def test_running_adaptation_forgets_what_was_long_ago():
     heads = {}
     for most in (20, None):
         for name, before in (("one", later), ("other", other)):
-            running = RunningAdapter(Adapter(linear, True, 2.0), most)
+            running = RunningAdapter(Adapter(linear, True), most)
             for embedding_D in [*before, *later]:
                 running.hear(embedding_D)
             assert running.count == 120

@@ -62,7 +62,7 @@ def write_adapter(folder: Path) -> None:
     corpora = [place // 12 for place in range(24)]
     fit = head_fitter(len(model.emotions))
     linear = LinearAdapter.fit(fit, embeddings_ND, class_N, corpora, corpora)
-    Adapter(linear, True, 1.5).save(folder / ADAPTER)
+    Adapter(linear, True).save(folder / ADAPTER)
 
 
 def write_model(folder: Path, family: str = "wav2vec2-base", **options) -> EmotionModel:

@@ -214,3 +214,10 @@ def test_clips_of_unknown_speakers_say_nothing_about_speakers():
     known = _f_ratio(scores_NE[:30], speakers)
     assert _f_ratio(scores_NE, speakers) == pytest.approx(known)
     assert known < 2
+
+
+def test_blocks_of_embeddings_give_the_same_scores(adapter, monkeypatch):
+    x_ND, _, speaker_N, _ = corpus(9, offset=1.0)
+    whole = adapted(adapter, x_ND.float(), speaker_N)
+    monkeypatch.setattr("ser_brain.models.adaptation.CONVERTED", 50)
+    torch.testing.assert_close(adapted(adapter, x_ND.float(), speaker_N), whole)

@@ -47,7 +47,7 @@ def model(corpus):
     speakers = [clip.speaker for clip in clips]
     corpora = [speaker < "s3" for speaker in speakers]
     linear = LinearAdapter.fit(head_fitter(4), embeddings_ND, classes, corpora, speakers)
-    Adapter(linear, True, 1.5).save(folder / ADAPTER)
+    Adapter(linear, True).save(folder / ADAPTER)
     return folder
 
 
@@ -184,7 +184,27 @@ def test_unlabelled_clips_move_the_head_and_one_clip_does_not(model, corpus, tmp
     adapter = plain.adapter()
     head = adapter.linear.adapt(torch.zeros(1, len(adapter.linear.center_D)), ["x"]).plain
     alone = head_of(plain.enrol([one]).model)
-    torch.testing.assert_close(alone[0], (head[0] / 1.5).float().double())
+    torch.testing.assert_close(alone[0], head[0].float().double())
+
+
+def test_a_model_of_one_corpus_says_why_clips_without_labels_do_not_adapt_it(
+    bare, corpus, tmp_path, capsys
+):
+    recognizer = EmotionRecognizer.from_pretrained(bare, device="cpu")
+    clips = read_table(corpus / "labels.csv", NAMES)
+    x_ND, _ = embed(recognizer, [clip.sound for clip in clips])
+    classes = torch.tensor([NAMES.index(clip.emotion) for clip in clips])
+    speakers = [clip.speaker for clip in clips]
+    linear = LinearAdapter.fit(head_fitter(4), x_ND, classes, ["one"] * len(clips), speakers)
+    Adapter(linear, True).save(bare / ADAPTER)
+    said = "was trained on a single corpus"
+    with pytest.raises(SERError, match=said):
+        EmotionRecognizer.from_pretrained(bare, device="cpu").enrol(corpus)
+    command = ["adapt", str(bare), "--out", str(tmp_path / "new"), "--unlabelled", str(corpus)]
+    assert main(command) == 2 and said in capsys.readouterr().err
+    assert main([*command, "--labelled", str(corpus / "labels.csv")]) == 0
+    command = ["predict", str(corpus), "--model", str(bare), "--adapt"]
+    assert main(command) == 2 and said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,7 @@ def test_a_model_s_own_record_says_where_its_temperature_is_from(tmp_path):
     shown = {tuple(row[:2]): row[-1] for row in table.rows}
     assert shown["fitted", "x"] == "1.70" and shown["folds", "x"] == "1.00"
     assert shown["none", "x"] == shown["Chance", "x"] == "–"
-    assert "of exactly 1 was not fitted: inner folds" in table.caption
+    assert "exactly 1, none was fitted: inner folds" in table.caption
     alone = calibration(board([runs["fitted"]], 0)).caption
     assert "fitted on validation data" in alone and "exactly 1" not in alone
     assert "validation" not in calibration(board([runs["none"]], 0)).caption
