@@ -20,9 +20,8 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import ruamel.yaml
 import yaml
-from hyperpyyaml import load_hyperpyyaml, resolve_references
+from hyperpyyaml import load_hyperpyyaml
 
 import ser_brain
 from ser_brain.core.errors import SERError, nearest
@@ -107,8 +106,8 @@ def load_settings(text: str) -> dict:
         If HyperPyYAML cannot build it (a broken reference, an unknown class), a value has the
         wrong kind, or the run folder cannot be created.
     """
+    checked_settings(text)
     try:
-        check_kinds(ruamel.yaml.YAML().load(resolve_references(text)) or {})
         return load_hyperpyyaml(text)
     except BUILD_ERRORS as error:
         raise SERError(f"Cannot build the settings: {' '.join(str(error).split())}") from error

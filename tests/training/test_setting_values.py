@@ -144,5 +144,5 @@ def test_numbers_may_be_written_in_any_form(tmp_path):
     settings = load(tmp_path, lr_heads="1e-3", lr_encoder="1", va_range="[-1, 1]")
     assert (settings["lr_heads"], settings["lr_encoder"]) == (0.001, 1)
     for number in ("0x" + "f" * 5000, "9" * 5000):  # longer than Python prints
-        with pytest.raises(SERError, match="Bad seed|Cannot build the settings"):
+        with pytest.raises(SERError, match="Bad seed|Cannot read the settings"):
             load(tmp_path, seed=number)
