@@ -11,7 +11,9 @@ Shapes: N clips, D embedding size, E emotions.
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,7 +33,7 @@ from ser_brain.inference.labelled_clips import Clip
 from ser_brain.inference.model_config import ModelConfig
 from ser_brain.inference.recognizer import EmotionRecognizer
 from ser_brain.models.few_shot import FewShot, Head, fit_few_shot, held_out_scores
-from ser_brain.publishing.card import CARD
+from ser_brain.publishing.card import CARD, FIGURES, NOT_MEASURED
 from ser_brain.publishing.export import sizes_of, write_folder, written_whole
 from ser_brain.publishing.fine_tune import fine_tune
 
@@ -175,6 +177,8 @@ def adapt(
     with written_whole(folder) as made:
         write_folder(made, adapted, config)
         write_text(made / CARD, _card(source, config, facts))
+        if (source / FIGURES).is_dir():
+            shutil.copytree(source / FIGURES, made / FIGURES, symlinks=True)
     return Adaptation(config, sizes_of(folder), judged)
 
 
@@ -271,7 +275,8 @@ def _require_better(judged: dict, what: str, instead: str) -> None:
 def _card(source: Path, config: ModelConfig, facts: dict) -> str:
     """The card of the source, with what the model was adapted to above everything else."""
     text = require_text(source / CARD, "model card") if (source / CARD).is_file() else "\n"
-    text = re.sub(r"^model-index:\n(?:(?:-)? .*\n)+", "", text, count=1, flags=re.MULTILINE)
+    index = f"model-index:\n- name: {json.dumps(config.name)}\n  results: []\n"
+    text = re.sub(r"^model-index:\n(?:-? .*\n)+", lambda _: index, text, count=1, flags=re.M)
     to = [
         f"{facts[f'{kind}_clips']} {kind} clips"
         for kind in ("unlabelled", "labelled")
@@ -287,8 +292,12 @@ def _card(source: Path, config: ModelConfig, facts: dict) -> str:
         about.append(f"{judged_text(facts['judged'])}.")
     else:
         about.append("No clip had a label, so nobody knows whether it is better than before.")
-    about.append("All results below are those of the model **before** it was adapted.")
+    about.append(
+        f"{NOT_MEASURED} on the test sets below: their results are those of the model "
+        "**before** it was adapted."
+    )
     section = f"## Adapted\n\n{' '.join(about)}\n\n"
+    text = text.replace(f"\n# {config.card['adapted']['from']}\n", f"\n# {config.name}\n", 1)
     front = re.match(r"---\n.*?\n---\n+", text, re.DOTALL)
     place = front.end() if front else 0
     title = re.compile(r"# .*\n+").match(text, place)

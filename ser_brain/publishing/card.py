@@ -50,7 +50,7 @@ from ser_brain.reporting.plots.classification import confusion
 from ser_brain.reporting.report_data import corpora
 from ser_brain.reporting.report_tables import metric_title
 
-CARD = "README.md"
+CARD, FIGURES = "README.md", "figures"
 IN_DETAIL = 6  # test sets with a figure and sentences of their own; the tables have all
 IN_HEADLINE = 3
 NOT_MEASURED = "Not measured"
@@ -183,7 +183,7 @@ def _draw_confusions(folder: Path, facts: CardFacts, test_sets: list[str]) -> li
             continue
         mark = "NOT A TEST, " if facts.overlap[name] == CLIPS else ""
         title = f"{mark}Confusion on {name} (n = {result['n']:,})"
-        path = folder / "figures" / f"confusion_{name}.png"
+        path = folder / FIGURES / f"confusion_{name}.png"
         with tempfile.TemporaryDirectory() as temporary:
             stem = Path(temporary) / "confusion"
             matrices = {name: result["confusion"]}
@@ -196,7 +196,7 @@ def _draw_confusions(folder: Path, facts: CardFacts, test_sets: list[str]) -> li
         # In Markdown a bracket would end the text.
         alt = f"Confusion matrix on {name}. Recall: {recalls}."
         alt = alt.translate(str.maketrans("[]", "()"))
-        drawn.append(Picture(Markup(quote(f"figures/{path.name}")), alt))
+        drawn.append(Picture(Markup(quote(f"{FIGURES}/{path.name}")), alt))
     return drawn
 
 

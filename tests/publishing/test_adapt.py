@@ -22,6 +22,7 @@ from ser_brain.inference.model_folder import load_model
 from ser_brain.models.adaptation import LinearAdapter
 from ser_brain.publishing.adapt import adapt
 from ser_brain.publishing.card import CARD
+from ser_brain.publishing.contents import read_contents
 from ser_brain.training.adapted import Adapter, head_fitter
 from ser_brain.training.run import ADAPTER
 from tests.inference.tiny_models import write_model
@@ -110,11 +111,19 @@ def test_labelled_clips_make_a_better_model(bare, corpus, tmp_path, capsys):
 def test_the_card_stays_one_that_a_hub_reads(bare, corpus, tmp_path):
     results = [{"name": "tiny", "results": [{"metrics": [{"type": "recall", "value": 0.9}]}]}]
     facts = {"language": ["deu"], "model-index": results}
-    (bare / CARD).write_text(f"---\n{yaml.safe_dump(facts)}---\n# Tiny\n\nWhat it is.\n")
+    text = "# tiny compact\n\n![Confusion](figures/tiny.png)\n"
+    (bare / CARD).write_text(f"---\n{yaml.safe_dump(facts)}---\n{text}")
+    (bare / "figures").mkdir()
+    (bare / "figures" / "tiny.png").write_bytes(b"picture")
     adapt(bare, tmp_path / "new", [], read_table(corpus / "labels.csv", NAMES))
     _, front, text = (tmp_path / "new" / CARD).read_text().split("---\n")
-    assert yaml.safe_load(front) == {"language": ["deu"]}  # results are those of before
-    assert text.startswith("# Tiny\n\n## Adapted\n") and text.endswith("What it is.\n")
+    empty = [{"name": "tiny compact-adapted", "results": []}]  # the results are of before
+    assert yaml.safe_load(front) == {"language": ["deu"], "model-index": empty}
+    assert text.startswith("# tiny compact-adapted\n\n## Adapted\n") and text.endswith(
+        "figures/tiny.png)\n"
+    )
+    files, skipped = read_contents(tmp_path / "new")
+    assert "figures/tiny.png" in [file.name for file in files] and not skipped
 
 
 def test_a_clip_is_read_once_however_often_it_is_named(model, corpus, tmp_path):
