@@ -261,11 +261,10 @@ def _record_restored(folder: Path) -> Iterator[None]:
         yield
     except SERError:
         parts = [*earlier.get("parts", {}).values()]
-        records = [folder / part / RECORD for part in parts]
+        runs = [folder / part / RECORD for part in parts]
         # A part that has begun says that it is not finished, until its end.
         whole = parts and all(
-            record.is_file() and read_json(record, "run description").get("finished")
-            for record in records
+            run.is_file() and read_json(run, "run description").get("finished") for run in runs
         )
         if whole and not _of_other_corpora(folder, parts):
             for path, text in before.items():
