@@ -34,8 +34,8 @@ from ser_brain.cli import Outcome
 from ser_brain.core.log import get_logger
 from ser_brain.data.splits import PROTOCOLS
 from ser_brain.training import command_line
-from ser_brain.training.config import HOME, checked_settings, read_settings
-from ser_brain.training.cross_validation import make_plan, run_plan, start_server
+from ser_brain.training.config import checked_settings, read_settings
+from ser_brain.training.cross_validation import TRAIN, make_plan, run_plan, start_server
 from ser_brain.training.run_options import options_of
 
 logger = get_logger(__name__)
@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
     plan = make_plan(arguments.config, overrides, options, *how, arguments.out)
     # By its path, because train.py stands above this package.
     settings = read_settings(plan.config, plan.overrides)
-    runpy.run_path(str(HOME / "train.py"))["require_corpora"](checked_settings(settings))
+    runpy.run_path(str(TRAIN))["require_corpora"](checked_settings(settings))
     start_server()
     # Only now: SpeechBrain's options import SpeechBrain, which takes seconds.
     _, _, run_options = command_line.parse([arguments.config, *options])

@@ -30,7 +30,7 @@ from ser_brain.models.adaptation import VIEWS, Adapted, FitHead, Head, LinearAda
 from ser_brain.models.heads import folded
 from ser_brain.training.brain import SERBrain
 from ser_brain.training.discriminant import averaged_discriminant
-from ser_brain.training.run import ADAPTER
+from ser_brain.training.run import ADAPTER, SPLITS
 
 logger = get_logger(__name__)
 RIDGE = 0.001  # of the heads (docs/adapting.md); a share of the sum of all variances
@@ -231,8 +231,8 @@ def write_adapted_set(folder: Path, name: str) -> None:
         _scored(row, s, plain.emotions) for row, s in zip(plain.rows, scores_NE, strict=True)
     ]
     into = inside(folder, ADAPTED)
-    splits = read_json(folder / "splits.json", "split")
-    write_json(into / "splits.json", splits)
+    splits = read_json(folder / SPLITS, "split")
+    write_json(into / SPLITS, splits)
     card = {**plain.card, **adapted_facts(plain, adapted), "temperature": 1.0}
     card.pop("sha256", None)
     write_predictions(into / "predictions", name, rows, None, card)

@@ -33,7 +33,14 @@ from ser_brain.training.brain import SERBrain
 from ser_brain.training.checkpoints import AtomicCheckpointer
 from ser_brain.training.config import LOAD_ENCODER, checked_settings, read_settings
 from ser_brain.training.device import is_cpu, require_device, use_fast_products
-from ser_brain.training.run import ADAPTER, RECORD, SETTINGS, recorded_options, require_run
+from ser_brain.training.run import (
+    ADAPTER,
+    RECORD,
+    SETTINGS,
+    SPLITS,
+    recorded_options,
+    require_run,
+)
 from ser_brain.training.setting_values import BUILD_ERRORS, GETATTR, Tagged
 
 logger = get_logger(__name__)
@@ -88,7 +95,7 @@ def predict_on(
 
 def _own_sets(folder: Path) -> set[str]:
     """Names of the sets that a run itself predicted, which are never written anew."""
-    tests = read_json(folder / "splits.json", "split").get("tests")
+    tests = read_json(folder / SPLITS, "split").get("tests")
     return {VALIDATION, *(tests if isinstance(tests, dict) else ())}
 
 
@@ -151,7 +158,7 @@ def _is_done(folder: Path, name: str, facts: dict) -> bool:
 
 def _origin(folder: Path, data: CorpusData, target: Target) -> dict:
     """Role and protocol of a test set, by what the run was trained and validated on."""
-    splits = read_json(folder / "splits.json", "split")
+    splits = read_json(folder / SPLITS, "split")
     seen = data.rows.keys() & {*splits["train"], *splits["valid"]}
     origin = {"role": "test", "protocol": protocol_on(splits["protocol"], data, target)}
     if not seen:
