@@ -79,7 +79,7 @@ def run_experiment(
     # Before the encoder is loaded: often a corpus cannot be split so, or lacks the labels.
     data = load_data(plain)
     splits = data.as_dict()
-    run_on_main(run.require_same_utterances, [folder, splits])
+    run_on_main(run.require_same_corpora, [folder, splits])
     hparams = config.load_settings(settings)
     datasets = dataio_prep(data, hparams)
 

@@ -25,7 +25,6 @@ from ser_brain.core.errors import SERError
 from ser_brain.core.files import SUMS, inside, read_json, remove, write_json, write_text
 from ser_brain.core.lock import NAME, held
 from ser_brain.data.experiment_config import ExperimentConfig
-from ser_brain.data.manifest import SHA256
 from ser_brain.data.splits import ACROSS
 from ser_brain.evaluation.runs import ADAPTED, FOLDS
 from ser_brain.training.config import (
@@ -37,7 +36,7 @@ from ser_brain.training.config import (
     split_keys,
 )
 from ser_brain.training.fold_child import run_part
-from ser_brain.training.run import RECORD, SPLITS, RunRecord, is_finished
+from ser_brain.training.run import RECORD, SPLITS, RunRecord, is_finished, other_versions
 
 TRAIN = HOME / "train.py"
 FORKS = "forkserver" in multiprocessing.get_all_start_methods()  # all systems but Windows
@@ -316,13 +315,8 @@ def _of_other_corpora(folder: Path, parts: Sequence[str]) -> dict[str, list[str]
     *others, last = (
         read_json(folder / part / SPLITS, "split").get("corpora", {}) for part in parts
     )
-
-    def differs(one: Mapping, other: Mapping) -> bool:
-        known = SHA256 if one.get(SHA256) and other.get(SHA256) else "fingerprint"
-        return one.get(known) != other.get(known)  # runs of early versions have no hash
-
     found = {
-        part: [name for name in corpora if differs(corpora[name], last.get(name, {}))]
+        part: other_versions(corpora, last)
         for part, corpora in zip(parts, others, strict=False)
     }
     return {part: names for part, names in found.items() if names}

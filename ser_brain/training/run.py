@@ -35,6 +35,7 @@ from ser_brain.core.files import (
     write_text,
 )
 from ser_brain.core.log import show_progress
+from ser_brain.data.manifest import SHA256
 from ser_brain.training.config import split_keys, with_current_names
 
 SETTINGS = "hyperparams.yaml"
@@ -116,10 +117,11 @@ def claim(folder: str | Path, settings: str) -> None:
         )
 
 
-def require_same_utterances(folder: str | Path, splits: Mapping) -> None:
-    """Stop if a run trained, validated or tested on other utterances than it would now.
+def require_same_corpora(folder: str | Path, splits: Mapping) -> None:
+    """Stop if the corpora of a run have changed since it began.
 
-    A corpus that has grown is cut elsewhere: what was trained on would be tested.
+    One that has grown is cut elsewhere: what was trained on would be tested. Where labels were
+    corrected, the epochs so far learned others.
 
     Parameters
     ----------
@@ -130,22 +132,37 @@ def require_same_utterances(folder: str | Path, splits: Mapping) -> None:
     Raises
     ------
     SERError
-        With the number of utterances that each part has gained and lost.
+        With the number of utterances that each part has gained and lost, or the corpora whose
+        manifests differ.
     """
     work, kept = _work_in(folder), Path(folder) / SPLITS
     if not work or not kept.is_file():
         return
-    before, now = _parts(read_json(kept, "split")), _parts(splits)
+    earlier = read_json(kept, "split")
+    before, now = _parts(earlier), _parts(splits)
     changed = []
     for part in sorted(before.keys() | now.keys()):
         had, has = before.get(part, set()), now.get(part, set())
         if had != has:
             changed.append(f"{part} gains {len(has - had)} and loses {len(had - has)}")
+    others = other_versions(earlier.get("corpora", {}), splits.get("corpora", {}))
+    if others and not changed:
+        changed = [f"the same utterances of {', '.join(others)}, with other facts or labels"]
     if changed:
         raise SERError(
-            f"{folder} contains {work} of other utterances: the corpora have changed since "
+            f"{folder} contains {work} of other data: the corpora have changed since "
             f"({'; '.join(changed)}). Choose another --output_folder, or remove the folder."
         )
+
+
+def other_versions(before: Mapping, now: Mapping) -> list[str]:
+    """Corpora of ``before`` (name -> facts) whose manifest ``now`` is another, or missing."""
+
+    def differs(one: Mapping, other: Mapping) -> bool:
+        known = SHA256 if one.get(SHA256) and other.get(SHA256) else "fingerprint"
+        return one.get(known) != other.get(known)  # runs of early versions have no hash
+
+    return [name for name, facts in before.items() if differs(facts, now.get(name, {}))]
 
 
 def _parts(splits: Mapping) -> dict[str, set[str]]:

@@ -17,7 +17,7 @@ from ser_brain.training.run import (
     begin,
     claim,
     is_finished,
-    require_same_utterances,
+    require_same_corpora,
 )
 
 SETTINGS = """\
@@ -156,17 +156,27 @@ def test_checkpoints_of_unknown_settings_are_nobodys(trained):
 
 def test_a_run_of_other_utterances_is_another(trained):
     splits = {"train": ["a", "b"], "valid": ["c"], "tests": {"tiny": ["d"]}}
-    require_same_utterances(trained, splits)  # nothing says what it was trained on
+    require_same_corpora(trained, splits)  # nothing says what it was trained on
     (trained / "splits.json").write_text(json.dumps(splits))
-    require_same_utterances(trained, splits)
+    require_same_corpora(trained, splits)
     grown = {**splits, "train": ["a", "d"], "tests": {"tiny": ["b", "e"]}}
     with pytest.raises(SERError, match="the corpora have changed since") as refused:
-        require_same_utterances(trained, grown)
+        require_same_corpora(trained, grown)
     for words in ("train gains 1 and loses 1", "test set tiny gains 2 and loses 1"):
         assert words in str(refused.value)
     assert "valid" not in str(refused.value)
     (trained / "save" / "CKPT+2026").rmdir()
-    require_same_utterances(trained, grown)  # nothing was trained yet
+    require_same_corpora(trained, grown)  # nothing was trained yet
+
+
+@pytest.mark.parametrize("mark", ["manifest_sha256", "fingerprint"])
+def test_a_run_of_other_labels_is_another(trained, mark):
+    splits = {"train": ["a"], "valid": ["b"], "corpora": {"tiny": {mark: "1"}, "own": {}}}
+    (trained / "splits.json").write_text(json.dumps(splits))
+    require_same_corpora(trained, splits)
+    corrected = {**splits, "corpora": {"tiny": {mark: "2"}, "own": {}}}
+    with pytest.raises(SERError, match="the same utterances of tiny, with other facts or la"):
+        require_same_corpora(trained, corrected)
 
 
 def test_predictions_of_other_settings_are_kept_apart_too(tmp_path):
