@@ -142,7 +142,7 @@ def _about_texts(name: str, facts: CardFacts) -> list[str]:
 
 
 def _about_other_corpora(facts: CardFacts, tests: list[str]) -> list[str]:
-    """How much worse it is on corpora that it was not trained on."""
+    """How much worse it is on corpora that it was not trained on, or that nobody knows."""
     values = {
         name: ", ".join(
             f"{metric_title(metric)} {value_text(found)}"
@@ -154,6 +154,13 @@ def _about_other_corpora(facts: CardFacts, tests: list[str]) -> list[str]:
     }
     home = [f"{words} ({n})" for n, words in values.items() if words and n in facts.corpora]
     away = [f"{words} ({n})" for n, words in values.items() if words and n not in facts.corpora]
+    if not away and facts.config.emotions and len(facts.corpora) == 1:
+        (corpus,) = facts.corpora
+        return [
+            f"It was trained on one corpus, {corpus}, and tested on no other: on your own "
+            "recordings, expect it to be wrong more often than here, and than its "
+            "probabilities say."
+        ]
     if not (home and away):
         return []
     return [

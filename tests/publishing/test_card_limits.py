@@ -80,6 +80,17 @@ def test_the_fall_on_other_corpora(tmp_path):
     assert "On other corpora" not in " ".join(limits(known, list(sets)))
 
 
+def test_a_model_of_one_corpus(tmp_path):
+    expected = "It was trained on one corpus, fake, and tested on no other: on your own"
+    assert expected in limits_of(write_run(tmp_path / "one"))
+    sets = {"fake": corpus_rows("fake"), "other": corpus_rows("other", seed=1)}
+    assert "trained on one corpus" not in limits_of(
+        write_run(tmp_path / "tested_on_another", sets)
+    )
+    two = {"fake": CORPUS, "other": CORPUS}
+    assert "trained on one corpus" not in limits_of(write_run(tmp_path / "two", corpora=two))
+
+
 CONDITIONAL = [
     (
         "It was trained on synthetic speech",
@@ -113,4 +124,5 @@ def test_limits_of_every_model(tmp_path):
 
 def test_training_data_has_no_place_here(tmp_path):
     audits = {"train-fake": audit(utterances=3, texts=1)}
-    assert "fake" not in limits_of(write_run(tmp_path, audits=audits))
+    found = limits_of(write_run(tmp_path, audits=audits))
+    assert "On fake" not in found and "fake: " not in found
