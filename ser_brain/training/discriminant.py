@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from scipy.optimize import minimize_scalar
 from torch import Tensor
-from torch.nn.functional import one_hot
+from torch.nn.functional import one_hot, pad
 
 from ser_brain.data.folding import classes_of, cut, exchanged
 from ser_brain.models.model import EmotionModel
@@ -277,10 +277,13 @@ def _best_factor(logits_NE: Tensor, data: _Clips) -> tuple[float, float]:
 
 def _grams(x_ND: Tensor, scale_VD: Tensor) -> list[Tensor]:
     """Inner products (N, N) of the clips in every view, each pair of coordinates read once."""
-    # Coordinates with the same factors stand together, so nothing has to be sorted.
-    scale_VU, width_U = torch.unique_consecutive(scale_VD, dim=1, return_counts=True)
+    # Coordinates with the same factors stand together, so nothing has to be sorted. (On two
+    # dimensions unique_consecutive takes longer than the products.)
+    block_D = pad((scale_VD.diff(dim=1) != 0).any(0).cumsum(0), (1, 0))
+    width_U = block_D.bincount()
+    scale_UV = scale_VD.T[width_U.cumsum(0) - width_U]
     grams = [x_ND.new_zeros(len(x_ND), len(x_ND), dtype=torch.float64) for _ in scale_VD]
-    for x_NU, scale_V in zip(x_ND.split(width_U.tolist(), dim=1), scale_VU.T, strict=True):
+    for x_NU, scale_V in zip(x_ND.split(width_U.tolist(), dim=1), scale_UV, strict=True):
         x_NU = x_NU.double()
         block_NN = x_NU @ x_NU.T
         for gram_NN, scale in zip(grams, scale_V.tolist(), strict=True):
