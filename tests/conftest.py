@@ -15,10 +15,10 @@ DRAW = frame.save
 SKETCHES = {"svg": b"<svg></svg>", "png": b"\x89PNG", "pdf": b"%PDF"}
 
 
-def sketch(figure, stem, formats=frame.FORMATS):
+def sketch(figure, stem, for_papers=True):
     """Write the files of a figure without what they show."""
-    untitled = [f"{UNTITLED}.svg", f"{UNTITLED}.pdf"] if "pdf" in formats else []
-    for end in [*(f".{suffix}" for suffix in formats), *untitled]:
+    untitled = [f"{UNTITLED}.svg", f"{UNTITLED}.pdf"] if for_papers else []
+    for end in [".svg", ".png", *untitled]:
         Path(f"{stem}{end}").write_bytes(SKETCHES[end[-3:]])
 
 

@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
         )
     write_layers(out, study, found.trained_on)
     table, advised = layer_table(study), advice(study, given["layer"], given["pooling"])
-    text = f"{described(study)}\n\n{to_text(table)}\n\n{advised}\nfigure: {out / 'layers.pdf'}"
+    text = f"{described(study)}\n\n{to_text(table)}\n\n{advised}\nfigure: {out / 'layers.png'}"
     facts = {
         "advice": advised,
         "layers": [dict(zip(table.head, r, strict=True)) for r in table.rows],

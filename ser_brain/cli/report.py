@@ -2,8 +2,8 @@
 
 The command works on predictions and runs no model. The report of one run goes to
 RUN/report/index.html; beside it are the numbers as JSON, CSV and Markdown and the figures
-as SVG, PNG and PDF (NAME-untitled.pdf and .svg: without title, for papers). A comparison of
-several runs goes to --out: all runs on all test sets, a test of each pair, and their
+as SVG and PNG, and without title, for papers, as NAME-untitled.svg and .pdf. A comparison
+of several runs goes to --out: all runs on all test sets, a test of each pair, and their
 confusion matrices side by side.
 
     ser report results/multiobjective/demo/1

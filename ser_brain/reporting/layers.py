@@ -21,7 +21,7 @@ POOLINGS = {"mean": "mean", "mean_std": "mean and deviation"}
 
 
 def write_layers(folder: Path, study: LayerStudy, corpus: str) -> None:
-    """Write ``layers.csv``, and the figure ``layers`` in all formats, into a folder."""
+    """Write ``layers.csv`` and the files of the figure ``layers`` into a folder."""
     table = layer_table(study)
     table.head += [f"Fold {fold}" for fold in range(1, study.folds + 1)]
     for row, variant in zip(table.rows, study.variants, strict=True):

@@ -22,11 +22,12 @@ class Figure:
     Attributes
     ----------
     png, svg, pdf : Path
-        Its files.
+        Its files; the PDF has no title, for papers.
     """
 
     def __init__(self, png: Path):
-        self.png, self.svg, self.pdf = (png.with_suffix(s) for s in (".png", ".svg", ".pdf"))
+        self.png, self.svg = png, png.with_suffix(".svg")
+        self.pdf = png.with_name(f"{png.stem}{UNTITLED}.pdf")
 
     def __repr__(self) -> str:
         return f"Figure({str(self.png)!r})"

@@ -25,7 +25,7 @@ def write_report(
     """Evaluate a run, or the folds of one, and write ``report/`` into its folder.
 
     The page, ``report/index.html``, is self-contained and works offline. Beside it are the
-    tables (``.csv``, ``.md``), the figures (``.svg``, ``.png``, ``.pdf``, and without title
+    tables (``.csv``, ``.md``), the figures (``.svg``, ``.png``, and without title
     ``-untitled.svg`` and ``-untitled.pdf``) and ``results.json``, whose content is the second
     result: that of :func:`ser_brain.evaluation.evaluate.evaluate_run`, and ``adapted``, that of
     :func:`ser_brain.evaluation.crosscorpus.cross_adapted`. Files of an earlier report that were

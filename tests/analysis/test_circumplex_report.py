@@ -224,7 +224,7 @@ def test_the_comparison_is_paired(made):
 def test_every_figure_is_written_for_papers(made):
     names = {path.name for path in (made / "run" / "circumplex").glob("planted-*")}
     expected = ("scree", "parts", "models", "distances", "circle", "placed", "separability")
-    kinds = (".svg", ".png", ".pdf", "-untitled.svg", "-untitled.pdf")
+    kinds = (".svg", ".png", "-untitled.svg", "-untitled.pdf")
     assert names == {f"planted-{what}{kind}" for what in expected for kind in kinds}
 
 

@@ -23,7 +23,7 @@ RNG = np.random.default_rng(0)
 TRUE_N = RNG.uniform(1, 5, 50)
 PAIRS = {"valence": (TRUE_N, TRUE_N + 0.3), "arousal": (TRUE_N, np.full(50, 3.0))}
 COUNTS_CC = np.array([[5, 1], [0, 0]])  # The second class never occurs.
-FILES = (".svg", ".png", ".pdf", "-untitled.svg", "-untitled.pdf")
+FILES = (".svg", ".png", "-untitled.svg", "-untitled.pdf")
 WORDS = ("A $title", "a/protocol with {braces}, $x$ and <tags>")
 MANY_N = RNG.uniform(-1, 1, 6_000)
 BINS = reliability_bins(np.array([0, 1, 0]), np.log([[0.6, 0.4], [0.3, 0.7], [0.1, 0.9]]))
@@ -91,8 +91,7 @@ def test_all_files_are_written(tmp_path, name):
     draw(tmp_path / "x.y", name)
     assert {path.name for path in tmp_path.iterdir()} == {f"x.y{end}" for end in FILES}
     assert (tmp_path / "x.y.png").read_bytes().startswith(b"\x89PNG")
-    for end in (".pdf", "-untitled.pdf"):
-        assert (tmp_path / f"x.y{end}").read_bytes().startswith(b"%PDF")
+    assert (tmp_path / "x.y-untitled.pdf").read_bytes().startswith(b"%PDF")
     for end in (".svg", "-untitled.svg"):
         svg = (tmp_path / f"x.y{end}").read_text()
         assert "</svg>" in svg and "dc:date" not in svg

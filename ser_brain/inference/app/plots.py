@@ -24,7 +24,6 @@ MOST_JOINED = 30  # points joined by a line; more would be a tangle
 ROW_IN, LINE_IN = 0.27, 1.15
 TICKS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600)
 MOST_TICKS = 9
-FORMATS = ("svg", "png")  # a person waits for the page, which needs no PDF
 RUSSELL = (
     "The words are Russell's (1980, figure 2). They name directions of the plane, not what the "
     "speaker felt."
@@ -46,7 +45,7 @@ def plane_figure(scored: ScoredRecording) -> ReportFigure | None:
     with TemporaryDirectory() as folder:
         stem = Path(folder) / "plane"
         titles = "Predicted valence and arousal", _subtitle(scored)
-        with panels(stem, 1, (5.0, 4.1), *titles, formats=FORMATS) as (axes,):
+        with panels(stem, 1, (5.0, 4.1), *titles, for_papers=False) as (axes,):
             draw_plane(axes, words=True)
             if 1 < len(points_N2) <= MOST_JOINED:
                 axes.plot(*points_N2.T, color=GREY, linewidth=0.6, zorder=2)
@@ -85,7 +84,7 @@ def course_figure(scored: ScoredRecording) -> ReportFigure | None:
     with TemporaryDirectory() as folder:
         stem = Path(folder) / "course"
         titles = "Predicted affect over time", _subtitle(scored)
-        with panels(stem, len(heights), size_in, *titles, per_row=1, formats=FORMATS) as grid:
+        with panels(stem, len(heights), size_in, *titles, per_row=1, for_papers=False) as grid:
             grid[0].get_gridspec().set_height_ratios(heights)
             lines = list(grid)
             if scored.probs_NC is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,6 @@ STYLE = {
     "svg.hashsalt": "ser-recipes",
     "pdf.fonttype": 42,  # TrueType: publishers refuse the default, Type 3
 }
-FORMATS = ("svg", "png", "pdf")
 NO_DATE = {"svg": {"Date": None, "Creator": None}, "png": {}, "pdf": {"CreationDate": None}}
 
 # Points drawn as pixels, so that an SVG of 100,000 utterances stays small.
@@ -78,19 +77,19 @@ def cut(text: str, characters: int = 24) -> str:
     return text if len(text) <= characters else f"{text[: characters - 1]}…"
 
 
-def save(figure: Figure, stem: str | Path, formats: Sequence[str] = FORMATS) -> None:
-    """Write a figure in several formats, byte for byte the same on every run.
+def save(figure: Figure, stem: str | Path, for_papers: bool = True) -> None:
+    """Write ``<stem>.svg`` and ``<stem>.png``, byte for byte the same on every run.
 
-    With a PDF come ``<stem>-untitled.svg`` and ``<stem>-untitled.pdf``: the same figure without
-    title and subtitle, for papers, where the caption says both.
+    For papers come ``<stem>-untitled.svg`` and ``<stem>-untitled.pdf``, without title and
+    subtitle, because the caption says both.
     """
     engine = figure.get_layout_engine()
     for _ in range(2):  # Panels of equal scales settle at the second pass.
         engine.execute(figure)
     figure.set_layout_engine(None)  # and not "none", which draws everything twice
-    for suffix in formats:
+    for suffix in ("svg", "png"):
         _write(figure, f"{stem}.{suffix}")
-    if "pdf" in formats:
+    if for_papers:
         width_in, height_in = figure.get_size_inches()
         panels_in = Bbox([[0, 0], [width_in, height_in * engine.get()["rect"][3]]])
         for text in figure.texts:
@@ -120,7 +119,7 @@ def panels(
     title: str,
     subtitle: str,
     per_row: int = PANELS_PER_ROW,
-    formats: Sequence[str] = FORMATS,
+    for_papers: bool = True,
 ) -> Iterator[list[Axes]]:
     """Yield the axes of a figure of equal panels (width and height in inches), and save it.
 
@@ -135,7 +134,7 @@ def panels(
         for axes in grid.flat[count:]:
             axes.set_visible(False)
         yield list(grid.flat[:count])
-        save(figure, stem, formats)
+        save(figure, stem, for_papers)
 
 
 def each_panel(
@@ -145,9 +144,9 @@ def each_panel(
     title: str,
     subtitle: str,
     per_row: int = PANELS_PER_ROW,
-    formats: Sequence[str] = FORMATS,
+    for_papers: bool = True,
 ) -> Iterator[tuple[Axes, str, Any]]:
     """Loop over axes, name and content of the :func:`panels` of a figure."""
-    with panels(stem, len(contents), panel_in, title, subtitle, per_row, formats) as grid:
+    with panels(stem, len(contents), panel_in, title, subtitle, per_row, for_papers) as grid:
         for axes, (name, content) in zip(grid, contents.items(), strict=True):
             yield axes, name, content
