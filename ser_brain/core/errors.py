@@ -18,10 +18,10 @@ class SERError(Exception):
         return super().__str__().rpartition(f"{__name__}.SERError: ")[2].rstrip("\n")
 
 
-def nearest(name: object, known: Iterable[str], count: int = 3) -> list[str]:
-    """All known names: up to ``count`` that resemble ``name`` first, the rest in order."""
+def nearest(name: object, known: Iterable[str]) -> list[str]:
+    """All known names: up to three that resemble ``name`` first, the rest in order."""
     known = sorted(known)
-    close = difflib.get_close_matches(str(name), known, n=count, cutoff=0.4)
+    close = difflib.get_close_matches(str(name), known, n=3, cutoff=0.4)
     return close + [other for other in known if other not in close]
 
 
