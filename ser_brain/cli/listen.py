@@ -99,7 +99,7 @@ class Counts:
         self.total_s = self.longest_s = 0.0
 
     def counted(self, heard: Iterator[dict]) -> Iterator[dict]:
-        """The same scores; the first skipped window and every error are told."""
+        """The same scores; the first skipped window and every error are logged."""
         for found in heard:
             self.windows += 1
             self.total_s += found["delay_s"]

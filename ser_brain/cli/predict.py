@@ -102,7 +102,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--diarise",
         type=int,
         metavar="SPEAKERS",
-        help="find out which of so many people speaks when, and score their turns; with --out "
+        help="find out which of SPEAKERS people speaks when, and score their turns; with --out "
         "the turns are written as RTTM, too",
     )
     add(

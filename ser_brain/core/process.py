@@ -160,7 +160,7 @@ class Parser(argparse.ArgumentParser):
         try:
             parsed, unknown = self.parse_known_args(arguments)
         except SERError:
-            # A misspelt option is why another is missing, so it is told first.
+            # A misspelt option is why another is missing, so it is reported first.
             known = [*self._option_string_actions, "--"]
             for argument in [] if self.passes_on else arguments:
                 if argument.startswith("--") and argument.partition("=")[0] not in known:

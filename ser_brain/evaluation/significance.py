@@ -97,7 +97,7 @@ def resample(
 
 
 def _batches(total: int, clusters: int) -> Iterator[int]:
-    """How many draws of so many clusters to make at once, until there are ``total``."""
+    """How many draws of ``clusters`` to make at once, until there are ``total``."""
     at_once = max(1, COUNTS_AT_ONCE // max(1, clusters))
     return (min(at_once, total - start) for start in range(0, total, at_once))
 

@@ -104,7 +104,7 @@ class Affect:
     """A stretch of speech in numbers, weighted by speaking time."""
 
     pieces: int
-    # Effective number of pieces, (sum w)^2 / sum w^2: so many pieces of equal length would be
+    # Effective number of pieces, (sum w)^2 / sum w^2: this many pieces of equal length would be
     # as informative (Kish 1965, Survey Sampling, section 11.7).
     effective: float
     seconds: float  # speaking time
