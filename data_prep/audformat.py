@@ -140,10 +140,8 @@ def _header(db: audformat.Database) -> dict:
 
 
 FORMAT = Described(read, "db.yaml, the tables db.*.csv or db.*.parquet, and the audio files")
-utterances, card, described, files, speakers = (
-    *(FORMAT.utterances, FORMAT.card),
-    *(FORMAT.described, FORMAT.files, FORMAT.speakers),
-)
+utterances, card = FORMAT.utterances, FORMAT.card
+described, files, speakers = FORMAT.described, FORMAT.files, FORMAT.speakers
 
 
 def add_options(group: argparse._ArgumentGroup) -> None:

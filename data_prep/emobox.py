@@ -136,10 +136,8 @@ def _verdict(rows: Sequence[Mapping], corpus: str) -> str:
 
 
 FORMAT = Described(read, "EmoBox's data/NAME (as --source) and the audio files")
-utterances, card, described, files = (
-    *(FORMAT.utterances, FORMAT.card),
-    *(FORMAT.described, FORMAT.files),
-)
+utterances, card = FORMAT.utterances, FORMAT.card
+described, files = FORMAT.described, FORMAT.files
 
 
 def add_options(group: argparse._ArgumentGroup) -> None:

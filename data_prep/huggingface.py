@@ -128,10 +128,8 @@ def _place(sound: object, data_folder: Path, shard: str, number: int) -> str | N
 
 
 FORMAT = Described(read, "train-00000-of-00001.parquet ... with a column of audio")
-utterances, card, described, files = (
-    *(FORMAT.utterances, FORMAT.card),
-    *(FORMAT.described, FORMAT.files),
-)
+utterances, card = FORMAT.utterances, FORMAT.card
+described, files = FORMAT.described, FORMAT.files
 
 
 def add_options(group: argparse._ArgumentGroup) -> None:

@@ -77,10 +77,8 @@ def _pairs(path: Path) -> dict[str, str]:
 
 
 FORMAT = Described(read, "wav.scp, utt2spk, utt2emo ... and the audio files")
-utterances, card, described, files = (
-    *(FORMAT.utterances, FORMAT.card),
-    *(FORMAT.described, FORMAT.files),
-)
+utterances, card = FORMAT.utterances, FORMAT.card
+described, files = FORMAT.described, FORMAT.files
 
 
 def add_options(group: argparse._ArgumentGroup) -> None:

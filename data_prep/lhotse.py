@@ -86,10 +86,8 @@ def inside(path: str, folder: Path, data_folder: Path) -> str:
 
 
 FORMAT = Described(read, "*recordings*.jsonl.gz, *supervisions*.jsonl.gz and the audio files")
-utterances, card, described, files = (
-    *(FORMAT.utterances, FORMAT.card),
-    *(FORMAT.described, FORMAT.files),
-)
+utterances, card = FORMAT.utterances, FORMAT.card
+described, files = FORMAT.described, FORMAT.files
 
 
 def add_options(group: argparse._ArgumentGroup) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from data_prep.common.flat import flat_rows
 from ser_brain.core.errors import SERError, bad_value
-from ser_brain.core.files import read_json, write_json
+from ser_brain.core.files import read_json, require_new, write_json
 from ser_brain.core.process import Parser
 from ser_brain.data import audio
 from ser_brain.data.corpora import parse_manifest
@@ -55,9 +55,8 @@ def convert(manifest: str, to: str, out: Path, data_folder: Path | None = None) 
     found = read_manifest(parse_manifest(manifest)[0])
     if not found.entries:
         raise SERError(f"{manifest} has no utterance; prepare the corpus again.")
-    if out.exists() and not (to == "table" and out.is_file()):
-        if not out.is_dir() or any(out.iterdir()):
-            raise SERError(f"{out} is not an empty folder; name a new one with --out.")
+    if not (to == "table" and out.is_file()):
+        require_new(out)
     folder = found.data_folder(data_folder)
     lost = importlib.import_module(f"data_prep.{to}").write(
         out, flat_rows(found), found, folder

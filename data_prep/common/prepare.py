@@ -14,8 +14,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tqdm import tqdm
-
 from data_prep import Corpus, load
 from data_prep.common.checks import (
     NAMED,
@@ -27,10 +25,10 @@ from data_prep.common.checks import (
     same_audio,
     strays,
 )
-from ser_brain.core.errors import SERError, one_line
+from ser_brain.core.errors import SERError
 from ser_brain.core.files import remove_partial, sha256_of
 from ser_brain.core.lock import beside, held
-from ser_brain.core.log import get_logger, told
+from ser_brain.core.log import get_logger, with_progress
 from ser_brain.data.corpora import CorpusSetting, parse_manifest
 from ser_brain.data.manifest import (
     SHA256,
@@ -152,9 +150,8 @@ def _collect(
     entries, sound = {}, {}
     with ThreadPoolExecutor(THREADS) as pool:
         results = pool.map(lambda one: check_utterance(one, card, folder), found)
-        results = told(results, f"{card.name}: checking", "files", len(found))
-        bar = tqdm(results, one_line(card.name), len(found), unit="file", disable=None)
-        for utterance, result in zip(found, bar, strict=True):
+        results = with_progress(results, f"{card.name}: checking", "files", len(found))
+        for utterance, result in zip(found, results, strict=True):
             if isinstance(result, Problem):
                 problems.append(result)
             else:

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from ser_brain.core.errors import SERError, bad_value
+from ser_brain.core.errors import SERError, bad_value, first_few
 from ser_brain.data import audio
 from ser_brain.data.labels import DIMENSIONS, EMOTION_WORDS, EMOTIONS
 from ser_brain.data.manifest import Problem
@@ -144,9 +144,8 @@ def _target(what: str, value: object, own: Sequence[str]) -> str | None:
 
 
 def _no_meaning(what: str, unknown: Mapping[str, int], table: Path) -> SERError:
+    listed = first_few([f"{code} ({rows} rows)" for code, rows in unknown.items()], SHOWN)
     shown = list(unknown)[:SHOWN]
-    more = f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
-    listed = ", ".join(f"{code} ({unknown[code]} rows)" for code in shown)
     pairs = " ".join(shlex.quote(f"{code}={_guess(what, code)}") for code in shown)
     values = f"one of {', '.join(VALUES[what])}," if what in VALUES else "an ISO 639-3 code"
     ways = f", where {what.upper()} is {values} or {NONE}, or ignore the column with "
@@ -155,7 +154,7 @@ def _no_meaning(what: str, unknown: Mapping[str, int], table: Path) -> SERError:
     if what == "split" and all(map(FOLD.fullmatch, unknown)):
         ways += " (folds are groups: name the column with --group_column too)"
     return SERError(
-        f"{table} has {len(unknown)} {what} codes without a meaning: {listed}{more}. Give them "
+        f"{table} has {len(unknown)} {what} codes without a meaning: {listed}. Give them "
         f"one with --{what}_map {pairs}{ways}."
     )
 

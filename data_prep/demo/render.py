@@ -18,7 +18,6 @@ from pathlib import Path
 import numpy as np
 import scipy.signal
 import soundfile
-from tqdm import tqdm
 
 from data_prep.demo.acting import Habits, Performance, generator, habits_of, perform
 from data_prep.demo.espeak import SAMPLE_RATE_HZ as ESPEAK_RATE_HZ
@@ -26,7 +25,7 @@ from data_prep.demo.espeak import Prosody, Synthesizer, library_digest
 from data_prep.demo.script import DICTIONARIES, EMOTIONS, Clip, clips
 from ser_brain.core.errors import SERError
 from ser_brain.core.files import cache_folder, read_json, write_json
-from ser_brain.core.log import get_logger
+from ser_brain.core.log import get_logger, with_progress
 
 SEED = 1980
 SAMPLE_RATE_HZ = 16000
@@ -84,7 +83,7 @@ def render(folder: Path, script: Iterable[Clip], seed: int = SEED) -> None:
     script = list(script)
     labels = {}
     with Synthesizer(tuple(DICTIONARIES.values())) as espeak:
-        for clip in tqdm(script, desc="demo: speaking", unit="clip", disable=None):
+        for clip in with_progress(script, "demo: speaking", "clips", len(script)):
             habits = habits_of(clip.speaker, seed)
             performance = perform(clip, habits, seed)
             samples = render_clip(espeak, clip, habits, performance, seed)

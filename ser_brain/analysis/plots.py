@@ -77,15 +77,13 @@ def spread(heights: Sequence[float], apart: float) -> np.ndarray:
     return isotonic_regression(np.asarray(heights) - taken).x + taken
 
 
-def ellipse(
-    mean_2: np.ndarray, covariance_22: np.ndarray, squared_radius: float, points: int = 100
-) -> np.ndarray:
+def ellipse(mean_2: np.ndarray, covariance_22: np.ndarray, squared_radius: float) -> np.ndarray:
     """A contour of a normal distribution as a closed curve, shape (K, 2).
 
     ``squared_radius`` is its squared Mahalanobis distance from the mean.
     """
     variances_2, axes_22 = np.linalg.eigh(covariance_22)
     radii_2 = np.sqrt(np.maximum(variances_2, 0) * squared_radius)
-    angles_K = np.linspace(0, 2 * np.pi, points)
+    angles_K = np.linspace(0, 2 * np.pi, 100)
     circle_K2 = np.stack([np.cos(angles_K), np.sin(angles_K)], axis=1)
     return (circle_K2 * radii_2) @ axes_22.T + mean_2

@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
     if not (arguments.run / FOLDS).is_file():
         require_run(arguments.run)
     # These import torch, which the help and the error of a mistake do without.
-    from ser_brain.inference.int8 import told
+    from ser_brain.inference.int8 import change_text
     from ser_brain.inference.transformers_layout import why_not
     from ser_brain.publishing.export import export, export_adapter
 
@@ -93,7 +93,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
     if done.onnx_difference is not None:
         lines.insert(-2, f"largest difference of model.onnx: {done.onnx_difference:.1e}")
     if done.int8_change is not None:
-        lines.insert(-2, f"model.int8.onnx: {told(done.int8_change)}")
+        lines.insert(-2, f"model.int8.onnx: {change_text(done.int8_change)}")
     facts = {
         "folder": str(arguments.folder),
         "files": done.files,

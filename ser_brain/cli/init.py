@@ -14,8 +14,7 @@ import argparse
 from pathlib import Path
 
 from ser_brain.cli import Outcome
-from ser_brain.core.errors import SERError
-from ser_brain.core.files import write_text
+from ser_brain.core.files import require_new, write_text
 
 SETTINGS = """\
 # Settings that differ from those of the file below; `ser train hparams/mine.yaml --help` lists
@@ -96,10 +95,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> Outcome:
     folder = arguments.folder
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise SERError(f"{folder} exists and is not an empty folder; name a new one.")
+    require_new(folder)
     for name, text in FILES.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         write_text(folder / name, text)
     listed = "\n".join(f"  {folder / name}" for name in FILES)
     start = f"cd {folder}\n  ser train hparams/mine.yaml --corpus=emodb --data_folder=DIR"

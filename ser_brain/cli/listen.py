@@ -19,11 +19,11 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from ser_brain.cli import MANY, Outcome
+from ser_brain.cli._models import recognizer_of
 from ser_brain.core.errors import SERError, shown, shown_json
 from ser_brain.core.hub import model_folder
 from ser_brain.core.log import get_logger
 from ser_brain.core.process import Terminated
-from ser_brain.data.corpora import parse_pair
 from ser_brain.inference.waveform import SILENT
 
 logger = get_logger(__name__)
@@ -57,17 +57,12 @@ def run(arguments: argparse.Namespace) -> Outcome:
     # These import torch, which the help and the error of a mistake do without.
     from ser_brain.inference.live import Backlog, listen, table_row, warm_up
     from ser_brain.inference.live_sources import Microphone, Pipe
-    from ser_brain.inference.recognizer import EmotionRecognizer
-    from ser_brain.training.device import use_fast_products
 
     if arguments.source == STDIN:
         source = Pipe(sys.stdin.fileno(), arguments.rate, arguments.channels)
     else:
         source = Microphone(arguments.microphone)
-    model = arguments.model, arguments.revision, arguments.device
-    labels = dict(parse_pair("--labels", pair) for pair in arguments.labels)
-    recognizer = EmotionRecognizer.from_pretrained(*model, labels=labels)
-    use_fast_products(recognizer.device)
+    recognizer = recognizer_of(arguments.model, arguments)
     windows = source.rate_hz, arguments.window, arguments.hop
     warm_up(recognizer, *windows)
     most_s = arguments.window + arguments.hop
@@ -104,7 +99,7 @@ class Counts:
         self.total_s = self.longest_s = 0.0
 
     def counted(self, heard: Iterator[dict]) -> Iterator[dict]:
-        """The same scores; the first skipped window and every error are told."""
+        """The same scores; the first skipped window and every error are logged."""
         for found in heard:
             self.windows += 1
             self.total_s += found["delay_s"]

@@ -68,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--baseline",
         metavar="DAYS",
-        help="compare days with the first so many (5 or more), or with FIRST_DAY..LAST_DAY",
+        help="compare days with the first DAYS days (5 or more), or with FIRST_DAY..LAST_DAY",
     )
     add("--speaker", metavar="NAME", help="use only the rows of this speaker")
     add("--zone", help="convert times to this time zone, such as Europe/Berlin")

@@ -28,14 +28,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tqdm import tqdm
-
 from ser_brain.cli import MANY, Outcome
 from ser_brain.core.errors import SERError, one_line
 from ser_brain.core.files import remove_partial, sha256_of
 from ser_brain.core.hub import model_folder
 from ser_brain.core.lock import beside, held
-from ser_brain.core.log import get_logger
+from ser_brain.core.log import get_logger, with_progress
 from ser_brain.core.tables import Table, read_table, to_text
 from ser_brain.data.audio import (
     CHANNELS,
@@ -104,7 +102,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--diarise",
         type=int,
         metavar="SPEAKERS",
-        help="find out which of so many people speaks when, and score their turns; with --out "
+        help="find out which of SPEAKERS people speaks when, and score their turns; with --out "
         "the turns are written as RTTM, too",
     )
     add(
@@ -187,7 +185,7 @@ def _diarised(
     voices, speech = load_voice_encoder(), load_speech_detector()
     diariser = Diariser(speech, voices.windows, arguments.diarise)
     turns = dict.fromkeys(files, [])
-    for file in tqdm(files, desc="diarising", disable=None):
+    for file in with_progress(files, "diarising", "files", len(files)):
         with contextlib.suppress(AudioProblem, *DAMAGED):  # scoring says what is wrong with it
             turns[file] = diariser.turns(file)
     if arguments.out is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class SERError(Exception):
@@ -18,10 +18,10 @@ class SERError(Exception):
         return super().__str__().rpartition(f"{__name__}.SERError: ")[2].rstrip("\n")
 
 
-def nearest(name: object, known: Iterable[str], count: int = 3) -> list[str]:
-    """All known names: up to ``count`` that resemble ``name`` first, the rest in order."""
+def nearest(name: object, known: Iterable[str]) -> list[str]:
+    """All known names: up to three that resemble ``name`` first, the rest in order."""
     known = sorted(known)
-    close = difflib.get_close_matches(str(name), known, n=count, cutoff=0.4)
+    close = difflib.get_close_matches(str(name), known, n=3, cutoff=0.4)
     return close + [other for other in known if other not in close]
 
 
@@ -30,6 +30,23 @@ def bad_value(what: str, found: object, expected: Iterable[str]) -> SERError:
     known = nearest(found, expected)
     choice = f"expected one of: {', '.join(known)}" if known else "none is available"
     return SERError(f"Bad {what} {found!r}; {choice}.")
+
+
+def first_few(items: Sequence[str], most: int, between: str = ", ") -> str:
+    """The first of many items in words.
+
+    Examples
+    --------
+    >>> first_few(["a", "b", "c", "d"], 2), first_few(["a", "b"], 2)
+    ('a, b and 2 more', 'a, b')
+    """
+    more = len(items) - most
+    return between.join(items[:most]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what another library's error says; its kind if it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 SECRET = "token|password|passwd|passphrase|secret|api[_-]?key|access[_-]?key"

@@ -71,7 +71,7 @@ def hub_errors(hub_id: str, revision: str | None) -> Iterator[None]:
             ) from error
         raise SERError(
             f"{hub_id!r} is not a local folder, is not in the hub's cache, and cannot be "
-            f"downloaded ({first_line(error)}). On a machine that reaches the hub, run: hf "
+            f"downloaded ({reason_of(error)}). On a machine that reaches the hub, run: hf "
             f"download {hub_id} --local-dir DIR, and give the folder DIR."
         ) from error
 
@@ -86,14 +86,14 @@ def status_of(error: BaseException | None) -> int | None:
     return None
 
 
-def first_line(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
     """The first line of an error of the hub, without tokens and passwords."""
     import huggingface_hub as hub
 
     text = getattr(error, "server_message", None) or str(error)
     line = redacted((text.strip().splitlines() or [type(error).__name__])[0])
     if isinstance(error, RuntimeError) and error.__cause__ is not None:
-        line += f" {first_line(error.__cause__)}"  # the outer error names the file only
+        line += f" {reason_of(error.__cause__)}"  # the outer error names the file only
     token = hub.get_token()
     return line.replace(token, "***") if token else line
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from ser_brain.core.errors import shown, shown_message
+from ser_brain.core.errors import one_line, shown, shown_message
 
 T = TypeVar("T")
 get_logger = logging.getLogger
@@ -52,10 +52,12 @@ class Progress:
             get_logger(__name__).info(f"{self.what}: {done}")
 
 
-def told(items: Iterable[T], what: str, unit: str, total: int) -> Iterator[T]:
-    """Yield items; where there is no terminal to show a bar, log :class:`Progress` lines."""
+def with_progress(items: Iterable[T], what: str, unit: str, total: int) -> Iterator[T]:
+    """Yield items; show a bar on a terminal, and elsewhere log :class:`Progress` lines."""
     if sys.stderr.isatty():
-        yield from items
+        from tqdm import tqdm
+
+        yield from tqdm(items, one_line(what), total, unit=unit)
         return
     progress = Progress(what, unit, total)
     for item in items:

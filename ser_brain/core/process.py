@@ -160,8 +160,8 @@ class Parser(argparse.ArgumentParser):
         try:
             parsed, unknown = self.parse_known_args(arguments)
         except SERError:
-            # A misspelt option is why another is missing, so it is told first.
-            known = [*self._option_strings, "--"]
+            # A misspelt option is why another is missing, so it is reported first.
+            known = [*self._option_string_actions, "--"]
             for argument in [] if self.passes_on else arguments:
                 if argument.startswith("--") and argument.partition("=")[0] not in known:
                     raise self._unknown(argument) from None
@@ -175,12 +175,8 @@ class Parser(argparse.ArgumentParser):
             raise self._unknown(argument)
         return parsed
 
-    @property
-    def _option_strings(self) -> list[str]:
-        return [flag for action in self._actions for flag in action.option_strings]
-
     def _unknown(self, option: str) -> SERError:
-        return bad_value("argument", option.partition("=")[0], self._option_strings)
+        return bad_value("argument", option.partition("=")[0], self._option_string_actions)
 
 
 def title_of(path: Path) -> str:

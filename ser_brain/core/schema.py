@@ -105,7 +105,7 @@ def text(longest: int) -> Bound:
 
 
 def list_of(item: Bound, shortest: int = 0, longest: int = sys.maxsize) -> Bound:
-    """A list of so many items, each within a bound."""
+    """A list of ``shortest`` to ``longest`` items, each within a bound."""
     length = "" if longest == sys.maxsize else f" of {shortest} to {longest}"
     return Bound(
         lambda value: (

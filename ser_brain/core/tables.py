@@ -281,7 +281,7 @@ def _is_formula(cell: object) -> bool:
 
 
 DELIMITERS = ",;\t|"
-SNIFFED = 65536  # characters from which the delimiter is told
+SNIFFED = 65536  # characters from which the delimiter is determined
 GZIP = b"\x1f\x8b"
 
 # First bytes of table files that are not text -> what they are, and how to convert them.

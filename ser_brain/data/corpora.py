@@ -125,7 +125,7 @@ class Target:
     data_folder: Path | None = None
     where: Mapping[str, str] = field(default_factory=dict)  # as in :class:`CorpusSetting`
     balanced: bool = False  # as many utterances of each class as the smallest class has
-    per_class: int | None = None  # so many of each class
+    per_class: int | None = None  # this many of each class
 
     @property
     def drawn(self) -> list[str]:

@@ -135,7 +135,7 @@ def babble(rng: np.random.Generator, talkers: list[np.ndarray], length: int) -> 
 
 
 def add_noise(samples_S: np.ndarray, noise_S: np.ndarray, snr_db: float) -> np.ndarray:
-    """Add noise so that the level of the clip is so many decibels above that of the noise."""
+    """Add noise so that the level of the clip is ``snr_db`` above that of the noise."""
     loudness = rms(noise_S)
     scale = rms(samples_S) / loudness * 10 ** (-snr_db / 20) if loudness else 0
     return (samples_S + scale * noise_S).astype(np.float32)

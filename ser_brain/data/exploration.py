@@ -13,9 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
-from ser_brain.core.errors import one_line
+from ser_brain.core.log import with_progress
 from ser_brain.data import audio
 from ser_brain.data.labels import DIMENSIONS, majority
 from ser_brain.data.manifest import Manifest
@@ -149,10 +148,10 @@ def heard(entries: Mapping[str, Mapping]) -> dict[str, tuple[float, str]]:
         level_db = 10 * math.log10(max(power, 1e-12))
         return level_db, hashlib.sha256(samples.tobytes()).hexdigest()
 
-    name = one_line(next(iter(entries.values()))["corpus"]) if entries else ""
+    name = next(iter(entries.values()))["corpus"] if entries else ""
     with ThreadPoolExecutor(THREADS) as pool:
         results = pool.map(hear, entries.values())
-        bar = tqdm(results, f"{name}: levels", len(entries), unit="file", disable=None)
+        bar = with_progress(results, f"{name}: levels", "files", len(entries))
         return {i: found for i, found in zip(entries, bar, strict=True) if found is not None}
 
 

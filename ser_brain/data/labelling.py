@@ -216,7 +216,7 @@ def _person(facts: Mapping) -> dict:
 
 
 def label_target(target: Target, choice: LabelChoice, seed: int) -> tuple[CorpusData, Manifest]:
-    """Label the corpus of ``--on``, and draw from it if so many of each class are asked for."""
+    """Label the corpus of ``--on``, and draw a number of each class from it, if asked for."""
     manifest = read_manifest(target.manifest, NEEDED)
     named = manifest.card["name"], "test", None
     setting = CorpusSetting(*named, target.label_source, target.where)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ser_brain.core.errors import SERError, bad_value, one_line
+from ser_brain.core.errors import SERError, bad_value, first_few, one_line
 from ser_brain.core.files import read_json, read_text
 from ser_brain.core.tables import Table, to_text
 from ser_brain.data.audit import FIELDS, SHOWN, not_compared, nothing_shared, shared_facts
@@ -175,7 +175,9 @@ def read_manifests(manifests: Sequence[Path], data_folders: Sequence[Path]) -> d
             entries = {i: {**entry, "wav": None} for i, entry in manifest.entries.items()}
         twice = sorted(found.keys() & entries.keys())
         if twice:
-            raise SERError(f"{path} repeats ids of another manifest: {_some(twice)}.")
+            raise SERError(
+                f"{path} repeats ids of another manifest: {first_few(twice, NAMED)}."
+            )
         found |= entries
     return found
 
@@ -188,11 +190,6 @@ def entries_of(source: str, known: Mapping[str, dict]) -> dict[str, dict]:
         like = f"; ids there look like {next(iter(known))}" if known else ""
         raise SERError(
             f"{len(unknown)} of {len(ids)} ids of {source} are in no manifest: "
-            f"{_some(unknown)}{like}. Name their --manifest too."
+            f"{first_few(unknown, NAMED)}{like}. Name their --manifest too."
         )
     return {utterance_id: known[utterance_id] for utterance_id in ids}
-
-
-def _some(ids: Sequence[str]) -> str:
-    more = f" and {len(ids) - NAMED} more" if len(ids) > NAMED else ""
-    return ", ".join(ids[:NAMED]) + more

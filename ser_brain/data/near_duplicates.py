@@ -18,10 +18,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import fft, signal
-from tqdm import tqdm
 
-from ser_brain.core.errors import SERError, one_line
-from ser_brain.core.log import told
+from ser_brain.core.errors import SERError
+from ser_brain.core.log import with_progress
 from ser_brain.data import audio
 from ser_brain.data.audit import audio_hash
 
@@ -76,8 +75,8 @@ class Recordings:
 def read_recordings(entries: Mapping[str, Mapping], name: str) -> Recordings:
     """Read recordings (id -> manifest entry) and take their fingerprints."""
     read = []
-    files = told(entries.items(), f"{name}: reading", "files", len(entries))
-    for item in tqdm(files, one_line(name), len(entries), unit="file", disable=None):
+    items = entries.items()
+    for item in with_progress(items, f"{name}: reading", "files", len(entries)):
         waveform_S = read_waveform(item[1])
         read.append((*item, len(waveform_S) / RATE_HZ, fingerprint(waveform_S)))
     read.sort(key=lambda one: one[2])
@@ -92,7 +91,8 @@ def same_recordings(
     identical, near = [], []
     read_left = functools.lru_cache(KEPT)(lambda i: read_waveform(left.entries[i]))
     read_right = functools.lru_cache(KEPT)(lambda i: read_waveform(right.entries[i]))
-    for i, j in tqdm(_candidates(left, right), "comparing", unit="pair", disable=None):
+    found = _candidates(left, right)
+    for i, j in with_progress(found, "comparing", "pairs", len(found)):
         if _agree(read_left(i), read_right(j)):
             pair = [left.ids[i], right.ids[j]]
             if audio_hash(left.entries[i]) == audio_hash(right.entries[j]):

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from ser_brain.core.errors import SERError, nearest
+from ser_brain.core.errors import SERError, first_few, nearest
 from ser_brain.core.files import require_text, write_text
 from ser_brain.core.log import get_logger
 from ser_brain.core.tables import FileTable, read_table
@@ -200,8 +200,8 @@ def read_segments(
         logger.warning(f"{path}: {others:,} segments of other recordings are skipped.")
     bare = [str(file) for file in files if file not in parts]
     if bare:
-        some = ", ".join(bare[:SHOWN]) + (" ..." if len(bare) > SHOWN else "")
-        logger.warning(f"{path} has no segment of {len(bare)} of the recordings: {some}.")
+        named = first_few(bare, SHOWN)
+        logger.warning(f"{path} has no segment of {len(bare)} of the recordings: {named}.")
     return SegmentTable(
         {file: sorted(parts[file]) for file in sorted(parts, key=places.order)}, copied
     )
@@ -240,7 +240,8 @@ class _Places:
     """Finds the recording that a row names."""
 
     def __init__(self, table: Path, files: Sequence[Path]):
-        self._table, self._files = table, files
+        self._table = table
+        self._order = {file: n for n, file in enumerate(files)}
         self._named: dict[str, set[Path]] = {}
         for file in files:
             bare = split_channel(file)[0]
@@ -252,7 +253,7 @@ class _Places:
         """The recording; None for one that is not among the given files."""
         if not name:
             raise SERError(f"{where}: the name of the file is missing.")
-        if not self._files:
+        if not self._order:
             beside = self._table.parent / name
             tried = [Path(name), beside, *(Path(f"{beside}{suffix}") for suffix in SUFFIXES)]
             there = [path for path in tried if split_channel(path)[0].is_file()]
@@ -267,7 +268,7 @@ class _Places:
 
     def order(self, file: Path) -> int:
         """The place of a recording among the given ones; as in the table, if none are given."""
-        return self._files.index(file) if self._files else 0
+        return self._order.get(file, 0)
 
 
 def _rttm(path: Path) -> FileTable:

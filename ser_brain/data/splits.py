@@ -176,7 +176,7 @@ def train_and_valid(
 ) -> Sequence[list[str]]:
     """Split a corpus that is not tested on: ids to train and to validate on.
 
-    Speakers are kept apart, unless the corpus does not tell two of them. ``name`` is the
+    Speakers are kept apart, unless the corpus does not name two of them. ``name`` is the
     corpus's, for messages.
 
     Raises
@@ -189,8 +189,8 @@ def train_and_valid(
     by = _by_speaker({row["speaker"] for row in rows.values()})
     if by is None:
         logger.warning(
-            f"{name} does not tell two speakers: of its utterances, not of its speakers, some "
-            "validate."
+            f"{name} does not name two speakers, so some of its utterances validate, rather "
+            "than some of its speakers."
         )
     try:
         return _validation(rows, sorted(rows), by, setting, setting.seed - 1)

@@ -20,7 +20,7 @@ def split_across(
     Fold k tests on the k-th corpus (in the order of ``corpora``) or language (in alphabetical
     order) and trains on the others; with ``train_on: one`` it trains on the k-th and tests on
     the others. Validation is by speaker, within each corpus that is trained on; by clip where a
-    corpus does not tell its speakers. What the training corpora have of a speaker of the test
+    corpus does not name its speakers. What the training corpora have of a speaker of the test
     set is left out. The rows to train on name their ``source``, so that
     :func:`ser_brain.data.weighting.emotion_weights` counts all sources alike.
 

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from ser_brain.core.errors import SERError, nearest
+from ser_brain.core.errors import SERError, first_few, nearest
 from ser_brain.core.log import get_logger
 from ser_brain.core.tables import FileTable, read_table
 from ser_brain.data.labelling import CorpusData
@@ -129,12 +129,10 @@ def _tell(path: Path, counts: Mapping[str, int], refused: Counter) -> None:
     logger.info(f"{path}: {said}.")
     refused = +refused
     if refused:
-        shown = ", ".join(f"{w!r} ({n})" for w, n in refused.most_common(SHOWN))
-        more = len(refused) - SHOWN
+        shown = first_few([f"{w!r} ({n})" for w, n in refused.most_common()], SHOWN)
         logger.warning(
-            f"{path}: no class, and so counted as wrong: {shown}"
-            f"{f' and {more} more' if more > 0 else ''}. --labels WORD=CLASS gives a word its "
-            "meaning."
+            f"{path}: no class, and so counted as wrong: {shown}. --labels WORD=CLASS gives a "
+            "word its meaning."
         )
 
 

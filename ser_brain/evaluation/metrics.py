@@ -277,21 +277,15 @@ def class_metrics(
     def of_scores(function: Callable, sums_XK: np.ndarray) -> np.ndarray:
         return function(sums_XK[..., cells:])
 
-    of_labels = {
+    found = {
         name: replace(metric, function=partial(of_cells, metric.function))
         for name, metric in labels.items()
     }
-    return (
-        of_labels
-        if not scored
-        else of_labels
-        | {
-            name: replace(metric, function=partial(of_scores, metric.function))
-            if metric.resampled
-            else metric
-            for name, metric in SCORE_METRICS.items()
-        }
-    )
+    for name, metric in SCORE_METRICS.items() if scored else ():
+        if metric.resampled:
+            metric = replace(metric, function=partial(of_scores, metric.function))
+        found[name] = metric
+    return found
 
 
 def number(value: float) -> float | None:

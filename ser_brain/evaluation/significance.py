@@ -97,7 +97,7 @@ def resample(
 
 
 def _batches(total: int, clusters: int) -> Iterator[int]:
-    """How many draws of so many clusters to make at once, until there are ``total``."""
+    """How many draws of ``clusters`` to make at once, until there are ``total``."""
     at_once = max(1, COUNTS_AT_ONCE // max(1, clusters))
     return (min(at_once, total - start) for start in range(0, total, at_once))
 
@@ -108,9 +108,7 @@ def _by_cluster(statistics_NK: np.ndarray, clusters: Clusters) -> np.ndarray:
     return sums_SK
 
 
-def interval(
-    estimates_B: np.ndarray, clusters: int, level: float = LEVEL
-) -> tuple[float | None, float | None]:
+def interval(estimates_B: np.ndarray, clusters: int) -> tuple[float | None, float | None]:
     """Expanded percentile interval of a metric from its values on resamples of clusters.
 
     (None, None) with fewer than five clusters, or where half of the resamples or more are NaN.
@@ -118,14 +116,14 @@ def interval(
     defined = estimates_B[np.isfinite(estimates_B)]
     if clusters < FEWEST_FOR_INTERVAL or 2 * len(defined) <= len(estimates_B):
         return None, None
-    tail = tail_probability(clusters, level)
+    tail = tail_probability(clusters)
     low, high = np.quantile(defined, [tail, 1 - tail])
     return float(low), float(high)
 
 
-def tail_probability(clusters: int, level: float = LEVEL) -> float:
+def tail_probability(clusters: int) -> float:
     """Share of resamples outside each end of the interval (Hesterberg 2015, section 5.3)."""
-    quantile = stdtrit(clusters - 1, (1 - level) / 2)
+    quantile = stdtrit(clusters - 1, (1 - LEVEL) / 2)
     return float(ndtr(math.sqrt(clusters / (clusters - 1)) * quantile))
 
 

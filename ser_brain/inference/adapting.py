@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ser_brain.inference.recognizer import EmotionRecognizer
 
 logger = get_logger(__name__)
-GROWTH = 1.1  # adapted anew whenever so many times the clips have come
+GROWTH = 1.1  # adapted anew whenever the number of clips has grown by this factor
 WITHOUT_ADAPTER = (
     "carries no adaptation.safetensors, so clips without labels cannot adapt it. Train it with "
     "--adaptation=speaker (the default of hparams/probe) and export it again, or give labelled "

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import torch
 
-from ser_brain.core.errors import SERError, bad_value
+from ser_brain.core.errors import SERError, bad_value, first_line
 from ser_brain.core.schema import ANY, Bound, check, list_of, number, one_of, plain, text, whole
 from ser_brain.models.encoders import Encoder, build_encoder
 from ser_brain.models.encoders.compact import LogMel
@@ -168,8 +168,9 @@ def build_empty(description: dict) -> Encoder:
     except SERError:
         raise
     except Exception as error:  # whatever a library raises
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise SERError(f"Bad {WHERE}: no encoder can be built from it ({reason}).") from error
+        raise SERError(
+            f"Bad {WHERE}: no encoder can be built from it ({first_line(error)})."
+        ) from error
     # Windows and mel filters are computed, not loaded, so they need memory now.
     if family not in BUILT_IN:
         require_size(sum(tensor.numel() for tensor in encoder.state_dict().values()))

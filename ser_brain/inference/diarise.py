@@ -5,7 +5,7 @@ was trained to tell speakers apart (Wan et al. 2018, "Generalized end-to-end los
 verification", *ICASSP*). Only the file of weights is read, so nothing else that the package
 asks for has to be installed. Voices are joined to as many clusters as people speak, by Ward's
 linkage (1963, *JASA* 58), which confused fewer speakers of emotional speech than average
-linkage or spectral clustering. How many speak has to be said: see docs/diarising.md.
+linkage or spectral clustering. The number of speakers has to be given: see docs/diarising.md.
 
 Shapes: S samples, W windows, F frames, M mel bands, D size of a voice.
 """
@@ -154,7 +154,7 @@ class Diariser:
 
 def clustered(voices_WD: np.ndarray, speakers: int) -> np.ndarray:
     """A number from 0 to ``speakers`` - 1 for the voice of every window, shape (W,)."""
-    # Every so many windows are clustered, and all get the number of the nearest centre.
+    # Only every n-th window is clustered; all get the number of the nearest centre.
     chosen_ND = voices_WD[:: math.ceil(len(voices_WD) / MOST_CLUSTERED)]
     count = min(speakers, len(chosen_ND))
     if count == 1:

@@ -15,11 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
-from ser_brain.core.errors import SERError, one_line
+from ser_brain.core.errors import SERError
 from ser_brain.core.files import read_json, write_json
-from ser_brain.core.log import get_logger, told
+from ser_brain.core.log import get_logger, with_progress
 from ser_brain.data.corpora import CorpusSetting, Target
 from ser_brain.data.dataset import batches, load_batch, require_files, require_lengths
 from ser_brain.data.labelling import NEEDED, UNIT_RANGE, CorpusData, LabelChoice, label_corpus
@@ -199,8 +198,7 @@ def embeddings_of(
     """The embedding (D,) of each utterance, by id; ``title`` is that of the progress bar."""
     ids, found = list(rows), {}
     places = batches([row["duration"] for row in rows.values()], BATCH_S)
-    told_of = told(places, title, "batches", len(places))
-    for batch in tqdm(told_of, one_line(title), len(places), unit="batch", disable=None):
+    for batch in with_progress(places, title, "batches", len(places)):
         chosen = [ids[n] for n in batch]
         padded = load_batch([rows[i] for i in chosen], model.encoder.sample_rate_hz)
         scores = score_exactly(model, *(each.to(device) for each in padded))

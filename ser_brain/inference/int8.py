@@ -161,7 +161,7 @@ def compare(
     return Change(len(changes), float(np.mean(changes)), max(changes), same, uars)
 
 
-def told(change: Change) -> str:
+def change_text(change: Change) -> str:
     """A change in one line."""
     parts = [
         f"answers change by {change.mean:.3f} on average, {change.largest:.3f} at most, on "

@@ -16,7 +16,7 @@ from scipy.special import log_softmax
 from ser_brain.core.errors import SERError, bad_value
 from ser_brain.core.files import inside
 from ser_brain.core.lock import NAME, held
-from ser_brain.core.log import get_logger, told
+from ser_brain.core.log import get_logger, with_progress
 from ser_brain.data.corpora import Target, is_of
 from ser_brain.data.dataset import load_signal, require_files, require_lengths
 from ser_brain.data.labelling import (
@@ -175,7 +175,7 @@ def _scored(
     changed = change(data) if change else lambda _, samples_S: samples_S
     chunks = [ids[begin : begin + CHUNK] for begin in range(0, len(ids), CHUNK)]
     logger.info(f"{recognizer.name}: scoring {len(ids):,} utterances of {data.name}")
-    for chunk in told(chunks, data.name, f"chunks of {CHUNK}", len(chunks)):
+    for chunk in with_progress(chunks, data.name, f"chunks of {CHUNK}", len(chunks)):
         waveforms = [
             changed(i, waveform(data.rows[i], recognizer.sample_rate_hz)) for i in chunk
         ]

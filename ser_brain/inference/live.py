@@ -182,7 +182,7 @@ def listen(
     free_s, expected_s = 0.0, 0.0
     in_time = round(max(POLL_S, hop_s) * rate_hz)  # samples; the backlog gives more if late
 
-    def told(found: dict) -> dict:
+    def with_delay(found: dict) -> dict:
         nonlocal free_s, expected_s
         if running is not None and "error" not in found:
             if found["start_s"] >= free_s:
@@ -199,8 +199,8 @@ def listen(
         lost, samples = taken
         if lost:
             stream.jump(lost)
-        yield from map(told, stream.feed(samples, latest=len(samples) > in_time))
-    yield from map(told, stream.finish())
+        yield from map(with_delay, stream.feed(samples, latest=len(samples) > in_time))
+    yield from map(with_delay, stream.finish())
 
 
 def table_row(found: dict, recognizer: EmotionRecognizer) -> dict:

@@ -19,7 +19,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from ser_brain.core.errors import SERError
+from ser_brain.core.errors import SERError, first_few
 from ser_brain.core.files import SUMS, changed_files, read_text
 from ser_brain.core.hub import cached_file, hub_errors, model_folder
 from ser_brain.inference.architecture import build_empty, require_size
@@ -257,6 +257,5 @@ def _require_fit(path: Path, found: Mapping, shapes: Mapping[str, tuple[int, ...
 
 
 def _few(names: list[str]) -> str:
-    shown = [name if len(name) <= 100 else f"{name[:100]}..." for name in names[:SHOWN]]
-    more = len(names) - SHOWN
-    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
+    shown = [name if len(name) <= 100 else f"{name[:100]}..." for name in names]
+    return first_few(shown, SHOWN)

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ser_brain.core.errors import SERError
+from ser_brain.core.errors import SERError, first_line
 from ser_brain.core.log import get_logger
 from ser_brain.data.labels import stated
 from ser_brain.inference.model_config import ModelConfig
@@ -90,8 +90,9 @@ def write_onnx(path: Path, model: EmotionModel, config: ModelConfig) -> float:
             program.model.metadata_props.update({k: json.dumps(v) for k, v in facts.items()})
             program.save(path)
     except Exception as error:  # the exporter raises many kinds
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise SERError(f"This model cannot be made into an ONNX graph ({reason}).") from error
+        raise SERError(
+            f"This model cannot be made into an ONNX graph ({first_line(error)})."
+        ) from error
     return largest_difference(OnnxModel(path), model)
 
 
@@ -200,9 +201,8 @@ class OnnxModel:
             self.facts = {name: json.loads(text) for name, text in facts.items()}
             self._shortest, self._longest = self.facts["min_samples"], self.facts["max_samples"]
         except Exception as error:  # the library's errors have no common class
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise SERError(
-                f"{path} is not a graph of `ser export --onnx` ({reason})."
+                f"{path} is not a graph of `ser export --onnx` ({first_line(error)})."
             ) from error
         self._names = [output.name for output in self._session.get_outputs()]
 

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm, log_softmax
 
-from ser_brain.core.errors import SERError, bad_value
+from ser_brain.core.errors import SERError, bad_value, first_line
 from ser_brain.core.files import read_json, read_text
 from ser_brain.core.log import get_logger
 from ser_brain.data.labels import DIMENSIONS, EMOTION_WORDS, require_own_emotions
@@ -256,8 +256,7 @@ def _loaded(cls: type, config: Mapping, folder: Path) -> nn.Module:
             dtype=torch.float32,
         )
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise SERError(f"Cannot read the weights of {folder}: {reason}") from error
+        raise SERError(f"Cannot read the weights of {folder}: {first_line(error)}") from error
     for fault in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         keys = sorted(str(key) for key in report.get(fault, ()))
         keys = [key for key in keys if not any(re.match(pattern, key) for pattern in IGNORED)]
@@ -280,8 +279,9 @@ def _described(cls: type, config: Mapping, folder: Path):
     except SERError:
         raise
     except Exception as error:  # whatever the library raises for values that do not fit
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise SERError(f"{folder / CONFIG} describes no {cls.__name__} ({reason}).") from error
+        raise SERError(
+            f"{folder / CONFIG} describes no {cls.__name__} ({first_line(error)})."
+        ) from error
 
 
 def _built(cls: type, config: Mapping, folder: Path) -> nn.Module:
@@ -296,9 +296,8 @@ def _extractor(folder: Path):
             folder, local_files_only=True, trust_remote_code=False
         )
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise SERError(
-            f"Cannot read {folder / 'preprocessor_config.json'}: {reason}"
+            f"Cannot read {folder / 'preprocessor_config.json'}: {first_line(error)}"
         ) from error
     if found.sampling_rate != Encoder.sample_rate_hz:
         raise SERError(
@@ -442,7 +441,7 @@ def _onnx(folder: Path) -> tuple[str, list[str], PublishedModel]:
             str(folder / GRAPH), providers=["CPUExecutionProvider"]
         )
     except Exception as error:  # the library's errors have no common class
-        raise SERError(f"Cannot read {folder / GRAPH}: {str(error).splitlines()[0]}") from error
+        raise SERError(f"Cannot read {folder / GRAPH}: {first_line(error)}") from error
     inputs = [each.name for each in session.get_inputs()]
     outputs = [each.name for each in session.get_outputs()]
     if inputs != [said.get("input")]:

@@ -269,7 +269,7 @@ class EmotionRecognizer:
 
     @property
     def parameters(self) -> int:
-        """How many numbers were learned; 0 of a graph, which does not tell."""
+        """How many numbers were learned; 0 for a graph, whose weights are unknown."""
         return sum(tensor.numel() for tensor in self.model.parameters())
 
     @property

@@ -25,7 +25,7 @@ from ser_brain.inference.waveform import longest, require_rate, too_long
 from ser_brain.inference.windows import RecentSamples, cut_windows, window_starts
 
 BLOCK_S = 10
-OVERRUN_S = 0.5  # frames of a diariser may end so much after the recording
+OVERRUN_S = 0.5  # frames of a diariser may end this long after the recording
 
 
 @dataclass(frozen=True)

@@ -117,7 +117,7 @@ class Windows:
         return [(start, self._recent.between(start, end))]
 
     def jump(self, count: int) -> None:
-        """Samples were lost: the recording goes on so many later, where windows begin anew."""
+        """``count`` samples were lost; windows begin anew after them."""
         self._next = self._covered = self._recent.end + count
         self._recent = RecentSamples(self._next)
 

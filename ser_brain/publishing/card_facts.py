@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ser_brain.core.errors import SERError
 from ser_brain.core.files import read_json, require_text
-from ser_brain.evaluation.evaluate import evaluate_run
+from ser_brain.evaluation.evaluate import all_metrics, evaluate_run
 from ser_brain.evaluation.metrics import of_dimensions
 from ser_brain.evaluation.predictions import Predictions
 from ser_brain.evaluation.runs import Run, parts_of, read_run
@@ -204,16 +204,8 @@ def _other_recipe(folder: Path, how: str) -> SERError:
 
 
 def estimates(evaluation: Mapping) -> dict[str, dict]:
-    """Metric (``uar``, ``valence ccc`` ...) -> value, low and high, of all tasks together.
-
-    ``evaluation`` is what :func:`ser_brain.evaluation.evaluate.evaluate` returns.
-    """
-    found = {}
-    if evaluation["classification"]:
-        found |= evaluation["classification"]["metrics"]
-    for dimension, result in (evaluation["regression"] or {}).items():
-        found |= {f"{dimension} {name}": each for name, each in result["metrics"].items()}
-    return found
+    """All metrics of what :func:`ser_brain.evaluation.evaluate.evaluate` returns."""
+    return all_metrics(evaluation["classification"], evaluation["regression"])
 
 
 def reported(evaluation: Mapping) -> dict[str, dict]:

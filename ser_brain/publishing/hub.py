@@ -23,7 +23,7 @@ from huggingface_hub.errors import RepositoryNotFoundError
 from huggingface_hub.utils.sha import git_hash
 
 from ser_brain.core.errors import SERError
-from ser_brain.core.hub import endpoint, first_line, status_of
+from ser_brain.core.hub import endpoint, reason_of, status_of
 from ser_brain.core.log import get_logger
 from ser_brain.publishing.contents import PublishedFile, UploadPlan, is_of_model
 
@@ -121,13 +121,13 @@ def _explained(repo_id: str, address: str, done: list[str]) -> Iterator[None]:
         reasons = {
             401: f"{address} does not accept the token (401): log in again with "
             "`hf auth login`, and check HF_TOKEN, which takes precedence.",
-            403: f"The token may not do this in {repo_id} (403: {first_line(error)}). You need "
+            403: f"The token may not do this in {repo_id} (403: {reason_of(error)}). You need "
             "a token with write permission and the right to write in "
             f"{repo_id.partition('/')[0]!r}; --pr needs only the right to read.",
             412: f"Somebody else changed {repo_id} meanwhile (412); nothing was overwritten.",
         }
         stopped = f"Publishing to {repo_id} at {address} stopped: "
-        stopped += f"{first_line(error).rstrip('.')}."
+        stopped += f"{reason_of(error).rstrip('.')}."
         reason = reasons.get(status_of(error), stopped)
         so_far = "; ".join(done) or "nothing"
         # Without the chain of errors, since the library's might quote the token.

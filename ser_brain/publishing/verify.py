@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from ser_brain.core.errors import SERError
+from ser_brain.core.errors import SERError, first_few
 from ser_brain.core.files import SUMS, changed_files, noted_files, read_json
 from ser_brain.core.schema import ANY, TEXT, Bound, check, list_of, mapping_of, shown
 from ser_brain.data.corpora import is_of
@@ -331,8 +331,8 @@ def _verify_numbers(folder: Path) -> str | None:
     found = [f"it lacks {name}" for name in lacking if name not in later]
     found += _differences(kept, again, "")
     if found:
-        more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
-        raise SERError(f"they differ from the predictions: {'; '.join(found[:NAMED])}{more}")
+        few = first_few(found, NAMED, "; ")
+        raise SERError(f"they differ from the predictions: {few}")
     if later:
         names = ", ".join(later)
         return f"older than the predictions on {names}; ser report writes it again"

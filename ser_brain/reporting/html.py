@@ -35,7 +35,6 @@ from ser_brain.core.lock import NAME, held
 from ser_brain.core.log import get_logger
 from ser_brain.core.tables import (
     NOTHING,
-    Table,
     interval_text,
     is_best,
     is_number,
@@ -75,7 +74,6 @@ def pages() -> jinja2.Environment:
         is_best=is_best,
         is_number=is_number,
         spans=_spans,
-        numeric_columns=_numeric_columns,
         sort_value=_sort_value,
         csv_address=lambda table: data_address(to_csv(table).encode(), CSV_TYPE),
         file_address=lambda name: f"./{quote(name)}",  # a name with a colon is no scheme
@@ -104,11 +102,6 @@ CSV_TYPE = "text/csv;charset=utf-8"
 def data_address(content: bytes, media_type: str) -> str:
     """Make a ``data:`` address that contains a whole file."""
     return f"data:{media_type};base64,{base64.b64encode(content).decode('ascii')}"
-
-
-def _numeric_columns(table: Table) -> list[bool]:
-    """For each column, whether it is aligned to the right."""
-    return [all(is_number(row[i]) for row in table.rows) for i in range(len(table.head))]
 
 
 def _spans(titles: list[str]) -> list[tuple[str, int]]:

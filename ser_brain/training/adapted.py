@@ -128,8 +128,8 @@ def write_adapted(
     """Learn a run's adapter, and write the adapted predictions on its test sets.
 
     Called by every process; only the main one writes. On the clips that it learns from, the
-    scores of its heads spread as widely as the run's own, calibrated ones. So a head is no
-    surer because clips adapted it.
+    scores of its heads spread as widely as the run's own, calibrated ones. So a head is not
+    more certain because clips adapted it.
 
     Raises
     ------

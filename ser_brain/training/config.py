@@ -170,7 +170,7 @@ def find_settings(path: str, home: Path = HOME) -> Path:
     raise SERError(f"The settings file {path} {what}; the project has, nearest first: {known}.")
 
 
-def require_experiment(settings: str, file: Path, home: Path = HOME) -> None:
+def require_experiment(settings: str, file: Path) -> None:
     """Stop if settings describe no experiment, such as those of a file that others extend.
 
     Raises
@@ -179,7 +179,7 @@ def require_experiment(settings: str, file: Path, home: Path = HOME) -> None:
         With the experiments' files.
     """
     if not _is_experiment(split_keys(settings, str(file))):
-        known = ", ".join(_experiments(home))
+        known = ", ".join(_experiments(HOME))
         raise SERError(
             f"{file} is not an experiment, but a file that experiments extend. Expected one "
             f"of: {known}."

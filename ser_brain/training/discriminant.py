@@ -27,7 +27,7 @@ from ser_brain.models.model import EmotionModel
 Chunk = tuple[Tensor, Tensor, Tensor]
 Chunks = Callable[[], Iterable[Chunk]]
 FOLDS = 5
-MOST_COMPARED = 2048  # clips in the inner folds; of more, so many are drawn
+MOST_COMPARED = 2048  # clips in the inner folds; of more, this many are drawn
 SHARPNESS = 20.0  # a candidate whose NLL is .05 worse than another's counts 1 / e as much
 COLDEST, HOTTEST = 1e-3, 10.0  # bounds of the factor on a candidate's logits
 SPECTRUM_SHARE = 0.2  # of the variance of all coordinates

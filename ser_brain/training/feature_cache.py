@@ -243,7 +243,7 @@ class FeatureCache:
         )
 
     def _remove_unused(self, needed: int) -> int:
-        """Remove files unused for longest until so many bytes fit; the bytes that are left.
+        """Remove files unused for longest until ``needed`` bytes fit; the bytes that are left.
 
         Files of this run stay, and those used within a day, which another run may be reading.
         """
@@ -276,7 +276,7 @@ class FeatureCache:
         return front_digest(self.encoder)
 
     def _sizes(self, lengths_B: Tensor) -> list[int]:
-        """Rows T of the features of clips of so many samples."""
+        """Rows T of the features of clips of these lengths."""
         return self.encoder.frame_lengths(lengths_B).tolist()
 
     @torch.no_grad()

@@ -33,7 +33,7 @@ logger = get_logger(__name__)
 CHUNK = 2048  # clips that are read at once
 RIDGES = (0.001, 0.01)  # as in hparams/probe
 DECAYS = np.geomspace(30.0, 0.1, 6)  # the same
-MOST_RATED = 2048  # of more labelled clips, so many are drawn
+MOST_RATED = 2048  # of more labelled clips, this many are drawn
 MOST_REFITTED = 10_000  # clips of each set to which the emotion head is fitted once more
 SOFTEST = float(np.log(1e-6))
 
@@ -157,10 +157,10 @@ def _labels(rows: Sequence[Mapping], emotions: Sequence[str]) -> tuple[Tensor, T
 
 
 def _soft_enough(logits_NE: Tensor, class_N: Tensor, smoothing: float) -> float:
-    """The factor, at most 1, with which logits are no surer of the clips than smoothing allows.
+    """The factor, at most 1, that makes logits no more certain than smoothing allows.
 
-    Where classes are easy to tell apart, the classifiers are very sure, and training would only
-    unlearn that.
+    Where classes are easy to tell apart, the classifiers are very certain, and training would
+    only unlearn that.
     """
     if not smoothing:
         return 1.0

@@ -18,6 +18,7 @@ from torch.nn.functional import cross_entropy
 from ser_brain.core.errors import SERError
 from ser_brain.core.log import get_logger
 from ser_brain.data.folding import cut, of_some_speakers
+from ser_brain.evaluation.metrics import confusion_matrix, uar
 from ser_brain.models.encoders.base import TransformerEncoder
 from ser_brain.models.model import EmotionModel
 from ser_brain.models.pooling import divisors
@@ -161,9 +162,8 @@ def _uars(
             lambda chunk=chunk: [chunk], classes, speakers, scale_1F, [ridge]
         )
         said_N = (x_NF[test_N].double() @ fitted.weight_ED.T + fitted.bias_E).argmax(1)
-        right_N, true_N = (said_N == class_N[test_N]).double(), class_N[test_N]
-        recalls = [right_N[true_N == each].mean() for each in true_N.unique()]
-        found.append(float(torch.stack(recalls).mean()))
+        counts_CC = confusion_matrix(class_N[test_N].numpy(), said_N.numpy(), classes)
+        found.append(float(uar(counts_CC)))
     return tuple(found)
 
 

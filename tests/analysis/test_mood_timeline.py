@@ -257,6 +257,16 @@ def test_no_second_counts_twice(table):
     assert found.neutral_N is None  # no class is neutral
 
 
+def test_pieces_without_a_gap_do_not_overlap(table):
+    """0.9 - 0.6 is a little more than 0.3, which is no overlap."""
+    starts = [0.3 * i for i in range(10)]
+    times = [f"2026-03-02T08:00:{start:09.6f}" for start in starts]
+    bounds = {"start": starts, "stop": [start + 0.3 for start in starts]}
+    found = read_timeline(table(10, time=times, duration=None, **bounds, p_anger=1.0))
+    assert found.seconds_N == pytest.approx([0.3] * 10)
+    assert not any("overlap" in note for note in found.notes)
+
+
 def test_windows_of_one_recording_as_ser_predict_writes_them(tmp_path):
     path = tmp_path / "recording.csv"
     path.write_text(

@@ -28,4 +28,4 @@ def test_what_it_writes_is_found_where_commands_run(tmp_path, capsys):
     assert json.loads(first) == ["ClassificationProbe", "My corpus"]
     assert "--experiment=mine" in rest and "--encoder_source=openai/whisper-base" in rest
     assert main(["init", str(folder)]) == 2
-    assert "is not an empty folder" in capsys.readouterr().err
+    assert "exists and is not empty" in capsys.readouterr().err

@@ -73,7 +73,7 @@ def test_a_speaker_of_the_test_set_is_not_trained_on():
 def test_without_speakers_clips_validate(caplog):
     data, _ = across([corpus("one"), corpus("two", speaker=None)], 1)
     assert data.train and data.valid
-    assert "two does not tell two speakers" in caplog.text
+    assert "two does not name two speakers" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -283,7 +283,7 @@ def test_what_is_no_such_folder_is_one_line(tmp_path, error, name, files, messag
     [
         (["--to", "csv", "--out", "x"], "Bad format 'csv'; expected one of"),
         (["--to", "table", "--out", "x.doc"], "Bad --out of a table 'x.doc'"),
-        (["--to", "kaldi", "--out", "."], "is not an empty folder"),
+        (["--to", "kaldi", "--out", "."], "exists and is not empty"),
         (["--to", "kaldi", "--out", "x", "--data_folder", "m"], "No .*1.wav of"),
     ],
 )

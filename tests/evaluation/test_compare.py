@@ -154,9 +154,6 @@ def test_utterances_are_matched_by_id(tmp_path):
         pair_of(tmp_path / "none", rows[:5], rows[5:])
 
 
-EVEN = dict.fromkeys(["anger", "calm"], float(np.log(0.5)))
-
-
 @pytest.mark.parametrize(
     "kind, row_3, card, said",
     [

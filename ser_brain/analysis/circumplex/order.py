@@ -27,7 +27,7 @@ AXES = ("valence", "arousal")
 ON_AXIS = 1e-9  # a coordinate this near to 0 is rounding error: the word is on the axis
 STATISTICS = ("violations", "correlation", "correspondence")
 LEAST = 3  # emotions; fewer angles always correlate perfectly
-ENUMERATED = 7  # up to so many emotions, names are put in every order: 5,040
+ENUMERATED = 7  # up to this many emotions, names are put in every order: 5,040
 SAMPLED = 5_000  # orders drawn for more
 
 
@@ -132,7 +132,7 @@ def correspondence_index(distance_XEE: np.ndarray, reference_E: np.ndarray) -> n
 
 
 def distinct_orders(emotions: int) -> int:
-    """Number of circular orders of so many emotions, up to rotation and reflection."""
+    """Number of circular orders of this many emotions, up to rotation and reflection."""
     return max(1, math.factorial(emotions - 1) // 2)
 
 

@@ -218,7 +218,7 @@ class _Figures:
     def circle(self) -> list[ReportFigure]:
         """Angle and radius of every model's centroids, rotated and reflected onto the words.
 
-        None where too few emotions have a reference.
+        Empty where too few emotions have a reference.
         """
         models = {
             model: [c for c in a.results["centroids"] if c["angle"]["value"] is not None]
@@ -252,7 +252,7 @@ class _Figures:
     def placed(self) -> list[ReportFigure]:
         """Placed points of every model, a line from each centroid to its word's place.
 
-        None where a model cannot be placed.
+        Empty where a model cannot be placed.
         """
         emotions, targets_E2 = self.emotions, reference_points(self.emotions)
         clouds = {model: pool(a.reduced, a.placed) for model, a in self.analyses.items()}

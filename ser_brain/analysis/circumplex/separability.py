@@ -126,7 +126,7 @@ class Pair:
     low_S: np.ndarray  # and on the low side
 
     def auc(self, counts_XS: np.ndarray) -> np.ndarray:
-        """AUC where each speaker counts so often; NaN without an utterance on either side."""
+        """AUC of speakers who count ``counts_XS`` times; NaN where a side has no utterance."""
         won_X = np.einsum("...s,st,...t->...", counts_XS, self.won_SS, counts_XS)
         compared_X = (counts_XS @ self.high_S) * (counts_XS @ self.low_S)
         undefined_X = np.full(won_X.shape, np.nan)

@@ -50,7 +50,7 @@ class Baseline:
         return cls(days=int(text))
 
     def has(self, day: np.datetime64, days_before: int) -> bool:
-        """Whether a day that counts belongs to it, after so many that do."""
+        """Whether a day that counts belongs to it, where ``days_before`` before it do."""
         if self.period is not None:
             return bool(self.period[0] <= day <= self.period[1])
         return days_before < self.days

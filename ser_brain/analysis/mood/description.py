@@ -1,6 +1,7 @@
 """A timeline in numbers: calendar periods, centroid and range, and density on the plane.
 
-Axes: N pieces of speech, P periods, G cells of the grid per side, 2 = valence and arousal.
+Axes: N pieces of speech, P periods, G cells of the grid per side, K points of a curve,
+2 = valence and arousal.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ class Affect:
     """A stretch of speech in numbers, weighted by speaking time."""
 
     pieces: int
-    # Effective number of pieces, (sum w)^2 / sum w^2: so many pieces of equal length would be
+    # Effective number of pieces, (sum w)^2 / sum w^2: this many pieces of equal length would be
     # as informative (Kish 1965, Survey Sampling, section 11.7).
     effective: float
     seconds: float  # speaking time
@@ -158,10 +159,10 @@ def ellipse_area(covariance_22: np.ndarray, effective: float) -> float:
     return math.pi * _squared_radius(effective) * math.sqrt(determinant)
 
 
-def range_ellipse(affect: Affect, points: int = 100) -> np.ndarray:
-    """The ellipse of that area as a closed curve, shape (points, 2)."""
+def range_ellipse(affect: Affect) -> np.ndarray:
+    """The ellipse of that area as a closed curve, shape (K, 2)."""
     mean_2 = np.array([affect.valence, affect.arousal])
-    return ellipse(mean_2, affect.covariance, _squared_radius(affect.effective), points)
+    return ellipse(mean_2, affect.covariance, _squared_radius(affect.effective))
 
 
 def _squared_radius(effective: float) -> float:

@@ -11,7 +11,7 @@ from typing import NoReturn
 import torch
 from torch import Tensor, nn
 
-from ser_brain.core.errors import SERError
+from ser_brain.core.errors import SERError, first_few, first_line
 from ser_brain.core.files import read_json
 from ser_brain.core.hub import cached_file, hub_errors, local_folder
 
@@ -33,9 +33,8 @@ def read_weights(paths: Iterable[Path]) -> dict[str, Tensor]:
         try:
             state.update(_read(path))
         except Exception as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise SERError(
-                f"Cannot read the weights {path}: {reason} Download the file again; "
+                f"Cannot read the weights {path}: {first_line(error)} Download the file again; "
                 "it may be truncated, or a git-LFS stub."
             ) from error
     return state
@@ -99,7 +98,9 @@ def load_strictly(
         ],
     }
     if any(faults.values()):
-        said = "; ".join(f"{what}: {_few(keys)}" for what, keys in faults.items() if keys)
+        said = "; ".join(
+            f"{what}: {first_few(keys, SHOWN)}" for what, keys in faults.items() if keys
+        )
         raise SERError(
             f"The weights of {name} do not fit the model of its config.json ({said}). "
             "Check that both files come from the same download."
@@ -113,11 +114,6 @@ def device_before(
 ) -> contextlib.AbstractContextManager:
     """Where to build a module that :func:`load_strictly` then gives these weights, if any."""
     return contextlib.nullcontext() if weights is None else torch.device("meta")
-
-
-def _few(keys: list[str]) -> str:
-    more = len(keys) - SHOWN
-    return ", ".join(keys[:SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 HUB_TIMEOUT_S = 5
