@@ -9,7 +9,7 @@ E emotions, V dimensions, P numbers of a clip's statistics.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -156,16 +156,20 @@ class EmotionModel(nn.Module):
 def score_exactly(
     model: EmotionModel, waveforms_BS: Tensor, lengths_B: Tensor
 ) -> dict[str, Tensor]:
-    """Run a model without gradients and in full float32.
-
-    A GPU's convolutions would round to 10 bits (TF32), differently for every batch size. The
-    flag that prevents it is global to all threads, so only a CPU may run several.
-    """
-    exact = nullcontext()
-    if waveforms_BS.is_cuda:
-        exact = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
-    with torch.inference_mode(), exact:
+    """Run a model without gradients and in full float32."""
+    with torch.inference_mode(), exact_convolutions(waveforms_BS.device):
         return model(waveforms_BS, lengths_B)
+
+
+def exact_convolutions(device: str | torch.device) -> AbstractContextManager:
+    """Keep a GPU's convolutions from rounding to 10 bits (TF32).
+
+    They round differently for every batch size. The flag is global to all threads, so only a
+    CPU may run several.
+    """
+    if torch.device(device).type != "cuda":
+        return nullcontext()
+    return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
 
 
 def require_finite(scores: Mapping[str, Tensor], name: str) -> None:

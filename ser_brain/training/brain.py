@@ -30,7 +30,7 @@ from ser_brain.data.experiment_config import DEFAULTS
 from ser_brain.data.labels import stated
 from ser_brain.data.weighting import BALANCED, OF_VOTES
 from ser_brain.models.losses import MaskedLoss
-from ser_brain.models.model import EmotionModel
+from ser_brain.models.model import EmotionModel, exact_convolutions
 from ser_brain.training import device
 from ser_brain.training.checkpoints import REFIT, is_of_epoch
 from ser_brain.training.experiment_log import ExperimentLog
@@ -224,7 +224,8 @@ class SERBrain(NonfiniteGuard):
             If there is no trained checkpoint.
         """
         bar, options = self._shows_bar(progressbar), dict(test_loader_kwargs or {})
-        loss = super().evaluate(test_set, max_key, min_key, bar, options)
+        with exact_convolutions(self.device):
+            loss = super().evaluate(test_set, max_key, min_key, bar, options)
         if isinstance(test_set, DynamicItemDataset):
             place = {utterance_id: n for n, utterance_id in enumerate(test_set.data_ids)}
             self.outputs.sort(key=lambda row: place[row["id"]])

@@ -41,12 +41,12 @@ from ser_brain.core.log import Progress, get_logger
 from ser_brain.data.audio import RESAMPLER, split_channel
 from ser_brain.data.dataset import batches, load_batch
 from ser_brain.models.encoders.base import Encoder
-from ser_brain.models.model import EmotionModel
+from ser_brain.models.model import EmotionModel, exact_convolutions
 from ser_brain.training.device import gather, rank, world_size
 
 logger = get_logger(__name__)
 # Raise it when a change of the code changes the output of a front end.
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 LIBRARIES = ("torchaudio", "transformers")  # whose versions may change it too
 BEHIND_THE_FRONT = ("name", "freeze", "layer")  # settings that do not affect it
 CHECKSUM = 4  # bytes at the beginning of a file: CRC-32 of the rest
@@ -282,7 +282,8 @@ class FeatureCache:
     @torch.no_grad()
     def _run(self, batch_BS: Tensor, lengths_B: Tensor) -> Tensor:
         """Features (B, T, C) of a padded batch."""
-        return self.encoder.front(batch_BS.to(self.device), lengths_B.to(self.device))[0]
+        with exact_convolutions(self.device):
+            return self.encoder.front(batch_BS.to(self.device), lengths_B.to(self.device))[0]
 
 
 class EmbeddingCache(FeatureCache):
@@ -353,7 +354,8 @@ class EmbeddingCache(FeatureCache):
     @torch.no_grad()
     def _run(self, batch_BS: Tensor, lengths_B: Tensor) -> Tensor:
         given = batch_BS.to(self.device), lengths_B.to(self.device)
-        return self.model.statistics(*given)[:, None]
+        with exact_convolutions(self.device):
+            return self.model.statistics(*given)[:, None]
 
 
 def front_digest(encoder: Encoder) -> str:

@@ -5,7 +5,7 @@ import torch
 
 from ser_brain.core.errors import SERError
 from ser_brain.models.heads import EmotionHead
-from ser_brain.models.model import EmotionModel, score_exactly
+from ser_brain.models.model import EmotionModel, exact_convolutions, score_exactly
 from ser_brain.models.pooling import POOLINGS, Pooling
 from ser_brain.models.spectrum import LogMelStatistics
 from tests.inference.tiny_models import model_and_config
@@ -24,6 +24,15 @@ def test_a_padded_batch_scores_as_single_clips(family, layer, pooling):
         alone = score_exactly(model, *padded([wave]))
         for name, scores in alone.items():
             assert (scores[0] - together[name][place]).abs().max() < 1e-5, name
+
+
+def test_convolutions_of_a_gpu_are_exact_where_it_matters():
+    switch = torch.backends.cudnn
+    assert switch.allow_tf32  # PyTorch's default
+    with exact_convolutions("cuda:0"):
+        assert not switch.allow_tf32
+    with exact_convolutions("cpu"):
+        assert switch.allow_tf32
 
 
 def test_scores_are_what_the_heads_say():
