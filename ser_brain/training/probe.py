@@ -44,6 +44,7 @@ WITHOUT_EFFECT = {
     "sampling": "natural",
     "weight_averaging": "null",
     "lora": "null",
+    "heads_start": "random",
 }
 CHUNK = 2048  # clips that are scored at once
 MOST_STEPS = 500  # of L-BFGS, which usually needs fewer than 100
