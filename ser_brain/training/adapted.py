@@ -122,6 +122,21 @@ def _mean_head(heads: Sequence[Head]) -> Head:
     return torch.stack(weights).mean(0), torch.stack(biases).mean(0)
 
 
+def require_adaptable(data: ExperimentData, adaptation: str | None) -> None:
+    """Stop at the setting ``adaptation`` of an experiment that learns no emotions.
+
+    Raises
+    ------
+    SERError
+        If there is no emotion head to adapt.
+    """
+    if adaptation is not None and "emotion" not in data.protocol.tasks:
+        raise SERError(
+            f"adaptation: {adaptation} adapts the emotion head, and the experiment "
+            f"{data.config.experiment} learns none. Set adaptation: null."
+        )
+
+
 def write_adapted(
     folder: Path, brain: SERBrain, datasets: Mapping, data: ExperimentData, hparams: Mapping
 ) -> None:
@@ -130,19 +145,9 @@ def write_adapted(
     Called by every process; only the main one writes. On the clips that it learns from, the
     scores of its heads spread as widely as the run's own, calibrated ones. So a head is not
     more certain because clips adapted it.
-
-    Raises
-    ------
-    SERError
-        If the experiment learns no emotions.
     """
     from speechbrain.utils.distributed import if_main_process
 
-    if "emotion" not in data.protocol.tasks:
-        raise SERError(
-            f"adaptation: {hparams['adaptation']} adapts the emotion head, and the experiment "
-            f"{data.config.experiment} learns none. Set adaptation: null."
-        )
     outputs, rows = [], {**data.train, **data.valid}
     for part in ("train", "valid"):
         brain.evaluate(_some_speakers(datasets[part]), min_key=brain.tested_key)

@@ -59,7 +59,7 @@ class ExperimentLog:
     def __init__(self, name: str | None, folder: str | Path, settings: Mapping) -> None:
         require_logger(name)
         self.name, self.folder, self.settings = name, Path(folder), settings
-        self.last = 0  # the last epoch it has
+        self.last = -1  # the last epoch it has; 0 is the start, where that is validated
         self.logger = None
 
     def write(self, read_epochs: Callable[[], Sequence[Mapping]]) -> None:
@@ -94,7 +94,7 @@ class ExperimentLog:
                 self.logger.writer.close if self.name == TENSORBOARD else self.logger.run.finish
             )
             end()
-        self.logger, self.last = None, 0
+        self.logger, self.last = None, -1
 
     def _start_tensorboard(self, folder: Path, settings: Mapping) -> None:
         from speechbrain.utils.train_logger import TensorboardLogger
@@ -124,4 +124,4 @@ class ExperimentLog:
             reason = " ".join(str(error.__context__ or error).split())
             raise SERError(f"Weights & Biases cannot start: {reason}") from error
         # A continued run has the epochs before its next step.
-        self.last = max(0, self.logger.run.step - 1)
+        self.last = self.logger.run.step - 1

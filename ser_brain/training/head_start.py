@@ -19,6 +19,7 @@ import torch
 from scipy.optimize import minimize_scalar
 from sklearn.linear_model import Ridge
 from speechbrain.dataio.dataset import DynamicItemDataset, FilteredSortedDynamicItemDataset
+from speechbrain.utils.distributed import if_main_process
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
@@ -146,7 +147,7 @@ def _start_emotions(
     linear.weight.copy_(factor * found.weight_ED)
     if linear.bias is not None:
         linear.bias.copy_(factor * found.bias_E)
-    logger.info(f"heads: start as Gaussian classifiers of {len(train.rows)} embeddings")
+    _tell(f"heads: start as Gaussian classifiers of {len(train.rows)} embeddings")
 
 
 def _labels(rows: Sequence[Mapping], emotions: Sequence[str]) -> tuple[Tensor, Tensor]:
@@ -188,7 +189,7 @@ def _start_dimensions(
         linear.weight[output] = torch.from_numpy(best.coef_).to(linear.weight)
         if linear.bias is not None:
             linear.bias[output] = float(best.intercept_)
-        logger.info(f"heads: {dimension} starts as ridge regression on {len(x_ND)} ratings")
+        _tell(f"heads: {dimension} starts as ridge regression on {len(x_ND)} ratings")
 
 
 def _rated(part: _Embedded, dimension: str) -> tuple[np.ndarray, np.ndarray]:
@@ -198,6 +199,12 @@ def _rated(part: _Embedded, dimension: str) -> tuple[np.ndarray, np.ndarray]:
     if not len(chosen_N):
         return np.empty((0, 0)), ratings_N
     return torch.cat([*part.scaled(chosen_N)]).double().cpu().numpy(), ratings_N
+
+
+def _tell(what: str) -> None:
+    """Log once what every process does."""
+    if if_main_process():
+        logger.info(what)
 
 
 def _drawn(labelled: Sequence[bool], most: int = MOST_RATED) -> Tensor:
@@ -266,5 +273,5 @@ def refit_emotions(
     linear.weight.copy_(weight_ED * given.deviation)
     if linear.bias is not None:
         linear.bias.copy_(classifier.bias_E + weight_ED @ (given.mean - own.mean).double())
-    logger.info(f"heads: the emotion head is fitted once more, to {len(found)} embeddings")
+    _tell(f"heads: the emotion head is fitted once more, to {len(found)} embeddings")
     return classifier.kept_together is not None

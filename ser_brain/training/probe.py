@@ -39,7 +39,13 @@ logger = get_logger(__name__)
 HEADS = {"emotion_head": "emotion", "va_head": "valence_arousal"}  # -> task
 ALL = "all"  # both heads, where they share the weights of layers
 # Settings of training by epochs and steps, with the values that leave them off.
-WITHOUT_EFFECT = {"augment": None, "sampling": "natural", "weight_averaging": None}
+WITHOUT_EFFECT = {
+    "augment": "null",
+    "sampling": "natural",
+    "weight_averaging": "null",
+    "lora": "null",
+    "heads_start": "random",
+}
 CHUNK = 2048  # clips that are scored at once
 MOST_STEPS = 500  # of L-BFGS, which usually needs fewer than 100
 TOLERANCE = 1e-6  # largest slope of the loss at the solution
@@ -89,7 +95,7 @@ class Probe(SERBrain):
                 "--pooling=mean_std, or fine-tune (hparams/finetune) with --freeze=all."
             )
         for key, off in WITHOUT_EFFECT.items():
-            if hparams.get(key, off) != off:
+            if hparams.get(key) not in (None, off):
                 raise SERError(
                     f"{key} has no effect on a probe, which has no epochs, batches or steps. "
                     f"Leave it at {off}, or fine-tune (hparams/finetune)."

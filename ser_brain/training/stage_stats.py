@@ -166,8 +166,8 @@ def require_metrics(
     Raises
     ------
     SERError
-        If the weights name other losses, or the metric is unknown or one that rises as the
-        model improves.
+        If the weights name other losses or are all 0, or the metric is unknown or one that
+        rises as the model improves.
     """
     groups = [[name] for name in losses] or [LOSSES[task] for task in tasks]
     strange = set(weights) - {name for group in groups for name in group}
@@ -176,6 +176,10 @@ def require_metrics(
         each = ", at least one of each group" if len(groups) > 1 else ""
         raise SERError(
             f"Bad loss_weights {dict(weights)}; this experiment's losses are: {named}{each}."
+        )
+    if not any(weights.values()):
+        raise SERError(
+            f"Bad loss_weights {dict(weights)}: with weights of 0, nothing would be trained."
         )
     known = ["loss", *weights, *(["error_rate"] if "emotion" in tasks else [])]
     if validation_metric not in known:

@@ -118,9 +118,16 @@ def test_agreement_weighs_and_divided_raters_are_left_out(rated, tmp_path):
         ({"loss_weights": "{soft_ce: 1.0}"}, "The loss soft_ce needs raters' votes"),
         ({"agreement_weights": True}, "no utterance to train on has raters' votes"),
         ({"loss_weights": "{ccc: 1.0}"}, "this experiment's losses are: nll, focal"),
+        ({"loss_weights": "{nll: 0.0}"}, "nothing would be trained"),
     ],
 )
 def test_what_cannot_be_is_one_line(chosen, said, corpus, tmp_path, capsys):
     assert run("classification", corpus, tmp_path / "run", **chosen) == 2
     error = capsys.readouterr().err
     assert said in error and "Traceback" not in error
+
+
+def test_what_cannot_be_adapted_is_found_before_training(corpus, tmp_path, capsys):
+    assert run("regression", corpus, tmp_path / "run", adaptation="speaker") == 2
+    assert "adapts the emotion head, and the experiment regression" in capsys.readouterr().err
+    assert not (tmp_path / "run" / "run.json").exists()

@@ -29,7 +29,7 @@ def base(family, tmp_path):
 
 def learned(base, **changes):
     """An encoder with updates that are not zero."""
-    encoder = load_encoder(base, lora={**LORA, **changes}).eval()
+    encoder = load_encoder(base, lora=LORA, **changes).eval()
     generator = torch.Generator().manual_seed(2)
     with torch.no_grad():
         for name, parameter in encoder.named_parameters():
@@ -112,3 +112,14 @@ def test_updates_of_another_encoder_are_refused(tmp_path):
         load_lora(load_encoder(tmp_path / "deep"), tmp_path / "adapter")
     config = json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())
     assert (config["r"], config["lora_alpha"]) == (2, 8)
+
+
+def test_updates_of_the_lower_layers_load_on_these(tmp_path):
+    saved(tmp_path / "base", "whisper")
+    encoder = learned(tmp_path / "base", layer=1)
+    save_lora(encoder, tmp_path / "adapter")
+    with pytest.raises(SERError, match="was trained with, and with the same layer"):
+        load_lora(load_encoder(tmp_path / "base"), tmp_path / "adapter")
+    again = load_encoder(tmp_path / "base", layer=1)
+    load_lora(again, tmp_path / "adapter")
+    assert torch.equal(frames(again), frames(encoder))

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.machinery
 import importlib.util
 import shutil
+import sys
+import types
 
 import pytest
 
@@ -26,16 +30,43 @@ def test_an_interrupted_run_has_each_epoch_once(tmp_path):
     fit(*run, number_of_epochs=4, experiment_logger="tensorboard")
     found = EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
     epochs = log(tmp_path / "run")
-    assert [epoch["epoch"] for epoch in epochs] == [1, 2, 3, 4]
+    # Epoch 0 is validated before anything is trained.
+    assert [epoch["epoch"] for epoch in epochs] == [0, 1, 2, 3, 4]
     expected = {
-        "nll/train": [epoch["train"]["nll"] for epoch in epochs],
-        "uar/valid": [epoch["valid"]["uar"] for epoch in epochs],
-        "lr/encoder": [epoch["lr"]["encoder"] for epoch in epochs],
+        "nll/train": {epoch["epoch"]: epoch["train"]["nll"] for epoch in epochs[1:]},
+        "uar/valid": {epoch["epoch"]: epoch["valid"]["uar"] for epoch in epochs},
+        "lr/encoder": {epoch["epoch"]: epoch["lr"]["encoder"] for epoch in epochs},
     }
     for tag, values in expected.items():
-        scalars = found.Scalars(tag)
-        assert [scalar.step for scalar in scalars] == [1, 2, 3, 4]
-        assert [scalar.value for scalar in scalars] == pytest.approx(values)
+        scalars = {scalar.step: scalar.value for scalar in found.Scalars(tag)}
+        assert scalars == pytest.approx(values) and len(found.Scalars(tag)) == len(values)
+
+
+class Collected:
+    """In place of a logger's own object: its step, and the steps that it was given."""
+
+    def __init__(self, step: int) -> None:
+        self.step, self.given, self.run = step, [], self
+
+    def log_stats(self, meta, train, valid) -> None:
+        self.given.append(meta["epoch"])
+
+
+@pytest.mark.parametrize(("step", "expected"), [(0, [0, 1, 2]), (1, [1, 2]), (3, [])])
+def test_weights_and_biases_gets_the_epochs_from_its_next_step_on(
+    step, expected, tmp_path, monkeypatch
+):
+    wandb = types.ModuleType("wandb")
+    wandb.init, wandb.__spec__ = None, importlib.machinery.ModuleSpec("wandb", None)
+    monkeypatch.setitem(sys.modules, "wandb", wandb)
+    made = Collected(step)
+    loggers = importlib.import_module("speechbrain.utils.train_logger")
+    monkeypatch.setattr(loggers, "WandBLogger", lambda *_, **__: made)
+    epochs = [
+        {"epoch": n, "train": {}, "valid": {}, "lr": {}, "seconds": 1.0} for n in range(3)
+    ]
+    ExperimentLog("wandb", tmp_path, {}).write(lambda: epochs)
+    assert made.given == expected
 
 
 @pytest.mark.parametrize("name", ["tensorboard", "wandb"])

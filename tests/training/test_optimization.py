@@ -71,7 +71,7 @@ def test_rates_fall_when_the_metric_does_not_in_every_layer(modules):
 
 
 @pytest.mark.parametrize("kind", ["wav2vec2-base", "xls-r", "whisper", "wavlm-base"])
-@pytest.mark.parametrize("layer", ["last", "mix", 1])
+@pytest.mark.parametrize("layer", ["last", "mix", "all", 1])
 def test_layers_from_the_output_down(kind, layer, tmp_path):
     saved(tmp_path, kind)
     encoder = load_encoder(tmp_path, layer=layer, freeze="none")
@@ -84,7 +84,9 @@ def test_layers_from_the_output_down(kind, layer, tmp_path):
         number = count - 1 - below_top
         others = {name for name in named if f"layers.{number}." not in name}
         assert others == ({n for n in others if "layer" in n} if below_top == 0 else set())
-    assert not any("encoder.layers." in name for name in found[-1])
+    # What precedes the layers is the same whichever of their states are used.
+    plain = load_encoder(tmp_path, layer=0, freeze="none")
+    assert found[-1] == {name for name, _ in plain.named_parameters()}
 
 
 class Scaled(NonfiniteGuard):

@@ -245,6 +245,12 @@ def test_another_encoder_under_the_same_name_is_refused(home, tmp_path, capsys):
         ({"pooling": "attentive"}, "--pooling=mean_std, or fine-tune"),
         ({"layer": "mix"}, "give --layer=all, or --emotion_classifier=losses"),
         ({"augment": "{gain: {probability: 1}}"}, "augment has no effect on a probe"),
+        ({"weight_averaging": "{ema: 0.9}"}, "Leave it at null, or fine-tune"),
+        (
+            {"lora": "{rank: 2, alpha: 4, targets: [q_proj]}"},
+            "lora has no effect on a probe.*Leave it at null",
+        ),
+        ({"heads_start": "probe"}, "heads_start has no effect on a probe"),
         ({"loss_weights": "{focal: 1}"}, "so focal would have no effect"),
         ({"number_of_epochs": 3}, "Bad number_of_epochs of a probe 3"),
         ({"emotion_classifier": "svm"}, "Bad emotion_classifier 'svm'; expected gaussian or"),

@@ -129,7 +129,10 @@ def test_of_two_ranks_one_may_die_and_three_go_on(corpus, tmp_path):
     begun = epochs(tmp_path / "run" / "train_log.jsonl")
 
     # With another number of processes, of which two have nothing of the second test set.
-    subprocess.run(three, check=True, env=cache, timeout=300)
+    said = subprocess.run(
+        three, check=True, stderr=subprocess.PIPE, text=True, env=cache, timeout=300
+    ).stderr
+    assert said.count("heads: the emotion head is fitted once more") == 1
     log = losses(tmp_path / "run" / "train_log.jsonl")
     assert [epoch for epoch, *_ in log] == [0, 1, 2, 3] and 1 <= begun < 4
     splits = json.loads((tmp_path / "run" / "splits.json").read_text())

@@ -318,7 +318,7 @@ class TransformerEncoder(Encoder):
     def output_parameters(self) -> Iterable[nn.Parameter]:
         if self.layer == "mix":
             yield self.layer_logits
-        if self.layer in ("last", "mix"):
+        if self.ends_in_norm:
             yield from self._final_norm_parameters()
 
     def _load_layer_weights(self, weights: Mapping[str, Tensor]) -> None:

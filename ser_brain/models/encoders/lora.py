@@ -112,7 +112,7 @@ def load_lora(encoder: Encoder, folder: str | Path) -> None:
     Raises
     ------
     SERError
-        If they are of another encoder.
+        If they are of another encoder, or of fewer or more of its layers.
     """
     config = read_json(Path(folder) / CONFIG, "description of an adapter")
     targets = sorted({name.rpartition(".")[2] for name in config["target_modules"]})
@@ -123,7 +123,8 @@ def load_lora(encoder: Encoder, folder: str | Path) -> None:
         raise SERError(
             f"The adapter {folder} is of another encoder than {encoder.name}: it has "
             f"{len(shapes)} weights, {len(shapes.items() & expected.items())} of which are "
-            f"among the {len(expected)} expected ones."
+            f"among the {len(expected)} expected ones. Load it on the encoder that it was "
+            "trained with, and with the same layer."
         )
     with torch.no_grad():
         for name, weight in ours.items():
