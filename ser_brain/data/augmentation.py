@@ -385,6 +385,10 @@ def _value(where: str, key: str, value: object) -> float | tuple:
             f"Bad {where} {value!r}; expected two numbers, the lower first, from {low:g} to "
             f"{high:g}."
         )
+    if key == "count" and not all(float(each).is_integer() for each in value):
+        raise SERError(f"Bad {where} {value!r}; expected two whole numbers.")
+    if key == "band_hz" and value[0] == value[1]:
+        raise SERError(f"Bad {where} {value!r}; a band ends above its beginning.")
     return tuple(map(float, value))
 
 

@@ -52,11 +52,16 @@ def at_speed(samples_S: np.ndarray, percent: int) -> np.ndarray:
 
 
 def stretched(samples_S: np.ndarray, factor: float) -> np.ndarray:
-    """Speak faster (over 1) or slower at the same pitch: round(S / factor) samples."""
+    """Speak faster (over 1) or slower at the same pitch: round(S / factor) samples.
+
+    Clips of less than half a window (256 samples) stay as they are.
+    """
     import torch  # the corpora are prepared with this package, and without torch
     from torchaudio.functional import phase_vocoder
 
     size, hop = 512, 128
+    if len(samples_S) <= size // 2:  # too short to be mirrored at its ends
+        return samples_S
     window = torch.hann_window(size)
     frames = torch.stft(
         torch.from_numpy(samples_S), size, hop, window=window, return_complex=True

@@ -141,10 +141,15 @@ class SERBrain(NonfiniteGuard):
         Raises
         ------
         SERError
-            If it computes no such losses or metric.
+            If it computes no such losses or metric, or ``unfreeze`` opens layers that
+            ``freeze`` keeps closed.
         """
         weights, metric = hparams["loss_weights"], hparams["validation_metric"]
         require_metrics(cls.loss_names, weights, metric, require_tasks(cls))
+        if hparams.get("unfreeze") and hparams.get("freeze") == "all":
+            raise SERError(
+                "unfreeze opens layers of the encoder, which freeze: all keeps closed."
+            )
 
     # -- fitting and evaluating
 
@@ -464,10 +469,6 @@ class SERBrain(NonfiniteGuard):
     def init_optimizers(self) -> None:
         """Make the optimisers, and the average of the weights that they change."""
         self.optimizers_dict = make_optimizers(self.modules, self.model.encoder, self.hparams)
-        if self.hparams.unfreeze and "encoder" not in self.optimizers_dict:
-            raise SERError(
-                "unfreeze opens layers of the encoder, which freeze: all keeps closed."
-            )
         for part, optimizer in self.optimizers_dict.items():
             self.checkpointer.add_recoverable(f"{part}_optimizer", optimizer)
         if self.hparams.weight_averaging is not None:
@@ -524,5 +525,6 @@ class SERBrain(NonfiniteGuard):
         if self.stopped_early() and if_main_process():
             patience = self.hparams.patience
             logger.info(
-                f"stopped early: in {patience} epochs, the validation {metric} has not fallen"
+                f"stopped early: {metric} of the validation set has not fallen for {patience} "
+                f"epoch{'s' if patience > 1 else ''}"
             )

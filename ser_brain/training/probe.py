@@ -40,11 +40,16 @@ HEADS = {"emotion_head": "emotion", "va_head": "valence_arousal"}  # -> task
 ALL = "all"  # both heads, where they share the weights of layers
 # Settings of training by epochs and steps, with the values that leave them off.
 WITHOUT_EFFECT = {
-    "augment": "null",
+    "augment": None,
     "sampling": "natural",
-    "weight_averaging": "null",
-    "lora": "null",
+    "weight_averaging": None,
+    "lora": None,
     "heads_start": "random",
+    "unfreeze": {},
+    "layer_decay": 1.0,
+    "lr_schedule": "annealing",
+    "warmup_epochs": 0,
+    "patience": None,
 }
 CHUNK = 2048  # clips that are scored at once
 MOST_STEPS = 500  # of L-BFGS, which usually needs fewer than 100
@@ -95,7 +100,8 @@ class Probe(SERBrain):
                 "--pooling=mean_std, or fine-tune (hparams/finetune) with --freeze=all."
             )
         for key, off in WITHOUT_EFFECT.items():
-            if hparams.get(key) not in (None, off):
+            if hparams.get(key, off) != off:
+                off = "null" if off is None else off
                 raise SERError(
                     f"{key} has no effect on a probe, which has no epochs, batches or steps. "
                     f"Leave it at {off}, or fine-tune (hparams/finetune)."

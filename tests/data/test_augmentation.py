@@ -96,6 +96,14 @@ def test_a_clip_stays_within_what_the_encoder_takes(name):
     assert limits[0] <= min(lengths) < max(lengths) <= limits[1]
 
 
+@pytest.mark.parametrize("samples", [1, 256, 257])
+def test_short_clips_are_stretched_or_stay(samples):
+    made = augmentation({"stretch": {"probability": 1}}, limits=(1, 10_000))
+    short_S = clip(0)[:samples]
+    lengths = {len(made.view(short_S, f"id{n}", 1)) for n in range(20)}
+    assert lengths == {samples} if samples <= 256 else len(lengths) > 1
+
+
 def test_masks_of_time_silence_at_most_their_share():
     made = augmentation({"mask_time": {"probability": 1, "length_s": [1, 2], "count": [1, 2]}})
     silent = [np.mean(made.view(clip(0), f"id{n}", 1) == 0) for n in range(100)]
@@ -158,6 +166,8 @@ def test_off_is_off():
             r"codecs \[\]; expected a list like \[mul",
         ),
         ({"speed": {"probability": 1, "factor": [0.5, 2]}}, "first, from 0.8 to 1.25"),
+        ({"mask_time": {"probability": 1, "count": [1.5, 2]}}, "expected two whole numbers"),
+        ({"telephone": {"probability": 1, "band_hz": [3400, 3400]}}, "a band ends above its"),
     ],
 )
 def test_what_the_setting_refuses(settings, message):

@@ -251,6 +251,8 @@ def test_another_encoder_under_the_same_name_is_refused(home, tmp_path, capsys):
             "lora has no effect on a probe.*Leave it at null",
         ),
         ({"heads_start": "probe"}, "heads_start has no effect on a probe"),
+        ({"patience": 3}, "patience has no effect on a probe.*Leave it at null"),
+        ({"layer_decay": 0.9}, "layer_decay has no effect on a probe.*Leave it at 1.0"),
         ({"loss_weights": "{focal: 1}"}, "so focal would have no effect"),
         ({"number_of_epochs": 3}, "Bad number_of_epochs of a probe 3"),
         ({"emotion_classifier": "svm"}, "Bad emotion_classifier 'svm'; expected gaussian or"),
