@@ -9,7 +9,7 @@ import numpy as np
 
 from ser_brain.evaluation.predictions import (
     SHA256,
-    Predictions,
+    LabelledPredictions,
     card_path,
     read_predictions,
     write_predictions,
@@ -83,7 +83,9 @@ def write(folder: Path, test_set: str = "fake", some_rows=None, **changes) -> Pa
     )
 
 
-def read(folder: Path, some_rows=None, test_set: str = "fake", **changes) -> Predictions:
+def read(
+    folder: Path, some_rows=None, test_set: str = "fake", **changes
+) -> LabelledPredictions:
     """Write a test set and read it."""
     return read_predictions(write(folder, test_set, some_rows, **changes))
 

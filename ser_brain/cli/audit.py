@@ -24,7 +24,7 @@ from ser_brain.cli import MANY, Outcome
 from ser_brain.core.errors import SERError, bad_value
 from ser_brain.data.leakage import KINDS, entries_of, find_leakage, leakage_text, read_manifests
 from ser_brain.evaluation.label_errors import LEVEL, check_labels, labels_text
-from ser_brain.evaluation.predictions import Predictions, read_predictions
+from ser_brain.evaluation.predictions import LabelledPredictions, read_predictions
 from ser_brain.evaluation.runs import read_run
 
 
@@ -80,7 +80,7 @@ def _audit_labels(path: Path, test_set: str | None) -> Outcome:
     return Outcome(text, {"test_sets": found}, exit_code=int(exchanged))
 
 
-def _test_sets(path: Path, test_set: str | None) -> dict[str, dict[str, Predictions]]:
+def _test_sets(path: Path, test_set: str | None) -> dict[str, dict[str, LabelledPredictions]]:
     if path.suffix == ".jsonl":
         predictions = read_predictions(path, embeddings=False)
         found = {predictions.card["test_set"]: {"model": predictions}}

@@ -29,7 +29,7 @@ from ser_brain.evaluation.metrics import (
     of_dimensions,
     uar,
 )
-from ser_brain.evaluation.predictions import Predictions
+from ser_brain.evaluation.predictions import LabelledPredictions
 from ser_brain.evaluation.runs import Run, averaged, label_runs
 from ser_brain.evaluation.significance import ALPHA, LEVEL, holm
 
@@ -48,7 +48,7 @@ class Column:
     test_set: str  # its name, of which models may have others for the same utterances
     utterances: frozenset  # (id, label source)
     truth: frozenset | None  # (utterance, class or None); None while no model tells classes
-    judged: dict[str, Predictions] = field(default_factory=dict)
+    judged: dict[str, LabelledPredictions] = field(default_factory=dict)
     roles: dict[str, str] = field(default_factory=dict)
 
     def takes(self, label: str, utterances: frozenset, truth: frozenset | None) -> bool:
@@ -123,7 +123,7 @@ def _columns(runs: Mapping[str, Run]) -> dict[str, Column]:
     return named
 
 
-def _truth(predictions: Predictions) -> frozenset | None:
+def _truth(predictions: LabelledPredictions) -> frozenset | None:
     """Utterances with their class, as far as the model knows it; None without classes."""
     if predictions.predicted_N is None:
         return None
@@ -131,7 +131,7 @@ def _truth(predictions: Predictions) -> frozenset | None:
     return frozenset(zip(predictions.utterances, names, strict=True))
 
 
-def _on_unit_scale(predictions: Predictions) -> Predictions:
+def _on_unit_scale(predictions: LabelledPredictions) -> LabelledPredictions:
     """The same on a scale from -1 to 1, since models differ in theirs; CCC stays the same."""
     low, high = predictions.card["va_range"]
     names = "true_values_NV", "predicted_values_NV"
@@ -165,7 +165,7 @@ def _trained_on(card: Mapping) -> list[str] | None:
     return None if "answers" in card else [*Protocol.of(card).corpora]
 
 
-def _role(parts: Iterable[Predictions]) -> str:
+def _role(parts: Iterable[LabelledPredictions]) -> str:
     """How a model knows a test set. Each part may have been trained on other corpora."""
     found = set()
     for part in parts:
@@ -201,7 +201,7 @@ def _column(column: Column, resamples: int) -> dict:
     }
 
 
-def _cell(predictions: Predictions, role: str, resamples: int) -> dict:
+def _cell(predictions: LabelledPredictions, role: str, resamples: int) -> dict:
     rng = np.random.default_rng(predictions.card["seed"])
     scored = score(predictions.by_id(), resamples, rng)
     groups = subgroup_metrics(predictions.by_id(), resamples, rng, GAPS_BETWEEN)
@@ -231,7 +231,7 @@ def _known(metrics: Mapping[str, Mapping]) -> dict[str, Mapping]:
     return {m: metrics[m] for m in SHOWN if m in metrics and metrics[m]["value"] is not None}
 
 
-def _class_counts(predictions: Predictions) -> dict[str, int]:
+def _class_counts(predictions: LabelledPredictions) -> dict[str, int]:
     true_N = predictions.true_N[predictions.true_N >= 0]
     counts = np.bincount(true_N, minlength=len(predictions.emotions))
     named = zip(predictions.emotions, counts.tolist(), strict=True)
@@ -263,7 +263,7 @@ def _baselines(counts: Mapping[str, int], cells: Mapping[str, dict]) -> dict[str
 
 
 def _ranking(
-    judged: Mapping[str, Predictions], cells: Mapping[str, dict], metric: str
+    judged: Mapping[str, LabelledPredictions], cells: Mapping[str, dict], metric: str
 ) -> dict | None:
     """Ranks, and the tests against the best, of models that have not seen the test set.
 

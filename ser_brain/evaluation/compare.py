@@ -24,11 +24,11 @@ from ser_brain.evaluation.metrics import (
     VALUE_METRICS,
     Metric,
     class_metrics,
-    class_statistics,
+    class_summands,
     number,
     value_statistics,
 )
-from ser_brain.evaluation.predictions import Predictions
+from ser_brain.evaluation.predictions import LabelledPredictions
 from ser_brain.evaluation.runs import Run, label_runs
 from ser_brain.evaluation.significance import (
     LEVEL,
@@ -186,8 +186,8 @@ def _trained_on(folder: Path) -> set[str] | None:
 class PairedPredictions:
     """Two models on the same utterances, sorted by id, and how many others each one has."""
 
-    one: Predictions
-    other: Predictions
+    one: LabelledPredictions
+    other: LabelledPredictions
     only_one: int
     only_other: int
 
@@ -208,7 +208,7 @@ class PairedPredictions:
 
 
 def pair_predictions(
-    one: Predictions, other: Predictions, names: tuple[str, str] = ("A", "B")
+    one: LabelledPredictions, other: LabelledPredictions, names: tuple[str, str] = ("A", "B")
 ) -> PairedPredictions:
     """Match the predictions of two models on a test set by id; of folds or seeds, pooled.
 
@@ -300,7 +300,7 @@ def compare_predictions(pair: PairedPredictions, resamples: int) -> dict:
         classes, scored = len(one.emotions), one.is_scored and other.is_scored
         named = classes - (NO_ANSWER in one.emotions)
         sides = [
-            class_statistics(
+            class_summands(
                 *(true_N, side.predicted_N[labelled_N], classes),
                 *([side.log_probs_NC[labelled_N]] if scored else ()),
             )
@@ -330,7 +330,7 @@ def compare_predictions(pair: PairedPredictions, resamples: int) -> dict:
 
 
 def _compare_task(
-    predictions: Predictions,
+    predictions: LabelledPredictions,
     chosen_N: np.ndarray,
     table: Mapping[str, Metric],
     sides: Sequence[np.ndarray],

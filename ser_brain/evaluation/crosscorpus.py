@@ -24,7 +24,7 @@ from ser_brain.evaluation.compare import (
 )
 from ser_brain.evaluation.evaluate import RESAMPLES, Scored, score
 from ser_brain.evaluation.metrics import of_dimensions
-from ser_brain.evaluation.predictions import Predictions
+from ser_brain.evaluation.predictions import LabelledPredictions
 from ser_brain.evaluation.runs import ADAPTED, FOLDS, Run, label_runs, read_run
 from ser_brain.evaluation.significance import LEVEL, interval
 
@@ -135,7 +135,7 @@ def _means(
 
 
 def _row(
-    judged: Mapping[str, Predictions], first: str, resamples: int
+    judged: Mapping[str, LabelledPredictions], first: str, resamples: int
 ) -> tuple[dict, dict[str, dict], dict[str, dict]]:
     """All models on one test set, the comparisons of them with the first, and the draws."""
     ids = {label: set(predictions.ids) for label, predictions in judged.items()}
@@ -164,7 +164,7 @@ def _row(
     return row, comparisons, {label: each.draws for label, each in scored.items()}
 
 
-def _cell(predictions: Predictions, scored: Scored) -> dict:
+def _cell(predictions: LabelledPredictions, scored: Scored) -> dict:
     values = scored.metrics()
     classification = scored.classification or {"classes_present": 0, "confusion": None}
     return {

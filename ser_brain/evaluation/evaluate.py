@@ -21,13 +21,13 @@ from ser_brain.evaluation.metrics import (
     VALUE_METRICS,
     Metric,
     class_metrics,
-    class_statistics,
+    class_summands,
     confusion_matrix,
     number,
     per_class,
     value_statistics,
 )
-from ser_brain.evaluation.predictions import Predictions
+from ser_brain.evaluation.predictions import LabelledPredictions
 from ser_brain.evaluation.runs import Run
 from ser_brain.evaluation.significance import (
     FEWEST_FOR_INTERVAL,
@@ -73,7 +73,7 @@ def evaluate_run(run: Run, resamples: int = RESAMPLES) -> dict:
     return {"run": run.record, "incomplete": run.incomplete, "test_sets": evaluations}
 
 
-def _over_parts(parts: Mapping[str, Predictions]) -> dict:
+def _over_parts(parts: Mapping[str, LabelledPredictions]) -> dict:
     rng = np.random.default_rng(0)  # not used: no resamples
     values = {
         name: {metric: m["value"] for metric, m in score(part, 0, rng).metrics().items()}
@@ -92,9 +92,9 @@ def _over_parts(parts: Mapping[str, Predictions]) -> dict:
     return {"parts": values, "repeats": repeats, "spread": spread}
 
 
-def _repeats(parts: Mapping[str, Predictions]) -> list[str]:
+def _repeats(parts: Mapping[str, LabelledPredictions]) -> list[str]:
     """Parts with the predictions of an earlier one: of models that no seed has changed."""
-    earlier: dict[tuple, list[Predictions]] = defaultdict(list)
+    earlier: dict[tuple, list[LabelledPredictions]] = defaultdict(list)
     found = []
     for name, part in parts.items():
         part = part.by_id()
@@ -106,7 +106,7 @@ def _repeats(parts: Mapping[str, Predictions]) -> list[str]:
     return found
 
 
-def _predict_alike(one: Predictions, other: Predictions) -> bool:
+def _predict_alike(one: LabelledPredictions, other: LabelledPredictions) -> bool:
     for name in ("predicted_N", "log_probs_NC", "predicted_values_NV"):
         a, b = getattr(one, name), getattr(other, name)
         if (a is None) != (b is None):
@@ -116,7 +116,7 @@ def _predict_alike(one: Predictions, other: Predictions) -> bool:
     return True
 
 
-def evaluate(predictions: Predictions, seed: int, resamples: int = RESAMPLES) -> dict:
+def evaluate(predictions: LabelledPredictions, seed: int, resamples: int = RESAMPLES) -> dict:
     """Evaluate the predictions on one test set; the same seed gives the same intervals.
 
     Keys of the result: test_set, role, kind, other facts of the card, ``counts``,
@@ -147,7 +147,7 @@ def evaluate(predictions: Predictions, seed: int, resamples: int = RESAMPLES) ->
     }
 
 
-def _counts(predictions: Predictions) -> dict:
+def _counts(predictions: LabelledPredictions) -> dict:
     # Several models may predict one utterance; it is counted once.
     rows = list(dict(zip(predictions.utterances, predictions.rows, strict=True)).values())
     durations = [row["duration"] for row in rows if row.get("duration") is not None]
@@ -217,7 +217,7 @@ def all_metrics(classification: Mapping | None, regression: Mapping | None) -> d
     return found
 
 
-def score(predictions: Predictions, resamples: int, rng: np.random.Generator) -> Scored:
+def score(predictions: LabelledPredictions, resamples: int, rng: np.random.Generator) -> Scored:
     """Compute all metrics, each task on the utterances that have its label."""
     scored, predictions = Scored(), predictions.by_id()
     if predictions.predicted_N is not None:
@@ -231,7 +231,7 @@ def score(predictions: Predictions, resamples: int, rng: np.random.Generator) ->
 
 
 def _classification(
-    predictions: Predictions, resamples: int, rng: np.random.Generator, scored: Scored
+    predictions: LabelledPredictions, resamples: int, rng: np.random.Generator, scored: Scored
 ) -> dict:
     labelled_N = predictions.true_N >= 0
     true_N, predicted_N = predictions.true_N[labelled_N], predictions.predicted_N[labelled_N]
@@ -241,7 +241,7 @@ def _classification(
         log_probs.append(predictions.calibrated_NC[labelled_N])
     clusters = clusters_of_rows(predictions, labelled_N)
     classes = len(predictions.emotions)
-    statistics_NK = class_statistics(true_N, predicted_N, classes, *log_probs)
+    statistics_NK = class_summands(true_N, predicted_N, classes, *log_probs)
     sums = statistics_NK.sum(0), resample(statistics_NK, clusters, resamples, rng)
     named = classes - (NO_ANSWER in predictions.emotions)
     table = class_metrics(classes, bool(log_probs), named)
@@ -271,7 +271,7 @@ def _classification(
 
 
 def _dimension(
-    predictions: Predictions,
+    predictions: LabelledPredictions,
     dimension: str,
     resamples: int,
     rng: np.random.Generator,
@@ -326,7 +326,7 @@ def _measure(
     return results, draws
 
 
-def clusters_of_rows(predictions: Predictions, chosen_N: np.ndarray) -> Clusters:
+def clusters_of_rows(predictions: LabelledPredictions, chosen_N: np.ndarray) -> Clusters:
     """Cluster the predictions that ``chosen_N`` marks, by speaker or else by utterance.
 
     Where folds or seeds are pooled, the predictions for one utterance are one unit.
@@ -340,7 +340,7 @@ def _drawn(clusters: Clusters) -> dict:
 
 
 def subgroup_metrics(
-    predictions: Predictions,
+    predictions: LabelledPredictions,
     resamples: int,
     rng: np.random.Generator,
     grouped_by: Sequence[str] = GROUPED_BY,
@@ -386,7 +386,7 @@ def _age_group(age: object) -> str | None:
 
 
 def _level(
-    part: Predictions, scored: Scored, key: str, labelled: Mapping[str, int | None]
+    part: LabelledPredictions, scored: Scored, key: str, labelled: Mapping[str, int | None]
 ) -> dict:
     level = {
         "utterances": len(set(part.utterances)),
@@ -408,7 +408,7 @@ def _level(
     return level
 
 
-def _labelled_speakers(part: Predictions) -> dict[str, int | None]:
+def _labelled_speakers(part: LabelledPredictions) -> dict[str, int | None]:
     """Dimension, or ``emotion`` -> speakers with such a label; None if any is unknown."""
     labelled = {"emotion": part.true_N >= 0}
     labelled |= {name: np.isfinite(part.rated(name)) for name in part.dimensions}

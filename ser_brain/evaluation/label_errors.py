@@ -32,7 +32,7 @@ from ser_brain.core.tables import Table, to_text
 from ser_brain.data.corpora import is_of
 from ser_brain.data.experiment import Protocol
 from ser_brain.evaluation.metrics import confusion_matrix
-from ser_brain.evaluation.predictions import Predictions
+from ser_brain.evaluation.predictions import LabelledPredictions
 from ser_brain.evaluation.runs import pool
 
 LEVEL = 0.05
@@ -44,7 +44,7 @@ NAMINGS = 1999
 LEAST_RECALL_GAIN = 0.1
 
 
-def check_labels(parts: Mapping[str, Predictions], level: float = LEVEL) -> dict:
+def check_labels(parts: Mapping[str, LabelledPredictions], level: float = LEVEL) -> dict:
     """Look for swapped class names in the predictions on one test set, part by part.
 
     Where several models predict one utterance, their log-probabilities are averaged, since they
@@ -119,7 +119,7 @@ class LabelledScores:
     skipped: dict[str, int]
 
 
-def labelled_scores(parts: Mapping[str, Predictions]) -> LabelledScores:
+def labelled_scores(parts: Mapping[str, LabelledPredictions]) -> LabelledScores:
     """Average the log-probabilities of all models that predict an utterance."""
     scores, facts = defaultdict(list), {}
     for name, part in parts.items():
@@ -169,7 +169,7 @@ def _testable(facts: Mapping[str, tuple]) -> tuple[list[str], dict[str, int]]:
     return kept, dict(skipped)
 
 
-def _is_trained_on(predictions: Predictions) -> bool:
+def _is_trained_on(predictions: LabelledPredictions) -> bool:
     """Whether the model was trained on labels of this corpus, according to its protocol.
 
     The corpus of the utterances counts: the name of a test set may have additions.

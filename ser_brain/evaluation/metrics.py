@@ -251,7 +251,7 @@ def of_dimensions(*metrics: str) -> tuple[str, ...]:
 ALL_METRICS = {**LABEL_METRICS, **SCORE_METRICS, **VALUE_METRICS}
 
 
-def class_statistics(
+def class_summands(
     true_N: np.ndarray, predicted_N: np.ndarray, classes: int, *log_probs_NC: np.ndarray
 ) -> np.ndarray:
     """Confusion cells, then the score statistics of each array: (N, K), to be summed over N."""
@@ -262,7 +262,7 @@ def class_statistics(
 def class_metrics(
     classes: int, scored: bool = True, named: int | None = None
 ) -> dict[str, Metric]:
-    """The metrics of classes and scores, as functions of sums of :func:`class_statistics`.
+    """The metrics of classes and scores, as functions of sums of :func:`class_summands`.
 
     Without the metrics of scores where answers have none (not ``scored``). ``named``: see
     :func:`macro_f1`.

@@ -51,7 +51,7 @@ ROW_FIELDS = (
 
 
 @dataclass(frozen=True)
-class Predictions:
+class LabelledPredictions:
     """The predictions of one model on one test set, as arrays in the order of the file.
 
     Predicted classes are None for a regression model, predicted values for a classification
@@ -116,12 +116,12 @@ class Predictions:
             return None
         return log_softmax(self.log_probs_NC / self.temperature_N[:, None], axis=1)
 
-    def by_id(self) -> Predictions:
+    def by_id(self) -> LabelledPredictions:
         """Sort by id, so that no result depends on the order of rows; see :meth:`chosen`."""
         places = sorted(range(len(self.ids)), key=self.ids.__getitem__)
         return self if places == list(range(len(places))) else self.chosen(places)
 
-    def with_classes(self, emotions: Sequence[str]) -> Predictions:
+    def with_classes(self, emotions: Sequence[str]) -> LabelledPredictions:
         """The same predictions among other classes, in their order; all of its own included.
 
         A class that the model lacks has the smallest probability.
@@ -141,7 +141,7 @@ class Predictions:
             log_probs_NC=log_probs_NC,
         )
 
-    def chosen(self, places: Sequence[int]) -> Predictions:
+    def chosen(self, places: Sequence[int]) -> LabelledPredictions:
         """Select utterances by their places; without embeddings."""
         columns = {name: getattr(self, name) for name in ROW_FIELDS}
         part: dict[str, Any] = {n: c if c is None else c[places] for n, c in columns.items()}
@@ -156,7 +156,7 @@ class Predictions:
 
 def read_predictions(
     path: str | Path, embeddings: bool = True, scores: bool = True
-) -> Predictions:
+) -> LabelledPredictions:
     """Read and check the predictions on one test set, in a ``.jsonl`` file.
 
     Parameters
@@ -185,7 +185,7 @@ def read_predictions(
         embeddings_ND = _read_embeddings(embeddings_path, columns["ids"])
         _require_as_written(embeddings_path, card)
     temperature = card.get("temperature")
-    return Predictions(
+    return LabelledPredictions(
         card=card,
         rows=rows,
         **columns,
@@ -346,7 +346,7 @@ TEXTS = (
 def _columns_of(
     rows: Sequence[Mapping], card: Mapping, path: Path, scores: bool
 ) -> dict[str, Any]:
-    """Check rows and turn them into arrays, named as in :class:`Predictions`."""
+    """Check rows and turn them into arrays, named as in :class:`LabelledPredictions`."""
     if not rows:
         raise SERError(f"No predictions in {path}: the file has no line.")
     _check_facts(rows, path)

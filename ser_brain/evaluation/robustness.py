@@ -15,7 +15,7 @@ import numpy as np
 from ser_brain.data.labels import stated
 from ser_brain.evaluation.compare import PRIMARY, PairedPredictions, pair_predictions
 from ser_brain.evaluation.evaluate import RESAMPLES, clusters_of_rows, score, subgroup_metrics
-from ser_brain.evaluation.predictions import Predictions
+from ser_brain.evaluation.predictions import LabelledPredictions
 from ser_brain.evaluation.runs import read_run
 from ser_brain.evaluation.significance import LEVEL, interval, resample
 
@@ -86,7 +86,9 @@ def _known(metrics: dict) -> dict:
     return {name: m for name, m in metrics.items() if m["value"] is not None}
 
 
-def _condition(clean: Predictions, changed: Predictions, resamples: int) -> dict:
+def _condition(
+    clean: LabelledPredictions, changed: LabelledPredictions, resamples: int
+) -> dict:
     pair = pair_predictions(clean, changed, (CLEAN, changed.card["condition"]["name"]))
     seed = clean.card["seed"]
     # The same seed draws the same speakers for both, so the difference of draws is paired.
@@ -140,7 +142,7 @@ def _answers(pair: PairedPredictions, resamples: int) -> dict[str, dict]:
     return {name: _mean(one, values_N, resamples) for name, values_N in columns.items()}
 
 
-def _mean(predictions: Predictions, values_N: np.ndarray, resamples: int) -> dict:
+def _mean(predictions: LabelledPredictions, values_N: np.ndarray, resamples: int) -> dict:
     known_N = np.isfinite(values_N)
     if not known_N.any():
         return {"value": None, "low": None, "high": None}

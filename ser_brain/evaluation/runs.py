@@ -21,7 +21,7 @@ from ser_brain.core.files import read_json
 from ser_brain.core.log import get_logger
 from ser_brain.evaluation.predictions import (
     ROW_FIELDS,
-    Predictions,
+    LabelledPredictions,
     card_path,
     read_predictions,
 )
@@ -57,12 +57,12 @@ class Run:
 
     folder: Path
     parts: dict[str, Path]
-    test_sets: dict[str, dict[str, Predictions]]
+    test_sets: dict[str, dict[str, LabelledPredictions]]
     record: dict
     incomplete: dict[str, str] = field(default_factory=dict)  # excluded test set -> why
 
     @property
-    def first(self) -> Predictions:
+    def first(self) -> LabelledPredictions:
         """Predictions of the first part on the first test set, for what all share."""
         return next(iter(next(iter(self.test_sets.values())).values()))
 
@@ -78,7 +78,7 @@ class Run:
         cards = [predictions.card for predictions in self.test_sets[test_set].values()]
         return all("checkpoint" in card for card in cards)
 
-    def pooled(self, test_set: str) -> Predictions:
+    def pooled(self, test_set: str) -> LabelledPredictions:
         """The predictions of all parts on a test set as one; see :func:`pool`."""
         return pool(self.test_sets[test_set])
 
@@ -91,7 +91,7 @@ def read_run(folder: str | Path, embeddings: bool = False, scores: bool = True) 
     """
     folder = Path(folder)
     parts, record = parts_of(folder)
-    found: dict[str, dict[str, Predictions]] = {}
+    found: dict[str, dict[str, LabelledPredictions]] = {}
     own: dict[str, list[str]] = {}  # test set -> the parts whose split has it
     for name, part in parts.items():
         for test_set, predictions in _read_part(part, embeddings, scores).items():
@@ -119,7 +119,9 @@ def read_run(folder: str | Path, embeddings: bool = False, scores: bool = True) 
     return Run(folder, parts, whole, record, incomplete)
 
 
-def _why_incomplete(of_parts: Mapping[str, Predictions], parts: Collection[str]) -> str | None:
+def _why_incomplete(
+    of_parts: Mapping[str, LabelledPredictions], parts: Collection[str]
+) -> str | None:
     """Why the predictions on a test set cannot be evaluated together, as text."""
     missing = [name for name in parts if name not in of_parts]
     if not of_parts:
@@ -162,7 +164,9 @@ def models_in(folder: Path) -> list[Path]:
     return list(parts.values()) if alone else [folder]
 
 
-def _read_part(folder: Path, embeddings: bool, scores: bool) -> dict[str, Predictions | None]:
+def _read_part(
+    folder: Path, embeddings: bool, scores: bool
+) -> dict[str, LabelledPredictions | None]:
     """Test set -> its predictions; None where they are missing or unfinished."""
     # os.path, since pathlib raises for a name that no file can have.
     is_there = os.path.isdir(folder / "predictions")
@@ -175,7 +179,7 @@ def _read_part(folder: Path, embeddings: bool, scores: bool) -> dict[str, Predic
     found = [predictions for predictions in found if predictions.card["role"] != "valid"]
     tests = _tests_of(folder)
 
-    def order(predictions: Predictions) -> tuple:
+    def order(predictions: LabelledPredictions) -> tuple:
         role, name = predictions.card["role"], predictions.card["test_set"]
         place = [*tests].index(name) if name in tests else len(tests)
         return role != "test", role, place, name
@@ -196,7 +200,7 @@ def _tests_of(folder: Path) -> dict:
     return tests
 
 
-def pool(parts: Mapping[str, Predictions]) -> Predictions:
+def pool(parts: Mapping[str, LabelledPredictions]) -> LabelledPredictions:
     """Put the predictions of several models on one test set together.
 
     Folds that partition a corpus give every utterance once. Where models predict the same
@@ -237,7 +241,7 @@ def pool(parts: Mapping[str, Predictions]) -> Predictions:
     )
 
 
-def averaged(pooled: Predictions) -> Predictions:
+def averaged(pooled: LabelledPredictions) -> LabelledPredictions:
     """One prediction for each utterance, where :func:`pool` has those of several models.
 
     The mean of log-probabilities, made to sum to one, which is the geometric mean of the
@@ -265,7 +269,7 @@ def averaged(pooled: Predictions) -> Predictions:
     return replace(first, **found)
 
 
-def _role_of_all(parts: Mapping[str, Predictions]) -> dict[str, str]:
+def _role_of_all(parts: Mapping[str, LabelledPredictions]) -> dict[str, str]:
     """Role and notes of pooled predictions: what one part has seen counts as seen."""
     cards = {name: part.card for name, part in parts.items()}
     seen = [name for name, card in cards.items() if card["role"] == "train"]
@@ -276,7 +280,7 @@ def _role_of_all(parts: Mapping[str, Predictions]) -> dict[str, str]:
     return {"role": role, **({"notes": " ".join(notes)} if notes else {})}
 
 
-def _joined(parts: Sequence[Predictions], name: str) -> np.ndarray | None:
+def _joined(parts: Sequence[LabelledPredictions], name: str) -> np.ndarray | None:
     columns = [getattr(part, name) for part in parts]
     if all(column is None for column in columns):
         return None

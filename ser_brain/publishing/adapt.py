@@ -26,7 +26,7 @@ from torch import Tensor
 from ser_brain.core.errors import SERError
 from ser_brain.core.files import require_new, require_text, write_text
 from ser_brain.evaluation.evaluate import RESAMPLES
-from ser_brain.evaluation.metrics import class_metrics, class_statistics, number
+from ser_brain.evaluation.metrics import class_metrics, class_summands, number
 from ser_brain.evaluation.significance import clusters_of, interval, resample
 from ser_brain.inference.adapting import embed, head_of, unlabelled_head, with_emotion_head
 from ser_brain.inference.labelled_clips import Clip
@@ -234,7 +234,7 @@ def judge(
     one_person = len(set(speakers)) == 1  # her clips are what is drawn
     clusters = clusters_of([None] * len(clips) if one_person else speakers, ids)
     sides = [
-        class_statistics(true_N, s.argmax(1), len(emotions), s) for s in (before_NE, after_NE)
+        class_summands(true_N, s.argmax(1), len(emotions), s) for s in (before_NE, after_NE)
     ]
     width = sides[0].shape[1]
     sums_BK = resample(np.hstack(sides), clusters, RESAMPLES, rng)

@@ -10,7 +10,7 @@ from ser_brain.core.errors import SERError
 from ser_brain.core.files import read_json, require_text
 from ser_brain.evaluation.evaluate import all_metrics, evaluate_run
 from ser_brain.evaluation.metrics import of_dimensions
-from ser_brain.evaluation.predictions import Predictions
+from ser_brain.evaluation.predictions import LabelledPredictions
 from ser_brain.evaluation.runs import Run, parts_of, read_run
 from ser_brain.inference.model_config import ModelConfig
 from ser_brain.publishing.train_test_overlap import (
@@ -141,7 +141,7 @@ def gather(run: Path, config: ModelConfig, results: Sequence[Path] = ()) -> Card
     )
 
 
-def shortest_longest(tested: Sequence[Predictions]) -> tuple[float, float] | None:
+def shortest_longest(tested: Sequence[LabelledPredictions]) -> tuple[float, float] | None:
     """The shortest and the longest clip of test sets, in seconds; None where none is known."""
     known = [row.get("duration") for predictions in tested for row in predictions.rows]
     durations_s = [duration for duration in known if duration is not None]

@@ -19,7 +19,7 @@ from torch import Tensor
 from ser_brain.core.errors import SERError
 from ser_brain.core.files import read_json
 from ser_brain.evaluation.evaluate import evaluate_run
-from ser_brain.evaluation.predictions import Predictions
+from ser_brain.evaluation.predictions import LabelledPredictions
 from ser_brain.evaluation.runs import averaged, merge_protocols, parts_of, pool, read_run
 from ser_brain.inference.model_config import ModelConfig
 from ser_brain.models.model import EmotionModel
@@ -193,7 +193,7 @@ def gather_ensemble(
     )
 
 
-def average_predictions(parts: Mapping[str, Predictions]) -> Predictions | None:
+def average_predictions(parts: Mapping[str, LabelledPredictions]) -> LabelledPredictions | None:
     """Predictions of the ensemble, from those of its parts on one test set.
 
     None where the parts predicted different clips, or a part has seen the set.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ser_brain.core.files import read_json
 from ser_brain.data.corpora import is_of
-from ser_brain.evaluation.predictions import Predictions, read_predictions
+from ser_brain.evaluation.predictions import LabelledPredictions, read_predictions
 from ser_brain.evaluation.runs import VALIDATION, Run
 
 # The verdicts of a test set: the model has seen clips of it; other clips of its speakers; it
@@ -30,7 +30,9 @@ def overlap_by_test_set(run: Run) -> dict[str, str]:
     return {test_set: min(each, key=WORST_FIRST.index) for test_set, each in found.items()}
 
 
-def train_test_overlap(splits: Mapping, predictions: Predictions, corpora: set[str]) -> str:
+def train_test_overlap(
+    splits: Mapping, predictions: LabelledPredictions, corpora: set[str]
+) -> str:
     """The verdict of one test set; ``corpora`` are the training corpora, as rows name them."""
     name = predictions.card["test_set"]
     # The audit of a run covers its own test sets, not those of a later `ser evaluate`.

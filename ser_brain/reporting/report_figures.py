@@ -15,7 +15,7 @@ from ser_brain.data.labels import listed
 from ser_brain.evaluation.calibration import reliability_bins
 from ser_brain.evaluation.evaluate import all_metrics
 from ser_brain.evaluation.metrics import of_dimensions
-from ser_brain.evaluation.predictions import Predictions
+from ser_brain.evaluation.predictions import LabelledPredictions
 from ser_brain.reporting.html import ReportFigure, inlined, subtitle
 from ser_brain.reporting.plots.classification import (
     confusion,
@@ -43,7 +43,9 @@ Figures = dict[str, list[ReportFigure]]
 
 
 def draw_all(
-    folder: Path, predictions: Mapping[str, Predictions], test_sets: Mapping[str, Mapping]
+    folder: Path,
+    predictions: Mapping[str, LabelledPredictions],
+    test_sets: Mapping[str, Mapping],
 ) -> Figures:
     """Draw every figure that the predictions allow: kind of figure -> one per test set.
 
@@ -87,7 +89,9 @@ def _confusion(folder: Path, evaluation: Mapping) -> ReportFigure:
     return inlined(stem, f"{name}: UAR {value_text(result['metrics']['uar'])}", alt)
 
 
-def _reliability(folder: Path, predictions: Predictions, evaluation: Mapping) -> ReportFigure:
+def _reliability(
+    folder: Path, predictions: LabelledPredictions, evaluation: Mapping
+) -> ReportFigure:
     result, name = evaluation["classification"], evaluation["test_set"]
     labelled_N = predictions.true_N >= 0
     true_N = predictions.true_N[labelled_N]
@@ -136,7 +140,7 @@ def _by_language(name: str, evaluation: Mapping) -> dict[str, list[Mapping]]:
 
 
 def _value_figures(
-    folder: Path, predictions: Predictions, evaluation: Mapping
+    folder: Path, predictions: LabelledPredictions, evaluation: Mapping
 ) -> dict[str, ReportFigure]:
     """Scatter plot, distributions and errors of each rated dimension; none where none is."""
     pairs = {}

@@ -24,7 +24,11 @@ from ser_brain.core.files import atomic_path, inside, read_json, write_json
 from ser_brain.core.log import get_logger
 from ser_brain.data.experiment import ExperimentData
 from ser_brain.data.folding import of_some_speakers, source_of
-from ser_brain.evaluation.predictions import Predictions, read_predictions, write_predictions
+from ser_brain.evaluation.predictions import (
+    LabelledPredictions,
+    read_predictions,
+    write_predictions,
+)
 from ser_brain.evaluation.runs import ADAPTED, temperature_of
 from ser_brain.models.adaptation import VIEWS, Adapted, FitHead, Head, LinearAdapter
 from ser_brain.models.heads import folded
@@ -249,7 +253,7 @@ def _scored(row: Mapping, scores_E: list[float], emotions: Sequence[str]) -> dic
     return {**row, "log_probabilities": scores, "predicted_emotion": best}
 
 
-def adapted_facts(plain: Predictions, adapted: Adapted) -> dict:
+def adapted_facts(plain: LabelledPredictions, adapted: Adapted) -> dict:
     """What the card of adapted predictions says: to what, and how far, the head was adapted."""
     clips = len(plain.rows)
     of_speakers = [e for e in adapted.evidence if e.speaker is not None]

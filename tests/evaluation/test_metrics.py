@@ -22,7 +22,7 @@ from ser_brain.evaluation.metrics import (
     VALUE_METRICS,
     ccc,
     class_metrics,
-    class_statistics,
+    class_summands,
     confusion_matrix,
     number,
     pearson,
@@ -168,7 +168,7 @@ def test_metrics_take_leading_axes():
     rng = np.random.default_rng(0)
     true_N, predicted_N = rng.integers(3, size=(2, 50))
     log_probs_NC = log_softmax(rng.normal(size=(50, 3)), axis=1)
-    of_classes = class_statistics(true_N, predicted_N, 3, log_probs_NC)
+    of_classes = class_summands(true_N, predicted_N, 3, log_probs_NC)
     of_values = value_statistics(*rng.normal(size=(2, 50)))
     for table, statistics_NK in ((class_metrics(3), of_classes), (VALUE_METRICS, of_values)):
         sums_BK = np.stack([statistics_NK[:20].sum(0), statistics_NK[20:].sum(0)])

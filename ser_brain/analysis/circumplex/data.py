@@ -20,7 +20,7 @@ from ser_brain.core.errors import SERError, bad_value
 from ser_brain.data.experiment import Protocol
 from ser_brain.data.labelling import UNIT_RANGE
 from ser_brain.data.labels import EMOTIONS, VALENCE_AROUSAL, listed, rescale
-from ser_brain.evaluation.predictions import Predictions
+from ser_brain.evaluation.predictions import LabelledPredictions
 from ser_brain.evaluation.runs import Run, merge_protocols
 from ser_brain.evaluation.significance import Clusters, clusters_of, interval, resample
 
@@ -202,7 +202,7 @@ def _reason(emotion: str | None, parts: int) -> str:
     return f"of {emotion}, with fewer than {MIN_CLIPS} clips{where}"
 
 
-def _points(predictions: Predictions, space: str) -> np.ndarray:
+def _points(predictions: LabelledPredictions, space: str) -> np.ndarray:
     """Embeddings, or predicted valence and arousal on [-1, 1], shape (N, D)."""
     name = predictions.card["test_set"]
     if space == "va":
@@ -216,7 +216,7 @@ def _points(predictions: Predictions, space: str) -> np.ndarray:
     return predictions.embeddings_ND.astype(np.float64)
 
 
-def _cloud(predictions: Predictions, emotions: Sequence[str], space: str) -> Cloud:
+def _cloud(predictions: LabelledPredictions, emotions: Sequence[str], space: str) -> Cloud:
     rows = predictions.rows
     true_N2 = np.stack([predictions.rated(axis) for axis in VALENCE_AROUSAL], axis=1)
     index = {emotion: n for n, emotion in enumerate(emotions)}
