@@ -68,7 +68,7 @@ def run_experiment(
     from ser_brain.reporting.report import write_report
     from ser_brain.reporting.summary import summary_text
     from ser_brain.training import device
-    from ser_brain.training.adapted import require_adaptable, write_adapted
+    from ser_brain.training.adapted import write_adapted
     from ser_brain.training.checkpoints import require_room
     from ser_brain.training.loaders import dataio_prep
     from ser_brain.training.predict_corpus import write_test_set, write_validation
@@ -78,7 +78,6 @@ def run_experiment(
         show_progress(folder / run.LOG)
     # Before the encoder is loaded: often a corpus cannot be split so, or lacks the labels.
     data = load_data(plain)
-    require_adaptable(data, plain["adaptation"])
     splits = data.as_dict()
     run_on_main(run.require_same_corpora, [folder, splits])
     hparams = config.load_settings(settings)

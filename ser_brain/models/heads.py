@@ -11,6 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from ser_brain.data.labels import VALENCE_AROUSAL
+
+# Recipes of earlier versions import these from here.
+from ser_brain.models.losses import (  # noqa: F401
+    NO_EMOTION,
+    MaskedLoss,
+    masked_loss,
+    mse,
+    nll,
+)
 from ser_brain.models.pooling import Standardizer
 
 

@@ -126,21 +126,6 @@ def _mean_head(heads: Sequence[Head]) -> Head:
     return torch.stack(weights).mean(0), torch.stack(biases).mean(0)
 
 
-def require_adaptable(data: ExperimentData, adaptation: str | None) -> None:
-    """Stop at the setting ``adaptation`` of an experiment that learns no emotions.
-
-    Raises
-    ------
-    SERError
-        If there is no emotion head to adapt.
-    """
-    if adaptation is not None and "emotion" not in data.protocol.tasks:
-        raise SERError(
-            f"adaptation: {adaptation} adapts the emotion head, and the experiment "
-            f"{data.config.experiment} learns none. Set adaptation: null."
-        )
-
-
 def write_adapted(
     folder: Path, brain: SERBrain, datasets: Mapping, data: ExperimentData, hparams: Mapping
 ) -> None:

@@ -141,11 +141,18 @@ class SERBrain(NonfiniteGuard):
         Raises
         ------
         SERError
-            If it computes no such losses or metric, or ``unfreeze`` opens layers that
-            ``freeze`` keeps closed.
+            If it computes no such losses or metric, has no emotion head to adapt, or
+            ``unfreeze`` opens layers that ``freeze`` keeps closed.
         """
+        tasks = require_tasks(cls)
         weights, metric = hparams["loss_weights"], hparams["validation_metric"]
-        require_metrics(cls.loss_names, weights, metric, require_tasks(cls))
+        require_metrics(cls.loss_names, weights, metric, tasks)
+        adaptation = hparams.get("adaptation")
+        if adaptation is not None and "emotion" not in tasks:
+            raise SERError(
+                f"adaptation: {adaptation} adapts the emotion head, and the experiment "
+                f"{hparams['experiment']} learns none. Set adaptation: null."
+            )
         if hparams.get("unfreeze") and hparams.get("freeze") == "all":
             raise SERError(
                 "unfreeze opens layers of the encoder, which freeze: all keeps closed."

@@ -9,8 +9,6 @@ import numpy as np
 
 from ser_brain.reporting.plots.frame import BLUE, GREY, INK, ORANGE, cut, each_panel
 
-LOOK = {"for_papers": False}  # a look at the data, which no paper prints
-
 MOST_BARS = 40
 MOST_POINTS = 20_000
 BINS = 30
@@ -22,7 +20,9 @@ def bars(
     """Utterances per class, a panel per corpus and label source; the number beside each bar."""
     tallest = max(min(len(found), MOST_BARS) for found in counts.values())
     size_in = (3.2, 0.6 + 0.24 * tallest)
-    for axes, name, found in each_panel(stem, counts, size_in, title, subtitle, **LOOK):
+    for axes, name, found in each_panel(
+        stem, counts, size_in, title, subtitle, for_papers=False
+    ):
         names, numbers = [*found][:MOST_BARS], [*found.values()][:MOST_BARS]
         places = range(len(names))
         axes.barh(places, numbers, color=BLUE, height=0.7)
@@ -42,7 +42,9 @@ def histograms(
     # A single long clip must not squeeze all others into one bin.
     low, high = np.quantile(every, [0, 0.995])
     edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
-    for axes, name, found in each_panel(stem, values, (3.2, 2.4), title, subtitle, **LOOK):
+    for axes, name, found in each_panel(
+        stem, values, (3.2, 2.4), title, subtitle, for_papers=False
+    ):
         axes.hist(np.clip(found, low, edges[-1]), bins=edges, color=BLUE)
         axes.axvline(np.median(found), color=ORANGE, linestyle="--", linewidth=1.5)
         axes.set(xlabel=label, ylabel="Utterances")
@@ -60,7 +62,7 @@ def plane(
     ``points``: name -> valences, arousals, and the ends of the scale.
     """
     for axes, name, (valences, arousals, scale) in each_panel(
-        stem, points, (3.4, 3.4), title, subtitle, **LOOK
+        stem, points, (3.4, 3.4), title, subtitle, for_papers=False
     ):
         low, high = scale
         step = -(-len(valences) // MOST_POINTS)
