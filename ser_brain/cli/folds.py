@@ -27,7 +27,6 @@ from __future__ import annotations
 
 import argparse
 import runpy
-from dataclasses import replace
 from pathlib import Path
 
 from ser_brain.cli import Outcome
@@ -36,7 +35,6 @@ from ser_brain.data.splits import PROTOCOLS
 from ser_brain.training import command_line
 from ser_brain.training.config import checked_settings, read_settings
 from ser_brain.training.cross_validation import TRAIN, make_plan, run_plan, start_server
-from ser_brain.training.run_options import options_of
 
 logger = get_logger(__name__)
 PROBES_AT_ONCE = 2  # on the CPU; each loads the encoder
@@ -79,9 +77,8 @@ def run(arguments: argparse.Namespace) -> Outcome:
     settings = read_settings(plan.config, plan.overrides)
     runpy.run_path(str(TRAIN))["require_corpora"](checked_settings(settings))
     start_server()
-    # Only now: SpeechBrain's options import SpeechBrain, which takes seconds.
-    _, _, run_options = command_line.parse([arguments.config, *options])
-    plan = replace(plan, run_options=options_of(run_options))
+    if options:  # what train.py would refuse ends here; SpeechBrain takes a second to import
+        command_line.parse([arguments.config, *options])
     from ser_brain.reporting.report import write_report
     from ser_brain.reporting.summary import summary_text
     from ser_brain.training.device import available_cpus, gpus, require_device

@@ -163,7 +163,10 @@ def _some_speakers(dataset: DynamicItemDataset) -> DynamicItemDataset:
     """The clips with an emotion, or :data:`MOST_CLIPS` of them."""
     rows = {i: dataset.data[i] for i in dataset.data_ids}
     rows = {i: row for i, row in rows.items() if row["emotion"] is not None}
-    return FilteredSortedDynamicItemDataset(dataset, of_some_speakers(rows, MOST_CLIPS))
+    chosen = of_some_speakers(rows, MOST_CLIPS)
+    if len(chosen) == len(dataset):
+        return dataset  # which a probe has embedded already
+    return FilteredSortedDynamicItemDataset(dataset, chosen)
 
 
 def _own_head(brain: SERBrain, divisor: float) -> Head | None:

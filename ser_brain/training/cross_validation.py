@@ -6,6 +6,7 @@ A finished part is not run again; an interrupted one continues where it stopped.
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import multiprocessing
 import os
@@ -15,7 +16,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -27,6 +28,7 @@ from ser_brain.core.lock import NAME, held
 from ser_brain.data.experiment_config import ExperimentConfig
 from ser_brain.data.splits import ACROSS
 from ser_brain.evaluation.runs import ADAPTED, FOLDS
+from ser_brain.training.command_line import parse
 from ser_brain.training.config import (
     HOME,
     checked_settings,
@@ -37,6 +39,7 @@ from ser_brain.training.config import (
 )
 from ser_brain.training.fold_child import run_part
 from ser_brain.training.run import RECORD, SPLITS, RunRecord, is_finished, other_versions
+from ser_brain.training.run_options import options_of
 
 TRAIN = HOME / "train.py"
 FORKS = "forkserver" in multiprocessing.get_all_start_methods()  # all systems but Windows
@@ -116,8 +119,6 @@ class Plan:
     seeds : sequence of int
     folder : Path
         The folds folder.
-    run_options : mapping
-        The options as a run records them.
     """
 
     config: Path
@@ -127,7 +128,18 @@ class Plan:
     folds: int | None
     seeds: Sequence[int]
     folder: Path
-    run_options: Mapping = field(default_factory=dict)
+
+    @functools.cached_property
+    def run_options(self) -> dict:
+        """The options as a run records them, checked.
+
+        Raises
+        ------
+        SERError
+            See :func:`ser_brain.training.command_line.parse`.
+        """
+        # It imports SpeechBrain, which takes a second, and is needed for few commands.
+        return options_of(parse([str(self.config), *self.options])[-1])
 
     @property
     def is_probe(self) -> bool:
@@ -152,10 +164,11 @@ class Plan:
 
     def is_finished(self, part: Part) -> bool:
         """Whether its run and the report after it are finished."""
-        settings = read_settings(self.config, self.overrides_of(part))
         folder = self.folder / part.folder
-        finished = is_finished(folder, settings, self.run_options)
-        return finished and (folder / "report" / SUMS).is_file()
+        if not (folder / "report" / SUMS).is_file():
+            return False
+        settings = read_settings(self.config, self.overrides_of(part))
+        return is_finished(folder, settings, self.run_options)
 
 
 def make_plan(
@@ -166,7 +179,6 @@ def make_plan(
     folds: int | None = None,
     seeds: Sequence[int] | None = None,
     out: Path | None = None,
-    run_options: Mapping | None = None,
 ) -> Plan:
     """Complete a command of ``ser folds`` with defaults, and check it; see :class:`Plan`.
 
@@ -189,10 +201,8 @@ def make_plan(
     folds = folds or DEFAULT_FOLDS.get(protocol)
     seeds = seeds or ((1,) if folds else DEFAULT_SEEDS.get(protocol, (1,)))
     require_experiment(read_settings(file, overrides), file)
-    plan = Plan(
-        *(file, list(overrides), list(options), protocol, folds, seeds),
-        *(out or Path(), run_options or {}),
-    )
+    given = list(overrides), list(options)
+    plan = Plan(file, *given, protocol, folds, seeds, out or Path())
     # What train.py would refuse is refused here, before any process starts.
     first = plan.overrides_of(parts_of_protocol(seeds, 1)[0])
     found = ExperimentConfig.from_settings(checked_settings(read_settings(file, first)))
