@@ -1,9 +1,9 @@
 r"""Adapt an exported model to a language or a person, judge it, and write it as a new model.
 
-Recordings without labels move the emotion head, as far as they give reason to; they should
-show all emotions, and the more of them the better. Some labelled ones fit it. The command
-reports UAR before and after on clips whose labels did not adapt the model, and refuses where
-adapting does not help. See docs/your_own_language.md.
+Unlabelled recordings adapt the emotion head, if they contain enough evidence: include all
+emotions, and as many clips as you can. With labelled clips, the head is also fitted to these.
+The command reports UAR before and after, on clips whose labels were not used to adapt, and
+writes no model if adapting does not help. See docs/your_own_language.md.
 
     ser adapt model --out model-urdu --unlabelled recordings/
     ser adapt model --out model-urdu --unlabelled recordings/ --labelled some.csv
@@ -29,7 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--unlabelled",
         **MANY,
         metavar="AUDIO",
-        help="folders, files, patterns or manifests; labels of a manifest only judge",
+        help="folders, files, patterns or manifests; labels in a manifest are used only "
+        "for the test",
     )
     add(
         "--labelled",
@@ -38,19 +39,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a table with the columns path, emotion and, if there are several, speaker; or a "
         "manifest",
     )
-    add("--test", type=Path, metavar="TABLE", help="such a table to judge by, of other clips")
+    add("--test", type=Path, metavar="TABLE", help="a table of other clips, to judge the model")
     add(
         "--speaker",
         metavar="NAME",
-        help="adapt to this person alone; all clips are hers or his",
+        help="adapt to this person; all clips must be theirs",
     )
     add(
         "--lora",
         action="store_true",
-        help="fine-tune the encoder on the labelled clips, too: from 100 clips on, and hours "
-        "without a GPU",
+        help="also fine-tune the encoder on the labelled clips: needs 100 clips or more, and "
+        "hours without a GPU",
     )
-    add("--name", help="of the new model (default: the model's name, -adapted)")
+    add("--name", help="of the new model (default: the model's name with -adapted)")
 
 
 def run(arguments: argparse.Namespace) -> Outcome:

@@ -1,9 +1,9 @@
 """Serve a local web page that scores a recording from a file or the microphone.
 
-The page shows the probability of each emotion and, for longer recordings, their course over
-time; valence and arousal appear among Russell's words. The table can be downloaded as CSV.
-The page runs on this machine, and recordings are deleted when it is closed. See
-docs/app.md.
+The page shows the probability of each emotion, valence and arousal among Russell's words, and
+for longer recordings their course over time. The table can be downloaded as CSV. The page runs
+on this machine only, unless --host says otherwise. Recordings are deleted after half an hour,
+or when the command ends. See docs/app.md.
 
     pip install 'ser-recipes[app]'
     ser app MODEL --open

@@ -1,4 +1,4 @@
-"""Find what two lists of ids share, or class names that a corpus has exchanged.
+"""Find what two lists of ids share, or class names that a corpus has swapped.
 
 Two lists: shared utterances, speakers, groups and texts, identical recordings, and
 near-duplicates (re-encoded, louder, faster or slightly trimmed). A list is a text file with

@@ -1,19 +1,19 @@
-"""Put models on a board: one page and a JSON with ranks, intervals and the group of the best.
+"""Compare models on a board: a page and a JSON file with ranks, intervals and the top group.
 
-Rows are models: runs, folds folders, and what ser evaluate MODEL and ser import wrote. Columns
-are the test sets that they predicted; models judged on the same utterances with the same
-classes share one. Chance and the majority class are rows of their own. The page needs no other
-file and no network.
+Rows are models: runs, folds folders, and the output of ser evaluate MODEL and ser import.
+Columns are the test sets that they predicted; models tested on the same utterances with the
+same classes share a column. Chance and the majority class have their own rows. The page is
+self-contained and works offline.
 
     ser board results/classification/emodb/folds judged/theirs judged/gpt --out board
 
-A later model joins the others, which the board remembers:
+To add a model later to a board, which remembers the others:
 
     ser board judged/new --out board
 
-With --on, models and runs are judged on these corpora first, and their size and speed are
-measured. --baselines trains functionals (and eGeMAPS, where openSMILE is installed) and a
-frozen probe on other corpora, and puts them beside:
+With --on, models and runs are first tested on these corpora, and their size and speed are
+measured. --baselines trains functionals (and eGeMAPS, if openSMILE is installed) and a frozen
+probe on other corpora, and adds them to the board:
 
     ser board MODEL --on manifests/emodb.json --baselines manifests/emovo.json --out board
 """

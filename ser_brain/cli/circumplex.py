@@ -1,9 +1,9 @@
 """Test whether a model arranges the emotions as on Russell's circle.
 
-The tests are of order, distances and placement. The command works on embeddings (.npz files
-beside the predictions, or written by ser embed) and runs no model. --baseline adds runs,
-such as the embeddings of an untuned encoder, and judges them on the same utterances. The
-page with tables and figures goes to RUN/circumplex, or to --out.
+It tests the order, the distances and the placement of the emotions. The command reads
+embeddings (.npz files beside the predictions, or written by ser embed) and runs no model.
+--baseline adds runs, such as the embeddings of an untuned encoder, and analyses them on the
+same utterances. The page with tables and figures goes to RUN/circumplex, or to --out.
 
     ser circumplex results/emodb --baseline embeddings_untuned
 """

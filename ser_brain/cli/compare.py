@@ -1,9 +1,9 @@
 """Compare two runs on their common test sets: differences and changed answers.
 
-A difference is B - A. Its interval resamples the same speakers for both models; its p-value
-swaps the answers of both models for whole speakers. The command works on predictions and
-runs no model. With --out the numbers, and every utterance whose answer changed, are written
-as CSV, Markdown and LaTeX.
+Differences are B - A. The interval resamples the same speakers for both models; the p value
+comes from swapping the answers of both models for whole speakers. The command reads
+predictions and runs no model. With --out, the numbers, and every utterance whose answer
+changed, are written as CSV, Markdown and LaTeX.
 
     ser compare results/classification/emodb/1 results/multiobjective/emodb/1 --out comparison
 """

@@ -1,9 +1,9 @@
-"""List the corpora that have a prep script, or show one: card, layout, where to get it.
+"""List the corpora that have a prep script, or show the card and layout of one.
 
     ser corpora
     ser corpora cremad
 
-Any other corpus is prepared from a table, or from a format that it has: see
+Other corpora can be prepared from a table, or from one of several formats: see
 python -m data_prep --help.
 """
 

@@ -1,15 +1,16 @@
 r"""Compare models across test sets: a matrix with intervals, tests and a heat map.
 
 Rows are test sets and columns are models, as in table 5.5 of study 1. All models are tested
-against the first RUN. The command works on predictions and runs no model, except with --on:
-then each model first predicts the corpora that it has not predicted yet. With --out the
-matrix is written as CSV, Markdown, LaTeX, SVG, PNG and PDF.
+against the first RUN. The command reads predictions and runs no model, except with --on: then
+each model first predicts the corpora that it has not predicted yet. With --out, the matrix is
+written as CSV, Markdown, LaTeX, SVG, PNG and PDF.
 
     ser crosscorpus results/classification/emodb/1 results/multiobjective/emodb/1 \
         --on manifests/cremad.json:rated_voice manifests/shemo.json --balanced --out matrix
 
-A folds folder is one model, except that of ser folds --protocol corpus --train_on=one: each
-of its parts was trained on one corpus, so the matrix is of sources and targets.
+A folds folder counts as one model. The exception is a folder of ser folds --protocol corpus
+--train_on=one: each of its models was trained on one corpus, so the matrix shows training
+corpora against test corpora.
 
     ser crosscorpus results/classification/emodb+urdu/one-corpus --out matrix
 """

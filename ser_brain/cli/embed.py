@@ -1,8 +1,8 @@
-"""Embed the utterances of corpora with an untuned encoder or that of a run.
+"""Embed the utterances of corpora with an untuned encoder or with the encoder of a run.
 
-An embedding is the mean over time of the encoder's output, from any layer; ser circumplex
-works on it. Utterances that a run was trained or validated on become a set of their own
-(CORPUS-train). --untrained replaces the encoder's weights by random ones, as a control.
+An embedding is the mean over time of the encoder's output at any layer. ser circumplex reads
+it. Utterances that a run was trained or validated on become a separate set (CORPUS-train).
+--untrained replaces the encoder's weights by random ones, as a control.
 
     ser embed manifests/emodb.json --encoder openai/whisper-base --layer 3 last --out embeddings
     ser embed manifests/emodb.json --run results/emodb --out embeddings_tuned

@@ -1,11 +1,11 @@
-"""Evaluate a trained or published model on corpora, and write or renew its report.
+"""Evaluate a trained or published model on corpora, and write or update its report.
 
     ser evaluate results/classification/emodb/1 --on manifests/cremad.json:rated_voice
     ser evaluate MODEL --on manifests/emodb.json --out judged --per_class 40
 
-RUN is a run folder or a folds folder, of which the model of every fold is run. The predictions
-are stored in it and used again as long as the model and the manifest stay the same; the
-reports of the folds are renewed, too.
+RUN is a run folder, or a folds folder, in which the models of all folds are evaluated. The
+predictions are stored there and reused as long as the model and the manifest do not change.
+The reports of the folds are updated too.
 
 MODEL is a folder that ser export wrote, or a published model: an audio classifier of
 transformers, wav2vec 2.0 for arousal, dominance and valence, SpeechBrain's IEMOCAP recipe, or

@@ -1,8 +1,8 @@
 """Show what corpora contain on one page: classes, speakers, durations, levels, agreement.
 
-The page also shows languages, ratings of valence and arousal, missing labels, and recordings
-that occur twice. It works offline; beside it are the tables (CSV), figures and results.json.
-Levels and copies need the audio; without it they are left out.
+The page also shows languages, ratings of valence and arousal, missing labels, and duplicate
+recordings. It works offline; beside it are the tables (CSV), figures and results.json. Levels
+and duplicates need the audio; without it they are left out.
 
     ser explore results/manifests/emodb.json results/manifests/cremad.json --out explored
 """

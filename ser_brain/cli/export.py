@@ -1,10 +1,10 @@
-"""Export a trained run as a model folder that works without the run.
+"""Export a trained run as a self-contained model folder.
 
-A folds folder becomes one model, the average of its parts, if these share a frozen encoder;
-it then costs no more than one of them.
+A folds folder becomes one model, the average of its folds, if these share a frozen encoder.
+It is as small and fast as the model of one fold.
 
-The folder contains the weights of the best checkpoint and all that is needed to use them;
-no base encoder is downloaded. It loads with EmotionRecognizer, with SpeechBrain's
+The folder contains the weights of the tested checkpoint and everything needed to use them; no
+base encoder is downloaded. It loads with EmotionRecognizer, with SpeechBrain's
 foreign_class, with plain transformers if the encoder allows it, and with ONNX Runtime
 (--onnx; --int8 for a graph a third as large, see docs/small_models.md). Its README.md is a
 model card made from the run's results; --results adds those of other folds or seeds of the

@@ -1,9 +1,9 @@
 """Train and test every fold or seed of a protocol, and report them together.
 
-train.py runs once for each part, one process per GPU. The same command continues an
-interrupted run. One report shows the mean and standard deviation over the parts, the pooled
-confusion matrix and the pooled intervals. Any setting of the YAML file can be given as
---key=value; python train.py --help lists them.
+train.py runs once for each part (fold or seed), one process per GPU. The same command
+continues an interrupted run. One report shows the mean and standard deviation over the parts,
+the pooled confusion matrix and the pooled intervals. Any setting of the YAML file can be given
+as --key=value; python train.py --help lists them.
 
     ser folds hparams/finetune/classification.yaml --protocol speaker --folds 5 \\
         --corpus=emodb --data_folder=DIR --encoder_source=facebook/wav2vec2-base

@@ -1,9 +1,9 @@
-"""Turn anybody's answers into predictions that every judging command takes.
+"""Import answers of people or other systems as predictions, to judge them like a model.
 
-FILE is a table, CSV or JSON lines: a column id or file says which utterance, and either answer
-says the class, or p_anger, p_happiness ... the probabilities, or predicted_valence and
-predicted_arousal the values. What is missing, refused or none of the classes counts as wrong,
-and how many there are is reported.
+FILE is a table, CSV or JSON lines. The column id or file names the utterance. The answers are
+in the column answer (classes), in p_anger, p_happiness ... (probabilities), or in
+predicted_valence and predicted_arousal (values). A class that is missing, refused or not among
+the classes counts as wrong; the command reports how many there are.
 
     ser import answers.csv --on manifests/emodb.json --name gpt --out judged/gpt
     ser compare results/probe judged/gpt

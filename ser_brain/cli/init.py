@@ -1,7 +1,7 @@
-"""Make a folder to start from: settings, an experiment and a corpus of your own.
+"""Make a folder for your own settings, experiment and corpus.
 
-It gets three short files, which say what to change. Commands that run in that folder find them
-beside those of the project, so nothing of the package is edited.
+It gets three short files, which say what to change. Commands that you run in that folder find
+them in addition to those of the project, so you need not edit the package.
 
     ser init my_project
     cd my_project

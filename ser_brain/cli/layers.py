@@ -1,9 +1,9 @@
 """Compare the layers of an encoder: a probe for each, tested on training speakers.
 
-For every layer, for all side by side and for a learned mix, a probe is trained and tested on
-inner folds of the speakers that the experiment trains and validates on. Its test set is never
-used, so the result may decide the settings. Any setting of the YAML file can be given as
---key=value. Clips are embedded once; from the cache, the comparison takes seconds.
+For every layer, for all layers side by side and for a learned mix, a probe is trained and
+tested on inner folds of the experiment's training and validation speakers. The test set is
+never used, so you may choose the layer by the result. Any setting of the YAML file can be
+given as --key=value. Clips are embedded once; from the cache, the comparison takes seconds.
 
     ser layers hparams/probe/classification.yaml --corpus=emodb --data_folder=DIR
 """

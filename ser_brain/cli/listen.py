@@ -1,9 +1,10 @@
-"""Show the emotion of speech while it is heard, from the microphone or a pipe.
+"""Show the emotion of live speech from the microphone or a pipe.
 
-A line for every window of --window seconds, one every --hop seconds; Ctrl-C ends it. With
---json, or if the output is piped, lines are JSON that ser mood reads. With - the audio comes
-through standard input: WAV, or raw 16-bit samples with --rate. On a machine that is slower than
-the audio, windows are skipped and counted, so that the delay does not grow. See docs/live.md.
+The command prints a line for every window of --window seconds; windows begin every --hop
+seconds. Ctrl-C ends it. With --json, or if the output is piped, the lines are JSON, which ser
+mood reads. With -, the audio comes from standard input: WAV, or raw 16-bit samples with --rate.
+If the machine is slower than the audio, windows are skipped and counted, and the delay does not
+grow. See docs/live.md.
 
     ser listen MODEL
     ffmpeg -i rtsp://camera -f wav - | ser listen MODEL - > day.jsonl

@@ -11,10 +11,10 @@ full.
     ser mood anna.csv --out anna_mood --baseline 7
     ser mood --demo --out demo_mood
 
-The page shows a heat map, the course of the days and, with --compare, a test of change
-between two periods; with --baseline, which days are unusual for the person, judged by earlier
-days alone; all numbers and figures are beside it. It describes what a model
-predicted; it is not a diagnosis.
+The page shows a heat map and the course of the days. With --compare, it also tests for a
+change between two periods; with --baseline, it shows which days are unusual for the person,
+compared with earlier days only. All numbers and figures are beside it. It describes what a
+model predicted; it is not a diagnosis.
 """
 
 from __future__ import annotations

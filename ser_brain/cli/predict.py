@@ -1,9 +1,9 @@
 """Predict the emotion of audio files, clip by clip, in windows or in given segments.
 
 INPUT is a file, a folder, a quoted pattern, or - for paths on standard input: WAV, FLAC,
-OGG, Opus or MP3. Without --out a table is printed. With --out the rows go to a file, and
-the same command continues an interrupted run. Files that cannot be scored are listed at the
-end; the exit code is then 1.
+OGG, Opus, MP3 and other formats. Without --out, a table is printed. With --out, the rows go
+to a file, and the same command continues an interrupted run. Files that cannot be scored are
+listed at the end; the exit code is then 1.
 
     ser predict clips 'more/**/*.flac' --model MODEL --out predictions.csv
     ser predict recording.wav --model MODEL --window 4 --hop 1 --out recording.csv
@@ -15,8 +15,8 @@ end; the exit code is then 1.
     ser predict anna/*.wav --adapt --model MODEL --out anna.csv
     ser predict calls --model MODEL --window 4 --hop 1 --reference emotions.csv
 
-The memory does not depend on the length of a recording. ser mood reads the table of a
-recording.
+Memory use does not depend on the length of a recording. ser mood reads the table of a
+recording. See docs/predicting.md.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Write the report of a run, or one page that compares several runs.
 
-The command works on predictions and runs no model. The report of one run goes to
+The command reads predictions and runs no model. The report of one run goes to
 RUN/report/index.html; beside it are the numbers as JSON, CSV and Markdown and the figures
 as SVG and PNG, and without title, for papers, as NAME-untitled.svg and .pdf. A comparison
 of several runs goes to --out: all runs on all test sets, a test of each pair, and their

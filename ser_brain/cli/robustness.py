@@ -1,8 +1,8 @@
 """Test how noise, lines, rooms and levels change the answers of a model.
 
-Every clip is scored as it is and under 13 fixed conditions, so it costs 14 times what ser
-evaluate does. The page has UAR or CCC with intervals over speakers, the paired change, the
-share of answers that stay, and the gaps between groups of speakers.
+Every clip is scored clean and under 13 fixed conditions, so the command takes 14 times as long
+as ser evaluate. The page shows UAR or CCC with intervals over speakers, the paired change, the
+share of answers that stay the same, and the gaps between groups of speakers.
 
     ser robustness MODEL --on manifests/emodb.json --per_class 20 --out results/robustness
 

@@ -1,6 +1,6 @@
 """Train, test and report one experiment; the same as python train.py.
 
-CONFIG is a settings file of the project or your own. Every setting can be given as
+CONFIG is one of the project's settings files or your own. Every setting can be given as
 --key=value; ser train CONFIG --help lists them. The same command continues an interrupted run.
 
     ser train hparams/probe/classification.yaml --corpus=emodb --data_folder=DIR

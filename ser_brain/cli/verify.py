@@ -1,10 +1,10 @@
-"""Check that a run, its folds, a report or an exported model is still what it was.
+"""Check that a run, its folds, a report or an exported model is complete and unchanged.
 
-Of a run, it checks that it is finished; the checksums of its files, checkpoints,
-predictions, manifests and report; that the predictions match the split; and, by computing
-them again, the leakage audits and the numbers of the report. Of a model folder, it checks
-that it loads and the checksums of its files. Each line is OK, DIFFERS or not checked. The
-exit code is 1 if anything differs. docs/reliability.md describes what it cannot detect.
+For a run, it checks that the run is finished, the checksums of its files, checkpoints,
+predictions, manifests and report, and that the predictions match the split. It computes the
+leakage audits and the numbers of the report again. For a model folder, it checks that the
+model loads, and the checksums of its files. Each line is OK, DIFFERS or not checked. The exit
+code is 1 if anything differs. docs/reliability.md describes what it cannot detect.
 
     ser verify results/classification/emodb/speaker-5fold
 """
