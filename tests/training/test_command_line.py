@@ -45,7 +45,7 @@ def test_the_help_shows_every_setting_with_its_meaning():
         if key != "__set_seed":
             assert f"\n  --{key}=" in shown or key in shown.partition("Built from classes")[2]
     assert "\nsplit of the training corpora:\n  --split=speaker\n" in shown
-    assert "  --split_fractions=[0.6, 0.2, 0.2]\n        train, valid, test, where" in shown
+    assert "  --split_fractions=[0.6, 0.2, 0.2]\n        train, valid, test; used if" in shown
     assert "  --corpora=" in shown
     assert "  --device=VALUE\n        where to compute" in shown
     assert "  --test_only\n" in shown and "--debug" not in shown
