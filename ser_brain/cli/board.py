@@ -5,7 +5,7 @@ Columns are the test sets that they predicted; models tested on the same utteran
 same classes share a column. Chance and the majority class have their own rows. The page is
 self-contained and works offline.
 
-    ser board results/classification/emodb/folds judged/theirs judged/gpt --out board
+    ser board results/classification/emodb/speaker-5fold judged/theirs judged/gpt --out board
 
 To add a model later to a board, which remembers the others:
 
