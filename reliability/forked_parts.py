@@ -25,6 +25,6 @@ class ForkedPart(multiprocessing.context.ForkProcess):
 
 
 class ForkedParts(multiprocessing.context.ForkContext):
-    """Replaces :data:`ser_brain.training.cross_validation.CONTEXT`."""
+    """Replaces :data:`ser_brain.training.fold_processes.CONTEXT`."""
 
     Process = ForkedPart

@@ -28,7 +28,7 @@ from reliability import publishing
 from reliability.forked_parts import ForkedParts
 from reliability.results import files, require_whole, tables, trained
 from ser_brain.__main__ import main as ser
-from ser_brain.training import cross_validation
+from ser_brain.training import fold_processes
 from tests.models.test_encoders import HUB
 from tests.tiny_corpus import settings, write_corpus
 
@@ -100,7 +100,7 @@ def _run_train(recipe: str, chosen: list[str]) -> int:
 
 def _folds(home: Path, place: Path) -> int:
     """Run both folds at once."""
-    cross_validation.CONTEXT = ForkedParts()
+    fold_processes.CONTEXT = ForkedParts()
     chosen = settings(home / "tiny", place / "run", number_of_epochs=EPOCHS)
     chosen = [setting for setting in chosen if not setting.startswith("--output_folder")]
     protocol = ["--protocol", "speaker", "--folds", "2", "--devices", "cpu", "cpu"]

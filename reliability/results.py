@@ -17,8 +17,8 @@ from ser_brain.data.manifest import card_path, read_card, require_as_written
 from ser_brain.evaluation.predictions import card_path as predictions_card
 from ser_brain.evaluation.predictions import read_predictions
 from ser_brain.inference.model_folder import load_model
-from ser_brain.training.cross_validation import OUTPUT
 from ser_brain.training.feature_cache import FeatureCache, read_features
+from ser_brain.training.fold_processes import OUTPUT
 
 
 def files(*patterns: str) -> Callable[[Path], dict[str, str]]:

@@ -34,7 +34,8 @@ from ser_brain.core.log import get_logger
 from ser_brain.data.splits import PROTOCOLS
 from ser_brain.training import command_line
 from ser_brain.training.config import checked_settings, read_settings
-from ser_brain.training.cross_validation import TRAIN, make_plan, run_plan, start_server
+from ser_brain.training.cross_validation import make_plan, require_current, run_plan
+from ser_brain.training.fold_processes import TRAIN, start_server
 
 logger = get_logger(__name__)
 PROBES_AT_ONCE = 2  # on the CPU; each loads the encoder
@@ -75,10 +76,12 @@ def run(arguments: argparse.Namespace) -> Outcome:
     plan = make_plan(arguments.config, overrides, options, *how, arguments.out)
     # By its path, because train.py stands above this package.
     settings = read_settings(plan.config, plan.overrides)
-    runpy.run_path(str(TRAIN))["require_corpora"](checked_settings(settings))
+    train = runpy.run_path(str(TRAIN))
+    train["require_corpora"](checked_settings(settings))
     start_server()
     if options:  # what train.py would refuse ends here; SpeechBrain takes a second to import
         command_line.parse([arguments.config, *options])
+    require_current(plan, train["load_data"])
     from ser_brain.reporting.report import write_report
     from ser_brain.reporting.summary import summary_text
     from ser_brain.training.device import available_cpus, gpus, require_device

@@ -8,19 +8,11 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
-import multiprocessing
 import os
-import re
-import shutil
-import signal
-import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from multiprocessing import connection
-from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING
 
 from ser_brain.core.errors import SERError
 from ser_brain.core.files import SUMS, inside, read_json, remove, write_json, write_text
@@ -30,32 +22,20 @@ from ser_brain.data.splits import ACROSS
 from ser_brain.evaluation.runs import ADAPTED, FOLDS
 from ser_brain.training.command_line import parse
 from ser_brain.training.config import (
-    HOME,
     checked_settings,
     find_settings,
     read_settings,
     require_experiment,
     split_keys,
+    with_brain,
 )
-from ser_brain.training.fold_child import run_part
+from ser_brain.training.fold_processes import run_parts
 from ser_brain.training.run import RECORD, SPLITS, RunRecord, is_finished, other_versions
 from ser_brain.training.run_options import options_of
 
-TRAIN = HOME / "train.py"
-FORKS = "forkserver" in multiprocessing.get_all_start_methods()  # all systems but Windows
-CONTEXT = multiprocessing.get_context("forkserver" if FORKS else "spawn")
-PRELOADED = "ser_brain.training.preloaded"
-# Else glibc returns large arrays to the system, and parts get them back page by page.
-ALLOCATOR = {
-    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
-    "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
-}
-OUTPUT = "output.txt"  # what train.py prints, in the run folder
-# Lines of it that are passed on.
-PROGRESS = re.compile(r"epoch \d+/|warning: |[^:]+: [\d,]+ of [\d,]+ ")
-POLL_S = 2.0  # how often the output is read
-SHOWN_LINES = 3
-GRACE_S = 30.0  # for a process to end in order
+if TYPE_CHECKING:
+    from ser_brain.data.experiment import ExperimentData
+
 DEFAULT_FOLDS = {"speaker": 5, "speaker+text": 3}
 DEFAULT_SEEDS = {"random": (1, 2, 3, 4, 5), "official": (1, 2, 3, 4, 5)}  # only seeds differ
 
@@ -146,6 +126,12 @@ class Plan:
         """Whether the parts take seconds, because they train on embeddings."""
         return "emotion_classifier" in split_keys(read_settings(self.config), str(self.config))
 
+    @property
+    def first_part(self) -> Part:
+        """Known before any run has found how many folds the corpus decides."""
+        decided_later = self.protocol in ("group", *ACROSS)
+        return parts_of_protocol(self.seeds, 2 if decided_later else self.folds or 1)[0]
+
     def overrides_of(self, part: Part) -> list[tuple[str, str]]:
         """Settings of one part."""
         return [
@@ -214,6 +200,32 @@ def make_plan(
     return plan
 
 
+def require_current(plan: Plan, load_data: Callable[[dict], ExperimentData]) -> None:
+    """Stop if the first part is finished, but was trained on another version of a corpus.
+
+    Parameters
+    ----------
+    plan : Plan
+    load_data : callable
+        Settings with the class of the Brain -> their data, as they are now.
+
+    Raises
+    ------
+    SERError
+        With the names of the corpora.
+    """
+    if not plan.is_finished(plan.first_part):
+        return
+    settings = read_settings(plan.config, plan.overrides_of(plan.first_part))
+    now = load_data(with_brain(checked_settings(settings))).as_dict()["corpora"]
+    kept = read_json(plan.folder / plan.first_part.folder / SPLITS, "split")
+    if changed := other_versions(kept.get("corpora", {}), now):
+        raise SERError(
+            f"{', '.join(changed)} changed after {plan.first_part.name} in {plan.folder} was "
+            f"trained. Remove {plan.folder}, or choose another --out."
+        )
+
+
 def run_plan(plan: Plan, slots: Sequence[str | None], tell: Callable[[str], None]) -> Path:
     """Run what is not finished, and list the parts in ``folds.json``.
 
@@ -241,9 +253,9 @@ def run_plan(plan: Plan, slots: Sequence[str | None], tell: Callable[[str], None
         if plan.protocol == "speaker+text":
             count **= 2
         elif plan.protocol in ("group", *ACROSS):  # the first run finds how many there are
-            first = parts_of_protocol(plan.seeds, 2)[0]
-            _run_unfinished(plan, [first], slots, tell)
-            count = read_json(plan.folder / first.folder / SPLITS, "split")["folds"]
+            _run_unfinished(plan, [plan.first_part], slots, tell)
+            folder = plan.folder / plan.first_part.folder
+            count = read_json(folder / SPLITS, "split")["folds"]
         parts = parts_of_protocol(plan.seeds, count)
         _run_unfinished(plan, parts, slots, tell)
         record.facts["parts"] = {part.name: part.folder for part in parts}
@@ -330,138 +342,3 @@ def _of_other_corpora(folder: Path, parts: Sequence[str]) -> dict[str, list[str]
         for part, corpora in zip(parts, others, strict=False)
     }
     return {part: names for part, names in found.items() if names}
-
-
-# -- processes
-
-
-def start_server() -> None:
-    """Start the process that the parts will be copies of, while this one does other things."""
-    if CONTEXT.get_start_method() != "forkserver":
-        return
-    from multiprocessing import forkserver
-
-    CONTEXT.set_forkserver_preload([PRELOADED])
-    # It inherits both.
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    environment = dict(os.environ)
-    os.environ.update({**ALLOCATOR, **environment})
-    try:
-        forkserver.ensure_running()
-    finally:
-        signal.signal(signal.SIGINT, before)
-        for name in ALLOCATOR.keys() - environment.keys():
-            del os.environ[name]
-
-
-def run_parts(
-    commands: Mapping[Path, list[str]],
-    slots: Sequence[str | None],
-    finished: Callable[[Path], None],
-    tell: Callable[[str], None],
-    figures: bool = True,
-) -> None:
-    """Run train.py once for each part.
-
-    Parameters
-    ----------
-    commands : mapping
-        Run folder -> arguments of train.py, whose output goes to ``output.txt`` there.
-    slots, tell
-        See :func:`run_plan`.
-    finished : callable
-        Called with the run folder of each process that has finished.
-    figures : bool
-        Draw the figures of their reports.
-
-    Raises
-    ------
-    SERError
-        If a part fails. The other processes are stopped, as they are when this process ends,
-        however it ends; the same command continues them.
-    """
-    waiting, free = deque(commands), deque(slots)
-    running: dict[Path, _RunningPart] = {}
-    try:
-        while waiting or running:
-            while waiting and free:
-                folder = waiting.popleft()
-                running[folder] = _start(
-                    commands[folder], folder, free.popleft(), len(slots), figures
-                )
-                tell(f"{folder.name} begins; its output is in {folder / OUTPUT}")
-            connection.wait([part.process.sentinel for part in running.values()], POLL_S)
-            for folder, part in list(running.items()):
-                code = part.process.exitcode
-                part.pass_on(folder.name, tell)
-                if code is None:
-                    continue
-                if code:
-                    raise _failure(folder / OUTPUT, code)
-                del running[folder]
-                free.append(part.device)
-                finished(folder)
-    except BaseException:
-        _stop([part.process for part in running.values()])
-        raise
-
-
-@dataclass
-class _RunningPart:
-    process: BaseProcess
-    device: str | None
-    output: BinaryIO  # read as it grows
-
-    def pass_on(self, name: str, tell: Callable[[str], None]) -> None:
-        """Tell the progress that was printed since the last call."""
-        while (line := self.output.readline()).endswith(b"\n"):
-            text = line.decode(errors="replace").rstrip()
-            if PROGRESS.match(text):
-                tell(f"{name}: {text}")
-        self.output.seek(-len(line), os.SEEK_CUR)  # it is not complete
-
-
-def _start(
-    arguments: list[str], folder: Path, device: str | None, count: int, figures: bool
-) -> _RunningPart:
-    from ser_brain.training.device import available_cpus  # torch: help does without
-
-    arguments = [*arguments, *([f"--device={device}"] if device is not None else [])]
-    environment = dict(os.environ)
-    if count > 1:
-        environment.setdefault("OMP_NUM_THREADS", str(max(1, available_cpus() // count)))
-    inside(folder.parent, folder.name).mkdir(parents=True, exist_ok=True)
-    path = inside(folder, OUTPUT)
-    path.touch()
-    output = open(path, "rb")
-    output.seek(0, os.SEEK_END)
-    args = (str(TRAIN), arguments, str(path), environment, figures)
-    process = CONTEXT.Process(target=run_part, args=args)
-    process.start()
-    return _RunningPart(process, device, output)
-
-
-def _stop(processes: Sequence[BaseProcess]) -> None:
-    """Terminate processes, and kill those that do not end in time."""
-    for process in processes:
-        process.terminate()
-    until = time.monotonic() + GRACE_S
-    for process in processes:
-        process.join(max(0.0, until - time.monotonic()))
-        if process.exitcode is None:
-            process.kill()
-            process.join()
-
-
-def _failure(output: Path, code: int) -> SERError:
-    said = output.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    last = " / ".join(line.removeprefix("error: ") for line in said[-SHOWN_LINES:])
-    if code == 2 and said:
-        last = said[-1].removeprefix("error: ")
-    if code == 2 and [path.name for path in output.parent.iterdir()] == [OUTPUT]:
-        shutil.rmtree(output.parent)  # it was refused before it began
-        return SERError(f"{output.parent.name}: {last}")
-    return SERError(
-        f"{output.parent} stopped with exit code {code}: {last} (all output: {output}). The "
-        "same command continues with what is not finished."
-    )

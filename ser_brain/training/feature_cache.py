@@ -41,6 +41,7 @@ from ser_brain.core.log import Progress, get_logger
 from ser_brain.data.audio import RESAMPLER, split_channel
 from ser_brain.data.dataset import batches, load_batch
 from ser_brain.models.encoders.base import Encoder
+from ser_brain.models.encoders.pretrained import add_weights, weights_digest
 from ser_brain.models.model import EmotionModel, exact_convolutions
 from ser_brain.training.device import gather, rank, world_size
 
@@ -378,21 +379,8 @@ def digest_of(
     kept["config"] = {k: v for k, v in kept.get("config", {}).items() if "drop" not in k}
     digest.update(json.dumps(kept, sort_keys=True).encode())
     for module in modules:
-        _add_weights(digest, module.state_dict())
+        add_weights(digest, module.state_dict())
     return digest.hexdigest()
-
-
-def weights_digest(encoder: Encoder) -> str:
-    """SHA-256 of an encoder's weights, without those that weigh its layers."""
-    digest = hashlib.sha256()
-    weights = encoder.state_dict()
-    _add_weights(digest, {n: weights[n] for n in weights if n != "layer_logits"})
-    return digest.hexdigest()
-
-
-def _add_weights(digest: hashlib._Hash, weights: Mapping[str, Tensor]) -> None:
-    for name, tensor in weights.items():
-        digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
 
 
 def audio_names(rows: Mapping[str, dict]) -> dict[str, str]:

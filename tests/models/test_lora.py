@@ -6,6 +6,7 @@ import json
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from ser_brain.core.errors import SERError
 from ser_brain.models.encoders import load_encoder
@@ -112,6 +113,32 @@ def test_updates_of_another_encoder_are_refused(tmp_path):
         load_lora(load_encoder(tmp_path / "deep"), tmp_path / "adapter")
     config = json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())
     assert (config["r"], config["lora_alpha"]) == (2, 8)
+
+
+def test_updates_of_other_weights_are_refused(base, family, tmp_path):
+    save_lora(learned(base), tmp_path / "adapter")
+    changed = load_encoder(base)
+    with torch.no_grad():
+        next(iter(changed.layers()[0].parameters())).add_(1e-3)
+    with pytest.raises(
+        SERError, match=r"trained on other weights than those of base\. Load it"
+    ):
+        load_lora(changed, tmp_path / "adapter")
+    trained = learned(base, layer="mix")  # the weights of its layers are not the encoder's own
+    with torch.no_grad():
+        trained.layer_logits.add_(1.0)
+    save_lora(trained, tmp_path / "mixed")
+    load_lora(load_encoder(base, layer="mix"), tmp_path / "mixed")
+
+
+def test_an_adapter_without_a_digest_loads(base, tmp_path):
+    encoder = learned(base)
+    save_lora(encoder, tmp_path / "adapter")
+    file = tmp_path / "adapter" / "adapter_model.safetensors"
+    save_file(load_file(file), file, {"format": "pt"})
+    again = load_encoder(base)
+    load_lora(again, tmp_path / "adapter")
+    assert torch.equal(frames(again), frames(encoder))
 
 
 def test_updates_of_the_lower_layers_load_on_these(tmp_path):

@@ -16,10 +16,10 @@ from ser_brain.core.errors import SERError
 from ser_brain.core.files import read_json, write_json
 from ser_brain.core.lock import held
 from ser_brain.evaluation.runs import read_run
-from ser_brain.training import cross_validation
+from ser_brain.training import fold_processes
 from ser_brain.training.cross_validation import (
     make_plan,
-    run_parts,
+    require_current,
     run_plan,
 )
 from ser_brain.training.device import available_cpus
@@ -59,7 +59,7 @@ def stand_in(tmp_path, monkeypatch):
     script = tmp_path / "train.py"
     script.write_text(STAND_IN)
     (tmp_path / "hparams").symlink_to(ROOT / "hparams")
-    monkeypatch.setattr(cross_validation, "TRAIN", script)
+    monkeypatch.setattr(fold_processes, "TRAIN", script)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     return script
 
@@ -176,6 +176,30 @@ def test_a_new_part_with_another_version_of_a_corpus_is_told_at_once(tmp_path, s
     assert runs(tmp_path) == {"fold-1": 1, "fold-2": 1, "fold-3": 1}
 
 
+def test_finished_parts_of_an_older_version_of_a_corpus_are_not_kept_silently(tmp_path):
+    seen = []
+
+    class Data:
+        def as_dict(self):
+            return {"corpora": {"tiny": {"manifest_sha256": "b"}, "new": {}}}
+
+    def load_data(hparams):
+        seen.append(hparams["seed"])
+        return Data()
+
+    chosen = plan(tmp_path, folds=2, seeds=(3, 4))
+    require_current(chosen, load_data)
+    assert not seen  # nothing is finished
+    run(tmp_path, folds=2, seeds=(3, 4))
+    splits = tmp_path / "out" / "seed-3-fold-1" / "splits.json"
+    write_json(splits, {"corpora": {"tiny": {"manifest_sha256": "b"}}})
+    require_current(chosen, load_data)
+    assert seen == [3]
+    write_json(splits, {"corpora": {"tiny": {"manifest_sha256": "a"}}})
+    with pytest.raises(SERError, match=r"tiny changed after seed 3 fold 1 in .* was trained"):
+        require_current(chosen, load_data)
+
+
 @pytest.mark.parametrize("missing", ["report/SHA256SUMS", "SHA256SUMS"])
 def test_a_part_that_was_killed_near_its_end_continues(tmp_path, missing):
     run(tmp_path, folds=2)
@@ -196,7 +220,7 @@ def test_more_epochs_are_another_run_but_other_places_are_not(tmp_path):
 
 
 def test_what_a_part_says_of_its_progress_is_passed_on(tmp_path, stand_in, monkeypatch):
-    monkeypatch.setattr(cross_validation, "POLL_S", 0.05)
+    monkeypatch.setattr(fold_processes, "POLL_S", 0.05)
     said = [
         "audit: train and valid share 2 texts",
         "epoch 1/2: train loss 1.0; 3 s, 0.1 min left",
@@ -243,15 +267,15 @@ def test_side_by_side_on_several_devices(tmp_path, monkeypatch):
 PARENT = """
 import signal, sys
 from pathlib import Path
-from ser_brain.training import cross_validation
+from ser_brain.training import fold_processes
 from ser_brain.core.process import sigterm_raises
 # A process that a shell starts in the background ignores Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-cross_validation.TRAIN = Path(sys.argv[1])
+fold_processes.TRAIN = Path(sys.argv[1])
 out = Path(sys.argv[2])
 commands = {out / n: ["x", f"--output_folder={out / n}", "--fold=1"] for n in ("one", "two")}
 with sigterm_raises():
-    cross_validation.run_parts(commands, [None], print, print)
+    fold_processes.run_parts(commands, [None], print, print)
 """
 
 
@@ -263,7 +287,7 @@ def test_the_processes_end_with_the_one_that_started_them(tmp_path, stand_in, nu
     pid = tmp_path / "out" / "one" / "pid"
     wait_for(pid.is_file)
     process.send_signal(number)
-    process.wait(timeout=20)  # The process that sleeps for a minute was stopped.
+    process.wait(timeout=60)  # The process that sleeps for a minute was stopped.
     wait_for(lambda: has_ended(int(pid.read_text())))
     assert not (tmp_path / "out" / "two").exists()
 
@@ -276,7 +300,7 @@ def has_ended(pid):
     return False
 
 
-def wait_for(condition, seconds=20):
+def wait_for(condition, seconds=60):
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until
@@ -289,15 +313,15 @@ def test_the_process_that_parts_are_copies_of_keeps_its_memory(monkeypatch):
     monkeypatch.setattr(forkserver, "ensure_running", lambda: seen.update(os.environ))
     monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "1")  # what the user has set stays
     before = dict(os.environ)
-    cross_validation.start_server()
-    own = {name: seen.get(name) for name in cross_validation.ALLOCATOR}
-    assert own == cross_validation.ALLOCATOR | {"MALLOC_TRIM_THRESHOLD_": "1"}
+    fold_processes.start_server()
+    own = {name: seen.get(name) for name in fold_processes.ALLOCATOR}
+    assert own == fold_processes.ALLOCATOR | {"MALLOC_TRIM_THRESHOLD_": "1"}
     assert dict(os.environ) == before
     assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
 
 
 def test_a_process_that_does_not_end_is_killed(tmp_path, stand_in, monkeypatch):
-    monkeypatch.setattr(cross_validation, "GRACE_S", 0.1)
+    monkeypatch.setattr(fold_processes, "GRACE_S", 0.1)
     ignore = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
     stand_in.write_text(ignore + STAND_IN)
     monkeypatch.setenv("SLEEP", "60")
@@ -311,7 +335,7 @@ def test_a_process_that_does_not_end_is_killed(tmp_path, stand_in, monkeypatch):
 
     threading.Thread(target=fail_beside).start()
     with pytest.raises(SERError, match="a stopped with exit code -9"):
-        run_parts(commands, [None, None], print, print)
+        fold_processes.run_parts(commands, [None, None], print, print)
     assert has_ended(int((out / "b" / "pid").read_text()))
 
 

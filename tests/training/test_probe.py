@@ -22,13 +22,13 @@ from ser_brain.evaluation.predictions import read_predictions
 from ser_brain.models.adaptation import LinearAdapter
 from ser_brain.models.spectrum import LogMelStatistics
 from ser_brain.training.config import find_settings, load_settings, read_settings
-from ser_brain.training.cross_validation import run_parts
 from ser_brain.training.discriminant import (
     SPECTRUM_SHARE,
     averaged_discriminant,
     views_of,
 )
 from ser_brain.training.feature_cache import EmbeddingCache
+from ser_brain.training.fold_processes import run_parts
 from ser_brain.training.loaders import dataio_prep
 from tests.publishing.test_export import write_base_encoder
 from tests.tiny_corpus import run_train, settings, write_corpus

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from speechbrain.nnet.adapters import LoRA, replace_module
 from torch import nn
@@ -16,9 +17,11 @@ from torch import nn
 from ser_brain.core.errors import SERError, bad_value
 from ser_brain.core.files import atomic_path, read_json, write_json
 from ser_brain.models.encoders.base import Encoder
+from ser_brain.models.encoders.pretrained import weights_digest
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 PREFIX = "base_model.model."  # of every name in peft's files
+BASE = "base_sha256"  # digest of the encoder's own weights, in the file's metadata
 
 
 def add_lora(encoder: Encoder, rank: int, alpha: float, targets: list[str]) -> None:
@@ -102,7 +105,8 @@ def save_lora(encoder: Encoder, folder: str | Path) -> None:
     }
     Path(folder).mkdir(parents=True, exist_ok=True)
     with atomic_path(Path(folder) / WEIGHTS) as temporary:
-        save_file(_weights(encoder), temporary, {"format": "pt"})
+        metadata = {"format": "pt", BASE: weights_digest(encoder)}
+        save_file(_weights(encoder), temporary, metadata)
     write_json(Path(folder) / CONFIG, config)
 
 
@@ -112,12 +116,14 @@ def load_lora(encoder: Encoder, folder: str | Path) -> None:
     Raises
     ------
     SERError
-        If they are of another encoder, or of fewer or more of its layers.
+        If they are of another encoder, of other weights of it, or of fewer or more of its
+        layers.
     """
     config = read_json(Path(folder) / CONFIG, "description of an adapter")
     targets = sorted({name.rpartition(".")[2] for name in config["target_modules"]})
     add_lora(encoder, config["r"], config["lora_alpha"], targets)
-    found, ours = load_file(Path(folder) / WEIGHTS), _weights(encoder)
+    file, ours = Path(folder) / WEIGHTS, _weights(encoder)
+    found = load_file(file)
     shapes, expected = ({n: tuple(t.shape) for n, t in w.items()} for w in (found, ours))
     if shapes != expected:
         raise SERError(
@@ -125,6 +131,13 @@ def load_lora(encoder: Encoder, folder: str | Path) -> None:
             f"{len(shapes)} weights, {len(shapes.items() & expected.items())} of which are "
             f"among the {len(expected)} expected ones. Load it on the encoder that it was "
             "trained with, and with the same layer."
+        )
+    with safe_open(file, "pt") as opened:
+        base = (opened.metadata() or {}).get(BASE)  # None: of an earlier version, or of peft
+    if base not in (None, weights_digest(encoder)):
+        raise SERError(
+            f"The adapter {folder} was trained on other weights than those of {encoder.name}. "
+            f"Load it on those of {config['base_model_name_or_path']}."
         )
     with torch.no_grad():
         for name, weight in ours.items():

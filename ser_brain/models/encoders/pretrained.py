@@ -1,8 +1,12 @@
-"""Checkpoints of Hugging Face: finding their files, reading them safely, loading strictly."""
+"""Checkpoints of Hugging Face: finding their files, reading them safely, loading strictly.
+
+And digests of weights, which tell whether two encoders are the same.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -107,6 +111,27 @@ def load_strictly(
         )
     copies = {key: w.to(expected[key].dtype, copy=True) for key, w in found.items()}
     module.load_state_dict(copies, assign=True)
+
+
+def weights_digest(encoder: nn.Module) -> str:
+    """SHA-256 of a pretrained encoder's weights.
+
+    Without what is trained beside them: the weights of its layers and updates of LoRA.
+    """
+    digest = hashlib.sha256()
+    weights = {
+        name.replace(".pretrained_module.", "."): weight
+        for name, weight in encoder.state_dict().items()
+        if name != "layer_logits" and ".adapter_" not in name
+    }
+    add_weights(digest, weights)
+    return digest.hexdigest()
+
+
+def add_weights(digest: hashlib._Hash, weights: Mapping[str, Tensor]) -> None:
+    """Add names and values of weights to a digest."""
+    for name, tensor in weights.items():
+        digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
 
 
 def device_before(
