@@ -28,10 +28,10 @@ from ser_brain.cli import MANY, Outcome
 from ser_brain.cli._baselines import SETTINGS, train_baselines
 from ser_brain.cli._models import add_model_arguments, recognizer_of
 from ser_brain.core.errors import SERError
+from ser_brain.core.files import RECORD
 from ser_brain.data.corpora import Target, add_on_arguments, parse_manifest, targets
 from ser_brain.evaluation.runs import ADAPTED, FOLDS, models_in, parts_of
 from ser_brain.reporting.board import board_text, write_board
-from ser_brain.training.run import RECORD
 
 CLASSES = ("anger", "happiness", "sadness", "neutral")  # of baselines, where none are named
 OF_ON = ("data_folder", "where", "balanced", "per_class", "labels", "classes", "revision")

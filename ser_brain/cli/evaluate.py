@@ -20,9 +20,10 @@ from pathlib import Path
 from ser_brain.cli import Outcome
 from ser_brain.cli._models import add_model_arguments, recognizer_of
 from ser_brain.core.errors import SERError
+from ser_brain.core.files import RECORD
 from ser_brain.data.corpora import add_on_arguments, targets
 from ser_brain.evaluation.runs import FOLDS, parts_of
-from ser_brain.training.run import RECORD, require_run
+from ser_brain.training.run import require_run
 
 MODEL = ("config.json", "model.onnx", "label_encoder.txt")  # one of them is in a model's folder
 

@@ -195,6 +195,17 @@ def read_json(path: str | Path, what: str) -> dict:
     return parse_json(require_bytes(path, what), path, what)
 
 
+def splits_of(folder: Path) -> dict:
+    """The split of a run: ids of each part, audit, classes and facts of the corpora.
+
+    Raises
+    ------
+    SERError
+        If it is missing or damaged.
+    """
+    return read_json(folder / SPLITS, "split")
+
+
 def parse_json(content: bytes, path: str | Path, what: str) -> dict:
     """The JSON object in the bytes of a file; the rest as for :func:`read_json`."""
     try:
@@ -229,6 +240,7 @@ def cache_folder() -> Path:
 
 
 SUMS = "SHA256SUMS"
+RECORD, SPLITS = "run.json", "splits.json"  # in a run folder
 
 
 def sha256_of(path: str | Path) -> str:

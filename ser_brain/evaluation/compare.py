@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from ser_brain.core.errors import SERError, bad_value
-from ser_brain.core.files import read_json
+from ser_brain.core.files import SPLITS, read_json
 from ser_brain.data.labels import DIMENSIONS, NO_ANSWER, listed
 from ser_brain.evaluation.evaluate import RESAMPLES, clusters_of_rows
 from ser_brain.evaluation.metrics import (
@@ -177,7 +177,7 @@ def training_notes(one: Run, other: Run) -> list[str]:
 
 def _trained_on(folder: Path) -> set[str] | None:
     """Ids of the training utterances of a run; None where they are unknown."""
-    path = folder / "splits.json"
+    path = folder / SPLITS
     ids = read_json(path, "split").get("train") if path.is_file() else None
     return set(ids) if isinstance(ids, list) else None
 

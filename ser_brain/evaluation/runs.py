@@ -17,7 +17,7 @@ import numpy as np
 from scipy.special import log_softmax
 
 from ser_brain.core.errors import SERError
-from ser_brain.core.files import read_json
+from ser_brain.core.files import RECORD, SPLITS, read_json
 from ser_brain.core.log import get_logger
 from ser_brain.evaluation.predictions import (
     ROW_FIELDS,
@@ -147,7 +147,7 @@ def parts_of(folder: Path) -> tuple[dict[str, Path], dict]:
         if not parts:
             raise SERError(f"{folder} is not finished. Repeat the ser folds that wrote it.")
         return {name: folder / part for name, part in parts.items()}, record
-    path = folder / "run.json"
+    path = folder / RECORD
     return {"run": folder}, read_json(path, "run description") if path.exists() else {}
 
 
@@ -158,7 +158,7 @@ def models_in(folder: Path) -> list[Path]:
     one corpus (``train_on: one``), which are no folds of one model.
     """
     parts, _ = parts_of(folder)
-    first = next(iter(parts.values())) / "splits.json"
+    first = next(iter(parts.values())) / SPLITS
     line = read_json(first, "split").get("protocol") if first.is_file() else None
     alone = isinstance(line, str) and "/one-" in line
     return list(parts.values()) if alone else [folder]
@@ -193,7 +193,7 @@ def _read_part(
 
 def _tests_of(folder: Path) -> dict:
     """Test sets of a run's own split: name -> ids; {} where there is no split."""
-    splits = folder / "splits.json"
+    splits = folder / SPLITS
     tests = read_json(splits, "split").get("tests", {}) if splits.is_file() else {}
     if not isinstance(tests, dict):
         raise SERError(f"Bad split {splits}: tests must be a mapping of test sets.")

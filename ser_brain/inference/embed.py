@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from ser_brain.core.errors import SERError
-from ser_brain.core.files import read_json, write_json
+from ser_brain.core.files import RECORD, read_json, splits_of, write_json
 from ser_brain.core.log import get_logger, with_progress
 from ser_brain.data.corpora import CorpusSetting, Target
 from ser_brain.data.dataset import batches, load_batch, require_files, require_lengths
@@ -79,9 +79,9 @@ def of_run(folder: str | Path, layers: Sequence[str | int]) -> list[Embedder]:
     """
     embedders = []
     for part, run in parts_of(Path(folder))[0].items():
-        splits = read_json(run / "splits.json", "split")
+        splits = splits_of(run)
         protocol = splits["protocol"]
-        seed = read_json(run / "run.json", "run description")["seed"]
+        seed = read_json(run / RECORD, "run description")["seed"]
         facts = {"experiment": "tuned", "seed": seed, "protocol": protocol}
         seen = frozenset([*splits["train"], *splits["valid"]])
         for layer in layers or [None]:

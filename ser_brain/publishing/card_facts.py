@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ser_brain.core.errors import SERError
-from ser_brain.core.files import read_json, require_text
+from ser_brain.core.files import RECORD, read_json, require_text, splits_of
 from ser_brain.evaluation.evaluate import all_metrics, evaluate_run
 from ser_brain.evaluation.metrics import of_dimensions
 from ser_brain.evaluation.predictions import LabelledPredictions
@@ -19,7 +19,7 @@ from ser_brain.publishing.train_test_overlap import (
     validation_rows,
 )
 from ser_brain.reporting.report_tables import noun_of
-from ser_brain.training.run import RECORD, SETTINGS, differing_settings
+from ser_brain.training.run import SETTINGS, differing_settings
 
 # The metrics that a card reports, where the model predicts what they measure.
 REPORTED = ("uar", "wa", "macro_f1", *of_dimensions("ccc"))
@@ -131,7 +131,7 @@ def gather(run: Path, config: ModelConfig, results: Sequence[Path] = ()) -> Card
     parts = [p for each in tested.test_sets.values() for p in each.values()] if tested else []
     return CardFacts(
         config=config,
-        splits=read_json(run / "splits.json", "split"),
+        splits=splits_of(run),
         record=read_json(run / RECORD, "run description"),
         languages=languages_of(run, config),
         test_sets=evaluate_run(tested)["test_sets"] if tested else {},
@@ -162,7 +162,7 @@ def languages_of(run: Path, config: ModelConfig) -> list[str]:
 def read_recipe(folder: Path, run: Path, encoder: str) -> Recipe:
     """Evaluate the models of a folder that has the recipe of a run."""
     parts, _ = parts_of(folder)
-    splits = read_json(run / "splits.json", "split")
+    splits = splits_of(run)
     for part in parts.values():
         _require_same_recipe(run, splits, part)
     found = read_run(folder)
@@ -182,7 +182,7 @@ def _require_same_recipe(run: Path, splits: Mapping, part: Path) -> None:
     if not theirs.is_file():
         raise SERError(f"{part} has no {SETTINGS}; --results takes run or folds folders.")
     differ = differing_settings(theirs, require_text(run / SETTINGS, "settings"), MAY_DIFFER)
-    if trained_corpora(splits) != trained_corpora(read_json(part / "splits.json", "split")):
+    if trained_corpora(splits) != trained_corpora(splits_of(part)):
         differ.append("training corpora")
     if differ:
         raise _other_recipe(part, f"different: {', '.join(differ)}")

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ser_brain.core.errors import SERError
-from ser_brain.core.files import read_json
+from ser_brain.core.files import splits_of
 from ser_brain.evaluation.evaluate import evaluate_run
 from ser_brain.evaluation.predictions import LabelledPredictions
 from ser_brain.evaluation.runs import averaged, merge_protocols, parts_of, pool, read_run
@@ -138,7 +138,7 @@ def merged_splits(folder: Path) -> dict:
 
     A clip on which any part was trained counts as trained on.
     """
-    each = [read_json(path / "splits.json", "split") for path in parts_of(folder)[0].values()]
+    each = [splits_of(path) for path in parts_of(folder)[0].values()]
     trained = {i for splits in each for i in splits["train"]}
     validated = {i for splits in each for i in splits["valid"]} - trained
     corpora = {k: v for splits in reversed(each) for k, v in splits.get("corpora", {}).items()}

@@ -22,9 +22,11 @@ from ser_brain import __version__
 from ser_brain.core.errors import SERError
 from ser_brain.core.files import (
     PARTIAL,
+    RECORD,
     atomic_path,
     read_json,
     require_new,
+    splits_of,
     sync_folder,
     write_checksums,
     write_json,
@@ -58,7 +60,7 @@ from ser_brain.training.brain import SERBrain
 from ser_brain.training.checkpoints import REFIT
 from ser_brain.training.predict_corpus import load_run
 from ser_brain.training.probe import Probe
-from ser_brain.training.run import ADAPTER, RECORD
+from ser_brain.training.run import ADAPTER
 
 PACKAGES = ("torch", "torchaudio", "speechbrain", "transformers", "safetensors", "numpy")
 HEADS = {"emotion": "emotion_head", "valence_arousal": "va_head"}
@@ -238,7 +240,7 @@ def read_trained(run: Path, name: str | None = None) -> tuple[EmotionModel, Mode
         )
     brain, hparams = load_run(run, "cpu")
     checkpoint = brain.recover(min_key=brain.tested_key)
-    splits = read_json(run / "splits.json", "split")
+    splits = splits_of(run)
     protocol = Protocol.of(splits)
     temperature = temperature_of(run).get("temperature")
     tasks = list(protocol.tasks) or brain.tasks  # old runs do not name them

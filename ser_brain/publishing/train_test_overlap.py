@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from ser_brain.core.files import read_json
+from ser_brain.core.files import splits_of
 from ser_brain.data.corpora import is_of
 from ser_brain.evaluation.predictions import LabelledPredictions, read_predictions
 from ser_brain.evaluation.runs import VALIDATION, Run
@@ -20,7 +20,7 @@ def overlap_by_test_set(run: Run) -> dict[str, str]:
     """Test set -> its verdict. With several models: the worst of each on its own part."""
     found: dict[str, list[str]] = {}
     for name, part in run.parts.items():
-        splits = read_json(part / "splits.json", "split")
+        splits = splits_of(part)
         corpora = trained_corpora(splits)
         corpora |= {row.get("corpus") for row in validation_rows(part)}
         for test_set, predictions in run.test_sets.items():

@@ -14,7 +14,7 @@ from pathlib import Path
 import yaml
 
 from ser_brain.core.errors import SERError, first_few
-from ser_brain.core.files import SUMS, changed_files, noted_files, read_json
+from ser_brain.core.files import RECORD, SPLITS, SUMS, changed_files, noted_files, read_json
 from ser_brain.core.schema import ANY, TEXT, Bound, check, list_of, mapping_of, shown
 from ser_brain.data.corpora import is_of
 from ser_brain.data.experiment import audit_all
@@ -27,7 +27,7 @@ from ser_brain.inference.model_folder import load_model
 from ser_brain.publishing.contents import is_of_card, known_files
 from ser_brain.reporting.html import written_files
 from ser_brain.training.config import read_settings
-from ser_brain.training.run import ENDED, RECORD, SETTINGS, SPLITS, differing_options
+from ser_brain.training.run import ENDED, SETTINGS, differing_options
 from ser_brain.training.setting_values import plain_settings
 
 OK, DIFFERS, UNCHECKED = "OK", "DIFFERS", "not checked"

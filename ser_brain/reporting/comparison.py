@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ser_brain.core.files import read_json, write_json, write_text
+from ser_brain.core.files import RECORD, read_json, write_json, write_text
 from ser_brain.core.tables import (
     Table,
     p_value,
@@ -201,9 +201,9 @@ def compare_pairs(runs: Mapping[str, Run], matrix: Mapping, resamples: int) -> l
 def origin_of(run: Run, page_folder: Path) -> dict:
     """How a run and each of its parts was made, and where it is relative to a page."""
     records = {
-        name: read_json(part / "run.json", "run description")
+        name: read_json(part / RECORD, "run description")
         for name, part in run.parts.items()
-        if (part / "run.json").is_file()
+        if (part / RECORD).is_file()
     }
     report = run.folder / "report" / "index.html"
     return {

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from ser_brain.core.files import inside, read_json, write_json, write_text
+from ser_brain.core.files import SPLITS, inside, splits_of, write_json, write_text
 from ser_brain.core.tables import to_csv, to_markdown
 from ser_brain.data.labels import listed
 from ser_brain.evaluation.crosscorpus import cross_adapted
@@ -61,9 +61,7 @@ def _content(folder: Path, run: Run, results: Mapping, figures: bool) -> dict:
     first = next(iter(test_sets.values()))
     predictions = {name: run.pooled(name) for name in test_sets}
     splits = {
-        name: read_json(part / "splits.json", "split")
-        for name, part in run.parts.items()
-        if (part / "splits.json").exists()
+        name: splits_of(part) for name, part in run.parts.items() if (part / SPLITS).exists()
     }
     logs = [read_train_log(part / "train_log.jsonl") for part in run.parts.values()]
     protocol = protocol_of_all(test_sets)

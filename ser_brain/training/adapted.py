@@ -20,7 +20,7 @@ from speechbrain.dataio.dataset import DynamicItemDataset, FilteredSortedDynamic
 from torch import Tensor
 
 from ser_brain.core.errors import SERError
-from ser_brain.core.files import atomic_path, inside, read_json, write_json
+from ser_brain.core.files import SPLITS, atomic_path, inside, splits_of, write_json
 from ser_brain.core.log import get_logger
 from ser_brain.data.experiment import ExperimentData
 from ser_brain.data.folding import of_some_speakers, source_of
@@ -34,7 +34,7 @@ from ser_brain.models.adaptation import VIEWS, Adapted, FitHead, Head, LinearAda
 from ser_brain.models.heads import folded
 from ser_brain.training.brain import SERBrain
 from ser_brain.training.discriminant import averaged_discriminant
-from ser_brain.training.run import ADAPTER, SPLITS
+from ser_brain.training.run import ADAPTER
 
 logger = get_logger(__name__)
 RIDGE = 0.001  # of the heads (docs/adapting.md); a share of the sum of all variances
@@ -228,7 +228,7 @@ def write_adapted_set(folder: Path, name: str) -> None:
         _scored(row, s, plain.emotions) for row, s in zip(plain.rows, scores_NE, strict=True)
     ]
     into = inside(folder, ADAPTED)
-    splits = read_json(folder / SPLITS, "split")
+    splits = splits_of(folder)
     write_json(into / SPLITS, splits)
     card = {**plain.card, **adapted_facts(plain, adapted), "temperature": 1.0}
     card.pop("sha256", None)

@@ -15,7 +15,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ser_brain.core.errors import SERError
-from ser_brain.core.files import SUMS, inside, read_json, remove, write_json, write_text
+from ser_brain.core.files import (
+    RECORD,
+    SUMS,
+    inside,
+    read_json,
+    remove,
+    splits_of,
+    write_json,
+    write_text,
+)
 from ser_brain.core.lock import NAME, held
 from ser_brain.data.experiment_config import ExperimentConfig
 from ser_brain.data.splits import ACROSS
@@ -30,7 +39,7 @@ from ser_brain.training.config import (
     with_brain,
 )
 from ser_brain.training.fold_processes import run_parts
-from ser_brain.training.run import RECORD, SPLITS, RunRecord, is_finished, other_versions
+from ser_brain.training.run import RunRecord, is_finished, other_versions
 from ser_brain.training.run_options import options_of
 
 if TYPE_CHECKING:
@@ -218,7 +227,7 @@ def require_current(plan: Plan, load_data: Callable[[dict], ExperimentData]) -> 
         return
     settings = read_settings(plan.config, plan.overrides_of(plan.first_part))
     now = load_data(with_brain(checked_settings(settings))).as_dict()["corpora"]
-    kept = read_json(plan.folder / plan.first_part.folder / SPLITS, "split")
+    kept = splits_of(plan.folder / plan.first_part.folder)
     if changed := other_versions(kept.get("corpora", {}), now):
         raise SERError(
             f"{', '.join(changed)} changed after {plan.first_part.name} in {plan.folder} was "
@@ -255,7 +264,7 @@ def run_plan(plan: Plan, slots: Sequence[str | None], tell: Callable[[str], None
         elif plan.protocol in ("group", *ACROSS):  # the first run finds how many there are
             _run_unfinished(plan, [plan.first_part], slots, tell)
             folder = plan.folder / plan.first_part.folder
-            count = read_json(folder / SPLITS, "split")["folds"]
+            count = splits_of(folder)["folds"]
         parts = parts_of_protocol(plan.seeds, count)
         _run_unfinished(plan, parts, slots, tell)
         record.facts["parts"] = {part.name: part.folder for part in parts}
@@ -334,9 +343,7 @@ def _require_same_corpora(folder: Path, parts: Sequence[str]) -> None:
 
 def _of_other_corpora(folder: Path, parts: Sequence[str]) -> dict[str, list[str]]:
     """Parts -> the corpora of which they had another version than the last part."""
-    *others, last = (
-        read_json(folder / part / SPLITS, "split").get("corpora", {}) for part in parts
-    )
+    *others, last = (splits_of(folder / part).get("corpora", {}) for part in parts)
     found = {
         part: other_versions(corpora, last)
         for part, corpora in zip(parts, others, strict=False)

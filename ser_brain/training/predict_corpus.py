@@ -13,7 +13,7 @@ from speechbrain.utils.distributed import infer_device
 from torch import nn
 
 from ser_brain.core.errors import SERError
-from ser_brain.core.files import inside, read_json, remove_partial
+from ser_brain.core.files import RECORD, inside, read_json, remove_partial, splits_of
 from ser_brain.core.lock import NAME, held
 from ser_brain.core.log import get_logger
 from ser_brain.data.corpora import Target
@@ -33,14 +33,7 @@ from ser_brain.training.brain import SERBrain
 from ser_brain.training.checkpoints import AtomicCheckpointer
 from ser_brain.training.config import LOAD_ENCODER, checked_settings, read_settings
 from ser_brain.training.device import is_cpu, require_device, use_fast_products
-from ser_brain.training.run import (
-    ADAPTER,
-    RECORD,
-    SETTINGS,
-    SPLITS,
-    recorded_options,
-    require_run,
-)
+from ser_brain.training.run import ADAPTER, SETTINGS, recorded_options, require_run
 from ser_brain.training.setting_values import BUILD_ERRORS, GETATTR, Tagged
 
 logger = get_logger(__name__)
@@ -95,7 +88,7 @@ def predict_on(
 
 def _own_sets(folder: Path) -> set[str]:
     """Names of the sets that a run itself predicted, which are never written anew."""
-    tests = read_json(folder / SPLITS, "split").get("tests")
+    tests = splits_of(folder).get("tests")
     return {VALIDATION, *(tests if isinstance(tests, dict) else ())}
 
 
@@ -158,7 +151,7 @@ def _is_done(folder: Path, name: str, facts: dict) -> bool:
 
 def _origin(folder: Path, data: CorpusData, target: Target) -> dict:
     """Role and protocol of a test set, by what the run was trained and validated on."""
-    splits = read_json(folder / SPLITS, "split")
+    splits = splits_of(folder)
     seen = data.rows.keys() & {*splits["train"], *splits["valid"]}
     origin = {"role": "test", "protocol": protocol_on(splits["protocol"], data, target)}
     if not seen:

@@ -23,6 +23,8 @@ import yaml
 from ser_brain.core.errors import SERError
 from ser_brain.core.files import (
     LARGEST_SETTINGS,
+    RECORD,
+    SPLITS,
     SUMS,
     inside,
     parse_json_line,
@@ -39,12 +41,10 @@ from ser_brain.data.manifest import SHA256
 from ser_brain.training.config import split_keys, with_current_names
 
 SETTINGS = "hyperparams.yaml"
-RECORD = "run.json"
 LOG = "train_log.txt"  # what train.py prints
 
 # Files without a checksum elsewhere, which nothing changes once the run has finished.
 ADAPTER = "adaptation.safetensors"  # see ser_brain/training/adapted.py
-SPLITS = "splits.json"
 ENDED = (SETTINGS, RECORD, "folds.json", SPLITS, "train_log.jsonl", ADAPTER)
 VERSIONS = ("torch", "torchaudio", "speechbrain", "transformers", "numpy", "scikit-learn")
 
