@@ -65,6 +65,12 @@ def test_a_mix_is_trained_as_well(base):
     assert encoder.layer_logits.requires_grad
 
 
+def test_a_product_that_splices_its_input_is_no_target():
+    with pytest.raises(SERError, match="'conv'; expected one of: pointwise"):
+        load_encoder("compact", lora={**LORA, "targets": ["conv"]})
+    load_encoder("compact", lora={**LORA, "targets": ["pointwise"]})
+
+
 def test_merging_gives_an_ordinary_encoder_with_the_same_frames(base):
     plain, encoder = load_encoder(base), learned(base)
     before = frames(encoder)
