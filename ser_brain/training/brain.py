@@ -209,6 +209,8 @@ class SERBrain(NonfiniteGuard):
             dict(train_loader_kwargs or {}),
             dict(valid_loader_kwargs or {}),
         )
+        if if_main_process() and not self.test_only:
+            self.experiment_log.complete(self.hparams.train_log.read)
         self.experiment_log.close()
 
     def _epochs(self, counter: Iterable[int], start_on: DataLoader | None) -> Iterator[int]:
