@@ -120,6 +120,15 @@ def test_updates_of_another_encoder_are_refused(tmp_path):
     assert (config["r"], config["lora_alpha"]) == (2, 8)
 
 
+def test_updates_of_other_weights_of_the_same_shapes_are_refused(tmp_path):
+    saved(tmp_path / "base", "hubert-base")
+    saved(tmp_path / "other", "wav2vec2-base")
+    save_lora(learned(tmp_path / "base"), tmp_path / "adapter")
+    with pytest.raises(SERError, match="not fit the weights of other, but those of base,"):
+        load_lora(load_encoder(tmp_path / "other"), tmp_path / "adapter")
+    load_lora(load_encoder(tmp_path / "base", layer="all"), tmp_path / "adapter")
+
+
 def test_updates_of_the_lower_layers_load_on_these(tmp_path):
     saved(tmp_path / "base", "whisper")
     encoder = learned(tmp_path / "base", layer=1)

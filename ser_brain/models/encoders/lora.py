@@ -6,9 +6,11 @@ stored apart from a run has peft's layout, so peft reads it, too.
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from speechbrain.nnet.adapters import LoRA, replace_module
 from torch import nn
@@ -19,6 +21,7 @@ from ser_brain.models.encoders.base import Encoder
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 PREFIX = "base_model.model."  # of every name in peft's files
+BASE = "base_sha256"  # of the weights that are updated, in the header of WEIGHTS
 
 
 def add_lora(encoder: Encoder, rank: int, alpha: float, targets: list[str]) -> None:
@@ -102,7 +105,8 @@ def save_lora(encoder: Encoder, folder: str | Path) -> None:
     }
     Path(folder).mkdir(parents=True, exist_ok=True)
     with atomic_path(Path(folder) / WEIGHTS) as temporary:
-        save_file(_weights(encoder), temporary, {"format": "pt"})
+        facts = {"format": "pt", BASE: _base_digest(encoder)}
+        save_file(_weights(encoder), temporary, facts)
     write_json(Path(folder) / CONFIG, config)
 
 
@@ -112,7 +116,7 @@ def load_lora(encoder: Encoder, folder: str | Path) -> None:
     Raises
     ------
     SERError
-        If they are of another encoder, or of fewer or more of its layers.
+        If they are of other weights, or of fewer or more layers.
     """
     config = read_json(Path(folder) / CONFIG, "description of an adapter")
     targets = sorted({name.rpartition(".")[2] for name in config["target_modules"]})
@@ -126,6 +130,14 @@ def load_lora(encoder: Encoder, folder: str | Path) -> None:
             f"among the {len(expected)} expected ones. Load it on the encoder that it was "
             "trained with, and with the same layer."
         )
+    with safe_open(Path(folder) / WEIGHTS, "pt") as file:
+        base = (file.metadata() or {}).get(BASE)  # peft writes none
+    if base not in (None, _base_digest(encoder)):
+        raise SERError(
+            f"The adapter {folder} does not fit the weights of {encoder.name}, but those of "
+            f"{config['base_model_name_or_path']}, which have the same shapes. Load it on the "
+            "encoder that it was trained with."
+        )
     with torch.no_grad():
         for name, weight in ours.items():
             weight.copy_(found[name])
@@ -133,6 +145,15 @@ def load_lora(encoder: Encoder, folder: str | Path) -> None:
 
 def _updates(encoder: Encoder) -> list[tuple[str, LoRA]]:
     return [(n, module) for n, module in encoder.named_modules() if isinstance(module, LoRA)]
+
+
+def _base_digest(encoder: Encoder) -> str:
+    """SHA-256 of the projections that have updates, as they are without."""
+    digest = hashlib.sha256()
+    for name, lora in _updates(encoder):
+        weight = lora.pretrained_module.weight.detach().cpu().contiguous()
+        digest.update(name.encode() + weight.numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _weights(encoder: Encoder) -> dict[str, torch.Tensor]:
