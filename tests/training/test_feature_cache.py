@@ -372,7 +372,10 @@ def test_an_encoder_without_weights_has_a_digest(monkeypatch):
     encoder = Encoder("none", 1, 400, freeze="all")
     monkeypatch.setattr(encoder, "settings", lambda: {"family": "none"})
     monkeypatch.setattr(encoder, "front_modules", lambda: iter(()))
-    assert front_digest(encoder) == front_digest(encoder)
+    first = front_digest(encoder)
+    assert front_digest(encoder) == first
+    encoder.libraries = ("pytest",)  # its version counts
+    assert front_digest(encoder) != first
 
 
 def test_settings_and_versions_count_too(monkeypatch):
