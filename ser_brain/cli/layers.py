@@ -50,8 +50,9 @@ def run(arguments: argparse.Namespace) -> Outcome:
 
     from ser_brain.reporting.layers import advice, described, layer_table, write_layers
     from ser_brain.training.device import require_device
-    from ser_brain.training.layers import SETTINGS, compare_layers
+    from ser_brain.training.layers import SETTINGS, compare_layers, require_comparable
 
+    require_comparable(given)
     device = arguments.device or infer_device()
     require_device(device)
     with tempfile.TemporaryDirectory() as unused:  # the settings name a run folder

@@ -101,6 +101,25 @@ def require_own_emotions(names: Iterable[str], where: str) -> tuple[str, ...]:
     return names
 
 
+def meant_by(said: str, classes: Iterable[str]) -> str:
+    """The emotion that somebody's word means: one of the classes, or else an everyday word.
+
+    Examples
+    --------
+    >>> meant_by("Joy", ["joy", "neutral"]), meant_by("Joy", ["Neutral"])
+    ('joy', 'happiness')
+    >>> meant_by("wut-anfall", ["Wut-Anfall"])
+    'Wut-Anfall'
+    """
+    names = {_as_word(name): name for name in classes}
+    word = _as_word(said)
+    return names.get(word) or EMOTION_WORDS.get(word, word)
+
+
+def _as_word(said: str) -> str:
+    return re.sub(r"\W+", "_", said.strip().lower()).strip("_")
+
+
 def vocabulary_of(cards: Iterable[Mapping]) -> tuple[str, ...]:
     """Every emotion that the labels of corpora may have, given their cards."""
     own = (name for card in cards for name in card.get("own_emotions", ()))

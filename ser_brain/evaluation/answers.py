@@ -18,7 +18,7 @@ from ser_brain.core.errors import SERError, first_few, nearest
 from ser_brain.core.log import get_logger
 from ser_brain.core.tables import FileTable, read_table
 from ser_brain.data.labelling import CorpusData
-from ser_brain.data.labels import EMOTION_WORDS, NO_ANSWER
+from ser_brain.data.labels import NO_ANSWER, meant_by
 from ser_brain.evaluation.predictions import SMALLEST
 
 logger = get_logger(__name__)
@@ -65,7 +65,8 @@ def outputs_of(
     table = read_table(path)
     found = _by_utterance(table, path, data.rows)
     columns = {column.lower().strip(): column for column in table.columns}
-    scores = {e: columns[key] for e in emotions for key in (f"p_{e}", e) if key in columns}
+    named = ((e, key.lower()) for e in emotions for key in (f"p_{e}", e))
+    scores = {e: columns[key] for e, key in named if key in columns}
     packed = next((columns[name] for name in PROBABILITIES if name in columns), None)
     answer = next((columns[name] for name in ANSWERS if name in columns), None)
     values = {
@@ -183,7 +184,7 @@ def _class_of(
     """The class that a cell names, and what it says."""
     said = "" if cells is None else str(cells.get(column) or "")
     word = re.sub(r"\W+", "_", said.strip().lower()).strip("_")
-    meant = labels.get(said) or labels.get(word) or EMOTION_WORDS.get(word, word)
+    meant = labels.get(said) or labels.get(word) or meant_by(said, emotions)
     return (meant if meant in emotions else NO_ANSWER), said
 
 
@@ -203,7 +204,7 @@ def _probabilities(
         inner = cells.get(packed)
         if not isinstance(inner, Mapping):
             return None
-        named = {EMOTION_WORDS.get(str(k).lower(), str(k).lower()): v for k, v in inner.items()}
+        named = {meant_by(str(k), emotions): v for k, v in inner.items()}
         given = [named.get(e, 0.0) for e in emotions]
     if all(value in (None, "") for value in given):
         return None

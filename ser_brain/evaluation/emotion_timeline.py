@@ -21,7 +21,7 @@ import numpy as np
 
 from ser_brain.core.errors import SERError
 from ser_brain.core.tables import Table
-from ser_brain.data.labels import EMOTION_WORDS, NO_ANSWER
+from ser_brain.data.labels import NO_ANSWER, meant_by
 from ser_brain.data.segment_tables import SegmentTable
 from ser_brain.evaluation.significance import Clusters, interval, resample
 
@@ -108,7 +108,11 @@ def judge_timelines(
     SERError
         If the reference is of no recording, or a segment has no emotion.
     """
-    true = {str(file): _reference_spans(file, parts) for file, parts in reference.parts.items()}
+    classes = {row["emotion"] for row in rows} - {None}
+    true = {
+        str(file): _reference_spans(file, parts, classes)
+        for file, parts in reference.parts.items()
+    }
     files = [file for file in durations_s if file in true]
     if not files:
         raise SERError("The reference has no segment of a recording that could be scored.")
@@ -150,16 +154,16 @@ def timeline_table(facts: Mapping) -> Table:
     )
 
 
-def _reference_spans(file: object, parts: Sequence) -> list[Span]:
+def _reference_spans(file: object, parts: Sequence, classes: set[str]) -> list[Span]:
     spans = []
     for part in parts:
-        word = part.facts["emotion"].lower()
+        word = part.facts["emotion"]
         if not word:
             raise SERError(
                 f"The reference has no emotion for {file} from {part.start_s:g} s; write "
                 "neutral, or remove the row."
             )
-        spans.append((part.start_s, part.stop_s, EMOTION_WORDS.get(word, word)))
+        spans.append((part.start_s, part.stop_s, meant_by(word, classes)))
     return spans
 
 

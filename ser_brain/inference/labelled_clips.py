@@ -11,7 +11,7 @@ import numpy as np
 from ser_brain.core import tables
 from ser_brain.core.errors import SERError, bad_value
 from ser_brain.data import audio
-from ser_brain.data.labels import EMOTION_WORDS
+from ser_brain.data.labels import meant_by
 from ser_brain.data.manifest import read_manifest
 from ser_brain.inference.inputs import Input, audio_files
 
@@ -129,8 +129,8 @@ def read_table(path: Path, emotions: Sequence[str], speaker: str | None = None) 
         found[what] = there[0]
     clips = []
     for line, row in table.rows.items():
-        word = str(row.get(found["emotion"]) or "").lower()
-        emotion = EMOTION_WORDS.get(word, word)
+        word = str(row.get(found["emotion"]) or "")
+        emotion = meant_by(word, emotions)
         if emotion not in emotions:
             raise SERError(
                 f"{path}, line {line}: the model has no class {word!r}; expected one of: "

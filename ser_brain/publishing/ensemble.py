@@ -105,9 +105,9 @@ def _require_same(
     differ = [key for key in ours if not torch.equal(ours[key], theirs[key])]
     if differ:
         raise SERError(
-            f"{names[0]} and {names[-1]} cannot become one model: {differ[0]} and "
-            f"{len(differ) - 1} more of {len(ours)} tensors before the heads differ, for each "
-            "part has trained its own. Such an ensemble would run the encoder of every part, "
+            f"{names[0]} and {names[-1]} cannot become one model: {len(differ)} of {len(ours)} "
+            f"tensors before the heads differ, such as {differ[0]}, for each part has trained "
+            "its own. Such an ensemble would run the encoder of every part, "
             "and take that many times the time and memory of one. Export a single part, or "
             "train with --freeze=all and a layer by its number."
         )

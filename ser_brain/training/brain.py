@@ -48,7 +48,13 @@ from ser_brain.training.loaders import (
     with_features,
 )
 from ser_brain.training.nonfinite_guard import NonfiniteGuard
-from ser_brain.training.optimization import ANNEALING, anneal, make_optimizers, rates_of
+from ser_brain.training.optimization import (
+    ANNEALING,
+    anneal,
+    make_optimizers,
+    rates_of,
+    without_effect,
+)
 from ser_brain.training.run_options import options_of
 from ser_brain.training.sampling import seed_epoch
 from ser_brain.training.stage_stats import (
@@ -179,6 +185,10 @@ class SERBrain(NonfiniteGuard):
         starts = latest is None and self.hparams.heads_start == "probe"
         if not self.test_only and to_train:
             device.warn_of_change(meta.get("precision", self.precision), self.precision)
+            trains_encoder = any(p.requires_grad for p in self.model.encoder.parameters())
+            for said in without_effect(self.hparams, trains_encoder):
+                if if_main_process():
+                    logger.warning(said)
             sets, began_cached = (train_set, valid_set), meta.get("cached_features")
             if starts:
                 start_heads(self.model, *sets, vars(self.hparams), self.device)
@@ -209,6 +219,8 @@ class SERBrain(NonfiniteGuard):
             dict(train_loader_kwargs or {}),
             dict(valid_loader_kwargs or {}),
         )
+        if if_main_process() and not self.test_only:
+            self.experiment_log.complete(self.hparams.train_log.read)
         self.experiment_log.close()
 
     def _epochs(self, counter: Iterable[int], start_on: DataLoader | None) -> Iterator[int]:

@@ -74,6 +74,14 @@ class ExperimentLog:
                 self._write(epoch)
                 self.last = epoch["epoch"]
 
+    def complete(self, read_epochs: Callable[[], Sequence[Mapping]]) -> None:
+        """Add to TensorBoard what an interruption, or another logger, kept from it.
+
+        Weights & Biases is left alone: a run that only tests again must not need it.
+        """
+        if self.name == TENSORBOARD:
+            self.write(read_epochs)
+
     def _write(self, epoch: Mapping) -> None:
         number, train, valid = (epoch[key] for key in ("epoch", "train", "valid"))
         rates = {f"lr/{part}": rate for part, rate in epoch["lr"].items()}

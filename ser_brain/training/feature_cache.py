@@ -370,8 +370,8 @@ def digest_of(
     """SHA-256 of what decides the output of modules: weights, settings, versions, device."""
     # A GPU rounds differently, so features of one kind of device are not given to another.
     tensors = itertools.chain(encoder.parameters(), encoder.buffers())
-    device = next(tensors).device.type
-    versions = " ".join(map(version, LIBRARIES))
+    device = next((tensor.device.type for tensor in tensors), "cpu")  # without any: openSMILE
+    versions = " ".join(map(version, (*LIBRARIES, *encoder.libraries)))
     known = [FORMAT_VERSION, RESAMPLER, encoder.sample_rate_hz, device, versions]
     digest = hashlib.sha256(" ".join(map(str, [*known, *facts])).encode())
     settings = encoder.settings()

@@ -139,14 +139,22 @@ def _start_emotions(
         torch.stack([*views_of(model).values()]).to(train.device),
         RIDGES,
     )
-    chosen_N = _drawn((class_N >= 0).tolist())
+    chosen_N = _drawn(((class_N >= 0) & (weight_N > 0)).tolist())
+    # A class that class_weights gives 0 has a logit far below all others.
+    counted_E = class_N[chosen_N].bincount(minlength=len(emotions)) > 0
     x_ND = torch.cat([*train.scaled(chosen_N)]).double()
-    logits_NE = (x_ND @ found.weight_ED.T + found.bias_E).cpu()
-    factor = _soft_enough(logits_NE, class_N[chosen_N], smoothing)
+    logits_NE = (x_ND @ found.weight_ED.T + found.bias_E).cpu()[:, counted_E]
+    place_E = counted_E.cumsum(0) - 1
+    factor = _soft_enough(logits_NE, place_E[class_N[chosen_N]], smoothing)
+    bias_E = factor * found.bias_E
+    if smoothing:  # which asks for a share of each class
+        odds = smoothing / (len(emotions) - smoothing)
+        lowest = float(torch.logsumexp(factor * logits_NE, 1).mean()) + np.log(odds)
+        bias_E = bias_E.where(counted_E.to(bias_E.device), lowest)
     linear = model.emotion_head.linear
     linear.weight.copy_(factor * found.weight_ED)
     if linear.bias is not None:
-        linear.bias.copy_(factor * found.bias_E)
+        linear.bias.copy_(bias_E)
     _tell(f"heads: start as Gaussian classifiers of {len(train.rows)} embeddings")
 
 

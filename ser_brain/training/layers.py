@@ -20,6 +20,7 @@ from ser_brain.core.log import get_logger
 from ser_brain.data.folding import cut, of_some_speakers
 from ser_brain.evaluation.metrics import confusion_matrix, uar
 from ser_brain.models.encoders.base import TransformerEncoder
+from ser_brain.models.encoders.loading import OWN
 from ser_brain.models.model import EmotionModel
 from ser_brain.models.pooling import divisors
 from ser_brain.training.discriminant import averaged_discriminant
@@ -69,6 +70,31 @@ class LayerStudy:
     variants: list[Variant]
 
 
+def require_comparable(settings: Mapping) -> None:
+    """Check settings, built or plain, before anything is prepared or loaded.
+
+    Raises
+    ------
+    SERError
+        If they are not those of a probe of emotions, or name an encoder of our own, which has
+        no transformer layers.
+    """
+    if "ridges" not in settings or "emotion_head" not in settings["modules"]:
+        raise SERError(
+            "ser layers needs the settings of a probe that classifies, such as "
+            "hparams/probe/classification.yaml."
+        )
+    if str(settings.get("encoder_source")) in OWN:
+        raise _without_layers(settings["encoder_source"])
+
+
+def _without_layers(encoder: str) -> SERError:
+    return SERError(
+        f"The encoder {encoder} has no transformer layers to compare; give another "
+        "--encoder_source."
+    )
+
+
 def compare_layers(
     hparams: Mapping, rows: Mapping[str, dict], device: str, bar: bool
 ) -> LayerStudy:
@@ -97,16 +123,9 @@ def compare_layers(
         layers, or there are too few speakers.
     """
     encoder, emotions = hparams["encoder"], list(hparams["emotions"] or ())
-    if "ridges" not in hparams or "emotion_head" not in hparams["modules"]:
-        raise SERError(
-            "ser layers needs the settings of a probe that classifies, such as "
-            "hparams/probe/classification.yaml."
-        )
+    require_comparable(hparams)
     if not isinstance(encoder, TransformerEncoder):
-        raise SERError(
-            f"The encoder {encoder.name} has no transformer layers to compare; give another "
-            "--encoder_source."
-        )
+        raise _without_layers(encoder.name)
     labelled = {i: row for i, row in rows.items() if row["emotion"] in emotions}
     ids = of_some_speakers(labelled, MOST_CLIPS)
     if len(ids) < len(labelled):

@@ -119,6 +119,42 @@ def make_optimizers(modules: Module, encoder: Encoder, hparams) -> dict[str, Opt
     return optimizers
 
 
+def without_effect(hparams, trains_encoder: bool) -> list[str]:
+    """Say which settings have no effect on a run: what they change never comes.
+
+    They are no error, since a run may end early and be continued with more epochs.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> given = {"layer_decay": 1.0, "unfreeze": {}, "warmup_epochs": 0, "number_of_epochs": 5}
+    >>> given["weight_averaging"] = {"from_epoch": 8}
+    >>> without_effect(SimpleNamespace(**given), True)
+    ['weight_averaging: epoch 8 comes after the last one, 5, so no weights are averaged']
+    """
+    last, found = hparams.number_of_epochs, []
+    first = (hparams.weight_averaging or {}).get("from_epoch", 0)
+    if first > last:
+        found.append(
+            f"weight_averaging: epoch {first} comes after the last one, {last}, so no weights "
+            "are averaged"
+        )
+    if hparams.warmup_epochs > last:
+        found.append(
+            f"warmup_epochs: {hparams.warmup_epochs} is more than number_of_epochs: {last}, so "
+            "the rates never reach lr_encoder and lr_heads"
+        )
+    if not trains_encoder and (hparams.layer_decay < 1 or hparams.unfreeze):
+        name = "unfreeze" if hparams.unfreeze else "layer_decay"
+        found.append(f"{name} has no effect: the encoder is not trained")
+    elif hparams.unfreeze and min(hparams.unfreeze) > last:
+        found.append(
+            f"unfreeze: epoch {min(hparams.unfreeze)} comes after the last one, {last}, so the "
+            "encoder is not trained"
+        )
+    return found
+
+
 def rates_of(optimizers: Mapping[str, Optimizer]) -> dict[str, float]:
     """The learning rate of each part, for the encoder that of its topmost layer."""
     return {part: optimizer.param_groups[0]["lr"] for part, optimizer in optimizers.items()}

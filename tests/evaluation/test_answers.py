@@ -43,6 +43,24 @@ def test_words_mean_classes_and_refusals_are_counted(tmp_path, data):
     assert rows[2]["predicted_emotion"] == "anger" and counts["refused"] == 1
 
 
+def test_own_classes_are_found_in_any_case(tmp_path):
+    own = ["Ärger", "ruhig-er", "joy"]
+    rows = {f"mine_{n}": {"wav": f"/data/{n}.wav", "emotion": e} for n, e in enumerate(own)}
+    data = CorpusData("mine", None, {"name": "mine"}, rows, {})
+    path = tmp_path / "answers.jsonl"
+    for key, said in (("answer", own), ("probabilities", [{e.upper(): 1.0} for e in own])):
+        lines = [{"path": f"{n}.wav", key: each} for n, each in enumerate(said)]
+        path.write_text("\n".join(map(json.dumps, lines)))
+        rows, classes, _ = outputs_of(path, data, own, {})
+        assert [row["predicted_emotion"] for row in rows] == own and classes == own
+    head = "path," + ",".join(f"p_{name}" for name in own)  # as ser predict writes it
+    path.with_suffix(".csv").write_text(
+        f"{head}\n0.wav,1,0,0\n1.wav,0,1,0\n2.wav,0,0,1\n", "utf-8"
+    )
+    rows, classes, _ = outputs_of(path.with_suffix(".csv"), data, own, {})
+    assert [row["predicted_emotion"] for row in rows] == own and classes == own
+
+
 def test_probabilities(tmp_path, data):
     head = "id," + ",".join(f"p_{name}" for name in CLASSES)
     text = f"{head}\nmine_0,0.7,0.1,0.1,0.1\nmine_1,0,1,0,0\nmine_2,.25,.25,.3,.2\n"

@@ -36,6 +36,12 @@ def test_every_kind_of_error_by_hand():
     }
 
 
+def test_own_classes_are_found_in_any_case():
+    rows = [{"file": "u", "start": 0.0, "stop": 2.0, "emotion": "Ärger"}]
+    reference = SegmentTable({Path("u"): [Part(0.0, 2.0, {"emotion": "Ärger"})]}, [])
+    assert judge_timelines(rows, reference, {"u": 2.0})["eder"]["value"] == 0
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_overlapping_windows_as_speechbrain_counts_them(seed):
     """Of one emotional stretch, which is all that SpeechBrain's function takes."""

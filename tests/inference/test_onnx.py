@@ -96,6 +96,13 @@ def test_what_cannot_be_a_graph_is_refused(tmp_path, monkeypatch):
         write_onnx(tmp_path / "model.onnx", *model_and_config("compact"))
 
 
+def test_what_another_program_computes_is_refused(tmp_path, monkeypatch):
+    model, config = model_and_config("compact")
+    monkeypatch.setattr(onnx, "EGeMAPS", type(model.encoder))  # openSMILE may be missing
+    with pytest.raises(SERError, match="openSMILE computes what egemaps gives"):
+        write_onnx(tmp_path / "model.onnx", model, config)
+
+
 def test_packages_that_are_missing_are_named(monkeypatch, tmp_path):
     monkeypatch.setattr(onnx, "NEEDED", ("json", "no_such_package"))
     with pytest.raises(SERError, match=r"no_such_package: pip install 'ser-recipes\[onnx"):

@@ -66,6 +66,12 @@ def test_a_mix_is_trained_as_well(base):
     assert encoder.layer_logits.requires_grad
 
 
+def test_a_product_that_splices_its_input_is_no_target():
+    with pytest.raises(SERError, match="'conv'; expected one of: pointwise"):
+        load_encoder("compact", lora={**LORA, "targets": ["conv"]})
+    load_encoder("compact", lora={**LORA, "targets": ["pointwise"]})
+
+
 def test_merging_gives_an_ordinary_encoder_with_the_same_frames(base):
     plain, encoder = load_encoder(base), learned(base)
     before = frames(encoder)
@@ -129,6 +135,17 @@ def test_updates_of_other_weights_are_refused(base, family, tmp_path):
         trained.layer_logits.add_(1.0)
     save_lora(trained, tmp_path / "mixed")
     load_lora(load_encoder(base, layer="mix"), tmp_path / "mixed")
+
+
+def test_updates_of_other_weights_of_the_same_shapes_are_refused(tmp_path):
+    saved(tmp_path / "base", "hubert-base")
+    saved(tmp_path / "other", "wav2vec2-base")
+    save_lora(learned(tmp_path / "base"), tmp_path / "adapter")
+    with pytest.raises(
+        SERError, match="on other weights than those of other. Load it on those"
+    ):
+        load_lora(load_encoder(tmp_path / "other"), tmp_path / "adapter")
+    load_lora(load_encoder(tmp_path / "base", layer="all"), tmp_path / "adapter")
 
 
 def test_an_adapter_without_a_digest_loads(base, tmp_path):

@@ -60,6 +60,13 @@ def bare(model, tmp_path):
     return folder
 
 
+def test_a_class_of_its_own_is_found_in_any_case(tmp_path):
+    table = tmp_path / "labels.csv"
+    table.write_text("path,emotion\na.wav,Ärger\nb.wav,joy\nc.wav,Sad\n", encoding="utf-8")
+    found = read_table(table, ["Ärger", "joy", "sadness"])
+    assert [clip.emotion for clip in found] == ["Ärger", "joy", "sadness"]
+
+
 def test_predictions_adapt_in_the_order_of_time(model, corpus, tmp_path, capsys):
     """The tenth clip is scored as by enrol() with ten; later clips change no earlier row."""
     paths = [str(clip.sound.path) for clip in read_table(corpus / "labels.csv", NAMES)]

@@ -42,6 +42,19 @@ def test_an_interrupted_run_has_each_epoch_once(tmp_path):
         assert scalars == pytest.approx(values) and len(found.Scalars(tag)) == len(values)
 
 
+def test_what_was_trained_without_tensorboard_is_added(tmp_path):
+    """Also the last epoch of a run that was interrupted right after its checkpoint."""
+    pytest.importorskip("tensorboard", reason="tensorboard is not installed")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    saved(tmp_path / "encoder", "wav2vec2-base")
+    run = write_corpus(tmp_path / "tiny"), tmp_path / "encoder", tmp_path / "run"
+    fit(*run, number_of_epochs=2)
+    fit(*run, number_of_epochs=2, experiment_logger="tensorboard")
+    found = EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
+    assert [scalar.step for scalar in found.Scalars("uar/valid")] == [0, 1, 2]
+
+
 class Collected:
     """In place of a logger's own object: its step, and the steps that it was given."""
 

@@ -18,6 +18,7 @@ import torch
 
 from ser_brain.core.errors import SERError
 from ser_brain.core.lock import NAME, held
+from ser_brain.models.encoders.base import Encoder
 from ser_brain.training import feature_cache
 from ser_brain.training.feature_cache import (
     IN_USE_S,
@@ -364,6 +365,16 @@ def test_the_front_end_decides(family):
     assert front_digest(encoder) == first  # behind the front end
     with torch.no_grad():
         next(next(iter(encoder.front_modules())).parameters()).flatten()[0].add_(1e-3)
+    assert front_digest(encoder) != first
+
+
+def test_an_encoder_without_weights_has_a_digest(monkeypatch):
+    encoder = Encoder("none", 1, 400, freeze="all")
+    monkeypatch.setattr(encoder, "settings", lambda: {"family": "none"})
+    monkeypatch.setattr(encoder, "front_modules", lambda: iter(()))
+    first = front_digest(encoder)
+    assert front_digest(encoder) == first
+    encoder.libraries = ("pytest",)  # its version counts
     assert front_digest(encoder) != first
 
 

@@ -79,6 +79,19 @@ def test_the_start_is_no_surer_than_label_smoothing_asks_for(home, tmp_path):
     assert losses[0.1] < 0.4 < losses[0.0]  # the least that four classes can have is .35
 
 
+def test_a_class_without_weight_leaves_the_start_of_the_others(home, tmp_path):
+    given = {"class_weights": "{sadness: 0}", **RATES}
+    brain, sets = trained(home, tmp_path / "run", "finetune/classification.yaml", **given)
+    brain.evaluate(sets["train"], min_key="error_rate")
+    sadness = brain.hparams.emotions.index("sadness")
+    others = [o for o in brain.outputs if o["emotion_index"] != sadness]
+    log_NE = torch.stack([torch.as_tensor(o["log_probabilities"]) for o in others])
+    class_N = torch.tensor([o["emotion_index"] for o in others])
+    assert float(cross_entropy(log_NE, class_N, label_smoothing=0.1)) < 0.4
+    share = float(log_NE[:, sadness].exp().mean())
+    assert 0.005 < share < 0.1  # smoothing asks for .025
+
+
 @pytest.mark.parametrize("weights", ["null", "balanced"])
 def test_the_emotion_head_is_that_of_a_probe(home, tmp_path, weights):
     same = {"class_weights": weights, "spectrum": "null"}

@@ -13,7 +13,12 @@ from speechbrain.nnet.schedulers import NewBobScheduler
 from ser_brain.core.errors import SERError
 from ser_brain.models.encoders import load_encoder
 from ser_brain.training.nonfinite_guard import NonfiniteGuard
-from ser_brain.training.optimization import anneal, make_optimizers, rates_of
+from ser_brain.training.optimization import (
+    anneal,
+    make_optimizers,
+    rates_of,
+    without_effect,
+)
 from tests.models.test_encoders_loading import saved
 from tests.tiny_corpus import write_corpus
 from tests.training.short_runs import fit, log
@@ -103,6 +108,31 @@ class Scaled(NonfiniteGuard):
 
     def compute_objectives(self, predictions, batch, stage):
         return 100 * predictions.sum()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"weight_averaging": {"from_epoch": 6}}, "weight_averaging: epoch 6 comes after"),
+        ({"weight_averaging": {"from_epoch": 5}, "warmup_epochs": 5}, None),
+        ({"warmup_epochs": 5.5}, "warmup_epochs: 5.5 is more than number_of_epochs: 5"),
+        ({"unfreeze": {6: 2, 8: "all"}}, "unfreeze: epoch 6 comes after the last one, 5"),
+        ({"unfreeze": {2: 2, 8: "all"}, "weight_averaging": {"ema": 0.9}}, None),
+        ({"unfreeze": {2: 2}, "trained": False}, "unfreeze has no effect: the encoder is"),
+        ({"layer_decay": 0.5, "trained": False}, "layer_decay has no effect: the encoder is"),
+        ({"trained": False}, None),
+    ],
+)
+def test_what_never_comes_is_said(changes, said):
+    plain = {"layer_decay": 1.0, "unfreeze": {}, "warmup_epochs": 0, "weight_averaging": None}
+    settings = {**plain, "number_of_epochs": 5, "trained": True, **changes}
+    found = without_effect(SimpleNamespace(**settings), settings["trained"])
+    assert len(found) == bool(said) and "".join(found).startswith(said or "")
+
+
+def test_it_is_said_in_the_log_of_a_run(places, tmp_path, caplog):
+    fit(*places, tmp_path / "run", number_of_epochs=1, warmup_epochs=2)
+    assert "so the rates never reach lr_encoder" in caplog.text
 
 
 def test_the_norm_is_clipped_over_all_groups():

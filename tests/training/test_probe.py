@@ -346,6 +346,13 @@ def test_the_layer_that_tells_emotions_apart_is_found(home, tmp_path, monkeypatc
     assert f"{counts[1]} of {counts[0]} clips" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("encoder", ["compact", "functionals", "egemaps"])
+def test_what_has_no_layers_is_not_compared(home, tmp_path, capsys, encoder):
+    given = options(home, tmp_path / "run", encoder_source=encoder)
+    assert main(["layers", "hparams/probe/classification.yaml", *given]) == 2
+    assert f"The encoder {encoder} has no transformer layers" in capsys.readouterr().err
+
+
 def test_a_student_learns_from_what_a_model_answered(home, tmp_path):
     """hparams/student: a table of ser predict takes the place of labels."""
     folder = tmp_path / "recordings"

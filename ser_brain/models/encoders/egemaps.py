@@ -30,6 +30,8 @@ SHORTEST = 1600  # samples; of a clip of 25 ms, openSMILE computes nothing
 class EGeMAPS(Encoder):
     """The set eGeMAPSv02 of openSMILE. There is nothing to train or to choose."""
 
+    libraries = ("opensmile",)
+
     def __init__(self, freeze: str = "all", layer: str = "last"):
         super().__init__("egemaps", DIM, SHORTEST, freeze=freeze)
         if layer != "last":
