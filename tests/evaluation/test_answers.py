@@ -54,10 +54,9 @@ def test_own_classes_are_found_in_any_case(tmp_path):
         rows, classes, _ = outputs_of(path, data, own, {})
         assert [row["predicted_emotion"] for row in rows] == own and classes == own
     head = "path," + ",".join(f"p_{name}" for name in own)  # as ser predict writes it
-    path.with_suffix(".csv").write_text(
-        f"{head}\n0.wav,1,0,0\n1.wav,0,1,0\n2.wav,0,0,1\n", "utf-8"
-    )
-    rows, classes, _ = outputs_of(path.with_suffix(".csv"), data, own, {})
+    path = tmp_path / "answers.csv"
+    path.write_text(f"{head}\n0.wav,1,0,0\n1.wav,0,1,0\n2.wav,0,0,1\n", encoding="utf-8")
+    rows, classes, _ = outputs_of(path, data, own, {})
     assert [row["predicted_emotion"] for row in rows] == own and classes == own
 
 
