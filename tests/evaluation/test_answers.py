@@ -43,6 +43,15 @@ def test_words_mean_classes_and_refusals_are_counted(tmp_path, data):
     assert rows[2]["predicted_emotion"] == "anger" and counts["refused"] == 1
 
 
+def test_columns_have_any_common_name(tmp_path, data):
+    rows, *_ = answers(tmp_path, "Audio path,emo\na/0.wav,Angry\n", data)
+    assert rows[0]["predicted_emotion"] == "anger"
+    rows, *_ = answers(tmp_path, "id,wav,file,label,answer\nmine_0,x,y,sad,Angry\n", data)
+    assert rows[0]["predicted_emotion"] == "anger"
+    with pytest.raises(SERError, match="several columns .* the path: wav, file"):
+        answers(tmp_path, "wav,file,answer\n0.wav,0.wav,Angry\n", data)
+
+
 def test_probabilities(tmp_path, data):
     head = "id," + ",".join(f"p_{name}" for name in CLASSES)
     text = f"{head}\nmine_0,0.7,0.1,0.1,0.1\nmine_1,0,1,0,0\nmine_2,.25,.25,.3,.2\n"

@@ -258,6 +258,20 @@ def test_what_cannot_be_adapted(bare, corpus, tmp_path, capsys, command, message
     assert not (tmp_path / "new").exists()
 
 
+def test_columns_have_any_common_name(tmp_path):
+    table = tmp_path / "table.jsonl"
+    row = {"audio_path": "a.wav", "Emo": "Happy", "speaker_id": 0}
+    table.write_text(json.dumps(row))
+    (clip,) = read_table(table, NAMES)
+    assert clip == Clip(Input(str(tmp_path / "a.wav"), tmp_path / "a.wav"), "0", "happiness")
+    table.write_text(json.dumps({**row, "file": "b.wav"}))
+    with pytest.raises(SERError, match="several columns .* the path: audio_path, file. Name"):
+        read_table(table, NAMES)
+    table.write_text(json.dumps({"audio_path": "a.wav", "mood": "Happy"}))
+    with pytest.raises(SERError, match="has no column emotion; found audio_path, mood"):
+        read_table(table, NAMES)
+
+
 def test_a_damaged_adapter_is_named(model, tmp_path):
     (tmp_path / ADAPTER).write_bytes(b"no tensors")
     with pytest.raises(SERError, match="is damaged .* train or export again"):
