@@ -117,7 +117,6 @@ def _grouped(values: Mapping[T, Hashable]) -> list[list[T]]:
     return [keys for keys in found.values() if len(keys) > 1]
 
 
-TO_CONVERT = {".m4a", ".mp4", ".m4v", ".mov", ".3gp", ".webm", ".mkv", ".wma", ".amr", ".aac"}
 SYSTEM_FILES = {".DS_Store", "Thumbs.db", "desktop.ini"}
 
 
@@ -154,7 +153,7 @@ def _stray(path: Path, relative: str) -> Problem:
     if path.name in SYSTEM_FILES:
         return Problem("system file", relative, harmless=True)
     if not os.path.isdir(path):
-        unread = path.suffix.lower() in TO_CONVERT and unread_format(path)
+        unread = path.suffix.lower() in audio.DEMUXED and unread_format(path)
         return Problem(unread or "stray file", relative, harmless=True)
     if not _can_be_listed(path):
         return Problem("folder without read permission", relative)
