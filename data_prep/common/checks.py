@@ -6,14 +6,15 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from ser_brain.core.errors import SERError, bad_value
 from ser_brain.core.files import sha256_of
 from ser_brain.core.log import get_logger
 from ser_brain.data import audio
+from ser_brain.data.audit import keys_by_value
 from ser_brain.data.labels import LABEL_SOURCES, require_in_scale
 from ser_brain.data.manifest import (
     CorpusCard,
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from data_prep import Corpus
 
 logger = get_logger(__name__)
-T = TypeVar("T")
 UNREADABLE = "unreadable: "  # how audio.inspect begins where it knows the format
 
 
@@ -99,8 +99,8 @@ def same_audio(sound: Mapping[str, tuple[Path, audio.AudioFacts]]) -> list[list[
     for utterance_id, (path, _) in sound.items():
         files.setdefault(path, utterance_id)
     found = []
-    for alike in _grouped({path: sound[name][1].mark for path, name in files.items()}):
-        same = _grouped({path: sha256_of(audio.split_channel(path)[0]) for path in alike})
+    for alike in keys_by_value({path: sound[name][1].mark for path, name in files.items()}):
+        same = keys_by_value({path: sha256_of(audio.split_channel(path)[0]) for path in alike})
         found += [[files[path] for path in paths] for paths in same]
     if found:
         pairs = "; ".join(" = ".join(group) for group in found[:3])
@@ -109,15 +109,6 @@ def same_audio(sound: Mapping[str, tuple[Path, audio.AudioFacts]]) -> list[list[
     return found
 
 
-def _grouped(values: Mapping[T, Hashable]) -> list[list[T]]:
-    """Keys with equal values; a key whose value no other has is in no group."""
-    found: dict[Hashable, list[T]] = {}
-    for key, value in values.items():
-        found.setdefault(value, []).append(key)
-    return [keys for keys in found.values() if len(keys) > 1]
-
-
-TO_CONVERT = {".m4a", ".mp4", ".m4v", ".mov", ".3gp", ".webm", ".mkv", ".wma", ".amr", ".aac"}
 SYSTEM_FILES = {".DS_Store", "Thumbs.db", "desktop.ini"}
 
 
@@ -154,7 +145,7 @@ def _stray(path: Path, relative: str) -> Problem:
     if path.name in SYSTEM_FILES:
         return Problem("system file", relative, harmless=True)
     if not os.path.isdir(path):
-        unread = path.suffix.lower() in TO_CONVERT and unread_format(path)
+        unread = path.suffix.lower() in audio.DEMUXED and unread_format(path)
         return Problem(unread or "stray file", relative, harmless=True)
     if not _can_be_listed(path):
         return Problem("folder without read permission", relative)
@@ -211,7 +202,7 @@ def alike(names: Iterable[str]) -> list[list[str]]:
         parted = re.sub("_+", "_", parted).strip("_")
         return re.sub(r"(?<!\d)0+(?=\d)", "", parted) or name
 
-    return _grouped({name: form(name) for name in sorted(set(names))})
+    return keys_by_value({name: form(name) for name in sorted(set(names))})
 
 
 def log_counts(card: CorpusCard, counts: Mapping) -> bool:

@@ -301,7 +301,7 @@ class FileTable:
 
     columns: list[str]
     rows: dict[int, dict]  # line number -> row (column -> cell)
-    delimiter: str | None  # None for JSON lines
+    delimiter: str | None  # of CSV
 
 
 def read_table(path: str | Path) -> FileTable:
@@ -309,7 +309,7 @@ def read_table(path: str | Path) -> FileTable:
 
     Of a workbook (.xlsx) the first sheet is read. Text is UTF-8, or UTF-16 with a byte order
     mark, and may be compressed by gzip. The delimiter of a CSV file is found among comma,
-    semicolon, tab and bar. Cells are stripped; blank lines are skipped.
+    semicolon, tab and bar. Text in CSV and in workbooks is stripped; blank lines are skipped.
     """
     path = Path(path)
     content = _content(path)
@@ -333,10 +333,7 @@ def read_table(path: str | Path) -> FileTable:
             if not any(cells):
                 continue
             if not columns:
-                columns = cells
-                named = [column for column in columns if column]
-                if len(set(named)) < len(named):
-                    raise SERError(f"{path} names a column twice: {', '.join(columns)}.")
+                columns = _distinct(cells, path)
             elif len(cells) != len(columns):
                 raise SERError(
                     f"{path}, line {reader.line_num}: {len(cells)} cells where the header has "
@@ -362,23 +359,21 @@ def _workbook(path: Path, content: bytes) -> FileTable:
     except Exception as error:  # of any kind: it is somebody else's parser
         why = f"{type(error).__name__}: {error}"
         raise SERError(f"Cannot read {path} as a workbook ({one_line(why)}).") from error
-    filled = [(n, line) for n, line in lines if any(cell is not None for cell in line)]
+    kinds = (int, float, bool, type(None))
+    filled = []
+    for number, line in lines:
+        cells = [cell if isinstance(cell, kinds) else str(cell).strip() for cell in line]
+        if any(cell not in (None, "") for cell in cells):
+            filled.append((number, cells))
     if not filled:
         raise SERError(f"{path} is empty; expected a header line with column names.")
-    columns = ["" if cell is None else str(cell).strip() for cell in filled[0][1]]
-    kinds = (str, int, float, bool, type(None))
-    rows = {
-        n: {
-            column: cell if isinstance(cell, kinds) else str(cell)
-            for column, cell in zip(columns, line, strict=False)
-        }
-        for n, line in filled[1:]
-    }
+    columns = _distinct(["" if cell is None else str(cell) for cell in filled[0][1]], path)
+    rows = {number: dict(zip(columns, cells, strict=False)) for number, cells in filled[1:]}
     return FileTable(columns, rows, None)
 
 
 def _parquet(path: Path, content: bytes) -> FileTable:
-    """All rows, numbered from 1; without columns of structures with bytes in them."""
+    """All rows, numbered from 1; cells are of any Python type, structures are dictionaries."""
     require_package("pyarrow", "parquet", f"{path} is a Parquet file")
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -391,6 +386,14 @@ def _parquet(path: Path, content: bytes) -> FileTable:
 
 
 BINARY = {b"PK\3\4": _workbook, b"PAR1": _parquet}
+
+
+def _distinct(columns: list[str], path: Path) -> list[str]:
+    """The names of a table's columns; an error if two have the same one."""
+    named = [column for column in columns if column]
+    if len(set(named)) < len(named):
+        raise SERError(f"{path} names a column twice: {', '.join(columns)}.")
+    return columns
 
 
 def require_package(package: str, extra: str, why: str) -> None:

@@ -72,7 +72,8 @@ UNDECODED = (
 DEMUXERS = {b"ftyp": "mov", b"\x1aE\xdf\xa3": "matroska", b"#!AMR": "amr", b"AVI ": "avi"}
 DEMUXERS |= {b"0&\xb2u\x8ef\xcf\x11": "asf", b"Speex   ": "ogg"}
 DEMUXERS |= {b"\xff\xf1": "aac", b"\xff\xf9": "aac"}
-DEMUXED = (".m4a", ".mp4", ".mov", ".3gp", ".webm", ".mkv", ".mka", ".amr", ".aac", ".wma")
+DEMUXED = (".m4a", ".mp4", ".m4v", ".mov", ".3gp", ".webm", ".mkv", ".mka")
+DEMUXED += (".amr", ".aac", ".wma")
 
 
 class AudioProblem(Exception):

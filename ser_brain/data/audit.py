@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from typing import TypeVar
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from ser_brain.data import audio
 from ser_brain.data.splits import DISJOINT
 
 logger = get_logger(__name__)
+T = TypeVar("T")
 Hashes = dict[tuple, str]  # (file, start, stop) -> hash of its samples
 SHOWN = 5
 
@@ -136,8 +138,21 @@ def audio_hash(entry: Mapping) -> str:
         raise SERError(
             f"Cannot audit {entry['wav']}: {problem}. Prepare the corpus again."
         ) from None
+    return samples_hash(samples)
+
+
+def samples_hash(samples: np.ndarray) -> str:
+    """SHA-256 of mono samples (S,), of full scale 1, as 16-bit PCM; more bits do not count."""
     pcm = np.round(np.clip(samples, -1, 1) * 32767).astype("<i2")
     return hashlib.sha256(pcm.tobytes()).hexdigest()
+
+
+def keys_by_value(values: Mapping[T, Hashable]) -> list[list[T]]:
+    """Groups of keys with equal values; a key whose value no other has is in no group."""
+    found: dict[Hashable, list[T]] = {}
+    for key, value in values.items():
+        found.setdefault(value, []).append(key)
+    return [keys for keys in found.values() if len(keys) > 1]
 
 
 def audit_parts(

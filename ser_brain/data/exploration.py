@@ -5,7 +5,6 @@ Nothing is decided here: every label source counts on its own, and nothing is le
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -16,6 +15,7 @@ import numpy as np
 
 from ser_brain.core.log import with_progress
 from ser_brain.data import audio
+from ser_brain.data.audit import keys_by_value, samples_hash
 from ser_brain.data.labels import DIMENSIONS, majority
 from ser_brain.data.manifest import Manifest
 
@@ -54,7 +54,7 @@ def explore(manifest: Manifest, data_folder: Path | None) -> dict:
         "level_db": {i: level_db for i, (level_db, _) in sound.items()},
         "unread": [i for i in entries if i not in sound] if data_folder is not None else None,
         "same_files": card.get("same_audio"),
-        "same_samples": _alike({i: digest for i, (_, digest) in sound.items()}),
+        "same_samples": keys_by_value({i: digest for i, (_, digest) in sound.items()}),
         "left_out": {kind: len(paths) for kind, paths in card.get("left_out", {}).items()},
     }
 
@@ -146,20 +146,13 @@ def heard(entries: Mapping[str, Mapping]) -> dict[str, tuple[float, str]]:
             return None
         power = float(np.mean(np.square(samples, dtype=np.float64)))
         level_db = 10 * math.log10(max(power, 1e-12))
-        return level_db, hashlib.sha256(samples.tobytes()).hexdigest()
+        return level_db, samples_hash(samples)
 
     name = next(iter(entries.values()))["corpus"] if entries else ""
     with ThreadPoolExecutor(THREADS) as pool:
         results = pool.map(hear, entries.values())
         bar = with_progress(results, f"{name}: levels", "files", len(entries))
         return {i: found for i, found in zip(entries, bar, strict=True) if found is not None}
-
-
-def _alike(digests: Mapping[str, str]) -> list[list[str]]:
-    groups: dict[str, list[str]] = {}
-    for name, digest in digests.items():
-        groups.setdefault(digest, []).append(name)
-    return [names for names in groups.values() if len(names) > 1]
 
 
 def quantiles(values: Iterable[float]) -> dict[str, float] | None:

@@ -139,8 +139,8 @@ def agreement(one_S: np.ndarray, other_S: np.ndarray, furthest_s: float) -> floa
     """How well two waveforms at 8 kHz agree from end to end at 300 to 2000 Hz.
 
     The second lowest correlation, 0 to 1, of eight segments of equal energy, at the best shift
-    of at most ``furthest_s`` either way. Polarity does not matter. Silence agrees with silence
-    only.
+    of at most ``furthest_s`` either way, and of no more than the mean length of the two.
+    Polarity does not matter. Silence agrees with silence only.
     """
     size = fft.next_fast_len(len(one_S) + len(other_S), real=True)
     frequency_hz = fft.rfftfreq(size, 1 / RATE_HZ)
@@ -150,7 +150,7 @@ def agreement(one_S: np.ndarray, other_S: np.ndarray, furthest_s: float) -> floa
     energies = [fft.irfft(np.abs(spectrum) ** 2, size)[0] for spectrum in (one, other)]
     if min(energies) <= 0:
         return float(max(energies) <= 0)
-    furthest = int(furthest_s * RATE_HZ)
+    furthest = min(int(furthest_s * RATE_HZ), size // 2)
     shifts = np.r_[0 : furthest + 1, -furthest:0]
     products = products[shifts]
     one_S, other_S = (fft.irfft(spectrum, size) for spectrum in (one, other))

@@ -64,11 +64,15 @@ def columns_called(what: str, columns: Sequence[str], taken: Iterable[str] = ())
     return alike or [c for c in columns if plain[c] in others and c not in taken]
 
 
+def _name_it(what: str, found: list[str]) -> str:
+    return f"Name the right one {what}."
+
+
 def recognised_columns(
     table: Path,
     columns: Sequence[str],
     kinds: Iterable[str],
-    advice: Callable[[str, list[str]], str],
+    advice: Callable[[str, list[str]], str] = _name_it,
     asked: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, str]:
     """Find the column of each kind by its name; ``asked`` are those that are known already.
@@ -177,7 +181,7 @@ def read_segments(
     others = 0
     for line, row in table.rows.items():
         where = f"{path.name}, line {line}"
-        cells = {what: _text(row.get(column)) for what, column in used.items()}
+        cells = {what: text_in(row.get(column)) for what, column in used.items()}
         file = places.of(cells["path"], where)
         if file is None:
             others += 1
@@ -207,16 +211,14 @@ def read_segments(
     )
 
 
-def _text(cell: object) -> str:
+def text_in(cell: object) -> str:
+    """A cell as text, whatever its type; empty for None."""
     return "" if cell is None else str(cell).strip()
 
 
 def _used(path: Path, table: FileTable, also: Sequence[str]) -> dict[str, str]:
     """What is read -> its column."""
-    used = recognised_columns(
-        *(path, table.columns, ("path", *TIMES, *COPIED, *also)),
-        lambda what, found: f"Name the right one {what}.",
-    )
+    used = recognised_columns(path, table.columns, ("path", *TIMES, *COPIED, *also))
     needed = ("path", "start", "duration" if "duration" in used else "stop", *also)
     for what in needed:
         if what not in used:

@@ -19,11 +19,12 @@ from ser_brain.core.log import get_logger
 from ser_brain.core.tables import FileTable, read_table
 from ser_brain.data.labelling import CorpusData
 from ser_brain.data.labels import NO_ANSWER, meant_by
+from ser_brain.data.segment_tables import recognised_columns
 from ser_brain.evaluation.predictions import SMALLEST
 
 logger = get_logger(__name__)
-NAMES = ("id", "utterance", "path", "file", "filename", "file_name", "wav", "audio")
-ANSWERS = ("answer", "predicted_emotion", "prediction", "predicted", "emotion", "label")
+NAMES = ("id", "utterance", "path")  # of columns, the most explicit first
+ANSWERS = ("answer", "predicted_emotion", "prediction", "predicted", "emotion")
 PROBABILITIES = ("probabilities", "scores")  # of JSON lines: class -> probability
 PREDICTED = {"valence": "predicted_valence", "arousal": "predicted_arousal"}
 SUM_TOLERANCE = 0.05  # answers of language models are rounded
@@ -38,7 +39,8 @@ def outputs_of(
     Parameters
     ----------
     path : Path
-        CSV or JSON lines, also compressed by gzip.
+        CSV or JSON lines, also compressed by gzip; columns may have other names in
+        :data:`ser_brain.data.segment_tables.OTHER_NAMES`.
     data : CorpusData
     emotions : sequence of str
         The classes that could be answered.
@@ -59,8 +61,8 @@ def outputs_of(
     Raises
     ------
     SERError
-        If the table names no utterance of the corpus, names one twice, has no answers, or has
-        numbers that are none.
+        If the table names no utterance of the corpus, names one twice, has no answers, has
+        several columns that could be one of these, or has numbers that are none.
     """
     table = read_table(path)
     found = _by_utterance(table, path, data.rows)
@@ -68,7 +70,7 @@ def outputs_of(
     named = ((e, key.lower()) for e in emotions for key in (f"p_{e}", e))
     scores = {e: columns[key] for e, key in named if key in columns}
     packed = next((columns[name] for name in PROBABILITIES if name in columns), None)
-    answer = next((columns[name] for name in ANSWERS if name in columns), None)
+    answer = _column(table, path, ANSWERS)
     values = {
         new: columns.get(new, columns.get(old))
         for old, new in PREDICTED.items()
@@ -137,12 +139,19 @@ def _tell(path: Path, counts: Mapping[str, int], refused: Counter) -> None:
         )
 
 
+def _column(table: FileTable, path: Path, kinds: Sequence[str]) -> str | None:
+    """The column of the first of these kinds that a table has, by whatever name."""
+    for what in kinds:
+        if found := recognised_columns(path, table.columns, [what]):
+            return found[what]
+    return None
+
+
 def _by_utterance(
     table: FileTable, path: Path, rows: Mapping[str, dict]
 ) -> dict[str, tuple[int, dict]]:
     """Utterance -> line and row. It is named by its id, with or without corpus, or its file."""
-    columns = {column.lower().strip(): column for column in table.columns}
-    named = next((columns[name] for name in NAMES if name in columns), None)
+    named = _column(table, path, NAMES)
     if named is None:
         raise SERError(
             f"{path} does not say which utterance a row is of: expected a column id or file; "

@@ -13,10 +13,8 @@ from ser_brain.core.errors import SERError, bad_value
 from ser_brain.data import audio
 from ser_brain.data.labels import meant_by
 from ser_brain.data.manifest import read_manifest
+from ser_brain.data.segment_tables import recognised_columns, text_in
 from ser_brain.inference.inputs import Input, audio_files
-
-PATHS = ("path", "file", "wav")  # names of a table's columns
-LABELS = ("emotion", "label")
 
 
 @dataclass(frozen=True)
@@ -104,12 +102,14 @@ def read_table(path: Path, emotions: Sequence[str], speaker: str | None = None) 
     """Read a manifest, or a table of labelled clips (CSV or JSON lines).
 
     Its columns are ``path`` (relative to the table), ``emotion`` (the model's, or an everyday
-    word such as ``happy``) and, if there is more than one, ``speaker``.
+    word such as ``happy``) and, if there is more than one, ``speaker``; or they have other
+    names in :data:`ser_brain.data.segment_tables.OTHER_NAMES`.
 
     Raises
     ------
     SERError
-        Naming the column that is missing, or the line that cannot be used.
+        Naming the column that is missing or may be one of several, or the line that cannot
+        be used.
     """
     if path.suffix == ".json" and path.is_file():
         clips = [clip for clip in _of_manifest(path, emotions, speaker) if clip.emotion]
@@ -117,33 +117,26 @@ def read_table(path: Path, emotions: Sequence[str], speaker: str | None = None) 
             raise SERError(f"{path} has no clip labelled {', '.join(emotions)}.")
         return clips
     table = tables.read_table(path)
-    columns = {name.lower(): name for name in table.columns}
-    found = {}
-    for what, names in (("path", PATHS), ("emotion", LABELS)):
-        there = [columns[name] for name in names if name in columns]
-        if not there:
+    used = recognised_columns(path, table.columns, ("path", "emotion", "speaker"))
+    for what in ("path", "emotion"):
+        if what not in used:
             raise SERError(
-                f"{path} has no column {what}; found {', '.join(columns) or 'none'}. Expected "
-                "path and emotion, and speaker if there are several."
+                f"{path} has no column {what}; found {', '.join(table.columns) or 'none'}. "
+                "Expected path and emotion, and speaker if there are several."
             )
-        found[what] = there[0]
     clips = []
     for line, row in table.rows.items():
-        word = str(row.get(found["emotion"]) or "")
+        cells = {what: text_in(row.get(column)) for what, column in used.items()}
+        word = cells["emotion"]
         emotion = meant_by(word, emotions)
         if emotion not in emotions:
             raise SERError(
                 f"{path}, line {line}: the model has no class {word!r}; expected one of: "
                 f"{', '.join(emotions)}. Remove the line, or give it one of these."
             )
-        named = path.parent / str(row.get(found["path"]) or "")
-        clips.append(
-            Clip(
-                Input(str(named), path=named),
-                speaker or (row.get(columns.get("speaker", "")) or None),
-                emotion,
-            )
-        )
+        named = path.parent / cells["path"]
+        sound = Input(str(named), path=named)
+        clips.append(Clip(sound, speaker or cells.get("speaker") or None, emotion))
     if not clips:
         raise SERError(f"{path} has no line below its head; expected labelled clips.")
     return clips

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm, log_softmax
 
-from ser_brain.core.errors import SERError, bad_value, first_line
+from ser_brain.core.errors import SERError, bad_value, first_few, first_line
 from ser_brain.core.files import read_json, read_text
 from ser_brain.core.log import get_logger
 from ser_brain.data.labels import DIMENSIONS, EMOTION_WORDS, require_own_emotions
@@ -263,7 +263,7 @@ def _loaded(cls: type, config: Mapping, folder: Path) -> nn.Module:
         if keys:
             raise SERError(
                 f"The weights of {folder.name} do not fit the model of its {CONFIG} "
-                f"({fault.partition('_')[0]}: {keys[0]} and {len(keys) - 1} more)."
+                f"({fault.partition('_')[0]}: {first_few(keys, 1)})."
             )
     return model
 

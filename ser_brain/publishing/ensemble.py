@@ -109,7 +109,7 @@ def _require_same(
             f"tensors before the heads differ, such as {differ[0]}, for each part has trained "
             "its own. Such an ensemble would run the encoder of every part, "
             "and take that many times the time and memory of one. Export a single part, or "
-            "train with --freeze=all and a layer by its number."
+            "train with --freeze=all, any layer but mix, and any pooling but attentive."
         )
 
 

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from scipy.special import log_softmax
-from sklearn.model_selection import StratifiedGroupKFold
 from torch import Tensor
 
 from ser_brain.core.errors import SERError
 from ser_brain.core.log import get_logger
+from ser_brain.data.folding import cut
 from ser_brain.inference.adapting import with_emotion_head
 from ser_brain.inference.inputs import Input
 from ser_brain.inference.labelled_clips import Clip
@@ -126,6 +126,10 @@ def _folds(clips: Sequence[Clip], class_N: np.ndarray) -> list[tuple[np.ndarray,
     """Rows to tune on and rows held out: of other speakers, if there are enough of them."""
     speakers = [clip.speaker for clip in clips]
     known = None not in speakers and len(set(speakers)) >= FOLDS
-    groups = speakers if known else list(range(len(clips)))
-    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
-    return list(folds.split(class_N, class_N, groups))
+    rows = {
+        str(row): {"emotion": emotion, "speaker": speaker}
+        for row, (emotion, speaker) in enumerate(zip(class_N, speakers, strict=True))
+    }
+    parts = cut(rows, [*rows], "speaker" if known else None, FOLDS, seed=0)
+    folds = [np.array(part, dtype=int) for part in parts]
+    return [(np.setdiff1d(np.arange(len(clips)), held), held) for held in folds]

@@ -32,8 +32,9 @@ def corpus(tmp_path_factory):
     """Four utterances: a tie, a copy, one file that is not there, one without a speaker."""
     folder = tmp_path_factory.mktemp("rated")
     tone = np.sin(np.arange(8000) / 5)
-    for name, level in (("a", 0.5), ("b", 0.05), ("c", 0.05)):
-        soundfile.write(folder / f"{name}.wav", level * tone, 16000, subtype="FLOAT")
+    for name, level, more in (("a", 0.5, 0), ("b", 0.05, 0), ("c", 0.05, 1e-6)):
+        samples = np.round(level * tone * 32767) / 32767 + more  # 1e-6 is lost in 16 bits
+        soundfile.write(folder / f"{name}.wav", samples, 16000, subtype="FLOAT")
     said = {
         "a": annotation("anger", votes={"anger": 3}, vad={"valence": 1.0, "arousal": 4.5}),
         "b": annotation(None, votes={"anger": 2, "fear": 2}),

@@ -109,6 +109,20 @@ def test_files_that_are_not_tables(read, content, message):
         read(content)
 
 
+def test_workbooks_are_read_like_csv(tmp_path):
+    book = pytest.importorskip("openpyxl").Workbook()
+    for line in ([" a", "b", None], [" ", None, None], [" x ", 1.5, None]):
+        book.active.append(line)
+    book.save(tmp_path / "t.xlsx")
+    found = read_table(tmp_path / "t.xlsx")
+    assert found.columns == ["a", "b", ""]
+    assert found.rows == {3: {"a": "x", "b": 1.5, "": None}}
+    book.active["B1"] = "a "
+    book.save(tmp_path / "t.xlsx")
+    with pytest.raises(SERError, match="names a column twice: a, a"):
+        read_table(tmp_path / "t.xlsx")
+
+
 BEST = {"value": 0.5, "low": 0.4, "high": 0.6, "best": True, "marks": "*"}
 UNSURE = {"value": 0.25, "low": None, "high": None}
 

@@ -32,6 +32,12 @@ def test_the_agreement_of_a_mixture_is_known():
     assert agreement(one, one + hum, 0.1) == pytest.approx(1, abs=0.01)
 
 
+def test_very_short_clips_are_shifted_by_less():
+    short = at_8khz(speak(0))[: int(0.15 * RATE_HZ)]
+    assert agreement(short, short, 0.35) == pytest.approx(1, abs=0.01)
+    assert agreement(short, short[40:], 0.35) > 0.9
+
+
 def test_a_common_vowel_is_no_agreement():
     """Issue 13, no. 34: repetitions correlate by up to .58, in the vowel that is loudest."""
     vowel = np.sin(2 * np.pi * 500 * np.arange(RATE_HZ // 2) / RATE_HZ)

@@ -71,14 +71,16 @@ def test_a_copy_that_must_be_converted_says_how(emodb, run, error):
     """Issue 13, 25: recordings in formats that cannot be read."""
     (emodb / "wav" / "10a07Na.m4a").write_bytes(M4A)
     (emodb / "03a02Nc.mp4").write_bytes(M4A)
+    (emodb / "03a02Nc.mka").write_bytes(b"\x1aE\xdf\xa3")
     (emodb / "wav" / "08b10Wc.wav").write_bytes(M4A)
     how = "an MP4 file (m4a, mp4, mov, 3gp); ffmpeg -i X X.wav converts it"
     assert f"1 unreadable: {how}: wav/08b10Wc.wav" in error("emodb", emodb)
     assert run("emodb", emodb, "--allow_partial").card["left_out"] == {
         f"unreadable: {how}": ["wav/08b10Wc.wav"],
         how: ["03a02Nc.mp4", "wav/10a07Na.m4a"],
+        "a WebM or Matroska file; ffmpeg -i X X.wav converts it": ["03a02Nc.mka"],
     }
-    for path in [*(emodb / "wav").glob("*.wav"), *emodb.glob("*.mp4")]:
+    for path in [*(emodb / "wav").glob("*.wav"), *emodb.glob("03a02Nc.*")]:
         path.unlink()
     expected = f"It contains files that cannot be read: {how}."
     assert error("emodb", emodb).endswith(expected)

@@ -60,6 +60,15 @@ def test_own_classes_are_found_in_any_case(tmp_path):
     assert [row["predicted_emotion"] for row in rows] == own and classes == own
 
 
+def test_columns_have_any_common_name(tmp_path, data):
+    rows, *_ = answers(tmp_path, "Audio path,emo\na/0.wav,Angry\n", data)
+    assert rows[0]["predicted_emotion"] == "anger"
+    rows, *_ = answers(tmp_path, "id,wav,file,label,answer\nmine_0,x,y,sad,Angry\n", data)
+    assert rows[0]["predicted_emotion"] == "anger"
+    with pytest.raises(SERError, match="several columns .* the path: wav, file"):
+        answers(tmp_path, "wav,file,answer\n0.wav,0.wav,Angry\n", data)
+
+
 def test_probabilities(tmp_path, data):
     head = "id," + ",".join(f"p_{name}" for name in CLASSES)
     text = f"{head}\nmine_0,0.7,0.1,0.1,0.1\nmine_1,0,1,0,0\nmine_2,.25,.25,.3,.2\n"

@@ -222,6 +222,16 @@ def test_hostile_configurations_are_refused(values, match, tmp_path):
         EmotionRecognizer.from_pretrained(tmp_path / "m")
 
 
+def test_the_weights_that_are_missing_are_counted(tmp_path):
+    write_classifier(tmp_path, "Wav2Vec2ForSequenceClassification")
+    for gone, said in (("bias", "classifier.bias"), ("weight", "classifier.bias and 1 more")):
+        weights = load_file(tmp_path / "model.safetensors")
+        del weights[f"classifier.{gone}"]
+        save_file(weights, tmp_path / "model.safetensors", {"format": "pt"})
+        with pytest.raises(SERError, match=rf"\(missing: {said}\)\."):
+            EmotionRecognizer.from_pretrained(tmp_path)
+
+
 def test_hostile_files_are_refused(tmp_path, monkeypatch):
     write_classifier(tmp_path / "m", "Wav2Vec2ForSequenceClassification")
     change(tmp_path / "m", auto_map={"AutoModel": "evil.Evil", "AutoConfig": "evil.Evil"})

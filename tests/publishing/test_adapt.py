@@ -17,12 +17,13 @@ from ser_brain.__main__ import main
 from ser_brain.core.errors import SERError
 from ser_brain.inference.adapting import embed, head_of
 from ser_brain.inference.inputs import Input
-from ser_brain.inference.labelled_clips import read_clips, read_table
+from ser_brain.inference.labelled_clips import Clip, read_clips, read_table
 from ser_brain.inference.model_folder import load_model
 from ser_brain.models.adaptation import LinearAdapter
 from ser_brain.publishing.adapt import adapt
 from ser_brain.publishing.card import CARD
 from ser_brain.publishing.contents import read_contents
+from ser_brain.publishing.fine_tune import _folds
 from ser_brain.training.adapted import Adapter, head_fitter
 from ser_brain.training.run import ADAPTER
 from tests.inference.tiny_models import write_model
@@ -169,6 +170,19 @@ def test_an_encoder_is_not_fine_tuned_where_the_head_alone_does_as_well(tmp_path
     assert not (tmp_path / "new").exists()
 
 
+def test_clips_are_held_out_by_speakers_if_all_are_known():
+    class_N = np.arange(100) % 4
+    for known in (True, False):
+        clips = [Clip(Input(str(n)), f"s{n % 5}" if known or n else None) for n in range(100)]
+        folds = _folds(clips, class_N)
+        assert sorted(np.concatenate([held for _, held in folds])) == [*range(100)]
+        for kept, held in folds:
+            assert sorted([*kept, *held]) == [*range(100)]
+            assert set(class_N[held]) == {0, 1, 2, 3}
+            shared = {n % 5 for n in kept} & {n % 5 for n in held}
+            assert shared == (set() if known else {0, 1, 2, 3, 4})
+
+
 def test_what_does_not_help_is_refused(bare, corpus, tmp_path):
     rows = list(csv.reader((corpus / "labels.csv").open()))
     emotions = [row[1] for row in rows[1:]]
@@ -249,6 +263,20 @@ def test_what_cannot_be_adapted(bare, corpus, tmp_path, capsys, command, message
     assert main(["adapt", str(bare), *command]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
+
+
+def test_columns_have_any_common_name(tmp_path):
+    table = tmp_path / "table.jsonl"
+    row = {"audio_path": "a.wav", "Emo": "Happy", "speaker_id": 0}
+    table.write_text(json.dumps(row))
+    (clip,) = read_table(table, NAMES)
+    assert clip == Clip(Input(str(tmp_path / "a.wav"), tmp_path / "a.wav"), "0", "happiness")
+    table.write_text(json.dumps({**row, "file": "b.wav"}))
+    with pytest.raises(SERError, match="several columns .* the path: audio_path, file. Name"):
+        read_table(table, NAMES)
+    table.write_text(json.dumps({"audio_path": "a.wav", "mood": "Happy"}))
+    with pytest.raises(SERError, match="has no column emotion; found audio_path, mood"):
+        read_table(table, NAMES)
 
 
 def test_a_damaged_adapter_is_named(model, tmp_path):
