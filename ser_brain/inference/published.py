@@ -330,16 +330,12 @@ def _regression(folder: Path, config: Mapping) -> tuple[str, list[str], Publishe
 
     def score(waveform_S: Tensor) -> dict[str, Tensor]:
         if extractor.do_normalize:
-            waveform_S = _normalized(waveform_S, 1e-7)
+            waveform_S = layer_norm(waveform_S, waveform_S.shape, eps=1e-7)
         pooled_D = encoder(waveform_S[None]).last_hidden_state[0].mean(0)
         return {"embedding": pooled_D, "values": head.out_proj(head.dense(pooled_D).tanh())}
 
     order = tuple(names.index(name) for name in DIMENSIONS if name in names)
     return REGRESSION, names, PublishedModel(model, score, Limits(SHORTEST, None), order)
-
-
-def _normalized(waveform_S: Tensor, epsilon: float) -> Tensor:
-    return (waveform_S - waveform_S.mean()) / (waveform_S.var(correction=0) + epsilon).sqrt()
 
 
 # -- SpeechBrain
@@ -375,7 +371,8 @@ def _speechbrain(folder: Path) -> tuple[str, list[str], PublishedModel]:
     load_strictly(linear, head, folder.name)
 
     def score(waveform_S: Tensor) -> dict[str, Tensor]:
-        hidden_TD = encoder(_normalized(waveform_S, 1e-5)[None]).last_hidden_state[0]
+        waveform_S = layer_norm(waveform_S, waveform_S.shape)
+        hidden_TD = encoder(waveform_S[None]).last_hidden_state[0]
         if wrapped["output_norm"]:
             hidden_TD = layer_norm(hidden_TD, hidden_TD.shape)
         pooled_D = hidden_TD.mean(0)

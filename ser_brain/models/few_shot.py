@@ -144,10 +144,8 @@ def _whitening(unlabelled_ND: Tensor | None, scale_D: Tensor) -> Callable[[Tenso
         return lambda rows_ND: rows_ND
     count = len(unlabelled_ND)
     x_ND = (unlabelled_ND.double() - unlabelled_ND.double().mean(0)) / scale_D
-    # Of the inner products, for there are fewer clips than coordinates.
-    squares_K, left_NK = torch.linalg.eigh(x_ND @ x_ND.T)
-    squares_K, left_NK = squares_K[1:], left_NK[:, 1:]  # the first is 0, for the mean is
-    axes_KD = left_NK.T @ x_ND / squares_K.clamp_min(1e-12 * squares_K[-1])[:, None].sqrt()
+    _, sizes_K, axes_KD = torch.linalg.svd(x_ND, full_matrices=False)
+    squares_K = sizes_K.square()  # an axis in which nothing varies keeps all of its length
     ridge = RIDGE * squares_K.sum() / count
     kept_K = (ridge / (squares_K / (count + WIDER_CLIPS) + ridge)).sqrt()
     # Afterwards clips are about as long as before, so that the cost means the same.

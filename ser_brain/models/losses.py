@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from speechbrain.dataio.batch import PaddedBatch
 from torch import Tensor
+from torch.nn import functional
 
 from ser_brain.core.errors import SERError
 from ser_brain.data.labels import NO_EMOTION
@@ -85,9 +86,14 @@ def nll(
         Share of the target that is spread evenly over all emotions (Szegedy et al., 2016,
         section 7).
     """
-    loss_B = -_of_label(log_probs_BE, emotion_B)
-    if label_smoothing:
-        loss_B = (1 - label_smoothing) * loss_B - label_smoothing * log_probs_BE.mean(dim=1)
+    # cross_entropy's own log_softmax does not change log-probabilities.
+    loss_B = functional.cross_entropy(
+        log_probs_BE,
+        emotion_B,
+        ignore_index=NO_EMOTION,
+        reduction="none",
+        label_smoothing=label_smoothing,
+    )
     return masked_loss(loss_B, emotion_B != NO_EMOTION, weight_B)
 
 
@@ -102,7 +108,9 @@ def focal(
     The higher ``gamma``, the less an utterance counts that the model is sure of. 0 is
     :func:`nll`; parameters as there.
     """
-    log_prob_B = _of_label(log_probs_BE, emotion_B)
+    log_prob_B = -functional.nll_loss(
+        log_probs_BE, emotion_B, ignore_index=NO_EMOTION, reduction="none"
+    )
     # expm1: 1 - p of a p near 1 would lose its digits.
     doubt_B = (-torch.expm1(log_prob_B)).clamp_min(SMALLEST)
     return masked_loss(-(doubt_B**gamma) * log_prob_B, emotion_B != NO_EMOTION, weight_B)
@@ -123,7 +131,8 @@ def soft_cross_entropy(
     """
     labelled_B = torch.isfinite(shares_BE).all(dim=1)
     shares_BE = torch.where(labelled_B[:, None], shares_BE, 0.0)
-    return masked_loss(-(shares_BE * log_probs_BE).sum(dim=1), labelled_B, weight_B)
+    loss_B = functional.cross_entropy(log_probs_BE, shares_BE, reduction="none")
+    return masked_loss(loss_B, labelled_B, weight_B)
 
 
 def kl_divergence(
@@ -136,13 +145,8 @@ def kl_divergence(
     """
     labelled_B = torch.isfinite(shares_BE).all(dim=1)
     shares_BE = torch.where(labelled_B[:, None], shares_BE, 0.0)
-    divergence_BE = torch.xlogy(shares_BE, shares_BE) - shares_BE * log_probs_BE
+    divergence_BE = functional.kl_div(log_probs_BE, shares_BE, reduction="none")
     return masked_loss(divergence_BE.sum(dim=1), labelled_B, weight_B)
-
-
-def _of_label(log_probs_BE: Tensor, emotion_B: Tensor) -> Tensor:
-    """Log-probability (B,) of each labelled emotion; of the first one where none is."""
-    return log_probs_BE.gather(1, emotion_B.clamp_min(0)[:, None])[:, 0]
 
 
 def masked_loss(

@@ -22,7 +22,7 @@ from ser_brain.evaluation.metrics import confusion_matrix, uar
 from ser_brain.models.encoders.base import TransformerEncoder
 from ser_brain.models.encoders.loading import OWN
 from ser_brain.models.model import EmotionModel
-from ser_brain.models.pooling import divisors
+from ser_brain.models.pooling import Standardizer
 from ser_brain.training.discriminant import averaged_discriminant
 from ser_brain.training.feature_cache import EmbeddingCache
 
@@ -32,6 +32,7 @@ SETTINGS = {"layer": "all", "pooling": "mean_std", "spectrum": "null"}
 MOST_CLIPS = 10_000
 MOST_FOLDS = 5
 MOST_STEPS = 200  # of L-BFGS
+CHUNK = 2048  # clips that are summed at once, in float64
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,10 @@ def _uars(
     found = []
     for test_N in tested:
         x_NF, train_N = embed(~test_N), ~test_N
-        x_NF = _scaled(x_NF, train_N)
+        standardizer = Standardizer(x_NF.shape[1])  # as a probe does
+        parts = train_N.nonzero()[:, 0].split(CHUNK)
+        standardizer.fit(x_NF[part] for part in parts)
+        x_NF = standardizer(x_NF)
         chunk = (x_NF[train_N], class_N[train_N], torch.ones(int(train_N.sum())))
         speakers, scale_1F = [None] * len(chunk[0]), torch.ones(1, x_NF.shape[1])
         fitted = averaged_discriminant(
@@ -184,13 +188,6 @@ def _uars(
         counts_CC = confusion_matrix(class_N[test_N].numpy(), said_N.numpy(), classes)
         found.append(float(uar(counts_CC)))
     return tuple(found)
-
-
-def _scaled(x_NF: Tensor, train_N: Tensor) -> Tensor:
-    """Scaled to mean 0 and deviation 1 over the training clips, as a probe does."""
-    known_NF = x_NF[train_N].double()
-    mean_F, deviation_F = known_NF.mean(0), known_NF.std(0, correction=0)
-    return ((x_NF - mean_F) / divisors(deviation_F, mean_F)).float()
 
 
 def _mixed(

@@ -76,13 +76,17 @@ class OptimizerSteps(sb.Brain):
         """Step as SpeechBrain does, which would clip the first group only.
 
         The norm is one over all layers of a part. Encoder and heads have their own: the large
-        gradients of new heads would otherwise hold the encoder back.
+        gradients of new heads would otherwise hold the encoder back. A part without gradients,
+        such as an encoder that ``hparams.unfreeze`` opens later, takes no step: a gradient
+        scaler would refuse it.
         """
-        optimizers = self.freeze_optimizers(self.optimizers_dict).values()
-        for optimizer in optimizers:
-            self.scaler.unscale_(optimizer)
+        optimizers = []
+        for optimizer in self.freeze_optimizers(self.optimizers_dict).values():
             parameters = [p for group in optimizer.param_groups for p in group["params"]]
-            torch.nn.utils.clip_grad_norm_(parameters, self.max_grad_norm)
+            if any(p.grad is not None for p in parameters):
+                self.scaler.unscale_(optimizer)
+                torch.nn.utils.clip_grad_norm_(parameters, self.max_grad_norm)
+                optimizers.append(optimizer)
         for optimizer in optimizers:
             self.scaler.step(optimizer)
         self.scaler.update()

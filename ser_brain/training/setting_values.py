@@ -167,7 +167,7 @@ def check_kinds(settings: Mapping) -> None:
     Parameters
     ----------
     settings : mapping
-        With references resolved and nothing built: from :func:`plain_settings` or ruamel.yaml.
+        From :func:`plain_settings`.
 
     Raises
     ------
@@ -177,7 +177,7 @@ def check_kinds(settings: Mapping) -> None:
     for key, kind in KINDS.items():
         if key in settings and not kind.holds(settings[key]):
             raise SERError(f"Bad {key} {_shown(settings[key])}; expected {kind.expected}.")
-    parse_augment(_without_ruamel(settings.get("augment")))
+    parse_augment(settings.get("augment"))
     _check_together(settings)
 
 
@@ -204,18 +204,9 @@ def _check_together(settings: Mapping) -> None:
 
 def _shown(value: object) -> str:
     try:
-        return repr(_without_ruamel(value))
+        return repr(value)
     except ValueError:  # Python refuses to print an integer of over 4300 digits
         return "(a number of thousands of digits)"
-
-
-def _without_ruamel(value: object) -> object:
-    """Replace ruamel.yaml's own types, whose repr is no use in an error message."""
-    if isinstance(value, Mapping):
-        return {key: _without_ruamel(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_without_ruamel(item) for item in value]
-    return float(value) if isinstance(value, float) else value
 
 
 def _is_number(value: object) -> bool:
@@ -224,11 +215,6 @@ def _is_number(value: object) -> bool:
 
 def _is_name(value: object) -> bool:
     return isinstance(value, str) and bool(value)
-
-
-def _is_built(value: object) -> bool:
-    tag = getattr(value, "tag", None)
-    return bool(getattr(tag, "value", tag))  # ruamel.yaml's tag is an object, Tagged's a str
 
 
 def _numbers(count: int) -> Callable[[object], bool]:
@@ -285,7 +271,9 @@ POSITIVE = Kind("a number above 0", lambda value: _is_number(value) and value > 
 AT_LEAST_0 = Kind("a number, at least 0", lambda value: _is_number(value) and value >= 0)
 SHARE = Kind("a number above 0, at most 1", lambda value: _is_number(value) and 0 < value <= 1)
 TRUE_OR_FALSE = Kind("True or False", lambda value: isinstance(value, bool))
-BUILT = Kind("a class to build (!new:, !name: or !apply:)", _is_built)
+BUILT = Kind(
+    "a class to build (!new:, !name: or !apply:)", lambda value: isinstance(value, Tagged)
+)
 KINDS: Mapping[str, Kind] = {
     "seed": Kind(f"a whole number from 0 to {LARGEST_SEED}", _integer(0, LARGEST_SEED)),
     "experiment": NAME,

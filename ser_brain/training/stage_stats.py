@@ -11,7 +11,6 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from sklearn.metrics import accuracy_score, recall_score
 from speechbrain import Stage
 from speechbrain.dataio.batch import PaddedBatch
 from torch import Tensor
@@ -19,6 +18,7 @@ from torch import Tensor
 from ser_brain.core.errors import SERError, bad_value
 from ser_brain.data.experiment import LOSSES
 from ser_brain.data.labels import NO_EMOTION
+from ser_brain.evaluation.metrics import accuracy, confusion_matrix, uar
 from ser_brain.models.losses import MaskedLoss, concordance
 from ser_brain.training import device
 
@@ -137,13 +137,11 @@ def class_statistics(outputs: Sequence[Mapping]) -> dict[str, float]:
     ]
     if not labelled:
         return {}
-    true_N = [o["emotion_index"] for o in labelled]
-    predicted_N = [o["log_probabilities"].argmax() for o in labelled]
-    present = np.unique(true_N)
-    return {
-        "error_rate": 1.0 - float(accuracy_score(true_N, predicted_N)),
-        "uar": float(recall_score(true_N, predicted_N, labels=present, average="macro")),
-    }
+    true_N = np.array([o["emotion_index"] for o in labelled])
+    predicted_N = np.array([o["log_probabilities"].argmax() for o in labelled])
+    classes = len(labelled[0]["log_probabilities"])
+    counts_CC = confusion_matrix(true_N, predicted_N, classes)
+    return {"error_rate": 1.0 - float(accuracy(counts_CC)), "uar": float(uar(counts_CC))}
 
 
 def require_metrics(

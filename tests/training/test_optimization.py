@@ -147,6 +147,26 @@ def test_the_norm_is_clipped_over_all_groups():
     assert torch.allclose(step, 0.5 * expected / expected.norm(), atol=1e-6)
 
 
+class Opening(Scaled):
+    """With a second optimiser, of a part that is trained only later."""
+
+    def init_optimizers(self):
+        super().init_optimizers()
+        closed = torch.nn.Linear(3, 1).requires_grad_(False)
+        self.optimizers_dict["closed"] = torch.optim.SGD(closed.parameters(), lr=1.0)
+
+
+def test_a_scaler_steps_what_has_gradients():
+    model = torch.nn.Linear(3, 1)
+    before = model.bias.item()
+    options = {"max_grad_norm": float("inf")}
+    brain = Opening({"model": model}, None, {"nonfinite_batches": "stop"}, options)
+    brain.scaler = torch.GradScaler("cpu")
+    batches = [{"id": ["clip"], "x": torch.tensor([[1.0, 2.0, 3.0]])}]
+    brain.fit([1], batches, progressbar=False)
+    assert model.bias.item() == pytest.approx(before - 100)
+
+
 # -- whole runs
 
 
