@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import ruamel.yaml
@@ -12,6 +12,7 @@ from hyperpyyaml.core import parse_arithmetic
 from ruamel.yaml import YAMLError as RuamelError  # raised by HyperPyYAML's first pass
 
 from ser_brain.core.errors import SERError, bad_value
+from ser_brain.core.schema import Bound, list_of, mapping_of, nullable, one_of, whole
 from ser_brain.data.augmentation import parse_augment
 from ser_brain.data.labels import SOME_DIMENSIONS, are_dimensions
 
@@ -153,14 +154,6 @@ class _References:
 # -- kinds of values
 
 
-@dataclass(frozen=True)
-class Kind:
-    """A kind of value: in words, for the error message, and as a test."""
-
-    expected: str
-    holds: Callable[[object], bool]
-
-
 def check_kinds(settings: Mapping) -> None:
     """Check every setting that :data:`KINDS` lists, where it is present.
 
@@ -176,7 +169,7 @@ def check_kinds(settings: Mapping) -> None:
     """
     for key, kind in KINDS.items():
         if key in settings and not kind.holds(settings[key]):
-            raise SERError(f"Bad {key} {_shown(settings[key])}; expected {kind.expected}.")
+            raise SERError(f"Bad {key} {_shown(settings[key])}; expected {kind.says}.")
     parse_augment(settings.get("augment"))
     _check_together(settings)
 
@@ -210,168 +203,126 @@ def _shown(value: object) -> str:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return type(value) in (int, float)
 
 
-def _is_name(value: object) -> bool:
-    return isinstance(value, str) and bool(value)
-
-
-def _numbers(count: int) -> Callable[[object], bool]:
-    return lambda value: (
-        isinstance(value, list) and len(value) == count and all(map(_is_number, value))
-    )
-
-
-def _integer(low: int, high: float = float("inf")) -> Callable[[object], bool]:
-    return lambda value: (
-        isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
-    )
-
-
-def _mapping(of: Callable[[object], bool]) -> Callable[[object], bool]:
-    return lambda value: (
-        isinstance(value, Mapping)
-        and all(map(_is_name, value))
-        and all(map(of, value.values()))
-    )
+def _mapping(item: Bound, says: str) -> Bound:
+    """Names, each with a value within a bound."""
+    holds = mapping_of(item).holds
+    return Bound(lambda value: holds(value) and all(map(NAME.holds, value)), says)
 
 
 def _is_lora(value: object) -> bool:
-    if value is None:
-        return True
-    if not isinstance(value, Mapping) or value.keys() != {"rank", "alpha", "targets"}:
-        return False
-    rank, alpha, targets = (value[key] for key in ("rank", "alpha", "targets"))
-    named = isinstance(targets, list) and bool(targets) and all(map(_is_name, targets))
-    return named and _integer(1)(rank) and _is_number(alpha) and alpha > 0
+    if not isinstance(value, dict) or value.keys() != {"rank", "alpha", "targets"}:
+        return value is None
+    targets = list_of(NAME, shortest=1).holds(value["targets"])
+    return targets and COUNT.holds(value["rank"]) and POSITIVE.holds(value["alpha"])
 
 
 def _is_layer(value: object) -> bool:
     numbers = value if isinstance(value, list) else [value]
-    return value in ("last", "mix", "all") or (bool(numbers) and all(map(_integer(0), numbers)))
+    return value in ("last", "mix", "all") or list_of(INDEX, shortest=1).holds(numbers)
 
 
 def _is_average(value: object) -> bool:
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return value is None
     ema, epoch = value.get("ema"), value.get("from_epoch")
     of_steps = value.keys() == {"ema"} and _is_number(ema) and 0 < ema < 1
-    return of_steps or (value.keys() == {"from_epoch"} and _integer(1)(epoch))
+    return of_steps or (value.keys() == {"from_epoch"} and COUNT.holds(epoch))
 
 
-def _one_of(*names: str) -> Kind:
-    return Kind(" or ".join(names), lambda value: value in names)
-
-
-NAME = Kind("a name", _is_name)
-FOLDER = Kind("a folder", _is_name)
-COUNT = Kind("a whole number, at least 1", _integer(1))
-POSITIVE = Kind("a number above 0", lambda value: _is_number(value) and value > 0)
-AT_LEAST_0 = Kind("a number, at least 0", lambda value: _is_number(value) and value >= 0)
-SHARE = Kind("a number above 0, at most 1", lambda value: _is_number(value) and 0 < value <= 1)
-TRUE_OR_FALSE = Kind("True or False", lambda value: isinstance(value, bool))
-BUILT = Kind(
-    "a class to build (!new:, !name: or !apply:)", lambda value: isinstance(value, Tagged)
+NAME = Bound(lambda value: isinstance(value, str) and value != "", "a name")
+FOLDER = Bound(NAME.holds, "a folder")
+INDEX = Bound(lambda value: type(value) is int and value >= 0, "a whole number, at least 0")
+COUNT = Bound(lambda value: type(value) is int and value >= 1, "a whole number, at least 1")
+NUMBER = Bound(_is_number, "a number")
+POSITIVE = Bound(lambda value: _is_number(value) and value > 0, "a number above 0")
+AT_LEAST_0 = Bound(lambda value: _is_number(value) and value >= 0, "a number, at least 0")
+SHARE = Bound(lambda value: _is_number(value) and 0 < value <= 1, "a number above 0, at most 1")
+TRUE_OR_FALSE = Bound(lambda value: isinstance(value, bool), "True or False")
+BUILT = Bound(
+    lambda value: isinstance(value, Tagged), "a class to build (!new:, !name: or !apply:)"
 )
-KINDS: Mapping[str, Kind] = {
-    "seed": Kind(f"a whole number from 0 to {LARGEST_SEED}", _integer(0, LARGEST_SEED)),
+LOSS_WEIGHTS = _mapping(
+    AT_LEAST_0, "a mapping of losses to numbers, at least 0, like {nll: 1.0}"
+)
+KINDS: Mapping[str, Bound] = {
+    "seed": whole(0, LARGEST_SEED),
     "experiment": NAME,
     "output_folder": FOLDER,
     "manifest_folder": FOLDER,
     "corpus": NAME,
-    "data_folder": Kind("a folder or null", lambda value: value is None or _is_name(value)),
+    "data_folder": nullable(FOLDER),
     "allow_partial": TRUE_OR_FALSE,
     "max_clip_s": POSITIVE,
     "balanced": TRUE_OR_FALSE,
-    "emotions": Kind(
-        "a list of two or more names",
-        lambda value: isinstance(value, list) and len(value) > 1 and all(map(_is_name, value)),
+    "emotions": Bound(list_of(NAME, shortest=2).holds, "a list of two or more names"),
+    "emotion_map": _mapping(NAME, "a mapping like {excitement: happiness}, or {}"),
+    "dimensions": Bound(are_dimensions, f"a list of {SOME_DIMENSIONS}"),
+    "va_range": Bound(
+        list_of(NUMBER, 2, 2).holds, "two numbers, the lowest and the highest value"
     ),
-    "emotion_map": Kind("a mapping like {excitement: happiness}, or {}", _mapping(_is_name)),
-    "dimensions": Kind(f"a list of {SOME_DIMENSIONS}", are_dimensions),
-    "va_range": Kind("two numbers, the lowest and the highest value", _numbers(2)),
-    "split_fractions": Kind("three numbers: train, valid, test", _numbers(3)),
+    "split_fractions": Bound(list_of(NUMBER, 3, 3).holds, "three numbers: train, valid, test"),
     "fold": COUNT,
-    "train_on": _one_of("others", "one"),
-    "adaptation": Kind(
-        "corpus, speaker or null", lambda value: value in ("corpus", "speaker", None)
-    ),
+    "train_on": one_of("others", "one"),
+    "adaptation": nullable(one_of("corpus", "speaker")),
     "number_of_epochs": COUNT,
     "batch_size": COUNT,
-    "batching": _one_of("random", "dynamic"),
-    "fast_precision": _one_of("fp32", "bf16"),
-    "nonfinite_batches": _one_of("stop", "skip"),
+    "batching": one_of("random", "dynamic"),
+    "fast_precision": one_of("fp32", "bf16"),
+    "nonfinite_batches": one_of("stop", "skip"),
     "feature_cache_gb": AT_LEAST_0,
-    "loss_weights": Kind(
-        "a mapping of losses to numbers, at least 0, like {nll: 1.0}",
-        _mapping(lambda value: _is_number(value) and value >= 0),
+    "loss_weights": LOSS_WEIGHTS,
+    "label_smoothing": Bound(
+        lambda value: _is_number(value) and 0 <= value < 1, "a share, at least 0 and below 1"
     ),
-    "label_smoothing": Kind(
-        "a share, at least 0 and below 1", lambda value: _is_number(value) and 0 <= value < 1
-    ),
-    "focal_gamma": Kind("a number, at least 0", lambda value: _is_number(value) and value >= 0),
-    "class_weights": Kind(
+    "focal_gamma": AT_LEAST_0,
+    "class_weights": Bound(
+        lambda value: value in (None, "balanced") or LOSS_WEIGHTS.holds(value),
         "null, balanced, or a mapping of classes to numbers, at least 0, like {anger: 2.0}",
-        lambda value: (
-            value is None
-            or value == "balanced"
-            or _mapping(lambda weight: _is_number(weight) and weight >= 0)(value)
-        ),
     ),
     "agreement_weights": TRUE_OR_FALSE,
-    "sampling": _one_of("natural", "balanced"),
-    "heads_start": _one_of("random", "probe"),
-    "emotion_classifier": _one_of("gaussian", "losses"),
-    "weight_decays": Kind(
+    "sampling": one_of("natural", "balanced"),
+    "heads_start": one_of("random", "probe"),
+    "emotion_classifier": one_of("gaussian", "losses"),
+    "weight_decays": Bound(
+        lambda value: list_of(POSITIVE, 2, 2).holds(value) and value[0] >= value[1],
         "two numbers above 0, the stronger one first",
-        lambda value: _numbers(2)(value) and value[0] >= value[1] > 0,
     ),
     "number_of_decays": COUNT,
-    "spectrum": Kind("log_mel or null", lambda value: value in ("log_mel", None)),
-    "ridges": Kind(
-        "a list of numbers above 0",
-        lambda value: (
-            isinstance(value, list)
-            and bool(value)
-            and all(_is_number(each) and each > 0 for each in value)
-        ),
+    "spectrum": Bound(lambda value: value in ("log_mel", None), "log_mel or null"),
+    "ridges": Bound(list_of(POSITIVE, shortest=1).holds, "a list of numbers above 0"),
+    "freeze": one_of("all", "cnn", "none"),
+    "layer": Bound(_is_layer, "last, mix, all, the number of a layer or a list of numbers"),
+    "pooling": one_of("mean", "mean_std", "attentive"),
+    "dropouts": _mapping(NUMBER, "a mapping like {attention_dropout: 0.0}, or {}"),
+    "lora": Bound(
+        _is_lora, "null, or a mapping like {rank: 8, alpha: 16, targets: [q_proj, v_proj]}"
     ),
-    "freeze": _one_of("all", "cnn", "none"),
-    "layer": Kind("last, mix, all, the number of a layer or a list of numbers", _is_layer),
-    "pooling": _one_of("mean", "mean_std", "attentive"),
-    "dropouts": Kind("a mapping like {attention_dropout: 0.0}, or {}", _mapping(_is_number)),
-    "lora": Kind(
-        "null, or a mapping like {rank: 8, alpha: 16, targets: [q_proj, v_proj]}", _is_lora
-    ),
-    "patience": Kind(
-        "a whole number, at least 1, or null",
-        lambda value: value is None or _integer(1)(value),
-    ),
+    "patience": nullable(COUNT),
     "layer_decay": SHARE,
-    "unfreeze": Kind(
-        "a mapping of epochs to numbers of layers or all, like {2: 4, 4: all}, or {}",
+    "unfreeze": Bound(
         lambda value: (
-            isinstance(value, Mapping)
-            and all(map(_integer(1), value))
-            and all(count == "all" or _integer(0)(count) for count in value.values())
+            isinstance(value, dict)
+            and all(map(COUNT.holds, value))
+            and all(count == "all" or INDEX.holds(count) for count in value.values())
         ),
+        "a mapping of epochs to numbers of layers or all, like {2: 4, 4: all}, or {}",
     ),
     "warmup_epochs": AT_LEAST_0,
-    "lr_schedule": _one_of("annealing", "cosine"),
-    "weight_averaging": Kind(
-        "null, {ema: a number between 0 and 1} or {from_epoch: a whole number}", _is_average
+    "lr_schedule": one_of("annealing", "cosine"),
+    "weight_averaging": Bound(
+        _is_average, "null, {ema: a number between 0 and 1} or {from_epoch: a whole number}"
     ),
     "lr_encoder": POSITIVE,
     "lr_heads": POSITIVE,
     "annealing_factor": SHARE,
-    "annealing_threshold": Kind("a number", _is_number),
-    "experiment_logger": Kind(
-        "tensorboard, wandb or null", lambda value: value in ("tensorboard", "wandb", None)
-    ),
-    "modules": Kind(
+    "annealing_threshold": NUMBER,
+    "experiment_logger": nullable(one_of("tensorboard", "wandb")),
+    "modules": Bound(
+        lambda value: isinstance(value, dict) and "encoder" in value and len(value) > 1,
         "a mapping with an encoder and a head",
-        lambda value: isinstance(value, Mapping) and "encoder" in value and len(value) > 1,
     ),
     "brain": BUILT,
     "encoder": BUILT,

@@ -189,7 +189,7 @@ MISTYPED = [
     (["hparams/base.yaml"], "is not an experiment"),
     (["hparams/classification.yaml", "--sed=3"], "Unknown setting 'sed'"),
     (["hparams/classification.yaml", "--seed=x"], "Bad seed 'x'"),
-    (["hparams/classification.yaml", "--pooling=meanstd"], "expected mean or mean_std or att"),
+    (["hparams/classification.yaml", "--pooling=meanstd"], "expected one of 'mean', 'mean"),
     (["hparams/classification.yaml", "--split=speakr"], "Bad split 'speakr'; expected one of"),
     (["hparams/classification.yaml", "--augment={gain: {}}"], "gain has no probability"),
     (["hparams/classification.yaml", "--corpus=emodbb"], "Bad corpus 'emodbb'"),

@@ -294,7 +294,7 @@ def test_the_start_is_kept_where_training_does_not_help(home, tmp_path, capsys):
     ("recipe", "changes", "said"),
     [
         ("finetune/", {"pooling": "attentive"}, "must learn which frames count"),
-        ("finetune/", {"heads_start": "linear"}, "expected random or probe"),
+        ("finetune/", {"heads_start": "linear"}, "expected one of 'random', 'probe'"),
         ("", {"heads_start": "probe"}, "needs a standardizer"),
     ],
 )

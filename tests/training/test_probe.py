@@ -255,7 +255,7 @@ def test_another_encoder_under_the_same_name_is_refused(home, tmp_path, capsys):
         ({"layer_decay": 0.9}, "layer_decay has no effect on a probe.*Leave it at 1.0"),
         ({"loss_weights": "{focal: 1}"}, "so focal would have no effect"),
         ({"number_of_epochs": 3}, "Bad number_of_epochs of a probe 3"),
-        ({"emotion_classifier": "svm"}, "Bad emotion_classifier 'svm'; expected gaussian or"),
+        ({"emotion_classifier": "svm"}, "Bad emotion_classifier 'svm'; expected one of"),
         ({"weight_decays": "[0.1]"}, r"Bad weight_decays \[0.1\]; expected"),
         ({"number_of_decays": 0}, "Bad number_of_decays 0; expected"),
         ({"ridges": "[0.1, 0]"}, "Bad ridges .*; expected a list of numbers above 0"),

@@ -80,7 +80,7 @@ def test_no_setting_is_forgotten():
 def test_the_names_are_those_that_the_models_know():
     """The settings are checked without importing torch, so they have their own lists."""
     for key, names in (("freeze", FREEZE), ("pooling", POOLINGS), ("spectrum", SPECTRA)):
-        assert {name for name in KINDS[key].expected.split() if name in names} == set(names)
+        assert set(names) <= set(re.findall(r"\w+", KINDS[key].says))
         assert all(map(KINDS[key].holds, names))
 
 
@@ -100,8 +100,8 @@ def load(tmp_path, **overrides):
         ("fold", "null", "a whole number, at least 1"),
         ("lr_heads", "fast", "a number above 0"),
         ("max_clip_s", "0", "a number above 0"),
-        ("batching", "dynamics", "random or dynamic"),
-        ("nonfinite_batches", "ignore", "stop or skip"),
+        ("batching", "dynamics", "one of 'random', 'dynamic'"),
+        ("nonfinite_batches", "ignore", "one of 'stop', 'skip'"),
         ("annealing_factor", "1.5", "a number above 0, at most 1"),
         ("annealing_threshold", "null", "a number"),
         ("emotions", "anger", "a list of two or more names"),
@@ -119,13 +119,13 @@ def load(tmp_path, **overrides):
         ("class_weights", "even", "null, balanced, or a mapping of classes to numbers"),
         ("class_weights", "{anger: -1}", "null, balanced, or a mapping of classes to numbers"),
         ("agreement_weights", "votes", "True or False"),
-        ("sampling", "equal", "natural or balanced"),
-        ("pooling", "meanstd", "mean or mean_std or attentive"),
-        ("freeze", "true", "all or cnn or none"),
+        ("sampling", "equal", "one of 'natural', 'balanced'"),
+        ("pooling", "meanstd", "one of 'mean', 'mean_std', 'attentive'"),
+        ("freeze", "true", "one of 'all', 'cnn', 'none'"),
         ("layer", "lst", "last, mix, all, the number of a layer or a list of numbers"),
         ("layer", "[1, last]", "last, mix, all, the number of a layer or a list of numbers"),
         ("output_folder", "3", "a folder"),
-        ("data_folder", "3", "a folder or null"),
+        ("data_folder", "3", "null or a folder"),
         ("allow_partial", "maybe", "True or False"),
         ("experiment", "null", "a name"),
         ("modules", "{}", "a mapping with an encoder and a head"),
