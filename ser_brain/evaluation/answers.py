@@ -93,7 +93,7 @@ def outputs_of(
         if len(values) == len(PREDICTED):
             row |= _values(cells, values, path, line)
         if probable:
-            silent = cells is not None and answer is not None and cells[answer] == NO_ANSWER
+            silent = cells is not None and answer is not None and cells.get(answer) == NO_ANSWER
             given = None if silent else cells  # as of ser predict --min_confidence
             row["p"] = _probabilities(given, scores, packed, emotions, path, line)
         elif answer is not None:

@@ -82,10 +82,12 @@ def test_probabilities(tmp_path, data):
     lines = [
         {"path": f"{n}.wav", "probabilities": {"Happy": 0.8, "sad": 0.2}} for n in range(4)
     ]
+    lines[0]["answer"] = NO_ANSWER  # which the other lines do without
     path = tmp_path / "answers.jsonl.gz"
     path.write_bytes(gzip.compress("\n".join(map(json.dumps, lines)).encode()))
     rows, classes, _ = outputs_of(path, data, CLASSES, {})
-    assert classes == CLASSES and {row["predicted_emotion"] for row in rows} == {"happiness"}
+    assert classes == [*CLASSES, NO_ANSWER]
+    assert [row["predicted_emotion"] for row in rows] == [NO_ANSWER, *["happiness"] * 3]
 
 
 @pytest.mark.parametrize(
