@@ -111,14 +111,42 @@ def test_peft_reads_them(base, family, tmp_path):
             assert torch.allclose(weight, theirs[name], atol=1e-6), name
 
 
-def test_updates_of_another_encoder_are_refused(tmp_path):
+def test_updates_of_another_encoder_are_refused_and_leave_it_as_it_was(tmp_path):
     saved(tmp_path / "small", "wav2vec2-base")
     saved(tmp_path / "deep", "wav2vec2-base", num_hidden_layers=4)
     save_lora(learned(tmp_path / "small"), tmp_path / "adapter")
+    deep = load_encoder(tmp_path / "deep")
+    before = {name: tensor.clone() for name, tensor in deep.state_dict().items()}
+    with pytest.raises(SERError, match="on other weights than those of deep. Load it on those"):
+        load_lora(deep, tmp_path / "adapter")
+    without_digest(tmp_path / "adapter")
     with pytest.raises(SERError, match="another encoder than deep: it has 12 weights, 12 of"):
-        load_lora(load_encoder(tmp_path / "deep"), tmp_path / "adapter")
+        load_lora(deep, tmp_path / "adapter")
+    assert deep.state_dict().keys() == before.keys()
+    assert all(torch.equal(tensor, before[name]) for name, tensor in deep.state_dict().items())
     config = json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())
     assert (config["r"], config["lora_alpha"]) == (2, 8)
+
+
+def without_digest(adapter):
+    """As adapters of earlier versions, and peft's, are."""
+    file = adapter / "adapter_model.safetensors"
+    save_file(load_file(file), file, {"format": "pt"})
+
+
+@pytest.mark.parametrize("key", ["r", "target_modules"])
+def test_bad_adapters(key, tmp_path):
+    saved(tmp_path / "base", "whisper")
+    save_lora(learned(tmp_path / "base"), tmp_path / "adapter")
+    file = tmp_path / "adapter" / "adapter_config.json"
+    good = file.read_text()
+    file.write_text(json.dumps({**json.loads(good), key: None}))
+    with pytest.raises(SERError, match=f"Bad {key} in adapter"):
+        load_lora(load_encoder(tmp_path / "base"), tmp_path / "adapter")
+    file.write_text(good)
+    (tmp_path / "adapter" / "adapter_model.safetensors").unlink()
+    with pytest.raises(SERError, match="Cannot read the weights"):
+        load_lora(load_encoder(tmp_path / "base"), tmp_path / "adapter")
 
 
 def test_updates_of_other_weights_are_refused(base, family, tmp_path):
@@ -151,8 +179,7 @@ def test_updates_of_other_weights_of_the_same_shapes_are_refused(tmp_path):
 def test_an_adapter_without_a_digest_loads(base, tmp_path):
     encoder = learned(base)
     save_lora(encoder, tmp_path / "adapter")
-    file = tmp_path / "adapter" / "adapter_model.safetensors"
-    save_file(load_file(file), file, {"format": "pt"})
+    without_digest(tmp_path / "adapter")
     again = load_encoder(base)
     load_lora(again, tmp_path / "adapter")
     assert torch.equal(frames(again), frames(encoder))
@@ -162,7 +189,7 @@ def test_updates_of_the_lower_layers_load_on_these(tmp_path):
     saved(tmp_path / "base", "whisper")
     encoder = learned(tmp_path / "base", layer=1)
     save_lora(encoder, tmp_path / "adapter")
-    with pytest.raises(SERError, match="was trained with, and with the same layer"):
+    with pytest.raises(SERError, match="with the layer that it was trained with"):
         load_lora(load_encoder(tmp_path / "base"), tmp_path / "adapter")
     again = load_encoder(tmp_path / "base", layer=1)
     load_lora(again, tmp_path / "adapter")

@@ -10,18 +10,25 @@ from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from speechbrain.nnet.adapters import LoRA, replace_module
 from torch import nn
 
 from ser_brain.core.errors import SERError, bad_value
 from ser_brain.core.files import atomic_path, read_json, write_json
+from ser_brain.core.schema import check, list_of, nullable, number, text, whole
 from ser_brain.models.encoders.base import Encoder
-from ser_brain.models.encoders.pretrained import weights_digest
+from ser_brain.models.encoders.pretrained import read_weights, weights_digest
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 PREFIX = "base_model.model."  # of every name in peft's files
 BASE = "base_sha256"  # digest of the encoder's own weights, in the file's metadata
+DESCRIPTION = {  # what is read of CONFIG
+    "base_model_name_or_path": nullable(text(1000)),
+    "r": whole(1, 10_000),
+    "lora_alpha": number(1e-6, 1e6),
+    "target_modules": list_of(text(1000), shortest=1),
+}
 
 
 def add_lora(encoder: Encoder, rank: int, alpha: float, targets: list[str]) -> None:
@@ -117,27 +124,31 @@ def load_lora(encoder: Encoder, folder: str | Path) -> None:
     ------
     SERError
         If they are of another encoder, of other weights of it, or of fewer or more of its
-        layers.
+        layers, or a file is missing or damaged. The encoder keeps its frames.
     """
     config = read_json(Path(folder) / CONFIG, "description of an adapter")
-    targets = sorted({name.rpartition(".")[2] for name in config["target_modules"]})
-    add_lora(encoder, config["r"], config["lora_alpha"], targets)
-    file, ours = Path(folder) / WEIGHTS, _weights(encoder)
-    found = load_file(file)
-    shapes, expected = ({n: tuple(t.shape) for n, t in w.items()} for w in (found, ours))
-    if shapes != expected:
-        raise SERError(
-            f"The adapter {folder} is of another encoder than {encoder.name}: it has "
-            f"{len(shapes)} weights, {len(shapes.items() & expected.items())} of which are "
-            f"among the {len(expected)} expected ones. Load it on the encoder that it was "
-            "trained with, and with the same layer."
-        )
+    check(config, DESCRIPTION, f"adapter {folder}", others=True)
+    file = Path(folder) / WEIGHTS
+    found = read_weights([file])
     with safe_open(file, "pt") as opened:
         base = (opened.metadata() or {}).get(BASE)  # None: of an earlier version, or of peft
+    trained_on = f"{config['base_model_name_or_path']}, with the layer that it was trained with"
     if base not in (None, weights_digest(encoder)):
         raise SERError(
             f"The adapter {folder} was trained on other weights than those of {encoder.name}. "
-            f"Load it on those of {config['base_model_name_or_path']}."
+            f"Load it on those of {trained_on}."
+        )
+    targets = sorted({name.rpartition(".")[2] for name in config["target_modules"]})
+    add_lora(encoder, config["r"], config["lora_alpha"], targets)
+    ours = _weights(encoder)
+    shapes, expected = ({n: tuple(t.shape) for n, t in w.items()} for w in (found, ours))
+    if shapes != expected:
+        for name, lora in _updates(encoder):
+            replace_module(encoder, name, lora.pretrained_module)
+        raise SERError(
+            f"The adapter {folder} is of another encoder than {encoder.name}: it has "
+            f"{len(shapes)} weights, {len(shapes.items() & expected.items())} of which are "
+            f"among the {len(expected)} expected ones. Load it on {trained_on}."
         )
     with torch.no_grad():
         for name, weight in ours.items():
