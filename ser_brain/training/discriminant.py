@@ -30,6 +30,9 @@ FOLDS = 5
 MOST_COMPARED = 2048  # clips in the inner folds; of more, this many are drawn
 SHARPNESS = 20.0  # a candidate whose NLL is .05 worse than another's counts 1 / e as much
 COLDEST, HOTTEST = 1e-3, 10.0  # bounds of the factor on a candidate's logits
+# Of a clip, of each class: N clips that are all right do not prove that none will be wrong, and
+# the best factor would be infinite. More makes other probabilities too cautious.
+ADDED = 0.1
 SPECTRUM_SHARE = 0.2  # of the variance of all coordinates
 NEVER = -1e4  # logit of a class without a training clip
 
@@ -68,7 +71,8 @@ def averaged_discriminant(
     those of the last. Its logits get the factor that is best for these scores. Its share in the
     average follows from the negative log-likelihood that is left. Then all are fitted once more
     to all clips. The average, too, gets the factor that is best for the scores of the inner
-    folds, so its probabilities need no temperature from other speakers.
+    folds, so its probabilities need no temperature from other speakers. There, a
+    little of each class is added to the targets, as Platt (1999) does.
 
     A single candidate is linear discriminant analysis: scikit-learn's with ``solver="lsqr"``
     and a ``shrinkage`` s, whose logits are ``1 / (1 - s)`` times those with the ridge
@@ -217,7 +221,7 @@ def _compared(
     for logits_RNE, each_R in zip(logits_VRNE, each_VR, strict=True):
         # Not 0 * -inf, which is NaN: a share may be 0, and a class missing.
         logits_NE = logits_NE + (each_R.clamp_min(1e-9)[:, None, None] * logits_RNE).sum(0)
-    _, factor = _best_factor(logits_NE, data)
+    _, factor = _best_factor(logits_NE, data, added=ADDED)
     return share_VR, factor * factor_VR, together
 
 
@@ -251,10 +255,11 @@ def inner_folds(
     return fold_N, by or "clip"
 
 
-def _best_factor(logits_NE: Tensor, data: _Clips) -> tuple[float, float]:
+def _best_factor(logits_NE: Tensor, data: _Clips, added: float = 0.0) -> tuple[float, float]:
     """The lowest negative log-likelihood that a factor on the logits can reach, and it.
 
-    Clips of a class that was missing where they were scored do not count.
+    Clips of a class that was missing where they were scored do not count. ``added`` clips of
+    each class are shared out among the targets of all clips.
     """
     each_N = torch.arange(len(logits_NE), device=logits_NE.device)
     known_N = logits_NE[each_N, data.class_N] > -torch.inf
@@ -262,12 +267,19 @@ def _best_factor(logits_NE: Tensor, data: _Clips) -> tuple[float, float]:
     weight_N = _class_weights(data.weight_N[known_N], class_N, data.prior_E)[0]
     weight_N, class_N = (weight_N / weight_N.sum()).cpu(), class_N.cpu()
     logits_NE, prior_E = logits_NE.cpu(), data.prior_E.clamp_min(1e-12).log().cpu()
+    known_NE = (logits_NE > -torch.inf) & (data.prior_E > 0).cpu()
+    any_NE = known_NE / known_NE.sum(1, keepdim=True)
+    added *= int((data.prior_E > 0).sum())
+    share = added / (len(class_N) + added)
 
     def loss(log_factor: float) -> float:
         scaled_NE = torch.log_softmax(np.exp(log_factor) * logits_NE + prior_E, dim=1)
-        return float(-(weight_N * scaled_NE.gather(1, class_N[:, None])[:, 0]).sum())
+        right_N = scaled_NE.gather(1, class_N[:, None])[:, 0]
+        any_N = (any_NE * scaled_NE.where(known_NE, 0.0)).sum(1)
+        return float(-(weight_N * ((1 - share) * right_N + share * any_N)).sum())
 
-    bounds = np.log(COLDEST), np.log(HOTTEST)
+    # Of clips that are known by heart, the average has huge margins.
+    bounds = np.log(COLDEST**4 if added else COLDEST), np.log(HOTTEST)
     found = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-3})
     return found.fun, float(np.exp(found.x))
 

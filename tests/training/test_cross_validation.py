@@ -312,12 +312,12 @@ def test_the_process_that_parts_are_copies_of_keeps_its_memory(monkeypatch):
     seen = {}
     monkeypatch.setattr(forkserver, "ensure_running", lambda: seen.update(os.environ))
     monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "1")  # what the user has set stays
-    before = dict(os.environ)
+    before, handler = dict(os.environ), signal.getsignal(signal.SIGINT)
     fold_processes.start_server()
     own = {name: seen.get(name) for name in fold_processes.ALLOCATOR}
     assert own == fold_processes.ALLOCATOR | {"MALLOC_TRIM_THRESHOLD_": "1"}
     assert dict(os.environ) == before
-    assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) == handler
 
 
 def test_a_process_that_does_not_end_is_killed(tmp_path, stand_in, monkeypatch):

@@ -7,7 +7,7 @@ from scipy.special import log_softmax
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from ser_brain.evaluation.calibration import fit_temperature
-from ser_brain.training.discriminant import averaged_discriminant
+from ser_brain.training.discriminant import ADDED, averaged_discriminant
 
 CLASSES = 4
 
@@ -114,3 +114,17 @@ def test_probabilities_are_honest_about_new_speakers():
     )
     temperature = fit_temperature(scores(found, x_ND[~heard]), class_N[~heard].numpy())
     assert 0.7 < temperature < 1.4
+
+
+def test_clips_that_are_all_right_do_not_make_a_classifier_certain():
+    """As those that an encoder has learned by heart."""
+    random = np.random.default_rng(2)
+    class_N = np.tile(np.arange(CLASSES), 60 // CLASSES)
+    x_ND = 30 * np.eye(CLASSES, 20)[class_N] + 0.01 * random.normal(size=(len(class_N), 20))
+    x_ND, class_N = torch.from_numpy(x_ND).float(), torch.from_numpy(class_N)
+    speakers = [f"s{n % 6}" for n in range(len(class_N))]
+    given = lambda: [(x_ND, class_N, balanced(class_N))]  # noqa: E731
+    found = averaged_discriminant(given, CLASSES, speakers, torch.ones(1, 20), [0.0001, 0.01])
+    right_N = np.exp(scores(found, x_ND))[np.arange(len(class_N)), class_N.numpy()]
+    wrong = ADDED * (CLASSES - 1) / (len(class_N) + ADDED * CLASSES)
+    assert wrong / 3 < (1 - right_N).min() and (1 - right_N).max() < 5 * wrong
