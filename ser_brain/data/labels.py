@@ -111,12 +111,13 @@ def meant_by(said: str, classes: Iterable[str]) -> str:
     >>> meant_by("wut-anfall", ["Wut-Anfall"])
     'Wut-Anfall'
     """
-    names = {_as_word(name): name for name in classes}
-    word = _as_word(said)
+    names = {as_word(name): name for name in classes}
+    word = as_word(said)
     return names.get(word) or EMOTION_WORDS.get(word, word)
 
 
-def _as_word(said: str) -> str:
+def as_word(said: str) -> str:
+    """A word as everyday words are listed: lower case, and _ between letters or digits."""
     return re.sub(r"\W+", "_", said.strip().lower()).strip("_")
 
 

@@ -7,7 +7,6 @@ probabilities, or as valence and arousal. What is missing, refused or none of th
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -18,7 +17,7 @@ from ser_brain.core.errors import SERError, first_few, nearest
 from ser_brain.core.log import get_logger
 from ser_brain.core.tables import FileTable, read_table
 from ser_brain.data.labelling import CorpusData
-from ser_brain.data.labels import NO_ANSWER, meant_by
+from ser_brain.data.labels import NO_ANSWER, as_word, meant_by
 from ser_brain.data.segment_tables import recognised_columns
 from ser_brain.evaluation.predictions import SMALLEST
 
@@ -192,8 +191,7 @@ def _class_of(
 ) -> tuple[str, str]:
     """The class that a cell names, and what it says."""
     said = "" if cells is None else str(cells.get(column) or "")
-    word = re.sub(r"\W+", "_", said.strip().lower()).strip("_")
-    meant = labels.get(said) or labels.get(word) or meant_by(said, emotions)
+    meant = labels.get(said) or labels.get(as_word(said)) or meant_by(said, emotions)
     return (meant if meant in emotions else NO_ANSWER), said
 
 

@@ -27,7 +27,7 @@ from torch.nn.functional import layer_norm, log_softmax
 from ser_brain.core.errors import SERError, bad_value, first_few, first_line
 from ser_brain.core.files import read_json, read_text
 from ser_brain.core.log import get_logger
-from ser_brain.data.labels import DIMENSIONS, EMOTION_WORDS, require_own_emotions
+from ser_brain.data.labels import DIMENSIONS, EMOTION_WORDS, meant_by, require_own_emotions
 from ser_brain.inference.architecture import require_size
 from ser_brain.inference.model_config import BLOCK, ModelConfig
 from ser_brain.inference.model_folder import (
@@ -179,8 +179,7 @@ def emotions_of(names: list[str], labels: Mapping[str, str], model: str) -> list
                 f"{model} does not name its classes ({', '.join(names)}). Say what they mean: "
                 f"--labels {name}=anger ..."
             )
-        word = re.sub(r"\W+", "_", name.strip().lower()).strip("_")
-        found.append(labels.get(name) or EMOTION_WORDS.get(word, word))
+        found.append(labels.get(name) or meant_by(name, ()))
     require_own_emotions(found, f"the classes of {model}")
     repeated = sorted({name for name in found if found.count(name) > 1})
     if repeated:

@@ -71,8 +71,8 @@ def averaged_discriminant(
     those of the last. Its logits get the factor that is best for these scores. Its share in the
     average follows from the negative log-likelihood that is left. Then all are fitted once more
     to all clips. The average, too, gets the factor that is best for the scores of the inner
-    folds, so its probabilities need no temperature from other speakers. There, a
-    little of each class is added to the targets, as Platt (1999) does.
+    folds, so its probabilities need no temperature from other speakers. There, a little of each
+    class is added to the targets, as Platt (1999) does.
 
     A single candidate is linear discriminant analysis: scikit-learn's with ``solver="lsqr"``
     and a ``shrinkage`` s, whose logits are ``1 / (1 - s)`` times those with the ridge

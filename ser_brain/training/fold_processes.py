@@ -80,7 +80,7 @@ def run_parts(
     commands : mapping
         Run folder -> arguments of train.py, whose output goes to ``output.txt`` there.
     slots, tell
-        See :func:`run_plan`.
+        See :func:`ser_brain.training.cross_validation.run_plan`.
     finished : callable
         Called with the run folder of each process that has finished.
     figures : bool
