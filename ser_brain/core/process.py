@@ -157,23 +157,30 @@ class Parser(argparse.ArgumentParser):
         if empty and not self.passes_on:  # an empty path would mean the working folder
             named = f"{empty[0]} has no value" if empty[0] else "An argument is empty"
             raise SERError(f"{named}; is a shell variable not set?")
+        settings = []
+        if self.passes_on:  # argparse takes those with a space for values of the option before
+            settings = [a for a in arguments if "=" in a and self._is_unknown(a)]
+            arguments = [a for a in arguments if a not in settings]
         try:
             parsed, unknown = self.parse_known_args(arguments)
         except SERError:
             # A misspelt option is why another is missing, so it is reported first.
-            known = [*self._option_string_actions, "--"]
             for argument in [] if self.passes_on else arguments:
-                if argument.startswith("--") and argument.partition("=")[0] not in known:
+                if argument != "--" and self._is_unknown(argument):
                     raise self._unknown(argument) from None
             raise
         if self.passes_on:
-            parsed.rest = unknown
+            parsed.rest = unknown + settings
             return parsed
         for argument in unknown:
             if not argument.startswith("-"):
                 raise SERError(f"Unexpected argument {argument!r}. See {self.prog} --help.")
             raise self._unknown(argument)
         return parsed
+
+    def _is_unknown(self, argument: str) -> bool:
+        name = argument.partition("=")[0]
+        return name.startswith("--") and name not in self._option_string_actions
 
     def _unknown(self, option: str) -> SERError:
         return bad_value("argument", option.partition("=")[0], self._option_string_actions)

@@ -164,6 +164,17 @@ def test_a_mistake_is_told_in_plain_words(line, said):
     assert parser.parse(["a.yaml", "--seed=3"]).rest == ["--seed=3"]  # for another program
 
 
+def test_a_setting_with_a_space_is_no_value_of_the_option_before_it():
+    parser = Parser("ser x", "Do it.")
+    parser.passes_on = True
+    parser.add_argument("config")
+    parser.add_argument("--seeds", type=int, nargs="+")
+    corpora = "--corpora=[{corpus: emodb}, {corpus: emovo}]"
+    parsed = parser.parse(["a.yaml", "--seeds", "1", "2", corpora, "--lr=1", "--device", "cpu"])
+    assert parsed.seeds == [1, 2]
+    assert sorted(parsed.rest) == sorted([corpora, "--lr=1", "--device", "cpu"])
+
+
 def test_the_title_of_a_file(tmp_path):
     path = tmp_path / "a.py"
     path.write_text('"""Title.\n\nMore."""\nimport nowhere\n')
