@@ -82,7 +82,8 @@ def read_manifest(path: str | Path, needed: Iterable[str] = ()) -> Manifest:
     if path.name.lower().removesuffix(".gz").endswith(TABLES):
         raise SERError(
             f"{path} is a table, not a manifest; write its manifest first: "
-            "python -m data_prep table --csv TABLE --data_folder DIR --manifest_folder DIR."
+            "python -m data_prep table --name NAME --csv TABLE --data_folder DIR "
+            "--manifest_folder DIR."
         )
     card = read_card(path, needed) if needed or card_path(path).is_file() else {}
     content = require_bytes(path, "manifest")

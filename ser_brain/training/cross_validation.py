@@ -39,7 +39,7 @@ from ser_brain.training.config import (
     with_brain,
 )
 from ser_brain.training.fold_processes import run_parts
-from ser_brain.training.run import RunRecord, is_finished, other_versions
+from ser_brain.training.run import SETTINGS, RunRecord, is_finished, other_versions
 from ser_brain.training.run_options import options_of
 
 if TYPE_CHECKING:
@@ -180,8 +180,8 @@ def make_plan(
     Raises
     ------
     SERError
-        For an unknown settings file or setting, folds for a protocol without, or a setting
-        that differs between the parts.
+        For an unknown settings file or setting, folds for a protocol without, a setting
+        that differs between the parts, or a folder that contains a run.
     """
     for key, _ in overrides:
         if key in DECIDED:
@@ -206,6 +206,11 @@ def make_plan(
         name = protocol if folds is None else f"{protocol}-{folds}fold"
         name = f"one-{name}" if found.split.train_on == "one" else name
         plan = replace(plan, folder=Path("results", found.experiment, corpora, name))
+    if (plan.folder / SETTINGS).is_file():  # its report would be replaced
+        raise SERError(
+            f"{plan.folder} contains a run of train.py. Choose another --out, or remove the "
+            "folder."
+        )
     return plan
 
 

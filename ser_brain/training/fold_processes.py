@@ -169,7 +169,8 @@ def _failure(output: Path, code: int) -> SERError:
     said = output.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     last = " / ".join(line.removeprefix("error: ") for line in said[-SHOWN_LINES:])
     if code == 2 and said:
-        last = said[-1].removeprefix("error: ")
+        # The part was refused with the option of train.py.
+        last = said[-1].removeprefix("error: ").replace("--output_folder", "--out")
     if code == 2 and [path.name for path in output.parent.iterdir()] == [OUTPUT]:
         shutil.rmtree(output.parent)  # it was refused before it began
         return SERError(f"{output.parent.name}: {last}")

@@ -45,7 +45,8 @@ LOG = "train_log.txt"  # what train.py prints
 
 # Files without a checksum elsewhere, which nothing changes once the run has finished.
 ADAPTER = "adaptation.safetensors"  # see ser_brain/training/adapted.py
-ENDED = (SETTINGS, RECORD, "folds.json", SPLITS, "train_log.jsonl", ADAPTER)
+FOLDS = "folds.json"  # of a folds folder
+ENDED = (SETTINGS, RECORD, FOLDS, SPLITS, "train_log.jsonl", ADAPTER)
 VERSIONS = ("torch", "torchaudio", "speechbrain", "transformers", "numpy", "scikit-learn")
 
 # Settings that may change when a run is continued.
@@ -89,8 +90,14 @@ def claim(folder: str | Path, settings: str) -> None:
     ------
     SERError
         If the folder contains checkpoints or predictions of other settings (naming the keys
-        that differ) or of unknown settings, or a link would lead writes out of it.
+        that differ) or of unknown settings, it is a folds folder, or a link would lead writes
+        out of it.
     """
+    if (Path(folder) / FOLDS).is_file():  # its report would be read as that of the run
+        raise SERError(
+            f"{folder} contains the folds of ser folds. Choose another --output_folder, or "
+            "remove the folder."
+        )
     for name in ("predictions", "report", LOG):
         inside(folder, name)
     # Not in the report: another process may be writing one, and cleans up by itself.

@@ -197,7 +197,9 @@ def test_a_manifest_that_is_edited_or_not_a_mapping_is_refused(tmp_path):
 @pytest.mark.parametrize("needed", [(), NEEDED])
 def test_a_table_is_no_manifest(tmp_path, name, needed):
     (tmp_path / name).write_text("path,emotion\n")
-    with pytest.raises(SERError, match=f"{name} is a table, not a manifest; .* table --csv"):
+    with pytest.raises(
+        SERError, match=f"{name} is a table, not a manifest; .* table --name NAME --csv"
+    ):
         read_manifest(tmp_path / name, needed)
 
 

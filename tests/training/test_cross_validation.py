@@ -119,6 +119,22 @@ def test_what_is_finished_is_not_run_again(tmp_path):
     assert runs(tmp_path) == {"fold-1": 2, "fold-2": 3}
 
 
+def test_the_folder_of_a_run_is_not_for_folds(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "hyperparams.yaml").write_text("seed: 1\n")
+    with pytest.raises(SERError, match="out contains a run of train.py. Choose another --out"):
+        run(tmp_path, folds=2)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["hyperparams.yaml"]
+
+
+def test_a_part_is_refused_with_the_option_of_the_command(tmp_path, stand_in):
+    stand_in.write_text(
+        "def main(figures):\n    print('error: Another --output_folder.')\n    return 2\n"
+    )
+    with pytest.raises(SERError, match=r"Another --out\."):
+        run(tmp_path, folds=2)
+
+
 def test_a_refused_command_leaves_finished_folds_as_they_were(tmp_path, monkeypatch):
     run(tmp_path, folds=2)
     records = [tmp_path / "out" / name for name in ("folds.json", "SHA256SUMS")]

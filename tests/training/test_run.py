@@ -49,6 +49,12 @@ def test_a_new_folder_may_be_claimed_with_any_settings_until_there_is_work(tmp_p
     claim(tmp_path / "run", "seed: 2\n")
 
 
+def test_the_folder_of_folds_is_not_for_a_run(tmp_path):
+    (tmp_path / "folds.json").write_text("{}")
+    with pytest.raises(SERError, match="contains the folds of ser folds. Choose another"):
+        claim(tmp_path, SETTINGS)
+
+
 def test_the_same_settings_continue_whatever_their_layout(trained):
     claim(trained, SETTINGS)
     for old, new in [
