@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from data_prep.common.convert import FACTS, audio_of, read_facts
 from data_prep.common.described import Described, Rows
-from data_prep.common.flat import as_text, columns_of, text_of
+from data_prep.common.flat import as_text, cell_of, columns_of
 from ser_brain.core.errors import SERError, bad_value, one_line
 from ser_brain.core.tables import require_package
 from ser_brain.data.labels import DIMENSIONS, LABEL_SOURCES
@@ -203,7 +203,7 @@ def write(
             scheme = column if column in db.schemes else what if what in db.schemes else None
             rater = source if source in db.raters else None
             table[column] = audformat.Column(scheme_id=scheme, rater_id=rater)
-            table[column].set([_cell(row.get(column)) for row in found])
+            table[column].set([cell_of(row.get(column)) for row in found])
     db.save(str(out), storage_format="csv")
     return []
 
@@ -239,7 +239,3 @@ def _schemes(
         kinds = {type(row[column]) for row in rows if column in row}
         kind = "int" if kinds == {int} else "float" if kinds <= {int, float} else "str"
         db.schemes[column] = audformat.Scheme(kind)
-
-
-def _cell(value: object) -> object:
-    return value if value is None or isinstance(value, str | int | float) else text_of(value)

@@ -18,7 +18,7 @@ from pathlib import Path, PurePath
 from data_prep.common.convert import FACTS, audio_of, header_facts, read_facts
 from data_prep.common.described import Described, Rows
 from data_prep.common.flat import as_text, columns_of
-from data_prep.lhotse import inside
+from data_prep.lhotse import local_path
 from ser_brain.core.errors import SERError
 from ser_brain.core.files import read_json, write_json, write_text
 from ser_brain.core.log import get_logger
@@ -94,7 +94,7 @@ def _row(
     if not {"key", "wav", "emo"} <= one.keys():
         raise SERError(f"Bad line in {folder}: found {', '.join(one)}; expected key, wav, emo.")
     person = people.get(PurePath(one["wav"]).stem, {})
-    row = {"id": one["key"], "path": inside(one["wav"], folder, data_folder), "split": part}
+    row = {"id": one["key"], "path": local_path(one["wav"], folder, data_folder), "split": part}
     row |= {"start": one.get("start_time"), "stop": one.get("end_time"), **person}
     own = {key: value for key, value in one.items() if key not in NATIVE}
     if not any(column.endswith(".emotion") for column in own):

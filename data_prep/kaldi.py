@@ -16,7 +16,7 @@ from pathlib import Path
 from data_prep.common.convert import FACTS, audio_of, read_facts
 from data_prep.common.described import Described, Rows
 from data_prep.common.flat import as_text, columns_of, text_of
-from data_prep.lhotse import inside
+from data_prep.lhotse import local_path
 from ser_brain.core.errors import SERError
 from ser_brain.core.files import require_text, write_text
 from ser_brain.data.manifest import Manifest
@@ -52,7 +52,7 @@ def read(data_folder: Path, source: str | None = None, **_: object) -> Rows:
     for utt, (recording, *times) in parts.items():
         if recording not in recordings or len(times) not in (0, 2):
             raise SERError(f"Bad line of {utt} in {segments}; expected RECORDING START STOP.")
-        row = {"id": utt, "path": inside(recordings[recording], folder, data_folder)}
+        row = {"id": utt, "path": local_path(recordings[recording], folder, data_folder)}
         row |= dict(zip(("start", "stop"), times, strict=False))
         row |= {what: said[utt] for what, said in cells.items() if utt in said}
         gender = genders.get(row.get("speaker", ""))

@@ -67,7 +67,7 @@ def _row(
         ) from error
     if kind != "file":
         raise SERError(f"Recording {recording['id']!r} is of type {kind}; only files are read.")
-    row = {"id": supervision["id"], "path": inside(place, folder, data_folder)}
+    row = {"id": supervision["id"], "path": local_path(place, folder, data_folder)}
     if side is not None:
         row["path"] = with_channel(row["path"], side)
     row |= {} if whole else {"start": start, "stop": round(start + length, 6)}
@@ -75,7 +75,7 @@ def _row(
     return row | (supervision.get("custom") or {})
 
 
-def inside(path: str, folder: Path, data_folder: Path) -> str:
+def local_path(path: str, folder: Path, data_folder: Path) -> str:
     """A path as its format writes it -> relative to the data folder.
 
     It may be absolute, or relative to the data folder or else to the format's own.

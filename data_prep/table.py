@@ -21,7 +21,7 @@ from pathlib import Path
 
 from data_prep.common.convert import FACTS_SUFFIX, read_facts
 from data_prep.common.described import Described, Rows
-from data_prep.common.flat import columns_of, teacher_columns, text_of
+from data_prep.common.flat import cell_of, columns_of, teacher_columns
 from data_prep.common.table_columns import read_table
 from ser_brain.core.errors import SERError, bad_value, nearest
 from ser_brain.core.files import atomic_path, write_text
@@ -100,7 +100,7 @@ def write(
 
 
 def _csv(out: Path, rows: Sequence[Mapping], columns: Sequence[str]) -> None:
-    cells = [[_cell(row.get(column)) for column in columns] for row in rows]
+    cells = [[cell_of(row.get(column)) for column in columns] for row in rows]
     _text(out, csv_text([columns, *cells]))
 
 
@@ -122,7 +122,7 @@ def _xlsx(out: Path, rows: Sequence[Mapping], columns: Sequence[str]) -> None:
 
     book = openpyxl.Workbook(write_only=True)
     sheet = book.create_sheet("utterances")
-    for line in [columns, *([_cell(row.get(column)) for column in columns] for row in rows)]:
+    for line in [columns, *([cell_of(row.get(column)) for column in columns] for row in rows)]:
         sheet.append(list(line))
     with atomic_path(out) as temporary:
         book.save(temporary)
@@ -133,14 +133,9 @@ def _parquet(out: Path, rows: Sequence[Mapping], columns: Sequence[str]) -> None
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    cells = {column: [_cell(row.get(column)) for row in rows] for column in columns}
+    cells = {column: [cell_of(row.get(column)) for row in rows] for column in columns}
     with atomic_path(out) as temporary:
         pq.write_table(pa.table(cells), temporary)
-
-
-def _cell(value: object) -> object:
-    """Text, a number or None; JSON for what a cell cannot hold."""
-    return value if value is None or isinstance(value, str | int | float) else text_of(value)
 
 
 WRITERS = {"csv": _csv, "jsonl": _jsonl, "xlsx": _xlsx, "parquet": _parquet}

@@ -127,3 +127,8 @@ def text_of(value: object) -> str:
     if value is None or value != value:
         return ""
     return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def cell_of(value: object) -> object:
+    """Text, a number or None; JSON for what a cell cannot hold."""
+    return value if value is None or isinstance(value, str | int | float) else text_of(value)

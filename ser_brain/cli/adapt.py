@@ -60,14 +60,14 @@ def run(arguments: argparse.Namespace) -> Outcome:
             "Nothing to adapt to; give --unlabelled recordings, --labelled, or both."
         )
     # These import torch, which the help and the error of a mistake do without.
-    from ser_brain.inference.labelled_clips import read_clips, read_table
+    from ser_brain.inference.labelled_clips import read_clips, read_labelled
     from ser_brain.inference.model_folder import read_config
     from ser_brain.publishing.adapt import adapt, judged_text
 
     emotions, speaker = read_config(arguments.model).emotions, arguments.speaker
     unlabelled = read_clips(arguments.unlabelled, emotions, speaker)
     tables = [
-        [] if path is None else read_table(path, emotions, speaker)
+        [] if path is None else read_labelled(path, emotions, speaker)
         for path in (arguments.labelled, arguments.test)
     ]
     with held(beside(arguments.out), arguments.out):

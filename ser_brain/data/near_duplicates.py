@@ -128,14 +128,14 @@ def _agree(one_S: np.ndarray, other_S: np.ndarray) -> bool:
     """Whether two waveforms are copies, at the same speed or at different ones."""
     shorter, longer = sorted((len(one_S), len(other_S)))
     enough = LIKE_SHORT_WAVEFORM if shorter < SHORT_S * RATE_HZ else LIKE_WAVEFORM
-    if agreement(one_S, other_S, FURTHEST_S) > enough:
+    if likeness(one_S, other_S, FURTHEST_S) > enough:
         return True
     if shorter == longer or longer > shorter * (1 + SPEED):
         return False
-    return agreement(one_S, signal.resample(other_S, len(one_S)), SLACK_S) > enough
+    return likeness(one_S, signal.resample(other_S, len(one_S)), SLACK_S) > enough
 
 
-def agreement(one_S: np.ndarray, other_S: np.ndarray, furthest_s: float) -> float:
+def likeness(one_S: np.ndarray, other_S: np.ndarray, furthest_s: float) -> float:
     """How well two waveforms at 8 kHz agree from end to end at 300 to 2000 Hz.
 
     The second lowest correlation, 0 to 1, of eight segments of equal energy, at the best shift

@@ -20,12 +20,11 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
-from scipy.special import log_softmax
 
 from ser_brain.core.errors import SERError
 from ser_brain.core.tables import Table, to_text
@@ -33,7 +32,7 @@ from ser_brain.data.corpora import is_of
 from ser_brain.data.experiment import Protocol
 from ser_brain.evaluation.metrics import confusion_matrix
 from ser_brain.evaluation.predictions import LabelledPredictions
-from ser_brain.evaluation.runs import pool
+from ser_brain.evaluation.runs import averaged, pool
 
 LEVEL = 0.05
 CLIPS_PER_CLASS = 3
@@ -62,7 +61,12 @@ def check_labels(parts: Mapping[str, LabelledPredictions], level: float = LEVEL)
     """
     pooled = pool(parts)
     card = pooled.card
-    scores = labelled_scores(parts)
+    if not pooled.is_scored:
+        raise SERError(
+            f"The {next(iter(parts))} of {card['experiment']} gives no class probabilities. To "
+            "check labels, use a model of emotion classes."
+        )
+    scores = labelled_scores(pooled)
     facts = {
         "test_set": card["test_set"],
         "protocol": card["protocol"],
@@ -119,53 +123,47 @@ class LabelledScores:
     skipped: dict[str, int]
 
 
-def labelled_scores(parts: Mapping[str, LabelledPredictions]) -> LabelledScores:
+def labelled_scores(pooled: LabelledPredictions) -> LabelledScores:
     """Average the log-probabilities of all models that predict an utterance."""
-    scores, facts = defaultdict(list), {}
-    for name, part in parts.items():
-        if part.log_probs_NC is None:
-            raise SERError(
-                f"The {name} of {part.card['experiment']} gives no class probabilities. To "
-                "check labels, use a model of emotion classes."
-            )
-        for place, utterance_id in enumerate(part.ids):
-            scores[utterance_id].append(part.log_probs_NC[place])
-            facts[utterance_id] = int(part.true_N[place]), part.rows[place].get("speaker")
-    ids, skipped = _testable(facts)
-    labels = sorted({facts[i][0] for i in ids})
-    speakers = sorted({facts[i][1] for i in ids})
-    model_classes = next(iter(parts.values())).emotions
-    means_NC = np.array([np.mean(scores[i], axis=0) for i in ids])
-    means_NC = log_softmax(means_NC.reshape(len(ids), len(model_classes)), axis=1)
-    place_of = np.full(len(model_classes), len(labels))
+    predictions = averaged(replace(pooled, temperature_N=None))  # scores as they were given
+    places, skipped = _testable(predictions)
+    tested = predictions.chosen(places)
+    labels = np.unique(tested.true_N)
+    _, speaker_N = np.unique([row["speaker"] for row in tested.rows], return_inverse=True)
+    place_of = np.full(len(tested.emotions), len(labels))
     place_of[labels] = np.arange(len(labels))
     return LabelledScores(
-        ids,
-        [model_classes[label] for label in labels],
-        place_of[[facts[i][0] for i in ids]],
-        np.searchsorted(speakers, [facts[i][1] for i in ids]),
-        means_NC[:, labels],
-        place_of[means_NC.argmax(axis=1)],
+        tested.ids,
+        [tested.emotions[label] for label in labels],
+        place_of[tested.true_N],
+        speaker_N,
+        tested.log_probs_NC[:, labels],
+        place_of[tested.predicted_N],
         skipped,
     )
 
 
-def _testable(facts: Mapping[str, tuple]) -> tuple[list[str], dict[str, int]]:
-    """Ids of utterances that another naming of the speaker's classes can change; the others."""
+def _testable(predictions: LabelledPredictions) -> tuple[list[int], dict[str, int]]:
+    """Places of utterances that another naming of the speaker's classes can change, by id.
+
+    And why the others are skipped -> how many.
+    """
+    speakers = [row.get("speaker") for row in predictions.rows]
+    labels = predictions.true_N.tolist()
     classes_of = defaultdict(set)
-    for label, speaker in facts.values():
+    for label, speaker in zip(labels, speakers, strict=True):
         if label >= 0:
             classes_of[speaker].add(label)
     kept, skipped = [], Counter()
-    for utterance_id, (label, speaker) in sorted(facts.items()):
-        if label < 0:
+    for place in sorted(range(len(labels)), key=predictions.ids.__getitem__):
+        if labels[place] < 0:
             skipped["without a label of the classes"] += 1
-        elif speaker is None:
+        elif speakers[place] is None:
             skipped["of an unknown speaker"] += 1
-        elif len(classes_of[speaker]) < 2:
+        elif len(classes_of[speakers[place]]) < 2:
             skipped["of a speaker with one class only"] += 1
         else:
-            kept.append(utterance_id)
+            kept.append(place)
     return kept, dict(skipped)
 
 

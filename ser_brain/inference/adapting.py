@@ -39,7 +39,9 @@ OF_ONE_CORPUS = (
 )
 
 
-def embed(recognizer: EmotionRecognizer, clips: Sequence[Input]) -> tuple[Tensor, list[int]]:
+def embed_clips(
+    recognizer: EmotionRecognizer, clips: Sequence[Input]
+) -> tuple[Tensor, list[int]]:
     """Embed clips, one after another.
 
     Returns

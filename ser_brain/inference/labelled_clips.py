@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ser_brain.core import tables
 from ser_brain.core.errors import SERError, bad_value
+from ser_brain.core.tables import read_table
 from ser_brain.data import audio
 from ser_brain.data.labels import meant_by
 from ser_brain.data.manifest import read_manifest
@@ -18,7 +18,7 @@ from ser_brain.inference.inputs import Input, audio_files
 
 
 @dataclass(frozen=True)
-class Part(Input):
+class FilePart(Input):
     """A part of a file, as a manifest describes it."""
 
     start_s: float | None = None
@@ -91,14 +91,16 @@ def _of_manifest(path: Path, emotions: Sequence[str], speaker: str | None) -> li
         label = entry["labels"].get(manifest.card["default_source"]) or {}
         emotion = label.get("emotion")
         place = (entry["start"], entry["stop"])
-        sound = Part(utterance_id, folder / entry["wav"], None, None, *place)
+        sound = FilePart(utterance_id, folder / entry["wav"], None, None, *place)
         clips.append(
             Clip(sound, speaker or entry["speaker"], emotion if emotion in emotions else None)
         )
     return clips
 
 
-def read_table(path: Path, emotions: Sequence[str], speaker: str | None = None) -> list[Clip]:
+def read_labelled(
+    path: Path, emotions: Sequence[str], speaker: str | None = None
+) -> list[Clip]:
     """Read a manifest, or a table of labelled clips (CSV or JSON lines).
 
     Its columns are ``path`` (relative to the table), ``emotion`` (the model's, or an everyday
@@ -116,7 +118,7 @@ def read_table(path: Path, emotions: Sequence[str], speaker: str | None = None) 
         if not clips:
             raise SERError(f"{path} has no clip labelled {', '.join(emotions)}.")
         return clips
-    table = tables.read_table(path)
+    table = read_table(path)
     used = recognised_columns(path, table.columns, ("path", "emotion", "speaker"))
     for what in ("path", "emotion"):
         if what not in used:

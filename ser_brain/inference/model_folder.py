@@ -113,7 +113,7 @@ def load_model(folder: str | Path) -> tuple[ModelConfig, EmotionModel]:
         model.pool.spectrum = SPECTRA[config.spectrum]()
     stored = {name: stored_name(name, config) for name in model.state_dict()}
     shapes = {stored[name]: tuple(t.shape) for name, t in model.state_dict().items()}
-    path = inside(folder, WEIGHTS)
+    path = file_of(folder, WEIGHTS)
     _require_checksums(folder)
     weights = read_safetensors(path, {**shapes, **projector_shapes(config)})
     require_identity(weights, config)
@@ -129,7 +129,7 @@ def read_config(folder: Path) -> ModelConfig:
     SERError
         See :func:`load_model`.
     """
-    path = inside(folder, CONFIG)
+    path = file_of(folder, CONFIG)
     if path.stat().st_size > LARGEST_CONFIG:
         raise SERError(f"{path} has over {LARGEST_CONFIG} bytes; no configuration needs them.")
     try:
@@ -159,7 +159,7 @@ def _require_checksums(folder: Path) -> None:
         )
 
 
-def inside(folder: Path, name: str) -> Path:
+def file_of(folder: Path, name: str) -> Path:
     """The regular file of a name that is really in the folder.
 
     A snapshot in the hub's cache holds links to the ``blobs`` beside it; those are followed.

@@ -25,7 +25,6 @@ from ser_brain.core.errors import SERError, first_line
 from ser_brain.core.log import get_logger
 from ser_brain.data.labels import stated
 from ser_brain.inference.model_config import ModelConfig
-from ser_brain.models.encoders.egemaps import EGeMAPS
 from ser_brain.models.model import EmotionModel, score_exactly
 
 if TYPE_CHECKING:
@@ -59,10 +58,10 @@ def write_onnx(path: Path, model: EmotionModel, config: ModelConfig) -> float:
         If a package is missing, the graph cannot be made, or its scores differ.
     """
     require_onnx(NEEDED)
-    if isinstance(model.encoder, EGeMAPS):
+    if why := model.encoder.why_no_onnx:
         raise SERError(
-            "openSMILE computes what egemaps gives, and no ONNX graph can run it. Export "
-            "without --onnx and --int8, or train with encoder_source: functionals."
+            f"{why}. Export without --onnx and --int8, or train with encoder_source: "
+            "functionals."
         )
     # From a batch of one clip, the exporter would make a graph for one clip only.
     example = sounds([config.sample_rate_hz, config.sample_rate_hz // 2 + 1])

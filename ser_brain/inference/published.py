@@ -35,7 +35,7 @@ from ser_brain.inference.model_folder import (
     OTHERS,
     PREPROCESSOR,
     WEIGHTS,
-    inside,
+    file_of,
 )
 from ser_brain.inference.onnx import require_onnx
 from ser_brain.models.encoders.base import Encoder
@@ -135,7 +135,7 @@ def load_published(
         If the layout is none of those above, a file is damaged, or a class has no name.
     """
     for name in files_of(folder):
-        inside(folder, name)
+        file_of(folder, name)
     if (folder / CONFIG).is_file():
         config = read_json(folder / CONFIG, "model's configuration")
         if config.get("architectures") == [REGRESSION]:

@@ -257,9 +257,9 @@ class EmotionRecognizer:
         SERError
             If the model cannot be adapted, or no clip can be read.
         """
-        from ser_brain.inference.adapting import embed, unlabelled_head, with_emotion_head
+        from ser_brain.inference.adapting import embed_clips, unlabelled_head, with_emotion_head
 
-        embeddings_ND, _ = embed(self, clips_of(x, rate_hz)[0])
+        embeddings_ND, _ = embed_clips(self, clips_of(x, rate_hz)[0])
         speakers = [ENROLLED] * len(embeddings_ND)
         head = unlabelled_head(self.adapter(), embeddings_ND, speakers, ENROLLED)
         model = with_emotion_head(self.model, self.emotions, head)

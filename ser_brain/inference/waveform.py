@@ -12,6 +12,7 @@ import numpy as np
 
 from ser_brain.core.errors import SERError
 from ser_brain.data.audio import LOUDEST, SHORTEST_S, SILENCE_PEAK, resample
+from ser_brain.data.distortions import rms
 
 SHORT_S = 0.5
 LONGEST_S = 60.0  # for models without a limit of their own: no utterance is longer
@@ -132,10 +133,10 @@ def _full_scale(samples: np.ndarray) -> np.ndarray:
 
 def _doubts(scaled: np.ndarray, mono_S: np.ndarray, rate_hz: int, to_hz: int) -> list[str]:
     doubts = []
-    if scaled.ndim == 2 and _rms(mono_S) < CANCELLED * max(map(_rms, scaled.T)):
+    if scaled.ndim == 2 and rms(mono_S) < CANCELLED * max(map(rms, scaled.T)):
         doubts.append(CANCEL)
-    if (rms := _rms(mono_S)) < QUIET_RMS:
-        doubts.append(f"very quiet: {20 * np.log10(rms):.0f} dBFS")
+    if (level := rms(mono_S)) < QUIET_RMS:
+        doubts.append(f"very quiet: {20 * np.log10(level):.0f} dBFS")
     if abs(mono_S.mean()) > max(mono_S.std(), SILENCE_PEAK):
         doubts.append(f"off centre: its mean is {mono_S.mean():.2f} of full scale")
     share = float((np.abs(scaled) >= CLIPPED_LEVEL).mean())
@@ -150,7 +151,3 @@ def _doubts(scaled: np.ndarray, mono_S: np.ndarray, rate_hz: int, to_hz: int) ->
     if duration_s < SHORT_S:
         doubts.append(f"very short: {duration_s:.2f} s")
     return doubts
-
-
-def _rms(samples_S: np.ndarray) -> float:
-    return float(np.sqrt(np.mean(np.square(samples_S, dtype=np.float64))))

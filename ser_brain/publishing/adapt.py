@@ -28,7 +28,12 @@ from ser_brain.core.files import require_new, require_text, write_text
 from ser_brain.evaluation.evaluate import RESAMPLES
 from ser_brain.evaluation.metrics import class_metrics, class_summands, number
 from ser_brain.evaluation.significance import clusters_of, interval, resample
-from ser_brain.inference.adapting import embed, head_of, unlabelled_head, with_emotion_head
+from ser_brain.inference.adapting import (
+    embed_clips,
+    head_of,
+    unlabelled_head,
+    with_emotion_head,
+)
 from ser_brain.inference.labelled_clips import Clip
 from ser_brain.inference.model_config import ModelConfig
 from ser_brain.inference.recognizer import EmotionRecognizer
@@ -185,7 +190,7 @@ def adapt(
 def _embedded(recognizer: EmotionRecognizer, clips: Sequence[Clip]) -> dict[Hashable, Tensor]:
     """Place -> embedding (D,) of every clip that can be read, each computed once."""
     sounds = {clip.sound.place: clip.sound for clip in clips}
-    embeddings_ND, read = embed(recognizer, [*sounds.values()])
+    embeddings_ND, read = embed_clips(recognizer, [*sounds.values()])
     places = [*sounds]
     return {places[n]: each_D for n, each_D in zip(read, embeddings_ND, strict=True)}
 

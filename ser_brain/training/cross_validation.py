@@ -59,7 +59,7 @@ DECIDED = {
 
 
 @dataclass(frozen=True)
-class Part:
+class PlannedRun:
     """One run of a protocol, named ``fold 2``, ``seed 1`` or ``seed 1 fold 2``."""
 
     name: str
@@ -72,7 +72,7 @@ class Part:
         return self.name.replace(" ", "-")
 
 
-def parts_of_protocol(seeds: Sequence[int], folds: int) -> list[Part]:
+def parts_of_protocol(seeds: Sequence[int], folds: int) -> list[PlannedRun]:
     """Every run of a protocol; with ``folds`` 1, the parts differ by their seeds.
 
     Examples
@@ -86,7 +86,7 @@ def parts_of_protocol(seeds: Sequence[int], folds: int) -> list[Part]:
     for seed, fold in itertools.product(seeds, range(1, folds + 1)):
         words = [f"seed {seed}"] if len(seeds) > 1 or folds == 1 else []
         words += [f"fold {fold}"] if folds > 1 else []
-        found.append(Part(" ".join(words), seed, fold))
+        found.append(PlannedRun(" ".join(words), seed, fold))
     return found
 
 
@@ -136,12 +136,12 @@ class Plan:
         return "emotion_classifier" in split_keys(read_settings(self.config), str(self.config))
 
     @property
-    def first_part(self) -> Part:
+    def first_part(self) -> PlannedRun:
         """Known before any run has found how many folds the corpus decides."""
         decided_later = self.protocol in ("group", *ACROSS)
         return parts_of_protocol(self.seeds, 2 if decided_later else self.folds or 1)[0]
 
-    def overrides_of(self, part: Part) -> list[tuple[str, str]]:
+    def overrides_of(self, part: PlannedRun) -> list[tuple[str, str]]:
         """Settings of one part."""
         return [
             *self.overrides,
@@ -152,12 +152,12 @@ class Plan:
             ("output_folder", str(self.folder / part.folder)),
         ]
 
-    def arguments_of(self, part: Part) -> list[str]:
+    def arguments_of(self, part: PlannedRun) -> list[str]:
         """Arguments of train.py for one part."""
         own = [f"--{key}={value}" for key, value in self.overrides_of(part)]
         return [str(self.config), *own, *self.options]
 
-    def is_finished(self, part: Part) -> bool:
+    def is_finished(self, part: PlannedRun) -> bool:
         """Whether its run and the report after it are finished."""
         folder = self.folder / part.folder
         if not (folder / "report" / SUMS).is_file():
@@ -310,7 +310,10 @@ def _record_restored(folder: Path) -> Iterator[None]:
 
 
 def _run_unfinished(
-    plan: Plan, parts: Sequence[Part], slots: Sequence[str | None], tell: Callable[[str], None]
+    plan: Plan,
+    parts: Sequence[PlannedRun],
+    slots: Sequence[str | None],
+    tell: Callable[[str], None],
 ) -> None:
     waiting = [part for part in parts if not plan.is_finished(part)]
     done = [part.folder for part in parts if part not in waiting]

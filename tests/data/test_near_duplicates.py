@@ -11,7 +11,7 @@ from ser_brain.core.errors import SERError
 from ser_brain.data import near_duplicates
 from ser_brain.data.near_duplicates import (
     RATE_HZ,
-    agreement,
+    likeness,
     read_recordings,
     read_waveform,
     same_recordings,
@@ -27,15 +27,15 @@ def at_8khz(samples):
 def test_the_agreement_of_a_mixture_is_known():
     time_s = np.arange(RATE_HZ) / RATE_HZ
     one, other = np.sin(2 * np.pi * 500 * time_s), np.sin(2 * np.pi * 900 * time_s)
-    assert agreement(one, one + other, 0.1) == pytest.approx(np.sqrt(1 / 2), abs=0.01)
+    assert likeness(one, one + other, 0.1) == pytest.approx(np.sqrt(1 / 2), abs=0.01)
     hum = 5 * np.sin(2 * np.pi * 100 * time_s)  # Outside the band.
-    assert agreement(one, one + hum, 0.1) == pytest.approx(1, abs=0.01)
+    assert likeness(one, one + hum, 0.1) == pytest.approx(1, abs=0.01)
 
 
 def test_very_short_clips_are_shifted_by_less():
     short = at_8khz(speak(0))[: int(0.15 * RATE_HZ)]
-    assert agreement(short, short, 0.35) == pytest.approx(1, abs=0.01)
-    assert agreement(short, short[40:], 0.35) > 0.9
+    assert likeness(short, short, 0.35) == pytest.approx(1, abs=0.01)
+    assert likeness(short, short[40:], 0.35) > 0.9
 
 
 def test_a_common_vowel_is_no_agreement():
@@ -47,7 +47,7 @@ def test_a_common_vowel_is_no_agreement():
         for each in said
     )
     assert np.corrcoef(one, other)[0, 1] > 0.58
-    assert agreement(one, other, 0.1) < 0.1
+    assert likeness(one, other, 0.1) < 0.1
 
 
 ORIGINAL = speak(0)

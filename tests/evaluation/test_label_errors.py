@@ -17,6 +17,7 @@ from ser_brain.evaluation.label_errors import (
     random_consistencies,
     speaker_cells,
 )
+from ser_brain.evaluation.runs import pool
 from tests import fake_run
 from tests.made_scores import made_scores, rows_of
 
@@ -144,7 +145,7 @@ def test_a_slight_leaning_in_a_large_corpus_is_no_swap(part):
 
 def test_models_are_averaged_utterance_by_utterance(part):
     one, other = made(seed=1)[:60], made(seed=2)[20:]
-    scores = labelled_scores({"a": part(one, "a"), "b": part(other, "b")})
+    scores = labelled_scores(pool({"a": part(one, "a"), "b": part(other, "b")}))
     assert scores.ids == [f"made_{i:04d}" for i in range(120)]
     means_NC = scores_of([*one, *other[40:]])
     means_NC[20:60] = (means_NC[20:60] + scores_of(other[:40])) / 2

@@ -15,9 +15,9 @@ from data_prep.__main__ import main as prepare
 from ser_brain import EmotionRecognizer
 from ser_brain.__main__ import main
 from ser_brain.core.errors import SERError
-from ser_brain.inference.adapting import embed, head_of
+from ser_brain.inference.adapting import embed_clips, head_of
 from ser_brain.inference.inputs import Input
-from ser_brain.inference.labelled_clips import Clip, read_clips, read_table
+from ser_brain.inference.labelled_clips import Clip, read_clips, read_labelled
 from ser_brain.inference.model_folder import load_model
 from ser_brain.models.adaptation import LinearAdapter
 from ser_brain.publishing.adapt import adapt
@@ -42,9 +42,9 @@ def model(corpus):
     """A random model, and an adapter that was learned from the corpus itself."""
     folder = corpus.parent / "model"
     write_model(folder, "compact", emotions=NAMES, va_range=None, pooling="mean_std")
-    clips = read_table(corpus / "labels.csv", NAMES)
+    clips = read_labelled(corpus / "labels.csv", NAMES)
     recognizer = EmotionRecognizer.from_pretrained(folder, device="cpu")
-    embeddings_ND, _ = embed(recognizer, [clip.sound for clip in clips])
+    embeddings_ND, _ = embed_clips(recognizer, [clip.sound for clip in clips])
     classes = torch.tensor([NAMES.index(clip.emotion) for clip in clips])
     speakers = [clip.speaker for clip in clips]
     corpora = [speaker < "s3" for speaker in speakers]
@@ -64,13 +64,13 @@ def bare(model, tmp_path):
 def test_a_class_of_its_own_is_found_in_any_case(tmp_path):
     table = tmp_path / "labels.csv"
     table.write_text("path,emotion\na.wav,Ärger\nb.wav,joy\nc.wav,Sad\n", encoding="utf-8")
-    found = read_table(table, ["Ärger", "joy", "sadness"])
+    found = read_labelled(table, ["Ärger", "joy", "sadness"])
     assert [clip.emotion for clip in found] == ["Ärger", "joy", "sadness"]
 
 
 def test_predictions_adapt_in_the_order_of_time(model, corpus, tmp_path, capsys):
     """The tenth clip is scored as by enrol() with ten; later clips change no earlier row."""
-    paths = [str(clip.sound.path) for clip in read_table(corpus / "labels.csv", NAMES)]
+    paths = [str(clip.sound.path) for clip in read_labelled(corpus / "labels.csv", NAMES)]
     texts = []
     for count in (1, 10, 24):
         out = tmp_path / f"{count}.csv"
@@ -109,7 +109,7 @@ def test_labelled_clips_make_a_better_model(bare, corpus, tmp_path, capsys):
     right = [
         EmotionRecognizer.from_pretrained(tmp_path / "new").predict(clip.sound.path)["emotion"]
         == clip.emotion
-        for clip in read_table(corpus / "labels.csv", NAMES)[::6]
+        for clip in read_labelled(corpus / "labels.csv", NAMES)[::6]
     ]
     assert sum(right) >= 6
     text = (tmp_path / "new" / "README.md").read_text()
@@ -123,7 +123,7 @@ def test_the_card_stays_one_that_a_hub_reads(bare, corpus, tmp_path):
     (bare / CARD).write_text(f"---\n{yaml.safe_dump(facts)}---\n{text}")
     (bare / "figures").mkdir()
     (bare / "figures" / "tiny.png").write_bytes(b"picture")
-    adapt(bare, tmp_path / "new", [], read_table(corpus / "labels.csv", NAMES))
+    adapt(bare, tmp_path / "new", [], read_labelled(corpus / "labels.csv", NAMES))
     _, front, text = (tmp_path / "new" / CARD).read_text().split("---\n")
     empty = [{"name": "tiny compact-adapted", "results": []}]  # the results are of before
     assert yaml.safe_load(front) == {"language": ["deu"], "model-index": empty}
@@ -143,7 +143,7 @@ def test_a_clip_is_read_once_however_often_it_is_named(model, corpus, tmp_path):
             return super().read(longest_s)
 
     def counted():
-        found = read_table(corpus / "labels.csv", NAMES)
+        found = read_labelled(corpus / "labels.csv", NAMES)
         return [replace(c, sound=Counted(c.sound.name, c.sound.path)) for c in found]
 
     given = {"unlabelled": counted(), "labelled": counted()[:24], "test": counted()[24:]}
@@ -158,7 +158,7 @@ def test_a_clip_is_read_once_however_often_it_is_named(model, corpus, tmp_path):
 def test_an_encoder_is_not_fine_tuned_where_the_head_alone_does_as_well(tmp_path):
     corpus = write_corpus(tmp_path / "corpus", speakers=9, clips=3)
     write_model(tmp_path / "model", "whisper", emotions=NAMES, va_range=None)
-    clips = read_table(corpus / "labels.csv", NAMES)
+    clips = read_labelled(corpus / "labels.csv", NAMES)
     with pytest.raises(SERError) as found:
         adapt(tmp_path / "model", tmp_path / "new", labelled=clips, lora=True)
     for part in (
@@ -190,7 +190,7 @@ def test_what_does_not_help_is_refused(bare, corpus, tmp_path):
     lines = [f"{row[0]},{e}" for row, e in zip(rows[1:], emotions, strict=True)]
     table = corpus / "random.csv"
     table.write_text("\n".join(["file,label", *lines]))
-    clips = read_table(table, NAMES)
+    clips = read_labelled(table, NAMES)
     with pytest.raises(SERError, match=r"does not help, .*UAR on 48 clips .* after, diff"):
         adapt(bare, tmp_path / "new", labelled=clips, test=clips[:0])
     assert not (tmp_path / "new").exists()
@@ -221,8 +221,8 @@ def test_a_model_of_one_corpus_says_why_clips_without_labels_do_not_adapt_it(
     bare, corpus, tmp_path, capsys
 ):
     recognizer = EmotionRecognizer.from_pretrained(bare, device="cpu")
-    clips = read_table(corpus / "labels.csv", NAMES)
-    x_ND, _ = embed(recognizer, [clip.sound for clip in clips])
+    clips = read_labelled(corpus / "labels.csv", NAMES)
+    x_ND, _ = embed_clips(recognizer, [clip.sound for clip in clips])
     classes = torch.tensor([NAMES.index(clip.emotion) for clip in clips])
     speakers = [clip.speaker for clip in clips]
     linear = LinearAdapter.fit(head_fitter(4), x_ND, classes, ["one"] * len(clips), speakers)
@@ -269,14 +269,14 @@ def test_columns_have_any_common_name(tmp_path):
     table = tmp_path / "table.jsonl"
     row = {"audio_path": "a.wav", "Emo": "Happy", "speaker_id": 0}
     table.write_text(json.dumps(row))
-    (clip,) = read_table(table, NAMES)
+    (clip,) = read_labelled(table, NAMES)
     assert clip == Clip(Input(str(tmp_path / "a.wav"), tmp_path / "a.wav"), "0", "happiness")
     table.write_text(json.dumps({**row, "file": "b.wav"}))
     with pytest.raises(SERError, match="several columns .* the path: audio_path, file. Name"):
-        read_table(table, NAMES)
+        read_labelled(table, NAMES)
     table.write_text(json.dumps({"audio_path": "a.wav", "mood": "Happy"}))
     with pytest.raises(SERError, match="has no column emotion; found audio_path, mood"):
-        read_table(table, NAMES)
+        read_labelled(table, NAMES)
 
 
 def test_a_damaged_adapter_is_named(model, tmp_path):
@@ -289,9 +289,9 @@ def test_a_manifest_serves_as_a_table(corpus, tmp_path):
     table = ["table", "--name", "tiny", "--csv", "labels.csv", "--vad_scale", "1", "5"]
     where = ["--data_folder", str(corpus), "--manifest_folder", str(tmp_path)]
     assert prepare([*table, *where]) == 0
-    listed = read_table(corpus / "labels.csv", NAMES)
-    prepared = read_table(tmp_path / "tiny.json", NAMES)
+    listed = read_labelled(corpus / "labels.csv", NAMES)
+    prepared = read_labelled(tmp_path / "tiny.json", NAMES)
     known = [(clip.sound.path, clip.emotion) for clip in listed]
     assert [(clip.sound.path, clip.emotion) for clip in prepared] == known
     with pytest.raises(SERError, match="has no clip labelled calm"):
-        read_table(tmp_path / "tiny.json", ["calm"])
+        read_labelled(tmp_path / "tiny.json", ["calm"])

@@ -43,6 +43,7 @@ class Encoder(nn.Module):
     sample_rate_hz = 16_000
     layer: str | int | list[int] = "last"  # what of several hidden states is used
     libraries: tuple[str, ...] = ()  # others than torch, whose versions may change the frames
+    why_no_onnx = ""  # why no graph can compute the frames; empty if one can
     dropouts: tuple[str, ...] = ()  # keys of config.json that the setting dropouts may change
 
     def __init__(

@@ -31,6 +31,7 @@ class EGeMAPS(Encoder):
     """The set eGeMAPSv02 of openSMILE. There is nothing to train or to choose."""
 
     libraries = ("opensmile",)
+    why_no_onnx = "openSMILE computes what egemaps gives, and no ONNX graph can run it"
 
     def __init__(self, freeze: str = "all", layer: str = "last"):
         super().__init__("egemaps", DIM, SHORTEST, freeze=freeze)
