@@ -119,6 +119,11 @@ def adapt(
     config, model = recognizer.config, recognizer.model
     if not config.emotions:
         raise SERError(f"{config.name} predicts no emotions, and its emotion head is adapted.")
+    if "adapted" in config.card:  # its card would know only the last adaptation
+        raise SERError(
+            f"{config.name} is adapted already and cannot be adapted again; adapt the original "
+            f"model, {config.card['adapted']['from']}."
+        )
     groups = [*places.values()], [*labels.values()], test
     found = _embedded(recognizer, [clip for group in groups for clip in group])
     (others_ND, others), (x_ND, chosen), (test_ND, test) = (_of(g, found) for g in groups)
@@ -282,6 +287,9 @@ def _card(source: Path, config: ModelConfig, facts: dict) -> str:
     text = require_text(source / CARD, "model card") if (source / CARD).is_file() else "\n"
     index = f"model-index:\n- name: {json.dumps(config.name)}\n  results: []\n"
     text = re.sub(r"^model-index:\n(?:-? .*\n)+", lambda _: index, text, count=1, flags=re.M)
+    # The graph of the source is not copied, as it would give the answers of before.
+    text = re.sub(r"^- onnx\n", "", text, count=1, flags=re.M)
+    text = re.sub(r"\nWith ONNX Runtime\..*?```.*?```\n", "", text, count=1, flags=re.DOTALL)
     to = [
         f"{facts[f'{kind}_clips']} {kind} clips"
         for kind in ("unlabelled", "labelled")
