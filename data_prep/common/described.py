@@ -141,10 +141,14 @@ class Described:
         **options: object,
     ) -> CorpusCard:
         """The card, as the options describe the corpus."""
-        if not name.isidentifier() or name in corpora():
+        if not name.isidentifier():
             raise SERError(
-                f"Bad name {name!r}; expected letters, digits and _, like my_corpus, and "
-                "none of the corpora that python -m data_prep --help lists."
+                f"Bad name {name!r}; expected letters, digits and _, like my_corpus."
+            )
+        if name in corpora():
+            raise SERError(
+                f"The name {name} belongs to a corpus with a prep script of its own; choose "
+                f"another, like my_{name}."
             )
         source = label_source or (RATED if rater_column else "intended")
         if source not in LABEL_SOURCES:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ser_brain.core.errors import SERError, bad_value
+from ser_brain.core.errors import SERError, bad_value, first_few
 from ser_brain.data.corpora import CorpusSetting, Target
 from ser_brain.data.labels import (
     DIMENSIONS,
@@ -201,7 +201,7 @@ def label_corpus(
             left_out[reason] += 1
     name = "_".join([card["name"], *map(str, setting.where.values())])
     if not rows:
-        raise _nothing_left(name, manifest.entries, setting, choice, left_out)
+        raise _nothing_left(card["name"], manifest.entries, setting, choice, left_out)
     return CorpusData(name, setting, card, rows, dict(left_out))
 
 
@@ -331,20 +331,22 @@ def _nothing_left(
     left_out: Mapping[str, int],
 ) -> SERError:
     why = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
+    asked = ", ".join(f"{key} {value}" for key, value in setting.where.items())
     if not why:
-        there = "; ".join(
-            f"{key} is {' or '.join(sorted({str(e[key]) for e in entries.values()})[:9])}"
-            for key in setting.where
+        found = {key: {str(e[key]) for e in entries.values()} for key in setting.where}
+        there = [f"{key}: {first_few(sorted(values), 12)}" for key, values in found.items()]
+        return SERError(
+            f"No utterance of {name} has {asked}. The corpus has {'; '.join(there)}."
         )
-        why = f"none matches {dict(setting.where)}: {there}"
     advice = ""
     if set(left_out) == {_without(choice)} and choice.vad_source == "corpus":
         advice = advise_source(name, entries, choice.dimensions) or (
             " Use hparams/classification.yaml instead, or --vad_source=prototypes, which gives "
             "each emotion its point on the circumplex."
         )
+    chosen = f"{name} with {asked}" if asked else name
     return SERError(
-        f"No utterance of {name} has the label that this experiment needs ({why}).{advice}"
+        f"No utterance of {chosen} has the label that this experiment needs ({why}).{advice}"
     )
 
 

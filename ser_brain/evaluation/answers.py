@@ -64,6 +64,8 @@ def outputs_of(
         several columns that could be one of these, or has numbers that are none.
     """
     table = read_table(path)
+    if not table.rows:
+        raise SERError(f"{path} has no rows.")
     found = _by_utterance(table, path, data.rows)
     columns = {column.lower().strip(): column for column in table.columns}
     named = ((e, key.lower()) for e in emotions for key in (f"p_{e}", e))
@@ -75,6 +77,8 @@ def outputs_of(
         for old, new in PREDICTED.items()
         if new in columns or old in columns
     }
+    if not any(row.get(column) for row in table.rows.values() for column in values.values()):
+        values = {}  # as in the predictions of a model of classes, which has no others
     if scores and len(scores) < len(emotions):
         lacking = ", ".join(f"p_{e}" for e in emotions if e not in scores)
         raise SERError(f"{path} has probabilities of some classes, and lacks {lacking}.")

@@ -225,7 +225,7 @@ def pair_predictions(
         raise SERError(
             f"{names[0]} and {names[1]} share no utterance of {one.card['test_set']} (first "
             f"ids: {one.ids[0]} and {other.ids[0]}). Compare runs tested on the same "
-            "utterances."
+            "utterances, such as those of ser folds, which tests on all."
         )
     both = PairedPredictions(
         one.chosen(of_one),

@@ -26,7 +26,7 @@ from typing import BinaryIO
 
 from ser_brain.core.errors import SERError
 from ser_brain.core.files import inside
-from ser_brain.core.process import send_here
+from ser_brain.core.process import MISTAKE, send_here
 from ser_brain.training.config import HOME
 
 TRAIN = HOME / "train.py"
@@ -168,11 +168,11 @@ def _stop(processes: Sequence[BaseProcess]) -> None:
 def _failure(output: Path, code: int) -> SERError:
     said = output.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     last = " / ".join(line.removeprefix("error: ") for line in said[-SHOWN_LINES:])
-    if code == 2 and said:
+    if code == MISTAKE and said:
+        if [path.name for path in output.parent.iterdir()] == [OUTPUT]:
+            shutil.rmtree(output.parent)  # it was refused before it began
         # The part was refused with the option of train.py.
         last = said[-1].removeprefix("error: ").replace("--output_folder", "--out")
-    if code == 2 and [path.name for path in output.parent.iterdir()] == [OUTPUT]:
-        shutil.rmtree(output.parent)  # it was refused before it began
         return SERError(f"{output.parent.name}: {last}")
     return SERError(
         f"{output.parent} stopped with exit code {code}: {last} (all output: {output}). The "

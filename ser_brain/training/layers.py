@@ -28,7 +28,7 @@ from ser_brain.training.feature_cache import EmbeddingCache
 
 logger = get_logger(__name__)
 # The embeddings that every variant is a part of.
-SETTINGS = {"layer": "all", "pooling": "mean_std", "spectrum": "null"}
+SETTINGS = {"layer": "all", "pooling": "mean_std"}
 MOST_CLIPS = 10_000
 MOST_FOLDS = 5
 MOST_STEPS = 200  # of L-BFGS
@@ -141,8 +141,10 @@ def compare_layers(
     model = EmotionModel.from_modules(encoder, hparams["pool"]).to(device).eval()
     cache = EmbeddingCache(model, hparams["feature_cache_gb"], device)
     states = encoder.depth + 1
-    # Means of all states, then their deviations.
-    x_N2LD = torch.from_numpy(cache.matrix(rows, bar)).unflatten(1, (2, states, -1))
+    # Means of all states, then their deviations; the spectrum, which a probe caches with them,
+    # is no layer.
+    frames_NP = torch.from_numpy(cache.matrix(rows, bar))[:, : model.pool.frames_dim]
+    x_N2LD = frames_NP.unflatten(1, (2, states, -1))
     class_N = torch.tensor([emotions.index(row["emotion"]) for row in rows.values()])
     tested = [torch.tensor([i in piece for i in ids]) for piece in map(set, pieces)]
     ridge = float(np.exp(np.mean(np.log(hparams["ridges"]))))

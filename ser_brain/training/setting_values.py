@@ -325,7 +325,7 @@ KINDS: Mapping[str, Bound] = {
         "a mapping with an encoder and a head",
     ),
     "brain": BUILT,
-    "encoder": BUILT,
+    "encoder": Bound(BUILT.holds, f"{BUILT.says}; a folder or hub id is encoder_source"),
     "emotion_head": BUILT,
     "va_head": BUILT,
     "pool": BUILT,

@@ -102,7 +102,7 @@ def test_where_keeps_and_names(corpus):
     assert data.name == "made_female"
     assert list(data.rows) == ["made_u1", "made_u2"]
     assert data.left_out == {}
-    with pytest.raises(SERError, match="made_other .*none .*other.*gender is female or"):
+    with pytest.raises(SERError, match="of made has gender other. The .* gender: female, male"):
         label({"where": {"gender": "other"}})
     with pytest.raises(SERError, match="Bad field in where 'langauge'; .*: language"):
         CorpusSetting("made", where={"langauge": "eng"})

@@ -150,7 +150,7 @@ MISTAKES = [
     (PATHS, ["--label_source", "rated"], "Bad label_source 'rated'; expected one of: rated_"),
     (PATHS, ["--csv", "labls.csv"], "labls.csv; found: labels.csv. Name it with --csv"),
     (PATHS, ["--name", "no spaces"], "expected letters, digits and _"),
-    (PATHS, ["--name", "emodb"], "none of the corpora that"),
+    (PATHS, ["--name", "emodb"], "choose another, like my_emodb"),
     (b"PAR1...", [], "labels.csv as Parquet ("),
     ("path,emotion\na/1.wav,sad\na/1.wav,sad\n", [], "occur more than once (a_1)"),
     ("path,emotion\nc/1.wav,sad\nb/1.wav,sad\n", [], "1 missing: c/1.wav"),

@@ -101,11 +101,18 @@ def test_probabilities(tmp_path, data):
         ("id,p_anger,p_happiness,p_sadness,p_neutral\nmine_0,1,1,0,0\n", "that sum to 1"),
         ("id,p_anger,p_happiness,p_sadness,p_neutral\nmine_0,x,1,0,0\n", "'x' is not a number"),
         ("id,valence,arousal\nmine_0,3,4\n", "no valence and arousal for 3 of 4"),
+        ("id,answer\n", "answers.csv has no rows"),
     ],
 )
 def test_bad_tables(text, match, tmp_path, data):
     with pytest.raises(SERError, match=match):
         answers(tmp_path, text, data)
+
+
+def test_columns_without_a_value_are_none(tmp_path, data):
+    text = "id,predicted_emotion,predicted_valence,predicted_arousal\nmine_0,sadness,,\n"
+    rows, *_ = answers(tmp_path, text, data)  # as the predictions of a model of classes
+    assert rows[0]["predicted_emotion"] == "sadness" and "predicted_valence" not in rows[0]
 
 
 def test_a_file_name_that_two_utterances_have(tmp_path, data):

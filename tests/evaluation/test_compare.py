@@ -150,7 +150,9 @@ def test_utterances_are_matched_by_id(tmp_path):
     for name in ("true_N", "predicted_N", "log_probs_NC", "predicted_values_NV"):
         assert np.array_equal(getattr(both.one, name), getattr(both.other, name))
     assert both.other.rows == rows[5:20]
-    with pytest.raises(SERError, match="X and Y share no .* of fake .*fake_0000 and fake_0005"):
+    with pytest.raises(
+        SERError, match="X and Y share no .* of fake .*fake_0000 and fake_0005.*ser folds"
+    ):
         pair_of(tmp_path / "none", rows[:5], rows[5:])
 
 

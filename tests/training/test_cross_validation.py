@@ -258,6 +258,11 @@ def test_folds_that_never_began_leave_no_folder(tmp_path, stand_in):
     with pytest.raises(SERError, match=r"^fold-1: No data folder x\.$"):
         run(tmp_path, folds=2)
     assert not (tmp_path / "out").exists()
+    begun = tmp_path / "out/fold-1/save"
+    begun.mkdir(parents=True)
+    with pytest.raises(SERError, match=r"^fold-1: No data folder x\.$"):
+        run(tmp_path, folds=2)
+    assert begun.is_dir()
 
 
 def test_a_part_that_fails_is_named_and_the_others_are_kept(tmp_path, monkeypatch):

@@ -346,6 +346,14 @@ def test_the_layer_that_tells_emotions_apart_is_found(home, tmp_path, monkeypatc
     assert f"{counts[1]} of {counts[0]} clips" in capsys.readouterr().err
 
 
+def test_layers_are_read_from_what_a_probe_has_cached(home, tmp_path, monkeypatch):
+    chosen = options(home, tmp_path / "run")
+    assert main(["train", "hparams/probe/classification.yaml", *chosen]) == 0
+    monkeypatch.setattr(EmbeddingCache, "compute", None)
+    command = ["layers", "hparams/probe/classification.yaml", *chosen]
+    assert main([*command, "--out", str(tmp_path / "layers")]) == 0
+
+
 @pytest.mark.parametrize("encoder", ["compact", "functionals", "egemaps"])
 def test_what_has_no_layers_is_not_compared(home, tmp_path, capsys, encoder):
     given = options(home, tmp_path / "run", encoder_source=encoder)

@@ -131,6 +131,7 @@ def load(tmp_path, **overrides):
         ("modules", "{}", "a mapping with an encoder and a head"),
         ("augment", "noise", "null, or distortions like {noise: {probability: 0.5"),
         ("brain", "x", "a class to build"),
+        ("encoder", "x", "a class to build (!new:, !name: or !apply:); a folder or hub id is"),
         ("encoder_optimizer", "null", "a class to build"),
     ],
 )
