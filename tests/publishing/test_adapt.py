@@ -137,13 +137,13 @@ def test_the_card_stays_one_that_a_hub_reads(bare, corpus, tmp_path):
 def test_the_card_does_not_offer_a_graph_that_is_not_there(bare, corpus, tmp_path):
     graph = "\nWith ONNX Runtime. Mono:\n\n```python\nimport onnxruntime\n```\n"
     (bare / CARD).write_text(f"---\ntags:\n- audio\n- onnx\n---\n# tiny\n{graph}\n## Data\n")
-    adapt(bare, tmp_path / "new", [], read_table(corpus / "labels.csv", NAMES))
+    adapt(bare, tmp_path / "new", [], read_labelled(corpus / "labels.csv", NAMES))
     text = (tmp_path / "new" / CARD).read_text()
     assert "onnx" not in text.lower() and "- audio\n" in text and text.endswith("## Data\n")
 
 
 def test_an_adapted_model_is_not_adapted_again(bare, corpus, tmp_path):
-    clips = read_table(corpus / "labels.csv", NAMES)
+    clips = read_labelled(corpus / "labels.csv", NAMES)
     adapt(bare, tmp_path / "new", [], clips)
     for unlabelled, labelled in ([], clips), (clips, []):
         with pytest.raises(SERError, match="adapted already.* original model, tiny compact"):
