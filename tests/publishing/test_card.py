@@ -92,6 +92,19 @@ def test_clips_that_a_head_saw_when_it_was_fitted_once_more(tmp_path):
     assert "validation data, is part of the weights" in text
 
 
+def test_spaces_between_what_is_filled_in(tmp_path):
+    synthetic = {**CORPUS, "title": "Fake", "synthetic": True}
+    corpora = {
+        "fake": synthetic,
+        "more": {**synthetic, "title": "More"},
+        "other": {**synthetic, "use": "test", "title": "Other"},
+    }
+    text = card_of(tmp_path / "a", facts_of(write_run(tmp_path / "run", corpora=corpora)))
+    assert "\n| Trained on | Fake: acted; More: acted (German, 2 clips) |\n" in text
+    assert "\n**More** (SYNTHETIC)\n\n- " in text
+    assert "\n- Other (SYNTHETIC): licence: " in text
+
+
 def test_copies_that_are_not_full_ones(tmp_path):
     corpora = {
         "fake": {**CORPUS, "differs": ["utterances 339 (535)"]},
