@@ -122,6 +122,7 @@ def test_onnx_and_licence_where_they_are(tmp_path):
     facts = facts_of(write_run(tmp_path / "run"))
     text = card_of(tmp_path, facts, licence="cc-by-4.0")
     assert 'onnxruntime.InferenceSession("model.onnx")' in text
+    assert "padded at the end to the longest (with anything: no score depends on it)" in text
     data = ModelCard(text).data
     assert data.license == "cc-by-4.0" and "onnx" in data.tags
     assert "No licence was chosen" not in text
