@@ -63,6 +63,7 @@ class UploadPlan:
     message: str
     files: list[PublishedFile]
     skipped: list[str]  # what else the folder contains; a folder skipped whole ends in "/"
+    speaker: str | None = None  # whom `ser adapt --speaker` adapted it to; the files name them
 
     @property
     def size(self) -> int:
@@ -86,7 +87,11 @@ def plan_upload(
     _require_as_exported(folder)
     validate(folder)
     message = message or f"{config.name}, by SER Recipes"
-    return UploadPlan(folder, repo_id, public, pull_request, tag, message, files, skipped)
+    adapted = config.card.get("adapted")
+    speaker = adapted.get("speaker") if isinstance(adapted, dict) else None
+    return UploadPlan(
+        folder, repo_id, public, pull_request, tag, message, files, skipped, speaker
+    )
 
 
 def _require_options(repo_id: str, pull_request: bool, tag: str | None) -> None:
