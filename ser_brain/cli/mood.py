@@ -4,8 +4,11 @@ PREDICTIONS is a table of timestamped predictions, CSV or JSON lines, with a row
 segment of speech: time (ISO 8601, such as 2026-03-02T08:15:30+01:00) or start (seconds,
 with --recorded_at), duration (seconds), and valence and arousal, class probabilities
 (p_anger, p_neutral ...) or both; speaker and id are optional. docs/mood.md describes it in
-full.
+full. For what ser predict wrote, --recorded_at is when the recording began or, for several
+recordings, a table that says it for each in the columns file and time.
 
+    ser predict anna --model MODEL --window 4 --out anna.csv
+    ser mood anna.csv --recorded_at recordings.csv --out anna_mood --va_range 1 5
     ser mood anna.csv --out anna_mood --va_range 1 5 \\
         --compare 2026-03-02..2026-03-08 2026-03-09..2026-03-15
     ser mood anna.csv --out anna_mood --baseline 7
@@ -72,7 +75,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--speaker", metavar="NAME", help="use only the rows of this speaker")
     add("--zone", help="convert times to this time zone, such as Europe/Berlin")
-    add("--recorded_at", metavar="TIME", help="when the recording began, for tables with start")
+    add(
+        "--recorded_at",
+        metavar="TIME|TABLE",
+        help="for tables with start: when the recording began, or a table with the columns "
+        "file and time",
+    )
     add("--demo", action="store_true", help="simulate two weeks with a known change instead")
 
 

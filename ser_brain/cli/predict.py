@@ -23,13 +23,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import re
 import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ser_brain.cli import MANY, Outcome
-from ser_brain.core.errors import SERError, one_line
+from ser_brain.core.errors import SERError, first_few, one_line
 from ser_brain.core.files import remove_partial, sha256_of
 from ser_brain.core.hub import model_folder
 from ser_brain.core.lock import beside, held
@@ -55,7 +56,9 @@ if TYPE_CHECKING:
 
 logger = get_logger(__name__)
 UNUSABLE = "could not be used"
-SHOWN = 20  # of those; with --out, a file lists all
+SHOWN = 20  # lines of those; with --out, a file lists all
+NAMED = 5  # files that are refused for the same reason
+LENGTH = re.compile(r"\d+(?:\.\d+)?(?= (?:s|samples)\b)")  # what such reasons differ in
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -321,10 +324,25 @@ def _without_answer(refused: int, rows: int) -> list[str]:
 def _listed(skipped: list[Skipped], title: str, most: int | None = None) -> list[str]:
     if not skipped:
         return []
+    groups: dict[object, list[Skipped]] = {}
+    for item in skipped:
+        key = LENGTH.sub("", item.reason) if item.is_whole else item
+        groups.setdefault(key, []).append(item)
     lines = [f"{title}:"]
-    lines += [f"  {one_line(_place(item))}: {item.reason}" for item in skipped[:most]]
-    more = len(skipped[most:]) if most else 0
+    for alike in [*groups.values()][:most]:
+        places = [one_line(_place(item)) for item in alike]
+        files = f"{len(places):,} files ({first_few(places, NAMED)})"
+        lines.append(f"  {files if len(places) > 1 else places[0]}: {_reason(alike)}")
+    more = sum(map(len, [*groups.values()][most:])) if most else 0
     return [*lines, f"  and {more:,} more"] if more else lines
+
+
+def _reason(alike: list[Skipped]) -> str:
+    """The reason that items have in common; lengths become ``61.0 to 75.5``."""
+    lengths = zip(*(LENGTH.findall(item.reason) for item in alike), strict=True)
+    ends = [(min(each, key=float), max(each, key=float)) for each in lengths]
+    texts = iter(low if low == high else f"{low} to {high}" for low, high in ends)
+    return LENGTH.sub(lambda _: next(texts), alike[0].reason)
 
 
 def _place(item: Skipped) -> str:

@@ -17,12 +17,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ser_brain.cli import Outcome
+from ser_brain.core.errors import one_line
 from ser_brain.core.hub import choose_storage, endpoint
-from ser_brain.core.log import take_over
+from ser_brain.core.log import get_logger, take_over
 from ser_brain.core.tables import Table, to_text
 
 if TYPE_CHECKING:
     from ser_brain.publishing.contents import UploadPlan
+
+
+logger = get_logger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -70,6 +74,7 @@ def _shown(plan: UploadPlan) -> Outcome:
         to_text(Table("files", "", ["file", "bytes", "sha256"], [*rows, total])),
         "Files that the repository already has are not sent again.",
         *(["not sent:", *(f"  {name}" for name in plan.skipped)] if plan.skipped else []),
+        *([_about_one_person(plan)] if plan.speaker else []),
     ]
     return Outcome("\n".join(lines), {**facts, "is_sent": False})
 
@@ -79,6 +84,8 @@ def _sent(plan: UploadPlan) -> Outcome:
 
     from ser_brain.publishing.hub import publish
 
+    if plan.speaker:
+        logger.warning(_about_one_person(plan))
     if not sys.stderr.isatty():
         disable_progress_bars()
     take_over("huggingface_hub")
@@ -103,6 +110,14 @@ def _sent(plan: UploadPlan) -> Outcome:
     return Outcome("\n".join(lines), {**_facts(plan), **facts})
 
 
+def _about_one_person(plan: UploadPlan) -> str:
+    return (
+        "This model was adapted to one person, and README.md and config.json contain the "
+        f"name: {one_line(str(plan.speaker))}. Publish it only if they agree. To leave the "
+        "name out, adapt again, and give --speaker a code."
+    )
+
+
 def _facts(plan: UploadPlan) -> dict:
     return {
         "endpoint": endpoint(),
@@ -112,4 +127,5 @@ def _facts(plan: UploadPlan) -> dict:
         "message": plan.message,
         "files": {f.name: {"bytes": f.size, "sha256": f.sha256} for f in plan.files},
         "not_sent": plan.skipped,
+        "adapted_to": plan.speaker,
     }

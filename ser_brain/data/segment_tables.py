@@ -174,9 +174,10 @@ def read_segments(
         a row names several of the recordings, or none names one.
     """
     table = _rttm(path) if path.suffix.lower() == RTTM else read_table(path)
-    used = _used(path, table, also)
+    needed = ("path", "start", "stop or duration", *also)
+    used = needed_columns(path, table, ("path", *TIMES, *COPIED, *also), needed)
     copied = [what for what in (*COPIED, *also) if what in used]
-    places = _Places(path, files)
+    places = Places(path, files)
     parts: dict[Path, list[Part]] = {}
     others = 0
     for line, row in table.rows.items():
@@ -216,15 +217,17 @@ def text_in(cell: object) -> str:
     return "" if cell is None else str(cell).strip()
 
 
-def _used(path: Path, table: FileTable, also: Sequence[str]) -> dict[str, str]:
-    """What is read -> its column."""
-    used = recognised_columns(path, table.columns, ("path", *TIMES, *COPIED, *also))
-    needed = ("path", "start", "duration" if "duration" in used else "stop", *also)
+def needed_columns(
+    path: Path, table: FileTable, kinds: Iterable[str], needed: Iterable[str]
+) -> dict[str, str]:
+    """What is read -> its column; an error names a kind that is needed and has none."""
+    used = recognised_columns(path, table.columns, kinds)
     for what in needed:
-        if what not in used:
+        either = what.split(" or ")
+        if not any(each in used for each in either):
             raise SERError(
-                f"{path} has no column {'file' if what == 'path' else what}; its columns are: "
-                f"{', '.join(nearest(what, table.columns))}."
+                f"{path} has no column {'file' if what == 'path' else either[0]}; its columns "
+                f"are: {', '.join(nearest(either[0], table.columns))}."
             )
     return used
 
@@ -238,8 +241,8 @@ def _seconds(where: str, column: str, cell: str) -> float:
         ) from None
 
 
-class _Places:
-    """Finds the recording that a row names."""
+class Places:
+    """Finds the recording that a row of a table names; see :func:`read_segments`."""
 
     def __init__(self, table: Path, files: Sequence[Path]):
         self._table = table
@@ -252,7 +255,10 @@ class _Places:
                 self._named.setdefault(name, set()).add(file)
 
     def of(self, name: str, where: str) -> Path | None:
-        """The recording; None for one that is not among the given files."""
+        """The recording; None for one that is not among the given files.
+
+        ``where`` names the row in errors: there is no name, or it is that of several files.
+        """
         if not name:
             raise SERError(f"{where}: the name of the file is missing.")
         if not self._order:

@@ -63,6 +63,7 @@ class UploadPlan:
     message: str
     files: list[PublishedFile]
     skipped: list[str]  # what else the folder contains; a folder skipped whole ends in "/"
+    speaker: str | None = None  # whom `ser adapt --speaker` adapted it to; the files name them
 
     @property
     def size(self) -> int:
@@ -86,7 +87,11 @@ def plan_upload(
     _require_as_exported(folder)
     validate(folder)
     message = message or f"{config.name}, by SER Recipes"
-    return UploadPlan(folder, repo_id, public, pull_request, tag, message, files, skipped)
+    adapted = config.card.get("adapted")
+    speaker = adapted.get("speaker") if isinstance(adapted, dict) else None
+    return UploadPlan(
+        folder, repo_id, public, pull_request, tag, message, files, skipped, speaker
+    )
 
 
 def _require_options(repo_id: str, pull_request: bool, tag: str | None) -> None:
@@ -109,8 +114,14 @@ def _require_options(repo_id: str, pull_request: bool, tag: str | None) -> None:
 
 
 def _require_as_exported(folder: Path) -> None:
-    """Stop where the published ``SHA256SUMS`` would not match the published files."""
+    """Stop if the published ``SHA256SUMS`` would not match the published files."""
     changed = changed_files(folder)
+    missing = [name for name in changed if not (folder / name).is_file()]
+    if missing:
+        raise SERError(
+            f"Missing since the export: {', '.join(missing)} of {folder}. Export the model "
+            "again."
+        )
     if changed:
         edited = ", ".join(filter(is_of_card, changed))
         accept = f"; or, to publish an edit, remove {edited} from {SUMS}" if edited else ""
@@ -172,6 +183,8 @@ def _require_regular(folder: Path, name: str) -> None:
                 f"{folder / part} is a link, and links are not published: replace it by the "
                 f"file itself (cp -rL {folder} NEW copies a folder and follows its links)."
             )
+    if not (folder / name).exists():
+        raise SERError(f"{folder / name} is missing. Export the model again.")
     if not (folder / name).is_file():
         raise SERError(f"{folder / name} is not a regular file.")
 

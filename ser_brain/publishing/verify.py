@@ -142,10 +142,14 @@ def _checksums(
         changed = changed_files(folder)
         if changed == [SUMS]:
             raise SERError(f"{SUMS} is damaged ({again})")
-        if changed:
-            edited = ", ".join(filter(may_edit, changed))
-            accept = f"; or, to accept an edit, remove {edited} from {SUMS}" if edited else ""
-            raise SERError(f"changed: {', '.join(changed)} ({again}{accept})")
+        missing = [name for name in changed if not (folder / name).is_file()]
+        changed = [name for name in changed if name not in missing]
+        edited = ", ".join(filter(may_edit, changed))
+        accept = f"; or, to accept an edit, remove {edited} from {SUMS}" if edited else ""
+        found = [f"missing: {', '.join(missing)} ({again})"] if missing else []
+        found += [f"changed: {', '.join(changed)} ({again}{accept})"] if changed else []
+        if found:
+            raise SERError("; ".join(found))
 
     yield _check(item, look)
     try:

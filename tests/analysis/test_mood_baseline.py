@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from ser_brain.analysis.mood.analysis import analyse
-from ser_brain.analysis.mood.baseline import ALPHA, Baseline, judge_days
+from ser_brain.analysis.mood.baseline import (
+    ALPHA,
+    Baseline,
+    baseline_facts,
+    judge_days,
+    sentence,
+)
 from ser_brain.analysis.mood.description import Affect
 from ser_brain.analysis.mood.report import summary, write_report
 from ser_brain.core.errors import SERError
@@ -93,6 +99,26 @@ def test_few_days_gaps_and_a_given_period():
     for text, message in (("4", "expected 5 days or more"), ("x", "Bad period 'x'")):
         with pytest.raises(SERError, match=message):
             Baseline.parse(text)
+
+
+@pytest.mark.parametrize(
+    "period", ["2025-03-02..2025-03-08", "2027-03-02..2027-03-08", "2026-03-05..2026-03-06"]
+)
+def test_a_period_without_a_day_of_the_table_is_a_mistake(period):
+    message = f"{period} contains no day of the table, .* 9 days .* 2026-03-02 to 2026-03-12"
+    with pytest.raises(SERError, match=message):
+        judged([0.1] * 9, skipped=(3, 4), baseline=period)
+
+
+@pytest.mark.parametrize(
+    "asked, is_complete",
+    [("8", True), ("500", False), ("2026-03-02..2026-03-08", True),
+     ("2026-03-05..2026-03-12", False)],
+)  # fmt: skip
+def test_a_baseline_that_is_not_complete_is_said(asked, is_complete):
+    baseline = Baseline.parse(asked)
+    said = sentence(baseline_facts(judged(0.1 * NOISE[0, :9], baseline=asked), baseline))
+    assert ("It is not complete yet: its days are compared" in said) is not is_complete
 
 
 @pytest.mark.parametrize("asked", ["6", "2026-03-03..2026-03-09"])

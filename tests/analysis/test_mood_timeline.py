@@ -219,8 +219,12 @@ TWO = {"file": ["a.wav", "b.wav"]}
     [
         ({"start": 1.0}, None, "has start in seconds but no time; give the beginning"),
         ({"start": 1.0}, "today", "--recorded_at: time is 'today'"),
-        ({"start": 0, **TWO}, "2026-03-02T23:00", "pieces of 2 files, .* Add a column time"),
-        ({"start": 0, **TWO}, None, "pieces of 2 files, .* Add a column time: .* 2026-"),
+        (
+            {"start": 0, **TWO},
+            "2026-03-02T23:00",
+            "pieces of 2 files, .* --recorded_at a table",
+        ),
+        ({"start": 0, **TWO}, None, "pieces of 2 files, .* --recorded_at a table .* 2026-"),
         ({"start": 1e300}, "2026-03-02T23:00", "A start of anna.csv is outside the calendar"),
         ({}, None, "has no column time .* and no column start"),
         ({"time": "x"}, "2026-03-02T23:00", "has a column time; --recorded_at is for"),
@@ -230,6 +234,97 @@ def test_bad_beginnings(table, changes, recorded_at, message):
     rows = read_rows(table(2, **{"time": None, **changes}))
     with pytest.raises(SERError, match=message):
         read_clock(rows, recorded_at=recorded_at)
+
+
+@pytest.fixture
+def recordings(table, tmp_path):
+    """Predictions of three recordings, as ser predict writes them, and when they began."""
+
+    def write(began, files=("b/mon.wav", "b/mon.wav", "a/tue.wav", "a/tue.wav"), **changes):
+        bounds = {
+            "start": [0.0, 4.0] * (len(files) // 2),
+            "stop": [4.0, 8.0] * (len(files) // 2),
+        }
+        columns = {"time": None, "duration": None, "file": list(files), **bounds, **changes}
+        times = tmp_path / "times.csv"
+        times.write_text(began, encoding="utf-8")
+        return table(len(files), **columns), str(times)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    "began, clock",
+    [
+        ("file,time\nmon.wav,2026-03-02T23:00\ntue.wav,2026-03-01T08:00\n", "no zone"),
+        ("path;Time\n/home/b/mon.wav;2026-03-02 23:00Z\ntue;2026-03-01 08:00Z\n", "(UTC)"),
+        ('{"file": "b/mon.wav", "time": "2026-03-02T23:00"}\n'
+         '{"file": "a/tue.wav", "time": "2026-03-01T08:00"}\n', "no zone"),
+    ],
+)  # fmt: skip
+def test_a_table_says_when_each_recording_began(recordings, began, clock):
+    """The rows are put in order, whatever the order of the files."""
+    path, times = recordings(began, valence=[0.1, 0.2, 0.3, 0.4])
+    found = read_timeline(path, recorded_at=times)
+    expected = ["03-01T08:00:00", "03-01T08:00:04", "03-02T23:00:00", "03-02T23:00:04"]
+    assert [str(moment)[5:19] for moment in found.local_N] == expected
+    assert found.va_N2[:, 0] == pytest.approx([0.3, 0.4, 0.1, 0.2])
+    assert found.seconds_N.tolist() == [4] * 4
+    assert clock in found.notes[1] and len(found.notes) == 2
+
+
+BEGAN = "file,time\nmon.wav,2026-03-02T23:00\ntue.wav,2026-03-03T08:00\n"
+
+
+def test_other_recordings_in_the_table_are_counted(recordings):
+    path, times = recordings(f"{BEGAN}wed.wav,sometime\nmon.wav,2026-03-02T23:00\n")
+    notes = read_timeline(path, recorded_at=times).notes
+    assert notes[-1] == "Files of times.csv without rows here, not used: 1."
+
+
+def test_both_channels_of_a_recording_began_together(recordings):
+    path, times = recordings(BEGAN, ("b/mon.wav#left",) * 2 + ("a/tue.wav#right",) * 2)
+    assert len(read_timeline(path, recorded_at=times).seconds_N) == 4
+
+
+def test_recordings_that_overlap_do_not_count_twice(recordings):
+    path, times = recordings(
+        "file,time\nmon.wav,2026-03-02T23:00:03\ntue.wav,2026-03-02T23:00\n"
+    )
+    found = read_timeline(path, recorded_at=times)
+    assert found.seconds_N.tolist() == [3, 1, 3, 4]
+    assert found.notes[-1].startswith("Recordings overlap in time: a/tue.wav and b/mon.wav. ")
+    path, times = recordings("file,time\nmon.wav,2026-03-02T23:00\ntue.wav,2026-03-02T23:00\n")
+    with pytest.raises(SERError, match=r"same time .* \(a/tue.wav and b/mon.wav\); .* twice"):
+        read_timeline(path, recorded_at=times)
+
+
+@pytest.mark.parametrize(
+    "began, changes, message",
+    [
+        (BEGAN, {"time": "2026-03-02T08:00"}, "anna.csv has a column time; --recorded_at is"),
+        (BEGAN, {"file": None}, "anna.csv has no column file; with a table of --recorded_at"),
+        (BEGAN, {"start": None}, "anna.csv has no column start; with a table"),
+        (BEGAN, {"start": 1e300}, "A start of anna.csv is outside the calendar"),
+        (BEGAN, {"file": ["mon.wav", "", "tue.wav", ""]}, "line 3: the name of the file is"),
+        ("file,time\nmon.wav,2026-03-02T23:00\n", {}, "no time for 1 of 2 files .*: a/tue.wav"),
+        ("file,time\n", {}, "times.csv has no time for 2 of 2 files of anna.csv: b/mon"),
+        ("file,when\nmon.wav,x\n", {}, "times.csv has no column time; its columns are: "),
+        ("name,time\nmon.wav,x\n", {}, "times.csv has no column file; its columns are: "),
+        ("file,time\nmon.wav,monday\n", {}, "times.csv, line 2: time is 'monday'; expected"),
+        (f"{BEGAN}b/mon.wav,2026-03-02T22:00\n", {}, "line 4: .* has another time .* 2"),
+        (BEGAN.replace(":00\nt", ":00Z\nt"), {}, "line 2 has a time with a zone, .* 3"),
+        (BEGAN, {"file": ["a/mon.wav", "b/mon.wav"] * 2}, "'mon.wav' is the name of 2 of"),
+    ],
+)  # fmt: skip
+def test_bad_tables_of_beginnings(recordings, began, changes, message):
+    path, times = recordings(began, **changes)
+    with pytest.raises(SERError, match=message):
+        read_timeline(path, recorded_at=times)
+    with pytest.raises(
+        SERError, match="is 'times.csx'; expected a time .* or a table that exist"
+    ):
+        read_timeline(path, recorded_at="times.csx")
 
 
 def test_our_own_predictions_with_times(tmp_path):

@@ -80,6 +80,19 @@ def test_every_option_arrives(table, tmp_path, capsys, written):
     assert "Hours and days are those of Asia/Seoul." in said and "B − A" in said
 
 
+def test_the_recordings_of_a_folder_and_when_they_began(table, tmp_path, capsys, written):
+    """What ser predict wrote of several files, in the order of their names."""
+    files = ["a/mon.wav"] * 2 + ["a/sun.wav"] * 2
+    path = table(time=None, duration=None, file=files, start=[0, 4] * 2, stop=[4, 8] * 2)
+    began = tmp_path / "recordings.csv"
+    began.write_text("file,time\nmon.wav,2026-03-02T18:00\nsun.wav,2026-03-01T18:00\n")
+    arguments = ["mood", str(path), "--out", str(tmp_path / "out"), "--recorded_at", str(began)]
+    assert main(arguments) == 0
+    assert str(began) in shlex.split(written["command"])
+    said = capsys.readouterr().out
+    assert said.index("Sun 2026-03-01") < said.index("Mon 2026-03-02")
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [

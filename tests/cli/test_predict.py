@@ -194,6 +194,23 @@ def test_with_out_rows_and_what_is_left_out_are_written(model, capsys):
     assert not (model / "out.left_out.csv").exists()
 
 
+def test_files_that_are_refused_for_the_same_reason_share_a_line(model, capsys):
+    for n in range(7):
+        write(model / f"long/{n}.wav", noise(61 + n))
+    (model / "long/8.wav").write_text("no sound")
+    for out in [], ["--out", "out.csv"]:
+        assert ser_predict("long", *out) == 1
+        said = capsys.readouterr().out
+        names = ", ".join(f"long/{n}.wav" for n in range(5))
+        assert (
+            f"could not be used:\n  7 files ({names} and 2 more): A clip of 61.0 to 67.0 s is "
+            "too long to be scored as one; at most 30 s are. Score windows of it: `ser predict "
+            "--window 4`, or stream().\n  long/8.wav: unreadable: text, not audio\n"
+        ) in said
+    rows = read("out.left_out.csv")
+    assert len(rows) == 8 and rows[6]["reason"].startswith("A clip of 67.0 s is too long")
+
+
 def test_the_table_of_another_model_or_process_is_left_alone(model, capsys):
     write(model / "a.wav", noise(1))
     with held(model / ".out.csv.lock", "it"):

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from ser_brain.__main__ import main
+from ser_brain.core.files import write_checksums
 from tests.publishing.hub import TOKEN, Hub, Repository
 
 
@@ -38,6 +39,22 @@ def test_without_yes_it_only_shows(ser_publish, hub, capsys, monkeypatch):
     assert not hub.calls
     assert ser_publish("--private", "--public") == 2
     assert "not allowed with argument" in capsys.readouterr().err
+
+
+def test_a_model_of_one_person_names_them(ser_publish, hub, capsys, voice):
+    config = json.loads((voice / "config.json").read_text())
+    config["ser_brain"]["card"]["adapted"] = {"from": "tiny", "speaker": "anna"}
+    (voice / "config.json").write_text(json.dumps(config))
+    write_checksums(voice)
+    named = "one person, and README.md and config.json contain the name: anna. Publish"
+    assert ser_publish() == 0
+    assert named in capsys.readouterr().out and not hub.calls
+    hub.fail("POST", "/api/repos/create", (500, "try later"))
+    assert ser_publish("--yes") == 2  # said before anything is sent
+    said = capsys.readouterr().err
+    assert 0 <= said.index(named) < said.index("error: ")
+    assert ser_publish("--json") == 0
+    assert json.loads(capsys.readouterr().out)["adapted_to"] == "anna"
 
 
 def test_with_yes_it_sends(ser_publish, hub, capsys):

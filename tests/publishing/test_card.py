@@ -92,6 +92,19 @@ def test_clips_that_a_head_saw_when_it_was_fitted_once_more(tmp_path):
     assert "validation data, is part of the weights" in text
 
 
+def test_spaces_between_what_is_filled_in(tmp_path):
+    synthetic = {**CORPUS, "title": "Fake", "synthetic": True}
+    corpora = {
+        "fake": synthetic,
+        "more": {**synthetic, "title": "More"},
+        "other": {**synthetic, "use": "test", "title": "Other"},
+    }
+    text = card_of(tmp_path / "a", facts_of(write_run(tmp_path / "run", corpora=corpora)))
+    assert "\n| Trained on | Fake: acted; More: acted (German, 2 clips) |\n" in text
+    assert "\n**More** (SYNTHETIC)\n\n- " in text
+    assert "\n- Other (SYNTHETIC): licence: " in text
+
+
 def test_copies_that_are_not_full_ones(tmp_path):
     corpora = {
         "fake": {**CORPUS, "differs": ["utterances 339 (535)"]},
@@ -109,6 +122,7 @@ def test_onnx_and_licence_where_they_are(tmp_path):
     facts = facts_of(write_run(tmp_path / "run"))
     text = card_of(tmp_path, facts, licence="cc-by-4.0")
     assert 'onnxruntime.InferenceSession("model.onnx")' in text
+    assert "padded at the end to the longest (with anything: no score depends on it)" in text
     data = ModelCard(text).data
     assert data.license == "cc-by-4.0" and "onnx" in data.tags
     assert "No licence was chosen" not in text

@@ -183,6 +183,22 @@ def test_a_file_that_was_changed_since_the_export(voice, name):
         plan_upload(voice, "lab/voice")
 
 
+@pytest.mark.parametrize(
+    "name, message",
+    [
+        (
+            "custom_interface.py",
+            r"^Missing since the export: custom_interface.py of .* again\.$",
+        ),
+        ("figures/confusion.png", r"figures/confusion.png is missing. Export the model again"),
+    ],
+)
+def test_a_file_that_is_missing_since_the_export(voice, name, message):
+    (voice / name).unlink()
+    with pytest.raises(SERError, match=message):
+        plan_upload(voice, "lab/voice")
+
+
 def test_a_damaged_list_of_checksums(voice):
     (voice / "SHA256SUMS").write_text("damaged")
     with pytest.raises(SERError, match="SHA256SUMS is damaged. Export the model again"):

@@ -152,7 +152,7 @@ HARM = [
     ("report/results.json", empty, {REPORT: "", NUMBERS: "damaged: it contains no results"}),
     ("report/summary.csv", ("0", "1"), {REPORT: "summary.csv"}),
     ("report/index.html", ("tiny", "tidy"), {REPORT: "index.html (write it again; or"}),
-    ("report/tiny-confusion.png", Path.unlink, {REPORT: "tiny-confusion.png"}),
+    ("report/tiny-confusion.png", Path.unlink, {REPORT: "missing: tiny-confusion.png"}),
 ]
 
 
@@ -248,7 +248,16 @@ def test_any_file_of_a_model(model, name):
     expected = f"changed: {name} (export the model again{accept})"
     assert found(model, "DIFFERS") == {"files": expected}
     (model / name).unlink()
-    assert "files" in found(model, "DIFFERS")
+    assert found(model, "DIFFERS") == {"files": f"missing: {name} (export the model again)"}
+
+
+def test_what_is_missing_and_what_is_changed(model):
+    (model / "figures/confusion.png").unlink()
+    (model / "README.md").write_text("another voice")
+    assert found(model, "DIFFERS") == {
+        "files": "missing: figures/confusion.png (export the model again); changed: README.md "
+        "(export the model again; or, to accept an edit, remove README.md from SHA256SUMS)"
+    }
 
 
 @pytest.mark.parametrize("content", ["", "words", f"{'0' * 64}  ../../x", "-" * (2**20 + 1)])

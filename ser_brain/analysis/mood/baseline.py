@@ -74,7 +74,21 @@ def judge_days(days_D: np.ndarray, affects: Sequence[Affect], baseline: Baseline
         ``compared_with`` (how many days; 0 if it was not judged), ``unusual`` (None if it was
         not judged), and ``measures``: of each the ``value``, ``low`` and ``high`` of what was
         to be expected, and the ``deviation`` from the mean in standard deviations between days.
+
+    Raises
+    ------
+    SERError
+        If the period of the baseline contains none of the days with speech.
     """
+    spoken = [day for day, affect in zip(days_D, affects, strict=True) if affect.pieces]
+    if baseline.period is not None:
+        first, last = baseline.period
+        if not any(first <= day <= last for day in spoken):
+            raise SERError(
+                f"--baseline {first}..{last} contains no day of the table, which has "
+                f"{len(spoken)} days with speech, {spoken[0]} to {spoken[-1]}. Is the year "
+                "right?"
+            )
     rows, seen = [], []
     for day, affect in zip(days_D, affects, strict=True):
         if not affect.pieces:
@@ -196,6 +210,15 @@ def sentence(facts: dict) -> str:
     if facts["period"]:
         which = f"{facts['period'][0]} to {facts['period'][1]}"
     text = f"Baseline: {which}; {facts['days']} so far. "
+    if facts["period"]:
+        complete = facts["period"][1] <= facts["rows"][-1]["day"]
+    else:
+        complete = facts["days"] >= facts["days_asked"]
+    if not complete:
+        text += (
+            "It is not complete yet: its days are compared with those before them, so a "
+            "lasting change becomes part of it and may not look unusual. "
+        )
     if not facts["judged"]:
         return f"{text}No day could be judged yet: {FEWEST_DAYS} days must come before it."
     return (

@@ -6,24 +6,28 @@ Axes: N pieces of speech, C classes, 2 = valence and arousal on [-1, 1].
 from __future__ import annotations
 
 import math
+import os.path
 import sys
 import zoneinfo
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import numpy as np
 
-from ser_brain.core.errors import SERError, bad_value
+from ser_brain.core.errors import SERError, bad_value, first_few
 from ser_brain.core.tables import read_table
+from ser_brain.data.audio import split_channel
 from ser_brain.data.labelling import UNIT_RANGE
 from ser_brain.data.labels import prototype, rescale
+from ser_brain.data.segment_tables import Places, needed_columns, text_in
 
 EXAMPLE = "2026-03-02T08:15:30 or 2026-03-02T08:15:30+01:00"
 NEUTRAL = "neutral"
 LONGEST_S = 3600.0  # a longer "piece of speech" is probably given in milliseconds
 PREDICTED = ("predicted_valence", "predicted_arousal")
+SHOWN = 5  # files that a message names
 
 # With two decimals, a dozen rounded probabilities still sum to one within this.
 SUM_TOLERANCE = 0.06
@@ -65,9 +69,14 @@ def read_timeline(
     zone : str, optional
         Such as ``Europe/Berlin``: times with a zone are converted to it.
     recorded_at : str, optional
-        When the recording began, for tables with ``start`` (seconds) instead of ``time``.
+        When the recording began, for tables with ``start`` (seconds) instead of ``time``; or
+        the path of a table that says it for each recording, in the columns ``file`` and
+        ``time``. The rows are then put in order of time.
     """
     rows, speaker, notes = _of_one_speaker(read_rows(path), speaker)
+    if recorded_at is not None and _is_table(recorded_at):
+        rows, unused = _with_times(rows, Path(recorded_at))
+        notes, recorded_at = [*notes, *unused], None
     clock = read_clock(rows, zone, recorded_at)
     seconds_N, overlaps = _speaking_time(rows, clock.instant_N)
     classes = probabilities(rows)
@@ -299,14 +308,28 @@ def _speaking_time(rows: Rows, instant_N: np.ndarray) -> tuple[np.ndarray, list[
         )
     apart_N = np.append(np.diff(instant_N) / np.timedelta64(1, "s"), np.inf)
     # Times are whole microseconds, so pieces without a gap may seem to overlap by one.
-    overlaps = int((seconds_N - apart_N > 2e-6).sum())
+    overlap_N = seconds_N - apart_N > 2e-6
+    overlaps = int(overlap_N.sum())
     notes = []
     if overlaps:
         notes.append(
             f"{overlaps:,} of {len(seconds_N):,} pieces overlap the next (sliding windows) "
             "and count until that begins, so that no second counts twice."
         )
+    pairs = dict.fromkeys(_two_files(rows, i) for i in np.flatnonzero(overlap_N).tolist())
+    pairs.pop("", None)
+    if pairs:
+        notes.append(
+            f"Recordings overlap in time: {first_few([*pairs], SHOWN, '; ')}. There, a piece "
+            "counts until the next begins, whichever recording that is in."
+        )
     return np.minimum(seconds_N, apart_N), notes
+
+
+def _two_files(rows: Rows, i: int) -> str:
+    """The files of a row and of the next one in words; empty where it is the same file."""
+    files = sorted({text_in(row.get("file")) for row in rows.cells[i : i + 2]})
+    return " and ".join(files) if len(files) > 1 else ""
 
 
 @dataclass(frozen=True)
@@ -325,14 +348,8 @@ def read_clock(rows: Rows, zone: str | None = None, recorded_at: str | None = No
     that others have.
     """
     moments = _moments(rows, recorded_at)
-    aware = [moment.tzinfo is not None for moment in moments]
-    if any(aware) != all(aware):
-        one, other = aware.index(True), aware.index(False)
-        raise SERError(
-            f"{rows.where(one)} has a time with a zone, {rows.where(other)} one without; "
-            "expected all or none."
-        )
-    if zone is not None and not any(aware):
+    _require_same_kind(moments, rows.where)
+    if zone is not None and moments[0].tzinfo is None:
         raise SERError("--zone converts times with a zone; those in the table have none.")
     try:
         local, instants, note = _readings(moments, zone)
@@ -344,9 +361,10 @@ def read_clock(rows: Rows, zone: str | None = None, recorded_at: str | None = No
     if len(late):
         where = rows.where(int(late[0]) + 1)
         if not steps[late[0]]:
+            files = _two_files(rows, int(late[0]))
             raise SERError(
-                f"{where} has the same time as the row before it; the table may hold the same "
-                "speech twice."
+                f"{where} has the same time as the row before it"
+                f"{f' ({files})' if files else ''}; the table may hold the same speech twice."
             )
         raise SERError(
             f"{where} is earlier than the row before it. Sort the table by time. If the clock "
@@ -358,33 +376,123 @@ def read_clock(rows: Rows, zone: str | None = None, recorded_at: str | None = No
 def _moments(rows: Rows, recorded_at: str | None) -> list[datetime]:
     if rows.has("time"):
         if recorded_at is not None:
-            raise SERError(
-                f"{rows.path.name} has a column time; --recorded_at is for tables with only "
-                "start, in seconds."
-            )
+            raise _needless(rows)
         return [_parsed(row.get("time"), rows.where(i)) for i, row in enumerate(rows.cells)]
     if not rows.has("start"):
         raise SERError(
             f"{rows.path.name} has no column time (when each piece of speech began, such as "
-            f"{EXAMPLE}) and no column start (seconds, with --recorded_at TIME)."
+            f"{EXAMPLE}) and no column start (seconds, with --recorded_at)."
         )
     files = {row.get("file") for row in rows.cells}
     if len(files) > 1:
         raise SERError(
             f"{rows.path.name} has pieces of {len(files)} files, and start counts from the "
-            "beginning of each. Add a column time: when each piece of speech began, such as "
-            f"{EXAMPLE}."
+            "beginning of each. Give --recorded_at a table with the columns file and time: "
+            f"when each recording began, such as {EXAMPLE}."
         )
     if recorded_at is None:
         raise SERError(
             f"{rows.path.name} has start in seconds but no time; give the beginning of the "
             f"recording with --recorded_at, such as {EXAMPLE}."
         )
-    began = _parsed(recorded_at, "--recorded_at")
+    return _after(rows, [_parsed(recorded_at, "--recorded_at")] * len(rows.cells))
+
+
+def _after(rows: Rows, began: Sequence[datetime]) -> list[datetime]:
+    """When each row began, ``start`` seconds after its recording."""
+    starts = rows.numbers("start").tolist()
     try:
-        return [began + timedelta(seconds=start) for start in rows.numbers("start").tolist()]
+        return [at + timedelta(seconds=s) for at, s in zip(began, starts, strict=True)]
     except OverflowError:
         raise SERError(f"A start of {rows.path.name} is outside the calendar.") from None
+
+
+def _require_same_kind(moments: Sequence[datetime], where: Callable[[int], str]) -> None:
+    """Stop if some times have a zone and others none; ``where`` names the nth time."""
+    aware = [moment.tzinfo is not None for moment in moments]
+    if any(aware) != all(aware):
+        one, other = aware.index(True), aware.index(False)
+        raise SERError(
+            f"{where(one)} has a time with a zone, {where(other)} one without; expected all or "
+            "none."
+        )
+
+
+def _is_table(recorded_at: str) -> bool:
+    try:
+        _parsed(recorded_at, "")
+    except SERError:
+        if os.path.isfile(recorded_at):
+            return True
+        raise SERError(
+            f"--recorded_at is {recorded_at!r}; expected a time like {EXAMPLE}, or a table "
+            "that exists, with the columns file and time."
+        ) from None
+    return False
+
+
+def _with_times(rows: Rows, table: Path) -> tuple[Rows, list[str]]:
+    """The rows with a ``time``, in its order; and a note on recordings that have no rows."""
+    if rows.has("time"):
+        raise _needless(rows)
+    for column in ("file", "start"):
+        if not rows.has(column):
+            raise SERError(
+                f"{rows.path.name} has no column {column}; with a table of --recorded_at, "
+                "predictions need file and start (seconds)."
+            )
+    files = []
+    for i, row in enumerate(rows.cells):
+        if not (name := text_in(row.get("file"))):
+            raise SERError(f"{rows.where(i)}: the name of the file is missing.")
+        files.append(split_channel(name)[0])  # both channels began together
+    began, others = _beginnings(table, list(dict.fromkeys(files)), rows.path.name)
+    moments = _after(rows, [began[file] for file in files])
+    order = sorted(range(len(files)), key=moments.__getitem__)
+    timed = rows.take(order)
+    for row, i in zip(timed.cells, order, strict=True):
+        row["time"] = moments[i].isoformat()
+    notes = [f"Files of {table.name} without rows here, not used: {others:,}."]
+    return timed, notes if others else []
+
+
+def _beginnings(
+    table: Path, files: Sequence[Path], predictions: str
+) -> tuple[dict[Path, datetime], int]:
+    """When each file began, by a table; and how many other files the table names."""
+    found = read_table(table)
+    column = needed_columns(table, found, ("path", "time"), ("path", "time"))
+    places = Places(table, files)
+    began: dict[Path, datetime] = {}
+    lines: dict[Path, str] = {}
+    others = set()
+    for line, row in found.rows.items():
+        where = f"{table.name}, line {line}"
+        name = text_in(row.get(column["path"]))
+        file = places.of(name and str(split_channel(name)[0]), where)
+        if file is None:
+            others.add(name)
+            continue
+        moment = _parsed(text_in(row.get(column["time"])), where)
+        if began.setdefault(file, moment) != moment:
+            raise SERError(f"{where}: {name} has another time than in {lines[file]}.")
+        lines.setdefault(file, where)
+    missing = [str(file) for file in files if file not in began]
+    if missing:
+        raise SERError(
+            f"{table.name} has no time for {len(missing):,} of {len(files):,} files of "
+            f"{predictions}: {first_few(missing, SHOWN)}."
+        )
+    where_of = list(lines.values())
+    _require_same_kind(list(began.values()), where_of.__getitem__)
+    return began, len(others)
+
+
+def _needless(rows: Rows) -> SERError:
+    return SERError(
+        f"{rows.path.name} has a column time; --recorded_at is for tables with only start, in "
+        "seconds."
+    )
 
 
 def _parsed(text: object, where: str) -> datetime:
