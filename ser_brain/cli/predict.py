@@ -51,6 +51,7 @@ from ser_brain.evaluation.emotion_timeline import judge_timelines, timeline_tabl
 
 if TYPE_CHECKING:
     from ser_brain.inference.adapting import RunningAdapter
+    from ser_brain.inference.output import PredictionOutput
     from ser_brain.inference.recognizer import EmotionRecognizer
     from ser_brain.inference.segments import Segmentation, Skipped
 
@@ -157,22 +158,29 @@ def run(arguments: argparse.Namespace) -> Outcome:
         if not recognizer.emotions:
             raise SERError("--reference is about emotions, and this model predicts none.")
         reference = read_segments(arguments.reference, files, ["emotion"])
-    if arguments.diarise is not None:
-        table = _diarised(files, recognizer, arguments)
-    parts, copied = (table.parts, table.columns) if table is not None else (None, [])
-    segmentation = Segmentation(arguments.window, arguments.hop, speech, parts)
+    copied = ["speaker"] if arguments.diarise else table.columns if table is not None else []
     running = None
     if arguments.adapt:
         from ser_brain.inference.adapting import RunningAdapter
 
         running = RunningAdapter(recognizer.adapter(alone="speaker" not in copied))
+
+    def segmentation() -> Segmentation:
+        found = _diarised(files, recognizer, arguments) if arguments.diarise else table
+        parts = found.parts if found is not None else None
+        return Segmentation(arguments.window, arguments.hop, speech, parts)
+
     if arguments.out is None:
         outcome, rows = _shown(
-            files, recognizer, segmentation, copied, running, arguments.min_confidence
+            files, recognizer, segmentation(), copied, running, arguments.min_confidence
         )
     else:
         with held(beside(arguments.out), arguments.out):
-            outcome = _written(files, recognizer, segmentation, copied, running, arguments)
+            # Before the turns are found and replaced: it may refuse to add to the table there.
+            output = _output(recognizer, copied, running, arguments)
+            outcome = _written(
+                files, recognizer, segmentation(), copied, running, arguments, output
+            )
         rows = read_table(arguments.out).rows.values() if reference else []
     return outcome if reference is None else _judged(outcome, list(rows), reference)
 
@@ -238,25 +246,23 @@ def _shown(
     return Outcome("\n".join(lines), facts, _exit_code(skipped)), rows
 
 
-def _written(
-    files: list[Path],
+def _output(
     recognizer: EmotionRecognizer,
-    segmentation: Segmentation,
     copied: list[str],
     running: RunningAdapter | None,
     arguments: argparse.Namespace,
-) -> Outcome:
-    """Score and write; continue where an earlier run stopped."""
+) -> PredictionOutput:
+    """The table to write; an error if one is there that was made with other settings."""
     from ser_brain.inference.model_folder import CONFIG, WEIGHTS, find_model
     from ser_brain.inference.output import PredictionOutput
-    from ser_brain.inference.predict import columns, predict
+    from ser_brain.inference.predict import columns
     from ser_brain.inference.published import files_of, is_published
 
     # The checksums distinguish the model from any other.
     folder, _ = find_model(arguments.model, arguments.revision)
     names = files_of(folder) if is_published(folder) else (CONFIG, WEIGHTS)
     settings = {name: sha256_of(folder / name) for name in names}
-    settings |= {"window": segmentation.window_s, "hop": segmentation.hop_s}
+    settings |= {"window": arguments.window, "hop": arguments.hop}
     settings |= {"vad": arguments.vad, "precision": arguments.precision}
     settings |= {"channel": arguments.channel} if arguments.channel else {}
     settings |= {"segments": sha256_of(arguments.segments)} if arguments.segments else {}
@@ -264,7 +270,21 @@ def _written(
     sure = arguments.min_confidence
     settings |= {"min_confidence": sure} if sure else {}
     names = columns(recognizer, copied, running is not None)
-    output = PredictionOutput(arguments.out, names, settings)
+    return PredictionOutput(arguments.out, names, settings)
+
+
+def _written(
+    files: list[Path],
+    recognizer: EmotionRecognizer,
+    segmentation: Segmentation,
+    copied: list[str],
+    running: RunningAdapter | None,
+    arguments: argparse.Namespace,
+    output: PredictionOutput,
+) -> Outcome:
+    """Score and write; continue where an earlier run stopped."""
+    from ser_brain.inference.predict import predict
+
     remove_partial(arguments.out.parent, *output.names)
     remaining = output.remaining(files)
     if running is not None and remaining != dict.fromkeys(files, 0) and remaining:
@@ -275,6 +295,7 @@ def _written(
     count = refused = 0
     scored = ()
     if remaining:
+        sure = arguments.min_confidence
         scored = predict(recognizer, remaining, segmentation, copied, running, sure)
     for chunk, rows in scored:
         output.add(chunk, rows)

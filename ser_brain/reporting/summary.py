@@ -48,7 +48,7 @@ def verdict(test_sets: Mapping[str, Mapping]) -> list[str]:
     """Say of each task whether the model does better than chance, a sentence each.
 
     It does if the whole interval of UAR is above chance, or that of CCC above 0. Test sets
-    on which the model was trained, and those of a single speaker, have no verdict.
+    on which the model was trained, and those of a single speaker or class, have no verdict.
     """
     unseen = {name: e for name, e in test_sets.items() if e["role"] != SEEN}
     classes = {
@@ -77,25 +77,27 @@ def _of_speakers(evaluation: Mapping, result: Mapping, metric: str) -> Mapping:
 
 def _judge(results: Mapping[str, tuple], metric: str, test_sets: int) -> str:
     """Results: test set -> (estimate, chance); ``test_sets``: how many there are in all."""
-    groups: dict[str, list[str]] = {}
+    groups: dict[tuple[str, str | None], list[str]] = {}  # kind, reason -> test sets
     for name, (estimate, level) in results.items():
-        if estimate["low"] is None:
-            kind = "no verdict"
+        reason = None
+        if level == 1:  # there is only one class to guess, so nothing is above chance
+            kind, reason = "no verdict", "a single class"
+        elif estimate["low"] is None:
+            kind, reason = "no verdict", "too few speakers"
         elif estimate["low"] > level:
             kind = "above chance"
         else:
             kind = "below chance" if estimate["high"] < level else "no better than chance"
-        groups.setdefault(kind, []).append(name)
+        groups.setdefault((kind, reason), []).append(name)
     clauses = []
-    for kind, names in groups.items():
+    for (kind, reason), names in groups.items():
         levels = sorted(results[name][1] for name in names)
         level = " to ".join(dict.fromkeys(f"{end:.3g}" for end in (levels[0], levels[-1])))
         verb = "include" if kind == "no better than chance" else "exclude"
-        reason = f"the 95 % interval of {metric} {verb}s {level}"
-        if len(names) > 1:
+        if not reason and len(names) > 1:
             reason = f"the 95 % intervals of {metric} {verb} {level}"
-        if kind == "no verdict":
-            reason = "too few speakers"
+        elif not reason:
+            reason = f"the 95 % interval of {metric} {verb}s {level}"
         clauses.append(f"{kind} on {_name_sets(names, test_sets)} ({reason})")
     return "; ".join(clauses)
 

@@ -171,8 +171,9 @@ def test_runs_that_cannot_be_analysed(tmp_path):
     (tmp_path / "predictions" / "planted.npz").unlink()
     with pytest.raises(SERError, match=r"on planted have no embeddings \(.npz\)"):
         read(tmp_path)
-    write_run(tmp_path, points(circle(["anger"]), 9, 2), ["anger"])
-    with pytest.raises(SERError, match=r"planted has 1 emotions .*found: anger 18.*needs two"):
+    write_run(tmp_path, points(circle(["anger", "sadness"]), 9, 2), ["anger", "confusion"])
+    found = r"needs two emotions .* of planted; found: anger 18, confusion 18 \(no place on"
+    with pytest.raises(SERError, match=found):
         read(tmp_path)
 
 

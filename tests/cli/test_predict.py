@@ -130,6 +130,10 @@ def test_turns_of_speakers_are_found_scored_and_written(model, capsys, monkeypat
     assert turns == pytest.approx([4, 40], abs=0.1)
     assert ser_predict("a.wav", "--diarise", "2", "--out", "out.csv") == 0
     assert "new rows: 0; files done before: 1" in capsys.readouterr().out
+    beside = (model / "out.rttm").read_text()
+    assert ser_predict("a.wav", "--diarise", "3", "--out", "out.csv") == 2
+    assert "diarise 2, now 3" in capsys.readouterr().err
+    assert (model / "out.rttm").read_text() == beside
     assert ser_predict("a.wav", "--diarise", "0") == 2
     assert "expected the number of speakers" in capsys.readouterr().err
 

@@ -50,6 +50,7 @@ ONE, MORE = "(the 95 % interval of UAR", "(the 95 % intervals of UAR"
             f"above chance on a {ONE} excludes 0.25); no verdict on b (too few speakers)",
         ),
         ([test_set(0.5, 0.7, unit="utterance")], "no verdict on a (too few speakers)"),
+        ([test_set(0.7, 0.9, classes=1)], "no verdict on a (a single class)"),
         (
             [test_set(0.5, 0.7, unit="utterance", unknown=9)],
             f"above chance on a {ONE} excludes 0.25)",

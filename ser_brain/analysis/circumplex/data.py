@@ -171,10 +171,13 @@ def _embedding_set(run: Run, name: str, named: Mapping[str, str], space: str) ->
     kept = [e for e in MAPPED if all(c[e] >= MIN_CLIPS for c in counts.values())]
     total = sum(counts.values(), Counter())
     if len(kept) < 2:
-        found = ", ".join(f"{emotion} {count}" for emotion, count in total.items())
+        found = ", ".join(
+            f"{emotion} {count}" + (" (no place on the map)" if emotion not in MAPPED else "")
+            for emotion, count in total.items()
+        )
         raise SERError(
-            f"{name} has {len(kept)} emotions with {MIN_CLIPS} clips or more in every part "
-            f"(found: {found or 'none'}); the analysis needs two."
+            f"The analysis needs two emotions with a place on the map and {MIN_CLIPS} clips or "
+            f"more in every part of {name}; found: {found or 'none'}."
         )
     skipped: Counter[str] = Counter()
     for emotion, count in total.items():
