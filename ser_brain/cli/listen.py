@@ -54,6 +54,10 @@ def run(arguments: argparse.Namespace) -> Outcome:
         raise SERError("- reads audio from a pipe, and nothing is piped in.")
     if arguments.source != STDIN and arguments.rate is not None:
         raise SERError("--rate is that of standard input; give - after the model, too.")
+    for name, example in ("rate", 16000), ("channels", 1):
+        value = getattr(arguments, name)
+        if value is not None and value < 1:
+            raise SERError(f"Bad --{name} {value}; expected {example}, for example.")
     model_folder(arguments.model, arguments.revision)  # a wrong name needs no import of torch
     # These import torch, which the help and the error of a mistake do without.
     from ser_brain.inference.live import Backlog, listen, table_row, warm_up
@@ -124,7 +128,7 @@ class Counts:
             return f"Nothing was heard for {self._window_s:g} s."
         mean_s = self.total_s / self.windows
         return (
-            f"{self.windows:,} windows, of which {self.silent:,} silent (without a row) and "
+            f"{self.windows:,} window{'s' if self.windows > 1 else ''}, of which {self.silent:,} silent (without a row) and "
             f"{self.unscored:,} without a score; {self.skipped:,} skipped. Delay: "
             f"{mean_s:.2f} s on average, {self.longest_s:.2f} s at most."
         )

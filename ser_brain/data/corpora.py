@@ -43,9 +43,14 @@ class CorpusSetting:
             value = getattr(self, name)
             if not isinstance(value, Mapping):
                 raise SERError(f"Bad {name} {value!r}; expected a mapping like {{key: value}}.")
-        for key in self.where:
+        for key, value in self.where.items():
             if key not in ENTRY_KEYS:
                 raise bad_value("field in where", key, ENTRY_KEYS)
+            if isinstance(value, list | dict):
+                raise SERError(
+                    f"Bad where {key}: {value!r}; expected one value. Give each value a line "
+                    "of its own in corpora."
+                )
 
     @property
     def source(self) -> str:

@@ -138,7 +138,7 @@ def _tell(path: Path, counts: Mapping[str, int], refused: Counter) -> None:
         shown = first_few([f"{w!r} ({n})" for w, n in refused.most_common()], SHOWN)
         logger.warning(
             f"{path}: no class, and so counted as wrong: {shown}. --labels WORD=CLASS gives a "
-            "word its meaning."
+            "word its meaning, and --classes names other classes."
         )
 
 

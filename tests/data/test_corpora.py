@@ -106,6 +106,8 @@ def test_where_keeps_and_names(corpus):
         label({"where": {"gender": "other"}})
     with pytest.raises(SERError, match="Bad field in where 'langauge'; .*: language"):
         CorpusSetting("made", where={"langauge": "eng"})
+    with pytest.raises(SERError, match=r"Bad where speaker: \['a', 'b'\]; expected one value"):
+        CorpusSetting("made", where={"speaker": ["a", "b"]})
 
 
 def rated(emotion, recognised=None, **votes):

@@ -207,8 +207,10 @@ def test_ser_mood_reads_what_is_heard(folder, tmp_path, monkeypatch, capsys):
         (wav(noise(1), announced=0), ["-"], "announces no samples. Send raw"),
         (wav(noise(3)), ["-", "--window", "90"], "Bad window of 90 s"),
         (b"", ["--rate", "8000"], "give - after the model, too"),
+        (b"", ["-", "--rate", "0"], "Bad --rate 0; expected 16000"),
+        (b"", ["-", "--rate", "8000", "--channels", "0"], "Bad --channels 0; expected 1"),
     ],
-    ids=["no audio", "empty", "window", "rate"],
+    ids=["no audio", "empty", "window", "no source", "rate", "channels"],
 )
 def test_mistakes_are_one_line(folder, tmp_path, monkeypatch, capsys, content, words, message):
     (tmp_path / "in").write_bytes(content)
