@@ -128,8 +128,9 @@ class Counts:
             return f"Nothing was heard for {self._window_s:g} s."
         mean_s = self.total_s / self.windows
         return (
-            f"{self.windows:,} window{'s' if self.windows > 1 else ''}, of which {self.silent:,} silent (without a row) and "
-            f"{self.unscored:,} without a score; {self.skipped:,} skipped. Delay: "
+            f"{self.windows:,} window{'s' if self.windows > 1 else ''}, of which "
+            f"{self.silent:,} silent (without a row) and {self.unscored:,} without a score; "
+            f"{self.skipped:,} skipped. Delay: "
             f"{mean_s:.2f} s on average, {self.longest_s:.2f} s at most."
         )
 
