@@ -38,6 +38,7 @@ from ser_brain.core.files import (
 )
 from ser_brain.core.log import show_progress
 from ser_brain.data.manifest import SHA256
+from ser_brain.evaluation.runs import FOLDS
 from ser_brain.training.config import split_keys, with_current_names
 
 SETTINGS = "hyperparams.yaml"
@@ -45,7 +46,6 @@ LOG = "train_log.txt"  # what train.py prints
 
 # Files without a checksum elsewhere, which nothing changes once the run has finished.
 ADAPTER = "adaptation.safetensors"  # see ser_brain/training/adapted.py
-FOLDS = "folds.json"  # of a folds folder
 ENDED = (SETTINGS, RECORD, FOLDS, SPLITS, "train_log.jsonl", ADAPTER)
 VERSIONS = ("torch", "torchaudio", "speechbrain", "transformers", "numpy", "scikit-learn")
 
