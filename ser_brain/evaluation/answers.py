@@ -77,7 +77,8 @@ def outputs_of(
         for old, new in PREDICTED.items()
         if new in columns or old in columns
     }
-    if not any(row.get(column) for row in table.rows.values() for column in values.values()):
+    given = (row.get(column) for row in table.rows.values() for column in values.values())
+    if all(cell in (None, "") for cell in given):
         values = {}  # as in the predictions of a model of classes, which has no others
     if scores and len(scores) < len(emotions):
         lacking = ", ".join(f"p_{e}" for e in emotions if e not in scores)
