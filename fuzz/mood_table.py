@@ -7,7 +7,8 @@ from pathlib import Path
 
 from fuzz._strategies import dumped, like, lines_like
 from ser_brain.analysis.mood.analysis import analyse
-from ser_brain.analysis.mood.timeline import read_rows, read_timeline
+from ser_brain.analysis.mood.table import read_rows
+from ser_brain.analysis.mood.timeline import read_timeline
 
 CSV = b"""time,duration,valence,arousal,p_anger,p_neutral,speaker,id
 2026-03-02T08:15:30,2.5,0.5,-0.25,0.2,0.8,a,x1

@@ -174,8 +174,9 @@ def read_segments(
         a row names several of the recordings, or none names one.
     """
     table = _rttm(path) if path.suffix.lower() == RTTM else read_table(path)
-    needed = ("path", "start", "stop or duration", *also)
-    used = needed_columns(path, table, ("path", *TIMES, *COPIED, *also), needed)
+    used = recognised_columns(path, table.columns, ("path", *TIMES, *COPIED, *also))
+    end = "duration" if "duration" in used else "stop"
+    require_columns(path, table, used, ("path", "start", end, *also))
     copied = [what for what in (*COPIED, *also) if what in used]
     places = Places(path, files)
     parts: dict[Path, list[Part]] = {}
@@ -217,19 +218,16 @@ def text_in(cell: object) -> str:
     return "" if cell is None else str(cell).strip()
 
 
-def needed_columns(
-    path: Path, table: FileTable, kinds: Iterable[str], needed: Iterable[str]
-) -> dict[str, str]:
-    """What is read -> its column; an error names a kind that is needed and has none."""
-    used = recognised_columns(path, table.columns, kinds)
+def require_columns(
+    path: Path, table: FileTable, used: Mapping[str, str], needed: Iterable[str]
+) -> None:
+    """Stop if a kind of column that is needed is not among those that are used."""
     for what in needed:
-        either = what.split(" or ")
-        if not any(each in used for each in either):
+        if what not in used:
             raise SERError(
-                f"{path} has no column {'file' if what == 'path' else either[0]}; its columns "
-                f"are: {', '.join(nearest(either[0], table.columns))}."
+                f"{path} has no column {'file' if what == 'path' else what}; its columns are: "
+                f"{', '.join(nearest(what, table.columns))}."
             )
-    return used
 
 
 def _seconds(where: str, column: str, cell: str) -> float:

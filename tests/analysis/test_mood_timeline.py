@@ -5,13 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from ser_brain.analysis.mood.timeline import (
-    points,
-    probabilities,
-    read_clock,
-    read_rows,
-    read_timeline,
-)
+from ser_brain.analysis.mood.table import points, probabilities, read_rows
+from ser_brain.analysis.mood.timeline import read_clock, read_timeline
 from ser_brain.core.errors import SERError
 
 

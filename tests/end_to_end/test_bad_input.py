@@ -16,7 +16,7 @@ import data_prep
 from data_prep import cremad
 from data_prep.common.checks import strays
 from data_prep.common.prepare import prepare
-from ser_brain.analysis.mood.timeline import read_rows
+from ser_brain.analysis.mood.table import read_rows
 from ser_brain.core.errors import SERError
 from ser_brain.data import audio
 from ser_brain.data.dataset import load_signal
